@@ -1,0 +1,102 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { Account } from "../host/account.ts";
+import { type Group, usableGid } from "../host/group.ts";
+import type { Host } from "../host/host.ts";
+import { legible } from "../host/legible.ts";
+import { Packages } from "../host/packages.ts";
+import { Release } from "../host/release.ts";
+import type { AuthentikSettings } from "./schema.ts";
+import { usesValkey } from "./version.ts";
+import { authentikManifest, authentikSecrets, NAME } from "./views.ts";
+
+/** A native service that is reached over a socket which a group may use. */
+interface SocketService {
+  readonly clients: Group;
+  readonly unit: string;
+  readonly socketDirectory: string;
+  readonly ready: pulumi.Resource[];
+}
+
+export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
+  host: Host;
+  /** Must have a database `authentik` with an owner of the same name. */
+  postgres: SocketService & { readonly port: number };
+  /** Versions up to 2025.8 must have a database number there. @default - the pod does not belong to Valkey's group */
+  valkey?: SocketService & {
+    login(application: string): { url: pulumi.Output<string>; secrets: pulumi.Output<string> };
+  };
+}
+
+/**
+ * authentik as a rootful Podman pod of a server and a worker. Its processes run as the system account `authentik` and
+ * carry the GIDs of the client groups, so they open the services' sockets as any member of those groups does.
+ *
+ * @example
+ * const authentik = new Authentik("authentik", { host, postgres, valkey, ...settings.authentik });
+ * new Caddy("caddy", { host, sites: { authentik: authentik.site } });
+ */
+export class Authentik extends pulumi.ComponentResource {
+  /** For Caddy: the public name, and where it is served on the host. */
+  readonly site: { domain: string; backend: string };
+  readonly url: string;
+  readonly account: Account;
+  /** To depend on: resolved once authentik is ready. */
+  readonly ready: pulumi.Resource[];
+
+  constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("gatehouse:index:Authentik", name, {}, opts);
+    const { host, postgres, valkey, ...settings } = args;
+    const below = { parent: this };
+    const login = usesValkey(settings.version) ? valkey?.login(NAME) : undefined;
+    const services = valkey ? [postgres, valkey] : [postgres];
+
+    this.url = `https://${settings.domain}`;
+    this.site = { domain: settings.domain, backend: `127.0.0.1:${settings.port}` };
+    const packages = new Packages("podman", { host, names: host.platform.podman.packages }, below);
+    this.account = new Account(
+      NAME,
+      { host, home: `/var/lib/${NAME}`, groups: services.map(({ clients }) => clients) },
+      below,
+    );
+    const secrets = this.secrets(host, login?.url);
+    const gid = (service: SocketService) =>
+      legible(usableGid(service.clients, NAME), `gid of ${service.clients.groupName}`);
+    const manifest = pulumi
+      .output({
+        uid: legible(this.account.uid, `uid of ${NAME}`),
+        gid: legible(this.account.gid, `gid of ${NAME}`),
+        postgresGid: gid(postgres),
+        valkeyGid: valkey ? gid(valkey) : 0,
+        generation: legible(secrets.generation, "generation of authentik-secrets"),
+        valkeySecrets: login ? login.secrets : "",
+      })
+      .apply(({ uid, gid, postgresGid, valkeyGid, generation, valkeySecrets }) =>
+        authentikManifest(host.platform.postgres, {
+          ...settings,
+          uid,
+          gid,
+          postgres: { ...socketOf(postgres), port: postgres.port, gid: postgresGid },
+          valkey: valkey && { ...socketOf(valkey), gid: valkeyGid },
+          secrets: `/var/lib/gatehouse/secrets/${NAME}-secrets/${generation}`,
+          refers: login ? [valkeySecrets] : [],
+        }),
+      );
+    const dependsOn = [packages, ...services.flatMap(({ ready }) => ready)];
+    this.ready = [new Release(NAME, { host, manifest }, { ...below, dependsOn })];
+    this.registerOutputs({ url: this.url });
+  }
+
+  /** A release of their own: its manifest is secret as a whole, and the pod restarts when its generation moves. */
+  private secrets(host: Host, valkeyUrl: pulumi.Output<string> | undefined): Release {
+    const release = `${NAME}-secrets`;
+    const key = new random.RandomPassword(`${NAME}-secret-key`, { length: 64, special: false }, { parent: this })
+      .result;
+    const manifest = pulumi
+      .all([key, valkeyUrl])
+      .apply(([secretKey, url]) => authentikSecrets(release, secretKey, url));
+    return new Release(release, { host, manifest, secret: true }, { parent: this, dependsOn: [this.account] });
+  }
+}
+
+const socketOf = ({ unit, socketDirectory }: SocketService) => ({ unit, socketDirectory });

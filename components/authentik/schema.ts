@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { digest, domain, port, seconds, setting } from "../config/scalars.ts";
+import { VERSION } from "./version.ts";
+
+/** Keys that the platform derives; a value given by hand would contradict the files it belongs to. */
+const OWN_ENVIRONMENT =
+  /^AUTHENTIK_(POSTGRESQL__.*|SECRET_KEY|LISTEN__.*|CACHE__URL|CHANNEL__URL|REDIS__.*|WEB__BASE_URL|BOOTSTRAP_.*)$/;
+
+const variable = z
+  .string()
+  .regex(/^AUTHENTIK_[A-Z0-9]+(_[A-Z0-9]+)*(__[A-Z0-9]+(_[A-Z0-9]+)*)*$/, {
+    error: ({ input }) => `expected a variable such as AUTHENTIK_EMAIL__HOST, got ${JSON.stringify(input)}`,
+  })
+  .refine((name) => !OWN_ENVIRONMENT.test(name), {
+    error: ({ input }) => `${input} is decided by the platform; take it out`,
+  });
+
+// Python reads each value as JSON and Rust does not: what the two would understand differently is refused.
+const value = setting.refine(
+  (given) => typeof given !== "string" || (given !== "" && given === given.trim() && !/^["'[{]/.test(given)),
+  {
+    error: ({ input }) =>
+      `${JSON.stringify(input)} would be read differently by authentik's parts: no quotes or brackets at its start, no blanks at its ends, not empty`,
+  },
+);
+
+/** What an operator may choose about authentik. */
+export const authentikSchema = z.strictObject({
+  domain: domain.meta({ description: "The public name of authentik, without scheme.", examples: ["auth.example.org"] }),
+  version: z
+    .string()
+    .regex(VERSION, {
+      error: ({ input }) => `expected an exact version such as 2026.8.3, got ${JSON.stringify(input)}`,
+    })
+    .meta({
+      description: "Exact version, which is the image's tag. Up to 2025.8 authentik uses Valkey.",
+      examples: ["2026.8.3"],
+    }),
+  image: z
+    .string()
+    .regex(/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)+$/, {
+      error: ({ input }) =>
+        `expected an image without tag such as ghcr.io/goauthentik/server, got ${JSON.stringify(input)}`,
+    })
+    .default("ghcr.io/goauthentik/server")
+    .meta({ description: "Image without its tag." }),
+  digest: digest.optional().meta({ description: "Digest that the image must have. Without it the tag alone decides." }),
+  valkey: z
+    .boolean()
+    .default(true)
+    .meta({ description: "Whether the pod gets Valkey's client group and socket. Versions up to 2025.8 need it." }),
+  port: port.default(9000).meta({ description: "Port on the host's loopback, for Caddy." }),
+  deadline: seconds
+    .default(900)
+    .meta({ description: "Seconds that a start may take until authentik is ready; a first one runs all migrations." }),
+  environment: z
+    .record(variable, value)
+    .default({})
+    .meta({
+      description: "More settings of authentik, not secret.",
+      examples: [{ AUTHENTIK_EMAIL__HOST: "smtp.example.org" }],
+    }),
+  container: z
+    .record(
+      z.string().regex(/^[A-Z][A-Za-z]+$/, {
+        error: ({ input }) =>
+          `expected a key of a Quadlet [Container] section such as LogDriver, got ${JSON.stringify(input)}`,
+      }),
+      setting,
+    )
+    .default({})
+    .meta({
+      description: "More keys for the [Container] section of both Quadlets; Podman checks them before they go live.",
+      examples: [{ LogDriver: "journald" }],
+    }),
+});
+export type AuthentikSettings = z.output<typeof authentikSchema>;

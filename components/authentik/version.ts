@@ -1,0 +1,19 @@
+// What differs between versions of authentik.
+
+/** A version such as 2026.8.3. */
+export const VERSION = /^(20\d\d)\.(\d{1,2})\.(\d+)$/;
+
+const series = (version: string): number => {
+  const found = VERSION.exec(version);
+  if (!found) throw new Error(`${version} is not a version of authentik such as 2026.8.3`);
+  return Number(found[1]) * 100 + Number(found[2]);
+};
+
+/** Up to 2025.8 cache and channels live in Valkey; from 2025.10 on everything lives in PostgreSQL. */
+export const usesValkey = (version: string): boolean => series(version) <= 202508;
+
+/** Uploads lie in /data from 2025.12 on, in /media before. */
+export const dataFolder = (version: string): "/data" | "/media" => (series(version) >= 202512 ? "/data" : "/media");
+
+/** Known from 2026.8 on, demanded from 2026.11 on. */
+export const knowsBaseUrl = (version: string): boolean => series(version) >= 202608;

@@ -1,0 +1,200 @@
+import type { File, Guard, Manifest } from "../host/manifest.ts";
+import type { Platform } from "../host/platforms/platform.ts";
+import { containerFile, containerUnit, podFile, podUnit, QUADLETS } from "../quadlet/quadlet.ts";
+import { render } from "../render/render.ts";
+import type { AuthentikSettings } from "./schema.ts";
+import { dataFolder, knowsBaseUrl, usesValkey } from "./version.ts";
+
+export const NAME = "authentik";
+const HOME = `/var/lib/${NAME}`;
+const SERVER = `${NAME}-server`;
+const WORKER = `${NAME}-worker`;
+/** Where the containers find their secrets. */
+const SECRETS = "/run/secrets/authentik";
+/** What Podman's default bridge hands out: Caddy's requests come from its gateway. */
+const BRIDGE = "10.88.0.0/16";
+
+/** A number of the host's, or its placeholder in a preview. */
+type Numeric = number | string;
+
+/** A service whose socket the pod uses. */
+export interface Peer {
+  unit: string;
+  socketDirectory: string;
+  gid: Numeric;
+}
+
+export interface AuthentikView
+  extends Pick<
+    AuthentikSettings,
+    "domain" | "version" | "image" | "digest" | "port" | "deadline" | "environment" | "container"
+  > {
+  uid: Numeric;
+  gid: Numeric;
+  postgres: Peer & { port: number };
+  /** Without it the pod neither sees Valkey's socket nor belongs to its group. */
+  valkey?: Peer;
+  /** The folder of this generation's secrets on the host, and others that must live as long. */
+  secrets: string;
+  refers: readonly string[];
+}
+
+export const imageReference = ({
+  image,
+  version,
+  digest,
+}: Pick<AuthentikView, "image" | "version" | "digest">): string =>
+  digest ? `${image}:${version}@${digest}` : `${image}:${version}`;
+
+/** The shared environment, by version. Every secret goes by `file://`, whose content no part of authentik re-parses. */
+export function environment(view: AuthentikView): Record<string, string | number | boolean> {
+  return {
+    AUTHENTIK_POSTGRESQL__HOST: view.postgres.socketDirectory,
+    AUTHENTIK_POSTGRESQL__PORT: view.postgres.port,
+    AUTHENTIK_POSTGRESQL__NAME: NAME,
+    AUTHENTIK_POSTGRESQL__USER: NAME,
+    AUTHENTIK_POSTGRESQL__SSLMODE: "disable",
+    AUTHENTIK_SECRET_KEY: `file://${SECRETS}/secret_key`,
+    ...(usesValkey(view.version) && {
+      AUTHENTIK_CACHE__URL: `file://${SECRETS}/valkey_url`,
+      AUTHENTIK_CHANNEL__URL: `file://${SECRETS}/valkey_url`,
+    }),
+    ...(knowsBaseUrl(view.version) && { AUTHENTIK_WEB__BASE_URL: `https://${view.domain}` }),
+    AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS: `127.0.0.0/8,::1/128,${BRIDGE}`,
+    AUTHENTIK_OUTPOSTS__DISCOVER: false,
+    AUTHENTIK_ERROR_REPORTING__ENABLED: false,
+    AUTHENTIK_DISABLE_UPDATE_CHECK: true,
+    AUTHENTIK_DISABLE_STARTUP_ANALYTICS: true,
+    ...view.environment,
+  };
+}
+
+// Both share the pod's network, so the worker's ports must differ. 9443 cannot be switched off: it stays on loopback.
+const LISTEN = {
+  server: { HTTP: "0.0.0.0:9000", HTTPS: "127.0.0.1:9443", METRICS: "127.0.0.1:9300" },
+  // Older Python workers read the second form; both together are harmless.
+  worker: {
+    HTTP: "127.0.0.1:9001",
+    LISTEN_HTTP: "127.0.0.1:9001",
+    HTTPS: "127.0.0.1:9444",
+    METRICS: "127.0.0.1:9301",
+    LISTEN_METRICS: "127.0.0.1:9301",
+  },
+};
+
+/** authentik as it should be on the host. */
+export function authentikManifest(postgres: Platform["postgres"], view: AuthentikView): Manifest {
+  const owner = `${NAME}:${NAME}`;
+  const data = dataFolder(view.version);
+  const folders = [
+    { host: `${HOME}${data}`, container: data },
+    { host: `${HOME}/certs`, container: "/certs" },
+    { host: `${HOME}/templates`, container: "/templates" },
+  ];
+  const peers = [view.postgres, ...(view.valkey ? [view.valkey] : [])];
+  const container = (role: "server" | "worker"): File => ({
+    ...quadlet(containerFile(`${NAME}-${role}`), "etc/containers/systemd/authentik.container", {
+      role,
+      pod: podFile(NAME),
+      image: imageReference(view),
+      uid: view.uid,
+      gid: view.gid,
+      groups: peers.map(({ gid }) => gid),
+      environmentFile: `/etc/${NAME}/${NAME}.env`,
+      listen: Object.entries(LISTEN[role]),
+      volumes: [
+        ...peers.map(({ socketDirectory }) => ({ host: socketDirectory, container: socketDirectory, options: "" })),
+        ...folders.map((folder) => ({ ...folder, options: "" })),
+        { host: view.secrets, container: SECRETS, options: ":ro" },
+      ],
+      extra: Object.entries(view.container),
+      deadline: view.deadline,
+    }),
+  });
+  return {
+    deadline: view.deadline,
+    directories: [
+      { path: HOME, mode: "0750", owner },
+      ...folders.map(({ host }) => ({ path: host, mode: "0750", owner })),
+    ],
+    images: [imageReference(view)],
+    files: [
+      {
+        path: `/etc/${NAME}/${NAME}.env`,
+        mode: "0644",
+        owner: "root:root",
+        content: render("etc/authentik/authentik.env", { variables: Object.entries(environment(view)) }),
+        restarts: [podUnit(NAME)],
+      },
+      quadlet(podFile(NAME), "etc/containers/systemd/authentik.pod", {
+        port: view.port,
+        services: peers.map(({ unit }) => unit),
+      }),
+      container("server"),
+      container("worker"),
+    ],
+    refers: [view.secrets, ...view.refers],
+    guards: [databaseGuard(postgres)],
+    units: [{ name: podUnit(NAME) }, { name: containerUnit(SERVER) }, { name: containerUnit(WORKER) }],
+    probes: [{ name: "authentik is ready", http: `http://127.0.0.1:${view.port}/-/health/ready/` }],
+  };
+}
+
+/** authentik's own secrets: the key that signs its cookies, and how it logs in to Valkey where it does. */
+export function authentikSecrets(release: string, secretKey: string, valkeyUrl: string | undefined): Manifest {
+  const secret = (name: string, content: string, rotation?: string): File => ({
+    path: `/var/lib/gatehouse/secrets/${release}/{generation}/${name}`,
+    mode: "0400",
+    owner: `${NAME}:${NAME}`,
+    content,
+    rotation,
+  });
+  return {
+    files: [
+      secret("secret_key", secretKey, "1"),
+      ...(valkeyUrl === undefined ? [] : [secret("valkey_url", valkeyUrl)]),
+    ],
+  };
+}
+
+/**
+ * A new image migrates the database at its first start, and an older one does not understand the result. So a copy is
+ * made while the pod is stopped, and the way back takes it: a rename, which is quick and cannot half succeed.
+ */
+function databaseGuard({ user, bin, socketDirectory }: Platform["postgres"]): Guard {
+  const copy = `${NAME}_before_upgrade`;
+  const failed = `${NAME}_failed_upgrade`;
+  const psql = [
+    `${bin}/psql`,
+    "--no-psqlrc",
+    "--quiet",
+    "--set=ON_ERROR_STOP=1",
+    `--host=${socketDirectory}`,
+    "--dbname=postgres",
+  ];
+  const sql = (...statements: string[]) => [...psql, ...statements.flatMap((statement) => ["--command", statement])];
+  return {
+    name: `database ${NAME}`,
+    units: [podUnit(NAME)],
+    user,
+    save: sql(
+      `DROP DATABASE IF EXISTS ${copy}`,
+      `CREATE DATABASE ${copy} TEMPLATE ${NAME} OWNER ${NAME} STRATEGY file_copy`,
+      `REVOKE ALL ON DATABASE ${copy} FROM PUBLIC`,
+    ),
+    // What the failed upgrade made of the data is kept as well, until the next one.
+    restore: sql(
+      `DROP DATABASE IF EXISTS ${failed}`,
+      `ALTER DATABASE ${NAME} RENAME TO ${failed}`,
+      `ALTER DATABASE ${copy} RENAME TO ${NAME}`,
+    ),
+  };
+}
+
+const quadlet = (name: string, template: string, view: object): File => ({
+  path: `${QUADLETS}/${name}`,
+  mode: "0644",
+  owner: "root:root",
+  content: render(template, view),
+  restarts: [podUnit(NAME)],
+});

@@ -1,0 +1,48 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Host } from "../host/host.ts";
+import { Packages } from "../host/packages.ts";
+import { Release } from "../host/release.ts";
+import type { CaddySettings, Site } from "./schema.ts";
+import { caddyManifest, siteManifest } from "./views.ts";
+
+export interface CaddyArgs extends Omit<CaddySettings, "sites"> {
+  host: Host;
+  /** Sites by name, each with what must be ready before it is served. */
+  sites: Record<string, Site & { after?: readonly pulumi.Resource[] }>;
+}
+
+/**
+ * Caddy in front: TLS ends here, and each site is a fragment of its own, checked with all others before it goes live
+ * and taken in with a reload.
+ *
+ * @example
+ * new Caddy("caddy", { host, tls: "acme", sites: { grafana: { domain: "grafana.example.org", backend: "127.0.0.1:3000" } } });
+ */
+export class Caddy extends pulumi.ComponentResource {
+  /** Where fragments lie; every `*.caddy` in it is imported. */
+  readonly siteDirectory: string;
+  readonly versions: pulumi.Output<Record<string, string>>;
+
+  constructor(name: string, args: CaddyArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("gatehouse:index:Caddy", name, {}, opts);
+    const { host, tls, email, sites } = args;
+    const names = host.platform.caddy;
+    const below = { parent: this };
+
+    this.siteDirectory = `${names.config}/sites`;
+    const packages = new Packages(name, { host, names: names.packages, held: [names.unit] }, below);
+    this.versions = packages.versions;
+    const caddy = new Release(
+      name,
+      { host, manifest: caddyManifest(names, { email }) },
+      { ...below, dependsOn: [packages] },
+    );
+    for (const [site, { after = [], ...wishes }] of Object.entries(sites))
+      new Release(
+        `site-${site}`,
+        { host, manifest: siteManifest(names, tls, site, wishes) },
+        { ...below, dependsOn: [caddy, ...after] },
+      );
+    this.registerOutputs({ versions: this.versions });
+  }
+}

@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { domain, unixName } from "../config/scalars.ts";
+
+const backend = z.string().regex(/^(127\.0\.0\.1|\[::1\]|localhost):\d{1,5}$/, {
+  error: ({ input }) =>
+    `expected a plain-HTTP address on this host such as 127.0.0.1:8080, got ${JSON.stringify(input)}`,
+});
+
+/** What an operator may choose about Caddy. */
+export const caddySchema = z.strictObject({
+  tls: z.enum(["acme", "internal"]).default("acme").meta({
+    description: "acme: public certificates. internal: Caddy's own authority, where there is no public name.",
+  }),
+  email: z
+    .email({ error: ({ input }) => `expected an e-mail address, got ${JSON.stringify(input)}` })
+    .optional()
+    .meta({ description: "Where the certificate authority sends warnings. Without it none are sent." }),
+  sites: z
+    .record(
+      unixName,
+      z.strictObject({
+        domain,
+        backend: backend.meta({ description: "Where the site is served on this host, in plain HTTP." }),
+        directives: z
+          .string()
+          .default("")
+          .meta({ description: "More lines of Caddyfile for the site; Caddy checks them before they go live." }),
+      }),
+    )
+    .default({})
+    .meta({ description: "Further sites besides authentik's." }),
+});
+export type CaddySettings = z.output<typeof caddySchema>;
+
+/** A public name, and where it is served in plain HTTP on this host. */
+export interface Site {
+  domain: string;
+  backend: string;
+  /** More lines of Caddyfile. @default none */
+  directives?: string;
+}

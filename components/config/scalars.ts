@@ -1,0 +1,51 @@
+// The shapes that settings are made of, each with the sentence that is told when a value does not fit.
+import { isIP } from "node:net";
+import { z } from "zod";
+
+/** A whole sentence about a bad value: what it should be, and what was given. */
+const expected = (what: string) => ({
+  error: ({ input }: { input?: unknown }) => `expected ${what}, got ${told(input)}`,
+});
+const told = (input: unknown) => (input === undefined ? "nothing" : JSON.stringify(input));
+
+const text = (what: string, pattern: RegExp) => z.string(expected(what)).regex(pattern, expected(what));
+
+const DOMAIN = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+export const domain = text("a domain name in lower case, such as auth.example.org", DOMAIN);
+
+export const address = z
+  .string(expected("an IP address or a host name"))
+  .refine(
+    (value) => isIP(value) > 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value),
+    expected("an IP address or a host name"),
+  );
+
+export const port = z
+  .int(expected("a port from 1 to 65535"))
+  .min(1, expected("a port from 1 to 65535"))
+  .max(65535, expected("a port from 1 to 65535"));
+
+/** What useradd, groupadd and Pulumi resource names all take. */
+export const unixName = text(
+  "a name of lower-case letters, digits, - and _, at most 31 long",
+  /^[a-z][a-z0-9_-]{0,30}$/,
+);
+
+export const hostKey = text(
+  "a host key such as `ssh-ed25519 AAAA...`, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name",
+  /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+={0,2}$/,
+);
+
+/** Not 0, which is root's, and not the last ones, which mean "nobody" and "no change" to the kernel. */
+export const gid = z
+  .int(expected("a GID from 1 to 65533"))
+  .min(1, expected("a GID from 1 to 65533"))
+  .max(65533, expected("a GID from 1 to 65533"));
+
+export const seconds = z.int(expected("a whole number of seconds")).min(1, expected("at least 1 second"));
+
+export const digest = text("an image digest such as sha256:0123... (64 hexadecimal digits)", /^sha256:[0-9a-f]{64}$/);
+
+/** A value in somebody else's configuration file; the encoder of that file has the last word. */
+export const setting = z.union([z.string(), z.number(), z.boolean()], expected("a text, a number or a boolean"));

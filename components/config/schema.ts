@@ -1,0 +1,81 @@
+// The whole configuration of a stack: each service's own schema, put together, and what must fit between them.
+import { z } from "zod";
+import { authentikSchema } from "../authentik/schema.ts";
+import { usesValkey } from "../authentik/version.ts";
+import { caddySchema } from "../caddy/schema.ts";
+import { postgresSchema } from "../postgres/schema.ts";
+import { nextFree } from "../valkey/databases.ts";
+import { valkeySchema } from "../valkey/schema.ts";
+import { address, hostKey, port, unixName } from "./scalars.ts";
+
+const hop = {
+  address: address.meta({ description: "IP address or name." }),
+  port: port.default(22).meta({ description: "Port of sshd." }),
+  user: unixName.default("root").meta({ description: "Who to log in as." }),
+  hostKey: hostKey.meta({
+    description: "The host's public key; nothing else is trusted.",
+    examples: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."],
+  }),
+};
+
+const hostSchema = z.strictObject({
+  ...hop,
+  sudo: z
+    .boolean()
+    .default(false)
+    .meta({ description: "Run everything through `sudo -n`, for a user with passwordless sudo." }),
+  platform: z
+    .enum(["debian"])
+    .default("debian")
+    .meta({ description: "What the host runs; checked against its /etc/os-release." }),
+  proxy: z
+    .strictObject(hop)
+    .optional()
+    .meta({ description: "A host to go through, with the same key. Without it: directly." }),
+});
+
+/** Everything that is not secret. */
+export const settingsSchema = z
+  .strictObject({
+    host: hostSchema.meta({ description: "The host, and how to reach it over SSH." }),
+    drift: z
+      .boolean()
+      .default(true)
+      .meta({ description: "Whether each run first looks, in one read-only SSH session, for changes made by hand." }),
+    postgres: postgresSchema.default(postgresSchema.parse({})),
+    valkey: valkeySchema.default(valkeySchema.parse({})),
+    authentik: authentikSchema,
+    caddy: caddySchema.default(caddySchema.parse({})),
+  })
+  .superRefine((settings, context) => {
+    for (const { path, message } of clashes(settings)) context.addIssue({ code: "custom", path, message });
+  });
+export type Settings = z.output<typeof settingsSchema>;
+
+function* clashes({ authentik, caddy, postgres, valkey }: Omit<Settings, "host" | "drift">) {
+  if (usesValkey(authentik.version) && !authentik.valkey)
+    yield {
+      path: ["authentik", "valkey"],
+      message: `authentik ${authentik.version} needs Valkey; versions from 2025.10 on do not`,
+    };
+  if (usesValkey(authentik.version) && valkey.databases.authentik === undefined)
+    yield {
+      path: ["valkey", "databases"],
+      message: `authentik ${authentik.version} keeps its cache in Valkey and needs a database there: add authentik: ${nextFree(valkey.databases)}`,
+    };
+  if (postgres.gid !== undefined && postgres.gid === valkey.gid)
+    yield { path: ["valkey", "gid"], message: `GID ${valkey.gid} is postgres.gid already; two groups need two GIDs` };
+  if (postgres.databases.authentik || postgres.roles.authentik)
+    yield { path: ["postgres"], message: "authentik's database and role are made by the platform; take them out" };
+  const names = new Map([[authentik.domain, "authentik.domain"]]);
+  for (const [name, site] of Object.entries(caddy.sites)) {
+    const holder = names.get(site.domain);
+    if (holder) yield { path: ["caddy", "sites", name, "domain"], message: `${site.domain} is ${holder} already` };
+    names.set(site.domain, `caddy.sites.${name}.domain`);
+    if (name === "authentik")
+      yield {
+        path: ["caddy", "sites", name],
+        message: "the site authentik is made by the platform; choose another name",
+      };
+  }
+}

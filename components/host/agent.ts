@@ -1,0 +1,32 @@
+// The scripts that reach a host before its agent does, and the agent itself.
+import { readdirSync, readFileSync } from "node:fs";
+import { PROTOCOL } from "./manifest.ts";
+import type { Platform } from "./platforms/platform.ts";
+
+const here = (path: string) => new URL(path, import.meta.url);
+const AGENT = here("../../templates/usr/local/lib/gatehouse/agent/");
+
+/** Lines of shell that stop, with every problem named, on a host that cannot be used. */
+export const preflight = (platform: Platform): string =>
+  `PLATFORM_ID=${platform.id} PLATFORM_VERSION=${platform.version}\n${readFileSync(here("preflight.sh"), "utf8")}`;
+
+/** Shell that installs the agent. Nothing of it runs before its last line has arrived. */
+export function installation(platform: Platform): string {
+  const names = readdirSync(AGENT).filter((name) => name.endsWith(".py"));
+  const files = Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, AGENT), "utf8")]));
+  const body = JSON.stringify(JSON.stringify({ protocol: PROTOCOL, files }));
+  return whole(`${preflight(platform)}
+exec python3 - <<'PYTHON'
+${readFileSync(here("install.py"), "utf8")}
+install(json.loads(${body}))
+PYTHON`);
+}
+
+/** Shell that looks at the host and answers with one line of JSON, whether the agent is there or not. */
+export const inspection = (platform: Platform): string =>
+  whole(`${preflight(platform)}
+if [ -x /usr/local/bin/gatehouse ]; then exec gatehouse facts; fi
+machine=$(printf 'gatehouse %s' "$(cat /etc/machine-id)" | sha256sum | cut -c1-12)
+printf '{"protocol":0,"machine":"%s","items":{}}\\n' "$machine"`);
+
+const whole = (script: string) => `gatehouse_script() {\n${script}\n}\ngatehouse_script\n`;

@@ -1,0 +1,16 @@
+import { z } from "zod";
+import { PROTOCOL } from "./manifest.ts";
+
+/** What `gatehouse facts` answers: for each item on the host its due number, and how it differs from what was left. */
+export const factsSchema = z.object({
+  protocol: z.int().max(PROTOCOL, {
+    error: ({ input }) =>
+      `the agent on the host speaks protocol ${input}, this program only ${PROTOCOL}: another stack uses a newer gatehouse there; update this program`,
+  }),
+  machine: z.string(),
+  items: z.record(z.string(), z.object({ due: z.string(), drifted: z.array(z.string()) })),
+});
+export type Facts = z.infer<typeof factsSchema>;
+
+/** The due number of an item that was applied without asking the host first. */
+export const NEVER_ASKED = "never-asked";

@@ -1,0 +1,50 @@
+import * as pulumi from "@pulumi/pulumi";
+import { sealed, toml } from "./document.ts";
+import type { Host } from "./host.ts";
+import { askFor } from "./item.ts";
+
+export interface GroupArgs {
+  host: Host;
+  /** The group's name on the host. @default - the resource's name */
+  groupName?: string;
+  /** @default - the next free one; an existing group keeps the one it has */
+  gid?: number;
+}
+
+/**
+ * A system group: looked up, or made when missing. A GID other than the one asked for is refused, never renumbered.
+ * Deleting the resource leaves the group, since a recycled GID would inherit the files of the old one.
+ *
+ * @example
+ * const clients = new Group("postgres-clients", { host });
+ * clients.gid; // Output<number>, as the host answered it
+ */
+export class Group extends pulumi.ComponentResource {
+  readonly groupName: string;
+  /** Resolved once the group exists. */
+  readonly gid: pulumi.Output<number>;
+
+  constructor(name: string, { host, groupName = name, gid }: GroupArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("gatehouse:index:Group", name, {}, opts);
+    this.groupName = groupName;
+    const document = sealed(toml({ name: groupName, gid }));
+    const answer = askFor<{ gid: number }>({ host, kind: "group", item: groupName, document }, this, opts);
+    this.gid = answer.gid;
+    this.registerOutputs({ gid: this.gid });
+  }
+}
+
+/**
+ * A group's GID for a component that consumes it. A GID that cannot be a client group stops the deployment: 0 would
+ * hand out root's group, and the last ones are "nobody" or "no change" to the kernel.
+ *
+ * @throws pulumi.RunError naming the group and what was given.
+ */
+export const usableGid = (group: Pick<Group, "groupName" | "gid">, consumer: string): pulumi.Output<number> =>
+  pulumi.output(group.gid).apply((gid) => {
+    if (Number.isInteger(gid) && gid >= 1 && gid < 65534) return gid;
+    throw new pulumi.RunError(
+      `${consumer} needs the GID of group ${group.groupName}, a whole number from 1 to 65533, and got ${JSON.stringify(gid) ?? "nothing"}. ` +
+        `Look at it on the host with \`getent group ${group.groupName}\`.`,
+    );
+  });

@@ -1,0 +1,48 @@
+import { remote } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { installation } from "./agent.ts";
+import { asRoot, type Connection, remoteConnection } from "./connection.ts";
+import type { Facts } from "./facts.ts";
+import type { Platform } from "./platforms/platform.ts";
+
+export interface HostArgs {
+  connection: Connection;
+  platform: Platform;
+  /** What the host says of itself now. @default - it was not asked, so a repair is never due */
+  facts?: Facts;
+}
+
+/**
+ * A Linux host, with gatehouse's agent on it. Everything else is made on a host through the agent.
+ *
+ * @example
+ * const host = new Host("host", { connection, platform: debian, facts: await inspect(connection, debian) });
+ */
+export class Host extends pulumi.ComponentResource {
+  readonly connection: Connection;
+  readonly platform: Platform;
+  readonly facts: Facts | undefined;
+  /** To depend on: resolved once the agent is installed. */
+  readonly agent: pulumi.Resource;
+
+  constructor(name: string, { connection, platform, facts }: HostArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("gatehouse:index:Host", name, {}, opts);
+    this.connection = connection;
+    this.platform = platform;
+    this.facts = facts;
+    this.agent = new remote.Command(
+      `${name}-agent`,
+      {
+        connection: remoteConnection(connection),
+        create: `${asRoot(connection, "sh -s")} # ${facts?.machine ?? "any machine"}`,
+        stdin: installation(platform),
+        addPreviousOutputInEnv: false,
+        logging: remote.Logging.None,
+      },
+      // The diff of the agent's own source says nothing about the platform. There is no delete: the agent is what
+      // the releases are removed with, and what an operator looks at afterwards.
+      { parent: this, hideDiffs: ["stdin"], ignoreChanges: facts ? [] : ["create"] },
+    );
+    this.registerOutputs();
+  }
+}

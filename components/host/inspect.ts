@@ -1,0 +1,155 @@
+import { createHash } from "node:crypto";
+import * as pulumi from "@pulumi/pulumi";
+import { Client, type ConnectConfig } from "ssh2";
+import { inspection } from "./agent.ts";
+import { asRoot, type Connection } from "./connection.ts";
+import { type Facts, factsSchema } from "./facts.ts";
+import type { Platform } from "./platforms/platform.ts";
+
+/**
+ * Looks at the host before anything is declared: one SSH session, which only reads. It is also where a wrong address,
+ * key or host key is told once and plainly; the command plugin would dial ten times and speak for itself.
+ *
+ * In a preview an unreachable host is a warning and `undefined` is answered; everything else that is wrong is an error.
+ *
+ * @throws pulumi.RunError naming what is wrong and what to do.
+ */
+export async function inspect(connection: Connection, platform: Platform): Promise<Facts | undefined> {
+  try {
+    return await read(connection, await plain(connection.privateKey), platform);
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(error.message);
+    await pulumi.log.warn(`${error.message}. The preview goes on without looking for changes made on the host.`);
+    return undefined;
+  }
+}
+
+class Unreachable extends Error {}
+
+// The key comes from configuration, so it is known even in a preview.
+const plain = (key: pulumi.Input<string> | undefined): Promise<string | undefined> =>
+  new Promise((resolve) => pulumi.output(key).apply(resolve));
+
+async function read(connection: Connection, privateKey: string | undefined, platform: Platform): Promise<Facts> {
+  const { proxy } = connection;
+  const hops: Client[] = [];
+  try {
+    if (proxy) hops.push(await dial(proxy, "host.proxy", privateKey));
+    const through = proxy && (await tunnel(hops[0] as Client, connection));
+    hops.push(await dial(connection, "host", privateKey, through));
+    const { status, stdout, stderr } = await run(
+      hops.at(-1) as Client,
+      asRoot(connection, "sh -s"),
+      inspection(platform),
+    );
+    if (status !== 0) throw new pulumi.RunError(complaint(connection, stderr || `exit status ${status}`));
+    const facts = factsSchema.safeParse(JSON.parse(stdout));
+    if (!facts.success) throw new pulumi.RunError(`${connection.address}: ${facts.error.issues[0]?.message}`);
+    return facts.data;
+  } finally {
+    for (const hop of hops.reverse()) hop.end();
+  }
+}
+
+type Hop = Pick<Connection, "address" | "port" | "user" | "hostKey">;
+
+function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: ConnectConfig["sock"]): Promise<Client> {
+  const { address, port, user: username, hostKey } = hop;
+  const [kind = "", blob = ""] = hostKey.split(/\s+/);
+  const expected = Buffer.from(blob, "base64");
+  let offered: Buffer | undefined;
+  const where = `${username}@${address}:${port}`;
+  return new Promise((resolve, reject) => {
+    const client = new Client();
+    client.once("ready", () => resolve(client));
+    client.once("error", (error: Error & { level?: string; code?: string }) => {
+      if (offered && !offered.equals(expected))
+        return reject(
+          new pulumi.RunError(
+            `${address} shows another host key than ${at}.hostKey:\n  expected ${fingerprint(expected)}\n  offered  ${fingerprint(offered)}\n` +
+              `If the host was set up anew, ask its console for the key (\`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\`) and put it into ${at}.hostKey. If not, someone is in between: do not go on.`,
+          ),
+        );
+      if (error.level === "client-authentication")
+        return reject(
+          new pulumi.RunError(
+            `${where} refuses the key${privateKey ? " in gatehouse:sshKey" : "s of the SSH agent ($SSH_AUTH_SOCK)"}. ` +
+              `Put the public half into ~${username}/.ssh/authorized_keys there, or set another key: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`.`,
+          ),
+        );
+      if (/host key format|no matching host key/i.test(error.message))
+        return reject(new pulumi.RunError(`${address} has no host key of the kind ${kind} that ${at}.hostKey names`));
+      if (error.level === "client-socket" || error.level === "client-timeout" || error.code)
+        return reject(
+          new Unreachable(
+            `${where} cannot be reached (${error.message}): check ${at}.address and ${at}.port, and that sshd runs there`,
+          ),
+        );
+      reject(new pulumi.RunError(`${where}: ${error.message}`));
+    });
+    try {
+      client.connect({
+        host: address,
+        port,
+        username,
+        privateKey,
+        agent: privateKey ? undefined : process.env.SSH_AUTH_SOCK,
+        sock,
+        readyTimeout: 15_000,
+        algorithms: { serverHostKey: (kind === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [kind]) as never },
+        hostVerifier: (key: Buffer) => {
+          offered = key;
+          return key.equals(expected);
+        },
+      });
+    } catch (error) {
+      // ssh2 throws at once for a key that it cannot parse.
+      reject(
+        new pulumi.RunError(`gatehouse:sshKey is not a private key that can be used: ${(error as Error).message}`),
+      );
+    }
+  });
+}
+
+const tunnel = (client: Client, { address, port }: Connection): Promise<ConnectConfig["sock"]> =>
+  new Promise((resolve, reject) =>
+    client.forwardOut("127.0.0.1", 0, address, port, (error, stream) =>
+      error
+        ? reject(new Unreachable(`${address}:${port} cannot be reached through host.proxy (${error.message})`))
+        : resolve(stream),
+    ),
+  );
+
+function run(
+  client: Client,
+  command: string,
+  stdin: string,
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    client.exec(command, (error, stream) => {
+      if (error) return reject(error);
+      let stdout = "";
+      let stderr = "";
+      stream.on("data", (chunk: Buffer) => {
+        stdout += chunk;
+      });
+      stream.stderr.on("data", (chunk: Buffer) => {
+        stderr += chunk;
+      });
+      stream.on("close", (status: number) => resolve({ status, stdout, stderr: stderr.trim() }));
+      stream.end(stdin);
+    });
+  });
+}
+
+function complaint({ address, user }: Connection, stderr: string): string {
+  if (/sudo/.test(stderr))
+    return (
+      `${user}@${address} may not use sudo without a password (${stderr.split("\n").at(-1)}). ` +
+      `Allow it there: echo '${user} ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/gatehouse`
+    );
+  return `${address}: ${stderr}`;
+}
+
+const fingerprint = (key: Buffer) => `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;

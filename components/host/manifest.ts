@@ -1,0 +1,121 @@
+// The manifest of a release, as the agent reads it. docs/manifest.md explains each key.
+import { sealed, type Table, toml } from "./document.ts";
+
+/** The manifest format of this program. An agent that speaks a newer one refuses to be replaced. */
+export const PROTOCOL = 1;
+
+/** A directory that holds data: made when missing, never deleted. */
+export interface Directory {
+  path: string;
+  mode: string;
+  owner: string;
+}
+
+/** A file, and the units that a change of it concerns. */
+export interface File extends Directory {
+  content: string;
+  /** @default none - the change restarts nothing */
+  restarts?: readonly string[];
+  /** @default none - the change reloads nothing */
+  reloads?: readonly string[];
+  /** While this word stays the same the host keeps the content it has. @default - the content is always written */
+  rotation?: string;
+}
+
+/** A command that judges `{tree}`, a copy of `tree` with the changes in it, before anything goes live. */
+export interface Check {
+  name: string;
+  tree: string;
+  exec: readonly string[];
+  /** @default "root" */
+  user?: string;
+  /** @default the user's own group */
+  group?: string;
+  /** Runs before `exec`. @default nothing */
+  prepare?: readonly string[];
+  /** With it, `exec` is a server that must come up until `ready` succeeds. @default `exec` itself must succeed */
+  ready?: readonly string[];
+}
+
+/** What a new image may change for ever; saved before, restored on the way back. */
+export interface Guard {
+  name: string;
+  units: readonly string[];
+  save: readonly string[];
+  restore: readonly string[];
+  user: string;
+}
+
+/** A unit that runs because of the release. */
+export interface Unit {
+  name: string;
+  /** @default - not touched; units that a generator makes cannot be enabled */
+  enabled?: boolean;
+}
+
+/** A command that runs at every apply once the units are up. Must be idempotent; a rollback does not undo it. */
+export interface Step {
+  name: string;
+  exec: readonly string[];
+  /** @default "root" */
+  user?: string;
+  /** @default empty */
+  stdin?: string;
+}
+
+/** What healthy means: one of `exec`, `http` and `socket`. */
+export interface Probe {
+  name: string;
+  exec?: readonly string[];
+  /** The user of `exec`. @default "root" */
+  user?: string;
+  /** A URL that must answer `status`. */
+  http?: string;
+  /** @default 200 */
+  status?: number;
+  /** `address:port` to ask in place of the URL's own. @default the URL's own */
+  connect?: string;
+  /** A Unix socket that must accept a connection. */
+  socket?: string;
+}
+
+/** All that a service is on the host. */
+export interface Manifest {
+  /** Seconds from the start of the units until the last probe must have passed. @default 60 */
+  deadline?: number;
+  directories?: readonly Directory[];
+  /** Image references, found or pulled before anything running is stopped. */
+  images?: readonly string[];
+  files?: readonly File[];
+  /** Folders of secrets, one generation each, that must be kept as long as this manifest is. */
+  refers?: readonly string[];
+  checks?: readonly Check[];
+  guards?: readonly Guard[];
+  units?: readonly Unit[];
+  steps?: readonly Step[];
+  probes?: readonly Probe[];
+}
+
+/** The document for `gatehouse release`. `owner` is the resource that may change and delete the release. */
+export function manifestDocument(release: string, owner: string, secret: boolean, manifest: Manifest): string {
+  const table: Table = {
+    release,
+    owner,
+    protocol: PROTOCOL,
+    deadline: manifest.deadline,
+    secret: secret || undefined,
+    refers: manifest.refers?.length ? [...manifest.refers] : undefined,
+    directory: rows(manifest.directories),
+    image: manifest.images?.map((reference) => ({ reference })),
+    file: rows(manifest.files),
+    check: rows(manifest.checks),
+    guard: rows(manifest.guards),
+    unit: rows(manifest.units),
+    step: rows(manifest.steps),
+    probe: rows(manifest.probes),
+  };
+  return sealed(toml(table));
+}
+
+// An interface is no index signature to TypeScript; each row above is a table all the same.
+const rows = (list: readonly object[] | undefined) => list as readonly Table[] | undefined;

@@ -1,0 +1,39 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Host } from "./host.ts";
+import { askFor } from "./item.ts";
+import { type Manifest, manifestDocument } from "./manifest.ts";
+
+export interface ReleaseArgs {
+  host: Host;
+  manifest: pulumi.Input<Manifest>;
+  /** The whole manifest is secret: it shows in no preview, no state and no log. @default false */
+  secret?: boolean;
+}
+
+/**
+ * The only way to change a service on the host: files, units and what healthy means, applied by the agent as one
+ * transaction. A change is checked before it goes live, and comes back out when the service is not healthy with it.
+ *
+ * Deleting the resource stops its units and removes its files, never data. Renaming it takes the release along.
+ *
+ * @example
+ * new Release("caddy", { host, manifest: { files: [...], units: [{ name: "caddy.service", enabled: true }] } });
+ */
+export class Release extends pulumi.ComponentResource {
+  /** Counts the changes that went live; resolved once this one is healthy. Never secret, even where the manifest is. */
+  readonly generation: pulumi.Output<number>;
+
+  constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("gatehouse:index:Release", name, {}, opts);
+    const { host, manifest, secret = false } = args;
+    const owner = `${pulumi.getProject()}/${pulumi.getStack()}/${name}`;
+    const document = pulumi.output(manifest).apply((plain) => manifestDocument(name, owner, secret, plain as Manifest));
+    const answer = askFor<{ generation: number }>(
+      { host, kind: "release", item: name, document, removal: `remove ${name} --owner ${owner}`, secret },
+      this,
+      opts,
+    );
+    this.generation = pulumi.unsecret(answer.apply(({ generation }) => generation));
+    this.registerOutputs({ generation: this.generation });
+  }
+}

@@ -1,0 +1,76 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { Group } from "../host/group.ts";
+import type { Host } from "../host/host.ts";
+import { Packages } from "../host/packages.ts";
+import { Release } from "../host/release.ts";
+import type { PostgresSettings } from "./schema.ts";
+import { clusterDefaults, passwordsManifest, postgresManifest, rolesOf, scramVerifier } from "./views.ts";
+
+export interface PostgresArgs extends PostgresSettings {
+  host: Host;
+}
+
+/**
+ * PostgreSQL as a native service that listens on its socket directory only. Who is in the group `clients` reaches the
+ * socket; who a role is, the kernel says (peer), so that there is no password to leak.
+ *
+ * @example
+ * const postgres = new Postgres("postgres", { host, settings: { max_connections: 200 }, databases: { app: {} }, roles: {} });
+ */
+export class Postgres extends pulumi.ComponentResource {
+  /** The group that may use the socket. */
+  readonly clients: Group;
+  readonly unit: string;
+  readonly socketDirectory: string;
+  /** The port names the socket file; nothing listens on TCP. */
+  readonly port = 5432;
+  readonly versions: pulumi.Output<Record<string, string>>;
+  /** Passwords of the roles that use scram, secret. */
+  readonly passwords: Record<string, pulumi.Output<string>>;
+  /** To depend on: resolved once PostgreSQL is healthy and all roles and databases are there. */
+  readonly ready: pulumi.Resource[];
+
+  constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("gatehouse:index:Postgres", name, {}, opts);
+    const { host, gid, ...wishes } = args;
+    const names = host.platform.postgres;
+    const below = { parent: this };
+
+    this.unit = names.unit;
+    this.socketDirectory = names.socketDirectory;
+    this.clients = new Group("postgres-clients", { host, gid }, below);
+    const defaults = new Release(`${name}-cluster`, { host, manifest: clusterDefaults(names) }, below);
+    const packages = new Packages(
+      name,
+      { host, names: names.packages, held: [names.unit] },
+      { ...below, dependsOn: [defaults] },
+    );
+    this.versions = packages.versions;
+    const manifest = postgresManifest(names, this.clients.groupName, wishes);
+    const release = new Release(name, { host, manifest }, { ...below, dependsOn: [packages, this.clients] });
+    const scram = rolesOf(wishes).filter((role) => wishes.roles[role]?.auth === "scram");
+    this.passwords = Object.fromEntries(scram.map((role) => [role, password(role, this)]));
+    this.ready = [release, ...this.setPasswords(name, host, release)];
+    this.registerOutputs({ versions: this.versions });
+  }
+
+  private setPasswords(name: string, host: Host, release: Release): Release[] {
+    const roles = Object.keys(this.passwords);
+    if (roles.length === 0) return [];
+    const verifiers = roles.map((role) => {
+      // The salt lives in the state: a new one at each run would be a change at each run.
+      const salt = new random.RandomBytes(`postgres-${role}-salt`, { length: 16 }, { parent: this });
+      return pulumi
+        .all([this.passwords[role] as pulumi.Output<string>, salt.base64])
+        .apply(([secret, base64]) => [role, scramVerifier(secret, Buffer.from(base64, "base64"))] as const);
+    });
+    const manifest = pulumi
+      .all(verifiers)
+      .apply((pairs) => passwordsManifest(host.platform.postgres, Object.fromEntries(pairs)));
+    return [new Release(`${name}-passwords`, { host, manifest, secret: true }, { parent: this, dependsOn: [release] })];
+  }
+}
+
+const password = (role: string, parent: pulumi.Resource) =>
+  new random.RandomPassword(`postgres-${role}`, { length: 48, special: false }, { parent }).result;

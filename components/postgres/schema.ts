@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { gid, setting, unixName } from "../config/scalars.ts";
+import { OWN_SETTINGS } from "./settings.ts";
+
+const settingName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$/, {
+    error: ({ input }) => `expected the name of a setting such as max_connections, got ${JSON.stringify(input)}`,
+  })
+  .refine((name) => !(OWN_SETTINGS as readonly string[]).includes(name), {
+    error: ({ input }) => `${input} belongs to the platform, which listens on its socket directory only; take it out`,
+  });
+
+/** What an operator may choose about PostgreSQL. */
+export const postgresSchema = z.strictObject({
+  gid: gid.optional().meta({
+    description: "GID of the group postgres-clients. Without it the host chooses, and an existing group keeps its own.",
+  }),
+  settings: z
+    .record(settingName, setting)
+    .default({})
+    .meta({
+      description: "Settings of postgresql.conf. What can be reloaded is; the rest restarts PostgreSQL.",
+      examples: [{ max_connections: 200 }],
+    }),
+  databases: z
+    .record(
+      unixName,
+      z.strictObject({
+        owner: unixName.optional().meta({
+          description: "The role that owns the database and may connect. Without it: the role of the database's name.",
+        }),
+      }),
+    )
+    .default({})
+    .meta({
+      description: "Databases to exist, each with its owner. Taking one out of the list keeps its data.",
+      examples: [{ grafana: {} }],
+    }),
+  roles: z
+    .record(
+      unixName,
+      z.strictObject({
+        auth: z.enum(["peer", "scram"]).meta({
+          description: "peer: the operating-system account of the same name, no password. scram: a generated password.",
+        }),
+      }),
+    )
+    .default({})
+    .meta({
+      description: "How roles prove who they are. A role that is not listed uses peer.",
+      examples: [{ reporting: { auth: "scram" } }],
+    }),
+});
+export type PostgresSettings = z.output<typeof postgresSchema>;

@@ -1,0 +1,31 @@
+// Which settings of PostgreSQL 17 take effect on a reload, and which need a restart. A preview must know without a
+// host; a test compares the table with `pg_settings.context` on a real one.
+
+/** Settings that belong to the platform: where the cluster lies and how it is reached is decided here, not in config. */
+export const OWN_SETTINGS = [
+  "config_file",
+  "data_directory",
+  "external_pid_file",
+  "hba_file",
+  "ident_file",
+  "listen_addresses",
+  "port",
+  "unix_socket_directories",
+  "unix_socket_group",
+  "unix_socket_permissions",
+] as const;
+
+/** Every other setting whose context is `postmaster`. */
+export const RESTART_SETTINGS: ReadonlySet<string> = new Set(
+  `archive_mode autovacuum_freeze_max_age autovacuum_max_workers autovacuum_multixact_freeze_max_age bonjour bonjour_name
+   cluster_name commit_timestamp_buffers data_sync_retry debug_io_direct dynamic_shared_memory_type event_source hot_standby
+   huge_page_size huge_pages ignore_invalid_pages jit_provider logging_collector max_connections max_files_per_process
+   max_locks_per_transaction max_logical_replication_workers max_notify_queue_pages max_pred_locks_per_transaction
+   max_prepared_transactions max_replication_slots max_wal_senders max_worker_processes min_dynamic_shared_memory
+   multixact_member_buffers multixact_offset_buffers notify_buffers recovery_target recovery_target_action
+   recovery_target_inclusive recovery_target_lsn recovery_target_name recovery_target_time recovery_target_timeline
+   recovery_target_xid reserved_connections serializable_buffers shared_buffers shared_memory_type
+   shared_preload_libraries subtransaction_buffers superuser_reserved_connections trace_connection_negotiation
+   track_activity_query_size track_commit_timestamp transaction_buffers wal_buffers wal_decode_buffer_size wal_level
+   wal_log_hints`.split(/\s+/),
+);

@@ -1,0 +1,170 @@
+import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
+import type { Check, File, Manifest } from "../host/manifest.ts";
+import type { Platform } from "../host/platforms/platform.ts";
+import { render } from "../render/render.ts";
+import type { PostgresSettings } from "./schema.ts";
+import { RESTART_SETTINGS } from "./settings.ts";
+
+type Names = Platform["postgres"];
+type Wishes = Pick<PostgresSettings, "settings" | "databases" | "roles">;
+
+/** The role that owns a database. */
+const ownerOf = (database: string, { owner }: PostgresSettings["databases"][string]) => owner ?? database;
+
+/** Every role: the ones listed, and the owners of databases. */
+export const rolesOf = ({ databases, roles }: Pick<Wishes, "databases" | "roles">): string[] => [
+  ...new Set([...Object.entries(databases).map(([name, database]) => ownerOf(name, database)), ...Object.keys(roles)]),
+];
+
+/** What the package reads when it makes the cluster; checksums cannot be switched on later without a stop. */
+export const clusterDefaults = (names: Names): Manifest => ({
+  files: [file(names.clusterDefaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {})],
+});
+
+/** PostgreSQL as it should be on the host. */
+export function postgresManifest(names: Names, clientsGroup: string, wishes: Wishes): Manifest {
+  const { unit, user, config } = names;
+  const owner = `${user}:${user}`;
+  const settings = Object.entries(wishes.settings).sort(([a], [b]) => (a < b ? -1 : 1));
+  const socket = { socketDirectory: names.socketDirectory };
+  const databases = Object.entries(wishes.databases).map(([name, database]) => {
+    const role = ownerOf(name, database);
+    return { name, owner: role, method: wishes.roles[role]?.auth === "scram" ? "scram-sha-256" : "peer" };
+  });
+  return {
+    // Other stacks put their own lines there.
+    directories: [{ path: `${config}/hba.d`, mode: "0750", owner }],
+    files: [
+      {
+        ...file(
+          `${config}/conf.d/gatehouse-restart.conf`,
+          owner,
+          "0640",
+          "etc/postgresql/17/main/conf.d/gatehouse-restart.conf",
+          {
+            ...socket,
+            settings: settings.filter(([name]) => RESTART_SETTINGS.has(name)),
+          },
+        ),
+        restarts: [unit],
+      },
+      {
+        ...file(
+          `${config}/conf.d/gatehouse-reload.conf`,
+          owner,
+          "0640",
+          "etc/postgresql/17/main/conf.d/gatehouse-reload.conf",
+          {
+            settings: settings.filter(([name]) => !RESTART_SETTINGS.has(name)),
+          },
+        ),
+        reloads: [unit],
+      },
+      {
+        ...file(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/17/main/pg_hba.conf", { user, databases }),
+        reloads: [unit],
+      },
+      {
+        ...file(names.tmpfiles, "root:root", "0644", "etc/tmpfiles.d/postgresql-common.conf", {
+          ...socket,
+          user,
+          group: clientsGroup,
+        }),
+        restarts: [unit],
+      },
+    ],
+    checks: [scratchInstance(names)],
+    units: [{ name: unit }],
+    steps: [
+      {
+        name: "roles and databases",
+        user,
+        exec: psql(names),
+        stdin: render("sql/roles.sql", { roles: rolesOf(wishes), databases }),
+      },
+    ],
+    // The unit's start proves nothing on Debian, which ignores how pg_ctlcluster ends.
+    probes: [{ name: "PostgreSQL answers on its socket", user, exec: [...psql(names).slice(0, -2), "-c", "SELECT 1"] }],
+  };
+}
+
+/** Passwords as SCRAM verifiers; the only manifest of PostgreSQL's that is secret. */
+export const passwordsManifest = (names: Names, verifiers: Record<string, string>): Manifest => ({
+  steps: [
+    {
+      name: "passwords",
+      user: names.user,
+      exec: psql(names),
+      stdin: render("sql/passwords.sql", {
+        roles: Object.entries(verifiers).map(([name, verifier]) => ({ name, verifier })),
+      }),
+    },
+  ],
+});
+
+/**
+ * The verifier that PostgreSQL stores for a password (RFC 5803), so that the password itself reaches no SQL.
+ * The salt is kept by the caller: a new one each time would change the manifest at every preview.
+ */
+export function scramVerifier(password: string, salt: Buffer, iterations = 4096): string {
+  const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");
+  const hmac = (key: string) => createHmac("sha256", salted).update(key).digest();
+  const stored = createHash("sha256").update(hmac("Client Key")).digest("base64");
+  return `SCRAM-SHA-256$${iterations}:${salt.toString("base64")}$${stored}:${hmac("Server Key").toString("base64")}`;
+}
+
+/**
+ * A scratch instance with the new files, on a socket of its own. `postgres -C` would neither read pg_hba.conf nor
+ * notice values that only fail at the start, such as a library that is not there.
+ */
+function scratchInstance({ user, bin, config }: Names): Check {
+  const overrides = {
+    data_directory: "{scratch}/data",
+    hba_file: "{tree}/pg_hba.conf",
+    ident_file: "{tree}/pg_ident.conf",
+    unix_socket_directories: "{scratch}",
+    external_pid_file: "",
+    listen_addresses: "",
+    logging_collector: "off",
+    archive_mode: "off",
+    fsync: "off",
+  };
+  return {
+    name: "a scratch PostgreSQL starts with the new files",
+    tree: config,
+    user,
+    prepare: [
+      `${bin}/initdb`,
+      "--pgdata={scratch}/data",
+      "--no-sync",
+      "--no-instructions",
+      "--auth=peer",
+      "--encoding=UTF8",
+      "--locale=C.UTF-8",
+    ],
+    exec: [
+      `${bin}/postgres`,
+      "--config-file={tree}/postgresql.conf",
+      ...Object.entries(overrides).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    ],
+    ready: [`${bin}/pg_isready`, "--quiet", "--host={scratch}"],
+  };
+}
+
+const psql = ({ bin, socketDirectory }: Names) => [
+  `${bin}/psql`,
+  "--no-psqlrc",
+  "--quiet",
+  "--set=ON_ERROR_STOP=1",
+  `--host=${socketDirectory}`,
+  "--dbname=postgres",
+  "--file",
+  "-",
+];
+
+const file = (path: string, owner: string, mode: string, template: string, view: object): File => ({
+  path,
+  mode,
+  owner,
+  content: render(template, view),
+});

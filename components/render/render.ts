@@ -1,0 +1,29 @@
+import { fileURLToPath } from "node:url";
+import nunjucks from "nunjucks";
+import * as grammars from "./grammars.ts";
+
+const TEMPLATES = fileURLToPath(new URL("../../templates/", import.meta.url));
+
+// Not HTML, so nothing is escaped for it; an undefined value is an error and not an empty place.
+const environment = new nunjucks.Environment(new nunjucks.FileSystemLoader(TEMPLATES), {
+  autoescape: false,
+  throwOnUndefined: true,
+  trimBlocks: true,
+  lstripBlocks: true,
+});
+for (const [grammar, encode] of Object.entries(grammars)) environment.addFilter(grammar, encode);
+
+/**
+ * Renders a template. Its path below templates/ is the file's path on the host, plus `.njk`; what it may use stands at
+ * its top. A pure function of plain values: Outputs are lifted by whoever calls it.
+ *
+ * @throws Error naming the template, and the value that is undefined or cannot be written in the file's grammar.
+ * @example render("etc/caddy/Caddyfile", { email: "", admin: "/run/caddy/admin.sock" })
+ */
+export function render(template: string, view: object): string {
+  try {
+    return environment.render(`${template}.njk`, view);
+  } catch (error) {
+    throw new Error(`template ${template}: ${(error as Error).message.replace(/^\(unknown path\)\s*/, "").trim()}`);
+  }
+}

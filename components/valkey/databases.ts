@@ -1,0 +1,31 @@
+// Numbers for applications that share one Valkey: 0 is reserved for whoever connects without choosing.
+
+/** What is wrong with an allotment, one sentence each; empty when nothing is. */
+export function allotmentFaults(databases: Record<string, number>, count: number): { name: string; fault: string }[] {
+  const holders = new Map<number, string>();
+  return Object.entries(databases).flatMap(([name, number]) => {
+    const holder = holders.get(number);
+    holders.set(number, holder ?? name);
+    if (number === 0) return [{ name, fault: `database 0 is reserved; the next free one is ${nextFree(databases)}` }];
+    if (number >= count)
+      return [
+        {
+          name,
+          fault: `database ${number} does not exist: there are ${count}, numbered from 0 (valkey.databaseCount)`,
+        },
+      ];
+    if (holder)
+      return [
+        { name, fault: `database ${number} belongs to ${holder} already; the next free one is ${nextFree(databases)}` },
+      ];
+    return [];
+  });
+}
+
+/** The lowest number from 1 on that nobody has. */
+export function nextFree(databases: Record<string, number>): number {
+  const taken = new Set(Object.values(databases));
+  let number = 1;
+  while (taken.has(number)) number++;
+  return number;
+}

@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { gid, setting, unixName } from "../config/scalars.ts";
+import { allotmentFaults } from "./databases.ts";
+
+/** Settings that belong to the platform. */
+const OWN_SETTINGS = [
+  "aclfile",
+  "bind",
+  "daemonize",
+  "databases",
+  "dir",
+  "include",
+  "port",
+  "protected-mode",
+  "requirepass",
+  "supervised",
+  "unixsocket",
+  "unixsocketperm",
+  "user",
+];
+
+const settingName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]*$/, {
+    error: ({ input }) => `expected the name of a setting such as maxmemory, got ${JSON.stringify(input)}`,
+  })
+  .refine((name) => !OWN_SETTINGS.includes(name), {
+    error: ({ input }) => `${input} belongs to the platform; take it out`,
+  });
+
+/** What an operator may choose about Valkey. */
+export const valkeySchema = z
+  .strictObject({
+    gid: gid.optional().meta({
+      description: "GID of the group valkey-clients. Without it the host chooses, and an existing group keeps its own.",
+    }),
+    settings: z
+      .record(settingName, setting)
+      .default({})
+      .meta({ description: "Settings of valkey.conf. A change restarts Valkey.", examples: [{ maxmemory: "256mb" }] }),
+    databaseCount: z
+      .int()
+      .min(2)
+      .max(1024)
+      .default(16)
+      .meta({ description: "How many databases there are, 0 included." }),
+    databases: z
+      .record(unixName, z.int())
+      .default({})
+      .meta({
+        description:
+          "The database number of each application, from 1 on. Each gets an ACL user of its name with a generated password.",
+        examples: [{ grafana: 2 }],
+      }),
+  })
+  .superRefine(({ databases, databaseCount }, context) => {
+    for (const { name, fault } of allotmentFaults(databases, databaseCount))
+      context.addIssue({ code: "custom", path: ["databases", name], message: fault });
+  });
+export type ValkeySettings = z.output<typeof valkeySchema>;

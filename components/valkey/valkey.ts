@@ -1,0 +1,101 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { Group } from "../host/group.ts";
+import type { Host } from "../host/host.ts";
+import { legible } from "../host/legible.ts";
+import { Packages } from "../host/packages.ts";
+import { Release } from "../host/release.ts";
+import type { ValkeySettings } from "./schema.ts";
+import { AGENT_USER, secretsFolder, secretsOf, userSecrets, valkeyManifest } from "./views.ts";
+
+export interface ValkeyArgs extends ValkeySettings {
+  host: Host;
+}
+
+/** What an application needs to use Valkey. */
+export interface ValkeyLogin {
+  /** `unix://user:password@/path?db=N`, as redis-py and its relatives take it; secret. */
+  url: pulumi.Output<string>;
+  /** The folder of secrets on the host that must outlive whoever uses the login. */
+  secrets: pulumi.Output<string>;
+}
+
+/**
+ * Valkey as a native service on loopback and a group-owned socket. Each application has a database number and an ACL
+ * user of its own; without a password nobody can do anything.
+ *
+ * @example
+ * const valkey = new Valkey("valkey", { host, settings: {}, databaseCount: 16, databases: { grafana: 1 } });
+ * valkey.login("grafana").url;
+ */
+export class Valkey extends pulumi.ComponentResource {
+  /** The group that may use the socket. */
+  readonly clients: Group;
+  readonly unit: string;
+  readonly socketDirectory: string;
+  readonly socket: string;
+  /** The database number of each application. */
+  readonly databases: Readonly<Record<string, number>>;
+  readonly versions: pulumi.Output<Record<string, string>>;
+  /** To depend on: resolved once Valkey is healthy and knows its users. */
+  readonly ready: pulumi.Resource[];
+  readonly #users: Record<string, { password: pulumi.Output<string>; secrets: Release }>;
+
+  constructor(name: string, args: ValkeyArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("gatehouse:index:Valkey", name, {}, opts);
+    const { host, gid, settings, databaseCount, databases } = args;
+    const names = host.platform.valkey;
+    const below = { parent: this };
+
+    this.unit = names.unit;
+    this.socketDirectory = names.socketDirectory;
+    this.socket = `${names.socketDirectory}/valkey.sock`;
+    this.databases = databases;
+    this.clients = new Group("valkey-clients", { host, gid }, below);
+    const packages = new Packages(name, { host, names: names.packages, held: [names.unit] }, below);
+    this.versions = packages.versions;
+    const applications = Object.keys(databases).sort();
+    this.#users = Object.fromEntries([AGENT_USER, ...applications].map((user) => [user, this.user(user, host)]));
+    const generations = Object.entries(this.#users).map(([user, { secrets }]) =>
+      legible(secrets.generation, `generation of ${secretsOf(user)}`).apply(
+        (generation) => [user, generation] as const,
+      ),
+    );
+    const manifest = pulumi.all(generations).apply((pairs) =>
+      valkeyManifest(names, {
+        clientsGroup: this.clients.groupName,
+        settings,
+        databaseCount,
+        applications,
+        generations: Object.fromEntries(pairs),
+      }),
+    );
+    this.ready = [new Release(name, { host, manifest }, { ...below, dependsOn: [packages, this.clients] })];
+    this.registerOutputs({ versions: this.versions });
+  }
+
+  /**
+   * The login of an application that has a database number.
+   *
+   * @throws pulumi.RunError when it has none.
+   */
+  login(application: string): ValkeyLogin {
+    const user = this.#users[application];
+    const number = this.databases[application];
+    if (!user || number === undefined)
+      throw new pulumi.RunError(`${application} has no Valkey database: give it a number in valkey.databases`);
+    return {
+      url: user.password.apply((password) => `unix://${application}:${password}@${this.socket}?db=${number}`),
+      secrets: legible(user.secrets.generation, `generation of ${secretsOf(application)}`).apply((generation) =>
+        secretsFolder(secretsOf(application), generation),
+      ),
+    };
+  }
+
+  private user(user: string, host: Host) {
+    const password = new random.RandomPassword(secretsOf(user), { length: 48, special: false }, { parent: this })
+      .result;
+    const manifest = password.apply((plain) => userSecrets(user, plain));
+    return { password, secrets: new Release(secretsOf(user), { host, manifest, secret: true }, { parent: this }) };
+  }
+}

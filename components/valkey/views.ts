@@ -1,0 +1,166 @@
+import { createHash } from "node:crypto";
+import type { Check, File, Manifest } from "../host/manifest.ts";
+import type { Platform } from "../host/platforms/platform.ts";
+import { render } from "../render/render.ts";
+
+type Names = Platform["valkey"];
+
+/** The agent's own user: it reloads the ACLs and can do nothing else. */
+export const AGENT_USER = "gatehouse";
+
+/** What an application may do: everything with data, nothing that reaches beyond its own or stops the server. */
+const APPLICATION_RULES = "~* &* +@all -@admin -@dangerous +info +keys +sort";
+const AGENT_RULES = "resetkeys resetchannels -@all +acl|load";
+
+/** The release of a user's secrets. */
+export const secretsOf = (user: string) => `valkey-${user}`;
+
+/** Where the secrets of one generation lie. */
+export const secretsFolder = (release: string, generation: number | string) =>
+  `/var/lib/gatehouse/secrets/${release}/${generation}`;
+
+/** A user's password as Valkey keeps it; the agent's own in the clear as well, which its reload needs. */
+export function userSecrets(user: string, password: string): Manifest {
+  const secret = (name: string, content: string): File => ({
+    path: `${secretsFolder(secretsOf(user), "{generation}")}/${name}`,
+    mode: "0400",
+    owner: "root:root",
+    content,
+    rotation: "1",
+  });
+  return {
+    files: [
+      secret("hash", `#${createHash("sha256").update(password).digest("hex")}`),
+      // Nobody but the agent needs it here: an application's password travels with the application.
+      ...(user === AGENT_USER ? [secret("password", password)] : []),
+    ],
+  };
+}
+
+export interface ValkeyView {
+  clientsGroup: string;
+  settings: Record<string, string | number | boolean>;
+  databaseCount: number;
+  /** Applications in the order of their names. */
+  applications: readonly string[];
+  /** The generation of each user's secrets, the agent's included; a placeholder in a preview. */
+  generations: Record<string, number | string>;
+}
+
+/** Valkey as it should be on the host. */
+export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
+  const { unit, user, config } = names;
+  const owner = `${user}:${user}`;
+  const socket = `${names.socketDirectory}/valkey.sock`;
+  const libexec = "/usr/local/libexec/gatehouse";
+  const users = [
+    { name: AGENT_USER, rules: AGENT_RULES },
+    ...view.applications.map((name) => ({ name, rules: APPLICATION_RULES })),
+  ];
+  return {
+    // Clients share the group that the server runs with, so its own folders are for its user alone.
+    directories: [config, names.data, names.log].map((path) => ({ path, mode: "0700", owner })),
+    files: [
+      {
+        ...file(`${config}/valkey.conf`, owner, "0600", "etc/valkey/valkey.conf", {
+          socket,
+          data: names.data,
+          acl: `${config}/users.acl`,
+          databaseCount: view.databaseCount,
+          settings: Object.entries(view.settings).sort(([a], [b]) => (a < b ? -1 : 1)),
+        }),
+        restarts: [unit],
+      },
+      {
+        ...file(`${config}/users.acl`, owner, "0600", "etc/valkey/users.acl", {
+          users: users.map(({ name, rules }) => ({ name, rules, hashes: `{{secrets ${secretsOf(name)}/hash}}` })),
+        }),
+        reloads: [unit],
+      },
+      {
+        ...file(
+          `/etc/systemd/system/${unit}.d/gatehouse.conf`,
+          "root:root",
+          "0644",
+          "etc/systemd/system/valkey-server.service.d/gatehouse.conf",
+          {
+            group: view.clientsGroup,
+            reload: `${libexec}/valkey-reload`,
+          },
+        ),
+        restarts: [unit],
+      },
+      {
+        ...file(`${libexec}/valkey-reload`, "root:root", "0755", "usr/local/libexec/gatehouse/valkey-reload", {
+          socket,
+          user: AGENT_USER,
+          password: `${secretsFolder(secretsOf(AGENT_USER), view.generations[AGENT_USER] as number)}/password`,
+        }),
+      },
+      {
+        ...file(`${libexec}/valkey-socket-fix`, "root:root", "0755", "usr/local/libexec/gatehouse/valkey-socket-fix", {
+          directory: names.socketDirectory,
+          socket,
+          group: view.clientsGroup,
+        }),
+        restarts: ["valkey-socket-fix.service"],
+      },
+      {
+        ...file(
+          "/etc/systemd/system/valkey-socket-fix.service",
+          "root:root",
+          "0644",
+          "etc/systemd/system/valkey-socket-fix.service",
+          {
+            unit,
+            script: `${libexec}/valkey-socket-fix`,
+          },
+        ),
+        restarts: ["valkey-socket-fix.service"],
+      },
+    ],
+    refers: users.map(({ name }) => secretsFolder(secretsOf(name), view.generations[name] as number)),
+    checks: [scratchServer(names, view.clientsGroup)],
+    units: [
+      { name: unit, enabled: true },
+      { name: "valkey-socket-fix.service", enabled: true },
+    ],
+    probes: [
+      { name: "Valkey accepts connections on its socket", socket },
+      { name: "Valkey answers", exec: ["valkey-cli", "-s", socket, "ping"] },
+    ],
+  };
+}
+
+/** Valkey has no test of its configuration: a scratch server has to start with it. */
+function scratchServer({ config, user }: Names, group: string): Check {
+  const overrides = {
+    port: "0",
+    unixsocket: "{scratch}/valkey.sock",
+    dir: "{scratch}",
+    save: "",
+    appendonly: "no",
+    aclfile: "{tree}/users.acl",
+    pidfile: "{scratch}/valkey.pid",
+    logfile: "",
+  };
+  return {
+    name: "a scratch Valkey starts with the new files",
+    tree: config,
+    user,
+    group,
+    exec: [
+      "valkey-server",
+      "{tree}/valkey.conf",
+      ...Object.entries(overrides).flatMap(([name, value]) => [`--${name}`, value]),
+    ],
+    ready: ["valkey-cli", "-s", "{scratch}/valkey.sock", "ping"],
+  };
+}
+
+const file = (path: string, owner: string, mode: string, template: string, view: object): File => ({
+  path,
+  mode,
+  owner,
+  content: render(template, view),
+});

@@ -1,0 +1,40 @@
+// The platform on one page: who gets what from whom.
+import { Authentik } from "./components/authentik/authentik.ts";
+import { Caddy } from "./components/caddy/caddy.ts";
+import { load } from "./components/config/load.ts";
+import { Host } from "./components/host/host.ts";
+import { inspect } from "./components/host/inspect.ts";
+import { debian } from "./components/host/platforms/debian.ts";
+import { platformOf } from "./components/platform.ts";
+import { Postgres } from "./components/postgres/postgres.ts";
+import { Valkey } from "./components/valkey/valkey.ts";
+
+const { sshKey, drift, ...settings } = load();
+const connection = { ...settings.host, privateKey: sshKey };
+const asked = drift && process.env.GATEHOUSE_DRIFT !== "off";
+const host = new Host("host", {
+  connection,
+  platform: debian,
+  facts: asked ? await inspect(connection, debian) : undefined,
+});
+
+const postgres = new Postgres("postgres", {
+  host,
+  ...settings.postgres,
+  databases: { ...settings.postgres.databases, authentik: {} },
+});
+const valkey = new Valkey("valkey", { host, ...settings.valkey });
+const authentik = new Authentik("authentik", {
+  host,
+  postgres,
+  ...settings.authentik,
+  valkey: settings.authentik.valkey ? valkey : undefined,
+});
+const caddy = new Caddy("caddy", {
+  host,
+  ...settings.caddy,
+  sites: { ...settings.caddy.sites, authentik: { ...authentik.site, after: authentik.ready } },
+});
+
+/** What other stacks read. */
+export const platform = platformOf({ host, postgres, valkey, authentik, caddy });

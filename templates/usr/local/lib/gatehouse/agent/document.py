@@ -1,0 +1,66 @@
+"""A request as it arrives on stdin: TOML that ends with its own length, read into closed shapes.
+
+TOML that was cut between two tables still parses, so a lost connection would look like a request to delete
+what is missing. The last line carries the number of bytes before it; without it nothing is done.
+"""
+
+import re
+import tomllib
+from dataclasses import MISSING, fields
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+from report import Failure
+
+_TRAILER = re.compile(rb"# gatehouse: (\d+) bytes\n?\Z")
+
+
+def whole(raw: bytes) -> str:
+    """The text of a complete document, without its trailer."""
+    found = _TRAILER.search(raw)
+    if not found or int(found[1]) != found.start():
+        raise Failure(f"truncated: {len(raw)} bytes arrived and the closing line is missing or wrong; nothing was done")
+    return raw[: found.start()].decode("utf-8")
+
+
+def sealed(text: str) -> bytes:
+    """A document with its trailer, as `whole` wants it."""
+    body = text.encode()
+    return body + b"# gatehouse: %d bytes\n" % len(body)
+
+
+def parse(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Failure(f"the document is not TOML: {error}; nothing was done") from None
+
+
+def read(shape: type, table: dict[str, Any], at: str = "") -> Any:
+    """An instance of dataclass `shape` from a TOML table. An unknown, missing or wrongly typed key is refused."""
+    known = {f.name: f for f in fields(shape)}
+    where = f"{at}: " if at else ""
+    for key in table:
+        if key.replace("-", "_") not in known:
+            raise Failure(f"{where}unknown key {key!r}; allowed are {', '.join(sorted(known))}")
+    values = {}
+    for name, field in known.items():
+        if name in table:
+            values[name] = _value(field.type, table[name], f"{at}.{name}" if at else name)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise Failure(f"{where}key {name!r} is missing")
+    return shape(**values)
+
+
+def _value(kind: Any, value: Any, at: str) -> Any:
+    if isinstance(kind, UnionType):  # `X | None`: TOML has no null, so the key is there and X it is
+        kind = get_args(kind)[0]
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise Failure(f"{at}: expected a list, got {value!r}")
+        return tuple(_value(get_args(kind)[0], item, f"{at}[{n}]") for n, item in enumerate(value))
+    if hasattr(kind, "__dataclass_fields__"):
+        return read(kind, value, at)
+    if type(value) is not kind:
+        raise Failure(f"{at}: expected {kind.__name__}, got {value!r}")
+    return value

@@ -1,0 +1,161 @@
+"""The manifest of a release: everything that a service is on this host. docs/manifest.md explains each key."""
+
+import grp
+import pwd
+import re
+from dataclasses import dataclass
+
+from document import parse, read
+from report import Failure
+
+PROTOCOL = 1  # raised when an older program's manifests would be misread
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Made when missing and given this mode and owner; never deleted, since it holds data."""
+
+    path: str
+    mode: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class File:
+    """`{generation}` in a path is the release's own generation. Changing the file restarts or reloads the named units."""
+
+    path: str
+    mode: str
+    owner: str
+    content: str
+    restarts: tuple[str, ...] = ()
+    reloads: tuple[str, ...] = ()
+    rotation: str | None = None  # while it stays the same, what the host has is kept
+
+
+@dataclass(frozen=True)
+class Image:
+    """Found or pulled before anything that runs is stopped."""
+
+    reference: str
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What a new image may alter for ever. With `units` stopped, `save` runs before a change of image; once the new
+    image has been started, `restore` is part of every way back."""
+
+    name: str
+    units: tuple[str, ...]
+    save: tuple[str, ...]
+    restore: tuple[str, ...]
+    user: str = "root"
+
+
+@dataclass(frozen=True)
+class Check:
+    """Run against `{tree}`, a copy of directory `tree` as it will be. With `ready`, `exec` is a server: it is started,
+    `ready` must succeed, and it is ended. `{scratch}` is an empty directory of `user`'s."""
+
+    name: str
+    exec: tuple[str, ...]
+    tree: str
+    user: str = "root"
+    group: str | None = None
+    prepare: tuple[str, ...] = ()
+    ready: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit that runs because of this release. `enabled` is left out for units that a generator makes."""
+
+    name: str
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Run on every apply once the units are up; must be idempotent. Not undone by a rollback."""
+
+    name: str
+    exec: tuple[str, ...]
+    user: str = "root"
+    stdin: str = ""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What "healthy" means: exactly one of `exec`, `http` and `socket`."""
+
+    name: str
+    exec: tuple[str, ...] = ()
+    user: str = "root"
+    http: str | None = None
+    status: int = 200
+    connect: str | None = None  # address:port to ask instead of the URL's own
+    socket: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    release: str
+    owner: str  # project/stack/name of the resource that may change and delete it
+    protocol: int
+    deadline: int = 60  # seconds from the start of the units until the last probe must have passed
+    secret: bool = False
+    refers: tuple[str, ...] = ()  # folders of secrets, one generation each, that are kept as long as this manifest is
+    directory: tuple[Directory, ...] = ()
+    image: tuple[Image, ...] = ()
+    file: tuple[File, ...] = ()
+    check: tuple[Check, ...] = ()
+    guard: tuple[Guard, ...] = ()
+    unit: tuple[Unit, ...] = ()
+    step: tuple[Step, ...] = ()
+    probe: tuple[Probe, ...] = ()
+
+
+def load(text: str) -> Manifest:
+    """A manifest from its TOML text; refused as a whole when anything in it is not understood."""
+    manifest = read(Manifest, parse(text))
+    faults = list(_faults(manifest))
+    if faults:
+        raise Failure("the manifest is refused:\n  " + "\n  ".join(faults))
+    return manifest
+
+
+def _faults(m: Manifest):
+    if m.protocol != PROTOCOL:
+        yield f"protocol: this agent speaks {PROTOCOL}, the manifest {m.protocol}; install the program's own agent first"
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", m.release):
+        yield f"release: {m.release!r} is not a name of lower-case letters, digits and dashes"
+    if m.deadline < 1:
+        yield f"deadline: {m.deadline} is not a positive number of seconds"
+    seen = set()
+    for at, item in [(f"file {f.path}", f) for f in m.file] + [(f"directory {d.path}", d) for d in m.directory]:
+        if not re.fullmatch(r"(/[^/\0\n]+)+", item.path) or "/../" in item.path + "/" or "/./" in item.path + "/":
+            yield f"{at}: not an absolute, clean path"
+        if not re.fullmatch(r"0[0-7]{3,4}", item.mode):
+            yield f"{at}: mode {item.mode!r} is not octal, such as 0640"
+        if item.path in seen:
+            yield f"{at}: named twice"
+        seen.add(item.path)
+        try:
+            owner_ids(item.owner)
+        except Failure as failure:
+            yield f"{at}: {failure}"
+    for probe in m.probe:
+        if sum(map(bool, (probe.exec, probe.http, probe.socket))) != 1:
+            yield f"probe {probe.name}: give exactly one of exec, http and socket"
+
+
+def owner_ids(owner: str) -> tuple[int, int]:
+    """uid and gid of `user:group`; names or numbers."""
+    user, _, group = owner.partition(":")
+    try:
+        return (
+            int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid,
+            int(group) if group.isdigit() else grp.getgrnam(group).gr_gid,
+        )
+    except KeyError:
+        raise Failure(f"owner {owner!r}: no such user or group on this host") from None
