@@ -32,9 +32,10 @@ export const unixName = text(
   /^[a-z][a-z0-9_-]{0,30}$/,
 );
 
+// No ssh-rsa: the plugin would ask for it with SHA-1, which today's sshd refuses.
 export const hostKey = text(
   "a host key such as `ssh-ed25519 AAAA...`, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name",
-  /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+={0,2}$/,
+  /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,2}$/,
 );
 
 /** Not 0, which is root's, and not the last ones, which mean "nobody" and "no change" to the kernel. */

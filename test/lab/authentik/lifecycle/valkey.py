@@ -1,0 +1,21 @@
+"""Valkey, which authentik used up to 2025.8 as its cache and to pass messages."""
+import redis
+
+from versions import at_least
+
+
+def used_by(version: str) -> bool:
+    return not at_least(version, "2025.10")
+
+
+def ping(settings: dict) -> None:
+    for key in ("cache.url", "channel.url"):
+        redis.Redis.from_url(settings[key], socket_timeout=3).ping()
+
+
+def round_trip(settings: dict) -> str:
+    """Writes and reads through the cache, publishes on the channel: the commands authentik's user needs."""
+    cache = redis.Redis.from_url(settings["cache.url"], socket_timeout=3)
+    cache.set("authentik_cache:1:stand-in", "ok", ex=60)
+    redis.Redis.from_url(settings["channel.url"], socket_timeout=3).publish("authentik_channels_stand-in", "ok")
+    return cache.get("authentik_cache:1:stand-in").decode()

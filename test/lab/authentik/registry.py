@@ -1,0 +1,48 @@
+"""A read-only image registry inside a lab: what `podman pull` asks for, answered from an OCI image layout.
+
+usage: registry.py FOLDER - serves the images of the layout in FOLDER on 127.0.0.1:5000
+"""
+import json
+import re
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+LAYOUT = Path(sys.argv[1])
+TAG = "org.opencontainers.image.ref.name"
+
+
+class Registry(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/v2/":
+            return self.reply(200, "application/json", b"{}")
+        found = re.fullmatch(r"/v2/([\w./-]+)/(manifests|blobs)/([\w.:-]+)", self.path)
+        digest = found and self.digest(*found.groups())
+        blob = LAYOUT / "blobs" / digest.replace(":", "/") if digest else None
+        if not blob or not blob.exists():
+            return self.reply(404, "application/json", b'{"errors":[{"code":"NOT_FOUND"}]}')
+        kind = "application/vnd.oci.image.manifest.v1+json" if found[2] == "manifests" else "application/octet-stream"
+        self.reply(200, kind, blob.read_bytes(), digest)
+
+    do_HEAD = do_GET
+
+    def digest(self, name: str, kind: str, reference: str) -> str | None:
+        if reference.startswith("sha256:") or kind == "blobs":
+            return reference
+        index = json.loads((LAYOUT / "index.json").read_text())
+        return {m["annotations"][TAG]: m["digest"] for m in index["manifests"]}.get(f"localhost:5000/{name}:{reference}")
+
+    def reply(self, status: int, kind: str, body: bytes, digest: str | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        if digest:
+            self.send_header("Docker-Content-Digest", digest)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+
+ThreadingHTTPServer(("127.0.0.1", 5000), Registry).serve_forever()
