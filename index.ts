@@ -12,11 +12,12 @@ import { Valkey } from "./components/valkey/valkey.ts";
 const { sshKey, drift, ...settings } = load();
 const connection = { ...settings.host, privateKey: sshKey };
 const asked = drift && process.env.GATEHOUSE_DRIFT !== "off";
-const host = new Host("host", {
-  connection,
+const expectations = {
   platform: debian,
-  facts: asked ? await inspect(connection, debian) : undefined,
-});
+  gids: { "postgres-clients": settings.postgres.gid, "valkey-clients": settings.valkey.gid },
+};
+const facts = asked ? await inspect(connection, expectations) : undefined;
+const host = new Host("host", { connection, ...expectations, facts });
 
 const postgres = new Postgres("postgres", {
   host,

@@ -18,14 +18,19 @@ interface SocketService {
   readonly ready: pulumi.Resource[];
 }
 
+/** How an application logs in to Valkey; what Valkey's own handle gives. */
+interface ValkeyLogin {
+  readonly url: pulumi.Output<string>;
+  readonly secrets: pulumi.Output<string>;
+  readonly rotation: string;
+}
+
 export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
   host: Host;
   /** Must have a database `authentik` with an owner of the same name. */
   postgres: SocketService & { readonly port: number };
   /** Versions up to 2025.8 must have a database number there. @default - the pod does not belong to Valkey's group */
-  valkey?: SocketService & {
-    login(application: string): { url: pulumi.Output<string>; secrets: pulumi.Output<string> };
-  };
+  valkey?: SocketService & { login(application: string): ValkeyLogin };
 }
 
 /**
@@ -59,7 +64,7 @@ export class Authentik extends pulumi.ComponentResource {
       { host, home: `/var/lib/${NAME}`, groups: services.map(({ clients }) => clients) },
       below,
     );
-    const secrets = this.secrets(host, login?.url);
+    const secrets = this.secrets(host, settings.rotation, login);
     const gid = (service: SocketService) =>
       legible(usableGid(service.clients, NAME), `gid of ${service.clients.groupName}`);
     const manifest = pulumi
@@ -88,13 +93,23 @@ export class Authentik extends pulumi.ComponentResource {
   }
 
   /** A release of their own: its manifest is secret as a whole, and the pod restarts when its generation moves. */
-  private secrets(host: Host, valkeyUrl: pulumi.Output<string> | undefined): Release {
+  private secrets(host: Host, rotation: number, login: ValkeyLogin | undefined): Release {
     const release = `${NAME}-secrets`;
-    const key = new random.RandomPassword(`${NAME}-secret-key`, { length: 64, special: false }, { parent: this })
-      .result;
+    const keepers = { rotation: String(rotation) };
+    const key = new random.RandomPassword(
+      `${NAME}-secret-key`,
+      { length: 64, special: false, keepers },
+      { parent: this },
+    ).result;
     const manifest = pulumi
-      .all([key, valkeyUrl])
-      .apply(([secretKey, url]) => authentikSecrets(release, secretKey, url));
+      .all([key, login?.url])
+      .apply(([content, url]) =>
+        authentikSecrets(
+          release,
+          { content, rotation: String(rotation) },
+          login && { content: url as string, rotation: login.rotation },
+        ),
+      );
     return new Release(release, { host, manifest, secret: true }, { parent: this, dependsOn: [this.account] });
   }
 }

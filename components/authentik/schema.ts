@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { digest, domain, port, seconds, setting } from "../config/scalars.ts";
+import { digest, domain, port, rotation, seconds, setting } from "../config/scalars.ts";
 import { VERSION } from "./version.ts";
 
 /** Keys that the platform derives; a value given by hand would contradict the files it belongs to. */
@@ -14,6 +14,10 @@ const variable = z
   .refine((name) => !OWN_ENVIRONMENT.test(name), {
     error: ({ input }) => `${input} is decided by the platform; take it out`,
   });
+
+/** Keys of a [Container] section that the platform writes itself, or that would part the processes from the host's ids. */
+const OWN_CONTAINER =
+  /^(Pod|ContainerName|ServiceName|Image|Pull|Exec|Entrypoint|User|Group|GroupAdd|UserNS|(Sub)?[UG]IDMap|Remap.*|Network|PublishPort|Environment.*|Notify|Health.*|ShmSize|NoNewPrivileges|(Add|Drop)Capability|SecurityLabel.*|AutoUpdate|StopTimeout|PodmanArgs|GlobalArgs|ContainersConfModule)$/;
 
 // Python reads each value as JSON and Rust does not: what the two would understand differently is refused.
 const value = setting.refine(
@@ -45,6 +49,7 @@ export const authentikSchema = z.strictObject({
     .default("ghcr.io/goauthentik/server")
     .meta({ description: "Image without its tag." }),
   digest: digest.optional().meta({ description: "Digest that the image must have. Without it the tag alone decides." }),
+  rotation: rotation.meta({ description: "Raise it by one to make a new secret key, which ends all sessions." }),
   valkey: z
     .boolean()
     .default(true)
@@ -62,10 +67,15 @@ export const authentikSchema = z.strictObject({
     }),
   container: z
     .record(
-      z.string().regex(/^[A-Z][A-Za-z]+$/, {
-        error: ({ input }) =>
-          `expected a key of a Quadlet [Container] section such as LogDriver, got ${JSON.stringify(input)}`,
-      }),
+      z
+        .string()
+        .regex(/^[A-Z][A-Za-z]+$/, {
+          error: ({ input }) =>
+            `expected a key of a Quadlet [Container] section such as LogDriver, got ${JSON.stringify(input)}`,
+        })
+        .refine((key) => !OWN_CONTAINER.test(key), {
+          error: ({ input }) => `${input} is decided by the platform; take it out`,
+        }),
       setting,
     )
     .default({})

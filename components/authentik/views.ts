@@ -140,9 +140,15 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
   };
 }
 
+/** A secret, and the word that changes when the host should take a new one. */
+export interface Secret {
+  content: string;
+  rotation: string;
+}
+
 /** authentik's own secrets: the key that signs its cookies, and how it logs in to Valkey where it does. */
-export function authentikSecrets(release: string, secretKey: string, valkeyUrl: string | undefined): Manifest {
-  const secret = (name: string, content: string, rotation?: string): File => ({
+export function authentikSecrets(release: string, secretKey: Secret, valkeyUrl: Secret | undefined): Manifest {
+  const secret = (name: string, { content, rotation }: Secret): File => ({
     path: `/var/lib/gatehouse/secrets/${release}/{generation}/${name}`,
     mode: "0400",
     owner: `${NAME}:${NAME}`,
@@ -150,10 +156,7 @@ export function authentikSecrets(release: string, secretKey: string, valkeyUrl: 
     rotation,
   });
   return {
-    files: [
-      secret("secret_key", secretKey, "1"),
-      ...(valkeyUrl === undefined ? [] : [secret("valkey_url", valkeyUrl)]),
-    ],
+    files: [secret("secret_key", secretKey), ...(valkeyUrl === undefined ? [] : [secret("valkey_url", valkeyUrl)])],
   };
 }
 

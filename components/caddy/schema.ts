@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { domain, unixName } from "../config/scalars.ts";
+import { domain, releaseName } from "../config/scalars.ts";
 
-const backend = z.string().regex(/^(127\.0\.0\.1|\[::1\]|localhost):\d{1,5}$/, {
+const LOCAL = /^(127\.0\.0\.1|\[::1\]|localhost):([1-9]\d{0,4})$/;
+const backend = z.string().refine((address) => Number(LOCAL.exec(address)?.[2] ?? Infinity) <= 65535, {
   error: ({ input }) =>
     `expected a plain-HTTP address on this host such as 127.0.0.1:8080, got ${JSON.stringify(input)}`,
 });
@@ -17,7 +18,7 @@ export const caddySchema = z.strictObject({
     .meta({ description: "Where the certificate authority sends warnings. Without it none are sent." }),
   sites: z
     .record(
-      unixName,
+      releaseName,
       z.strictObject({
         domain,
         backend: backend.meta({ description: "Where the site is served on this host, in plain HTTP." }),

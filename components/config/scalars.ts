@@ -32,6 +32,12 @@ export const unixName = text(
   /^[a-z][a-z0-9_-]{0,30}$/,
 );
 
+/** The name of something that is a release of its own on the host. */
+export const releaseName = text(
+  "a name of lower-case letters, digits and -, at most 31 long",
+  /^[a-z][a-z0-9-]{0,30}$/,
+);
+
 // No ssh-rsa: the plugin would ask for it with SHA-1, which today's sshd refuses.
 export const hostKey = text(
   "a host key such as `ssh-ed25519 AAAA...`, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name",
@@ -45,6 +51,12 @@ export const gid = z
   .max(65533, expected("a GID from 1 to 65533"));
 
 export const seconds = z.int(expected("a whole number of seconds")).min(1, expected("at least 1 second"));
+
+/** Counts how often generated secrets were made anew; the host keeps what it has while it stays the same. */
+export const rotation = z
+  .int(expected("a whole number from 1 on"))
+  .min(1, expected("a whole number from 1 on"))
+  .default(1);
 
 export const digest = text("an image digest such as sha256:0123... (64 hexadecimal digits)", /^sha256:[0-9a-f]{64}$/);
 

@@ -1,7 +1,7 @@
 // The whole configuration of a stack: each service's own schema, put together, and what must fit between them.
 import { z } from "zod";
 import { authentikSchema } from "../authentik/schema.ts";
-import { usesValkey } from "../authentik/version.ts";
+import { usesValkey, VERSION } from "../authentik/version.ts";
 import { caddySchema } from "../caddy/schema.ts";
 import { postgresSchema } from "../postgres/schema.ts";
 import { nextFree } from "../valkey/databases.ts";
@@ -53,12 +53,14 @@ export const settingsSchema = z
 export type Settings = z.output<typeof settingsSchema>;
 
 function* clashes({ authentik, caddy, postgres, valkey }: Omit<Settings, "host" | "drift">) {
-  if (usesValkey(authentik.version) && !authentik.valkey)
+  // Asked even when a single value was refused, such as the version.
+  const old = VERSION.test(authentik.version) && usesValkey(authentik.version);
+  if (old && !authentik.valkey)
     yield {
       path: ["authentik", "valkey"],
       message: `authentik ${authentik.version} needs Valkey; versions from 2025.10 on do not`,
     };
-  if (usesValkey(authentik.version) && valkey.databases.authentik === undefined)
+  if (old && valkey.databases.authentik === undefined)
     yield {
       path: ["valkey", "databases"],
       message: `authentik ${authentik.version} keeps its cache in Valkey and needs a database there: add authentik: ${nextFree(valkey.databases)}`,

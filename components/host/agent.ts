@@ -6,16 +6,26 @@ import type { Platform } from "./platforms/platform.ts";
 const here = (path: string) => new URL(path, import.meta.url);
 const AGENT = here("../../templates/usr/local/lib/gatehouse/agent/");
 
+/** What the configuration takes for granted about a host. */
+export interface Expectations {
+  platform: Platform;
+  /** The GIDs that groups must have, or be free; undefined where the host chooses. */
+  gids: Record<string, number | undefined>;
+}
+
 /** Lines of shell that stop, with every problem named, on a host that cannot be used. */
-export const preflight = (platform: Platform): string =>
-  `PLATFORM_ID=${platform.id} PLATFORM_VERSION=${platform.version}\n${readFileSync(here("preflight.sh"), "utf8")}`;
+export function preflight({ platform, gids }: Expectations): string {
+  const groups = Object.entries(gids).flatMap(([name, gid]) => (gid === undefined ? [] : [`${name}=${gid}`]));
+  return `PLATFORM_ID=${platform.id} PLATFORM_VERSION=${platform.version} GROUPS_WANTED='${groups.join(" ")}'
+${readFileSync(here("preflight.sh"), "utf8")}`;
+}
 
 /** Shell that installs the agent. Nothing of it runs before its last line has arrived. */
-export function installation(platform: Platform): string {
+export function installation(expectations: Expectations): string {
   const names = readdirSync(AGENT).filter((name) => name.endsWith(".py"));
   const files = Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, AGENT), "utf8")]));
   const body = JSON.stringify(JSON.stringify({ protocol: PROTOCOL, files }));
-  return whole(`${preflight(platform)}
+  return whole(`${preflight(expectations)}
 exec python3 - <<'PYTHON'
 ${readFileSync(here("install.py"), "utf8")}
 install(json.loads(${body}))
@@ -23,8 +33,8 @@ PYTHON`);
 }
 
 /** Shell that looks at the host and answers with one line of JSON, whether the agent is there or not. */
-export const inspection = (platform: Platform): string =>
-  whole(`${preflight(platform)}
+export const inspection = (expectations: Expectations): string =>
+  whole(`${preflight(expectations)}
 if [ -x /usr/local/bin/gatehouse ]; then exec gatehouse facts; fi
 machine=$(printf 'gatehouse %s' "$(cat /etc/machine-id)" | sha256sum | cut -c1-12)
 printf '{"protocol":0,"machine":"%s","items":{}}\\n' "$machine"`);

@@ -37,6 +37,7 @@ function scalar(value: Scalar): string {
     if (!Number.isSafeInteger(value)) throw new Error(`${value} is not a whole number`);
     return String(value);
   }
+  if (!value.isWellFormed()) throw new Error(`${JSON.stringify(value)} is not valid Unicode`);
   return value.includes("\n") && !/'''|[^\n\t\P{Cc}]/u.test(value) && !value.endsWith("'")
     ? `'''\n${value}'''`
     : JSON.stringify(value).replaceAll("\u007f", "\\u007f");

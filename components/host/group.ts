@@ -43,8 +43,9 @@ export class Group extends pulumi.ComponentResource {
 export const usableGid = (group: Pick<Group, "groupName" | "gid">, consumer: string): pulumi.Output<number> =>
   pulumi.output(group.gid).apply((gid) => {
     if (Number.isInteger(gid) && gid >= 1 && gid < 65534) return gid;
+    const got = typeof gid === "number" ? String(gid) : (JSON.stringify(gid) ?? "nothing");
     throw new pulumi.RunError(
-      `${consumer} needs the GID of group ${group.groupName}, a whole number from 1 to 65533, and got ${JSON.stringify(gid) ?? "nothing"}. ` +
+      `${consumer} needs the GID of group ${group.groupName}, a whole number from 1 to 65533, and got ${got}. ` +
         `Look at it on the host with \`getent group ${group.groupName}\`.`,
     );
   });

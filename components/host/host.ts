@@ -1,13 +1,12 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { installation } from "./agent.ts";
+import { type Expectations, installation } from "./agent.ts";
 import { asRoot, type Connection, remoteConnection } from "./connection.ts";
 import type { Facts } from "./facts.ts";
 import type { Platform } from "./platforms/platform.ts";
 
-export interface HostArgs {
+export interface HostArgs extends Expectations {
   connection: Connection;
-  platform: Platform;
   /** What the host says of itself now. @default - it was not asked, so a repair is never due */
   facts?: Facts;
 }
@@ -16,7 +15,7 @@ export interface HostArgs {
  * A Linux host, with gatehouse's agent on it. Everything else is made on a host through the agent.
  *
  * @example
- * const host = new Host("host", { connection, platform: debian, facts: await inspect(connection, debian) });
+ * const host = new Host("host", { connection, platform: debian, gids: {} });
  */
 export class Host extends pulumi.ComponentResource {
   readonly connection: Connection;
@@ -25,7 +24,7 @@ export class Host extends pulumi.ComponentResource {
   /** To depend on: resolved once the agent is installed. */
   readonly agent: pulumi.Resource;
 
-  constructor(name: string, { connection, platform, facts }: HostArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, { connection, platform, gids, facts }: HostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Host", name, {}, opts);
     this.connection = connection;
     this.platform = platform;
@@ -35,7 +34,7 @@ export class Host extends pulumi.ComponentResource {
       {
         connection: remoteConnection(connection),
         create: `${asRoot(connection, "sh -s")} # ${facts?.machine ?? "any machine"}`,
-        stdin: installation(platform),
+        stdin: installation({ platform, gids }),
         addPreviousOutputInEnv: false,
         logging: remote.Logging.None,
       },

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { Client, type ConnectConfig } from "ssh2";
-import { inspection } from "./agent.ts";
+import { type Expectations, inspection } from "./agent.ts";
 import { asRoot, type Connection } from "./connection.ts";
 import { type Facts, factsSchema } from "./facts.ts";
-import type { Platform } from "./platforms/platform.ts";
 
 /**
  * Looks at the host before anything is declared: one SSH session, which only reads. It is also where a wrong address,
@@ -14,9 +13,9 @@ import type { Platform } from "./platforms/platform.ts";
  *
  * @throws pulumi.RunError naming what is wrong and what to do.
  */
-export async function inspect(connection: Connection, platform: Platform): Promise<Facts | undefined> {
+export async function inspect(connection: Connection, expectations: Expectations): Promise<Facts | undefined> {
   try {
-    return await read(connection, await plain(connection.privateKey), platform);
+    return await read(connection, await plain(connection.privateKey), expectations);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(error.message);
@@ -31,7 +30,11 @@ class Unreachable extends Error {}
 const plain = (key: pulumi.Input<string> | undefined): Promise<string | undefined> =>
   new Promise((resolve) => pulumi.output(key).apply(resolve));
 
-async function read(connection: Connection, privateKey: string | undefined, platform: Platform): Promise<Facts> {
+async function read(
+  connection: Connection,
+  privateKey: string | undefined,
+  expectations: Expectations,
+): Promise<Facts> {
   const { proxy } = connection;
   const hops: Client[] = [];
   try {
@@ -41,14 +44,24 @@ async function read(connection: Connection, privateKey: string | undefined, plat
     const { status, stdout, stderr } = await run(
       hops.at(-1) as Client,
       asRoot(connection, "sh -s"),
-      inspection(platform),
+      inspection(expectations),
     );
     if (status !== 0) throw new pulumi.RunError(complaint(connection, stderr || `exit status ${status}`));
-    const facts = factsSchema.safeParse(JSON.parse(stdout));
+    const facts = factsSchema.safeParse(json(connection, stdout));
     if (!facts.success) throw new pulumi.RunError(`${connection.address}: ${facts.error.issues[0]?.message}`);
     return facts.data;
   } finally {
     for (const hop of hops.reverse()) hop.end();
+  }
+}
+
+function json({ address }: Connection, stdout: string): unknown {
+  try {
+    return JSON.parse(stdout);
+  } catch {
+    throw new pulumi.RunError(
+      `${address} does not answer with facts but with ${JSON.stringify(stdout.split("\n", 1)[0])}. A shell that is not interactive must not print anything of its own.`,
+    );
   }
 }
 
@@ -63,7 +76,8 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
   return new Promise((resolve, reject) => {
     const client = new Client();
     client.once("ready", () => resolve(client));
-    client.once("error", (error: Error & { level?: string; code?: string }) => {
+    // Not once: an error can have a second one behind it, which would end the program.
+    client.on("error", (error: Error & { level?: string; code?: string }) => {
       if (offered && !offered.equals(expected))
         return reject(
           new pulumi.RunError(

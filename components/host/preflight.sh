@@ -1,5 +1,5 @@
 # What gatehouse needs of a host. Reads only. Every problem is told in one go.
-# In: PLATFORM_ID and PLATFORM_VERSION, from the configuration's platform.
+# In, from the configuration: PLATFORM_ID and PLATFORM_VERSION; GROUPS_WANTED, words such as postgres-clients=2001.
 problems=''
 problem() { problems="$problems  - $1
 "; }
@@ -12,6 +12,15 @@ id=$(. /etc/os-release && echo "$ID") version=$(. /etc/os-release && echo "${VER
 [ "$id $version" = "$PLATFORM_ID $PLATFORM_VERSION" ] ||
   problem "this is $id $version, but host.platform says $PLATFORM_ID $PLATFORM_VERSION"
 python3 -c 'import sys, tomllib' 2>/dev/null || problem "Python 3.11 or newer with its standard library is missing: install the package python3"
+for wanted in $GROUPS_WANTED; do
+  name=${wanted%=*} gid=${wanted#*=}
+  holder=$(getent group "$gid" | cut -d: -f1) has=$(getent group "$name" | cut -d: -f3)
+  if [ -n "$has" ] && [ "$has" != "$gid" ]; then
+    problem "group $name has GID $has, not $gid as configured: its files carry $has, so take that into the configuration"
+  elif [ -n "$holder" ] && [ "$holder" != "$name" ]; then
+    problem "GID $gid, configured for group $name, belongs to group $holder: choose another, or leave it out"
+  fi
+done
 free=$(df -Pm /var/lib | awk 'NR == 2 { print $4 }')
 [ "$free" -ge 2048 ] || problem "only $free MiB are free under /var/lib; 2048 are needed"
 

@@ -11,6 +11,12 @@ const settingName = z
     error: ({ input }) => `${input} belongs to the platform, which listens on its socket directory only; take it out`,
   });
 
+/** Names that PostgreSQL keeps for itself. */
+const OWN_NAME = /^(postgres|template[01]|public|none|pg_.*)$/;
+const name = unixName.refine((name) => !OWN_NAME.test(name), {
+  error: ({ input }) => `${input} is a name of PostgreSQL's own; choose another`,
+});
+
 /** What an operator may choose about PostgreSQL. */
 export const postgresSchema = z.strictObject({
   gid: gid.optional().meta({
@@ -25,9 +31,9 @@ export const postgresSchema = z.strictObject({
     }),
   databases: z
     .record(
-      unixName,
+      name,
       z.strictObject({
-        owner: unixName.optional().meta({
+        owner: name.optional().meta({
           description: "The role that owns the database and may connect. Without it: the role of the database's name.",
         }),
       }),
@@ -39,7 +45,7 @@ export const postgresSchema = z.strictObject({
     }),
   roles: z
     .record(
-      unixName,
+      name,
       z.strictObject({
         auth: z.enum(["peer", "scram"]).meta({
           description: "peer: the operating-system account of the same name, no password. scram: a generated password.",

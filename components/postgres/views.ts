@@ -123,7 +123,7 @@ function scratchInstance({ user, bin, config }: Names): Check {
     hba_file: "{tree}/pg_hba.conf",
     ident_file: "{tree}/pg_ident.conf",
     unix_socket_directories: "{scratch}",
-    external_pid_file: "",
+    external_pid_file: "{scratch}/pid",
     listen_addresses: "",
     logging_collector: "off",
     archive_mode: "off",

@@ -7,7 +7,7 @@ export function allotmentFaults(databases: Record<string, number>, count: number
     const holder = holders.get(number);
     holders.set(number, holder ?? name);
     if (number === 0) return [{ name, fault: `database 0 is reserved; the next free one is ${nextFree(databases)}` }];
-    if (number >= count)
+    if (number < 0 || number >= count)
       return [
         {
           name,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { gid, setting, unixName } from "../config/scalars.ts";
+import { gid, releaseName, rotation, setting } from "../config/scalars.ts";
 import { allotmentFaults } from "./databases.ts";
 
 /** Settings that belong to the platform. */
@@ -28,6 +28,11 @@ const settingName = z
     error: ({ input }) => `${input} belongs to the platform; take it out`,
   });
 
+/** Users that are there already: Valkey's own, which is off, and the agent's. */
+const application = releaseName.refine((name) => name !== "default" && name !== "gatehouse", {
+  error: ({ input }) => `${input} is a user of the platform's own; choose another name`,
+});
+
 /** What an operator may choose about Valkey. */
 export const valkeySchema = z
   .strictObject({
@@ -44,8 +49,9 @@ export const valkeySchema = z
       .max(1024)
       .default(16)
       .meta({ description: "How many databases there are, 0 included." }),
+    rotation: rotation.meta({ description: "Raise it by one to give every user a new password." }),
     databases: z
-      .record(unixName, z.int())
+      .record(application, z.int())
       .default({})
       .meta({
         description:

@@ -18,6 +18,8 @@ export interface ValkeyLogin {
   url: pulumi.Output<string>;
   /** The folder of secrets on the host that must outlive whoever uses the login. */
   secrets: pulumi.Output<string>;
+  /** Changes with the URL and not otherwise; while it stays, a host keeps the URL that it has. */
+  rotation: string;
 }
 
 /**
@@ -39,11 +41,12 @@ export class Valkey extends pulumi.ComponentResource {
   readonly versions: pulumi.Output<Record<string, string>>;
   /** To depend on: resolved once Valkey is healthy and knows its users. */
   readonly ready: pulumi.Resource[];
+  readonly #rotation: number;
   readonly #users: Record<string, { password: pulumi.Output<string>; secrets: Release }>;
 
   constructor(name: string, args: ValkeyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Valkey", name, {}, opts);
-    const { host, gid, settings, databaseCount, databases } = args;
+    const { host, gid, settings, databaseCount, databases, rotation } = args;
     const names = host.platform.valkey;
     const below = { parent: this };
 
@@ -51,11 +54,14 @@ export class Valkey extends pulumi.ComponentResource {
     this.socketDirectory = names.socketDirectory;
     this.socket = `${names.socketDirectory}/valkey.sock`;
     this.databases = databases;
+    this.#rotation = rotation;
     this.clients = new Group("valkey-clients", { host, gid }, below);
     const packages = new Packages(name, { host, names: names.packages, held: [names.unit] }, below);
     this.versions = packages.versions;
     const applications = Object.keys(databases).sort();
-    this.#users = Object.fromEntries([AGENT_USER, ...applications].map((user) => [user, this.user(user, host)]));
+    this.#users = Object.fromEntries(
+      [AGENT_USER, ...applications].map((user) => [user, this.user(user, host, rotation)]),
+    );
     const generations = Object.entries(this.#users).map(([user, { secrets }]) =>
       legible(secrets.generation, `generation of ${secretsOf(user)}`).apply(
         (generation) => [user, generation] as const,
@@ -89,13 +95,18 @@ export class Valkey extends pulumi.ComponentResource {
       secrets: legible(user.secrets.generation, `generation of ${secretsOf(application)}`).apply((generation) =>
         secretsFolder(secretsOf(application), generation),
       ),
+      rotation: `${this.#rotation} ${this.socket} ${number}`,
     };
   }
 
-  private user(user: string, host: Host) {
-    const password = new random.RandomPassword(secretsOf(user), { length: 48, special: false }, { parent: this })
-      .result;
-    const manifest = password.apply((plain) => userSecrets(user, plain));
+  private user(user: string, host: Host, rotation: number) {
+    const keepers = { rotation: String(rotation) };
+    const password = new random.RandomPassword(
+      secretsOf(user),
+      { length: 48, special: false, keepers },
+      { parent: this },
+    ).result;
+    const manifest = password.apply((plain) => userSecrets(user, plain, rotation));
     return { password, secrets: new Release(secretsOf(user), { host, manifest, secret: true }, { parent: this }) };
   }
 }

@@ -20,13 +20,13 @@ export const secretsFolder = (release: string, generation: number | string) =>
   `/var/lib/gatehouse/secrets/${release}/${generation}`;
 
 /** A user's password as Valkey keeps it; the agent's own in the clear as well, which its reload needs. */
-export function userSecrets(user: string, password: string): Manifest {
+export function userSecrets(user: string, password: string, rotation: number): Manifest {
   const secret = (name: string, content: string): File => ({
     path: `${secretsFolder(secretsOf(user), "{generation}")}/${name}`,
     mode: "0400",
     owner: "root:root",
     content,
-    rotation: "1",
+    rotation: String(rotation),
   });
   return {
     files: [

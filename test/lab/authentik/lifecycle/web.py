@@ -1,4 +1,5 @@
 """What the stand-in answers over HTTP, on TCP and on authentik's own Unix socket."""
+import contextlib
 import http.server
 import json
 import os
@@ -27,7 +28,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text.encode())))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(text.encode())
+            with contextlib.suppress(BrokenPipeError):  # a client that did not wait for its answer
+                self.wfile.write(text.encode())
 
     def log_request(self, code="-", size="-") -> None:
         if not self.path.startswith("/-/health/"):

@@ -33,6 +33,7 @@ def main(argv: list[str]) -> int:
         case [kind, name, "--due", due] if kind in _ITEMS:
             _outlive_the_connection(argv)
             text = document.whole(sys.stdin.buffer.read())
+            store.prepare()
             done = _ITEMS[kind](text)
             store.settle(f"{kind}-{name}", due, done)
             answer(done)

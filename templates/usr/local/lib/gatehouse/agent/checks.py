@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import commands
 import files
 from files import Change
-from manifest import Check, Manifest
+from manifest import Check, Directory, Manifest
 from report import Failure, say
 from units import UNIT_ROOTS
 
@@ -25,7 +26,7 @@ def run(manifest: Manifest, changed: list[Change]) -> None:
     for check in manifest.check:
         if any(_below(change.path, check.tree) for change in changed):
             say(f"check {check.name}")
-            _run(check, changed)
+            _run(check, changed, manifest.directory)
     units(changed)
 
 
@@ -82,9 +83,12 @@ def _generate(tree: Path, into: Path) -> None:
                 file.write(line)
 
 
-def _run(check: Check, changed: list[Change]) -> None:
+def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]) -> None:
     with _folder(check.user, check.group) as scratch:
         tree = merged(check.tree, changed, scratch / "tree")
+        for directory in directories:  # made only once the checks have passed
+            if _below(directory.path, check.tree):
+                files.ensure_directory(replace(directory, path=str(tree / Path(directory.path).relative_to(check.tree))))
         values = {"tree": str(tree), "scratch": str(scratch)}
         for argv in filter(None, (check.prepare, () if check.ready else check.exec)):
             # A home of its own: what a tool leaves there must not reach the service's.

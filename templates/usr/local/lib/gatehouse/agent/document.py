@@ -40,6 +40,8 @@ def read(shape: type, table: dict[str, Any], at: str = "") -> Any:
     """An instance of dataclass `shape` from a TOML table. An unknown, missing or wrongly typed key is refused."""
     known = {f.name: f for f in fields(shape)}
     where = f"{at}: " if at else ""
+    if not isinstance(table, dict):
+        raise Failure(f"{where}expected a table, got {_told(table)}")
     for key in table:
         if key.replace("-", "_") not in known:
             raise Failure(f"{where}unknown key {key!r}; allowed are {', '.join(sorted(known))}")
@@ -57,10 +59,14 @@ def _value(kind: Any, value: Any, at: str) -> Any:
         kind = get_args(kind)[0]
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
-            raise Failure(f"{at}: expected a list, got {value!r}")
+            raise Failure(f"{at}: expected a list, got {_told(value)}")
         return tuple(_value(get_args(kind)[0], item, f"{at}[{n}]") for n, item in enumerate(value))
     if hasattr(kind, "__dataclass_fields__"):
         return read(kind, value, at)
     if type(value) is not kind:
-        raise Failure(f"{at}: expected {kind.__name__}, got {value!r}")
+        raise Failure(f"{at}: expected {kind.__name__}, got {_told(value)}")
     return value
+
+
+def _told(value: Any) -> str:
+    return f"a {type(value).__name__}"  # never the value: the document may be secret

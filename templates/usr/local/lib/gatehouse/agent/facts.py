@@ -7,7 +7,8 @@ import files
 import packages
 import store
 import units
-from manifest import PROTOCOL
+from manifest import PROTOCOL, owner_ids
+from report import Failure
 from transaction import fingerprint
 
 
@@ -48,16 +49,27 @@ def _release(name: str, _: dict) -> list[str]:
     if manifest is None:
         return [f"release {name} has no generation"]
     prints = json.loads((release.folder / str(release.generation) / "files.json").read_text())
-    found = []
+    owners = {files.at_generation(f.path, release.generation): f.owner for f in manifest.file}
+    found = [f"an apply of release {name} is under way or was interrupted"] if release.record.exists() else []
     for path, left in prints.items():
         live = files.look(path)
         if live is None:
             found.append(f"{path} is missing")
+        elif not _owned_by(live, owners.get(path)):
+            found.append(f"{path} does not belong to {owners[path]}")
         elif (now := fingerprint(live)) != left:
             found.append(f"{path}: {'the content' if now[0] != left[0] else 'mode or owner'} was changed by hand")
     found += [f"{unit} is not active" for unit in units.inactive([u.name for u in manifest.unit])]
     found += [f"{u.name} is {'not ' if u.enabled else ''}enabled" for u in manifest.unit if u.enabled is not None and units.enabled(u.name) != u.enabled]
     return found
+
+
+def _owned_by(live: files.Content, owner: str | None) -> bool:
+    """By name: a group that was made anew with another GID leaves its files with the old one."""
+    try:
+        return owner is None or (live.uid, live.gid) == owner_ids(owner)
+    except Failure:
+        return False
 
 
 def _told(answer: dict | None) -> str:

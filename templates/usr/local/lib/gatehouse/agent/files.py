@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifest import Directory, File, Manifest, owner_ids
-from report import learn_secret
+from report import Failure, learn_secret
 from store import SECRETS, STATE, Release, sync_directory, write_private
 
 ORIGINALS = STATE / "originals"  # what stood at a path before the first release took it over
@@ -62,8 +62,10 @@ def _merged(content: str) -> str:
     newest first: a server that reads it accepts the old secret until the last client moved to the new one."""
 
     def fill(found: re.Match) -> str:
-        generations = sorted((SECRETS / found[1]).iterdir(), key=lambda d: int(d.name), reverse=True)
-        texts = [(g / found[2]).read_text().strip() for g in generations]
+        kept = sorted((SECRETS / found[1]).glob(f"*/{found[2]}"), key=lambda path: int(path.parent.name), reverse=True)
+        if not kept:
+            raise Failure(f"secret {found[1]}/{found[2]} is not on this host; nothing was done")
+        texts = [path.read_text().strip() for path in kept]
         for text in texts:
             learn_secret(text)
         return " ".join(texts)
@@ -113,13 +115,13 @@ def ensure_directory(directory: Directory) -> bool:
 def put(path: str, content: Content | None) -> None:
     """Put a file in place, whole or not at all; None removes it. Safe to repeat."""
     target = Path(path)
+    # A dot-name without the suffix that the directory's reader looks for, on the target's own file system.
+    new = target.with_name(f".{target.name}.gatehouse")
+    new.unlink(missing_ok=True)
     if content is None:
         target.unlink(missing_ok=True)
     else:
         _make_parents(target.parent)
-        # A dot-name without the suffix that the directory's reader looks for, on the target's own file system.
-        new = target.with_name(f".{target.name}.gatehouse")
-        new.unlink(missing_ok=True)
         if stat.S_ISLNK(content.mode):
             new.symlink_to(content.data.decode())
         else:
@@ -145,10 +147,11 @@ def _make_parents(folder: Path) -> None:
 
 def keep_original(path: str) -> bool:
     """Before a release first takes a path over: keep what somebody else had put there."""
-    live, kept = look(path), ORIGINALS / path.lstrip("/")
-    if live is None or kept.exists():
+    live = look(path)
+    if live is None:
+        forget_original(path)
         return False
-    write_private(kept, json.dumps(_stored(live)))
+    write_private(ORIGINALS / path.lstrip("/"), json.dumps(_stored(live)))
     return True
 
 
@@ -163,6 +166,7 @@ def forget_original(path: str) -> None:
 
 def take_snapshot(release: Release, paths: list[str]) -> None:
     shutil.rmtree(release.snapshot, ignore_errors=True)
+    release.snapshot.mkdir(mode=0o700, parents=True)
     for number, path in enumerate(paths):
         live = look(path)
         write_private(release.snapshot / str(number), json.dumps({"path": path, "content": _stored(live) if live else None}))
@@ -186,14 +190,15 @@ def _loaded(entry: dict) -> Content:
     return Content(bytes.fromhex(entry["data"]), entry["mode"], entry["uid"], entry["gid"])
 
 
-def prune_secrets(kept_texts: list[str]) -> list[str]:
-    """Delete older generations of secrets that no kept manifest of any release refers to; the releases they were of."""
+def prune_secrets(texts: list[str]) -> list[str]:
+    """Delete older generations of secrets that no live manifest refers to, so that a rotated secret ends with its last
+    user; the releases they were of."""
     pruned = []
     for folder in SECRETS.iterdir() if SECRETS.exists() else ():
-        generations = sorted((int(d.name) for d in folder.iterdir()), reverse=True)
-        for generation in generations[1:]:
+        live = Release(folder.name).generation  # a later one is on its way in, or failed
+        for generation in sorted(g for d in folder.iterdir() if (g := int(d.name)) < live):
             reference = re.compile(rf"{re.escape(str(folder))}/{generation}(?!\d)")
-            if not any(map(reference.search, kept_texts)):
+            if not any(map(reference.search, texts)):
                 shutil.rmtree(folder / str(generation))
                 pruned.append(folder.name)
     return pruned

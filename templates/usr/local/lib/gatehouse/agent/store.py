@@ -18,6 +18,14 @@ SECRETS = STATE / "secrets"
 KEPT_GENERATIONS = 5
 
 
+def prepare() -> None:
+    """The agent's folder: its ways are open, since containers mount secrets from it, its contents are not."""
+    for name, mode in (("", 0o711), ("secrets", 0o711), ("releases", 0o700), ("items", 0o700), ("locks", 0o700), ("originals", 0o700)):
+        folder = STATE / name
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        folder.chmod(mode)
+
+
 def machine() -> str:
     """Names this installation without telling its machine id, which is confidential (machine-id(5))."""
     identity = Path("/etc/machine-id").read_text().strip()
@@ -46,7 +54,7 @@ class Release:
 
     def manifest(self) -> Manifest | None:
         text = self.text()
-        return manifests.load(text) if text is not None else None
+        return manifests.stored(text) if text is not None else None
 
     def commit(self, generation: int, text: str) -> None:
         write_private(self.folder / str(generation) / "manifest.toml", text)
@@ -56,9 +64,6 @@ class Release:
 
     def _generations(self) -> list[int]:
         return [int(d.name) for d in self.folder.iterdir() if d.name.isdigit()]
-
-    def kept_texts(self) -> list[str]:
-        return [(self.folder / str(g) / "manifest.toml").read_text() for g in self._generations()]
 
     def forget(self) -> None:
         shutil.rmtree(self.folder)
@@ -129,7 +134,10 @@ def lock(name: str, purpose: str, patience: int = 60):
         file.truncate(0)
         file.write(json.dumps({"purpose": purpose, "pid": os.getpid(), "until": time.time() + patience}))
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            file.truncate(0)  # the next holder's note must not be taken for this one
 
 
 def _holder(path: Path) -> dict:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import checks
 import commands
@@ -45,22 +45,32 @@ def apply(text: str) -> dict:
     manifest = load(text)
     release = Release(manifest.release)
     release.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with store.lock(f"release-{release.name}", f"apply of release {release.name}", manifest.deadline + 300):
-        _learn_secrets()
-        recover(release)
-        plan = _plan(manifest, text, release)
-        for directory in manifest.directory:
-            files.ensure_directory(directory)
-        if plan.idle and plan.current is not None and text == release.text():
-            say(f"release {release.name} is as wanted: generation {release.generation}")
-            return _answer(release, plan)
+    with _locked(release, manifest):
+        done = _apply(release, manifest, text)
+    _prune()
+    return done
+
+
+def _locked(release: Release, manifest: Manifest):
+    return store.lock(f"release-{release.name}", f"apply of release {release.name}", manifest.deadline + 300)
+
+
+def _apply(release: Release, manifest: Manifest, text: str) -> dict:
+    _learn_secrets(manifest)
+    recover(release)
+    plan = _plan(manifest, text, release)
+    as_wanted = plan.idle and plan.current is not None and text == release.text()
+    if not as_wanted:
         for image in manifest.image:
             _fetch(image.reference)
         checks.run(manifest, plan.changes)
+    for directory in manifest.directory:
+        files.ensure_directory(directory)
+    if as_wanted:
+        say(f"release {release.name} is as wanted: generation {release.generation}")
+    else:
         _carry_out(release, plan)
-        done = _answer(release, plan)
-    _prune()
-    return done
+    return _answer(release, plan)
 
 
 def _answer(release: Release, plan: Plan) -> dict:
@@ -71,34 +81,35 @@ def _answer(release: Release, plan: Plan) -> dict:
 def _plan(manifest: Manifest, text: str, release: Release) -> Plan:
     current, generation = release.manifest(), release.generation
     _claim(manifest, current)
+    names = [u.name for u in manifest.unit]
+    dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
+    stops = units.existing(dropped)
+    enables = {u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != units.enabled(u.name)}
     wanted = files.wanted_files(manifest, generation, current, generation)
     changes = files.changes(wanted, current, generation)
-    if changes:  # a new generation: paths that carry its number move to it
+    if changes or stops or enables or units.inactive(names):  # a new generation: paths that carry its number move to it
         wanted = files.wanted_files(manifest, generation + 1, current, generation)
         changes = files.changes(wanted, current, generation)
-    names = [u.name for u in manifest.unit]
-    restarts = _concerned(changes, "restarts")
-    reloads = [u for u in _concerned(changes, "reloads") if u not in restarts]
+    guards = list(manifest.guard) if current and {i.reference for i in current.image} != {i.reference for i in manifest.image} else []
+    restarts = [u for u in dict.fromkeys(_concerned(changes, "restarts") + [u for g in guards for u in g.units]) if u not in dropped]
+    reloads = [u for u in _concerned(changes, "reloads") if u not in restarts + dropped]
     down = units.inactive(names + reloads)
-    stops = [u.name for u in (current.unit if current else ()) if u.name not in names]
     return Plan(
-        manifest=manifest, text=text, current=current, generation=generation + 1, changes=changes, stops=stops,
-        enables={u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != units.enabled(u.name)},
+        manifest=manifest, text=text, current=current, generation=generation + 1, changes=changes, stops=stops, enables=enables,
         restarts=restarts, reloads=[u for u in reloads if u not in down],
-        starts=[u for u in dict.fromkeys(names + reloads) if u in down and u not in restarts],
-        guards=list(manifest.guard) if current and {i.reference for i in current.image} != {i.reference for i in manifest.image} else [])
+        starts=[u for u in dict.fromkeys(names + reloads) if u in down and u not in restarts], guards=guards)
 
 
 def _claim(manifest: Manifest, current: Manifest | None) -> None:
-    """A release, and each of its files, has one owner. Within a stack a renamed resource takes its release along."""
+    """A release, and each of its files and units, has one owner. Within a stack a renamed resource takes its release along."""
     stack = manifest.owner.rpartition("/")[0]
     if current and current.owner.rpartition("/")[0] != stack:
         raise Failure(f"release {manifest.release} on this host belongs to {current.owner}, not to {manifest.owner}; nothing was done")
-    paths = {f.path for f in manifest.file}
+    claimed = {f.path for f in manifest.file} | {u.name for u in manifest.unit}
     for other in store.live_manifests(except_for=manifest.release):
-        for file in other.file:
-            if file.path in paths:
-                raise Failure(f"{file.path} belongs to release {other.release} ({other.owner}); "
+        for taken in [f.path for f in other.file] + [u.name for u in other.unit]:
+            if taken in claimed:
+                raise Failure(f"{taken} belongs to release {other.release} ({other.owner}); "
                               f"take it out there with one `pulumi up`, then add it to {manifest.release}; nothing was done")
 
 
@@ -119,19 +130,18 @@ def _fetch(reference: str) -> None:
 
 def _carry_out(release: Release, plan: Plan) -> None:
     began = units.now()
-    deadline = time.monotonic() + plan.manifest.deadline
     touched = plan.restarts + plan.reloads + plan.starts
     record = {
-        "generation": plan.generation, "began": began, "migrated": False, "guards": [g.name for g in plan.guards],
-        "restarts": plan.restarts + [u for g in plan.guards for u in g.units if u not in plan.restarts], "reloads": plan.reloads,
-        "ran": units.running_with(touched + plan.stops), "enabled": {u.name: units.enabled(u.name) for u in plan.manifest.unit if u.enabled is not None},
+        "generation": plan.generation, "began": began, "migrated": False, "guards": [asdict(g) for g in plan.guards],
+        "restarts": plan.restarts, "reloads": plan.reloads, "starts": plan.starts,
+        "ran": units.running_with(touched + plan.stops), "enabled": {u: units.enabled(u) for u in [*plan.enables, *_disables(plan)]},
     }
     try:
         with store.lock(HOST, f"release {release.name}"):
             checks.units(plan.changes)
             for change in plan.changes:
                 say(f"{change.what}: {change.path}")
-                if plan.current is None or change.what == "added" or not _owned(plan.current, change.path):
+                if plan.current is None or not _owned(plan.current, change.path):
                     if files.keep_original(change.path):
                         say(f"the file that was there before is kept: {files.ORIGINALS}{change.path}")
             files.take_snapshot(release, [c.path for c in plan.changes])
@@ -145,22 +155,36 @@ def _carry_out(release: Release, plan: Plan) -> None:
             jobs = [units.Job(verb, names) for verb, names in (("restart", plan.restarts), ("reload", plan.reloads), ("start", plan.starts)) if names]
             for job in jobs:
                 job.queued()
+        deadline = time.monotonic() + plan.manifest.deadline
         for job in jobs:
             job.wait()
         for step in plan.manifest.step:
             _step(step)
         probes.await_all(plan.manifest, deadline)
-    except Failure as failure:
+    except Exception as error:  # a full disk leads back just as a failing probe does
         if not release.record.exists():
             raise  # nothing was touched yet
+        failure = error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}")
         _back(release, plan, failure, touched, began)
     # A generation is something that changed on the host; a reworded manifest is not.
     generation = plan.generation if not plan.idle or plan.current is None else release.generation
-    release.commit(generation, plan.text)
     _remember_files(release, plan, generation)
-    release.record.unlink()
-    shutil.rmtree(release.snapshot)
+    release.commit(generation, plan.text)
+    for change in plan.changes:
+        if change.wanted is None:
+            files.forget_original(change.path)
+    _close(release)
     say(f"release {release.name} is healthy: generation {generation}")
+
+
+def _close(release: Release) -> None:
+    release.record.unlink()
+    shutil.rmtree(release.snapshot, ignore_errors=True)
+
+
+def _disables(plan: Plan) -> list[str]:
+    """The dropped units that this release had enabled."""
+    return [u.name for u in (plan.current.unit if plan.current else ()) if u.enabled and u.name in plan.stops]
 
 
 def _owned(current: Manifest, path: str) -> bool:
@@ -176,14 +200,10 @@ def _save(guard) -> None:
 
 
 def _swap(plan: Plan) -> None:
-    for name in plan.stops:
-        if any(u.name == name and u.enabled for u in plan.current.unit):
-            units.set_enabled(name, False)
+    for name in _disables(plan):
+        units.set_enabled(name, False)
     for change in plan.changes:
-        files.put(change.path, change.wanted)
-        if change.wanted is None and (original := files.original(change.path)):
-            files.put(change.path, original)
-            files.forget_original(change.path)
+        files.put(change.path, change.wanted or files.original(change.path))
     _absorb([c.path for c in plan.changes])
     for name, wanted in plan.enables.items():
         units.set_enabled(name, wanted)
@@ -208,10 +228,18 @@ def _step(step) -> None:
 
 def recover(release: Release) -> None:
     """An apply that was killed left its record: undo it before anything else."""
-    if release.record.exists():
-        record = json.loads(release.record.read_text())
-        say(f"an earlier apply of {release.name} was interrupted: going back to generation {release.generation}")
+    if not release.record.exists():
+        return
+    record = json.loads(release.record.read_text())
+    if record["generation"] == release.generation:
+        return _close(release)  # it had been found healthy
+    say(f"an earlier apply of {release.name} was interrupted: going back to generation {release.generation}")
+    try:
         _undo(release, record, release.manifest())
+    except Failure as failure:
+        if failure.code == NOT_ROLLED_BACK:
+            raise
+        say(f"generation {release.generation} is back but not healthy, which this apply may change:\n{failure}")
 
 
 def _back(release: Release, plan: Plan, failure: Failure, touched: list[str], began: float) -> None:
@@ -231,37 +259,47 @@ def _back(release: Release, plan: Plan, failure: Failure, touched: list[str], be
 
 
 def _undo(release: Release, record: dict, current: Manifest | None) -> None:
+    """Everything as it was. What fails on the way stops nothing and is told at the end, except guarded data."""
+    faults = []
+
+    def attempt(act, *arguments) -> None:
+        try:
+            act(*arguments)
+        except Failure as fault:
+            faults.append(str(fault))
+
     with store.lock(HOST, f"way back of release {release.name}"):
-        new = [u for u in record["restarts"] + record["reloads"] + list(record["enabled"]) if u not in record["ran"]]
-        units.run("stop", units.existing(dict.fromkeys(new)))
+        new = [u for u in record["restarts"] + record["reloads"] + record["starts"] if u not in record["ran"]]
+        attempt(units.run, "stop", units.existing(dict.fromkeys(new)))
         if record["migrated"]:
-            _restore(record, current)
+            _restore(record)
+            _write(release, record | {"migrated": False})  # once: a second restore would take the restored data away
         for name, was in record["enabled"].items():
             if units.enabled(name) and not was:
-                units.set_enabled(name, False)
-        _absorb(files.restore_snapshot(release))
+                attempt(units.set_enabled, name, False)
+        attempt(_absorb, files.restore_snapshot(release))
         for name, was in record["enabled"].items():
             if was and not units.enabled(name):
-                units.set_enabled(name, True)
-    units.run("restart", [u for u in record["restarts"] if u in record["ran"]])
-    units.run("reload", [u for u in record["reloads"] if u in record["ran"]])
-    units.run("start", units.inactive(record["ran"]))
+                attempt(units.set_enabled, name, True)
+    attempt(units.run, "restart", [u for u in record["restarts"] if u in record["ran"]])
+    attempt(units.run, "reload", [u for u in record["reloads"] if u in record["ran"]])
+    attempt(units.run, "start", units.inactive(record["ran"]))
+    _close(release)
     if current:
-        probes.await_all(current, time.monotonic() + current.deadline)
-    release.record.unlink()
-    shutil.rmtree(release.snapshot)
+        attempt(probes.await_all, current, time.monotonic() + current.deadline)
+    if faults:
+        raise Failure("\n".join(faults))
 
 
-def _restore(record: dict, current: Manifest | None) -> None:
+def _restore(record: dict) -> None:
     """Image and data go back together: an older image does not understand what a newer one migrated."""
-    for guard in current.guard if current else ():
-        if guard.name in record["guards"]:
-            units.run("stop", list(guard.units))
-            say(f"restore {guard.name}")
-            status, output = commands.run(guard.restore, guard.user)
-            if status:
-                raise Failure(f"not rolled back: {guard.name} is migrated and could not be restored, so the new image stays:\n"
-                              f"{commands.indented(output)}", NOT_ROLLED_BACK)
+    for guard in record["guards"]:
+        units.run("stop", guard["units"])
+        say(f"restore {guard['name']}")
+        status, output = commands.run(guard["restore"], guard["user"])
+        if status:
+            raise Failure(f"not rolled back: {guard['name']} is migrated and could not be restored, so the new image stays:\n"
+                          f"{commands.indented(output)}", NOT_ROLLED_BACK)
 
 
 # ---------------------------------------------------------------- removal
@@ -274,8 +312,11 @@ def remove(name: str, owner: str) -> dict:
     with store.lock(f"release-{name}", f"removal of release {name}", 300):
         recover(release)
         current = release.manifest()
-        if current is None or current.owner != owner:
-            return {"release": name, "removed": False, "why": f"it belongs to {current.owner if current else 'nobody'}"}
+        if current is None:  # it never got there, or its removal was interrupted
+            release.forget()
+            return {"release": name, "removed": True}
+        if current.owner != owner:
+            return {"release": name, "removed": False, "why": f"it belongs to {current.owner}"}
         if current.secret:
             return {"release": name, "removed": False, "why": f"secrets are data: {store.SECRETS / name} is kept"}
         own = [u.name for u in current.unit]
@@ -287,13 +328,14 @@ def remove(name: str, owner: str) -> dict:
                     units.set_enabled(unit.name, False)
             for path in paths:
                 files.put(path, files.original(path))
-                files.forget_original(path)
             _absorb(paths)
         gone = [Change(f.path, None, f, "removed") for f in current.file]
         for verb, effect in (("restart", "restarts"), ("reload", "reloads")):
             others = units.existing(u for u in _concerned(gone, effect) if u not in own)
             units.run(verb, [u for u in others if u not in units.inactive(others)])
         release.forget()
+        for path in paths:  # last: a removal that was interrupted is repeated
+            files.forget_original(path)
         return {"release": name, "removed": True}
 
 
@@ -314,7 +356,9 @@ def fingerprint(content: files.Content) -> list:
     return [hashlib.sha256(content.data).hexdigest(), content.mode, content.uid, content.gid]
 
 
-def _learn_secrets() -> None:
+def _learn_secrets(manifest: Manifest) -> None:
+    for step in manifest.step if manifest.secret else ():
+        learn_secret(step.stdin.replace("'", "\n"))  # what SQL quotes is shown without its surroundings
     for path in store.SECRETS.rglob("*") if store.SECRETS.exists() else ():
         if path.is_file():
             learn_secret(path.read_text(errors="replace"))
@@ -322,9 +366,11 @@ def _learn_secrets() -> None:
 
 def _prune() -> None:
     """Delete secrets that nobody refers to any more, also from the files that they were merged into."""
-    texts = [text for release in store.releases() for text in release.kept_texts()]
+    texts = [text for release in store.releases() if (text := release.text())]
     for name in dict.fromkeys(files.prune_secrets(texts)):
         say(f"old secrets of {name} are deleted: nobody refers to them any more")
         for release in store.releases():
-            if (text := release.text()) and f"{{{{secrets {name}/" in text:
-                apply(text)
+            if f"{{{{secrets {name}/" in (release.text() or ""):
+                with _locked(release, release.manifest()):
+                    text = release.text()  # again: another apply may have changed it while we waited
+                    _apply(release, load(text), text)

@@ -1,0 +1,29 @@
+# make help tells what there is.
+.DEFAULT_GOAL := help
+.PHONY: help setup check test demo demo-down golden bench
+WITH := test/engine/with
+VITEST := $(WITH) node node_modules/vitest/vitest.mjs run
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## install what everything else runs on, and say what that is
+	@$(WITH)
+
+check: ## all that needs no host: lint, types, unit, render, component and agent tests
+	@test/run check
+
+test: ## everything, on throw-away hosts; ends with one line "N passed, N failed"
+	@test/run all
+
+demo: ## the whole platform on a throw-away host of this machine
+	@$(WITH) test/demo up
+
+demo-down: ## stop the demo and delete its disk
+	@$(WITH) test/demo down
+
+golden: ## write the golden files anew from what is rendered now
+	@UPDATE_GOLDEN=1 $(VITEST) --project check
+
+bench: ## measure; figures go to bench/
+	@$(WITH) bench/run

@@ -1,0 +1,216 @@
+// What is true on the host after an `up`: mission rows M1 to M13.
+import { beforeAll, describe, expect, inject, test } from "vitest";
+import { ask } from "./support/client.ts";
+import { IMAGE, Lab, run } from "./support/lab.ts";
+import { Stack } from "./support/stack.ts";
+
+const PG = "/run/postgresql";
+const VK = "/run/valkey";
+let lab: Lab;
+let stack: Stack;
+// biome-ignore lint/suspicious/noExplicitAny: the outputs' shape is what is tested
+let platform: any;
+
+beforeAll(async () => {
+  lab = await Lab.at(inject("host"));
+  stack = new Stack(lab);
+  platform = await stack.outputs();
+});
+
+test("the first `up` succeeds and creates everything", () => {
+  const { status, text, counts } = inject("firstUp");
+  expect(text).not.toContain("error:");
+  expect(status).toBe(0);
+  expect(counts.created).toBeGreaterThan(30);
+});
+
+describe("groups and sockets", () => {
+  test("M1: the GIDs in the outputs are those of the groups on the host", async () => {
+    expect(platform.groups.postgres).toEqual({ name: "postgres-clients", gid: await lab.gid("postgres-clients") });
+    expect(platform.groups.valkey).toEqual({ name: "valkey-clients", gid: await lab.gid("valkey-clients") });
+  });
+
+  test("M2: the socket directories are 0770, setgid, with the client groups", async () => {
+    expect(await lab.stat(PG)).toBe("2770 postgres:postgres-clients");
+    expect(await lab.stat(VK)).toBe("2770 valkey:valkey-clients");
+  });
+
+  test("the sockets are 0770 with the client groups", async () => {
+    expect(await lab.stat(`${PG}/.s.PGSQL.5432`)).toBe("770 postgres:postgres-clients");
+    expect(await lab.stat(`${VK}/valkey.sock`)).toBe("770 valkey:valkey-clients");
+  });
+
+  test("M3: the socket-fix service has checked the socket, and repairs what it finds wrong at each start of Valkey", async () => {
+    expect(await lab.sh("systemctl is-active valkey-socket-fix")).toBe("active");
+    await lab.sh(`chgrp root ${VK}/valkey.sock && chmod 600 ${VK}/valkey.sock && systemctl restart valkey-socket-fix`);
+    expect(await lab.stat(`${VK}/valkey.sock`)).toBe("770 valkey:valkey-clients");
+    expect(await lab.sh("journalctl -u valkey-socket-fix -o cat | grep 'was 600 root'")).toContain(
+      "set to 770 valkey-clients",
+    );
+  });
+});
+
+describe("authentik", () => {
+  const groupsOf = async (mode: string) => {
+    const status = await lab.sh(`cat /proc/$(pgrep -f '^/usr/bin/python3 /lifecycle/ak ${mode}')/status`);
+    const line = (name: string) =>
+      (new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "").trim().split(/\s+/).map(Number);
+    return { uid: line("Uid"), gid: line("Gid"), groups: line("Groups") };
+  };
+
+  test("M4: its account is a system account in both client groups, without subordinate ids, lingering or a login", async () => {
+    expect((await lab.sh("id -Gn authentik")).split(" ").sort()).toEqual([
+      "authentik",
+      "postgres-clients",
+      "valkey-clients",
+    ]);
+    expect(platform.authentik.uid).toBeLessThan(1000);
+    expect(await lab.sh("getent passwd authentik | cut -d: -f7")).toBe("/usr/sbin/nologin");
+    expect((await lab.try("grep -h authentik /etc/subuid /etc/subgid")).text).toBe("");
+    expect((await lab.try("ls /var/lib/systemd/linger/authentik")).status).not.toBe(0);
+    expect((await lab.try("systemctl is-active user@$(id -u authentik)")).text.trim()).toBe("inactive");
+  });
+
+  test.each(["server", "worker"])(
+    "M6, M8: the %s runs as its account, with its own group and the two client groups",
+    async (mode) => {
+      const { uid, gid } = platform.authentik;
+      const clients = [platform.groups.postgres.gid, platform.groups.valkey.gid];
+      const found = await groupsOf(mode);
+      expect(new Set(found.uid)).toEqual(new Set([uid]));
+      expect(new Set(found.gid)).toEqual(new Set([gid]));
+      expect(found.groups.sort()).toEqual([gid, ...clients].sort());
+    },
+  );
+
+  test.each(["server", "worker"])(
+    "M4: the %s has no user namespace, no capability, and only its own folders",
+    async (role) => {
+      const pid = await lab.sh(`podman inspect -f '{{.State.Pid}}' authentik-${role}`);
+      expect(await lab.sh(`cat /proc/${pid}/uid_map`)).toMatch(/^0\s+0\s+4294967295$/);
+      expect(await lab.sh(`grep CapEff /proc/${pid}/status`)).toMatch(/0{16}$/);
+      const mounts = await lab.sh(`podman inspect -f '{{range .Mounts}}{{.Source}} {{end}}' authentik-${role}`);
+      expect(mounts.trim().split(" ").sort()).toEqual(
+        [
+          "/run/postgresql",
+          "/run/valkey",
+          "/var/lib/authentik/certs",
+          "/var/lib/authentik/data",
+          "/var/lib/authentik/templates",
+          "/var/lib/gatehouse/secrets/authentik-secrets/1",
+        ].sort(),
+      );
+    },
+  );
+
+  test("M5: a pod and two containers in /etc/containers/systemd, all wanted by multi-user.target", async () => {
+    expect(await lab.sh("ls /etc/containers/systemd | grep -v users")).toBe(
+      "authentik-server.container\nauthentik-worker.container\nauthentik.pod",
+    );
+    for (const unit of ["authentik-pod", "authentik-server", "authentik-worker"])
+      expect(await lab.sh("systemctl show -p Wants --value multi-user.target")).toContain(`${unit}.service`);
+  });
+
+  test("M8: every service runs in system.slice", async () => {
+    for (const unit of [
+      "postgresql@17-main",
+      "valkey-server",
+      "authentik-server",
+      "authentik-worker",
+      "authentik-pod",
+      "caddy",
+    ])
+      expect(await lab.sh(`systemctl show -p ControlGroup --value ${unit}`)).toMatch(/^\/system\.slice\//);
+  });
+
+  test("M9: the server listens on 0.0.0.0:9000 in the pod, and only 127.0.0.1:9000 is published", async () => {
+    const pid = await lab.sh("podman inspect -f '{{.State.Pid}}' authentik-server");
+    const inside = await lab.sh(`nsenter -t ${pid} -n ss -Hltn | awk '{ print $4 }'`);
+    expect(inside.split("\n").sort()).toEqual([
+      "0.0.0.0:9000",
+      "127.0.0.1:9001",
+      "127.0.0.1:9300",
+      "127.0.0.1:9301",
+      "127.0.0.1:9443",
+    ]);
+    expect(await lab.sh("podman port -a")).toMatch(/9000\/tcp -> 127\.0\.0\.1:9000$/);
+  });
+
+  test("no secret is in its environment, its unit or what Podman tells", async () => {
+    const key = await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/1/secret_key");
+    expect(key).toMatch(/^\w{64}$/);
+    expect((await lab.try(`podman inspect authentik-server authentik-worker | grep -c ${key}`)).text.trim()).toBe("0");
+    expect((await lab.try(`grep -rl ${key} /etc /run/systemd /usr/local`)).text).toBe("");
+    expect((await lab.try(`journalctl -o cat | grep -c ${key}`)).text.trim()).toBe("0");
+    expect(inject("firstUp").text).not.toContain(key);
+  });
+
+  test("its role logs in by peer, without a password", async () => {
+    const page = JSON.parse((await ask(lab.address, "auth.lab.internal")).body);
+    expect(page.postgresql).toMatchObject({ user: "authentik", by: "unix socket" });
+    expect(
+      await lab.sh(
+        `su postgres -c "psql -XAtc \\"select count(*) from pg_authid where rolname='authentik' and rolpassword is null\\""`,
+      ),
+    ).toBe("1");
+  });
+});
+
+describe("who is refused", () => {
+  const connect = (uid: string, group: string) =>
+    lab.try(
+      `podman run --rm --user ${uid} ${group} -v ${PG}:${PG} --entrypoint python3 ${IMAGE}:2026.8.3 -c "import psycopg2; psycopg2.connect('host=${PG} dbname=authentik user=authentik'); print('connected')"`,
+    );
+
+  test("a container with the account's uid and the group connects; without the group the socket is closed to it", async () => {
+    const uid = await lab.sh("echo $(id -u authentik):$(id -g authentik)");
+    expect((await connect(uid, `--group-add ${platform.groups.postgres.gid}`)).text).toContain("connected");
+    const refused = await connect(uid, "");
+    expect(refused.text).toContain("Permission denied");
+    expect(refused.status).not.toBe(0);
+  });
+
+  test("another uid with the group reaches the socket and is refused by peer", async () => {
+    const refused = await connect(await lab.sh("id -u caddy"), `--group-add ${platform.groups.postgres.gid}`);
+    expect(refused.text).toContain("Peer authentication failed");
+  });
+
+  test("Valkey does nothing for a client without a password, and its files are closed to the client group", async () => {
+    expect(await lab.sh(`valkey-cli -s ${VK}/valkey.sock get x`)).toContain("NOAUTH");
+    await lab.sh("useradd -r -G valkey-clients member && chown -R valkey: /var/lib/valkey");
+    expect(
+      (await lab.try(`setpriv --reuid member --regid member --init-groups cat /var/lib/valkey/dump.rdb`)).text,
+    ).toContain("Permission denied");
+    expect(
+      await lab.sh(`setpriv --reuid member --regid member --init-groups valkey-cli -s ${VK}/valkey.sock ping`),
+    ).toContain("NOAUTH");
+    await lab.sh("userdel member");
+  });
+
+  test("M12: Valkey listens on loopback alone, and PostgreSQL on no address at all", async () => {
+    const listening = await lab.sh("ss -Hltnp");
+    expect(listening).toMatch(/127\.0\.0\.1:6379/);
+    expect(listening).not.toMatch(/(0\.0\.0\.0|\*):6379/);
+    expect(listening).not.toContain("postgres");
+  });
+
+  test("from outside 443 answers, 9000, 9443, 6379 and 5432 do not", async () => {
+    const reachable = async (port: number) =>
+      (await run("bash", ["-c", `timeout 2 bash -c '</dev/tcp/${lab.address}/${port}'`])).status === 0;
+    expect(await reachable(443)).toBe(true);
+    for (const port of [9000, 9443, 6379, 5432]) expect(await reachable(port), `port ${port}`).toBe(false);
+  });
+});
+
+describe("the public side", () => {
+  test("M10: HTTPS answers through Caddy, and authentik sees the public name, scheme and client", async () => {
+    const { status, body } = await ask(lab.address, "auth.lab.internal");
+    expect(status).toBe(200);
+    expect(JSON.parse(body).request).toMatchObject({ scheme: "https", host: "auth.lab.internal" });
+  });
+
+  test("Caddy is told what to do over a socket that only it may use, and on no port", async () => {
+    expect(await lab.stat("/run/caddy")).toBe("700 caddy:caddy");
+    expect(await lab.sh("ss -Hltn")).not.toContain(":2019");
+  });
+});

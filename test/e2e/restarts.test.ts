@@ -1,0 +1,76 @@
+// Sockets, groups and the running pod after a restart of each service, of the host, and after its plug was pulled.
+import { afterEach, beforeAll, expect, inject, test } from "vitest";
+import { ask } from "./support/client.ts";
+import { Lab } from "./support/lab.ts";
+import { touched } from "./support/touched.ts";
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await Lab.at(inject("host"));
+});
+
+afterEach(async () => {
+  await ready();
+  expect(await lab.stat("/run/postgresql")).toBe("2770 postgres:postgres-clients");
+  expect(await lab.stat("/run/postgresql/.s.PGSQL.5432")).toBe("770 postgres:postgres-clients");
+  expect(await lab.stat("/run/valkey")).toBe("2770 valkey:valkey-clients");
+  expect(await lab.stat("/run/valkey/valkey.sock")).toBe("770 valkey:valkey-clients");
+});
+
+const page = async (path = "/") => ask(lab.address, "auth.lab.internal", path);
+
+/** Until authentik says that it reaches its database again. */
+async function ready(): Promise<void> {
+  for (let left = 300; ; left--) {
+    const status = await page("/-/health/ready/").then(
+      (reply) => reply.status,
+      () => 0,
+    );
+    if (status === 200) return;
+    if (left === 0) throw new Error(`authentik does not get ready again: ${status}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+const restart = async (unit: string) => (await touched(lab, () => lab.sh(`systemctl restart ${unit}`))).units;
+
+test("a restart of PostgreSQL restarts nothing else, and the running pod finds it again", async () => {
+  expect(await restart("postgresql@17-main")).toEqual({ "postgresql@17-main.service": "restarted" });
+});
+
+test("a restart of Valkey runs the socket check again and nothing else; its directory is the same one", async () => {
+  const inode = await lab.sh("stat -c %i /run/valkey");
+  expect(await restart("valkey-server")).toEqual({
+    "valkey-server.service": "restarted",
+    "valkey-socket-fix.service": "restarted",
+  });
+  expect(await lab.sh("stat -c %i /run/valkey")).toBe(inode);
+});
+
+test("a restart of one container leaves the pod and the other one alone", async () => {
+  expect(await restart("authentik-server")).toEqual({ "authentik-server.service": "restarted" });
+});
+
+test("a restart of the pod restarts its containers and nothing else", async () => {
+  expect(Object.keys(await restart("authentik-pod")).sort()).toEqual([
+    "authentik-pod.service",
+    "authentik-server.service",
+    "authentik-worker.service",
+  ]);
+});
+
+test("a restart of Caddy restarts nothing else", async () => {
+  expect(await restart("caddy")).toEqual({ "caddy.service": "restarted" });
+});
+
+test.each([
+  ["a reboot", { hard: false }],
+  ["a power cut", { hard: true }],
+])("after %s everything runs again and the data are there", async (what, how) => {
+  const note = what.replaceAll(" ", "-");
+  await lab.sh(`curl -sf -X POST 'http://127.0.0.1:9000/notes?text=${note}'`);
+  await lab.reboot(how);
+  await ready();
+  expect((await page("/notes")).body).toContain(note);
+  expect(await lab.sh("systemctl --failed --no-legend")).toBe("");
+});

@@ -1,0 +1,52 @@
+// A client of the platform's public side: HTTPS from outside the host, without trusting who signed.
+import { get } from "node:https";
+
+export interface Reply {
+  status: number;
+  body: string;
+}
+
+export const ask = (address: string, domain: string, path = "/"): Promise<Reply> =>
+  new Promise((resolve, reject) => {
+    const options = {
+      host: address,
+      port: 443,
+      servername: domain,
+      path,
+      headers: { host: domain },
+      rejectUnauthorized: false,
+      agent: false,
+      timeout: 5000,
+    };
+    get(options, (response) => {
+      let body = "";
+      response.on("data", (chunk) => (body += chunk));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+    })
+      .on("error", reject)
+      .on("timeout", function (this: { destroy(error: Error): void }) {
+        this.destroy(new Error("no answer within 5 s"));
+      });
+  });
+
+/** Asks ten times a second until told to stop; every answer that is not 200 is a failure. */
+export function watch(address: string, domain: string, path = "/") {
+  const failures: string[] = [];
+  let asked = 0;
+  let stopped = false;
+  const pending: Promise<void>[] = [];
+  const timer = setInterval(() => {
+    asked++;
+    const one = ask(address, domain, path).then(
+      ({ status }) => void (status === 200 || failures.push(`status ${status}`)),
+      (error: Error) => void failures.push(error.message),
+    );
+    pending.push(one);
+  }, 100);
+  return async () => {
+    if (!stopped) clearInterval(timer);
+    stopped = true;
+    await Promise.all(pending);
+    return { asked, failures };
+  };
+}

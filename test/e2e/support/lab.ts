@@ -1,0 +1,108 @@
+// A throw-away host for tests. What is true on it is asked from inside, without SSH, so that sessions can be counted.
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const TOOL = fileURLToPath(new URL("../../lab/lab", import.meta.url));
+const LOAD = fileURLToPath(new URL("../../lab/authentik/load", import.meta.url));
+export const IMAGE = "localhost:5000/authentik-stand-in";
+
+export interface Ran {
+  status: number;
+  /** Both streams. */
+  text: string;
+}
+
+/** Runs a program to its end; never throws. */
+export const run = (
+  program: string,
+  args: string[],
+  options: { env?: NodeJS.ProcessEnv; input?: string } = {},
+): Promise<Ran> =>
+  new Promise((resolve) => {
+    let text = "";
+    const child = execFile(program, args, { env: { ...process.env, ...options.env }, maxBuffer: 64 << 20 }, (error) =>
+      resolve({ status: error ? (typeof error.code === "number" ? error.code : 1) : 0, text }),
+    );
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (text += chunk));
+    child.stdin?.end(options.input ?? "");
+  });
+
+async function must(program: string, args: string[]): Promise<string> {
+  const { status, text } = await run(program, args);
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${status}:\n${text}`);
+  return text.trim();
+}
+
+export class Lab {
+  readonly name: string;
+  readonly address: string;
+  readonly hostKey: string;
+  readonly keyFile: string;
+
+  private constructor(name: string, env: string) {
+    const value = (key: string) => new RegExp(`^${key}="?([^"\n]*)`, "m").exec(env)?.[1] ?? "";
+    this.name = name;
+    this.address = value("LAB_IP");
+    this.hostKey = value("LAB_HOST_KEY");
+    this.keyFile = value("LAB_KEY");
+  }
+
+  /** A fresh host, with these versions of the authentik stand-in to pull. */
+  static async create(purpose: string, ...versions: string[]): Promise<Lab> {
+    const lab = await Lab.at(`${purpose}-${process.pid}`);
+    if (versions.length > 0) await must(LOAD, [lab.name, ...versions]);
+    return lab;
+  }
+
+  /** The host of that name, started if it is not running. */
+  static async at(name: string): Promise<Lab> {
+    return new Lab(name, await must(TOOL, ["up", name]));
+  }
+
+  get key(): string {
+    return readFileSync(this.keyFile, "utf8");
+  }
+
+  /** The output of a shell command in the host, which must succeed. */
+  async sh(command: string): Promise<string> {
+    return must(TOOL, ["enter", this.name, "sh", "-c", command]);
+  }
+
+  /** A shell command that may fail. */
+  try(command: string): Promise<Ran> {
+    return run(TOOL, ["enter", this.name, "sh", "-c", command]);
+  }
+
+  /** `hard` pulls the plug instead of shutting down. */
+  async reboot({ hard = false } = {}): Promise<void> {
+    await must(TOOL, ["stop", this.name, ...(hard ? ["--hard"] : [])]);
+    await must(TOOL, ["up", this.name]);
+  }
+
+  async destroy(): Promise<void> {
+    await must(TOOL, ["down", this.name]);
+  }
+
+  /** How often somebody logged in over SSH. */
+  async sessions(): Promise<number> {
+    return Number(
+      await this.sh("journalctl --sync; journalctl --unit=ssh --output=cat | grep -c 'Accepted publickey' || true"),
+    );
+  }
+
+  /** `mode owner:group` of a path. */
+  stat(path: string): Promise<string> {
+    return this.sh(`stat -c '%a %U:%G' '${path}'`);
+  }
+
+  async gid(group: string): Promise<number> {
+    return Number((await this.sh(`getent group ${group}`)).split(":")[2]);
+  }
+
+  /** A property of each unit. */
+  async units(property: string, units: readonly string[]): Promise<Record<string, string>> {
+    const values = await this.sh(`for u in ${units.join(" ")}; do systemctl show --value -p ${property} $u; done`);
+    return Object.fromEntries(units.map((unit, index) => [unit, values.split("\n")[index] ?? ""]));
+  }
+}

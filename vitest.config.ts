@@ -1,0 +1,36 @@
+import { defineConfig } from "vitest/config";
+
+const MINUTES = 60_000;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        // Everything that needs neither a host nor an engine: seconds, run at every change.
+        test: {
+          name: "check",
+          include: ["test/{unit,render,components}/**/*.test.ts"],
+          testTimeout: 20_000,
+          restoreMocks: true,
+        },
+      },
+      {
+        // The engine under test/engine/with, with a small program.
+        test: { name: "engine", include: ["test/engine*.test.ts", "test/engine/**/*.test.ts"], testTimeout: MINUTES },
+      },
+      {
+        // The whole program against a host of test/lab: one host, so one thing at a time, and a red test ends nothing.
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: "test/e2e/support/setup.ts",
+          fileParallelism: false,
+          sequence: { concurrent: false },
+          testTimeout: 20 * MINUTES,
+          hookTimeout: 20 * MINUTES,
+        },
+      },
+    ],
+    bail: 0,
+  },
+});
