@@ -158,7 +158,7 @@ function run(
 }
 
 function complaint({ address, user }: Connection, stderr: string): string {
-  if (/sudo/.test(stderr))
+  if (/^sudo:/m.test(stderr))
     return (
       `${user}@${address} may not use sudo without a password (${stderr.split("\n").at(-1)}). ` +
       `Allow it there: echo '${user} ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/gatehouse`

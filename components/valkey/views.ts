@@ -94,7 +94,7 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
         ...file(`${libexec}/valkey-reload`, "root:root", "0755", "usr/local/libexec/gatehouse/valkey-reload", {
           socket,
           user: AGENT_USER,
-          password: `${secretsFolder(secretsOf(AGENT_USER), view.generations[AGENT_USER] as number)}/password`,
+          passwords: `${secretsFolder(secretsOf(AGENT_USER), "*")}/password`,
         }),
       },
       {

@@ -8,12 +8,14 @@
     gatehouse facts                                 what is true now; changes nothing
 
 Exit status: 0 done; 1 refused, nothing was touched; 3 failed and rolled back; 4 rolled back but not healthy;
-5 failed and removed again, there was nothing before; 6 failed and not rolled back, since data was migrated.
+5 failed and removed again, there was nothing before; 6 failed and not rolled back, since data was migrated;
+70 a fault of the agent's own: the next apply undoes what was begun.
 """
 
 import os
 import signal
 import sys
+import traceback
 
 import accounts
 import document
@@ -63,3 +65,6 @@ if __name__ == "__main__":
     except Failure as failure:
         fail(f"gatehouse: {failure}")
         sys.exit(failure.code or REFUSED)
+    except Exception:
+        fail(f"gatehouse: a fault of its own; the next apply undoes what was begun\n{traceback.format_exc()}")
+        sys.exit(70)

@@ -1,0 +1,130 @@
+// Bad input is refused at the door: one clear message, and nothing is done on the host.
+// On a host of its own, since "nothing is done" can only be seen where nothing was.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Lab, run } from "./support/lab.ts";
+import { type Settings, Stack } from "./support/stack.ts";
+
+let lab: Lab;
+let stack: Stack;
+beforeAll(async () => {
+  lab = await Lab.create("doors");
+  stack = await Stack.create(lab);
+  await lab.sh(
+    "useradd -m -s /bin/bash deploy && cp -r /root/.ssh /home/deploy/ && chown -R deploy: /home/deploy/.ssh",
+  );
+});
+afterAll(async () => {
+  await lab.destroy();
+  stack.remove();
+});
+
+interface Refusal {
+  what: string;
+  make: (settings: Settings) => void;
+  says: RegExp[];
+}
+
+const BAD: Refusal[] = [
+  {
+    what: "an unknown key, a bad domain and a bad port, all told together",
+    make: (settings) => {
+      settings.authentik.domian = "x";
+      settings.authentik.domain = "not a domain";
+      settings.host.port = 99999;
+      settings.catty = {};
+    },
+    says: [
+      /Pulumi\.doors-\d+\.yaml is not accepted; nothing was done:/,
+      /authentik\.domian: there is no such key/,
+      /authentik\.domain: expected a domain name in lower case, such as auth\.example\.org, got "not a domain"/,
+      /host\.port: expected a port from 1 to 65535, got 99999/,
+      /catty: there is no such key/,
+    ],
+  },
+  {
+    what: "one GID for two groups",
+    make: (settings) => Object.assign(settings, { postgres: { gid: 2001 }, valkey: { gid: 2001 } }),
+    says: [/valkey\.gid: GID 2001 is postgres\.gid already; two groups need two GIDs/],
+  },
+  {
+    what: "a GID that another group of the host has",
+    make: (settings) => Object.assign(settings, { postgres: { gid: 1 } }),
+    says: [/GID 1, configured for group postgres-clients, belongs to group daemon: choose another, or leave it out/],
+  },
+  {
+    what: "a host that does not answer",
+    make: (settings) => Object.assign(settings.host, { port: 1 }),
+    says: [/root@10\.77\.\d+\.2:1 cannot be reached \(.*ECONNREFUSED.*\): check host\.address and host\.port/],
+  },
+  {
+    what: "another host key than the configured one",
+    make: (settings) =>
+      Object.assign(settings.host, {
+        hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJmTLwkxB/pm6eCwXDexplMkOSael5MXe81t6UbmR6OJ",
+      }),
+    says: [
+      /shows another host key than host\.hostKey:/,
+      /expected SHA256:/,
+      /offered {2}SHA256:/,
+      /someone is in between/,
+    ],
+  },
+  {
+    what: "a user who may not use sudo",
+    make: (settings) => Object.assign(settings.host, { user: "deploy", sudo: true }),
+    says: [/deploy@10\.77\.\d+\.2 may not use sudo without a password/, /NOPASSWD/],
+  },
+  {
+    what: "an unprivileged user without sudo",
+    make: (settings) => Object.assign(settings.host, { user: "deploy" }),
+    says: [/this host cannot be used:/, /user deploy is not root: set host\.sudo to true/],
+  },
+];
+
+/** What the operator is left with; above it the CLI shows the first line while it works. */
+const told = (text: string) => text.slice(text.indexOf("Diagnostics:"));
+
+test.each(BAD)("$what", async ({ make, says }) => {
+  const wrong = new Stack(lab);
+  make(wrong.settings);
+  const { status, text, counts } = await wrong.up();
+  expect(status).not.toBe(0);
+  for (const sentence of says)
+    expect(told(text).match(new RegExp(sentence, "g")) ?? [], `${sentence} once in:\n${text}`).toHaveLength(1);
+  expect(text, "no stack trace").not.toMatch(/^\s+at .*\.ts:\d+/m);
+  expect(counts.created ?? 0, "at most the stack itself and its components").toBeLessThanOrEqual(1);
+});
+
+test("a key that the host does not know", async () => {
+  const key = await run("sh", [
+    "-c",
+    `ssh-keygen -qt ed25519 -N '' -f ${stack.folder}/stranger && cat ${stack.folder}/stranger`,
+  ]);
+  await stack.setKey(key.text);
+  const { status, text } = await new Stack(lab).up();
+  expect(status).not.toBe(0);
+  expect(told(text).match(/root@10\.77\.\d+\.2:22 refuses the key in gatehouse:sshKey/g)).toHaveLength(1);
+  expect(text).toContain("pulumi config set --secret gatehouse:sshKey");
+  await stack.setKey(lab.key);
+});
+
+test("a key that is no key", async () => {
+  await stack.setKey("banana");
+  expect((await new Stack(lab).up()).text).toMatch(/gatehouse:sshKey is not a private key that can be used/);
+  await stack.setKey(lab.key);
+});
+
+test("in a preview an unreachable host is a warning, and the preview goes on", async () => {
+  const unreachable = new Stack(lab);
+  unreachable.settings.host.port = 1;
+  const { status, text } = await unreachable.preview();
+  expect(text).toMatch(/cannot be reached .*The preview goes on/);
+  expect(status).toBe(0);
+});
+
+test("after all of them the host is as it was", async () => {
+  expect(
+    (await lab.try("ls -d /var/lib/gatehouse /usr/local/bin/gatehouse /usr/local/lib/gatehouse /etc/caddy")).text,
+  ).not.toMatch(/^\//m);
+  expect((await lab.try("getent group postgres-clients valkey-clients authentik")).text).toBe("");
+});

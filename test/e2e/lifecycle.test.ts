@@ -1,0 +1,163 @@
+// The life of one stack, on a host of its own since it is taken down at the end: deployed through sudo and a proxy with
+// a version of authentik that uses Valkey; its secrets rotated, its key rotated, its state lost, its resources replaced.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ask } from "./support/client.ts";
+import { Lab, run } from "./support/lab.ts";
+import { Stack } from "./support/stack.ts";
+import { touched, UNITS } from "./support/touched.ts";
+
+const DOMAIN = "auth.lab.internal";
+let lab: Lab;
+let stack: Stack;
+
+beforeAll(async () => {
+  lab = await Lab.create("lifecycle", "2025.8.4");
+  await lab.sh(
+    "useradd -m -s /bin/bash deploy && cp -r /root/.ssh /home/deploy/ && chown -R deploy: /home/deploy/.ssh",
+  );
+  await lab.sh("echo 'deploy ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/deploy");
+  stack = await Stack.create(lab, {
+    // The host is its own proxy: a hop to 127.0.0.1 through its public address.
+    host: {
+      address: "127.0.0.1",
+      user: "deploy",
+      sudo: true,
+      hostKey: lab.hostKey,
+      proxy: { address: lab.address, hostKey: lab.hostKey },
+    },
+    valkey: { databases: { authentik: 1 } },
+  });
+  stack.settings.authentik.version = "2025.8.4";
+});
+afterAll(async () => {
+  await lab.destroy();
+  stack.remove();
+});
+
+const page = async () => JSON.parse((await ask(lab.address, DOMAIN)).body);
+const note = (text: string) => lab.sh(`curl -sf -X POST 'http://127.0.0.1:9000/notes?text=${text}'`);
+const notes = async () => (await ask(lab.address, DOMAIN, "/notes")).body;
+/** Bytes, modes and owners of everything that releases put on the host, secrets included. */
+const fingerprint = () =>
+  lab.sh(
+    "find /etc/caddy /etc/valkey /etc/authentik /etc/containers/systemd /etc/postgresql /etc/systemd/system /etc/tmpfiles.d /usr/local/libexec /var/lib/gatehouse/secrets -type f -printf '%p %m %u:%g %T@\\n' -exec sha256sum {} + | sort | sha256sum",
+  );
+
+test("authentik 2025.8 deploys through sudo and a proxy, and uses Valkey by its socket", async () => {
+  const { status, text } = await stack.up();
+  expect(status, text).toBe(0);
+  expect(await page()).toMatchObject({ version: "2025.8.4", valkey: "ok" });
+  expect((await stack.outputs()).valkey.databases).toEqual({ authentik: 1 });
+});
+
+test("the running pod reaches Valkey after Valkey alone was restarted", async () => {
+  const { units } = await touched(lab, () => lab.sh("systemctl restart valkey-server"));
+  expect(Object.keys(units)).toEqual(["valkey-server.service", "valkey-socket-fix.service"]);
+  expect(await page()).toMatchObject({ valkey: "ok" });
+});
+
+test("a second `up` has nothing to do", async () => {
+  expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+});
+
+test("a new password for Valkey's users: both are accepted until authentik has moved, then only the new one (H5)", async () => {
+  const before = await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/1/valkey_url");
+  Object.assign(stack.settings.valkey, { rotation: 2 });
+  const { result, units } = await touched(lab, () => stack.up());
+  expect(result.status, result.text).toBe(0);
+  expect(units).toMatchObject({ "valkey-server.service": "reloaded", "authentik-pod.service": "restarted" });
+  expect(units["postgresql@17-main.service"]).toBeUndefined();
+  expect(await page()).toMatchObject({ valkey: "ok" });
+  expect(
+    await lab.sh(
+      "ls /var/lib/gatehouse/secrets/authentik-secrets /var/lib/gatehouse/secrets/valkey-authentik | grep -c '^2$'",
+    ),
+  ).toBe("2");
+  expect((await lab.try("ls -d /var/lib/gatehouse/secrets/*/1")).text).not.toMatch(/^\/var/m);
+  expect(await lab.sh("grep '^user authentik ' /etc/valkey/users.acl")).toMatch(/^user authentik on #[0-9a-f]{64} ~/);
+  const password = /:(\w+)@/.exec(before)?.[1] ?? "";
+  const old = await lab.sh(`printf 'AUTH authentik ${password}\\nPING\\n' | valkey-cli -s /run/valkey/valkey.sock`);
+  expect(old).toContain("WRONGPASS");
+  expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+});
+
+test("a new SSH key restarts nothing", async () => {
+  const file = `${stack.folder}/next`;
+  const key = await run("sh", ["-c", `ssh-keygen -qt ed25519 -N '' -f ${file} && cat ${file}`]);
+  const { text: pub } = await run("cat", [`${file}.pub`]);
+  await lab.sh(`echo '${pub.trim()}' | tee /root/.ssh/authorized_keys >/home/deploy/.ssh/authorized_keys`);
+  await stack.setKey(key.text);
+  const preview = await stack.preview("--diff");
+  expect(preview.text, "only numbers of the host's become placeholders").toContain("<gid of postgres-clients>");
+  const before = await fingerprint();
+  const { result, units } = await touched(lab, () => stack.up());
+  expect(result.status, result.text).toBe(0);
+  expect(result.counts.updated).toBeGreaterThan(10);
+  expect(units).toEqual({});
+  expect(await fingerprint()).toBe(before);
+});
+
+test("with its state lost, an `up` adopts the host: nothing changes there, secrets included", async () => {
+  const before = await fingerprint();
+  await stack.forget();
+  const { result, units } = await touched(lab, () => stack.up());
+  expect(result.status, result.text).toBe(0);
+  expect(units).toEqual({});
+  expect(await fingerprint()).toBe(before);
+  expect(await page()).toMatchObject({ valkey: "ok" });
+});
+
+test("what was changed by hand is told, repaired by the next `up`, and then there is nothing to do", async () => {
+  await lab.sh(
+    "echo '# by hand' >>/etc/caddy/sites/authentik.caddy && chmod 600 /etc/authentik/authentik.env && systemctl stop caddy",
+  );
+  const preview = await stack.preview();
+  expect(preview.text).toContain(
+    "changed on the host: /etc/caddy/sites/authentik.caddy: the content was changed by hand",
+  );
+  expect(preview.text).toContain(
+    "changed on the host: /etc/authentik/authentik.env: mode or owner was changed by hand",
+  );
+  expect(preview.text).toContain("changed on the host: caddy.service is not active");
+  expect((await stack.up()).status).toBe(0);
+  expect(await lab.sh("grep -c 'by hand' /etc/caddy/sites/authentik.caddy || true")).toBe("0");
+  expect(await lab.stat("/etc/authentik/authentik.env")).toBe("644 root:root");
+  expect(await lab.sh("systemctl is-active caddy")).toBe("active");
+  expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+});
+
+test("a replaced release is there afterwards (H8)", async () => {
+  const state = JSON.parse(await stack.state());
+  const urn = state.deployment.resources
+    .map((resource: { urn: string }) => resource.urn)
+    .find((name: string) => name.endsWith("::release-site-authentik"));
+  const { status, text } = await stack.up("--replace", urn);
+  expect(status, text).toBe(0);
+  expect(await lab.sh("ls /etc/caddy/sites")).toBe("authentik.caddy");
+  expect(await page()).toMatchObject({ valkey: "ok" });
+});
+
+test("no secret is in the state in the clear", async () => {
+  const state = await run("sh", ["-c", `cat ${stack.folder}/.pulumi/stacks/gatehouse/*.json`]);
+  const secrets = await lab.sh("cat /var/lib/gatehouse/secrets/*/*/*");
+  const words = secrets.split(/[\s#:@]+/).filter((word) => word.length >= 40);
+  expect(words.length).toBeGreaterThan(3);
+  for (const word of words) expect(state.text).not.toContain(word);
+  expect(state.text).not.toContain("OPENSSH PRIVATE KEY");
+});
+
+test("`destroy` stops what it started and keeps the data; an `up` afterwards finds them again", async () => {
+  await note("before-destroy");
+  const key = await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key");
+  expect((await stack.destroy()).status).toBe(0);
+  const states = await lab.units("ActiveState", UNITS);
+  expect(new Set(Object.values(states))).toEqual(new Set(["inactive"]));
+  expect(await lab.sh("ls /etc/containers/systemd | grep -v users || true")).toBe("");
+  expect(await lab.sh("head -c 20 /etc/caddy/Caddyfile"), "the package's own file is back").toContain(
+    "# The Caddyfile",
+  );
+  expect(await lab.sh("ls /var/lib/postgresql/17/main/PG_VERSION")).toBeTruthy();
+  expect((await stack.up()).status).toBe(0);
+  expect(await notes()).toContain("before-destroy");
+  expect(await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key")).toBe(key);
+});
