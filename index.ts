@@ -9,7 +9,7 @@ import { platformOf } from "./components/platform.ts";
 import { Postgres } from "./components/postgres/postgres.ts";
 import { Valkey } from "./components/valkey/valkey.ts";
 
-const { sshKey, drift, ...settings } = load();
+const { sshKey, authentikSecrets, drift, ...settings } = load();
 const connection = { ...settings.host, privateKey: sshKey };
 const asked = drift && process.env.GATEHOUSE_DRIFT !== "off";
 const expectations = {
@@ -29,6 +29,7 @@ const authentik = new Authentik("authentik", {
   host,
   postgres,
   ...settings.authentik,
+  secretEnvironment: authentikSecrets,
   valkey: settings.authentik.valkey ? valkey : undefined,
 });
 const caddy = new Caddy("caddy", {
@@ -39,3 +40,6 @@ const caddy = new Caddy("caddy", {
 
 /** What other stacks read. */
 export const platform = platformOf({ host, postgres, valkey, authentik, caddy });
+
+/** Passwords of the roles that use scram, secret and therefore apart. */
+export const passwords = postgres.passwords;

@@ -12,6 +12,7 @@ export default defineConfig({
           include: ["test/{unit,render,components}/**/*.test.ts"],
           testTimeout: 20_000,
           restoreMocks: true,
+          isolate: false,
         },
       },
       {

@@ -16,7 +16,8 @@ export interface GroupFact {
 
 /**
  * The platform as one object of plain facts, for a StackReference. The host's address and key are in it so that a
- * consumer can reach it; a private key is not: a consumer brings its own.
+ * consumer can reach it; a private key is not: a consumer brings its own. Nothing in it is secret: one secret would make
+ * all of it secret to a consumer, and with it every file that names a GID.
  */
 export function platformOf(parts: {
   host: Host;
@@ -36,7 +37,6 @@ export function platformOf(parts: {
       socketDirectory: postgres.socketDirectory,
       port: postgres.port,
       versions: postgres.versions,
-      passwords: postgres.passwords,
     },
     valkey: { socket: valkey.socket, databases: valkey.databases, versions: valkey.versions },
     caddy: { siteDirectory: caddy.siteDirectory, versions: caddy.versions },

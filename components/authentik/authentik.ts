@@ -27,6 +27,8 @@ interface ValkeyLogin {
 
 export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
   host: Host;
+  /** Settings whose values are secret, such as AUTHENTIK_EMAIL__PASSWORD: they reach authentik as files. */
+  secretEnvironment: Record<string, pulumi.Input<string>>;
   /** Must have a database `authentik` with an owner of the same name. */
   postgres: SocketService & { readonly port: number };
   /** Versions up to 2025.8 must have a database number there. @default - the pod does not belong to Valkey's group */
@@ -38,7 +40,7 @@ export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
  * carry the GIDs of the client groups, so they open the services' sockets as any member of those groups does.
  *
  * @example
- * const authentik = new Authentik("authentik", { host, postgres, valkey, ...settings.authentik });
+ * const authentik = new Authentik("authentik", { host, postgres, valkey, ...settings.authentik, secretEnvironment: {} });
  * new Caddy("caddy", { host, sites: { authentik: authentik.site } });
  */
 export class Authentik extends pulumi.ComponentResource {
@@ -51,7 +53,7 @@ export class Authentik extends pulumi.ComponentResource {
 
   constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Authentik", name, {}, opts);
-    const { host, postgres, valkey, ...settings } = args;
+    const { host, postgres, valkey, secretEnvironment, ...settings } = args;
     const below = { parent: this };
     const login = usesValkey(settings.version) ? valkey?.login(NAME) : undefined;
     const services = valkey ? [postgres, valkey] : [postgres];
@@ -64,7 +66,7 @@ export class Authentik extends pulumi.ComponentResource {
       { host, home: `/var/lib/${NAME}`, groups: services.map(({ clients }) => clients) },
       below,
     );
-    const secrets = this.secrets(host, settings.rotation, login);
+    const secrets = this.secrets(host, settings.rotation, login, secretEnvironment);
     const gid = (service: SocketService) =>
       legible(usableGid(service.clients, NAME), `gid of ${service.clients.groupName}`);
     const manifest = pulumi
@@ -83,6 +85,7 @@ export class Authentik extends pulumi.ComponentResource {
           gid,
           postgres: { ...socketOf(postgres), port: postgres.port, gid: postgresGid },
           valkey: valkey && { ...socketOf(valkey), gid: valkeyGid },
+          secretVariables: Object.keys(secretEnvironment),
           secrets: `/var/lib/gatehouse/secrets/${NAME}-secrets/${generation}`,
           refers: login ? [valkeySecrets] : [],
         }),
@@ -93,7 +96,12 @@ export class Authentik extends pulumi.ComponentResource {
   }
 
   /** A release of their own: its manifest is secret as a whole, and the pod restarts when its generation moves. */
-  private secrets(host: Host, rotation: number, login: ValkeyLogin | undefined): Release {
+  private secrets(
+    host: Host,
+    rotation: number,
+    login: ValkeyLogin | undefined,
+    settings: AuthentikArgs["secretEnvironment"],
+  ): Release {
     const release = `${NAME}-secrets`;
     const keepers = { rotation: String(rotation) };
     const key = new random.RandomPassword(
@@ -101,15 +109,13 @@ export class Authentik extends pulumi.ComponentResource {
       { length: 64, special: false, keepers },
       { parent: this },
     ).result;
-    const manifest = pulumi
-      .all([key, login?.url])
-      .apply(([content, url]) =>
-        authentikSecrets(
-          release,
-          { content, rotation: String(rotation) },
-          login && { content: url as string, rotation: login.rotation },
-        ),
-      );
+    const manifest = pulumi.output({ key, url: login?.url, settings }).apply((plain) =>
+      authentikSecrets(release, {
+        secret_key: { content: plain.key, rotation: String(rotation) },
+        ...(login && { valkey_url: { content: plain.url as string, rotation: login.rotation } }),
+        ...Object.fromEntries(Object.entries(plain.settings).map(([name, content]) => [name, { content }])),
+      }),
+    );
     return new Release(release, { host, manifest, secret: true }, { parent: this, dependsOn: [this.account] });
   }
 }

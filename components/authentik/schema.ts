@@ -6,7 +6,8 @@ import { VERSION } from "./version.ts";
 const OWN_ENVIRONMENT =
   /^AUTHENTIK_(POSTGRESQL__.*|SECRET_KEY|LISTEN__.*|CACHE__URL|CHANNEL__URL|REDIS__.*|WEB__BASE_URL|BOOTSTRAP_.*)$/;
 
-const variable = z
+/** A setting of authentik that is the operator's to make. */
+export const variable = z
   .string()
   .regex(/^AUTHENTIK_[A-Z0-9]+(_[A-Z0-9]+)*(__[A-Z0-9]+(_[A-Z0-9]+)*)*$/, {
     error: ({ input }) => `expected a variable such as AUTHENTIK_EMAIL__HOST, got ${JSON.stringify(input)}`,

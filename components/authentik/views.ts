@@ -34,6 +34,8 @@ export interface AuthentikView
   postgres: Peer & { port: number };
   /** Without it the pod neither sees Valkey's socket nor belongs to its group. */
   valkey?: Peer;
+  /** Settings whose values lie as files among the secrets. */
+  secretVariables: readonly string[];
   /** The folder of this generation's secrets on the host, and others that must live as long. */
   secrets: string;
   refers: readonly string[];
@@ -66,6 +68,7 @@ export function environment(view: AuthentikView): Record<string, string | number
     AUTHENTIK_DISABLE_UPDATE_CHECK: true,
     AUTHENTIK_DISABLE_STARTUP_ANALYTICS: true,
     ...view.environment,
+    ...Object.fromEntries(view.secretVariables.map((name) => [name, `file://${SECRETS}/${name}`])),
   };
 }
 
@@ -140,14 +143,14 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
   };
 }
 
-/** A secret, and the word that changes when the host should take a new one. */
 export interface Secret {
   content: string;
-  rotation: string;
+  /** Changes when the host should take a new one. @default - the host always takes it, since the operator chose it */
+  rotation?: string;
 }
 
-/** authentik's own secrets: the key that signs its cookies, and how it logs in to Valkey where it does. */
-export function authentikSecrets(release: string, secretKey: Secret, valkeyUrl: Secret | undefined): Manifest {
+/** authentik's secrets by the names of their files: the key that signs its cookies, how it logs in to Valkey, settings. */
+export function authentikSecrets(release: string, secrets: Record<string, Secret>): Manifest {
   const secret = (name: string, { content, rotation }: Secret): File => ({
     path: `/var/lib/gatehouse/secrets/${release}/{generation}/${name}`,
     mode: "0400",
@@ -155,9 +158,7 @@ export function authentikSecrets(release: string, secretKey: Secret, valkeyUrl: 
     content,
     rotation,
   });
-  return {
-    files: [secret("secret_key", secretKey), ...(valkeyUrl === undefined ? [] : [secret("valkey_url", valkeyUrl)])],
-  };
+  return { files: Object.entries(secrets).map(([name, content]) => secret(name, content)) };
 }
 
 /**

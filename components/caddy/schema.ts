@@ -20,7 +20,7 @@ export const caddySchema = z.strictObject({
     .record(
       releaseName,
       z.strictObject({
-        domain,
+        domain: domain.meta({ description: "The site's public name." }),
         backend: backend.meta({ description: "Where the site is served on this host, in plain HTTP." }),
         directives: z
           .string()

@@ -1,14 +1,22 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { z } from "zod";
+import { z } from "zod";
+import { variable } from "../authentik/schema.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
 
 /** The settings of the stack, and the secret that goes with them. */
 export interface Configuration extends Settings {
   /** The SSH private key, secret. @default - the keys of the SSH agent */
   sshKey: pulumi.Output<string> | undefined;
+  /** Settings of authentik whose values are secret. @default none */
+  authentikSecrets: Record<string, pulumi.Output<string>>;
 }
 
-const SECRET_KEYS = ["sshKey"];
+/** How to set what must be secret. */
+const SET_SECRET: Record<string, string> = {
+  sshKey: "pulumi config set --secret gatehouse:sshKey < KEYFILE",
+  authentikSecrets: "pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD",
+};
+const SECRET_KEYS = Object.keys(SET_SECRET);
 
 /**
  * Reads the stack's configuration, once, into a closed shape.
@@ -22,7 +30,10 @@ export function load(): Configuration {
   const faults: Fault[] = [];
   for (const key of Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix))) {
     const name = key.slice(prefix.length);
-    if (SECRET_KEYS.includes(name)) continue;
+    if (SECRET_KEYS.includes(name)) {
+      if (!isSecret(key)) faults.push({ path: [name], message: `is not kept secret: ${SET_SECRET[name]}` });
+      continue;
+    }
     given[name] = decoded(config.require(name));
     if (isSecret(key)) faults.push({ path: [name], message: NOT_SECRET });
   }
@@ -30,15 +41,25 @@ export function load(): Configuration {
   // What is secret is not shown either.
   const shown = ({ path }: Fault) => !isSecret(prefix + String(path[0]));
   if (!parsed.success) faults.push(...parsed.error.issues.flatMap(flat).filter(shown));
+  const secretNames = Object.keys(config.getObject<object>("authentikSecrets") ?? {});
+  const named = z.array(variable).safeParse(secretNames);
+  if (!named.success) faults.push(...named.error.issues.map((issue) => ({ ...issue, path: ["authentikSecrets"] })));
   if (faults.length > 0 || !parsed.success) throw new pulumi.RunError(refusal(pulumi.getStack(), faults));
   const sshKey = config.getSecret("sshKey");
-  return { ...parsed.data, sshKey: sshKey?.apply((key) => (key.endsWith("\n") ? key : `${key}\n`)) };
+  return {
+    ...parsed.data,
+    sshKey: sshKey?.apply((key) => (key.endsWith("\n") ? key : `${key}\n`)),
+    authentikSecrets: Object.fromEntries(secretNames.map((name) => [name, secretOf(config, name)])),
+  };
 }
+
+const secretOf = (config: pulumi.Config, name: string): pulumi.Output<string> =>
+  config.requireSecretObject<Record<string, unknown>>("authentikSecrets").apply((secrets) => String(secrets[name]));
 
 type Fault = Pick<z.core.$ZodIssue, "path" | "message">;
 
 // Its values would go on as plain text, into files and the state, and the SDK says nothing about it.
-const NOT_SECRET = `is kept secret, but its values go into files that are not; only ${SECRET_KEYS.join(", ")} can be secret`;
+const NOT_SECRET = `is kept secret, but its values go into files that are not; secret settings of authentik go into authentikSecrets`;
 const isSecret = (key: string): boolean =>
   (pulumi.runtime as unknown as { isConfigSecret(key: string): boolean }).isConfigSecret(key);
 

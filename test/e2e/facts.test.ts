@@ -1,5 +1,7 @@
 // What is true on the host after an `up`: mission rows M1 to M13.
+
 import { beforeAll, describe, expect, inject, test } from "vitest";
+import { OWN_SETTINGS, RESTART_SETTINGS } from "../../components/postgres/settings.ts";
 import { ask } from "./support/client.ts";
 import { IMAGE, Lab, run } from "./support/lab.ts";
 import { Stack } from "./support/stack.ts";
@@ -14,7 +16,7 @@ let platform: any;
 beforeAll(async () => {
   lab = await Lab.at(inject("host"));
   stack = new Stack(lab);
-  platform = await stack.outputs();
+  ({ platform } = await stack.outputs());
 });
 
 test("the first `up` succeeds and creates everything", () => {
@@ -213,4 +215,23 @@ describe("the public side", () => {
     expect(await lab.stat("/run/caddy")).toBe("700 caddy:caddy");
     expect(await lab.sh("ss -Hltn")).not.toContain(":2019");
   });
+});
+
+test("the table of settings that need a restart is what PostgreSQL itself says", async () => {
+  const names = await lab.sh(
+    `su postgres -c "psql -XAtc \\"select name from pg_settings where context = 'postmaster' order by name\\""`,
+  );
+  expect([...RESTART_SETTINGS, ...OWN_SETTINGS].sort()).toEqual(names.split("\n").sort());
+});
+
+test("PostgreSQL was made with checksums, and its databases are UTF8", async () => {
+  const ask = (sql: string) => lab.sh(`su postgres -c "psql -XAtc \\"${sql}\\""`);
+  expect(await ask("show data_checksums")).toBe("on");
+  expect(await ask("select pg_encoding_to_char(encoding) from pg_database where datname = 'authentik'")).toBe("UTF8");
+});
+
+test("no package started its service with its stock configuration", async () => {
+  const first = await lab.sh("journalctl -u caddy -o cat | grep -m1 -o 'admin endpoint started.*'");
+  expect(first).toContain("/run/caddy/admin.sock");
+  expect(await lab.sh("journalctl -u valkey-server -o cat | grep -c 'Started valkey-server'"), "one start").toBe("1");
 });

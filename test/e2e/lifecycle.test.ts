@@ -47,7 +47,7 @@ test("authentik 2025.8 deploys through sudo and a proxy, and uses Valkey by its 
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
   expect(await page()).toMatchObject({ version: "2025.8.4", valkey: "ok" });
-  expect((await stack.outputs()).valkey.databases).toEqual({ authentik: 1 });
+  expect((await stack.outputs()).platform.valkey.databases).toEqual({ authentik: 1 });
 });
 
 test("the running pod reaches Valkey after Valkey alone was restarted", async () => {

@@ -25,5 +25,6 @@ export const debian: Platform = {
     log: "/var/log/valkey",
   },
   podman: { packages: ["podman", "crun", "netavark", "aardvark-dns", "catatonit", "nftables"] },
-  caddy: { packages: ["caddy"], unit: "caddy.service", user: "caddy", config: "/etc/caddy" },
+  // curl asks each site for its handshake.
+  caddy: { packages: ["caddy", "curl"], unit: "caddy.service", user: "caddy", config: "/etc/caddy" },
 };

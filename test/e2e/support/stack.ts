@@ -33,7 +33,7 @@ export class Stack {
   static async create(lab: Lab, settings?: Settings): Promise<Stack> {
     const stack = new Stack(lab, settings);
     mkdirSync(stack.folder);
-    await stack.must(["stack", "init", stack.name]);
+    await stack.#init();
     await stack.setKey(lab.key);
     return stack;
   }
@@ -60,9 +60,10 @@ export class Stack {
     return this.#operate(["destroy", "--yes", "--skip-preview"]);
   }
 
+  /** The stack's outputs, secrets in the clear. */
   // biome-ignore lint/suspicious/noExplicitAny: outputs are what the test is about
   async outputs(): Promise<any> {
-    return JSON.parse(await this.must(["stack", "output", "--json", "--show-secrets"])).platform;
+    return JSON.parse(await this.must(["stack", "output", "--json", "--show-secrets"]));
   }
 
   /** The state as the backend keeps it. */
@@ -73,7 +74,13 @@ export class Stack {
   /** Forget everything, as if the state had been lost. */
   async forget(): Promise<void> {
     await this.must(["stack", "rm", "--force", "--yes", "--preserve-config"]);
+    await this.#init();
+  }
+
+  /** The CLI leaves a configuration beside the program, where it would be taken for one of the project's own. */
+  async #init(): Promise<void> {
     await this.must(["stack", "init", this.name]);
+    rmSync(join(REPOSITORY, `Pulumi.${this.name}.yaml`), { force: true });
   }
 
   remove(): void {

@@ -1,0 +1,93 @@
+// Writes docs/configuration.md and docs/stack.schema.json from the schemas; with --check it only compares.
+import { readFileSync, writeFileSync } from "node:fs";
+import { z } from "zod";
+import { settingsSchema } from "./schema.ts";
+
+type Node = {
+  type?: string | string[];
+  description?: string;
+  default?: unknown;
+  examples?: unknown[];
+  enum?: unknown[];
+  const?: unknown;
+  properties?: Record<string, Node>;
+  required?: string[];
+  additionalProperties?: Node | boolean;
+  anyOf?: Node[];
+};
+
+const schema = z.toJSONSchema(settingsSchema, { io: "input", unrepresentable: "any" }) as Node;
+
+/** For editors: the whole of a Pulumi.STACK.yaml. */
+function stackSchema(): string {
+  const sshKey = { description: "SSH private key, secret. Without it the keys of the SSH agent are used." };
+  const authentikSecrets = { description: "Settings of authentik whose values are secret, by name." };
+  const properties = Object.entries({ ...schema.properties, sshKey, authentikSecrets }).map(([key, node]) => [
+    `gatehouse:${key}`,
+    node,
+  ]);
+  const config = {
+    type: "object",
+    properties: Object.fromEntries(properties),
+    required: (schema.required ?? []).map((key) => `gatehouse:${key}`),
+  };
+  const whole = {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "A stack of gatehouse",
+    type: "object",
+    properties: { config },
+    required: ["config"],
+  };
+  return `${JSON.stringify(whole, null, 2)}\n`;
+}
+
+/** For people: one row for each key. */
+function reference(): string {
+  const rows = [...keys("", schema)].map(([path, node, needed]) => {
+    const fallback = needed ? "required" : node.default === undefined ? "none" : `\`${JSON.stringify(node.default)}\``;
+    const example = node.examples?.[0] === undefined ? "" : `\`${JSON.stringify(node.examples[0])}\``;
+    return `| \`${path}\` | ${kind(node)} | ${fallback} | ${node.description ?? ""} | ${example} |`;
+  });
+  return `# Configuration
+
+Every key of \`Pulumi.STACK.yaml\`, below \`gatehouse:\`. Written from the schemas by \`npm run schema\`; the same in JSON
+Schema, for editors, is [stack.schema.json](stack.schema.json). A key that is not listed is refused.
+
+| key | value | without it | meaning | example |
+|---|---|---|---|---|
+| \`sshKey\` | secret text | the SSH agent | The private key that logs in: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`. | |
+| \`authentikSecrets\` | secret map | none | Settings of authentik whose values are secret; each reaches it as a file. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
+${rows.join("\n")}
+`;
+}
+
+function* keys(path: string, node: Node): Generator<[path: string, node: Node, needed: boolean]> {
+  for (const [name, child] of Object.entries(node.properties ?? {})) {
+    const at = path ? `${path}.${name}` : name;
+    const inner = child.properties
+      ? child
+      : typeof child.additionalProperties === "object"
+        ? child.additionalProperties
+        : undefined;
+    if (child.description || !inner) yield [at, child, (node.required ?? []).includes(name)];
+    if (inner?.properties) yield* keys(child.properties ? at : `${at}.NAME`, inner);
+  }
+}
+
+const kind = ({ type, anyOf, enum: choices, const: only, properties, additionalProperties }: Node): string =>
+  choices?.map((choice) => `\`${choice}\``).join(" or ") ??
+  (only !== undefined ? `\`${only}\`` : undefined) ??
+  anyOf?.map(kind).join(" or ") ??
+  (properties || additionalProperties
+    ? "map"
+    : ({ string: "text", integer: "whole number" } as Record<string, string>)[String(type)]) ??
+  String(type);
+
+const documents = { "docs/configuration.md": reference(), "docs/stack.schema.json": stackSchema() };
+const stale = Object.entries(documents).filter(([path, text]) => {
+  const file = new URL(`../../${path}`, import.meta.url);
+  if (!process.argv.includes("--check")) writeFileSync(file, text);
+  return readFileSync(file, "utf8") !== text;
+});
+for (const [path] of stale) console.error(`${path} is not what the schemas say: run npm run schema`);
+process.exitCode = stale.length > 0 ? 1 : 0;

@@ -1,0 +1,76 @@
+"""A release and each of its files have one owner; who is not that changes and deletes nothing."""
+
+import unittest
+
+import support  # first: it puts the agent on the path
+import transaction
+from report import REFUSED
+from store import Release
+from support import HostTest, at, file, live
+
+
+class Releases(HostTest):
+    def setUp(self):
+        super().setUp()
+        self.keys = dict(file=[file("etc/app.conf", "one", restarts=["app.service"])], unit=[{"name": "app.service", "enabled": True}])
+        self.apply(owner="shop/prod/app", **self.keys)
+        self.before = self.standing()
+
+    def test_another_stack_is_refused(self):
+        for owner in ("shop/test/app", "other/prod/app"):
+            self.refused(REFUSED, "belongs to shop/prod/app", f"not to {owner}", "nothing was done", owner=owner)
+        self.assertEqual(self.standing(), self.before)
+        self.assertEqual(Release("app").manifest().owner, "shop/prod/app")
+
+    def test_another_resource_of_the_stack_takes_it_over_without_touching_the_host(self):
+        self.systemd.log.clear()
+        answer = self.apply(owner="shop/prod/renamed", **self.keys)
+        self.assertEqual((answer["generation"], self.systemd.log, self.standing()), (1, [], self.before))
+        self.assertEqual(Release("app").manifest().owner, "shop/prod/renamed")
+
+    def test_a_former_owner_removes_nothing(self):
+        self.apply(owner="shop/prod/renamed", **self.keys)
+        answer = transaction.remove("app", "shop/prod/app")
+        self.assertEqual((answer["removed"], answer["why"]), (False, "it belongs to shop/prod/renamed"))
+        self.assertEqual(self.standing(), self.before)
+        self.assertTrue(transaction.remove("app", "shop/prod/renamed")["removed"])
+        self.assertEqual(support.tree(), {})
+
+    def test_a_replaced_resource_deletes_first_and_creates_second(self):
+        self.assertTrue(transaction.remove("app", "shop/prod/app")["removed"])
+        self.assertEqual(self.apply(owner="shop/prod/app", **self.keys)["generation"], 1)
+        self.assertEqual(self.standing(), self.before)
+
+
+class Files(HostTest):
+    def setUp(self):
+        super().setUp()
+        self.apply(release="one", file=[file("etc/shared", "one"), file("etc/one", "one")])
+
+    def test_a_file_of_another_release_is_refused_and_the_way_is_told(self):
+        self.refused(REFUSED, f"{at('etc/shared')} belongs to release one (shop/prod/one)", "take it out there with one `pulumi up`, then add it to two",
+                     "nothing was done", release="two", file=[file("etc/shared", "two"), file("etc/two", "two")])
+        self.assertEqual(set(support.tree()), {"etc/one", "etc/shared"})
+        self.assertEqual(live("etc/shared"), "one")
+
+    def test_a_file_moves_with_two_applies(self):
+        self.apply(release="one", file=[file("etc/one", "one")])
+        self.apply(release="two", file=[file("etc/shared", "two")])
+        self.apply(release="one", file=[file("etc/one", "one again")])
+        transaction.remove("one", "shop/prod/one")
+        self.assertEqual({path: entry[0] for path, entry in support.tree().items()}, {"etc/shared": b"two"})
+
+
+class Units(HostTest):
+    def test_a_unit_of_another_release_is_refused_and_moves_with_two_applies(self):
+        unit = [{"name": "app.service", "enabled": True}]
+        self.apply(release="one", unit=unit)
+        self.refused(REFUSED, "app.service belongs to release one (shop/prod/one)", release="two", unit=unit)
+        self.apply(release="one")
+        self.apply(release="two", unit=unit)
+        transaction.remove("one", "shop/prod/one")
+        self.assertEqual((self.systemd.active, self.systemd.enabled), ({"app.service"}, {"app.service"}))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,147 @@
+"""Secrets live in generations: a new one appears beside the old one, which goes when its last user is gone."""
+
+import unittest
+
+import support  # first: it puts the agent on the path
+import files
+import store
+from report import ROLLED_BACK
+from support import STATE, HostTest, file, live, secret, shell
+
+FOLDER = STATE / "secrets"
+
+
+class SecretsTest(HostTest):
+    def secrets(self, content: str, rotation: str, release: str = "pw", **keys) -> dict:
+        return self.apply(release=release, secret=True, file=[secret(release, content, rotation)], **keys)
+
+    def generations(self, release: str = "pw") -> dict[str, str]:
+        return {path.parent.name: path.read_text() for path in sorted((FOLDER / release).glob("*/password"))}
+
+
+class Generations(SecretsTest):
+    def test_each_rotation_has_a_folder_of_its_own(self):
+        self.assertEqual(self.secrets("secret-one", "1")["generation"], 1)
+        self.apply(refers=[f"{FOLDER}/pw/1"])
+        self.assertEqual(self.secrets("secret-two", "2")["generation"], 2)
+        self.assertEqual(self.generations(), {"1": "secret-one", "2": "secret-two"})
+
+    def test_while_the_rotation_stays_the_host_keeps_its_secret(self):
+        # The program lost its state and made new passwords: the host's are adopted.
+        self.secrets("secret-one", "1")
+        answer = self.secrets("secret-new", "1")
+        self.assertEqual((answer["generation"], answer["changed"]), (1, []))
+        self.assertEqual(self.generations(), {"1": "secret-one"})
+        self.secrets("secret-new", "2")
+        self.assertEqual(self.generations()["2"], "secret-new")
+
+    def test_a_kept_secret_moves_along_when_its_neighbour_rotates(self):
+        pair = [secret("pw", "secret-one", "1"), secret("pw", "key-one", "1", "key")]
+        self.apply(release="pw", secret=True, file=pair)
+        self.apply(release="pw", secret=True, file=[secret("pw", "secret-new", "1"), secret("pw", "key-two", "2", "key")])
+        self.assertEqual([(FOLDER / "pw/2" / name).read_text() for name in ("password", "key")], ["secret-one", "key-two"])
+
+    def test_a_lost_secret_is_written_anew(self):
+        self.secrets("secret-one", "1")
+        (FOLDER / "pw/1/password").unlink()
+        self.secrets("secret-new", "1")
+        self.assertEqual(self.generations(), {"2": "secret-new"})
+
+    def test_the_number_moves_only_together_with_the_folder(self):
+        self.secrets("secret-one", "1", unit=[{"name": "app.service"}])
+        self.systemd.active.clear()
+        answer = self.secrets("secret-one", "1", unit=[{"name": "app.service"}])
+        self.assertEqual(answer["units"], {"app.service": "start"})
+        self.assertEqual(self.generations(), {str(answer["generation"]): "secret-one"})
+
+
+class Pruning(SecretsTest):
+    def use(self, generation: int, release: str = "app"):
+        self.apply(release=release, refers=[f"{FOLDER}/pw/{generation}"])
+
+    def test_an_old_generation_stays_while_somebody_refers_to_it(self):
+        self.secrets("secret-one", "1")
+        self.use(1)
+        self.use(1, "other")
+        self.secrets("secret-two", "2")
+        self.use(2)
+        self.assertEqual(sorted(self.generations()), ["1", "2"])
+        self.use(2, "other")
+        self.assertEqual(sorted(self.generations()), ["2"])
+
+    def test_the_newest_stays_though_nobody_refers_to_it(self):
+        self.secrets("secret-one", "1")
+        self.secrets("secret-two", "2")
+        self.assertEqual(self.generations(), {"2": "secret-two"})
+
+    def test_generation_1_is_not_kept_by_a_reference_to_12(self):
+        for number in range(1, 14):
+            self.apply(release="anchor", refers=[f"{FOLDER}/pw/1", f"{FOLDER}/pw/12"])
+            self.secrets(f"secret-{number}", str(number))
+        self.assertEqual(sorted(self.generations()), ["1", "12", "13"])
+        self.apply(release="anchor", refers=[f"{FOLDER}/pw/12"])
+        self.assertEqual(sorted(self.generations()), ["12", "13"])
+
+    def test_a_rotation_that_failed_does_not_cost_the_secret_that_works(self):
+        self.secrets("secret-one", "1")
+        self.refused(ROLLED_BACK, "step no failed", release="pw", secret=True, file=[secret("pw", "secret-two", "2")], step=[shell("no", "exit 1")])
+        self.apply(release="bystander", file=[file("etc/bystander", "x")])
+        self.assertEqual(self.generations(), {"1": "secret-one"})
+
+
+class Merging(SecretsTest):
+    def consumer(self, generation: int, **keys) -> dict:
+        acl = file("etc/acl", "user app >{{secrets pw/password}} end\n", restarts=["cache.service"])
+        return self.apply(release="cache", file=[acl], refers=[f"{FOLDER}/pw/{generation}"], unit=[{"name": "cache.service"}], **keys)
+
+    def test_a_merged_file_has_the_secrets_newest_first(self):
+        self.secrets("secret-one\n", "1")
+        self.consumer(1)
+        self.assertEqual(live("etc/acl"), "user app >secret-one end\n")
+        self.apply(refers=[f"{FOLDER}/pw/1"])
+        self.secrets("secret-two\n", "2")
+        self.consumer(2)
+        self.assertEqual(live("etc/acl"), "user app >secret-two secret-one end\n")
+
+    def test_a_secret_that_is_pruned_leaves_the_files_it_was_merged_into(self):
+        self.test_a_merged_file_has_the_secrets_newest_first()
+        self.systemd.log.clear()
+        self.apply(refers=[f"{FOLDER}/pw/2"])
+        self.assertEqual(live("etc/acl"), "user app >secret-two end\n")
+        self.assertEqual(self.systemd.log, ["restart cache.service"])
+
+    def test_what_another_apply_changed_meanwhile_is_not_undone_by_the_pruning(self):
+        self.test_a_merged_file_has_the_secrets_newest_first()
+        lock, armed = store.lock, [True]
+
+        def late(name, *rest):
+            if name == "release-cache" and armed and armed.pop():
+                acl = file("etc/acl", "user app,other >{{secrets pw/password}} end\n", restarts=["cache.service"])
+                self.apply(release="cache", file=[acl], refers=[f"{FOLDER}/pw/2"], unit=[{"name": "cache.service"}])
+            return lock(name, *rest)
+
+        with support.mock.patch.object(store, "lock", late):
+            self.apply(refers=[f"{FOLDER}/pw/2"])
+        self.assertEqual((armed, live("etc/acl")), ([], "user app,other >secret-two end\n"))
+
+    def test_generations_are_ordered_as_numbers(self):
+        for number in (9, 10, 11):
+            files.put(str(FOLDER / f"pw/{number}/password"), files.Content(f"secret-{number}".encode(), 0o400, 0, 0))
+        self.assertEqual(files._merged("{{secrets pw/password}}"), "secret-11 secret-10 secret-9")
+
+    def test_a_secret_that_came_later_is_merged_from_where_it_is(self):
+        self.secrets("secret-one", "1")
+        self.apply(refers=[f"{FOLDER}/pw/1"])
+        self.apply(release="pw", secret=True, file=[secret("pw", "secret-one"), secret("pw", "key-one", name="key")])
+        self.assertEqual(files._merged("{{secrets pw/key}}"), "key-one")
+
+    def test_a_secret_that_is_not_there_is_refused_by_name(self):
+        self.secrets("secret-one", "1")
+        for name in ("pw/key", "nobody/password"):
+            with self.subTest(name):
+                self.refused(1, name, file=[file("etc/acl", f"{{{{secrets {name}}}}}")])
+        self.assertEqual(support.tree(), {})
+
+
+if __name__ == "__main__":
+    unittest.main()

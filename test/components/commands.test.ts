@@ -1,0 +1,126 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { HOST_KEY, type Recorded, type Run, runProgram, Secret, SMALL, SSH_KEY } from "./program.ts";
+
+let run: Run;
+let commands: Recorded[];
+
+beforeAll(async () => {
+  run = await runProgram({ config: SMALL });
+  commands = run.resources.filter(({ type }) => type === "command:remote:Command");
+});
+
+test("these commands exist, in these words, for the smallest stack", () => {
+  expect(Object.fromEntries(commands.map(({ name, inputs }) => [name, inputs.create]))).toEqual({
+    "host-agent": "sh -s # any machine",
+    "group-postgres-clients": "gatehouse group postgres-clients --due never-asked",
+    "group-valkey-clients": "gatehouse group valkey-clients --due never-asked",
+    "account-authentik": "gatehouse account authentik --due never-asked",
+    "packages-postgres": "gatehouse packages postgres --due never-asked",
+    "packages-valkey": "gatehouse packages valkey --due never-asked",
+    "packages-podman": "gatehouse packages podman --due never-asked",
+    "packages-caddy": "gatehouse packages caddy --due never-asked",
+    "release-postgres-cluster": "gatehouse release postgres-cluster --due never-asked",
+    "release-postgres": "gatehouse release postgres --due never-asked",
+    "release-valkey-gatehouse": "gatehouse release valkey-gatehouse --due never-asked",
+    "release-valkey": "gatehouse release valkey --due never-asked",
+    "release-authentik-secrets": "gatehouse release authentik-secrets --due never-asked",
+    "release-authentik": "gatehouse release authentik --due never-asked",
+    "release-caddy": "gatehouse release caddy --due never-asked",
+    "release-site-authentik": "gatehouse release site-authentik --due never-asked",
+  });
+});
+
+test("each runs through sudo where the stack says so", async () => {
+  const { resources } = await runProgram({
+    config: { ...SMALL, host: { ...SMALL.host, user: "deploy", sudo: true } },
+  });
+  const texts = resources.flatMap(({ inputs }) => [inputs.create, inputs.delete]).filter((text) => text !== undefined);
+  expect(texts).toHaveLength(16 + 8);
+  for (const text of texts) expect(text).toMatch(/^sudo -n (gatehouse |sh -s)/);
+});
+
+test("the agent is installed before anything is asked of it", () => {
+  for (const { name, dependsOn } of commands)
+    if (name !== "host-agent") expect([name, ...dependsOn]).toContain("host-agent");
+});
+
+describe("each command", () => {
+  test("trusts one host key and no other, and carries its private key as a secret alone", () => {
+    for (const { name, inputs } of commands) {
+      const { connection, ...others } = inputs;
+      expect(connection, name).toBeInstanceOf(Secret);
+      expect((connection as Secret).value, name).toMatchObject({
+        host: "192.0.2.10",
+        hostKey: HOST_KEY,
+        privateKey: SSH_KEY,
+      });
+      expect(JSON.stringify(others), name).not.toContain("PRIVATE KEY");
+    }
+  });
+
+  test("gets no output of an earlier run in its environment, which sshd would refuse anyway", () => {
+    for (const { name, inputs } of commands) expect([name, inputs.addPreviousOutputInEnv]).toEqual([name, false]);
+  });
+
+  test("is never replaced by a trigger: a release's delete would take away what was just made", () => {
+    for (const { name, inputs } of commands) expect([name, inputs.triggers]).toEqual([name, undefined]);
+  });
+
+  test("with a delete is deleted before it is replaced (H8)", () => {
+    const deleting = commands.filter(({ inputs }) => inputs.delete !== undefined);
+    expect(deleting).toHaveLength(8);
+    for (const { name, options } of deleting) expect([name, options.deleteBeforeReplace]).toEqual([name, true]);
+  });
+
+  test("is not skipped when its host goes: services would keep running (H9)", () => {
+    for (const { name, options } of commands) expect([name, options.deletedWith]).toEqual([name, ""]);
+  });
+});
+
+test("releases are removed by the resource that owns them, as project/stack/name (H8)", () => {
+  const releases = commands.filter(({ name }) => name.startsWith("release-"));
+  expect(releases).toHaveLength(8);
+  for (const { name, inputs } of releases) {
+    const release = name.replace("release-", "");
+    expect(inputs.delete).toBe(`gatehouse remove ${release} --owner gatehouse/test/${release}`);
+    const stdin = inputs.stdin instanceof Secret ? inputs.stdin.value : inputs.stdin;
+    expect(stdin).toContain(`owner = "gatehouse/test/${release}"`);
+  }
+});
+
+test("groups, accounts, packages and the agent are never deleted: recycled ids would inherit data (H9)", () => {
+  const kept = commands.filter(({ name }) => !name.startsWith("release-"));
+  expect(kept).toHaveLength(8);
+  for (const { name, inputs } of kept) expect([name, inputs.delete]).toEqual([name, undefined]);
+});
+
+test.each([
+  ["release-postgres", ["group-postgres-clients", "packages-postgres"]],
+  ["packages-postgres", ["release-postgres-cluster"]],
+  ["release-valkey", ["group-valkey-clients", "packages-valkey", "release-valkey-gatehouse"]],
+  ["account-authentik", ["group-postgres-clients", "group-valkey-clients"]],
+  ["release-authentik-secrets", ["account-authentik"]],
+  [
+    "release-authentik",
+    ["account-authentik", "packages-podman", "release-authentik-secrets", "release-postgres", "release-valkey"],
+  ],
+  ["release-caddy", ["packages-caddy"]],
+  ["release-site-authentik", ["release-authentik", "release-caddy"]],
+])("%s waits for %j", (name, others) => {
+  expect(run.named(name).dependsOn).toEqual(expect.arrayContaining(others));
+});
+
+test("what has nothing to do with each other does not wait for each other", () => {
+  expect(run.named("release-caddy").dependsOn).toEqual(["host-agent", "packages-caddy"]);
+  expect(run.named("release-postgres").dependsOn.join()).not.toMatch(/valkey|authentik|caddy/);
+  expect(run.named("release-valkey").dependsOn.join()).not.toMatch(/postgres|authentik|caddy/);
+});
+
+test("packages bring services that must not start with what they come with (H17)", () => {
+  for (const [name, unit] of Object.entries({
+    postgres: "postgresql@17-main.service",
+    valkey: "valkey-server.service",
+    caddy: "caddy.service",
+  }))
+    expect(run.named(`packages-${name}`).inputs.stdin).toContain(`units = ["${unit}"]`);
+});

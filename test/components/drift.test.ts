@@ -1,0 +1,80 @@
+import { describe, expect, test } from "vitest";
+import type { Facts } from "../../components/host/facts.ts";
+import { runProgram, SMALL } from "./program.ts";
+
+const MACHINE = "0123456789ab";
+const settled = (items: Facts["items"]): Facts => ({ protocol: 1, machine: MACHINE, items });
+
+const creates = ({ resources }: { resources: { name: string; type: string; inputs: Record<string, unknown> }[] }) =>
+  Object.fromEntries(
+    resources.filter(({ type }) => type === "command:remote:Command").map(({ name, inputs }) => [name, inputs.create]),
+  );
+
+describe("with facts of the host", () => {
+  test("each command carries the due number that the host answers for its item, of every kind (H6)", async () => {
+    const due = (repairs: number) => ({ due: `${MACHINE}/${repairs}`, drifted: [] });
+    const facts = settled({
+      "group-postgres-clients": due(1),
+      "account-authentik": due(2),
+      "packages-caddy": due(3),
+      "release-authentik": due(4),
+    });
+    expect(creates(await runProgram({ config: SMALL, facts }))).toMatchObject({
+      "group-postgres-clients": `gatehouse group postgres-clients --due ${MACHINE}/1`,
+      "account-authentik": `gatehouse account authentik --due ${MACHINE}/2`,
+      "packages-caddy": `gatehouse packages caddy --due ${MACHINE}/3`,
+      "release-authentik": `gatehouse release authentik --due ${MACHINE}/4`,
+    });
+  });
+
+  test("a machine that knows an item not yet is due for the first time, the agent included (H6)", async () => {
+    const texts = creates(await runProgram({ config: SMALL, facts: { ...settled({}), machine: "ffff" } }));
+    expect(texts["host-agent"]).toBe("sh -s # ffff");
+    expect(texts["release-caddy"]).toBe("gatehouse release caddy --due ffff/0");
+    // Another machine id makes every one of them another text.
+    const before = creates(await runProgram({ config: SMALL, facts: settled({}) }));
+    for (const [name, text] of Object.entries(texts)) expect(text).not.toBe(before[name]);
+  });
+
+  test("a changed number is an update: nothing ignores it", async () => {
+    const { resources } = await runProgram({ config: SMALL, facts: settled({}) });
+    for (const { name, options } of resources) expect([name, options.ignoreChanges]).toEqual([name, []]);
+  });
+
+  test("each difference is a warning at the command that would repair it", async () => {
+    const facts = settled({
+      "release-caddy": {
+        due: `${MACHINE}/1`,
+        drifted: ["/etc/caddy/Caddyfile is missing", "caddy.service is not active"],
+      },
+      "group-valkey-clients": { due: `${MACHINE}/1`, drifted: ["group valkey-clients is gone, it was gid=986"] },
+      "release-postgres": { due: `${MACHINE}/0`, drifted: [] },
+    });
+    const { warnings } = await runProgram({ config: SMALL, facts, preview: true });
+    expect(warnings).toEqual([
+      {
+        resource: "group-valkey-clients",
+        message: "changed on the host: group valkey-clients is gone, it was gid=986",
+      },
+      { resource: "release-caddy", message: "changed on the host: /etc/caddy/Caddyfile is missing" },
+      { resource: "release-caddy", message: "changed on the host: caddy.service is not active" },
+    ]);
+  });
+
+  test("a host without differences warns of nothing", async () => {
+    const facts = settled({ "release-caddy": { due: `${MACHINE}/7`, drifted: [] } });
+    expect((await runProgram({ config: SMALL, facts })).warnings).toEqual([]);
+  });
+});
+
+describe("without facts", () => {
+  test("each command says that it never asked, and a number that the state holds is kept", async () => {
+    const run = await runProgram({ config: SMALL });
+    const commands = run.resources.filter(({ type }) => type === "command:remote:Command");
+    expect(commands).toHaveLength(16);
+    for (const { name, inputs, options } of commands) {
+      expect(options.ignoreChanges, name).toEqual(["create"]);
+      expect(inputs.create, name).toMatch(name === "host-agent" ? / # any machine$/ : / --due never-asked$/);
+    }
+  });
+});

@@ -1,0 +1,89 @@
+import { describe, expect, test } from "vitest";
+import { type Run, record, runProgram, SMALL } from "./program.ts";
+import { rejectionsOf } from "./rejections.ts";
+
+const OLD = {
+  ...SMALL,
+  authentik: { ...SMALL.authentik, version: "2025.8.4" },
+  valkey: { databases: { authentik: 1 } },
+};
+
+/** The `--group-add` of each file in authentik's manifest. */
+function groups(run: Run): Record<string, string[]> {
+  const manifest = String(run.named("release-authentik").inputs.stdin);
+  const files = manifest.split("[[file]]").slice(1);
+  return Object.fromEntries(
+    files.map((text) => [
+      /path = "([^"]+)"/.exec(text)?.[1]?.split("/").at(-1),
+      [...text.matchAll(/--group-add=(\S+)/g)].map(([, gid]) => gid as string),
+    ]),
+  );
+}
+
+describe("the GIDs that the host answers (M1, M6)", () => {
+  test("appear on both containers, and not on the pod or in the environment", async () => {
+    expect(groups(await runProgram({ config: SMALL }))).toEqual({
+      "authentik.env": [],
+      "authentik.pod": [],
+      "authentik-server.container": ["987", "986"],
+      "authentik-worker.container": ["987", "986"],
+    });
+  });
+
+  test("appear as the host answers them, whatever they are: no number is in the source", async () => {
+    const answers = { "group-postgres-clients": { gid: 4321 }, "group-valkey-clients": { gid: 1234 } };
+    const run = await runProgram({ config: SMALL, answers });
+    expect(groups(run)["authentik-server.container"]).toEqual(["4321", "1234"]);
+    expect(groups(run)["authentik-worker.container"]).toEqual(["4321", "1234"]);
+    expect(run.named("release-authentik").inputs.stdin).not.toMatch(/98[67]/);
+  });
+
+  test("are PostgreSQL's alone where authentik does without Valkey, and nothing of Valkey's is waited for", async () => {
+    const run = await runProgram({ config: { ...SMALL, authentik: { ...SMALL.authentik, valkey: false } } });
+    expect(groups(run)["authentik-server.container"]).toEqual(["987"]);
+    expect(run.named("release-authentik").dependsOn.join()).not.toContain("valkey");
+    expect(run.named("account-authentik").inputs.stdin).toContain('groups = ["postgres-clients"]');
+    expect(run.named("release-authentik").inputs.stdin).not.toMatch(/valkey/i);
+  });
+
+  test("of the account are its own, and its uid is what the processes run as", async () => {
+    const answers = { "account-authentik": { uid: 700, gid: 701 } };
+    const { inputs } = (await runProgram({ config: SMALL, answers })).named("release-authentik");
+    expect(inputs.stdin).toContain("\nUser=700\nGroup=701\n");
+  });
+});
+
+describe("a GID that cannot be a client group's", () => {
+  test.each([
+    ["postgres-clients", { gid: 0 }, "0"],
+    ["valkey-clients", { gid: 4294967295 }, "4294967295"],
+    ["postgres-clients", {}, "nothing"],
+    ["valkey-clients", { gid: "995" }, '"995"'],
+  ])("of %s, answered as %j, stops the deployment before authentik is touched (M7)", async (name, answer, got) => {
+    let run: Run | undefined;
+    const told = await rejectionsOf(async () => {
+      run = await record({ config: SMALL, answers: { [`group-${name}`]: answer } }, async () => {
+        const { vi } = await import("vitest");
+        vi.resetModules();
+        vi.stubEnv("GATEHOUSE_DRIFT", "off");
+        await import("../../index.ts");
+      });
+    });
+    const message = `authentik needs the GID of group ${name}, a whole number from 1 to 65533, and got ${got}. Look at it on the host with \`getent group ${name}\`.`;
+    expect(told.filter((line) => line.endsWith(message))).not.toEqual([]);
+    expect(told.filter((line) => !line.endsWith(message))).toEqual([]);
+    expect(run?.resources.map((resource) => resource.name)).not.toContain("release-authentik");
+    expect(run?.resources.map((resource) => resource.name)).toContain("release-postgres");
+  });
+
+  test("has a positive twin: the largest and the smallest usable ones go through", async () => {
+    const answers = { "group-postgres-clients": { gid: 1 }, "group-valkey-clients": { gid: 65533 } };
+    expect(groups(await runProgram({ config: SMALL, answers }))["authentik-server.container"]).toEqual(["1", "65533"]);
+  });
+});
+
+test("an authentik that needs Valkey gets its login there, and keeps the password's generation", async () => {
+  const { inputs } = (await runProgram({ config: OLD })).named("release-authentik");
+  expect(inputs.stdin).toContain("AUTHENTIK_CACHE__URL=file:///run/secrets/authentik/valkey_url");
+  expect(inputs.stdin).toContain('"/var/lib/gatehouse/secrets/valkey-authentik/3"');
+});

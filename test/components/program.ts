@@ -1,0 +1,232 @@
+// Runs the program, or a part of it, without an engine, and records every resource it asks for.
+import * as pulumi from "@pulumi/pulumi";
+import { vi } from "vitest";
+import type { Facts } from "../../components/host/facts.ts";
+
+/** A resource as the program asked for it. Secrets and unknowns in `inputs` stand as SECRET(...) and UNKNOWN. */
+export interface Recorded {
+  type: string;
+  name: string;
+  custom: boolean;
+  /** The parent's name, none for what the program makes at its top. */
+  parent: string | undefined;
+  inputs: Record<string, unknown>;
+  /** The names of the custom resources that it waits for. */
+  dependsOn: string[];
+  options: {
+    ignoreChanges: string[];
+    additionalSecretOutputs: string[];
+    hideDiffs: string[];
+    deleteBeforeReplace: boolean;
+    protect: boolean;
+    deletedWith: string;
+  };
+}
+
+export interface Run {
+  resources: Recorded[];
+  /** The custom resource of a name; an error when there is none. */
+  named(name: string): Recorded;
+  /** What pulumi.log.warn was told, with the resource it is about. */
+  warnings: { message: string; resource: string | undefined }[];
+}
+
+export class Secret {
+  readonly value: unknown;
+  constructor(value: unknown) {
+    this.value = value;
+  }
+}
+export const UNKNOWN = Symbol("unknown until the update");
+
+export interface Settings {
+  /** Configuration of the stack, by key without the project. */
+  config: Record<string, unknown>;
+  /** @default false, an update */
+  preview?: boolean;
+  /** What the host says of itself; without it drift is off. */
+  facts?: Facts;
+  /** Answers of the agent by `KIND-NAME`, in place of the usual ones. */
+  answers?: Record<string, object>;
+}
+
+export const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDbbUELMr/kKupIoIsTBkN3byX80tDYTvoaVVj3TtRJn";
+export const SSH_KEY =
+  "-----BEGIN OPENSSH PRIVATE KEY-----\nthe private key of the tests\n-----END OPENSSH PRIVATE KEY-----\n";
+
+/** The smallest stack that works. */
+export const SMALL = {
+  host: { address: "192.0.2.10", hostKey: HOST_KEY },
+  authentik: { domain: "auth.example.org", version: "2026.8.3" },
+};
+
+const GIDS: Record<string, number> = { "postgres-clients": 987, "valkey-clients": 986 };
+
+function answer(kind: string, name: string): object {
+  if (kind === "group") return { name, gid: GIDS[name] ?? 980 };
+  if (kind === "account") return { name, uid: 985, gid: 985, groups: Object.keys(GIDS) };
+  if (kind === "packages") return { versions: { [name]: "1.2.3-1" } };
+  return { release: name, generation: 3, changed: [], units: {} };
+}
+
+function stateOf(type: string, name: string, inputs: Record<string, unknown>, settings: Settings): object {
+  if (settings.preview && type !== "command:remote:Command") return inputs;
+  if (type === "random:index/randomPassword:RandomPassword")
+    return { ...inputs, result: pulumi.secret(`password-of-${name}`) };
+  if (type === "random:index/randomBytes:RandomBytes") return { ...inputs, base64: "c2FsdC1vZi10aGUtdGVzdHM=" };
+  const asked = /gatehouse (group|account|packages|release) ([\w-]+)/.exec(String(inputs.create));
+  if (type !== "command:remote:Command" || settings.preview) return inputs;
+  if (!asked) return { ...inputs, stdout: '{"agent": "0123456789abcdef"}', stderr: "" };
+  const [, kind = "", item = ""] = asked;
+  const stdout = JSON.stringify(settings.answers?.[`${kind}-${item}`] ?? answer(kind, item));
+  // As additionalSecretOutputs has the engine do it, which the mocks do not have.
+  return { ...inputs, stdout: isSecret(inputs.stdin) ? pulumi.secret(stdout) : stdout, stderr: "" };
+}
+
+/** Runs index.ts; answers what it exports too. */
+export async function runProgram(settings: Settings): Promise<Run & { outputs: Record<string, unknown> }> {
+  vi.resetModules();
+  vi.stubEnv("GATEHOUSE_DRIFT", settings.facts ? "" : "off");
+  vi.doMock("../../components/host/inspect.ts", () => ({ inspect: async () => settings.facts }));
+  let exported = {};
+  const run = await record(settings, async () => {
+    exported = await import("../../index.ts");
+  });
+  const outputs = (await resolved(exported)) as Record<string, unknown>;
+  vi.doUnmock("../../components/host/inspect.ts");
+  vi.unstubAllEnvs();
+  return { ...run, outputs };
+}
+
+/** Runs a body that makes resources, and waits until each of them has been asked for. */
+export async function record(settings: Settings, body: () => unknown): Promise<Run> {
+  const resources: Recorded[] = [];
+  const names = new Map<string, string>();
+  const warnings: Run["warnings"] = [];
+  pulumi.runtime.setAllConfig(
+    Object.fromEntries(
+      Object.entries({ sshKey: SSH_KEY, ...settings.config }).map(([key, value]) => [
+        `gatehouse:${key}`,
+        typeof value === "string" ? value : JSON.stringify(value),
+      ]),
+    ),
+    ["gatehouse:sshKey"],
+  );
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs, custom }) => ({
+        id: custom ? `id-of-${name}` : undefined,
+        state: stateOf(type, name, inputs, settings),
+      }),
+      call: ({ token }) => {
+        throw new Error(`the program calls ${token}`);
+      },
+    },
+    "gatehouse",
+    "test",
+    settings.preview ?? false,
+  );
+  watch((request, urn) => {
+    names.set(urn, request.getName());
+    resources.push({
+      type: request.getType(),
+      name: request.getName(),
+      custom: request.getCustom(),
+      parent: names.get(request.getParent()),
+      inputs: plain(request.getObject().toJavaScript()) as Record<string, unknown>,
+      dependsOn: request
+        .getDependenciesList()
+        .map((dependency) => names.get(dependency) ?? dependency)
+        .sort(),
+      options: {
+        ignoreChanges: request.getIgnorechangesList(),
+        additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
+        hideDiffs: request.getHidediffsList(),
+        deleteBeforeReplace: request.getDeletebeforereplace(),
+        protect: request.getProtect(),
+        deletedWith: request.getDeletedwith(),
+      },
+    });
+  });
+  const warn = vi.spyOn(pulumi.log, "warn").mockImplementation(async (message, resource) => {
+    warnings.push({ message, resource: (resource as { __name?: string } | undefined)?.__name });
+  });
+  try {
+    await body();
+    await pulumi.runtime.disconnect();
+  } finally {
+    warn.mockRestore();
+  }
+  resources.sort((a, b) => (`${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1));
+  return {
+    resources,
+    warnings,
+    named(name) {
+      const found = resources.find((resource) => resource.custom && resource.name === name);
+      if (!found) throw new Error(`no resource ${name}; there are ${resources.map((one) => one.name).join(", ")}`);
+      return found;
+    },
+  };
+}
+
+/** The wire form of a request, of which the mocks' own callback sees only the inputs. */
+interface Request {
+  getType(): string;
+  getName(): string;
+  getCustom(): boolean;
+  getParent(): string;
+  getObject(): { toJavaScript(): unknown };
+  getDependenciesList(): string[];
+  getIgnorechangesList(): string[];
+  getAdditionalsecretoutputsList(): string[];
+  getHidediffsList(): string[];
+  getDeletebeforereplace(): boolean;
+  getProtect(): boolean;
+  getDeletedwith(): string;
+}
+type Callback = (error: unknown, response?: { getUrn(): string }) => void;
+interface Monitor {
+  registerResource(request: Request, callback: Callback): Promise<void>;
+}
+
+function watch(seen: (request: Request, urn: string) => void): void {
+  const monitor = (pulumi.runtime as unknown as { getMonitor(): Monitor }).getMonitor();
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, callback) =>
+    register(request, (error, response) => {
+      if (response) seen(request, response.getUrn());
+      callback(error, response);
+    });
+}
+
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
+const SECRET = "1b47061264138c4ac30d75fd1eb44270";
+const UNKNOWN_VALUE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+const isSecret = (value: unknown) =>
+  typeof value === "object" && (value as Record<string, unknown> | null)?.[SIGNATURE] === SECRET;
+
+function plain(value: unknown): unknown {
+  if (value === UNKNOWN_VALUE) return UNKNOWN;
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  const table = value as Record<string, unknown>;
+  if (isSecret(table)) return new Secret(plain(table.value));
+  return Object.fromEntries(Object.entries(table).map(([key, inner]) => [key, plain(inner)]));
+}
+
+/** Outputs read to the bottom; secret ones as Secret, unknown ones as UNKNOWN. */
+export async function resolved(value: unknown): Promise<unknown> {
+  if (pulumi.Output.isInstance(value)) {
+    const output = value as pulumi.Output<unknown> & { promise(): Promise<unknown>; isSecret: Promise<boolean> } & {
+      isKnown: Promise<boolean>;
+    };
+    if (!(await output.isKnown)) return UNKNOWN;
+    const inner = await resolved(await output.promise());
+    return (await output.isSecret) ? new Secret(inner) : inner;
+  }
+  if (Array.isArray(value)) return Promise.all(value.map(resolved));
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(async ([key, inner]) => [key, await resolved(inner)] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}

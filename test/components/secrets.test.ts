@@ -1,0 +1,94 @@
+import { beforeAll, expect, test } from "vitest";
+import { type Recorded, runProgram, Secret, SMALL, SSH_KEY } from "./program.ts";
+
+let resources: Recorded[];
+let outputs: Record<string, unknown>;
+
+beforeAll(async () => {
+  ({ resources, outputs } = await runProgram({
+    config: {
+      ...SMALL,
+      authentik: { ...SMALL.authentik, version: "2025.8.4" },
+      valkey: { databases: { authentik: 1, grafana: 2 } },
+      postgres: { databases: { wiki: {} }, roles: { wiki: { auth: "scram" } } },
+    },
+  }));
+});
+
+const SECRET = [
+  "release-authentik-secrets",
+  "release-postgres-passwords",
+  "release-valkey-authentik",
+  "release-valkey-gatehouse",
+  "release-valkey-grafana",
+];
+const commands = () => resources.filter(({ type }) => type === "command:remote:Command");
+
+test("the releases of secrets, and no others, are secret: what goes in, what comes out, and the log", () => {
+  const secret = commands().filter(({ inputs }) => inputs.stdin instanceof Secret);
+  expect(secret.map(({ name }) => name)).toEqual(SECRET);
+  for (const { name, options, inputs } of secret) {
+    expect(options.additionalSecretOutputs, name).toEqual(expect.arrayContaining(["stdout", "stderr"]));
+    expect(inputs.logging, name).toBe("none");
+    expect((inputs.stdin as Secret).value, name).toContain("\nsecret = true\n");
+  }
+});
+
+test("what is open stays open: outputs are readable and the log shows progress", () => {
+  for (const { name, options, inputs } of commands().filter(
+    ({ name }) => name !== "host-agent" && !SECRET.includes(name),
+  )) {
+    expect(options.additionalSecretOutputs, name).not.toContain("stdout");
+    expect(inputs.logging, name).toBe("stderr");
+    expect(inputs.stdin, name).not.toContain("secret = true");
+  }
+});
+
+test("a generation number is not secret, or every manifest that names one would be (H4)", () => {
+  for (const name of ["release-authentik", "release-valkey"]) {
+    const { inputs } = commands().find((command) => command.name === name) as Recorded;
+    expect(inputs.stdin, name).toBeTypeOf("string");
+    expect(inputs.stdin, name).toMatch(/\/var\/lib\/gatehouse\/secrets\/[a-z-]+\/3/);
+  }
+});
+
+test("no secret is anywhere in the open: not in a command, a document or an argument", () => {
+  const open = JSON.stringify(resources.map(({ inputs, ...rest }) => ({ ...rest, inputs: withoutSecrets(inputs) })));
+  // What the mocks answer for every generated password.
+  expect(open).not.toContain("password-of-");
+  expect(open).not.toContain(SSH_KEY.split("\n")[1]);
+  // The positive twin: they are there, in what is secret.
+  const all = JSON.stringify(resources);
+  expect(all).toContain("password-of-valkey-gatehouse");
+  expect(all).toContain("password-of-authentik-secret-key");
+});
+
+test("Valkey's rules are in the open and its hashes are not (H4)", () => {
+  const { inputs } = commands().find(({ name }) => name === "release-valkey") as Recorded;
+  expect(inputs.stdin).toContain("user grafana on {{secrets valkey-grafana/hash}} ~* &* +@all");
+});
+
+test("passwords leave the program only as secret outputs", () => {
+  expect(outputs.passwords).toEqual({ wiki: new Secret("password-of-postgres-wiki") });
+  expect(JSON.stringify(withoutSecrets(outputs))).not.toContain("password-of-");
+});
+
+test("generated secrets are made of letters and digits alone, and are long", () => {
+  const passwords = resources.filter(({ type }) => type.endsWith(":RandomPassword"));
+  expect(passwords).toHaveLength(5);
+  for (const { name, inputs } of passwords) {
+    expect([name, inputs.special]).toEqual([name, false]);
+    expect(inputs.length, name).toBeGreaterThanOrEqual(48);
+  }
+});
+
+test("the salt of a SCRAM verifier is kept in the state, so that it is the same at every preview (H23)", () => {
+  expect(resources.find(({ name }) => name === "postgres-wiki-salt")?.type).toContain(":RandomBytes");
+});
+
+function withoutSecrets(value: unknown): unknown {
+  if (value instanceof Secret) return "[secret]";
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
+}

@@ -1,0 +1,206 @@
+import { describe, expect, test } from "vitest";
+import { CASES } from "./cases.ts";
+import { file, partsOfCase, section, values } from "./rendered.ts";
+
+const QUADLETS = "/etc/containers/systemd";
+const ENVIRONMENT = "/etc/authentik/authentik.env";
+const CONTAINERS = [`${QUADLETS}/authentik-server.container`, `${QUADLETS}/authentik-worker.container`];
+const POD = `${QUADLETS}/authentik.pod`;
+const ALL = [POD, ...CONTAINERS];
+const NEW = "full";
+const OLD = "old-authentik-with-valkey";
+const ALONE = "authentik-without-valkey";
+
+describe.each(ALL)("%s", (path) => {
+  const unit = file(NEW, path);
+
+  test("is wanted by multi-user.target, since a generated unit cannot be enabled (M5)", () => {
+    expect(section(unit, "Install")).toEqual(["WantedBy=multi-user.target"]);
+  });
+
+  test("has no user namespace, which would remap the groups that open the sockets (M4)", () => {
+    expect(unit).not.toMatch(/UserNS|[UG]IDMap|SubUIDMap|RemapU|userns|uidmap|keep-groups/i);
+  });
+
+  test("opts out of no security (M4)", () => {
+    expect(unit).not.toMatch(/SecurityLabel|label=|seccomp=|apparmor=|privileged|AddCapability/i);
+  });
+
+  test("does not mount /dev/shm: server and worker would share names in it (M4)", () => {
+    expect(unit).not.toMatch(/\/dev\/shm|ipc/i);
+  });
+
+  test("does not update itself: the version in the configuration decides", () => {
+    expect(unit).not.toMatch(/AutoUpdate|autoupdate/i);
+  });
+
+  test("does not need PostgreSQL or Valkey to run on: a restart of theirs must not take the pod along (H15)", () => {
+    expect(unit).not.toMatch(/^(Requires|Requisite|BindsTo|PartOf|Upholds)=/m);
+  });
+});
+
+describe.each(CONTAINERS)("%s", (path) => {
+  test("belongs to the pod (M5)", () => {
+    expect(values(file(NEW, path), "Pod")).toEqual(["authentik.pod"]);
+  });
+
+  test("runs as the account's ids from the start, since a start as root would drop the groups (M4)", () => {
+    expect([values(file(NEW, path), "User"), values(file(NEW, path), "Group")]).toEqual([["985"], ["984"]]);
+  });
+
+  test.each([
+    [NEW, ["--group-add=987", "--group-add=986"]],
+    [OLD, ["--group-add=987", "--group-add=986"]],
+    [ALONE, ["--group-add=987"]],
+  ])("carries in case %s the GIDs of exactly the services that it uses, %j (M6)", (name, expected) => {
+    expect(values(file(name, path), "PodmanArgs")).toEqual(expected);
+  });
+
+  test("mounts the sockets' directories, not the sockets, which a restart makes anew", () => {
+    const mounts = (name: string) => values(file(name, path), "Volume").filter((mount) => mount.startsWith("/run/"));
+    expect(mounts(NEW)).toEqual(["/run/postgresql:/run/postgresql", "/run/valkey:/run/valkey"]);
+    expect(mounts(ALONE)).toEqual(["/run/postgresql:/run/postgresql"]);
+  });
+
+  test.each([
+    [NEW, "/data"],
+    [ALONE, "/data"],
+    [OLD, "/media"],
+  ])("keeps uploads in case %s where that version of authentik has them: %s", (name, folder) => {
+    const mounts = values(file(name, path), "Volume").filter((mount) => /:\/(data|media)$/.test(mount));
+    expect(mounts).toEqual([`/var/lib/authentik${folder}:${folder}`]);
+  });
+
+  test("sees its secrets read-only, in the generation that it was made for (H5)", () => {
+    expect(values(file(NEW, path), "Volume")).toContain(
+      "/var/lib/gatehouse/secrets/authentik-secrets/4:/run/secrets/authentik:ro",
+    );
+  });
+
+  test("is healthy by authentik's own command, since the image has neither curl nor a shell for sure", () => {
+    const unit = file(NEW, path);
+    expect([values(unit, "HealthCmd"), values(unit, "Notify")]).toEqual([['["ak", "healthcheck"]'], ["healthy"]]);
+  });
+
+  test("comes back by itself: authentik gives up when the database is away for half a minute", () => {
+    expect(values(file(NEW, path), "Restart")).toEqual(["always"]);
+  });
+
+  test("runs in /system.slice (M8)", () => {
+    expect(section(file(NEW, path), "Service")).toContain("Slice=system.slice");
+  });
+
+  test("has the image by its exact version, and by its digest where there is one", () => {
+    expect(values(file(NEW, path), "Image")).toEqual([`ghcr.io/goauthentik/server:2026.8.3@sha256:${"5".repeat(64)}`]);
+    expect(values(file(OLD, path), "Image")).toEqual(["ghcr.io/goauthentik/server:2025.8.4"]);
+  });
+});
+
+describe("the pod", () => {
+  test("has no --group-add, which Podman only knows for containers (M6)", () => {
+    expect(file(NEW, POD)).not.toMatch(/group-?add/i);
+  });
+
+  test("publishes plain HTTP on loopback alone, and 9443 not at all (M9)", () => {
+    expect(values(file(NEW, POD), "PublishPort")).toEqual(["127.0.0.1:9080:9000"]);
+    expect(values(file(OLD, POD), "PublishPort")).toEqual(["127.0.0.1:9000:9000"]);
+    for (const path of ALL) expect(file(NEW, path)).not.toMatch(/Publish.*(9443|0\.0\.0\.0|\[::\])/);
+  });
+
+  test("shares its network and not /dev/shm, in which both bind the same names", () => {
+    expect(values(file(NEW, POD), "PodmanArgs")).toContain("--share=net,uts");
+  });
+
+  test.each([
+    [NEW, "network-online.target postgresql@17-main.service valkey-server.service"],
+    [ALONE, "network-online.target postgresql@17-main.service"],
+  ])("starts in case %s after the services whose sockets it uses: %s (H15)", (name, units) => {
+    expect([values(file(name, POD), "Wants"), values(file(name, POD), "After")]).toEqual([[units], [units]]);
+  });
+});
+
+describe("the ports inside the pod", () => {
+  const listen = (path: string) =>
+    Object.fromEntries(values(file(NEW, path), "Environment").map((entry) => entry.split("=") as [string, string]));
+  const [server, worker] = CONTAINERS.map(listen) as [Record<string, string>, Record<string, string>];
+
+  test("of the server: HTTP on all addresses, which is where the published port arrives (M9)", () => {
+    expect(server.AUTHENTIK_LISTEN__HTTP).toBe("0.0.0.0:9000");
+  });
+
+  test("all others are on loopback: HTTPS cannot be switched off, and metrics have no password", () => {
+    const others = [...Object.values(server), ...Object.values(worker)].filter((address) => address !== "0.0.0.0:9000");
+    expect(others).toHaveLength(7);
+    for (const address of others) expect(address).toMatch(/^127\.0\.0\.1:\d+$/);
+  });
+
+  test("are different for server and worker, which share one network", () => {
+    const shared = Object.values(server).filter((address) => Object.values(worker).includes(address));
+    expect(shared).toEqual([]);
+  });
+});
+
+describe("the environment", () => {
+  const names = (name: string) => [...file(name, ENVIRONMENT).matchAll(/^(\w+)=/gm)].map(([, key]) => key);
+  const value = (name: string, key: string) => values(file(name, ENVIRONMENT), key)[0];
+
+  test.each(Object.keys(CASES))("of case %s names no secret, only the files that hold one", (name) => {
+    const secret = names(name).filter((key) => /SECRET|PASSWORD|TOKEN|(CACHE|CHANNEL|BROKER)__URL/.test(key as string));
+    expect(secret).toContain("AUTHENTIK_SECRET_KEY");
+    for (const key of secret)
+      expect(value(name, key as string)).toMatch(/^file:\/\/\/run\/secrets\/authentik\/[A-Za-z_]+$/);
+  });
+
+  test("has Valkey's URLs up to 2025.8, and no trace of Redis from 2025.10 on, which reads none", () => {
+    const about = (name: string) =>
+      names(name).filter((key) => /CACHE|CHANNEL|REDIS|BROKER|VALKEY/.test(key as string));
+    expect(about(OLD)).toEqual(["AUTHENTIK_CACHE__URL", "AUTHENTIK_CHANNEL__URL"]);
+    for (const name of [NEW, ALONE, "acme"]) expect(about(name)).toEqual([]);
+  });
+
+  test("has the base URL from 2026.8 on, and not before, when it is unknown", () => {
+    expect(value(NEW, "AUTHENTIK_WEB__BASE_URL")).toBe("https://auth.example.org");
+    for (const name of [OLD, ALONE, "acme"]) expect(names(name)).not.toContain("AUTHENTIK_WEB__BASE_URL");
+  });
+
+  test("reaches PostgreSQL by the socket's directory, without TLS and without a password (peer)", () => {
+    expect(value(NEW, "AUTHENTIK_POSTGRESQL__HOST")).toBe("/run/postgresql");
+    expect(value(NEW, "AUTHENTIK_POSTGRESQL__SSLMODE")).toBe("disable");
+    expect(names(NEW)).not.toContain("AUTHENTIK_POSTGRESQL__PASSWORD");
+  });
+
+  test("quotes nothing: Podman would keep the quotes, and Python and Rust then disagree", () => {
+    for (const name of Object.keys(CASES)) expect(file(name, ENVIRONMENT)).not.toMatch(/["']/);
+  });
+
+  test("is readable by all, which is right for a file without secrets", () => {
+    expect(partsOfCase(NEW).authentik.files?.find(({ path }) => path === ENVIRONMENT)?.mode).toBe("0644");
+  });
+});
+
+describe("the manifest", () => {
+  const { authentik } = partsOfCase(NEW);
+
+  test("restarts the pod as one unit for each of its files, and nothing else (H15, M18)", () => {
+    for (const { restarts, reloads } of authentik.files ?? [])
+      expect([restarts, reloads]).toEqual([["authentik-pod.service"], undefined]);
+  });
+
+  test("keeps the secrets that it names (H5)", () => {
+    expect(authentik.refers).toEqual(["/var/lib/gatehouse/secrets/authentik-secrets/4"]);
+    expect(partsOfCase(OLD).authentik.refers).toContain("/var/lib/gatehouse/secrets/valkey-authentik/2");
+  });
+
+  test("saves the database before another image, and has a way back to it (H2)", () => {
+    expect(authentik.guards).toMatchObject([{ units: ["authentik-pod.service"], user: "postgres" }]);
+  });
+
+  test("is healthy when authentik says that it is ready, where Caddy will ask", () => {
+    expect(authentik.probes).toEqual([{ name: "authentik is ready", http: "http://127.0.0.1:9080/-/health/ready/" }]);
+  });
+
+  test("gives its folders to the account alone", () => {
+    for (const { mode, owner } of authentik.directories ?? [])
+      expect([mode, owner]).toEqual(["0750", "authentik:authentik"]);
+  });
+});

@@ -1,0 +1,89 @@
+import { describe, expect, test } from "vitest";
+import { siteManifest } from "../../components/caddy/views.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
+import { CASES } from "./cases.ts";
+import { file, partsOfCase, section } from "./rendered.ts";
+
+const SITE = "/etc/caddy/sites/authentik.caddy";
+
+describe.each(Object.keys(CASES))("the site of authentik in case %s", (name) => {
+  const site = file(name, SITE);
+
+  test("proxies to plain HTTP on loopback, with no TLS to the backend (M10)", () => {
+    expect(site).toMatch(/^\treverse_proxy 127\.0\.0\.1:\d+$/m);
+    expect(site).not.toMatch(/tls_transport|transport|https:\/\//);
+  });
+
+  test("checks the health of no endpoint that might not exist (M10)", () => {
+    expect(site).not.toMatch(/health_/);
+  });
+
+  test("answers to the public name, on which Caddy terminates TLS (M10)", () => {
+    expect(site.split("\n")[0]).toBe("auth.example.org {");
+  });
+});
+
+describe("TLS", () => {
+  test("is by Caddy's own authority where the stack says internal", () => {
+    expect(file("full", SITE)).toMatch(/^\ttls internal$/m);
+  });
+
+  test("is by ACME otherwise, which is Caddy's default and needs no line", () => {
+    expect(file("acme", SITE)).not.toMatch(/^\s*tls/m);
+  });
+
+  test("has an e-mail address for the authority where one is given, and no line otherwise", () => {
+    expect(file("acme", "/etc/caddy/Caddyfile")).toMatch(/^\temail ops@example\.org$/m);
+    expect(file("full", "/etc/caddy/Caddyfile")).not.toMatch(/email/);
+  });
+
+  test("is part of health for internal certificates alone: public ones depend on DNS and on others", () => {
+    expect(partsOfCase("full").sites.authentik?.probes).toHaveLength(1);
+    expect(partsOfCase("acme").sites.authentik?.probes).toEqual([]);
+  });
+});
+
+describe("Caddy itself", () => {
+  test("is administered over a Unix socket that only its own user can open (H23)", () => {
+    expect(file("full", "/etc/caddy/Caddyfile")).toMatch(/^\tadmin unix\/\/run\/caddy\/admin\.sock$/m);
+    expect(section(file("full", "/etc/systemd/system/caddy.service.d/gatehouse.conf"), "Service")).toEqual(
+      expect.arrayContaining(["RuntimeDirectory=caddy", "RuntimeDirectoryMode=0700"]),
+    );
+  });
+
+  test("imports its sites relatively, so that a copy can be judged instead of what is live (H11)", () => {
+    expect(file("full", "/etc/caddy/Caddyfile")).toMatch(/^import sites\/\*\.caddy$/m);
+  });
+
+  test("is reloaded for its configuration and its sites, and restarted for its unit alone (M18)", () => {
+    const { caddy, sites } = partsOfCase("full");
+    const effects = [...(caddy.files ?? []), ...Object.values(sites).flatMap(({ files = [] }) => files)].map(
+      ({ path, restarts, reloads }) => [path, restarts ? "restart" : reloads ? "reload" : "nothing"],
+    );
+    expect(Object.fromEntries(effects)).toEqual({
+      "/etc/caddy/Caddyfile": "reload",
+      "/etc/systemd/system/caddy.service.d/gatehouse.conf": "restart",
+      "/etc/caddy/sites/authentik.caddy": "reload",
+      "/etc/caddy/sites/grafana.caddy": "reload",
+    });
+  });
+
+  test("is checked as its own user: root would leave folders that only root can read (H11)", () => {
+    for (const { checks } of [partsOfCase("full").caddy, ...Object.values(partsOfCase("full").sites)])
+      expect(checks).toMatchObject([{ tree: "/etc/caddy", user: "caddy" }]);
+  });
+});
+
+test("further lines of a site stand in its block as they are, without empty ones", () => {
+  expect(file("full", "/etc/caddy/sites/grafana.caddy")).toBe(
+    "grafana.example.org {\n\ttls internal\n\treverse_proxy 127.0.0.1:3000\n\tencode gzip\n\tlog\n}\n",
+  );
+});
+
+test("a name or a backend that would open a block is refused, with the template and the value", () => {
+  const site = (domain: string) => siteManifest(debian.caddy, "acme", "x", { domain, backend: "127.0.0.1:1" });
+  expect(() => site("a.example.org {\n}")).toThrow(
+    /^template etc\/caddy\/sites\/site\.caddy: .*"a\.example\.org \{\\n\}" cannot be written into a Caddyfile/s,
+  );
+  expect(site("a.example.org").files?.[0]?.content).toContain("a.example.org {\n");
+});

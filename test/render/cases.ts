@@ -1,0 +1,120 @@
+// The stacks of which every rendered file is kept.
+
+import { usesValkey } from "../../components/authentik/version.ts";
+import { authentikManifest } from "../../components/authentik/views.ts";
+import { caddyManifest, siteManifest } from "../../components/caddy/views.ts";
+import { settingsSchema } from "../../components/config/schema.ts";
+import type { Manifest } from "../../components/host/manifest.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
+import {
+  clusterDefaults,
+  passwordsManifest,
+  postgresManifest,
+  scramVerifier,
+} from "../../components/postgres/views.ts";
+import { valkeyManifest } from "../../components/valkey/views.ts";
+
+const HOST = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA" };
+const GIDS = { postgres: 987, valkey: 986 };
+
+/** Everything that can be chosen, on the newest authentik. */
+const full = {
+  host: HOST,
+  postgres: {
+    settings: {
+      max_connections: 200,
+      work_mem: "16MB",
+      shared_preload_libraries: "pg_stat_statements",
+      log_statement: "ddl",
+    },
+    databases: { grafana: {}, wiki: { owner: "editors" } },
+    roles: { editors: { auth: "scram" }, reporting: { auth: "peer" } },
+  },
+  valkey: { settings: { maxmemory: "256mb", appendonly: "yes" }, databases: { grafana: 1, wiki: 2 } },
+  authentik: {
+    domain: "auth.example.org",
+    version: "2026.8.3",
+    digest: `sha256:${"5".repeat(64)}`,
+    port: 9080,
+    deadline: 600,
+    environment: {
+      AUTHENTIK_EMAIL__HOST: "smtp.example.org",
+      AUTHENTIK_EMAIL__PORT: 587,
+      AUTHENTIK_EMAIL__USE_TLS: true,
+    },
+    container: { LogDriver: "journald", Memory: "2g" },
+  },
+  caddy: {
+    tls: "internal",
+    sites: { grafana: { domain: "grafana.example.org", backend: "127.0.0.1:3000", directives: "encode gzip\n\nlog" } },
+  },
+};
+const small = (version: string, more: object = {}, rest: object = {}) => ({
+  host: HOST,
+  authentik: { domain: "auth.example.org", version, ...more },
+  ...rest,
+});
+
+export const CASES: Record<string, object> = {
+  full,
+  "old-authentik-with-valkey": small("2025.8.4", {}, { valkey: { databases: { authentik: 1 } } }),
+  "authentik-without-valkey": small("2025.12.1", { valkey: false }),
+  acme: small("2026.5.6", {}, { caddy: { email: "ops@example.org" } }),
+};
+
+export interface Parts {
+  cluster: Manifest;
+  postgres: Manifest;
+  passwords: Manifest;
+  valkey: Manifest;
+  authentik: Manifest;
+  caddy: Manifest;
+  sites: Record<string, Manifest>;
+}
+
+/** What index.ts makes of a configuration, by the same pure functions, with the answers that a host would give. */
+export function partsOf(configuration: object): Parts {
+  const settings = settingsSchema.parse(configuration);
+  const wishes = { ...settings.postgres, databases: { ...settings.postgres.databases, authentik: {} } };
+  const applications = Object.keys(settings.valkey.databases).sort();
+  const generations = Object.fromEntries(["gatehouse", ...applications].map((user, number) => [user, number + 1]));
+  const scram = Object.entries(wishes.roles).filter(([, { auth }]) => auth === "scram");
+  const salt = Buffer.from("salt of the test");
+  const sites = {
+    ...settings.caddy.sites,
+    authentik: { domain: settings.authentik.domain, backend: `127.0.0.1:${settings.authentik.port}` },
+  };
+  return {
+    cluster: clusterDefaults(debian.postgres),
+    postgres: postgresManifest(debian.postgres, "postgres-clients", wishes),
+    passwords: passwordsManifest(
+      debian.postgres,
+      Object.fromEntries(scram.map(([role]) => [role, scramVerifier(`password of ${role}`, salt)])),
+    ),
+    valkey: valkeyManifest(debian.valkey, {
+      ...settings.valkey,
+      clientsGroup: "valkey-clients",
+      applications,
+      generations,
+    }),
+    authentik: authentikManifest(debian.postgres, {
+      ...settings.authentik,
+      uid: 985,
+      gid: 984,
+      postgres: { ...debian.postgres, port: 5432, gid: GIDS.postgres },
+      valkey: settings.authentik.valkey ? { ...debian.valkey, gid: GIDS.valkey } : undefined,
+      secretVariables: settings.authentik.digest ? ["AUTHENTIK_EMAIL__PASSWORD"] : [],
+      secrets: "/var/lib/gatehouse/secrets/authentik-secrets/4",
+      refers: usesValkey(settings.authentik.version) ? ["/var/lib/gatehouse/secrets/valkey-authentik/2"] : [],
+    }),
+    caddy: caddyManifest(debian.caddy, settings.caddy),
+    sites: Object.fromEntries(
+      Object.entries(sites).map(([name, site]) => [name, siteManifest(debian.caddy, settings.caddy.tls, name, site)]),
+    ),
+  };
+}
+
+export const manifestsOf = ({ sites, ...parts }: Parts): Manifest[] => [
+  ...Object.values(parts),
+  ...Object.values(sites),
+];

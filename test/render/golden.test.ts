@@ -1,0 +1,44 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import nunjucks from "nunjucks";
+import { expect, test, vi } from "vitest";
+import { CASES, manifestsOf, partsOf } from "./cases.ts";
+import { differences, treeOf } from "./golden.ts";
+
+test.each(Object.keys(CASES))("every file of case %s is what its golden file says", (name) => {
+  expect(differences(name, treeOf(manifestsOf(partsOf(CASES[name] as object))))).toEqual([]);
+});
+
+test("there is no golden folder without a case", () => {
+  expect(readdirSync(fileURLToPath(new URL("golden", import.meta.url))).sort()).toEqual(Object.keys(CASES).sort());
+});
+
+test("every template is rendered by some case", () => {
+  const folder = fileURLToPath(new URL("../../templates/", import.meta.url));
+  const templates = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".njk"));
+  const render = vi.spyOn(nunjucks.Environment.prototype, "render");
+  for (const configuration of Object.values(CASES)) partsOf(configuration);
+  const rendered = new Set(render.mock.calls.map(([name]) => name));
+  expect([...rendered].sort()).toEqual(templates.sort());
+});
+
+test("a file that changed, one without a golden file and a stale golden file are each told, with what to do", () => {
+  const folder = mkdtempSync(join(tmpdir(), "golden-test-"));
+  try {
+    expect(differences("case", { "/a": "1\n2\n3\n", "/etc/b": "b\n" }, folder, true)).toEqual([]);
+    expect(differences("case", { "/a": "1\n2\n3\n", "/etc/b": "b\n" }, folder, false)).toEqual([]);
+    writeFileSync(join(folder, "case/stale"), "");
+    const how = "if that is meant: UPDATE_GOLDEN=1 npx vitest run --project check test/render";
+    expect(differences("case", { "/a": "1\ntwo\n3\n", "/etc/b": "b\n", "/new": "" }, folder, false)).toEqual([
+      `case: /new is rendered and has no golden file; ${how}`,
+      `case: the golden file of /stale is stale, nothing renders it; ${how}`,
+      `case: /a has changed; ${how}\n2: -2\n2: +two`,
+    ]);
+    expect(differences("case", { "/a": "1\n" }, folder, true)).toEqual([]);
+    expect(readdirSync(join(folder, "case"))).toEqual(["a"]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

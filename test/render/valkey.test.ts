@@ -1,0 +1,151 @@
+import { spawnSync } from "node:child_process";
+import { describe, expect, test } from "vitest";
+import { userSecrets } from "../../components/valkey/views.ts";
+import { CASES } from "./cases.ts";
+import { file, partsOfCase, section, values } from "./rendered.ts";
+
+const CONFIG = "/etc/valkey/valkey.conf";
+const ACL = "/etc/valkey/users.acl";
+const DROP_IN = "/etc/systemd/system/valkey-server.service.d/gatehouse.conf";
+const FIX = "/etc/systemd/system/valkey-socket-fix.service";
+const lines = (text: string) => text.split("\n").filter((line) => line !== "");
+
+describe("valkey.conf", () => {
+  const config = lines(file("full", CONFIG));
+
+  test("listens on loopback and the socket alone (M12)", () => {
+    expect(config).toContain("bind 127.0.0.1 -::1");
+    expect(config).toContain("protected-mode yes");
+    expect(config).toContain("unixsocket /run/valkey/valkey.sock");
+  });
+
+  test("opens the socket to the group and to nobody else (M2)", () => {
+    expect(config).toContain("unixsocketperm 770");
+  });
+
+  test("has the operator's settings after its own, in the order of their names", () => {
+    expect(config.slice(-2)).toEqual(['appendonly "yes"', 'maxmemory "256mb"']);
+  });
+});
+
+describe("users.acl", () => {
+  test("lets nobody in without a user of their own (M12)", () => {
+    expect(lines(file("full", ACL))[0]).toBe("user default off");
+  });
+
+  test.each(Object.keys(CASES))("of case %s holds rules in the open and hashes not at all (H4)", (name) => {
+    const acl = file(name, ACL);
+    for (const line of lines(acl).slice(1))
+      expect(line).toMatch(/^user [a-z0-9-]+ on \{\{secrets valkey-[a-z0-9-]+\/hash\}\} /);
+    expect(acl).not.toMatch(/[>#<][0-9a-zA-Z]{8}/);
+  });
+
+  test("gives each application its user, without what reaches beyond its own data (M13)", () => {
+    const users = lines(file("full", ACL)).map((line) => line.split(" "));
+    expect(users.map(([, name]) => name)).toEqual(["default", "gatehouse", "grafana", "wiki"]);
+    expect(users[2]?.slice(5).join(" ")).toBe("~* &* +@all -@admin -@dangerous +info +keys +sort");
+  });
+
+  test("lets the agent's user reload the rules and do nothing else", () => {
+    expect(file("full", ACL)).toMatch(/^user gatehouse on \S+ \S+ resetkeys resetchannels -@all \+acl\|load$/m);
+  });
+
+  test("is reloaded, not restarted, when it changes (M18)", () => {
+    const effects = (partsOfCase("full").valkey.files ?? []).map(({ path, restarts, reloads }) => ({
+      path,
+      restarts,
+      reloads,
+    }));
+    expect(effects.find(({ path }) => path === ACL)).toMatchObject({ reloads: ["valkey-server.service"] });
+    expect(effects.find(({ path }) => path === ACL)?.restarts).toBeUndefined();
+    expect(effects.find(({ path }) => path === CONFIG)).toMatchObject({ restarts: ["valkey-server.service"] });
+  });
+});
+
+describe("the service", () => {
+  const unit = section(file("full", DROP_IN), "Service");
+
+  test("runs with the clients' group, so that the socket has it from the first instant (M2, H14)", () => {
+    expect(unit).toContain("Group=valkey-clients");
+    expect(unit).toContain("RuntimeDirectoryMode=2770");
+  });
+
+  test("keeps its socket directory through a restart, or a container would go on seeing the dead one (H14)", () => {
+    expect(unit).toContain("RuntimeDirectoryPreserve=yes");
+  });
+
+  test("writes nothing that its group can read: clients are in it (H14)", () => {
+    expect(unit).toContain("UMask=0077");
+    expect(partsOfCase("full").valkey.directories).toEqual(
+      ["/etc/valkey", "/var/lib/valkey", "/var/log/valkey"].map((path) => ({
+        path,
+        mode: "0700",
+        owner: "valkey:valkey",
+      })),
+    );
+  });
+
+  test("reaches only this host, and is hardened beyond the package (M12)", () => {
+    for (const line of ["IPAddressDeny=any", "IPAddressAllow=localhost", "ProtectSystem=strict", "ProcSubset=pid"])
+      expect(unit).toContain(line);
+  });
+});
+
+describe("valkey-socket-fix.service (M3)", () => {
+  const unit = file("full", FIX);
+
+  test("runs again after each start of Valkey: PartOf and RemainAfterExit pass a restart on to it (H14)", () => {
+    for (const key of ["After", "PartOf", "WantedBy"]) expect(values(unit, key)).toEqual(["valkey-server.service"]);
+    expect(values(unit, "RemainAfterExit")).toEqual(["yes"]);
+    expect(values(unit, "Type")).toEqual(["oneshot"]);
+  });
+
+  test("looks at the directory and the socket, and is enabled", () => {
+    const script = file("full", values(unit, "ExecStart")[0] as string);
+    expect(lines(script).slice(-2)).toEqual(["fix /run/valkey 2770", "fix /run/valkey/valkey.sock 770"]);
+    expect(partsOfCase("full").valkey.units).toContainEqual({ name: "valkey-socket-fix.service", enabled: true });
+  });
+});
+
+test.each(["valkey-socket-fix", "valkey-reload"])("%s is shell that starts with its interpreter and parses", (name) => {
+  const script = file("full", `/usr/local/libexec/gatehouse/${name}`);
+  expect(script.startsWith("#!/bin/sh\n")).toBe(true);
+  expect(spawnSync("sh", ["-n"], { input: script, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+});
+
+test("the reload script has the password by its file, in whichever generation the server knows, never as an argument", () => {
+  const script = file("full", "/usr/local/libexec/gatehouse/valkey-reload");
+  expect(script).toContain("for password in /var/lib/gatehouse/secrets/valkey-gatehouse/*/password; do");
+  expect(script).toContain('cat "$password"');
+  expect(script).not.toMatch(/--pass|-a \S|REDISCLI_AUTH/);
+});
+
+test("a user's secrets are a hash, and the plain password for the agent's own user alone", () => {
+  const names = (user: string) => userSecrets(user, "p", 1).files?.map(({ path }) => path.split("/").at(-1));
+  expect(names("grafana")).toEqual(["hash"]);
+  expect(names("gatehouse")).toEqual(["hash", "password"]);
+  const [hash] = userSecrets("grafana", "hunter2", 1).files ?? [];
+  // printf hunter2 | sha256sum
+  expect(hash?.content).toBe("#f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7");
+  expect([hash?.mode, hash?.owner]).toEqual(["0400", "root:root"]);
+});
+
+test("the check starts a scratch server on no port, which saves nothing and is not the real one (H11)", () => {
+  const [check] = partsOfCase("full").valkey.checks ?? [];
+  expect(check).toMatchObject({ tree: "/etc/valkey", user: "valkey", group: "valkey-clients" });
+  const argv = check?.exec.join(" ") ?? "";
+  for (const argument of [
+    "--port 0",
+    "--unixsocket {scratch}/valkey.sock",
+    "--dir {scratch}",
+    "--aclfile {tree}/users.acl",
+  ])
+    expect(argv).toContain(argument);
+});
+
+test("every generation of secrets that a user's line is made of is kept while the release lives (H5)", () => {
+  const { refers } = partsOfCase("full").valkey;
+  expect(refers).toEqual(
+    ["gatehouse/1", "grafana/2", "wiki/3"].map((user) => `/var/lib/gatehouse/secrets/valkey-${user}`),
+  );
+});

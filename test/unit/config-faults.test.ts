@@ -1,0 +1,163 @@
+import { expect, test } from "vitest";
+import { changed, faults, read, SMALL } from "./configuration.ts";
+
+const NAME = "expected a name of lower-case letters, digits, - and _, at most 31 long, got";
+const RELEASE_NAME = "expected a name of lower-case letters, digits and -, at most 31 long, got";
+const PORT = "expected a port from 1 to 65535, got";
+const GID = "expected a GID from 1 to 65533, got";
+const BACKEND = "expected a plain-HTTP address on this host such as 127.0.0.1:8080, got";
+const HOST_KEY =
+  "expected a host key such as `ssh-ed25519 AAAA...`, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name, got";
+const DIFFERENTLY =
+  "would be read differently by authentik's parts: no quotes or brackets at its start, no blanks at its ends, not empty";
+const UNDECIDED = "is decided by the platform; take it out";
+
+/** [where, what is put there, what is told about it] */
+const WRONG: readonly (readonly [path: string, value: unknown, message: string])[] = [
+  ["host", undefined, "expected keys and values, got nothing"],
+  ["host", "192.0.2.10", 'expected keys and values, got "192.0.2.10"'],
+  ["host.address", undefined, "expected an IP address or a host name, got nothing"],
+  ["host.address", "two words", 'expected an IP address or a host name, got "two words"'],
+  ["host.address", "-oProxyCommand=x", 'expected an IP address or a host name, got "-oProxyCommand=x"'],
+  ["host.port", 0, `${PORT} 0`],
+  ["host.port", 65536, `${PORT} 65536`],
+  ["host.port", 22.5, `${PORT} 22.5`],
+  ["host.port", "22", `${PORT} "22"`],
+  ["host.user", "Root", `${NAME} "Root"`],
+  ["host.hostKey", undefined, `${HOST_KEY} nothing`],
+  ["host.hostKey", "ssh-rsa AAAAB3Nz", `${HOST_KEY} "ssh-rsa AAAAB3Nz"`],
+  ["host.hostKey", "192.0.2.10 ssh-ed25519 AAAA", `${HOST_KEY} "192.0.2.10 ssh-ed25519 AAAA"`],
+  ["host.sudo", "yes", 'expected true or false, got "yes"'],
+  ["host.platform", "windows", expect.stringMatching(/^expected one of debian.*, got "windows"$/)],
+  ["host.prot", 22, "there is no such key"],
+  ["host.proxy", { address: "192.0.2.1" }, `[hostKey] ${HOST_KEY} nothing`],
+  ["drift", "maybe", 'expected true or false, got "maybe"'],
+  ["autentik", {}, "there is no such key"],
+  ["postgres.gid", 0, `${GID} 0`],
+  ["postgres.gid", 65534, `${GID} 65534`],
+  [
+    "postgres.settings.port",
+    5433,
+    "port belongs to the platform, which listens on its socket directory only; take it out",
+  ],
+  [
+    "postgres.settings.include_dir",
+    "x",
+    "include_dir belongs to the platform, which listens on its socket directory only; take it out",
+  ],
+  ["valkey.settings.unixsocketgroup", "x", "unixsocketgroup belongs to the platform; take it out"],
+  ["postgres.settings.Max", 1, 'expected the name of a setting such as max_connections, got "Max"'],
+  ["postgres.settings.work_mem", ["1MB"], 'expected a text, a number or a boolean, got ["1MB"]'],
+  ["postgres.databases.Grafana", {}, `${NAME} "Grafana"`],
+  ["postgres.databases.template1", {}, "template1 is a name of PostgreSQL's own; choose another"],
+  ["postgres.databases.grafana", { owner: "Bob" }, `[owner] ${NAME} "Bob"`],
+  ["postgres.databases.grafana", { own: "bob" }, "[own] there is no such key"],
+  ["postgres.roles.grafana", { auth: "md5" }, '[auth] expected one of peer, scram, got "md5"'],
+  ["postgres.roles.postgres", { auth: "scram" }, "postgres is a name of PostgreSQL's own; choose another"],
+  ["postgres.roles.pg_monitor", { auth: "peer" }, "pg_monitor is a name of PostgreSQL's own; choose another"],
+  ["valkey.gid", -1, `${GID} -1`],
+  ["valkey.settings.bind", "0.0.0.0", "bind belongs to the platform; take it out"],
+  ["valkey.settings.max_memory", 1, 'expected the name of a setting such as maxmemory, got "max_memory"'],
+  ["valkey.databaseCount", 1, "expected at least 2, got 1"],
+  ["valkey.databases.grafana", 0, "database 0 is reserved; the next free one is 1"],
+  ["valkey.databases.grafana", 16, "database 16 does not exist: there are 16, numbered from 0 (valkey.databaseCount)"],
+  ["valkey.databases.grafana", -1, "database -1 does not exist: there are 16, numbered from 0 (valkey.databaseCount)"],
+  ["valkey.databases.grafana", "1", 'expected a number, got "1"'],
+  ["valkey.databases.my_app", 1, `${RELEASE_NAME} "my_app"`],
+  ["valkey.databases.gatehouse", 1, "gatehouse is a user of the platform's own; choose another name"],
+  ["valkey.databases.default", 1, "default is a user of the platform's own; choose another name"],
+  ["valkey.rotation", 0, "expected a whole number from 1 on, got 0"],
+  [
+    "authentik.domain",
+    "https://auth.example.org",
+    'expected a domain name in lower case, such as auth.example.org, got "https://auth.example.org"',
+  ],
+  ["authentik.domain", "auth", 'expected a domain name in lower case, such as auth.example.org, got "auth"'],
+  ["authentik.version", "2026.8", 'expected an exact version such as 2026.8.3, got "2026.8"'],
+  ["authentik.version", "latest", 'expected an exact version such as 2026.8.3, got "latest"'],
+  ["authentik.version", 2026.8, "expected a text, got 2026.8"],
+  [
+    "authentik.image",
+    "ghcr.io/goauthentik/server:2026.8.3",
+    'expected an image without tag such as ghcr.io/goauthentik/server, got "ghcr.io/goauthentik/server:2026.8.3"',
+  ],
+  [
+    "authentik.digest",
+    "sha256:12",
+    'expected an image digest such as sha256:0123... (64 hexadecimal digits), got "sha256:12"',
+  ],
+  ["authentik.valkey", "no", 'expected true or false, got "no"'],
+  ["authentik.port", 70000, `${PORT} 70000`],
+  ["authentik.deadline", 0, "expected at least 1 second, got 0"],
+  ["authentik.rotation", 1.5, "expected a whole number from 1 on, got 1.5"],
+  ["authentik.environment.EMAIL_HOST", "x", 'expected a variable such as AUTHENTIK_EMAIL__HOST, got "EMAIL_HOST"'],
+  ["authentik.environment.AUTHENTIK_SECRET_KEY", "x", `AUTHENTIK_SECRET_KEY ${UNDECIDED}`],
+  ["authentik.environment.AUTHENTIK_POSTGRESQL__HOST", "x", `AUTHENTIK_POSTGRESQL__HOST ${UNDECIDED}`],
+  ["authentik.environment.AUTHENTIK_LISTEN__HTTPS", "x", `AUTHENTIK_LISTEN__HTTPS ${UNDECIDED}`],
+  ["authentik.environment.AUTHENTIK_EMAIL__HOST", "", `"" ${DIFFERENTLY}`],
+  ["authentik.environment.AUTHENTIK_EMAIL__HOST", '"x"', `"\\"x\\"" ${DIFFERENTLY}`],
+  ["authentik.environment.AUTHENTIK_EMAIL__HOST", " x", `" x" ${DIFFERENTLY}`],
+  [
+    "authentik.container.logDriver",
+    "x",
+    'expected a key of a Quadlet [Container] section such as LogDriver, got "logDriver"',
+  ],
+  ["authentik.container.UserNS", "keep-id", `UserNS ${UNDECIDED}`],
+  ["authentik.container.UIDMap", "0:1:1", `UIDMap ${UNDECIDED}`],
+  ["authentik.container.SecurityLabelDisable", true, `SecurityLabelDisable ${UNDECIDED}`],
+  ["authentik.container.AutoUpdate", "registry", `AutoUpdate ${UNDECIDED}`],
+  ["authentik.container.PodmanArgs", "--userns=host", `PodmanArgs ${UNDECIDED}`],
+  ["caddy.tls", "none", 'expected one of acme, internal, got "none"'],
+  ["caddy.email", "ops", 'expected an e-mail address, got "ops"'],
+  ["caddy.sites.my_app", { domain: "a.example.org", backend: "127.0.0.1:1" }, `${RELEASE_NAME} "my_app"`],
+  ["caddy.sites.a", { domain: "a.example.org" }, "[backend] expected a text, got nothing"],
+  ["caddy.sites.a", { domain: "a.example.org", backend: "192.0.2.1:80" }, `[backend] ${BACKEND} "192.0.2.1:80"`],
+  ["caddy.sites.a", { domain: "a.example.org", backend: "127.0.0.1:99999" }, `[backend] ${BACKEND} "127.0.0.1:99999"`],
+  ["caddy.sites.a", { domain: "a.example.org", backend: "https://[::1]:1" }, `[backend] ${BACKEND} "https://[::1]:1"`],
+];
+
+test.each(WRONG)("%s: %j is refused, with its path and what would do", async (path, value, message) => {
+  // [key] in front of a message: the fault lies that much deeper.
+  const deeper = typeof message === "string" ? /^\[(\w+)\] /.exec(message) : null;
+  const told = deeper ? `${path}.${deeper[1]}: ${message.slice(deeper[0].length)}` : `${path}: ${message}`;
+  const found = await faults(changed(SMALL, { [path]: value }));
+  if (typeof message === "string") expect(found).toEqual([told]);
+  else expect(found).toEqual([expect.stringMatching(new RegExp(`^${path}: `))]);
+});
+
+test.each([
+  ["host.port", 2222],
+  ["host.user", "deploy"],
+  ["host.address", "2001:db8::1"],
+  ["host.sudo", true],
+  ["host.proxy", { address: "bastion.example.org", hostKey: "ssh-ed25519 AAAA" }],
+  ["drift", false],
+  ["postgres.gid", 1],
+  ["postgres.gid", 65533],
+  ["postgres.settings.max_connections", 200],
+  ["postgres.settings", { "pg_stat_statements.track": "all" }],
+  ["postgres.databases.my_app", { owner: "bob" }],
+  ["postgres.roles.reporting", { auth: "scram" }],
+  ["valkey.settings.maxmemory", "256mb"],
+  ["valkey.databases.grafana", 15],
+  ["authentik.digest", `sha256:${"0".repeat(64)}`],
+  ["authentik.environment.AUTHENTIK_EMAIL__HOST", "smtp.example.org"],
+  ["authentik.environment.AUTHENTIK_LOG_LEVEL", "debug"],
+  ["authentik.container.LogDriver", "journald"],
+  ["authentik.container.Memory", "2g"],
+  ["caddy.email", "ops@example.org"],
+  ["caddy.sites.my-app", { domain: "a.example.org", backend: "127.0.0.1:65535" }],
+])("%s: %j is accepted", async (path, value) => {
+  expect(await faults(changed(SMALL, { [path]: value }))).toEqual([]);
+});
+
+test("several faults are told together, each on a line with its path", async () => {
+  const wrong = changed(SMALL, { "host.port": 0, "authentik.version": "1", "caddy.tls": "none", nope: 1 });
+  const refusal = await read(wrong, [], "prod").catch((error: Error) => error.message);
+  expect(refusal).toBe(`Pulumi.prod.yaml is not accepted; nothing was done:
+  host.port: ${PORT} 0
+  authentik.version: expected an exact version such as 2026.8.3, got "1"
+  caddy.tls: expected one of acme, internal, got "none"
+  nope: there is no such key
+Every key is described in docs/configuration.md.`);
+});

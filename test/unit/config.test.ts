@@ -1,0 +1,126 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type * as pulumi from "@pulumi/pulumi";
+import { expect, test } from "vitest";
+import { changed, faults, read, SMALL, type Table } from "./configuration.ts";
+
+const OLD = changed(SMALL, { "authentik.version": "2025.8.4", "valkey.databases.authentik": 1 });
+
+test("what is left out gets its default", async () => {
+  const { sshKey, authentikSecrets, ...settings } = await read(SMALL);
+  expect(sshKey).toBeUndefined();
+  expect(authentikSecrets).toEqual({});
+  expect(settings).toEqual({
+    host: { ...(SMALL.host as Table), port: 22, user: "root", sudo: false, platform: "debian" },
+    drift: true,
+    postgres: { settings: {}, databases: {}, roles: {} },
+    valkey: { settings: {}, databaseCount: 16, databases: {}, rotation: 1 },
+    authentik: expect.objectContaining({
+      ...(SMALL.authentik as Table),
+      image: "ghcr.io/goauthentik/server",
+      valkey: true,
+      port: 9000,
+      deadline: 900,
+      environment: {},
+      container: {},
+    }),
+    caddy: { tls: "acme", sites: {} },
+  });
+});
+
+test.each([
+  ["gets its last line break back, which a shell's $(...) cut off", "-----KEY-----\nend"],
+  ["is left as it is when it ends with a line break", "-----KEY-----\nend\n"],
+])("the SSH key is secret, and %s", async (_, given) => {
+  const { sshKey } = await read({ ...SMALL, sshKey: given }, ["sshKey"]);
+  const output = sshKey as pulumi.Output<string> & { promise(): Promise<string>; isSecret: Promise<boolean> };
+  expect(await output.promise()).toBe("-----KEY-----\nend\n");
+  expect(await output.isSecret).toBe(true);
+});
+
+test("secret settings of authentik stay secret, and only the operator's own variables are taken", async () => {
+  const secrets = { AUTHENTIK_EMAIL__PASSWORD: "hunter2" };
+  const { authentikSecrets } = await read({ ...SMALL, authentikSecrets: secrets }, ["authentikSecrets"]);
+  const output = authentikSecrets.AUTHENTIK_EMAIL__PASSWORD as pulumi.Output<string> & {
+    promise(): Promise<string>;
+    isSecret: Promise<boolean>;
+  };
+  expect(await output.promise()).toBe("hunter2");
+  expect(await output.isSecret).toBe(true);
+  const own = { ...SMALL, authentikSecrets: { AUTHENTIK_SECRET_KEY: "x" } };
+  expect(await faults(own, ["authentikSecrets"])).toEqual([
+    "authentikSecrets: AUTHENTIK_SECRET_KEY is decided by the platform; take it out",
+  ]);
+});
+
+test("what must be secret and is not is refused, with the command that sets it", async () => {
+  expect(await faults({ ...SMALL, sshKey: "-----KEY-----" })).toEqual([
+    "sshKey: is not kept secret: pulumi config set --secret gatehouse:sshKey < KEYFILE",
+  ]);
+  expect(await faults({ ...SMALL, sshKey: "-----KEY-----" }, ["sshKey"])).toEqual([]);
+});
+
+test("a secret key other than the SSH key is refused, since its values would end in plain files, and is not shown", async () => {
+  const table = changed(SMALL, { "authentik.environment.AUTHENTIK_EMAIL__PASSWORD": " hunter2" });
+  expect(await faults(table, ["authentik"])).toEqual([
+    "authentik: is kept secret, but its values go into files that are not; secret settings of authentik go into authentikSecrets",
+  ]);
+  expect((await faults(table)).join()).toContain("hunter2");
+});
+
+test("authentik up to 2025.8 needs Valkey and a database there; the next free number is offered", async () => {
+  expect(await faults(OLD)).toEqual([]);
+  expect(await faults(changed(OLD, { "authentik.valkey": false }))).toEqual([
+    "authentik.valkey: authentik 2025.8.4 needs Valkey; versions from 2025.10 on do not",
+  ]);
+  expect(await faults(changed(OLD, { "valkey.databases": { grafana: 1, wiki: 2 } }))).toEqual([
+    "valkey.databases: authentik 2025.8.4 keeps its cache in Valkey and needs a database there: add authentik: 3",
+  ]);
+  expect(await faults(changed(SMALL, { "authentik.valkey": false }))).toEqual([]);
+});
+
+test("two groups cannot have one GID", async () => {
+  expect(await faults(changed(SMALL, { "postgres.gid": 900, "valkey.gid": 900 }))).toEqual([
+    "valkey.gid: GID 900 is postgres.gid already; two groups need two GIDs",
+  ]);
+  expect(await faults(changed(SMALL, { "postgres.gid": 900, "valkey.gid": 901 }))).toEqual([]);
+});
+
+test("two applications cannot have one Valkey database", async () => {
+  expect(await faults(changed(SMALL, { "valkey.databases": { a: 1, b: 1 } }))).toEqual([
+    "valkey.databases.b: database 1 belongs to a already; the next free one is 2",
+  ]);
+  expect(await faults(changed(SMALL, { "valkey.databases": { a: 1, b: 2 } }))).toEqual([]);
+});
+
+test("authentik's own database, role and site cannot be given by hand", async () => {
+  const own = "authentik's database and role are made by the platform; take them out";
+  expect(await faults(changed(SMALL, { "postgres.databases.authentik": {} }))).toEqual([`postgres: ${own}`]);
+  expect(await faults(changed(SMALL, { "postgres.roles.authentik": { auth: "peer" } }))).toEqual([`postgres: ${own}`]);
+  const site = { domain: "a.example.org", backend: "127.0.0.1:1" };
+  expect(await faults(changed(SMALL, { "caddy.sites.authentik": site }))).toEqual([
+    "caddy.sites.authentik: the site authentik is made by the platform; choose another name",
+  ]);
+  expect(await faults(changed(SMALL, { "caddy.sites.other": site, "postgres.databases.other": {} }))).toEqual([]);
+});
+
+test("one public name serves one site", async () => {
+  const site = (domain: string) => ({ domain, backend: "127.0.0.1:1" });
+  expect(await faults(changed(SMALL, { "caddy.sites.a": site("auth.example.org") }))).toEqual([
+    "caddy.sites.a.domain: auth.example.org is authentik.domain already",
+  ]);
+  expect(
+    await faults(changed(SMALL, { "caddy.sites": { a: site("x.example.org"), b: site("x.example.org") } })),
+  ).toEqual(["caddy.sites.b.domain: x.example.org is caddy.sites.a.domain already"]);
+  expect(await faults(changed(SMALL, { "caddy.sites.a": site("x.example.org") }))).toEqual([]);
+});
+
+test("Pulumi.prod.yaml in this repository is accepted", async () => {
+  const text = readFileSync(new URL("../../Pulumi.prod.yaml", import.meta.url), "utf8");
+  // A dependency of the SDK's; it has no types.
+  const { load } = createRequire(import.meta.url)("js-yaml") as { load(text: string): { config: Table } };
+  const entries = Object.entries(load(text).config).map(([key, value]) => [key.replace(/^gatehouse:/, ""), value]);
+  const isSecret = (value: unknown) => typeof value === "object" && value !== null && "secure" in value;
+  const secret = entries.filter(([, value]) => isSecret(value)).map(([key]) => key as string);
+  expect(await faults(Object.fromEntries(entries), secret)).toEqual([]);
+});

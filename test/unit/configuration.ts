@@ -1,0 +1,58 @@
+// Reads a configuration the way a run of the program does, without one.
+import * as pulumi from "@pulumi/pulumi";
+import { type Configuration, load } from "../../components/config/load.ts";
+
+/** A value of a stack's configuration, or a table of them. */
+export type Table = { [key: string]: unknown };
+
+/** The smallest configuration that is accepted. */
+export const SMALL: Table = {
+  host: {
+    address: "192.0.2.10",
+    hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDbbUELMr/kKupIoIsTBkN3byX80tDYTvoaVVj3TtRJn",
+  },
+  authentik: { domain: "auth.example.org", version: "2026.8.3" },
+};
+
+/** A copy of a table with values set at paths such as `host.port`; undefined takes a key out. */
+export function changed(table: Table, changes: Record<string, unknown>): Table {
+  const copy = structuredClone(table);
+  for (const [path, value] of Object.entries(changes)) {
+    const names = path.split(".");
+    const last = names.pop() as string;
+    let at = copy;
+    for (const name of names) {
+      at[name] ??= {};
+      at = at[name] as Table;
+    }
+    if (value === undefined) delete at[last];
+    else at[last] = value;
+  }
+  return copy;
+}
+
+/** Pulumi hands tables, numbers and booleans over as JSON. */
+export async function read(table: Table, secretKeys: string[] = [], stack = "test"): Promise<Configuration> {
+  const mocks = { newResource: () => ({ id: undefined, state: {} }), call: () => ({}) };
+  await pulumi.runtime.setMocks(mocks, "gatehouse", stack);
+  const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+  pulumi.runtime.setAllConfig(
+    Object.fromEntries(Object.entries(table).map(([key, value]) => [`gatehouse:${key}`, text(value)])),
+    secretKeys.map((key) => `gatehouse:${key}`),
+  );
+  return load();
+}
+
+/** The lines of a refusal between its first and its last, without their indent; none when all is accepted. */
+export async function faults(table: Table, secretKeys: string[] = []): Promise<string[]> {
+  try {
+    await read(table, secretKeys);
+    return [];
+  } catch (error) {
+    if (!pulumi.RunError.isInstance(error)) throw error;
+    return error.message
+      .split("\n")
+      .slice(1, -1)
+      .map((line) => line.trim());
+  }
+}

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { allotmentFaults, nextFree } from "../../components/valkey/databases.ts";
+
+test("numbers from 1 up to one below the count can be allotted, in any order", () => {
+  expect(allotmentFaults({ a: 15, b: 1, c: 7 }, 16)).toEqual([]);
+  expect(allotmentFaults({}, 16)).toEqual([]);
+});
+
+test("database 0 is reserved, whoever asks for it", () => {
+  expect(allotmentFaults({ a: 1, b: 0 }, 16)).toEqual([
+    { name: "b", fault: "database 0 is reserved; the next free one is 2" },
+  ]);
+});
+
+test.each([-1, 16, 17])("database %i of 16 does not exist", (number) => {
+  expect(allotmentFaults({ a: number }, 16)).toEqual([
+    {
+      name: "a",
+      fault: `database ${number} does not exist: there are 16, numbered from 0 (valkey.databaseCount)`,
+    },
+  ]);
+});
+
+test("a number that is given twice is the first one's; each later one is told who has it", () => {
+  const fault = "database 2 belongs to a already; the next free one is 1";
+  expect(allotmentFaults({ a: 2, b: 2, c: 2 }, 16)).toEqual([
+    { name: "b", fault },
+    { name: "c", fault },
+  ]);
+});
+
+test.each([
+  [{}, 1],
+  [{ a: 1 }, 2],
+  [{ a: 2 }, 1],
+  [{ a: 1, b: 2, c: 4 }, 3],
+  [{ a: 0 }, 1],
+])("after %j the next free number is %i: the lowest gap from 1 on", (databases, free) => {
+  expect(nextFree(databases)).toBe(free);
+});
+
+test("a hundred applications that always take the next free number never collide", () => {
+  const databases: Record<string, number> = {};
+  for (let n = 0; n < 100; n++) databases[`app-${n}`] = nextFree(databases);
+  expect(allotmentFaults(databases, 101)).toEqual([]);
+});

@@ -1,0 +1,39 @@
+import * as pulumi from "@pulumi/pulumi";
+import { expect, test } from "vitest";
+import { usableGid } from "../../components/host/group.ts";
+import { rejectionsOf } from "../components/rejections.ts";
+
+/** What a component gets that consumes the GID of a group. */
+async function consumed(gid: unknown): Promise<unknown> {
+  const group = { groupName: "postgres-clients", gid: pulumi.output(gid) as pulumi.Output<number> };
+  return (usableGid(group, "authentik") as unknown as { promise(): Promise<unknown> }).promise();
+}
+
+test.each([1, 995, 65533])("GID %i can be a client group's", async (gid) => {
+  expect(await consumed(gid)).toBe(gid);
+});
+
+test.each([
+  ["0, which is root's group", 0, "0"],
+  ["a negative one", -1, "-1"],
+  ["65534, which is nobody's", 65534, "65534"],
+  ["65535, which is no change to a 16-bit kernel call", 65535, "65535"],
+  ["4294967295, which is no change to the kernel", 4294967295, "4294967295"],
+  ["not a number", Number.NaN, "NaN"],
+  ["infinite", Number.POSITIVE_INFINITY, "Infinity"],
+  ["nothing", undefined, "nothing"],
+  ["null", null, "null"],
+  ["a text", "995", '"995"'],
+  ["not whole", 1.5, "1.5"],
+])("a GID that is %s stops the deployment, with the group and what was given (M7)", async (_, gid, given) => {
+  let refusal: unknown;
+  const told = await rejectionsOf(async () => {
+    refusal = await consumed(gid).catch((error: unknown) => error);
+  });
+  expect(pulumi.RunError.isInstance(refusal)).toBe(true);
+  const message =
+    `authentik needs the GID of group postgres-clients, a whole number from 1 to 65533, and got ${given}. ` +
+    "Look at it on the host with `getent group postgres-clients`.";
+  expect((refusal as Error).message).toBe(message);
+  expect(told).toEqual([message]);
+});

@@ -1,0 +1,138 @@
+import { describe, expect, test } from "vitest";
+import * as grammars from "../../components/render/grammars.ts";
+
+const encoders = { ...grammars };
+type Grammar = keyof typeof encoders;
+
+// [what goes in, what is written]
+type Rows = readonly (readonly [value: unknown, written: string])[];
+
+const WRITTEN: Record<Grammar, Rows> = {
+  unit: [
+    ["journald", "journald"],
+    [512, "512"],
+    [true, "true"],
+    ["", ""],
+    ['say "yes" \\n', 'say "yes" \\n'],
+    ["50%", "50%%"],
+    ["%h/%%", "%%h/%%%%"],
+    ["münchen €", "münchen €"],
+  ],
+  unitWord: [
+    ["A=b", '"A=b"'],
+    [" blanks stay ", '" blanks stay "'],
+    ['a "b"', '"a \\"b\\""'],
+    ["back\\slash\\", '"back\\\\slash\\\\"'],
+    ["50%", '"50%%"'],
+  ],
+  envFile: [
+    ["/run/postgresql", "/run/postgresql"],
+    [5432, "5432"],
+    [false, "false"],
+    ['"quotes" stay \\ % # $', '"quotes" stay \\ % # $'],
+  ],
+  postgresSetting: [
+    [200, "'200'"],
+    [true, "'true'"],
+    ["256MB", "'256MB'"],
+    ["it's", "'it''s'"],
+    ["C:\\n", "'C:\\\\n'"],
+    ["", "''"],
+  ],
+  hbaName: [
+    ["grafana", '"grafana"'],
+    ["all", '"all"'],
+    ["+group", '"+group"'],
+  ],
+  sqlName: [
+    ["grafana", '"grafana"'],
+    ['a"; DROP ROLE b; --', '"a""; DROP ROLE b; --"'],
+  ],
+  sqlText: [
+    ["grafana", "E'grafana'"],
+    ["it's", "E'it\\'s'"],
+    ["\\'", "E'\\\\\\''"],
+  ],
+  valkeySetting: [
+    ["256mb", '"256mb"'],
+    ["", '""'],
+    ['a "b" \\', '"a \\"b\\" \\\\"'],
+    [0, '"0"'],
+  ],
+  caddy: [
+    ["auth.example.org", "auth.example.org"],
+    ["127.0.0.1:9000", "127.0.0.1:9000"],
+    ["ops+acme@example.org", "ops+acme@example.org"],
+    ["two words", '"two words"'],
+    ['a "b" \\', '"a \\"b\\" \\\\"'],
+    ["", '""'],
+    ["# no comment", '"# no comment"'],
+  ],
+};
+
+const NAMES: Record<Grammar, string> = {
+  unit: "a unit file",
+  unitWord: "a unit file",
+  envFile: "an env file",
+  postgresSetting: "postgresql.conf",
+  hbaName: "pg_hba.conf",
+  sqlName: "SQL",
+  sqlText: "SQL",
+  valkeySetting: "valkey.conf",
+  caddy: "a Caddyfile",
+};
+
+for (const [grammar, rows] of Object.entries(WRITTEN) as [Grammar, Rows][])
+  describe(grammar, () => {
+    const encode = encoders[grammar];
+
+    test.each(rows)("writes %j as %s", (value, written) => {
+      expect(encode(value)).toBe(written);
+    });
+
+    test.each([
+      ["line\nbreak", "a line feed"],
+      ["carriage\rreturn", "a carriage return"],
+      ["a\tb", "a tab"],
+      ["a\u0000b", "a NUL"],
+      ["a\u007fb", "a DEL"],
+      ["a\u0085b", "a C1 next line"],
+    ])("refuses %j, which holds %s", (value) => {
+      expect(() => encode(value)).toThrow(
+        new Error(
+          `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: it holds a line break or another control character`,
+        ),
+      );
+    });
+
+    test.each([
+      [undefined, "a undefined"],
+      [null, "a null"],
+      [{ a: 1 }, "a object"],
+      [["a"], "a object"],
+    ])("refuses %j, which is no scalar", (value, called) => {
+      expect(() => encode(value)).toThrow(new TypeError(`${called} cannot be written into a file`));
+    });
+  });
+
+const REFUSED: readonly (readonly [Grammar, string, string])[] = [
+  ["unit", "ends with \\", "a backslash at its end would join the next line"],
+  ["unit", " before", "blanks at its ends would be lost"],
+  ["unit", "after ", "blanks at its ends would be lost"],
+  ["envFile", " before", "blanks at its ends would be lost"],
+  ["envFile", "after ", "blanks at its ends would be lost"],
+  ["hbaName", 'a"b', "it has no way to write a quote or a backslash"],
+  ["hbaName", "a\\b", "it has no way to write a quote or a backslash"],
+  ["caddy", "{env.SECRET}", "braces and backticks have a meaning of their own there"],
+  ["caddy", "a}", "braces and backticks have a meaning of their own there"],
+  ["caddy", "`raw`", "braces and backticks have a meaning of their own there"],
+];
+
+test.each(REFUSED)("%s refuses %j, since %s", (grammar, value, why) => {
+  const refusal = `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: ${why}`;
+  expect(() => encoders[grammar](value)).toThrow(new Error(refusal));
+});
+
+test("every encoder that there is has its rows here", () => {
+  expect(Object.keys(encoders).sort()).toEqual(Object.keys(WRITTEN).sort());
+});

@@ -1,0 +1,192 @@
+import { createServer } from "node:net";
+import * as pulumi from "@pulumi/pulumi";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { Connection } from "../../components/host/connection.ts";
+import { inspect } from "../../components/host/inspect.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
+import { type Answer, newKey, type Sshd, sshd } from "./sshd.ts";
+
+const FACTS = { protocol: 1, machine: "0123456789ab", items: {} };
+const HOST = { platform: debian, gids: {} };
+let servers: Sshd[] = [];
+
+afterEach(async () => {
+  await Promise.all(servers.map((server) => server.close()));
+  servers = [];
+});
+
+async function serve(answer: Answer = { stdout: `${JSON.stringify(FACTS)}\n` }, pair = newKey()) {
+  const server = await sshd(answer, pair);
+  servers.push(server);
+  return server;
+}
+
+const to = ({ port, hostKey, key }: Sshd, changes: Partial<Connection> = {}): Connection => ({
+  address: "127.0.0.1",
+  port,
+  user: "root",
+  sudo: false,
+  hostKey,
+  privateKey: key,
+  ...changes,
+});
+
+const run = (preview: boolean) =>
+  pulumi.runtime.setMocks(
+    { newResource: () => ({ id: "", state: {} }), call: () => ({}) },
+    "gatehouse",
+    "test",
+    preview,
+  );
+
+/** What a person at the keyboard is told; an error of the program's own would be told with a stack trace. */
+async function told(connection: Connection): Promise<string> {
+  const answer = await inspect(connection, HOST).catch((error: unknown) => error);
+  if (!pulumi.RunError.isInstance(answer)) throw new Error(`no RunError but ${JSON.stringify(answer)}: ${answer}`);
+  return answer.message;
+}
+
+describe("a host that answers", () => {
+  test("is asked once, in one session, by the script that only reads", async () => {
+    const server = await serve();
+    expect(await inspect(to(server), HOST)).toEqual(FACTS);
+    expect(server.sessions).toBe(1);
+    expect(server.asked).toEqual([
+      { user: "root", command: "sh -s", stdin: expect.stringContaining("gatehouse facts") },
+    ]);
+  });
+
+  test("is asked through sudo where the user is not root", async () => {
+    const server = await serve();
+    await inspect(to(server, { user: "deploy", sudo: true }), HOST);
+    expect(server.asked).toMatchObject([{ user: "deploy", command: "sudo -n sh -s" }]);
+  });
+
+  test("is asked through a proxy, which takes the same key and sees nothing of it", async () => {
+    const pair = newKey();
+    const host = await serve(undefined, pair);
+    const proxy = await serve({}, pair);
+    expect(await inspect(to(host, { proxy: { ...to(proxy), user: "hop" } }), HOST)).toEqual(FACTS);
+    expect(host.asked).toMatchObject([{ user: "root", command: "sh -s" }]);
+    expect([proxy.sessions, proxy.asked]).toEqual([0, []]);
+  });
+
+  test.each([
+    [
+      "sudo needs a password",
+      { status: 1, stderr: "sudo: a password is required\n" },
+      { user: "deploy", sudo: true },
+      "deploy@127.0.0.1 may not use sudo without a password (sudo: a password is required). " +
+        "Allow it there: echo 'deploy ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/gatehouse",
+    ],
+    [
+      "it cannot be used",
+      { status: 1, stderr: "gatehouse: this host cannot be used:\n  - cgroup v2 is missing\n" },
+      {},
+      "127.0.0.1: gatehouse: this host cannot be used:\n  - cgroup v2 is missing",
+    ],
+    ["it fails without a word", { status: 7 }, {}, "127.0.0.1: exit status 7"],
+    [
+      "its agent is newer",
+      { stdout: JSON.stringify({ ...FACTS, protocol: 2 }) },
+      {},
+      "127.0.0.1: the agent on the host speaks protocol 2, this program only 1: another stack uses a newer gatehouse there; update this program",
+    ],
+    [
+      "its shell greets",
+      { stdout: `Welcome!\n${JSON.stringify(FACTS)}\n` },
+      {},
+      '127.0.0.1 does not answer with facts but with "Welcome!". A shell that is not interactive must not print anything of its own.',
+    ],
+  ])("and of which %s stops the program with that", async (_, answer, changes, message) => {
+    expect(await told(to(await serve(answer), changes))).toBe(message);
+  });
+});
+
+describe("a host that cannot be trusted or reached", () => {
+  test("shows another host key: both fingerprints are told, and nothing is asked", async () => {
+    const server = await serve();
+    const other = await serve();
+    const message = await told(to(server, { hostKey: other.hostKey }));
+    expect(message).toContain("127.0.0.1 shows another host key than host.hostKey:");
+    expect(message).toContain(`expected ${other.fingerprint}`);
+    expect(message).toContain(`offered  ${server.fingerprint}`);
+    expect(server.asked).toEqual([]);
+  });
+
+  test("has no key of the kind that is trusted", async () => {
+    const server = await serve();
+    expect(await told(to(server, { hostKey: "ecdsa-sha2-nistp256 AAAA" }))).toBe(
+      "127.0.0.1 has no host key of the kind ecdsa-sha2-nistp256 that host.hostKey names",
+    );
+  });
+
+  test("refuses the key", async () => {
+    const server = await serve();
+    const message = await told(to(server, { privateKey: newKey().private }));
+    expect(message).toBe(
+      `root@127.0.0.1:${server.port} refuses the key in gatehouse:sshKey. Put the public half into ~root/.ssh/authorized_keys there, ` +
+        "or set another key: `pulumi config set --secret gatehouse:sshKey < KEYFILE`.",
+    );
+  });
+
+  test("is not even dialled when the key is none", async () => {
+    const server = await serve();
+    expect(await told(to(server, { privateKey: "ssh-ed25519 AAAA the public half" }))).toMatch(
+      /^gatehouse:sshKey is not a private key that can be used: /,
+    );
+    expect(server.sessions).toBe(0);
+  });
+
+  test("cannot be reached by its proxy, which is told as that", async () => {
+    await run(false);
+    const pair = newKey();
+    const [host, proxy, port] = [await serve({}, pair), await serve({}, pair), await unusedPort()];
+    expect(await told(to({ ...host, port }, { proxy: to(proxy) }))).toMatch(
+      new RegExp(`^127.0.0.1:${port} cannot be reached through host.proxy `),
+    );
+    expect(await told(to(host, { proxy: to({ ...proxy, port }) }))).toContain(
+      "check host.proxy.address and host.proxy.port, and that sshd runs there",
+    );
+  });
+
+  test("stops an update when nothing listens", async () => {
+    await run(false);
+    const port = await unusedPort();
+    expect(await told(to({ ...(await serve()), port }))).toBe(
+      `root@127.0.0.1:${port} cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): check host.address and host.port, and that sshd runs there`,
+    );
+  });
+
+  test("is a warning in a preview when nothing listens, which goes on without drift", async () => {
+    await run(true);
+    const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    const port = await unusedPort();
+    expect(await inspect(to({ ...(await serve()), port }), HOST)).toBeUndefined();
+    expect(warn.mock.calls).toEqual([
+      [
+        expect.stringMatching(
+          /cannot be reached .* The preview goes on without looking for changes made on the host\.$/,
+        ),
+      ],
+    ]);
+    await run(false);
+  });
+
+  test("is an error even in a preview when its key is wrong", async () => {
+    await run(true);
+    const [server, other] = [await serve(), await serve()];
+    expect(await told(to(server, { hostKey: other.hostKey }))).toContain("shows another host key");
+    await run(false);
+  });
+});
+
+/** A port that was free a moment ago. */
+function unusedPort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

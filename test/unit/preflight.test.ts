@@ -1,0 +1,110 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { inspection, installation, preflight } from "../../components/host/agent.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
+
+const FILE = fileURLToPath(new URL("../../components/host/preflight.sh", import.meta.url));
+const EXPECTED = { platform: debian, gids: { "postgres-clients": 2001, "valkey-clients": undefined } };
+const run = (command: string, args: string[], input = "") => spawnSync(command, args, { encoding: "utf8", input });
+const hasShellcheck = run("shellcheck", ["--version"]).status === 0;
+
+test.skipIf(!hasShellcheck)("preflight.sh is clean to shellcheck, for any POSIX shell", () => {
+  const { status, stdout } = run("shellcheck", ["--shell=sh", "--enable=all", "--exclude=SC2250,SC2312,SC2154", FILE]);
+  expect([status, stdout]).toEqual([0, ""]);
+});
+
+test.each([
+  ["preflight.sh", () => preflight(EXPECTED)],
+  ["the installation of the agent", () => installation(EXPECTED)],
+  ["the inspection of a host", () => inspection(EXPECTED)],
+])("%s is shell that parses", (_, script) => {
+  expect(run("sh", ["-n"], script())).toMatchObject({ status: 0, stderr: "" });
+  expect(run("sh", ["-n"], `${script()}\nif`).status).not.toBe(0);
+});
+
+// What the script asks of a host is answered by functions of these names; [ -d /run/systemd/system ] is not asked.
+const HOST = {
+  id: 'if [ "$1" = -u ]; then echo 0; else echo root; fi',
+  stat: "echo cgroup2fs",
+  df: "echo header; echo '/dev/vda1 9000 1000 8000 12% /'",
+  python3: "true",
+  getent: "return 2",
+  // What `.` reads is a file, so /etc/os-release itself is replaced in the text.
+};
+const OS_RELEASE = 'ID=debian VERSION_ID="13"';
+
+function judged(changes: Partial<typeof HOST> = {}, release = OS_RELEASE): { status: number | null; told: string } {
+  const functions = Object.entries({ ...HOST, ...changes }).map(([name, body]) => `${name}() { ${body}\n}\n`);
+  const script = preflight(EXPECTED)
+    .replaceAll(". /etc/os-release &&", `${release} &&`)
+    .replace(/^\[ -d \/run\/systemd\/system \].*$/m, "");
+  const { status, stderr } = run("sh", ["-s"], functions.join("") + script);
+  return { status, told: stderr };
+}
+
+describe("a host is judged before anything is put on it", () => {
+  test("a Debian 13 with systemd, Python and room is accepted without a word", () => {
+    expect(judged()).toEqual({ status: 0, told: "" });
+    expect(judged({ getent: "echo postgres-clients:x:2001:" })).toEqual({ status: 0, told: "" });
+  });
+
+  test.each([
+    [
+      "an unprivileged user",
+      { id: 'if [ "$1" = -u ]; then echo 1000; else echo bob; fi' },
+      "user bob is not root: set host.sudo to true, or host.user to root",
+    ],
+    ["cgroup v1", { stat: "echo tmpfs" }, "cgroup v2 is missing: boot with systemd.unified_cgroup_hierarchy=1"],
+    [
+      "no Python",
+      { python3: "return 127" },
+      "Python 3.11 or newer with its standard library is missing: install the package python3",
+    ],
+    [
+      "a group with another GID than configured",
+      { getent: 'if [ "$2" = postgres-clients ]; then echo postgres-clients:x:990:; fi' },
+      "group postgres-clients has GID 990, not 2001 as configured: its files carry 990, so take that into the configuration",
+    ],
+    [
+      "a configured GID that somebody else has",
+      { getent: 'if [ "$2" = 2001 ]; then echo staff:x:2001:; fi' },
+      "GID 2001, configured for group postgres-clients, belongs to group staff: choose another, or leave it out",
+    ],
+    [
+      "a full disk",
+      { df: "echo header; echo '/dev/vda1 9000 7000 2000 78% /'" },
+      "only 2000 MiB are free under /var/lib; 2048 are needed",
+    ],
+  ])("%s is refused, with what to do", (_, changes, problem) => {
+    expect(judged(changes)).toEqual({
+      status: 1,
+      told: `gatehouse: this host cannot be used:\n  - ${problem}\n`,
+    });
+  });
+
+  test("another distribution than configured is refused, also one without a version", () => {
+    expect(judged({}, 'ID=ubuntu VERSION_ID="24.04"').told).toContain(
+      "- this is ubuntu 24.04, but host.platform says debian 13",
+    );
+    expect(judged({}, "ID=arch; unset VERSION_ID").told).toContain("- this is arch rolling, but host.platform says");
+  });
+
+  test("all problems are told in one go", () => {
+    expect(
+      judged({ stat: "echo tmpfs", python3: "return 127" }, "ID=x VERSION_ID=1").told.match(/^ {2}- /gm),
+    ).toHaveLength(3);
+  });
+});
+
+test("nothing of the installation runs before its last line has arrived", () => {
+  const script = installation(EXPECTED);
+  const cuts = [0.1, 0.5, 0.9].map((part) => script.slice(0, script.length * part));
+  for (const cut of [...cuts, script.slice(0, script.trimEnd().lastIndexOf("\n"))])
+    expect(run("sh", ["-s"], cut).stdout).toBe("");
+  // The positive twin: with its last line it runs, here with a function in place of what it would do.
+  const body = script
+    .replace(/^exec python3 - [\s\S]*^PYTHON$/m, "echo installed")
+    .replace(/^PLATFORM_ID[\s\S]*?^fi$/m, "");
+  expect(run("sh", ["-s"], body).stdout).toBe("installed\n");
+});

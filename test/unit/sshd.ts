@@ -1,0 +1,90 @@
+// An SSH server inside the test, on loopback: it takes one key, and answers every command with what it was told to.
+import { createHash } from "node:crypto";
+import { type AddressInfo, connect, createServer } from "node:net";
+import ssh2 from "ssh2";
+
+const { Server, utils } = ssh2;
+
+export interface Answer {
+  status?: number;
+  stdout?: string;
+  stderr?: string;
+}
+
+export interface Sshd {
+  port: number;
+  /** As a configuration has it. */
+  hostKey: string;
+  fingerprint: string;
+  /** A private key that it lets in. */
+  key: string;
+  /** What it was asked to run, with what on stdin. */
+  asked: { user: string; command: string; stdin: string }[];
+  sessions: number;
+  close(): Promise<void>;
+}
+
+/** A new pair. Some that ssh2 makes it cannot read itself. */
+export function newKey(): { private: string; public: string } {
+  const pair = utils.generateKeyPairSync("ed25519");
+  return utils.parseKey(pair.private) instanceof Error ? newKey() : pair;
+}
+
+export async function sshd(answer: Answer, client = newKey()): Promise<Sshd> {
+  const host = newKey();
+  const allowed = utils.parseKey(client.public) as ssh2.ParsedKey;
+  const state: Pick<Sshd, "asked" | "sessions"> = { asked: [], sessions: 0 };
+  const connections = new Set<ssh2.Connection>();
+  const ssh = new Server({ hostKeys: [host.private] }, (connection) => {
+    let user = "";
+    connections.add(connection);
+    connection.on("error", () => {});
+    connection.on("authentication", (context) => {
+      user = context.username;
+      const mine = context.method === "publickey" && context.key.data.equals(allowed.getPublicSSH());
+      if (mine) context.accept();
+      else context.reject(["publickey"]);
+    });
+    connection.on("session", (accept) => {
+      state.sessions++;
+      accept().on("exec", (acceptCommand, _, { command }) => {
+        const channel = acceptCommand();
+        let stdin = "";
+        channel.on("data", (chunk: Buffer) => {
+          stdin += chunk;
+        });
+        channel.on("end", () => {
+          state.asked.push({ user, command, stdin });
+          channel.write(answer.stdout ?? "");
+          channel.stderr.write(answer.stderr ?? "");
+          channel.exit(answer.status ?? 0);
+          channel.end();
+        });
+      });
+    });
+    connection.on("tcpip", (accept, reject, { destIP, destPort }) => {
+      const onward = connect(destPort, destIP);
+      onward.once("error", () => reject());
+      onward.once("connect", () => {
+        const channel = accept();
+        channel.pipe(onward).pipe(channel);
+      });
+    });
+  });
+  // A server of our own, since the one of ssh2 waits for more to send before it sends.
+  const server = createServer({ noDelay: true }, (socket) => ssh.injectSocket(socket));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const parsed = utils.parseKey(host.public) as ssh2.ParsedKey;
+  const digest = createHash("sha256").update(parsed.getPublicSSH()).digest("base64").replace(/=+$/, "");
+  return Object.assign(state, {
+    port: (server.address() as AddressInfo).port,
+    hostKey: host.public.split(" ").slice(0, 2).join(" "),
+    fingerprint: `SHA256:${digest}`,
+    key: client.private,
+    close: () =>
+      new Promise<void>((resolve) => {
+        for (const connection of connections) connection.end();
+        server.close(() => resolve());
+      }),
+  });
+}
