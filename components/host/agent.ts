@@ -20,23 +20,25 @@ export function preflight({ platform, gids }: Expectations): string {
 ${readFileSync(here("preflight.sh"), "utf8")}`;
 }
 
-/** Shell that installs the agent. Nothing of it runs before its last line has arrived. */
+/** Shell that installs the agent; its argument names the host from then on. Nothing of it runs before its last line has arrived. */
 export function installation(expectations: Expectations): string {
   const names = readdirSync(AGENT).filter((name) => name.endsWith(".py"));
   const files = Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, AGENT), "utf8")]));
   const body = JSON.stringify(JSON.stringify({ protocol: PROTOCOL, files }));
   return whole(`${preflight(expectations)}
-exec python3 - <<'PYTHON'
+exec python3 - "$1" <<'PYTHON'
 ${readFileSync(here("install.py"), "utf8")}
-install(json.loads(${body}))
+install(json.loads(${body}), sys.argv[1])
 PYTHON`);
 }
 
-/** Shell that looks at the host and answers with one line of JSON, whether the agent is there or not. */
+/**
+ * Shell that looks at the host and answers with one line of JSON. A host without the agent gets a new name: whatever a
+ * state says was done there is due again, also where an older snapshot of the same machine came back.
+ */
 export const inspection = (expectations: Expectations): string =>
   whole(`${preflight(expectations)}
 if [ -x /usr/local/bin/gatehouse ]; then exec gatehouse facts; fi
-machine=$(printf 'gatehouse %s' "$(cat /etc/machine-id)" | sha256sum | cut -c1-12)
-printf '{"protocol":0,"machine":"%s","items":{}}\\n' "$machine"`);
+printf '{"protocol":0,"machine":"%s","items":{}}\\n' "$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')"`);
 
-const whole = (script: string) => `gatehouse_script() {\n${script}\n}\ngatehouse_script\n`;
+const whole = (script: string) => `gatehouse_script() {\n${script}\n}\ngatehouse_script "$@"\n`;

@@ -7,6 +7,7 @@ export const factsSchema = z.object({
     error: ({ input }) =>
       `the agent on the host speaks protocol ${input}, this program only ${PROTOCOL}: another stack uses a newer gatehouse there; update this program`,
   }),
+  /** The host's name for due numbers; another one for each installation. */
   machine: z.string(),
   items: z.record(z.string(), z.object({ due: z.string(), drifted: z.array(z.string()) })),
 });

@@ -2,7 +2,7 @@ import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { type Expectations, installation } from "./agent.ts";
 import { asRoot, type Connection, remoteConnection } from "./connection.ts";
-import type { Facts } from "./facts.ts";
+import { type Facts, NEVER_ASKED } from "./facts.ts";
 import type { Platform } from "./platforms/platform.ts";
 
 export interface HostArgs extends Expectations {
@@ -33,7 +33,7 @@ export class Host extends pulumi.ComponentResource {
       `${name}-agent`,
       {
         connection: remoteConnection(connection),
-        create: `${asRoot(connection, "sh -s")} # ${facts?.machine ?? "any machine"}`,
+        create: asRoot(connection, `sh -s -- ${facts?.machine ?? NEVER_ASKED}`),
         stdin: installation({ platform, gids }),
         addPreviousOutputInEnv: false,
         logging: remote.Logging.None,

@@ -11,7 +11,10 @@ import sys
 ROOT = pathlib.Path("/usr/local/lib/gatehouse")
 
 
-def install(agent: dict) -> None:
+STATE = pathlib.Path("/var/lib/gatehouse")
+
+
+def install(agent: dict, machine: str) -> None:
     current = ROOT / "current"
     installed = int((current / "PROTOCOL").read_text()) if current.exists() else 0
     if installed > agent["protocol"]:
@@ -33,6 +36,10 @@ def install(agent: dict) -> None:
     command.write_text('#!/bin/sh\nexec /usr/bin/python3 -I /usr/local/lib/gatehouse/current "$@"\n')
     command.chmod(0o755)
     command.rename("/usr/local/bin/gatehouse")
+    STATE.mkdir(mode=0o711, exist_ok=True)
+    name = STATE / "machine"
+    if not name.exists():
+        name.write_text(machine)
     for other in ROOT.iterdir():
         if other.is_dir() and not other.is_symlink() and other != folder:
             shutil.rmtree(other)

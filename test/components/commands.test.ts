@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 test("these commands exist, in these words, for the smallest stack", () => {
   expect(Object.fromEntries(commands.map(({ name, inputs }) => [name, inputs.create]))).toEqual({
-    "host-agent": "sh -s # any machine",
+    "host-agent": "sh -s -- never-asked",
     "group-postgres-clients": "gatehouse group postgres-clients --due never-asked",
     "group-valkey-clients": "gatehouse group valkey-clients --due never-asked",
     "account-authentik": "gatehouse account authentik --due never-asked",

@@ -29,9 +29,9 @@ describe("with facts of the host", () => {
 
   test("a machine that knows an item not yet is due for the first time, the agent included (H6)", async () => {
     const texts = creates(await runProgram({ config: SMALL, facts: { ...settled({}), machine: "ffff" } }));
-    expect(texts["host-agent"]).toBe("sh -s # ffff");
+    expect(texts["host-agent"]).toBe("sh -s -- ffff");
     expect(texts["release-caddy"]).toBe("gatehouse release caddy --due ffff/0");
-    // Another machine id makes every one of them another text.
+    // Another name of the machine makes every one of them another text.
     const before = creates(await runProgram({ config: SMALL, facts: settled({}) }));
     for (const [name, text] of Object.entries(texts)) expect(text).not.toBe(before[name]);
   });
@@ -74,7 +74,7 @@ describe("without facts", () => {
     expect(commands).toHaveLength(16);
     for (const { name, inputs, options } of commands) {
       expect(options.ignoreChanges, name).toEqual(["create"]);
-      expect(inputs.create, name).toMatch(name === "host-agent" ? / # any machine$/ : / --due never-asked$/);
+      expect(inputs.create, name).toMatch(name === "host-agent" ? /^sh -s -- never-asked$/ : / --due never-asked$/);
     }
   });
 });

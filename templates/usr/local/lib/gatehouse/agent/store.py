@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -27,9 +26,8 @@ def prepare() -> None:
 
 
 def machine() -> str:
-    """Names this installation without telling its machine id, which is confidential (machine-id(5))."""
-    identity = Path("/etc/machine-id").read_text().strip()
-    return hashlib.sha256(f"gatehouse {identity}".encode()).hexdigest()[:12]
+    """Names this installation, as its first program did. Not the machine id: an older snapshot of a disk has that too."""
+    return (STATE / "machine").read_text()
 
 
 class Release:
