@@ -41,5 +41,5 @@ const caddy = new Caddy("caddy", {
 /** What other stacks read. */
 export const platform = platformOf({ host, postgres, valkey, authentik, caddy });
 
-/** Passwords of the roles that use scram, secret and therefore apart. */
-export const passwords = postgres.passwords;
+/** How roles with a password and applications of Valkey's log in; secret, and therefore apart. */
+export const logins = { postgres: postgres.passwords, valkey: valkey.urls };

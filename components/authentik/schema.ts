@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { digest, domain, port, rotation, seconds, setting } from "../config/scalars.ts";
-import { VERSION } from "./version.ts";
+import { isSupported, VERSION } from "./version.ts";
 
 /** Keys that the platform derives; a value given by hand would contradict the files it belongs to. */
 const OWN_ENVIRONMENT =
@@ -36,6 +36,9 @@ export const authentikSchema = z.strictObject({
     .string()
     .regex(VERSION, {
       error: ({ input }) => `expected an exact version such as 2026.8.3, got ${JSON.stringify(input)}`,
+    })
+    .refine((version) => !VERSION.test(version) || isSupported(version), {
+      error: ({ input }) => `${input} is too old: the oldest version that the platform can run is 2025.8`,
     })
     .meta({
       description: "Exact version, which is the image's tag. Up to 2025.8 authentik uses Valkey.",

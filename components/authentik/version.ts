@@ -9,6 +9,9 @@ const series = (version: string): number => {
   return Number(found[1]) * 100 + Number(found[2]);
 };
 
+/** Versions before 2025.8 keep tasks and sessions in Valkey as well, with settings of their own. */
+export const isSupported = (version: string): boolean => series(version) >= 202508;
+
 /** Up to 2025.8 cache and channels live in Valkey; from 2025.10 on everything lives in PostgreSQL. */
 export const usesValkey = (version: string): boolean => series(version) <= 202508;
 

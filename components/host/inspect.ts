@@ -94,7 +94,7 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
         );
       if (/host key format|no matching host key/i.test(error.message))
         return reject(new pulumi.RunError(`${address} has no host key of the kind ${kind} that ${at}.hostKey names`));
-      if (error.level === "client-socket" || error.level === "client-timeout" || error.code)
+      if (!offered || error.level === "client-socket" || error.level === "client-timeout" || error.code)
         return reject(
           new Unreachable(
             `${where} cannot be reached (${error.message}): check ${at}.address and ${at}.port, and that sshd runs there`,

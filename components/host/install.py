@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import sys
 
@@ -38,8 +39,11 @@ def install(agent: dict, machine: str) -> None:
     command.rename("/usr/local/bin/gatehouse")
     STATE.mkdir(mode=0o711, exist_ok=True)
     name = STATE / "machine"
-    if not name.exists():
+    # The name comes from the host itself wherever it has an agent; a program that did not ask leaves the name alone.
+    if machine != "never-asked":
         name.write_text(machine)
+    elif not name.exists():
+        name.write_text(secrets.token_hex(6))
     for other in ROOT.iterdir():
         if other.is_dir() and not other.is_symlink() and other != folder:
             shutil.rmtree(other)

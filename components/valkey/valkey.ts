@@ -39,6 +39,8 @@ export class Valkey extends pulumi.ComponentResource {
   /** The database number of each application. */
   readonly databases: Readonly<Record<string, number>>;
   readonly versions: pulumi.Output<Record<string, string>>;
+  /** Where and how each application logs in, secret: `unix://user:password@/path?db=N`. */
+  readonly urls: Readonly<Record<string, pulumi.Output<string>>>;
   /** To depend on: resolved once Valkey is healthy and knows its users. */
   readonly ready: pulumi.Resource[];
   readonly #rotation: number;
@@ -62,6 +64,7 @@ export class Valkey extends pulumi.ComponentResource {
     this.#users = Object.fromEntries(
       [AGENT_USER, ...applications].map((user) => [user, this.user(user, host, rotation)]),
     );
+    this.urls = Object.fromEntries(applications.map((application) => [application, this.login(application).url]));
     const generations = Object.entries(this.#users).map(([user, { secrets }]) =>
       legible(secrets.generation, `generation of ${secretsOf(user)}`).apply(
         (generation) => [user, generation] as const,

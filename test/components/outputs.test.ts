@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from "vitest";
 import { HOST_KEY, runProgram, Secret, SMALL } from "./program.ts";
 
 let platform: Record<string, unknown>;
-let passwords: unknown;
+let logins: unknown;
 let names: string[];
 
 beforeAll(async () => {
@@ -15,11 +15,11 @@ beforeAll(async () => {
   });
   names = Object.keys(outputs);
   platform = outputs.platform as typeof platform;
-  passwords = outputs.passwords;
+  logins = outputs.logins;
 });
 
-test("a stack exports one object, with a version, and the passwords apart from it", () => {
-  expect(names.sort()).toEqual(["passwords", "platform"]);
+test("a stack exports one object, with a version, and the logins apart from it", () => {
+  expect(names.sort()).toEqual(["logins", "platform"]);
   expect(platform.schemaVersion).toBe(1);
 });
 
@@ -51,7 +51,7 @@ test("nothing in it is secret: a StackReference would make all of it secret, GID
   const holds = (value: unknown): boolean =>
     value instanceof Secret || (typeof value === "object" && value !== null && Object.values(value).some(holds));
   expect(holds(platform)).toBe(false);
-  expect(holds(passwords)).toBe(true);
+  expect(holds(logins)).toBe(true);
 });
 
 test("it holds no private key: a consumer brings its own (H19)", () => {

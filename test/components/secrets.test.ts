@@ -1,5 +1,8 @@
 import { beforeAll, expect, test } from "vitest";
-import { type Recorded, runProgram, Secret, SMALL, SSH_KEY } from "./program.ts";
+import { Host } from "../../components/host/host.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
+import { Release } from "../../components/host/release.ts";
+import { HOST_KEY, type Recorded, record, runProgram, Secret, SMALL, SSH_KEY } from "./program.ts";
 
 let resources: Recorded[];
 let outputs: Record<string, unknown>;
@@ -69,7 +72,7 @@ test("Valkey's rules are in the open and its hashes are not (H4)", () => {
 });
 
 test("passwords leave the program only as secret outputs", () => {
-  expect(outputs.passwords).toEqual({ wiki: new Secret("password-of-postgres-wiki") });
+  expect(outputs.logins).toMatchObject({ postgres: { wiki: new Secret("password-of-postgres-wiki") } });
   expect(JSON.stringify(withoutSecrets(outputs))).not.toContain("password-of-");
 });
 
@@ -84,6 +87,17 @@ test("generated secrets are made of letters and digits alone, and are long", () 
 
 test("the salt of a SCRAM verifier is kept in the state, so that it is the same at every preview (H23)", () => {
   expect(resources.find(({ name }) => name === "postgres-wiki-salt")?.type).toContain(":RandomBytes");
+});
+
+test("a release that says it is secret is, also where nothing in its manifest is", async () => {
+  const { named } = await record({ config: {} }, () => {
+    const connection = { address: "192.0.2.10", port: 22, user: "root", sudo: false, hostKey: HOST_KEY };
+    const host = new Host("host", { connection, platform: debian, gids: {} });
+    new Release("open", { host, manifest: {} });
+    new Release("closed", { host, manifest: {}, secret: true });
+  });
+  expect(named("release-open").inputs.stdin).toContain('release = "open"');
+  expect(named("release-closed").inputs.stdin).toBeInstanceOf(Secret);
 });
 
 function withoutSecrets(value: unknown): unknown {

@@ -140,12 +140,12 @@ test("after all of them an `up` has nothing to do", async () => {
 });
 
 test("the role with a password logs in with the one in the stack's outputs, and with no other", async () => {
-  const { passwords } = await stack.outputs();
+  const { logins } = await stack.outputs();
   const login = (password: string) =>
     lab.try(
       `printf '%s' '/run/postgresql:5432:wiki:wiki:${password}' >/root/.pgpass; chmod 600 /root/.pgpass; psql -Xwh /run/postgresql -U wiki -d wiki -Atc 'select current_user'; rm /root/.pgpass`,
     );
-  expect((await login(passwords.wiki)).text.trim()).toBe("wiki");
+  expect((await login(logins.postgres.wiki)).text.trim()).toBe("wiki");
   expect((await login("wrong")).text).toContain("password authentication failed");
 });
 

@@ -1,9 +1,11 @@
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Connection } from "../../components/host/connection.ts";
 import { inspect } from "../../components/host/inspect.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
+import { rejectionsOf } from "../components/rejections.ts";
 import { type Answer, newKey, type Sshd, sshd } from "./sshd.ts";
 
 const FACTS = { protocol: 1, machine: "0123456789ab", items: {} };
@@ -85,6 +87,12 @@ describe("a host that answers", () => {
       {},
       "127.0.0.1: gatehouse: this host cannot be used:\n  - cgroup v2 is missing",
     ],
+    [
+      "its user is not root and sudo is not asked for",
+      { status: 1, stderr: "gatehouse: this host cannot be used:\n  - user bob is not root: set host.sudo to true\n" },
+      { user: "bob" },
+      "127.0.0.1: gatehouse: this host cannot be used:\n  - user bob is not root: set host.sudo to true",
+    ],
     ["it fails without a word", { status: 7 }, {}, "127.0.0.1: exit status 7"],
     [
       "its agent is newer",
@@ -119,6 +127,44 @@ describe("a host that cannot be trusted or reached", () => {
     expect(await told(to(server, { hostKey: "ecdsa-sha2-nistp256 AAAA" }))).toBe(
       "127.0.0.1 has no host key of the kind ecdsa-sha2-nistp256 that host.hostKey names",
     );
+  });
+
+  test.each([
+    ["is no SSH server at all", "HTTP/1.1 400 Bad Request\r\n\r\n"],
+    ["speaks SSH but nonsense", `SSH-2.0-nonsense\r\n${"\u007f".repeat(64)}`],
+  ])("%s, which is told once and ends nothing else", async (_, greeting) => {
+    await run(false);
+    const other = createServer((socket) => socket.end(greeting)).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const server = await serve();
+    const rejected = await rejectionsOf(async () => {
+      expect(await told(to({ ...server, port }))).toMatch(
+        new RegExp(`^root@127.0.0.1:${port} cannot be reached \\(.*\\): check host.address and host.port`),
+      );
+    });
+    expect(rejected).toEqual([]);
+    other.close();
+  });
+
+  test("says nothing through its proxy, which is told once and ends nothing else", async () => {
+    await run(false);
+    const mute = createServer().listen(0, "127.0.0.1");
+    await once(mute, "listening");
+    const { port } = mute.address() as AddressInfo;
+    const proxy = await serve();
+    const rejected = await rejectionsOf(async () => {
+      // ssh2 waits 15 seconds for an answer of the host's; it then hangs up, which is an error of its own.
+      vi.useFakeTimers({ toFake: ["setTimeout"] });
+      const message = told(to({ ...proxy, port }, { proxy: to(proxy) }));
+      const [socket] = await once(mute, "connection");
+      await once(socket, "data");
+      vi.advanceTimersByTime(15_000);
+      vi.useRealTimers();
+      expect(await message).toContain("cannot be reached (Timed out while waiting for handshake)");
+    });
+    expect(rejected).toEqual([]);
+    mute.close();
   });
 
   test("refuses the key", async () => {

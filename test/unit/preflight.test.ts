@@ -97,14 +97,14 @@ describe("a host is judged before anything is put on it", () => {
   });
 });
 
-test("nothing of the installation runs before its last line has arrived", () => {
-  const script = installation(EXPECTED);
-  const cuts = [0.1, 0.5, 0.9].map((part) => script.slice(0, script.length * part));
-  for (const cut of [...cuts, script.slice(0, script.trimEnd().lastIndexOf("\n"))])
-    expect(run("sh", ["-s"], cut).stdout).toBe("");
-  // The positive twin: with its last line it runs, here with a function in place of what it would do.
-  const body = script
-    .replace(/^exec python3 - [\s\S]*^PYTHON$/m, "echo installed")
-    .replace(/^PLATFORM_ID[\s\S]*?^fi$/m, "");
-  expect(run("sh", ["-s"], body).stdout).toBe("installed\n");
+test.each([
+  ["installation", () => installation(EXPECTED)],
+  ["inspection", () => inspection(EXPECTED)],
+])("nothing of the %s runs before its last line has arrived", (_, script) => {
+  // Every line of it in turn is replaced by one that tells that it ran.
+  const lines = script().trimEnd().split("\n");
+  const telling = [lines[0], 'echo "$1"', "echo two", ...lines.slice(-2)];
+  for (let arrived = 0; arrived < telling.length; arrived++)
+    expect(run("sh", ["-s"], telling.slice(0, arrived).join("\n")).stdout).toBe("");
+  expect(run("sh", ["-s", "--", "the machine"], telling.join("\n")).stdout).toBe("the machine\ntwo\n");
 });
