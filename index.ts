@@ -4,25 +4,26 @@ import { Caddy } from "./components/caddy/caddy.ts";
 import { load } from "./components/config/load.ts";
 import { Host } from "./components/host/host.ts";
 import { inspect } from "./components/host/inspect.ts";
-import { debian } from "./components/host/platforms/debian.ts";
+import { platforms } from "./components/host/platforms/platforms.ts";
 import { platformOf } from "./components/platform.ts";
 import { Postgres } from "./components/postgres/postgres.ts";
 import { Valkey } from "./components/valkey/valkey.ts";
 
 const { sshKey, authentikSecrets, drift, ...settings } = load();
 const connection = { ...settings.host, privateKey: sshKey };
-const asked = drift && process.env.GATEHOUSE_DRIFT !== "off";
+const { abandoned } = settings.host;
+const asked = drift && !abandoned && process.env.GATEHOUSE_DRIFT !== "off";
 const expectations = {
-  platform: debian,
+  platform: platforms[settings.host.platform],
   gids: { "postgres-clients": settings.postgres.gid, "valkey-clients": settings.valkey.gid },
 };
 const facts = asked ? await inspect(connection, expectations) : undefined;
-const host = new Host("host", { connection, ...expectations, facts });
+const host = new Host("host", { connection, ...expectations, abandoned, facts });
 
 const postgres = new Postgres("postgres", {
   host,
   ...settings.postgres,
-  databases: { ...settings.postgres.databases, authentik: {} },
+  databases: { ...settings.postgres.databases, authentik: { clients: [] } },
 });
 const valkey = new Valkey("valkey", { host, ...settings.valkey });
 const authentik = new Authentik("authentik", {

@@ -11,8 +11,8 @@ const SERVER = `${NAME}-server`;
 const WORKER = `${NAME}-worker`;
 /** Where the containers find their secrets. */
 const SECRETS = "/run/secrets/authentik";
-/** What Podman's default bridge hands out: Caddy's requests come from its gateway. */
-const BRIDGE = "10.88.0.0/16";
+/** The gateway of Podman's default bridge, from which Caddy's requests come; no other container is trusted. */
+const GATEWAY = "10.88.0.1/32";
 
 /** A number of the host's, or its placeholder in a preview. */
 type Numeric = number | string;
@@ -62,7 +62,7 @@ export function environment(view: AuthentikView): Record<string, string | number
       AUTHENTIK_CHANNEL__URL: `file://${SECRETS}/valkey_url`,
     }),
     ...(knowsBaseUrl(view.version) && { AUTHENTIK_WEB__BASE_URL: `https://${view.domain}` }),
-    AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS: `127.0.0.0/8,::1/128,${BRIDGE}`,
+    AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS: `127.0.0.0/8,::1/128,${GATEWAY}`,
     AUTHENTIK_OUTPOSTS__DISCOVER: false,
     AUTHENTIK_ERROR_REPORTING__ENABLED: false,
     AUTHENTIK_DISABLE_UPDATE_CHECK: true,
@@ -182,15 +182,23 @@ function databaseGuard({ user, bin, socketDirectory }: Platform["postgres"]): Gu
     units: [podUnit(NAME)],
     user,
     save: sql(
+      `DROP DATABASE IF EXISTS ${failed}`,
       `DROP DATABASE IF EXISTS ${copy}`,
       `CREATE DATABASE ${copy} TEMPLATE ${NAME} OWNER ${NAME} STRATEGY file_copy`,
       `REVOKE ALL ON DATABASE ${copy} FROM PUBLIC`,
     ),
-    // What the failed upgrade made of the data is kept as well, until the next one.
+    // One transaction, which finds out itself whether it was done: a way back that was cut is gone again. What the
+    // failed upgrade made of the data is kept as well, until the next one.
     restore: sql(
-      `DROP DATABASE IF EXISTS ${failed}`,
-      `ALTER DATABASE ${NAME} RENAME TO ${failed}`,
-      `ALTER DATABASE ${copy} RENAME TO ${NAME}`,
+      `DO $$ BEGIN
+        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('${NAME}', '${copy}');
+        IF EXISTS (SELECT FROM pg_database WHERE datname = '${copy}') THEN
+          ALTER DATABASE ${NAME} RENAME TO ${failed};
+          ALTER DATABASE ${copy} RENAME TO ${NAME};
+        ELSIF NOT EXISTS (SELECT FROM pg_database WHERE datname = '${failed}') THEN
+          RAISE EXCEPTION 'database ${copy} is not there';
+        END IF;
+      END $$`.replace(/\s+/g, " "),
     ),
   };
 }

@@ -41,16 +41,24 @@ export function load(): Configuration {
   // What is secret is not shown either.
   const shown = ({ path }: Fault) => !isSecret(prefix + String(path[0]));
   if (!parsed.success) faults.push(...parsed.error.issues.flatMap(flat).filter(shown));
-  const secretNames = Object.keys(config.getObject<object>("authentikSecrets") ?? {});
+  const secretNames = namesOf(config.get("authentikSecrets") ?? "{}");
   const named = z.array(variable).safeParse(secretNames);
   if (!named.success) faults.push(...named.error.issues.map((issue) => ({ ...issue, path: ["authentikSecrets"] })));
+  for (const name of secretNames?.filter((name) => name in (parsed.data?.authentik.environment ?? {})) ?? [])
+    faults.push({ path: ["authentikSecrets", name], message: "is in authentik.environment too; take it out of one" });
   if (faults.length > 0 || !parsed.success) throw new pulumi.RunError(refusal(pulumi.getStack(), faults));
   const sshKey = config.getSecret("sshKey");
   return {
     ...parsed.data,
     sshKey: sshKey?.apply((key) => (key.endsWith("\n") ? key : `${key}\n`)),
-    authentikSecrets: Object.fromEntries(secretNames.map((name) => [name, secretOf(config, name)])),
+    authentikSecrets: Object.fromEntries((secretNames ?? []).map((name) => [name, secretOf(config, name)])),
   };
+}
+
+/** The names in a secret table; undefined when it is none. The SDK's own message would show the text. */
+function namesOf(text: string): string[] | undefined {
+  const table = decoded(text);
+  return typeof table === "object" && table !== null ? Object.keys(table) : undefined;
 }
 
 const secretOf = (config: pulumi.Config, name: string): pulumi.Output<string> =>

@@ -24,6 +24,10 @@ const hostSchema = z.strictObject({
     .boolean()
     .default(false)
     .meta({ description: "Run everything through `sudo -n`, for a user with passwordless sudo." }),
+  abandoned: z.boolean().default(false).meta({
+    description:
+      "The host is gone for good: after an `up` with this a `pulumi destroy` forgets what was there without connecting.",
+  }),
   platform: z
     .enum(["debian"])
     .default("debian")
@@ -67,8 +71,12 @@ function* clashes({ authentik, caddy, postgres, valkey }: Omit<Settings, "host" 
     };
   if (postgres.gid !== undefined && postgres.gid === valkey.gid)
     yield { path: ["valkey", "gid"], message: `GID ${valkey.gid} is postgres.gid already; two groups need two GIDs` };
-  if (postgres.databases.authentik || postgres.roles.authentik)
-    yield { path: ["postgres"], message: "authentik's database and role are made by the platform; take them out" };
+  for (const kind of ["databases", "roles"] as const)
+    for (const name of Object.keys(postgres[kind]).filter((name) => /^authentik(_|$)/.test(name)))
+      yield {
+        path: ["postgres", kind, name],
+        message: "authentik's databases and role are the platform's; take it out",
+      };
   const names = new Map([[authentik.domain, "authentik.domain"]]);
   for (const [name, site] of Object.entries(caddy.sites)) {
     const holder = names.get(site.domain);

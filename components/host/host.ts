@@ -7,6 +7,8 @@ import type { Platform } from "./platforms/platform.ts";
 
 export interface HostArgs extends Expectations {
   connection: Connection;
+  /** The host is gone: deleting a resource forgets it and connects to nobody. @default false */
+  abandoned?: boolean;
   /** What the host says of itself now. @default - it was not asked, so a repair is never due */
   facts?: Facts;
 }
@@ -21,14 +23,20 @@ export class Host extends pulumi.ComponentResource {
   readonly connection: Connection;
   readonly platform: Platform;
   readonly facts: Facts | undefined;
+  readonly abandoned: boolean;
   /** To depend on: resolved once the agent is installed. */
   readonly agent: pulumi.Resource;
 
-  constructor(name: string, { connection, platform, gids, facts }: HostArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    { connection, platform, gids, facts, abandoned = false }: HostArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("gatehouse:index:Host", name, {}, opts);
     this.connection = connection;
     this.platform = platform;
     this.facts = facts;
+    this.abandoned = abandoned;
     this.agent = new remote.Command(
       `${name}-agent`,
       {

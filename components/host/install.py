@@ -13,6 +13,10 @@ ROOT = pathlib.Path("/usr/local/lib/gatehouse")
 
 
 STATE = pathlib.Path("/var/lib/gatehouse")
+COMMAND = """#!/bin/sh
+[ "$(id -u)" = 0 ] || exec sudo -n "$0" "$@"
+exec /usr/bin/python3 -I /usr/local/lib/gatehouse/current "$@"
+"""
 
 
 def install(agent: dict, machine: str) -> None:
@@ -34,7 +38,7 @@ def install(agent: dict, machine: str) -> None:
         fresh.rename(folder)
     point(current, folder.name)
     command = ROOT / ".gatehouse"
-    command.write_text('#!/bin/sh\nexec /usr/bin/python3 -I /usr/local/lib/gatehouse/current "$@"\n')
+    command.write_text(COMMAND)
     command.chmod(0o755)
     command.rename("/usr/local/bin/gatehouse")
     STATE.mkdir(mode=0o711, exist_ok=True)

@@ -1,6 +1,6 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { asRoot, remoteConnection } from "./connection.ts";
+import { remoteConnection } from "./connection.ts";
 import { NEVER_ASKED } from "./facts.ts";
 import type { Host } from "./host.ts";
 
@@ -34,8 +34,8 @@ export function askFor<Answer>(
     `${kind}-${item}`,
     {
       connection: remoteConnection(host.connection),
-      create: asRoot(host.connection, `gatehouse ${kind} ${item} --due ${due(host, `${kind}-${item}`)}`),
-      delete: removal && asRoot(host.connection, `gatehouse ${removal}`),
+      create: `gatehouse ${kind} ${item} --due ${due(host, `${kind}-${item}`)}`,
+      delete: removal && `gatehouse ${removal}`,
       stdin: secret ? pulumi.secret(document) : document,
       addPreviousOutputInEnv: false,
       logging: secret ? remote.Logging.None : remote.Logging.Stderr,
@@ -46,6 +46,7 @@ export function askFor<Answer>(
       dependsOn: pulumi.output(dependsOn).apply((more) => [host.agent, ...[more ?? []].flat()]),
       // Pulumi replaces by creating first and deleting second: the delete would take away what was just made.
       deleteBeforeReplace: true,
+      retainOnDelete: host.abandoned,
       ignoreChanges: host.facts ? [] : ["create"],
       additionalSecretOutputs: secret ? ["stdout", "stderr"] : [],
     },

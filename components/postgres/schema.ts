@@ -36,6 +36,13 @@ export const postgresSchema = z.strictObject({
         owner: name.optional().meta({
           description: "The role that owns the database and may connect. Without it: the role of the database's name.",
         }),
+        clients: z
+          .array(name)
+          .default([])
+          .meta({
+            description: "Roles that may connect besides the owner; what they may do there is the owner's to grant.",
+            examples: [["reporting"]],
+          }),
       }),
     )
     .default({})

@@ -11,9 +11,12 @@ type Wishes = Pick<PostgresSettings, "settings" | "databases" | "roles">;
 /** The role that owns a database. */
 const ownerOf = (database: string, { owner }: PostgresSettings["databases"][string]) => owner ?? database;
 
-/** Every role: the ones listed, and the owners of databases. */
+/** Every role: the ones listed, and the owners and clients of databases. */
 export const rolesOf = ({ databases, roles }: Pick<Wishes, "databases" | "roles">): string[] => [
-  ...new Set([...Object.entries(databases).map(([name, database]) => ownerOf(name, database)), ...Object.keys(roles)]),
+  ...new Set([
+    ...Object.entries(databases).flatMap(([name, database]) => [ownerOf(name, database), ...database.clients]),
+    ...Object.keys(roles),
+  ]),
 ];
 
 /** What the package reads when it makes the cluster; checksums cannot be switched on later without a stop. */
@@ -27,10 +30,15 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
   const owner = `${user}:${user}`;
   const settings = Object.entries(wishes.settings).sort(([a], [b]) => (a < b ? -1 : 1));
   const socket = { socketDirectory: names.socketDirectory };
-  const databases = Object.entries(wishes.databases).map(([name, database]) => {
-    const role = ownerOf(name, database);
-    return { name, owner: role, method: wishes.roles[role]?.auth === "scram" ? "scram-sha-256" : "peer" };
-  });
+  const databases = Object.entries(wishes.databases).map(([name, database]) => ({
+    name,
+    owner: ownerOf(name, database),
+    clients: database.clients,
+  }));
+  const method = (role: string) => (wishes.roles[role]?.auth === "scram" ? "scram-sha-256" : "peer");
+  const logins = databases.flatMap(({ name, owner, clients }) =>
+    [...new Set([owner, ...clients])].map((role) => ({ database: name, role, method: method(role) })),
+  );
   return {
     // Other stacks put their own lines there.
     directories: [{ path: `${config}/hba.d`, mode: "0750", owner }],
@@ -61,7 +69,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         reloads: [unit],
       },
       {
-        ...file(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/17/main/pg_hba.conf", { user, databases }),
+        ...file(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/17/main/pg_hba.conf", { user, logins }),
         reloads: [unit],
       },
       {

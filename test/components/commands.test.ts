@@ -30,13 +30,23 @@ test("these commands exist, in these words, for the smallest stack", () => {
   });
 });
 
-test("each runs through sudo where the stack says so", async () => {
+test("the agent is installed through sudo where the stack says so, and goes through it by itself from then on", async () => {
   const { resources } = await runProgram({
     config: { ...SMALL, host: { ...SMALL.host, user: "deploy", sudo: true } },
   });
-  const texts = resources.flatMap(({ inputs }) => [inputs.create, inputs.delete]).filter((text) => text !== undefined);
-  expect(texts).toHaveLength(16 + 8);
-  for (const text of texts) expect(text).toMatch(/^sudo -n (gatehouse |sh -s)/);
+  for (const { name, inputs } of resources.filter(({ type }) => type.endsWith(":Command")))
+    expect(inputs.create, name).toMatch(name === "host-agent" ? /^sudo -n sh -s -- / : /^gatehouse /);
+  const agent = resources.find(({ name }) => name === "host-agent");
+  expect(agent?.inputs.stdin).toContain('exec sudo -n \\"$0\\" \\"$@\\"'.replaceAll("\\", ""));
+});
+
+test("a host that is gone is forgotten without connecting, where the stack says so (H9)", async () => {
+  const of = async (abandoned: boolean) =>
+    (await runProgram({ config: { ...SMALL, host: { ...SMALL.host, abandoned } } })).resources
+      .filter(({ name }) => name.startsWith("release-"))
+      .map(({ options }) => options.retainOnDelete);
+  expect(new Set(await of(true))).toEqual(new Set([true]));
+  expect(new Set(await of(false))).toEqual(new Set([false]));
 });
 
 test("the agent is installed before anything is asked of it", () => {

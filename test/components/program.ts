@@ -20,6 +20,7 @@ export interface Recorded {
     deleteBeforeReplace: boolean;
     protect: boolean;
     deletedWith: string;
+    retainOnDelete: boolean;
   };
 }
 
@@ -145,6 +146,7 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
         deleteBeforeReplace: request.getDeletebeforereplace(),
         protect: request.getProtect(),
         deletedWith: request.getDeletedwith(),
+        retainOnDelete: request.getRetainondelete(),
       },
     });
   });
@@ -183,6 +185,7 @@ interface Request {
   getDeletebeforereplace(): boolean;
   getProtect(): boolean;
   getDeletedwith(): string;
+  getRetainondelete(): boolean;
 }
 type Callback = (error: unknown, response?: { getUrn(): string }) => void;
 interface Monitor {

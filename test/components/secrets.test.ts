@@ -71,7 +71,7 @@ test("Valkey's rules are in the open and its hashes are not (H4)", () => {
   expect(inputs.stdin).toContain("user grafana on {{secrets valkey-grafana/hash}} ~* &* +@all");
 });
 
-test("passwords leave the program only as secret outputs", () => {
+test("logins leave the program only as secret outputs", () => {
   expect(outputs.logins).toMatchObject({ postgres: { wiki: new Secret("password-of-postgres-wiki") } });
   expect(JSON.stringify(withoutSecrets(outputs))).not.toContain("password-of-");
 });

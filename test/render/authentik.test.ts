@@ -195,6 +195,18 @@ describe("the manifest", () => {
     expect(authentik.guards).toMatchObject([{ units: ["authentik-pod.service"], user: "postgres" }]);
   });
 
+  test("goes back in one statement that looks first: a second way back must not take the good data for the bad (H2)", () => {
+    const [guard] = authentik.guards ?? [];
+    const statements = (argv: readonly string[] = []) => argv.filter((_, at) => argv[at - 1] === "--command");
+    expect(statements(guard?.restore)).toEqual([
+      expect.stringMatching(/^DO \$\$ BEGIN .*IF EXISTS \(.*authentik_before_upgrade'\) THEN ALTER .* END \$\$$/),
+    ]);
+    expect(statements(guard?.restore)[0]).not.toMatch(/DROP/);
+    // What an earlier way back left is dropped by the next save alone, so that its presence tells that one was done.
+    expect(statements(guard?.save)[0]).toBe("DROP DATABASE IF EXISTS authentik_failed_upgrade");
+    for (const argv of [guard?.save, guard?.restore]) expect(argv).toContain("--set=ON_ERROR_STOP=1");
+  });
+
   test("is healthy when authentik says that it is ready, where Caddy will ask", () => {
     expect(authentik.probes).toEqual([{ name: "authentik is ready", http: "http://127.0.0.1:9080/-/health/ready/" }]);
   });

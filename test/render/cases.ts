@@ -75,7 +75,7 @@ export interface Parts {
 /** What index.ts makes of a configuration, by the same pure functions, with the answers that a host would give. */
 export function partsOf(configuration: object): Parts {
   const settings = settingsSchema.parse(configuration);
-  const wishes = { ...settings.postgres, databases: { ...settings.postgres.databases, authentik: {} } };
+  const wishes = { ...settings.postgres, databases: { ...settings.postgres.databases, authentik: { clients: [] } } };
   const applications = Object.keys(settings.valkey.databases).sort();
   const generations = Object.fromEntries(["gatehouse", ...applications].map((user, number) => [user, number + 1]));
   const scram = Object.entries(wishes.roles).filter(([, { auth }]) => auth === "scram");

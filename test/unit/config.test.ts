@@ -11,7 +11,7 @@ test("what is left out gets its default", async () => {
   expect(sshKey).toBeUndefined();
   expect(authentikSecrets).toEqual({});
   expect(settings).toEqual({
-    host: { ...(SMALL.host as Table), port: 22, user: "root", sudo: false, platform: "debian" },
+    host: { ...(SMALL.host as Table), port: 22, user: "root", sudo: false, abandoned: false, platform: "debian" },
     drift: true,
     postgres: { settings: {}, databases: {}, roles: {} },
     valkey: { settings: {}, databaseCount: 16, databases: {}, rotation: 1 },
@@ -79,6 +79,13 @@ test("authentik up to 2025.8 needs Valkey and a database there; the next free nu
   expect(await faults(changed(SMALL, { "authentik.valkey": false }))).toEqual([]);
 });
 
+test("authentik before 2025.8 is too old: it keeps more in Valkey than the platform gives it", async () => {
+  expect(await faults(changed(OLD, { "authentik.version": "2025.6.4" }))).toEqual([
+    "authentik.version: 2025.6.4 is too old: the oldest version that the platform can run is 2025.8",
+  ]);
+  expect(await faults(changed(OLD, { "authentik.version": "2025.8.0" }))).toEqual([]);
+});
+
 test("two groups cannot have one GID", async () => {
   expect(await faults(changed(SMALL, { "postgres.gid": 900, "valkey.gid": 900 }))).toEqual([
     "valkey.gid: GID 900 is postgres.gid already; two groups need two GIDs",
@@ -94,9 +101,14 @@ test("two applications cannot have one Valkey database", async () => {
 });
 
 test("authentik's own database, role and site cannot be given by hand", async () => {
-  const own = "authentik's database and role are made by the platform; take them out";
-  expect(await faults(changed(SMALL, { "postgres.databases.authentik": {} }))).toEqual([`postgres: ${own}`]);
-  expect(await faults(changed(SMALL, { "postgres.roles.authentik": { auth: "peer" } }))).toEqual([`postgres: ${own}`]);
+  const own = "authentik's databases and role are the platform's; take it out";
+  expect(await faults(changed(SMALL, { "postgres.databases.authentik": {} }))).toEqual([
+    `postgres.databases.authentik: ${own}`,
+  ]);
+  expect(await faults(changed(SMALL, { "postgres.roles.authentik": { auth: "peer" } }))).toEqual([
+    `postgres.roles.authentik: ${own}`,
+  ]);
+  expect(await faults(changed(SMALL, { "postgres.databases.authentik_before_upgrade": {} }))).toHaveLength(1);
   const site = { domain: "a.example.org", backend: "127.0.0.1:1" };
   expect(await faults(changed(SMALL, { "caddy.sites.authentik": site }))).toEqual([
     "caddy.sites.authentik: the site authentik is made by the platform; choose another name",
