@@ -9,7 +9,15 @@ export const factsSchema = z.object({
   }),
   /** The host's name for due numbers; another one for each installation. */
   machine: z.string(),
-  items: z.record(z.string(), z.object({ due: z.string(), drifted: z.array(z.string()) })),
+  items: z.record(
+    z.string(),
+    z.object({
+      due: z.string(),
+      drifted: z.array(z.string()),
+      /** SHA-256 of the document that was given last; an agent of before does not tell. */
+      document: z.string().optional(),
+    }),
+  ),
 });
 export type Facts = z.infer<typeof factsSchema>;
 

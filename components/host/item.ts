@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { remoteConnection } from "./connection.ts";
@@ -20,8 +21,8 @@ export interface ItemArgs {
 /**
  * Asks the agent for one item; the answer is its JSON, parsed.
  *
- * The command ends with the item's due number: how often the host was repaired. While the host is as the last apply
- * left it the agent answers the number that the state holds, so nothing is to do; once it differs, the next.
+ * The command ends with the item's due number, which counts how often something was due. While the host is as the last
+ * apply left it the agent answers the number that the state holds, so nothing is to do; once it differs, the next.
  */
 export function askFor<Answer>(
   args: ItemArgs,
@@ -30,11 +31,12 @@ export function askFor<Answer>(
 ): pulumi.Output<Answer> {
   const { host, kind, item, document, removal, secret = false } = args;
   const drifted = host.facts?.items[`${kind}-${item}`]?.drifted ?? [];
+  const number = due(host, `${kind}-${item}`, document);
   const command = new remote.Command(
     `${kind}-${item}`,
     {
       connection: remoteConnection(host.connection),
-      create: `gatehouse ${kind} ${item} --due ${due(host, `${kind}-${item}`)}`,
+      create: pulumi.interpolate`gatehouse ${kind} ${item} --due ${number}`,
       delete: removal && `gatehouse ${removal}`,
       stdin: secret ? pulumi.secret(document) : document,
       addPreviousOutputInEnv: false,
@@ -55,7 +57,22 @@ export function askFor<Answer>(
   return command.stdout.apply((line) => JSON.parse(line) as Answer);
 }
 
-function due({ facts }: Host, item: string): string {
+/**
+ * The number that the host is at, or the next one where the document is not the one that it was given last: the state
+ * may think so, but the host may have been set back to an older snapshot of its disk.
+ */
+function due({ facts }: Host, item: string, document: pulumi.Input<string>): pulumi.Input<string> {
   if (!facts) return NEVER_ASKED;
-  return facts.items[item]?.due ?? `${facts.machine}/0`;
+  const known = facts.items[item];
+  if (!known) return `${facts.machine}/0`;
+  if (known.drifted.length > 0 || known.document === undefined) return known.due;
+  const digest = (text: string) => createHash("sha256").update(text).digest("hex");
+  const number = (text: string) => (digest(text) === known.document ? known.due : next(known.due, facts.machine));
+  // That a secret document is another one is no secret.
+  return pulumi.unsecret(pulumi.output(document).apply(number));
+}
+
+function next(number: string, machine: string): string {
+  const [, name, repairs] = /^(.*)\/(\d+)$/.exec(number) ?? [];
+  return repairs === undefined ? `${machine}/0` : `${name}/${Number(repairs) + 1}`;
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Facts } from "../../components/host/facts.ts";
 import { runProgram, SMALL } from "./program.ts";
@@ -34,6 +35,19 @@ describe("with facts of the host", () => {
     // Another name of the machine makes every one of them another text.
     const before = creates(await runProgram({ config: SMALL, facts: settled({}) }));
     for (const [name, text] of Object.entries(texts)) expect(text).not.toBe(before[name]);
+  });
+
+  test("a document that the host was not given last is due, whatever the state thinks (an older snapshot came back)", async () => {
+    const run = (document: string) =>
+      runProgram({
+        config: SMALL,
+        facts: settled({ "packages-caddy": { due: `${MACHINE}/3`, drifted: [], document } }),
+      });
+    const { resources } = await run("0".repeat(64));
+    expect(creates({ resources })["packages-caddy"]).toBe(`gatehouse packages caddy --due ${MACHINE}/4`);
+    const given = String(resources.find(({ name }) => name === "packages-caddy")?.inputs.stdin);
+    const same = await run(createHash("sha256").update(given).digest("hex"));
+    expect(creates(same)["packages-caddy"]).toBe(`gatehouse packages caddy --due ${MACHINE}/3`);
   });
 
   test("a changed number is an update: nothing ignores it", async () => {
