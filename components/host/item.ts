@@ -58,21 +58,19 @@ export function askFor<Answer>(
 }
 
 /**
- * The number that the host is at, or the next one where the document is not the one that it was given last: the state
- * may think so, but the host may have been set back to an older snapshot of its disk.
+ * The number that the host is at, or a new one where the document is not the one that it was given last: the state may
+ * think so, but the host may have been set back to an older snapshot of its disk.
  */
 function due({ facts }: Host, item: string, document: pulumi.Input<string>): pulumi.Input<string> {
   if (!facts) return NEVER_ASKED;
   const known = facts.items[item];
   if (!known) return `${facts.machine}/0`;
   if (known.drifted.length > 0 || known.document === undefined) return known.due;
+  // The moment, and not the next number: after a set-back the next one is what the state holds already.
+  const fresh = `${facts.machine}/${Math.floor(Date.now() / 1000)}`;
   const digest = (text: string) => createHash("sha256").update(text).digest("hex");
-  const number = (text: string) => (digest(text) === known.document ? known.due : next(known.due, facts.machine));
   // That a secret document is another one is no secret.
-  return pulumi.unsecret(pulumi.output(document).apply(number));
-}
-
-function next(number: string, machine: string): string {
-  const [, name, repairs] = /^(.*)\/(\d+)$/.exec(number) ?? [];
-  return repairs === undefined ? `${machine}/0` : `${name}/${Number(repairs) + 1}`;
+  return pulumi.unsecret(
+    pulumi.output(document).apply((text) => (digest(text) === known.document ? known.due : fresh)),
+  );
 }

@@ -37,7 +37,10 @@ export interface Check {
   ready?: readonly string[];
 }
 
-/** What a new image may change for ever; saved before, restored on the way back. */
+/**
+ * What a new image may change for ever; saved before, restored on the way back. A way back that was killed is gone
+ * again, so `restore` must leave alone what it has restored already, and succeed.
+ */
 export interface Guard {
   name: string;
   units: readonly string[];

@@ -23,8 +23,12 @@ sys.dont_write_bytecode = True
 atexit.register(shutil.rmtree, ROOM, ignore_errors=True)
 atexit.register(shutil.rmtree, HERE / "__pycache__", ignore_errors=True)
 
+import back  # noqa: E402
 import files  # noqa: E402
+import live as live_tree  # noqa: E402
+import packages  # noqa: E402
 import probes  # noqa: E402
+import removal  # noqa: E402
 import report  # noqa: E402
 import store  # noqa: E402
 import transaction  # noqa: E402
@@ -103,9 +107,8 @@ class _Job:
     def queued(self) -> None:
         self.failed = [name for name in self.names if not self.systemd.do(self.verb, name)]
 
-    def wait(self) -> None:
-        if self.failed:
-            raise report.Failure(f"systemctl {self.verb} {' '.join(self.failed)} failed")
+    def complaint(self, deadline: float) -> str | None:
+        return f"systemctl {self.verb} {' '.join(self.failed)} failed" if self.failed else None
 
 
 class Clock:
@@ -137,7 +140,7 @@ class HostTest(unittest.TestCase):
             (units, "UNIT_ROOTS", (f"{TREE}/etc/systemd/system/",)),
             (units, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
             (transaction, "_fetch", lambda reference: self.fetched.append(reference)),
-            (transaction, "time", self.clock), (probes, "time", self.clock),
+            *((module, "time", self.clock) for module in (transaction, back, removal, probes)),
             (report, "_write", lambda _, text: self.said.append(text)),
             (store, "machine", lambda: "machine"),
             (os, "fsync", lambda _: None), (files, "sync_directory", lambda _: None), (store, "sync_directory", lambda _: None),  # most of the time

@@ -6,8 +6,10 @@ import unittest
 
 import support  # first: it puts the agent on the path
 import files
+import live as live_tree
 from files import Content
 from manifest import load
+from report import REFUSED
 from store import Release
 from support import OWNER, HostTest, at, file, identities, manifest, tree
 
@@ -104,20 +106,20 @@ class Changes(HostTest):
 class Originals(HostTest):
     def test_what_stood_there_is_kept_with_mode_and_owner(self):
         files.put(at("app.conf"), Content(b"theirs", 0o604, 12, 34))
-        self.assertTrue(files.keep_original(at("app.conf")))
+        self.assertTrue(live_tree.keep_original(at("app.conf")))
         files.put(at("app.conf"), Content(b"ours", 0o644, *IDS))
-        files.put(at("app.conf"), files.original(at("app.conf")))
+        files.put(at("app.conf"), live_tree.original(at("app.conf")))
         self.assertEqual(tree()["app.conf"], (b"theirs", 0o604, 12, 34))
 
     def test_where_nothing_stood_nothing_is_kept(self):
-        self.assertFalse(files.keep_original(at("app.conf")))
-        self.assertIsNone(files.original(at("app.conf")))
+        self.assertFalse(live_tree.keep_original(at("app.conf")))
+        self.assertIsNone(live_tree.original(at("app.conf")))
 
     def test_the_latest_foreign_file_is_the_original(self):
         for text in (b"first", b"second"):
             files.put(at("app.conf"), Content(text, 0o644, *IDS))
-            files.keep_original(at("app.conf"))
-        self.assertEqual(files.original(at("app.conf")).data, b"second")
+            live_tree.keep_original(at("app.conf"))
+        self.assertEqual(live_tree.original(at("app.conf")).data, b"second")
 
 
 class Snapshots(HostTest):
@@ -125,26 +127,29 @@ class Snapshots(HostTest):
         files.put(at("a"), Content(b"a", 0o604, 12, 34))
         os.symlink("a", at("link"))
         before = tree()
-        files.take_snapshot(Release("app"), [at("a"), at("link"), at("new")])
+        live_tree.take_snapshot(Release("app"), [at("a"), at("link"), at("new")], [])
         for path in ("a", "link", "new"):
             files.put(at(path), Content(b"ours", 0o644, *IDS))
         for _ in range(2):
-            files.restore_snapshot(Release("app"))
+            live_tree.restore_snapshot(Release("app"))
             self.assertEqual(tree(), before)
 
     def test_a_snapshot_of_nothing_restores_nothing(self):
-        files.take_snapshot(Release("app"), [])
-        self.assertEqual(files.restore_snapshot(Release("app")), [])
+        live_tree.take_snapshot(Release("app"), [], [])
+        self.assertEqual(live_tree.restore_snapshot(Release("app")), [])
 
 
 class Directories(HostTest):
     def ensure(self, **keys) -> bool:
-        return files.ensure_directory(load(manifest(directory=[{"path": at("srv/app"), "mode": "02750", "owner": "12:34"} | keys])).directory[0])
+        """Whether something had to change."""
+        wanted = files.folder_changes(load(manifest(directory=[{"path": at("srv/app"), "mode": "02750", "owner": "12:34"} | keys])).directory)
+        for directory in wanted:
+            files.put_folder(directory.path, *files.wanted_folder(directory))
+        return bool(wanted)
 
     def test_a_directory_is_made_with_mode_and_owner_and_then_left_alone(self):
         self.assertTrue(self.ensure())
-        info = os.stat(at("srv/app"))
-        self.assertEqual((stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid), (0o2750, 12, 34))
+        self.assertEqual(files.look_folder(at("srv/app")), [0o2750, 12, 34])
         self.assertFalse(self.ensure())
 
     def test_a_wrong_mode_or_owner_is_put_right_and_the_contents_stay(self):
@@ -154,6 +159,26 @@ class Directories(HostTest):
         for keys in ({"mode": "0700"}, {"owner": OWNER}):
             self.assertTrue(self.ensure(**keys))
         self.assertEqual(identities(), before)
+
+
+class Obstacles(HostTest):
+    """What is no file where a file should be is refused before anything else is done."""
+
+    def test_a_directory_a_fifo_or_a_file_in_the_way_is_named(self):
+        os.makedirs(at("etc/folder"))
+        os.mkfifo(at("etc/fifo"))
+        files.put(at("etc/plain"), Content(b"theirs", 0o644, *IDS))
+        folder = {"mode": "0750", "owner": OWNER}
+        for keys, words in (
+            ({"file": [file("etc/folder", "x")]}, f"{at('etc/folder')} is a directory or no plain file"),
+            ({"file": [file("etc/fifo", "x")]}, f"{at('etc/fifo')} is a directory or no plain file"),
+            ({"file": [file("etc/plain/app.conf", "x")]}, f"{at('etc/plain')} is no directory"),
+            ({"directory": [folder | {"path": at("etc/plain")}]}, f"{at('etc/plain')} is no directory"),
+        ):
+            with self.subTest(words):
+                self.refused(REFUSED, words, "nothing was done", **keys)
+        self.assertEqual(set(tree()), {"etc/plain"})
+        self.apply(file=[file("etc/plain", "ours"), file("etc/folder/app.conf", "x")], directory=[folder | {"path": at("etc/folder")}])
 
 
 if __name__ == "__main__":

@@ -4,10 +4,14 @@ import os
 import unittest
 
 import support  # first: it puts the agent on the path
+import facts
 import files
+import live as live_tree
+import record
+import store
 from report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY
 from store import Release
-from support import HostTest, at, file, live, shell
+from support import HostTest, at, file, live, shell, tree
 
 
 class Guards(HostTest):
@@ -33,7 +37,7 @@ class Guards(HostTest):
             return ["/bin/sh", "-c", script, name]
 
         guard = {"name": "database", "units": ["app.service"], "save": command("save", f"cp {at('data/db')} {at('data/copy')}"),
-                 "restore": command("restore", restore or f"mv {at('data/copy')} {at('data/db')}")}
+                 "restore": command("restore", restore or f"test ! -e {at('data/copy')} || mv {at('data/copy')} {at('data/db')}")}
         return dict(image=[{"reference": f"app:{number}"}], file=[file("etc/app.container", f"Image=app:{number}", restarts=["app.service"])],
                     unit=[{"name": "app.service"}], guard=[guard]) | keys
 
@@ -70,10 +74,82 @@ class Guards(HostTest):
         self.assertEqual(self.standing(), self.before)
         self.assertNotIn("restore", self.order)
 
-    def test_data_that_cannot_be_restored_keeps_the_new_image(self):
-        self.refused(NOT_ROLLED_BACK, "step migrate failed", "not rolled back: database is migrated", "no copy", **self.migrating(restore="echo no copy; exit 1"))
+    def drift(self) -> list[str]:
+        store.settle("release-app", "machine/0", {})
+        return facts.facts()["items"]["release-app"]["drifted"]
+
+    def stuck(self) -> dict:
+        """Version 2 stays, since its data cannot go back; it is well once the file `mended` is there."""
+        keys = self.version(2, restore="echo no copy; exit 1", step=[shell("migrate", f"echo new > {at('data/db')}; test -e {at('mended')}")])
+        self.refused(NOT_ROLLED_BACK, "step migrate failed", "not rolled back: database is migrated", "no copy", "stays, as generation 2", **keys)
+        return keys
+
+    def test_data_that_cannot_be_restored_keeps_the_new_image_which_runs_as_far_as_it_can(self):
+        self.stuck()
         self.assertEqual((live("etc/app.container"), live("data/db")), ("Image=app:2", "new\n"))
-        self.refused(NOT_ROLLED_BACK, "not rolled back", **self.migrating(fails=False))
+        self.assertEqual((self.systemd.active, Release("app").record.exists()), ({"app.service"}, False))
+        self.assertIn("generation 2 of release app is live though it was never found healthy", self.drift())
+
+    def test_the_manifest_whose_image_stays_is_tried_again_until_it_is_well(self):
+        keys = self.stuck()
+        self.refused(ROLLED_BACK, "step migrate failed", "rolled back to generation 2", **keys)
+        files.put(at("mended"), files.Content(b"", 0o600, 0, 0))
+        self.assertEqual(self.apply(**keys)["generation"], 2)
+        self.assertEqual((self.order.count("restore"), self.order.count("save"), self.drift()), (1, 1, []))
+        self.assertEqual(self.apply(**keys)["units"], {})
+
+    def test_another_image_goes_forward_from_the_one_that_stays(self):
+        self.stuck()
+        self.order.clear()
+        self.assertEqual(self.apply(**self.version(3))["generation"], 3)
+        self.assertEqual((self.order, live("data/copy")), (["stop app.service", "save", "restart app.service"], "new\n"))
+
+    def test_a_killed_upgrade_that_cannot_be_restored_does_not_stop_the_next_apply(self):
+        def killed(*_):
+            raise support.Killed
+
+        with support.mock.patch.object(support.transaction, "_step", killed), self.assertRaises(support.Killed):
+            self.apply(**self.migrating(restore="echo no copy; exit 1"))
+        self.assertEqual(self.apply(**self.version(3))["generation"], 3)
+        self.assertIn("no copy", "".join(self.said))
+
+    def test_a_release_whose_image_stays_can_be_removed(self):
+        self.stuck()
+        self.assertTrue(support.removal.remove("app", "shop/prod/app")["removed"])
+        self.assertEqual((set(tree()), self.systemd.active), ({"data/db", "data/copy"}, set()))
+
+    def test_a_guard_that_goes_with_the_old_image_saves_too(self):
+        self.apply(**self.version(2, guard=[]))
+        self.assertEqual(self.order, ["stop app.service", "save", "restart app.service"])
+        self.refused(ROLLED_BACK, **self.version(3, guard=[], step=[shell("no", "exit 1")]))
+        self.assertNotIn("restore", self.order, "what nobody guards any more is not saved either")
+
+    def test_a_guard_that_went_with_the_old_image_restores_too(self):
+        self.refused(ROLLED_BACK, **self.migrating() | {"guard": []})
+        self.assertEqual((self.standing(), live("data/db")), (self.before, "old data"))
+
+    def test_nobody_waits_for_a_save_a_restore_or_a_stop(self):
+        held, run, do = {}, support.transaction.commands.run, self.systemd.do
+
+        def busy(what: str):
+            with store.glance(store.HOST) as purpose:
+                held[what] = purpose
+
+        def looking_run(argv, *rest, **keys):
+            busy(argv[-1])
+            return run(argv, *rest, **keys)
+
+        def looking_do(verb, unit=""):
+            busy(verb)
+            return do(verb, unit)
+
+        self.patch(support.transaction.commands, "run", looking_run)
+        self.patch(self.systemd, "do", looking_do)
+        put = files.put
+        self.patch(files, "put", lambda *change: (busy("put"), put(*change)))
+        self.refused(ROLLED_BACK, **self.migrating())
+        self.assertEqual({what: held[what] for what in ("save", "restore", "stop")}, {"save": None, "restore": None, "stop": None})
+        self.assertIn("release app", held["put"])
 
     def test_data_is_restored_once_though_the_old_image_is_not_healthy_either(self):
         self.systemd.broken = lambda unit: True
@@ -84,7 +160,7 @@ class Guards(HostTest):
         self.assertEqual(self.standing()[:2], self.before[:2])
 
     def test_an_upgrade_that_was_killed_past_the_start_is_restored(self):
-        def killed(step):
+        def killed(*_):
             files.put(at("data/db"), files.Content(b"half", 0o600, 0, 0))
             raise support.Killed
 
@@ -99,10 +175,24 @@ class Guards(HostTest):
         def killed(release):
             raise support.Killed
 
-        with support.mock.patch.object(files, "restore_snapshot", killed), self.assertRaises(support.Killed):
+        with support.mock.patch.object(live_tree, "restore_snapshot", killed), self.assertRaises(support.Killed):
             self.apply(**self.migrating())
         self.apply(**self.version(1))
         self.assertEqual((self.order.count("restore"), live("data/db"), self.standing()), (1, "old data", self.before))
+
+    def test_a_way_back_that_was_killed_right_after_the_restore_is_repeated(self):
+        reach = record.Record.reach
+
+        def killed(self, release, reached):
+            if self.reached == "started":
+                raise support.Killed
+            reach(self, release, reached)
+
+        with support.mock.patch.object(record.Record, "reach", killed), self.assertRaises(support.Killed):
+            self.apply(**self.migrating())
+        self.assertEqual((self.order.count("restore"), live("data/db")), (1, "old data"), "killed where it should be")
+        self.apply(**self.version(1))
+        self.assertEqual((self.order.count("restore"), live("data/db"), self.standing()), (2, "old data", self.before))
 
     def test_a_guarded_unit_that_no_file_restarts_runs_again(self):
         keys = self.migrating(fails=False)

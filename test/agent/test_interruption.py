@@ -6,7 +6,9 @@ import unittest
 from unittest import mock
 
 import support  # first: it puts the agent on the path
+import back
 import files
+import removal
 import transaction
 from store import Release
 from support import STATE, HostTest, Killed, at, file, tree
@@ -95,7 +97,7 @@ class Interruption(HostTest):
 
     def test_a_killed_first_apply_can_be_removed_or_is_nobodys(self):
         def check():
-            transaction.recover(Release("app"))
+            back.recover(Release("app"))
             if Release("app").generation:
                 self.stands_as(new())
             else:
@@ -113,7 +115,7 @@ class Interruption(HostTest):
         self.killed_everywhere(fail, lambda: self.apply(**old()), self.converges_to(old()))
 
     def test_a_manifest_that_repairs_an_unhealthy_generation_gets_its_turn_after_a_kill(self):
-        def killed(step):
+        def killed(*_):
             raise Killed
 
         self.apply(**old())
@@ -132,12 +134,12 @@ class Interruption(HostTest):
             self.apply(**old())
 
         def check():
-            transaction.remove("app", "shop/prod/app")
+            removal.remove("app", "shop/prod/app")
             self.assertEqual(tree(), {"etc/app.conf": (b"theirs", 0o640, 12, 34)})
             self.assertEqual((self.systemd.active, self.systemd.enabled), (set(), set()))
             self.assertFalse((STATE / "releases/app").exists())
 
-        self.assertGreater(self.killed_everywhere(lambda: transaction.remove("app", "shop/prod/app"), prepare, check), 10)
+        self.assertGreater(self.killed_everywhere(lambda: removal.remove("app", "shop/prod/app"), prepare, check), 10)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The agent as it is called: a document on stdin, one line of JSON or a reason, and an exit status."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import unittest
 
 import support  # first: it puts the agent on the path
+import facts
 import store
 from document import sealed
 from support import AGENT, STATE, HostTest, at, file, live, manifest, shell
@@ -24,6 +26,7 @@ class Main(HostTest):
         done = self.release(sealed(manifest(file=[file("etc/app.conf", "x")])))
         self.assertEqual((done.returncode, json.loads(done.stdout)["generation"], live("etc/app.conf")), (0, 1, "x"), done.stderr)
         self.assertEqual(store.items()["release-app"]["due"], "machine/3")
+        self.assertEqual(facts.facts()["items"]["release-app"]["document"], hashlib.sha256(sealed(manifest(file=[file("etc/app.conf", "x")]))).hexdigest())
         self.assertIn(b"added: ", done.stderr)
 
     def test_a_truncated_document_changes_nothing(self):
@@ -36,10 +39,17 @@ class Main(HostTest):
         self.assertEqual((done.returncode, done.stdout, store.items()), (5, b"", {}))
 
     def test_a_fault_of_its_own_is_no_refusal(self):
-        os.makedirs(at("etc/app.conf"))
+        (STATE / "releases/app/current").mkdir(parents=True)
         done = self.release(sealed(manifest(file=[file("etc/app.conf", "x")])))
         self.assertEqual((done.returncode, done.stdout), (70, b""))
         self.assertIn(b"IsADirectoryError", done.stderr)
+
+    def test_a_document_for_somebody_else_is_refused(self):
+        done = self.release(sealed(manifest(release="other", file=[file("etc/app.conf", "x")])))
+        self.assertEqual((done.returncode, support.tree(), store.items()), (1, {}, {}))
+        self.assertIn(b"called for release app, but the document is for 'other'", done.stderr)
+        done = self.call("group", "a", "--due", "machine/0", stdin=sealed('name = "b"\n'))
+        self.assertIn(b"called for group a, but the document is for 'b'", done.stderr)
 
     def test_a_removal_forgets_the_number(self):
         self.test_a_release_is_applied_answered_and_remembered_with_its_number()

@@ -3,7 +3,7 @@
 import unittest
 
 import support  # first: it puts the agent on the path
-import transaction
+import removal
 from report import REFUSED
 from store import Release
 from support import HostTest, at, file, live
@@ -30,14 +30,14 @@ class Releases(HostTest):
 
     def test_a_former_owner_removes_nothing(self):
         self.apply(owner="shop/prod/renamed", **self.keys)
-        answer = transaction.remove("app", "shop/prod/app")
+        answer = removal.remove("app", "shop/prod/app")
         self.assertEqual((answer["removed"], answer["why"]), (False, "it belongs to shop/prod/renamed"))
         self.assertEqual(self.standing(), self.before)
-        self.assertTrue(transaction.remove("app", "shop/prod/renamed")["removed"])
+        self.assertTrue(removal.remove("app", "shop/prod/renamed")["removed"])
         self.assertEqual(support.tree(), {})
 
     def test_a_replaced_resource_deletes_first_and_creates_second(self):
-        self.assertTrue(transaction.remove("app", "shop/prod/app")["removed"])
+        self.assertTrue(removal.remove("app", "shop/prod/app")["removed"])
         self.assertEqual(self.apply(owner="shop/prod/app", **self.keys)["generation"], 1)
         self.assertEqual(self.standing(), self.before)
 
@@ -57,8 +57,31 @@ class Files(HostTest):
         self.apply(release="one", file=[file("etc/one", "one")])
         self.apply(release="two", file=[file("etc/shared", "two")])
         self.apply(release="one", file=[file("etc/one", "one again")])
-        transaction.remove("one", "shop/prod/one")
+        removal.remove("one", "shop/prod/one")
         self.assertEqual({path: entry[0] for path, entry in support.tree().items()}, {"etc/shared": b"two"})
+
+
+class Races(HostTest):
+    def test_of_two_that_begin_together_one_gets_the_file_and_the_unit(self):
+        for what in ({"file": [file("etc/shared", "x")]}, {"unit": [{"name": "app.service"}]}):
+            run = support.transaction.checks.run
+
+            def meanwhile(*arguments):
+                run(*arguments)
+                with support.mock.patch.object(support.transaction.checks, "run", run):
+                    self.apply(release="fast", **what)
+
+            with self.subTest(what), support.mock.patch.object(support.transaction.checks, "run", meanwhile):
+                self.refused(REFUSED, "belongs to release fast", "nothing was done", release="slow", **what)
+                self.assertFalse(Release("slow").record.exists())
+
+    def test_a_claim_holds_before_the_file_is_there(self):
+        refusals = []
+        # Between the claim and the swap, where data are saved.
+        with support.mock.patch.object(support.transaction.guards, "save", lambda _: refusals.append(
+                self.refused(REFUSED, "belongs to release slow", release="fast", file=[file("etc/shared", "x")]))):
+            self.apply(release="slow", file=[file("etc/shared", "slow")])
+        self.assertEqual((len(refusals), live("etc/shared")), (1, "slow"))
 
 
 class Units(HostTest):
@@ -68,7 +91,7 @@ class Units(HostTest):
         self.refused(REFUSED, "app.service belongs to release one (shop/prod/one)", release="two", unit=unit)
         self.apply(release="one")
         self.apply(release="two", unit=unit)
-        transaction.remove("one", "shop/prod/one")
+        removal.remove("one", "shop/prod/one")
         self.assertEqual((self.systemd.active, self.systemd.enabled), ({"app.service"}, {"app.service"}))
 
 

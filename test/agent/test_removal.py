@@ -5,14 +5,15 @@ import unittest
 
 import support  # first: it puts the agent on the path
 import files
-import transaction
+import live as live_tree
+import removal
 from support import OWNER, STATE, HostTest, at, file, live, secret, tree
 
 
 class Removal(HostTest):
     def remove(self, name: str = "app") -> dict:
         self.systemd.log.clear()
-        return transaction.remove(name, f"shop/prod/{name}")
+        return removal.remove(name, f"shop/prod/{name}")
 
     def test_units_are_stopped_and_disabled_and_files_removed(self):
         self.apply(file=[file("etc/app.conf", "x", restarts=["app.service"])], unit=[{"name": "app.service", "enabled": True}, {"name": "made.service"}])
@@ -47,9 +48,40 @@ class Removal(HostTest):
         self.apply(file=[file("etc/app.conf", "ours")])
         self.apply(file=[])
         self.assertEqual(tree(), before)
-        self.assertIsNone(files.original(at("etc/app.conf")))
+        self.assertIsNone(live_tree.original(at("etc/app.conf")))
         self.remove()
         self.assertEqual(tree(), before)
+
+    def test_folders_that_were_made_for_its_files_go_with_the_last_one(self):
+        os.makedirs(at("etc/theirs"))
+        shared = "etc/systemd/system/x.service.d"
+        self.apply(file=[file(f"{shared}/app.conf", "x"), file("etc/theirs/app.conf", "x"), file("etc/app/deep/er/app.conf", "x")])
+        self.apply(release="other", file=[file(f"{shared}/other.conf", "x")])
+        self.remove()
+        self.assertEqual((os.path.isdir(at("etc/theirs")), os.path.isdir(at("etc/app")), os.listdir(at(shared))), (True, False, ["other.conf"]))
+        self.remove("other")
+        self.assertEqual(os.listdir(at("etc")), ["theirs"])
+
+    def test_a_folder_that_became_one_of_the_manifest_stays(self):
+        self.apply(file=[file("etc/app/app.conf", "x")])
+        self.apply(file=[file("etc/app/app.conf", "x")], directory=[{"path": at("etc/app"), "mode": "0750", "owner": OWNER}])
+        self.remove()
+        self.assertTrue(os.path.isdir(at("etc/app")))
+
+    def test_a_unit_that_an_earlier_generation_enabled_is_disabled(self):
+        for dropped in (self.remove, lambda: self.apply(unit=[])):
+            self.apply(unit=[{"name": "app.service", "enabled": True}])
+            self.apply(unit=[{"name": "app.service"}])
+            self.apply(unit=[{"name": "app.service"}], file=[file("etc/app.conf", "x")])
+            self.assertEqual(self.systemd.enabled, {"app.service"})
+            dropped()
+            self.assertEqual(self.systemd.enabled, set())
+
+    def test_a_unit_that_somebody_else_enabled_stays_enabled(self):
+        self.systemd.enabled = {"app.service"}
+        self.apply(unit=[{"name": "app.service"}])
+        self.apply(unit=[])
+        self.assertEqual(self.systemd.enabled, {"app.service"})
 
     def test_data_stays(self):
         self.apply(directory=[{"path": at("srv/app"), "mode": "0750", "owner": OWNER}], file=[file("etc/app.conf", "x")])

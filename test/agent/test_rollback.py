@@ -6,9 +6,14 @@ import unittest
 
 import support  # first: it puts the agent on the path
 import files
-from report import NOTHING_BEFORE, REFUSED, ROLLED_BACK, ROLLED_BACK_UNHEALTHY
+import live as live_tree
+from report import NOTHING_BEFORE, REFUSED, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure
 from store import Release
 from support import STATE, HostTest, at, file, live, shell
+
+def folders() -> list[str]:
+    return sorted(str(path) for path in support.TREE.rglob("*") if path.is_dir())
+
 
 UNITS = [{"name": "app.service", "enabled": True}, {"name": "side.service"}]
 
@@ -39,7 +44,7 @@ class AfterAGoodGeneration(HostTest):
         self.assertEqual(self.standing(), self.before)
         self.assertFalse(Release("app").record.exists())
         self.assertEqual(Release("app").generation, 1)
-        self.assertEqual(files.original(at("etc/dropped")).data, b"theirs", "the original outlives a failed removal")
+        self.assertEqual(live_tree.original(at("etc/dropped")).data, b"theirs", "the original outlives a failed removal")
 
     def test_without_a_failure_it_would_have_changed(self):
         self.apply(**new())
@@ -106,6 +111,31 @@ class AfterAGoodGeneration(HostTest):
         self.assertEqual(self.apply(**new())["generation"], 2)
         self.assertEqual(live("etc/app.conf"), "new")
 
+    def test_a_directory_gets_its_mode_back_and_a_new_one_goes_unless_it_holds_data(self):
+        def folders(mode, *names):
+            return [{"path": at(name), "mode": mode, "owner": support.OWNER} for name in names]
+
+        self.apply(**old(), directory=folders("0750", "srv/app"))
+        self.before = self.standing()
+        fails = shell("data", f"stat -c %a {at('srv/app')} > {at('srv/full/seen')}; exit 1")
+        self.refused(ROLLED_BACK, **new(directory=folders("0700", "srv/app", "srv/new", "srv/new/deeper", "srv/full"), step=[fails]))
+        self.assertEqual((live("srv/full/seen"), files.look_folder(at("srv/app"))[0]), ("700\n", 0o750))
+        self.assertEqual(sorted(os.listdir(at("srv"))), ["app", "full"])
+
+    def test_all_jobs_have_ended_before_the_way_back_begins_and_all_complaints_are_told(self):
+        made, ended = self.systemd.job, []
+
+        def job(verb, names):
+            job = made(verb, names)
+            complaint = job.complaint
+            job.complaint = lambda deadline: (ended.append(verb), complaint(deadline))[1]
+            return job
+
+        self.patch(support.units, "Job", job)
+        self.systemd.broken = lambda name: name in ("added.service", "bare.service")
+        self.refused(ROLLED_BACK, "restart added.service failed", "start bare.service failed", **new())
+        self.assertEqual(ended[:5], ["stop", "restart", "reload", "start", "stop"])
+
     def test_what_is_not_healthy_after_the_way_back_is_told_and_not_in_the_way(self):
         self.systemd.broken = lambda name: name == "app.service"
         self.refused(ROLLED_BACK_UNHEALTHY, "rolled back to generation 1, but it is not healthy", "app.service is not active", **new())
@@ -131,12 +161,37 @@ class AfterAGoodGeneration(HostTest):
         self.journal = "    app: cannot bind\n"
         self.refused(ROLLED_BACK, "the last lines of app.service", "cannot bind", **new(step=[shell("no", "exit 1")]))
 
+    def test_a_refusal_inside_the_lock_touches_nothing(self):
+        before, keys = support.identities(), new(unit=UNITS + [{"name": "dropped.service", "enabled": True}])
+        self.patch(support.transaction.checks, "run", lambda *_: None)
+        self.patch(support.transaction.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
+        self.refused(REFUSED, "they clash together", **keys)
+        self.assertEqual((support.identities(), self.systemd.log), (before, []))
+        self.as_before()
+
+    def test_a_refusal_inside_the_lock_starts_again_what_was_stopped_for_it(self):
+        before = support.identities()
+        self.patch(support.transaction.checks, "run", lambda *_: None)
+        self.patch(support.transaction.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
+        self.refused(ROLLED_BACK, "they clash together", **new())
+        self.assertEqual((support.identities(), self.systemd.log), (before, ["stop dropped.service", "start dropped.service"]))
+        self.as_before()
+
     def test_a_refusal_before_the_swap_is_no_rollback(self):
         self.refused(REFUSED, "step", **new(step=[{"name": "x"}]))
         self.as_before()
 
 
 class TheFirstEverFailure(HostTest):
+    def test_no_folder_is_left_that_was_made_for_a_file(self):
+        os.makedirs(at("etc/systemd"))
+        files.put(at("etc/systemd/theirs"), files.Content(b"", 0o644, 0, 0))
+        os.makedirs(at("etc/empty"))
+        before = folders()
+        self.refused(NOTHING_BEFORE, **new(file=[file("etc/systemd/system/x.service.d/a.conf", ""), file("etc/empty/file", "")], step=[shell("no", "exit 1")]))
+        self.assertEqual(folders(), before)
+        self.assertFalse((STATE / "folders.json").exists())
+
     def test_nothing_is_left(self):
         os.makedirs(at("etc"))
         files.put(at("etc/app.conf"), files.Content(b"theirs", 0o640, 12, 34))
@@ -150,7 +205,7 @@ class TheFirstEverFailure(HostTest):
         self.test_nothing_is_left()
         support.Path(at("etc/app.conf")).write_text("theirs, edited")
         self.apply(**new())
-        support.transaction.remove("app", "shop/prod/app")
+        support.removal.remove("app", "shop/prod/app")
         self.assertEqual(live("etc/app.conf"), "theirs, edited")
 
 

@@ -5,6 +5,7 @@ import unittest
 import support  # first: it puts the agent on the path
 import files
 import store
+import vault
 from report import ROLLED_BACK
 from support import STATE, HostTest, file, live, secret, shell
 
@@ -110,6 +111,30 @@ class Merging(SecretsTest):
         self.assertEqual(live("etc/acl"), "user app >secret-two end\n")
         self.assertEqual(self.systemd.log, ["restart cache.service"])
 
+    def rotated(self) -> None:
+        """The last client moves to the new secret, and the server that has both merged does not come up any more."""
+        self.test_a_merged_file_has_the_secrets_newest_first()
+        self.systemd.broken = lambda unit: unit == "cache.service"
+        self.assertEqual(self.apply(refers=[f"{FOLDER}/pw/2"])["generation"], 1, "an apply that is healthy has not failed")
+        self.systemd.broken = lambda unit: False
+
+    def test_a_server_that_fails_without_the_old_secret_keeps_it_until_the_next_apply(self):
+        self.rotated()
+        self.assertEqual((live("etc/acl"), sorted(self.generations())), ("user app >secret-two secret-one end\n", ["1", "2"]))
+        self.assertIn("old secrets of pw stay until the next apply: systemctl restart cache.service failed", "".join(self.said).replace("[secret]", ""))
+        self.systemd.do("start", "cache.service")
+        self.apply(release="bystander")
+        self.assertEqual((live("etc/acl"), sorted(self.generations())), ("user app >secret-two end\n", ["2"]))
+
+    def test_nobody_waits_for_a_server_that_is_being_changed(self):
+        self.test_a_merged_file_has_the_secrets_newest_first()
+        with store.lock("release-cache", "apply of release cache"):
+            self.apply(refers=[f"{FOLDER}/pw/2"])
+        self.assertEqual(sorted(self.generations()), ["1", "2"])
+        self.assertIn("stay until the next apply: apply of release cache is under way", "".join(self.said))
+        self.apply(refers=[f"{FOLDER}/pw/2"])
+        self.assertEqual(sorted(self.generations()), ["2"])
+
     def test_what_another_apply_changed_meanwhile_is_not_undone_by_the_pruning(self):
         self.test_a_merged_file_has_the_secrets_newest_first()
         lock, armed = store.lock, [True]
@@ -127,13 +152,13 @@ class Merging(SecretsTest):
     def test_generations_are_ordered_as_numbers(self):
         for number in (9, 10, 11):
             files.put(str(FOLDER / f"pw/{number}/password"), files.Content(f"secret-{number}".encode(), 0o400, 0, 0))
-        self.assertEqual(files._merged("{{secrets pw/password}}"), "secret-11 secret-10 secret-9")
+        self.assertEqual(vault.merged("{{secrets pw/password}}"), "secret-11 secret-10 secret-9")
 
     def test_a_secret_that_came_later_is_merged_from_where_it_is(self):
         self.secrets("secret-one", "1")
         self.apply(refers=[f"{FOLDER}/pw/1"])
         self.apply(release="pw", secret=True, file=[secret("pw", "secret-one"), secret("pw", "key-one", name="key")])
-        self.assertEqual(files._merged("{{secrets pw/key}}"), "key-one")
+        self.assertEqual(vault.merged("{{secrets pw/key}}"), "key-one")
 
     def test_a_secret_that_is_not_there_is_refused_by_name(self):
         self.secrets("secret-one", "1")

@@ -23,7 +23,7 @@ class TheFirstApply(HostTest):
             directory=[{"path": at("srv/app"), "mode": "0750", "owner": support.OWNER}], image=[{"reference": "app:1"}],
             file=[conf(), file("etc/app.key", "key", "0400", reloads=["app.service"])], unit=UNIT,
             step=[shell("mark", f"cat > {marker}", stdin="hello")], probe=[shell("marked", f"test -s {marker}")])
-        self.assertEqual(answer, {"release": "app", "generation": 1, "changed": [at("etc/app.conf"), at("etc/app.key")], "units": {"app.service": "restart"}})
+        self.assertEqual(answer, {"release": "app", "generation": 1, "changed": [at("etc/app.conf"), at("etc/app.key"), at("srv/app")], "units": {"app.service": "restart"}})
         self.assertEqual((self.fetched, self.systemd.log), (["app:1"], ["enable app.service", "restart app.service"]))
         self.assertEqual((live("etc/app.conf"), live("stepped"), os.path.isdir(at("srv/app"))), ("one", "hello", True))
         self.assertEqual((tree()["etc/app.conf"][1], tree()["etc/app.key"][1]), (0o644, 0o400))

@@ -164,3 +164,21 @@ test("data written before the image changed are there after it", async () => {
   await stack.up();
   expect((await ask(lab.address, "auth.lab.internal", "/notes")).body).toContain("kept");
 });
+
+test("a host that was set back to an older snapshot of its disk gets the change again", async () => {
+  const kept =
+    "/var/lib/gatehouse/releases/site-extra /var/lib/gatehouse/items/release-site-extra.json /etc/caddy/sites";
+  Object.assign(stack.settings.caddy, { sites: { extra: site("header X-Line one") } });
+  await stack.up();
+  await lab.sh(`tar -C / -cf /root/snapshot.tar ${kept.replaceAll(" /", " ").slice(1)}`);
+  const before = await lab.sh("cat /etc/caddy/sites/extra.caddy");
+  Object.assign(stack.settings.caddy, { sites: { extra: site("header X-Line two") } });
+  expect((await stack.up()).status).toBe(0);
+  const changed = await lab.sh("cat /etc/caddy/sites/extra.caddy");
+  expect(changed).not.toBe(before);
+  await lab.sh(`rm -r ${kept} && tar -C / -xf /root/snapshot.tar && systemctl reload caddy`);
+  expect(await lab.sh("cat /etc/caddy/sites/extra.caddy"), "the snapshot is back").toBe(before);
+  expect((await stack.up()).counts.updated).toBe(1);
+  expect(await lab.sh("cat /etc/caddy/sites/extra.caddy")).toBe(changed);
+  expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+});

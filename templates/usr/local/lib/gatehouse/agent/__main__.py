@@ -8,8 +8,9 @@
     gatehouse facts                                 what is true now; changes nothing
 
 Exit status: 0 done; 1 refused, nothing was touched; 3 failed and rolled back; 4 rolled back but not healthy;
-5 failed and removed again, there was nothing before; 6 failed and not rolled back, since data was migrated;
-70 a fault of the agent's own: the next apply undoes what was begun.
+5 failed and removed again, there was nothing before; 6 failed and not rolled back, since migrated data could not be
+restored: the new image stays, and the next apply starts from it; 70 a fault of the agent's own: the next apply undoes
+what was begun.
 """
 
 import os
@@ -21,6 +22,7 @@ import accounts
 import document
 import facts
 import packages
+import removal
 import store
 import transaction
 from report import REFUSED, Failure, answer, fail
@@ -34,14 +36,16 @@ def main(argv: list[str]) -> int:
             answer(facts.facts())
         case [kind, name, "--due", due] if kind in _ITEMS:
             _outlive_the_connection(argv)
-            text = document.whole(sys.stdin.buffer.read())
+            raw = sys.stdin.buffer.read()
+            text = document.whole(raw)
+            _check_name(kind, name, text)
             store.prepare()
             done = _ITEMS[kind](text)
-            store.settle(f"{kind}-{name}", due, done)
+            store.settle(f"{kind}-{name}", due, done, raw)
             answer(done)
         case ["remove", name, "--owner", owner]:
             _outlive_the_connection(argv)
-            done = transaction.remove(name, owner)
+            done = removal.remove(name, owner)
             if done["removed"]:
                 store.drop(f"release-{name}")
             answer(done)
@@ -49,6 +53,13 @@ def main(argv: list[str]) -> int:
             print(__doc__.strip(), file=sys.stderr)
             return 2
     return 0
+
+
+def _check_name(kind: str, name: str, text: str) -> None:
+    """The answer is remembered under the name that was called: it must be that of the document. Packages have none."""
+    told = document.parse(text).get("release" if kind == "release" else "name", name)
+    if told != name:
+        raise Failure(f"called for {kind} {name}, but the document is for {told!r}; nothing was done")
 
 
 def _outlive_the_connection(argv: list[str]) -> None:

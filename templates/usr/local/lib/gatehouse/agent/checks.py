@@ -2,11 +2,11 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import commands
@@ -14,9 +14,10 @@ import files
 from files import Change
 from manifest import Check, Directory, Manifest
 from report import Failure, say
-from units import UNIT_ROOTS
 
 QUADLETS = "/etc/containers/systemd"
+UNITS = "/etc/systemd/system"
+_UNIT_PATH = (UNITS, "/run/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 GENERATOR = "/usr/lib/systemd/system-generators/podman-system-generator"
 _PATIENCE = 30  # seconds for a scratch server to answer
 
@@ -33,7 +34,7 @@ def run(manifest: Manifest, changed: list[Change]) -> None:
 def units(changed: list[Change]) -> None:
     """The cheap checks, repeated inside the host lock: two files may each pass alone and clash together."""
     quadlets = [c for c in changed if _below(c.path, QUADLETS)]
-    plain = [c for c in changed if _below(c.path, "/etc/systemd/system") and c.wanted and not c.path.endswith(".conf")]
+    plain = [c for c in changed if _below(c.path, UNITS) and c.wanted]
     if not quadlets and not plain:
         return
     with _folder("root") as scratch:
@@ -46,14 +47,27 @@ def units(changed: list[Change]) -> None:
             text = change.wanted.data.decode()
             for path, staged in programs.items():
                 text = text.replace(path, staged)
-            (generated / Path(change.path).name).write_text(text)
-        # Names, not paths: only the files of this run are judged, with what is live as their surroundings.
-        names = sorted(p.name for p in generated.iterdir() if p.is_file())
+            _stage(Path(change.path).relative_to(UNITS), text, generated)
+        # Only the units of this run are judged, with what is live as their surroundings.
+        judged = sorted(str(path) for path in generated.iterdir() if path.is_file())
+        if not judged:
+            return
         done = subprocess.run(
-            ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *(str(generated / n) for n in names)],
+            ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *judged],
             capture_output=True, text=True, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{generated}:"})
         if done.returncode:
             raise Failure(f"systemd refuses the unit files, nothing was changed:\n{commands.indented(done.stderr)}")
+
+
+def _stage(name: Path, text: str, into: Path) -> None:
+    """A unit, or a drop-in beside a copy of the unit that it alters, since only units are judged."""
+    (into / name.parent).mkdir(parents=True, exist_ok=True)
+    (into / name).write_text(text)
+    unit = into / name.parent.name.removesuffix(".d")
+    if name.parent.name and not unit.exists():
+        template = re.sub("@.+(?=[.])", "@", unit.name)
+        if live := next((path for folder in _UNIT_PATH for path in (Path(folder, unit.name), Path(folder, template)) if path.is_file()), None):
+            shutil.copyfile(live, unit)
 
 
 def _stage_programs(changed: list[Change], folder: Path) -> dict[str, str]:
@@ -88,7 +102,7 @@ def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]
         tree = merged(check.tree, changed, scratch / "tree")
         for directory in directories:  # made only once the checks have passed
             if _below(directory.path, check.tree):
-                files.ensure_directory(replace(directory, path=str(tree / Path(directory.path).relative_to(check.tree))))
+                files.put_folder(str(tree / Path(directory.path).relative_to(check.tree)), *files.wanted_folder(directory))
         values = {"tree": str(tree), "scratch": str(scratch)}
         for argv in filter(None, (check.prepare, () if check.ready else check.exec)):
             # A home of its own: what a tool leaves there must not reach the service's.
@@ -111,8 +125,7 @@ def _try_server(check: Check, values: dict[str, str], tree: Path) -> None:
                     raise Failure(_refusal(check, log.read(), tree))
                 time.sleep(0.05)
         finally:
-            server.terminate()
-            server.wait()
+            commands.end(server, grace=10)
 
 
 def _refusal(check: Check, output: str, tree: Path) -> str:
@@ -123,11 +136,11 @@ def _refusal(check: Check, output: str, tree: Path) -> str:
 def merged(directory: str, changed: list[Change], into: Path) -> Path:
     """A copy of a live directory with the changes applied, owners and modes kept."""
     if Path(directory).exists():
-        shutil.copytree(directory, into, symlinks=True)
-        for folder, names, leaves in os.walk(directory):
-            for path in (Path(folder), *(Path(folder, n) for n in names + leaves)):
-                info = path.lstat()
-                os.chown(into / path.relative_to(directory), info.st_uid, info.st_gid, follow_symlinks=False)
+        # A socket cannot be copied, and who opens a FIFO waits for its other end.
+        shutil.copytree(directory, into, symlinks=True, ignore=lambda folder, names: [n for n in names if _special(Path(folder, n))])
+        for path in (into, *into.rglob("*")):
+            info = (Path(directory) / path.relative_to(into)).lstat()
+            os.chown(path, info.st_uid, info.st_gid, follow_symlinks=False)
     else:
         into.mkdir(mode=0o755)
     for change in changed:
@@ -136,8 +149,8 @@ def merged(directory: str, changed: list[Change], into: Path) -> Path:
     return into
 
 
-def concerns_units(path: str) -> bool:
-    return path.startswith(UNIT_ROOTS)
+def _special(path: Path) -> bool:
+    return not (path.is_symlink() or path.is_dir() or path.is_file())
 
 
 def _below(path: str, directory: str) -> bool:

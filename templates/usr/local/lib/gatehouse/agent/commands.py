@@ -1,12 +1,15 @@
-"""Commands of a manifest: as which user, with which input, and what is told when they fail."""
+"""Commands of a manifest: as which user, with which input, for how long, and what is told when they fail."""
 
+import contextlib
 import grp
 import os
 import pwd
+import signal
 import subprocess
 
 from report import Failure
 
+PATIENCE = 1800  # seconds for what has no deadline of its own: a pull, a dump, a check
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -20,24 +23,40 @@ def identity(user: str, group: str | None = None) -> dict:
 
 
 def start(argv: tuple[str, ...], user: str, group: str | None = None, home: str = "/", **keywords) -> subprocess.Popen:
+    """In a session of its own, so that `end` reaches whatever it starts."""
     try:
-        return subprocess.Popen(argv, env={**_ENVIRONMENT, "HOME": home}, cwd="/", **identity(user, group), **keywords)
+        return subprocess.Popen(argv, env={**_ENVIRONMENT, "HOME": home}, cwd="/", start_new_session=True, **identity(user, group), **keywords)
     except KeyError:
         raise Failure(f"{argv[0]} should run as {user}{':' + group if group else ''}, which this host does not know") from None
     except FileNotFoundError:
         raise Failure(f"{argv[0]} is not installed on this host") from None
 
 
+def end(process: subprocess.Popen, grace: float) -> None:
+    """Ask a command to end, and end it with all that it started when it has not within `grace` seconds."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(grace)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def run(argv: tuple[str, ...], user: str = "root", group: str | None = None, home: str = "/",
-        stdin: str = "", seconds: float | None = None) -> tuple[int, str]:
+        stdin: str = "", seconds: float = PATIENCE) -> tuple[int, str]:
     """Exit status and merged output. A command that outlasts `seconds` is ended and counts as failed."""
-    process = start(argv, user, group, home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        output, _ = process.communicate(stdin, timeout=seconds)
-        return process.returncode, output
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return 124, f"no answer within {seconds:.0f} s\n{process.communicate()[0]}"
+    # Output goes to memory, not through a pipe: what a command leaves running would hold that open.
+    with open(os.memfd_create("output"), "w+", errors="replace") as output:
+        process = start(argv, user, group, home, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True)
+        status, late = 124, ""
+        try:
+            process.communicate(stdin, timeout=seconds)
+            status = process.returncode
+        except subprocess.TimeoutExpired:
+            end(process, grace=0.1)
+            late = f"it was ended after {seconds:.0f} s\n"
+        output.seek(0)
+        return status, late + output.read()
 
 
 def filled(argv: tuple[str, ...], **values: str) -> tuple[str, ...]:

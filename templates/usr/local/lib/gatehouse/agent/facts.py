@@ -1,25 +1,30 @@
 """What is true on this host now, against what the last apply left: the program asks this before it declares anything."""
 
-import json
+from typing import Callable
 
 import accounts
 import files
 import packages
 import store
 import units
+from back import UNPROVEN
 from manifest import PROTOCOL, owner_ids
 from report import Failure
-from transaction import fingerprint
 
 
 def facts() -> dict:
     """For each item its due number, which moves on while the host differs from what was left, and the differences."""
-    machine, told = store.machine(), {}
-    for item, record in store.items().items():
-        kind, _, name = item.partition("-")
+    return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record) for item, record in store.items().items()}}
+
+
+def _look(item: str, record: dict) -> dict:
+    kind, _, name = item.partition("-")
+    told = {key: record[key] for key in ("due", "document") if key in record}
+    with store.glance(item) as busy:
+        if busy:  # what is on its way is no drift: it ends with a number of its own
+            return told | {"drifted": [f"not known yet: {busy} is under way"]}
         drifted = _LOOK[kind](name, record["answer"])
-        told[item] = {"due": _next(record["due"]) if drifted else record["due"], "drifted": drifted}
-    return {"protocol": PROTOCOL, "machine": machine, "items": told}
+    return told | {"due": _next(told["due"]) if drifted else told["due"], "drifted": drifted}
 
 
 def _next(due: str) -> str:
@@ -48,26 +53,39 @@ def _release(name: str, _: dict) -> list[str]:
     manifest = release.manifest()
     if manifest is None:
         return [f"release {name} has no generation"]
-    prints = json.loads((release.folder / str(release.generation) / "files.json").read_text())
-    owners = {files.at_generation(f.path, release.generation): f.owner for f in manifest.file}
-    found = [f"an apply of release {name} is under way or was interrupted"] if release.record.exists() else []
-    for path, left in prints.items():
-        live = files.look(path)
-        if live is None:
-            found.append(f"{path} is missing")
-        elif not _owned_by(live, owners.get(path)):
-            found.append(f"{path} does not belong to {owners[path]}")
-        elif (now := fingerprint(live)) != left:
-            found.append(f"{path}: {'the content' if now[0] != left[0] else 'mode or owner'} was changed by hand")
+    found = [f"an apply of release {name} was interrupted"] if release.record.exists() else []
+    if release.text().startswith(UNPROVEN):
+        found.append(f"generation {release.generation} of release {name} is live though it was never found healthy")
+    owners = {files.at_generation(i.path, release.generation): i.owner for i in (*manifest.file, *manifest.directory)}
+    left = release.left()
+    for path, mark in left["files"].items():
+        found += _compare(path, mark, owners.get(path), lambda: (there := files.look(path)) and there.fingerprint)
+    for path, mark in left["folders"].items():
+        found += _compare(path, mark, owners.get(path), lambda: files.look_folder(path))
     found += [f"{unit} is not active" for unit in units.inactive([u.name for u in manifest.unit])]
     found += [f"{u.name} is {'not ' if u.enabled else ''}enabled" for u in manifest.unit if u.enabled is not None and units.enabled(u.name) != u.enabled]
     return found
 
 
-def _owned_by(live: files.Content, owner: str | None) -> bool:
+def _compare(path: str, left: list, owner: str | None, look: Callable[[], list | None]) -> list[str]:
+    """Of a file: checksum, mode, uid and gid. Of a directory: mode, uid and gid."""
+    try:
+        now = look()
+    except Failure:
+        return [f"{path} is of another kind"]
+    if now is None:
+        return [f"{path} is missing"]
+    if owner and not _owned_by(now, owner):
+        return [f"{path} does not belong to {owner}"]
+    if now != left:
+        return [f"{path}: {'mode or owner' if now[:-3] == left[:-3] else 'the content'} was changed by hand"]
+    return []
+
+
+def _owned_by(now: list, owner: str) -> bool:
     """By name: a group that was made anew with another GID leaves its files with the old one."""
     try:
-        return owner is None or (live.uid, live.gid) == owner_ids(owner)
+        return tuple(now[-2:]) == owner_ids(owner)
     except Failure:
         return False
 

@@ -1,19 +1,15 @@
-"""Files as they should be, as they are, and the swap between the two with a way back."""
+"""Files as they should be and as they are, and what differs between the two."""
 
-import json
+import hashlib
 import os
-import re
-import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+import vault
 from manifest import Directory, File, Manifest, owner_ids
 from report import Failure, learn_secret
-from store import SECRETS, STATE, Release, sync_directory, write_private
-
-ORIGINALS = STATE / "originals"  # what stood at a path before the first release took it over
-_MERGE = re.compile(r"\{\{secrets ([a-z0-9-]+)/([\w.-]+)\}\}")
+from store import STATE, sync_directory
 
 
 @dataclass(frozen=True)
@@ -24,6 +20,10 @@ class Content:
     mode: int
     uid: int
     gid: int
+
+    @property
+    def fingerprint(self) -> list:
+        return [hashlib.sha256(self.data).hexdigest(), self.mode, self.uid, self.gid]
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,16 @@ class Change:
     what: str
 
 
-def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, current_generation: int) -> dict[str, tuple[File, Content]]:
+Wanted = dict[str, tuple[File, Content]]  # by path
+
+
+def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, current_generation: int) -> Wanted:
     """Each path with its content, once `{generation}`, kept secrets and merged secrets are filled in."""
     kept = {f.path: f for f in (current.file if current else ())}
     wanted = {}
     for file in manifest.file:
         path = at_generation(file.path, generation)
-        data = _merged(file.content).encode()
+        data = vault.merged(file.content, manifest.refers).encode()
         before = kept.get(file.path)
         if file.rotation is not None and before is not None and before.rotation == file.rotation:
             live = look(at_generation(file.path, current_generation))
@@ -57,37 +60,37 @@ def at_generation(path: str, generation: int) -> str:
     return path.replace("{generation}", str(generation))
 
 
-def _merged(content: str) -> str:
-    """`{{secrets RELEASE/FILE}}` stands for that file in every generation of secrets that somebody still refers to,
-    newest first: a server that reads it accepts the old secret until the last client moved to the new one."""
-
-    def fill(found: re.Match) -> str:
-        kept = sorted((SECRETS / found[1]).glob(f"*/{found[2]}"), key=lambda path: int(path.parent.name), reverse=True)
-        if not kept:
-            raise Failure(f"secret {found[1]}/{found[2]} is not on this host; nothing was done")
-        texts = [path.read_text().strip() for path in kept]
-        for text in texts:
-            learn_secret(text)
-        return " ".join(texts)
-
-    return _MERGE.sub(fill, content)
-
-
 def look(path: str) -> Content | None:
     try:
         info = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    data = os.readlink(path).encode() if stat.S_ISLNK(info.st_mode) else Path(path).read_bytes()
-    return Content(data, stat.S_IMODE(info.st_mode) | (stat.S_IFLNK if stat.S_ISLNK(info.st_mode) else 0), info.st_uid, info.st_gid)
+    if stat.S_ISLNK(info.st_mode):
+        return Content(os.readlink(path).encode(), info.st_mode, info.st_uid, info.st_gid)
+    if not stat.S_ISREG(info.st_mode):
+        raise Failure(f"{path} is a directory or no plain file on this host; look what it is and move it away; nothing was done")
+    return Content(Path(path).read_bytes(), stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
 
 
-def changes(wanted: dict[str, tuple[File, Content]], current: Manifest | None, generation: int) -> list[Change]:
-    """What must be done to the live tree. Files of older secret generations are pruned by `prune_secrets`, not removed here."""
+def look_folder(path: str) -> list[int] | None:
+    """Mode, uid and gid of a directory; None where there is none."""
+    if not os.path.lexists(path):
+        return None
+    if not os.path.isdir(path):
+        raise Failure(f"{path} is no directory on this host; look what it is and move it away; nothing was done")
+    info = os.stat(path)
+    return [stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid]
+
+
+def changes(wanted: Wanted, current: Manifest | None, generation: int) -> list[Change]:
+    """What must be done to the live tree. Older generations of secrets are pruned by `vault`, not removed here."""
     found = []
     for path, (file, content) in wanted.items():
         live = look(path)
         if live is None:
+            above = next(parent for parent in Path(path).parents if os.path.lexists(parent))
+            if not above.is_dir():
+                raise Failure(f"{path} cannot be made: {above} is no directory on this host; nothing was done")
             found.append(Change(path, content, file, "added"))
         elif live != content:
             found.append(Change(path, content, file, "content" if live.data != content.data else "mode or owner"))
@@ -98,18 +101,12 @@ def changes(wanted: dict[str, tuple[File, Content]], current: Manifest | None, g
     return found
 
 
-def ensure_directory(directory: Directory) -> bool:
-    """Make the directory what it should be; True when something had to change."""
-    mode, owner = int(directory.mode, 8), owner_ids(directory.owner)
-    path = Path(directory.path)
-    if not path.is_dir():
-        path.mkdir(parents=True, mode=0o700)
-    info = path.stat()
-    if (stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid) == (mode, *owner):
-        return False
-    os.chown(path, *owner)
-    path.chmod(mode)
-    return True
+def folder_changes(wanted: tuple[Directory, ...]) -> list[Directory]:
+    return [d for d in wanted if look_folder(d.path) != wanted_folder(d)]
+
+
+def wanted_folder(directory: Directory) -> list[int]:
+    return [int(directory.mode, 8), *owner_ids(directory.owner)]
 
 
 def put(path: str, content: Content | None) -> None:
@@ -136,6 +133,16 @@ def put(path: str, content: Content | None) -> None:
         sync_directory(target.parent)
 
 
+def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
+    """Make a directory what it should be, its contents untouched."""
+    folder = Path(path)
+    _make_parents(folder.parent)
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700)
+    os.chown(folder, uid, gid)
+    folder.chmod(mode)
+
+
 def _make_parents(folder: Path) -> None:
     """Missing parents are open like /etc, except below the agent's own private folder."""
     if not folder.exists():
@@ -143,62 +150,3 @@ def _make_parents(folder: Path) -> None:
         folder.mkdir(mode=0o711 if folder.is_relative_to(STATE) else 0o755)
         folder.chmod(0o711 if folder.is_relative_to(STATE) else 0o755)
         sync_directory(folder.parent)
-
-
-def keep_original(path: str) -> bool:
-    """Before a release first takes a path over: keep what somebody else had put there."""
-    live = look(path)
-    if live is None:
-        forget_original(path)
-        return False
-    write_private(ORIGINALS / path.lstrip("/"), json.dumps(_stored(live)))
-    return True
-
-
-def original(path: str) -> Content | None:
-    kept = ORIGINALS / path.lstrip("/")
-    return _loaded(json.loads(kept.read_text())) if kept.exists() else None
-
-
-def forget_original(path: str) -> None:
-    (ORIGINALS / path.lstrip("/")).unlink(missing_ok=True)
-
-
-def take_snapshot(release: Release, paths: list[str]) -> None:
-    shutil.rmtree(release.snapshot, ignore_errors=True)
-    release.snapshot.mkdir(mode=0o700, parents=True)
-    for number, path in enumerate(paths):
-        live = look(path)
-        write_private(release.snapshot / str(number), json.dumps({"path": path, "content": _stored(live) if live else None}))
-
-
-def restore_snapshot(release: Release) -> list[str]:
-    """Put everything back as the snapshot has it; the paths that were touched."""
-    paths = []
-    for kept in sorted(release.snapshot.iterdir(), key=lambda p: int(p.name)):
-        entry = json.loads(kept.read_text())
-        put(entry["path"], _loaded(entry["content"]) if entry["content"] else None)
-        paths.append(entry["path"])
-    return paths
-
-
-def _stored(content: Content) -> dict:
-    return {"data": content.data.hex(), "mode": content.mode, "uid": content.uid, "gid": content.gid}
-
-
-def _loaded(entry: dict) -> Content:
-    return Content(bytes.fromhex(entry["data"]), entry["mode"], entry["uid"], entry["gid"])
-
-
-def prune_secrets(texts: list[str]) -> list[str]:
-    """Delete older generations of secrets that no live manifest refers to, so that a rotated secret ends with its last
-    user; the releases they were of."""
-    pruned = []
-    for folder in SECRETS.iterdir() if SECRETS.exists() else ():
-        live = Release(folder.name).generation  # a later one is on its way in, or failed
-        for generation in sorted(g for d in folder.iterdir() if (g := int(d.name)) < live):
-            reference = re.compile(rf"{re.escape(str(folder))}/{generation}(?!\d)")
-            if not any(map(reference.search, texts)):
-                shutil.rmtree(folder / str(generation))
-                pruned.append(folder.name)
-    return pruned

@@ -4,6 +4,7 @@ import grp
 import pwd
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from document import parse, read
 from report import Failure
@@ -43,7 +44,8 @@ class Image:
 @dataclass(frozen=True)
 class Guard:
     """What a new image may alter for ever. With `units` stopped, `save` runs before a change of image; once the new
-    image has been started, `restore` is part of every way back."""
+    image has been started, `restore` is part of every way back. A way back that was killed is gone again, so a
+    `restore` that finds its work done must leave it alone and succeed."""
 
     name: str
     units: tuple[str, ...]
@@ -134,12 +136,18 @@ def _faults(m: Manifest):
         yield f"protocol: this agent speaks {PROTOCOL}, the manifest {m.protocol}; install the program's own agent first"
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", m.release):
         yield f"release: {m.release!r} is not a name of lower-case letters, digits and dashes"
+    if not re.fullmatch(r"[^/\s]+/[^/\s]+/[^/\s]+", m.owner):
+        yield f"owner: {m.owner!r} is not PROJECT/STACK/RESOURCE"
     if m.deadline < 1:
         yield f"deadline: {m.deadline} is not a positive number of seconds"
-    seen = set()
+    seen, files = set(), {f.path for f in m.file}
     for at, item in [(f"file {f.path}", f) for f in m.file] + [(f"directory {d.path}", d) for d in m.directory]:
         if not re.fullmatch(r"(/[^/\0\n]+)+", item.path) or "/../" in item.path + "/" or "/./" in item.path + "/":
             yield f"{at}: not an absolute, clean path"
+        for above in {str(parent) for parent in PurePosixPath(item.path).parents} & files:
+            yield f"{at}: lies below the file {above}"
+        if "{generation}" in item.path and not (m.secret and item in m.file):
+            yield f"{at}: only a secret file can have {{generation}} in its path, since only secrets are kept by generation"
         if not re.fullmatch(r"0[0-7]{3,4}", item.mode):
             yield f"{at}: mode {item.mode!r} is not octal, such as 0640"
         if item.path in seen:

@@ -11,9 +11,11 @@ import store
 import units
 from document import parse, read
 from report import Failure, say
-from transaction import HOST
+from store import HOST
 
 _APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends", "--yes")
+_UNITS = Path("/run/systemd/system")  # a mask there is gone at the next boot whatever happens to us
+_HELD = Path("/run/gatehouse/held")  # the units that we have masked, also those that an interrupted run left so
 
 
 @dataclass(frozen=True)
@@ -26,17 +28,24 @@ class Packages:
 
 def ensure(text: str) -> dict:
     wanted = read(Packages, parse(text))
-    missing = [name for name in wanted.names if name not in versions(wanted.names)]
-    if missing:
-        with store.lock(HOST, f"installation of {' '.join(missing)}", 900):
-            say(f"install {' '.join(missing)}")
-            with _held(wanted.units):
-                if _apt("install", *missing):
-                    say("refresh the package lists and try again")
-                    _apt("update")
-                    if complaint := _apt("install", *missing):
-                        raise Failure(f"{' '.join(missing)} cannot be installed:\n{commands.indented(complaint)}")
+    installed = versions(wanted.names)
+    missing = [name for name in wanted.names if name not in installed]
+    if missing or _HELD.exists():
+        with store.lock(HOST, f"installation of {' '.join(wanted.names)}", 3600):
+            _release()
+            if missing:
+                _install(missing, wanted.units)
     return {"versions": versions(wanted.names)}
+
+
+def _install(missing: list[str], held: tuple[str, ...]) -> None:
+    say(f"install {' '.join(missing)}")
+    with _held(held):
+        if _apt("install", *missing):
+            say("refresh the package lists and try again")
+            _apt("update")
+            if complaint := _apt("install", *missing):
+                raise Failure(f"{' '.join(missing)} cannot be installed:\n{commands.indented(complaint)}")
 
 
 def versions(names: tuple[str, ...]) -> dict[str, str]:
@@ -55,16 +64,23 @@ def _apt(*arguments: str) -> str | None:
 
 @contextlib.contextmanager
 def _held(names: tuple[str, ...]):
-    """Masked in /run while packages are installed: a mask there is gone at the next boot whatever happens to us."""
-    masks = [Path("/run/systemd/system", name) for name in names]
-    made = [mask for mask in masks if not mask.is_symlink()]
+    """Masked while packages are installed. A mask of somebody else's is left alone."""
+    made = [name for name in names if not (_UNITS / name).is_symlink()]
+    store.write_private(_HELD, "\n".join(made))
     try:
-        for mask in made:
-            mask.parent.mkdir(parents=True, exist_ok=True)
-            mask.symlink_to("/dev/null")
+        _UNITS.mkdir(parents=True, exist_ok=True)
+        for name in made:
+            (_UNITS / name).symlink_to("/dev/null")
         units.daemon_reload()
         yield
     finally:
-        for mask in made:
-            mask.unlink(missing_ok=True)
-        units.daemon_reload()
+        _release()
+
+
+def _release() -> None:
+    if (held := store.read_private(_HELD)) is None:
+        return
+    for name in held.split():
+        (_UNITS / name).unlink(missing_ok=True)
+    units.daemon_reload()
+    _HELD.unlink()

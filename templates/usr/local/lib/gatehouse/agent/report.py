@@ -6,11 +6,12 @@ import sys
 import time
 
 STARTED = time.monotonic()
+_LONGEST = 2000  # of a line: who reads us line by line chokes on one of 64 KiB
 _secrets: set[str] = set()
 
 
 class Failure(Exception):
-    """Something the person at the keyboard must know. `code` is the exit status; docs/agent.md lists them."""
+    """Something the person at the keyboard must know. `code` is the exit status; __main__.py lists them."""
 
     def __init__(self, message: str, code: int = 1):
         super().__init__(message)
@@ -26,10 +27,15 @@ NOT_ROLLED_BACK = 6
 
 
 def learn_secret(text: str) -> None:
-    """Remember a secret so that no journal tail or error shows it. Shorter ones than 6 would mask ordinary words."""
-    for line in text.splitlines():
-        if len(line.strip()) >= 6:
-            _secrets.add(line.strip())
+    """Remember a secret so that no journal tail or error shows it, nor the value alone of a line `name = value`.
+    Words shorter than 6, and values shorter than 8, would mask ordinary text."""
+    for line in map(str.strip, text.splitlines()):
+        if len(line) >= 6:
+            _secrets.add(line)
+        for separator in "=:>":
+            value = line.partition(separator)[2].strip(" \t'\"")
+            if len(value) >= 8:
+                _secrets.add(value)
 
 
 def masked(text: str) -> str:
@@ -40,15 +46,19 @@ def masked(text: str) -> str:
 
 def say(message: str) -> None:
     """One line of progress, with the seconds since the start."""
-    _write(sys.stderr.fileno(), f"{time.monotonic() - STARTED:6.1f}s  {masked(message)}\n")
+    _write(sys.stderr.fileno(), f"{time.monotonic() - STARTED:6.1f}s  {_told(message)}\n")
 
 
 def fail(message: str) -> None:
-    _write(sys.stderr.fileno(), masked(message.rstrip()) + "\n")
+    _write(sys.stderr.fileno(), _told(message.rstrip()) + "\n")
 
 
 def answer(value: dict) -> None:
     _write(sys.stdout.fileno(), json.dumps(value, sort_keys=True) + "\n")
+
+
+def _told(message: str) -> str:
+    return "\n".join(line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..." for line in masked(message).split("\n"))
 
 
 def _write(descriptor: int, text: str) -> None:

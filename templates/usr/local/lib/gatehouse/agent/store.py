@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from report import Failure, say
 STATE = Path(os.environ.get("GATEHOUSE_STATE", "/var/lib/gatehouse"))  # set by the agent's own tests
 SECRETS = STATE / "secrets"
 KEPT_GENERATIONS = 5
+HOST = "host"  # the lock around swap, daemon-reload and packages: two generator runs at once have written corrupt units
 
 
 def prepare() -> None:
@@ -38,23 +40,30 @@ class Release:
         self.folder = STATE / "releases" / name
         self.record = self.folder / "transaction.json"
         self.snapshot = self.folder / "snapshot"
-        self.stage = self.folder / "stage"
 
     @property
     def generation(self) -> int:
-        current = self.folder / "current"
-        return int(current.read_text()) if current.exists() else 0
+        return int(read_private(self.folder / "current") or 0)
 
     def text(self) -> str | None:
         """The manifest of the live generation, or None when there is none."""
-        path = self.folder / str(self.generation) / "manifest.toml"
-        return path.read_text() if path.exists() else None
+        return read_private(self.folder / str(self.generation) / "manifest.toml")
+
+    def texts(self) -> list[str]:
+        """The manifests that are live or on their way in."""
+        record = read_private(self.record)
+        return [text for text in (self.text(), record and json.loads(record)["text"]) if text]
 
     def manifest(self) -> Manifest | None:
         text = self.text()
         return manifests.stored(text) if text is not None else None
 
-    def commit(self, generation: int, text: str) -> None:
+    def left(self) -> dict:
+        """What the live generation left on the host: fingerprints of `files` and `folders`, the units that it `enabled`."""
+        return json.loads(read_private(self.folder / str(self.generation) / "left.json") or '{"files": {}, "folders": {}, "enabled": []}')
+
+    def commit(self, generation: int, text: str, left: dict) -> None:
+        write_private(self.folder / str(generation) / "left.json", json.dumps(left))
         write_private(self.folder / str(generation) / "manifest.toml", text)
         write_private(self.folder / "current", str(generation))
         for old in sorted(g for g in self._generations() if g <= generation - KEPT_GENERATIONS):
@@ -72,19 +81,21 @@ def releases() -> list[Release]:
     return [Release(d.name) for d in sorted(folder.iterdir())] if folder.exists() else []
 
 
-def live_manifests(except_for: str = "") -> list[Manifest]:
-    return [m for r in releases() if r.name != except_for and (m := r.manifest())]
+def claims(except_for: str) -> list[Manifest]:
+    """The manifests of other releases, also those that are on their way in."""
+    return [manifests.stored(text) for r in releases() if r.name != except_for for text in r.texts()]
 
 
 def items() -> dict[str, dict]:
     """What was asked of this host one item at a time: `group-NAME`, `account-NAME`, `packages-NAME` or `release-NAME`,
-    each with the due number it was given and the answer it got."""
+    each with the due number it was given, the answer it got and the checksum of its document."""
     folder = STATE / "items"
     return {p.stem: json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))} if folder.exists() else {}
 
 
-def settle(item: str, due: str, answer: dict) -> None:
-    write_private(STATE / "items" / f"{item}.json", json.dumps({"due": due, "answer": answer}))
+def settle(item: str, due: str, answer: dict, document: bytes = b"") -> None:
+    kept = {"due": due, "answer": answer, "document": hashlib.sha256(document).hexdigest()}
+    write_private(STATE / "items" / f"{item}.json", json.dumps(kept))
 
 
 def drop(item: str) -> None:
@@ -102,6 +113,13 @@ def write_private(path: Path, text: str) -> None:
     sync_directory(path.parent)
 
 
+def read_private(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
 def sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -111,24 +129,23 @@ def sync_directory(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(name: str, purpose: str, patience: int = 60):
-    """Hold lock `name`. Whoever waits names the holder, and waits until the holder's own deadline has passed by a minute."""
+def lock(name: str, purpose: str, patience: int = 300, wait: bool = True):
+    """Hold lock `name` for at most `patience` seconds. Whoever waits names the holder, and waits until the holder's own
+    deadline has passed by a minute."""
     path = STATE / "locks" / name
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(path, "a+") as file:
         announced = False
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                holder = _holder(path)
-                if not announced:
-                    say(f"waiting for {holder['purpose']} (process {holder['pid']}), which holds {name}")
-                    announced = True
-                if time.time() > holder["until"] + 60:
-                    raise Failure(f"{holder['purpose']} (process {holder['pid']}) holds {name} past its own deadline")
-                time.sleep(0.1)
+        while not _taken(file, fcntl.LOCK_EX):
+            holder = _holder(path)
+            if not wait:
+                raise Failure(f"{holder['purpose']} is under way")
+            if not announced:
+                say(f"waiting for {holder['purpose']} (process {holder['pid']}), which holds {name}")
+                announced = True
+            if time.time() > holder["until"] + 60:
+                raise Failure(f"{holder['purpose']} (process {holder['pid']}) holds {name} past its own deadline")
+            time.sleep(0.1)
         file.truncate(0)
         file.write(json.dumps({"purpose": purpose, "pid": os.getpid(), "until": time.time() + patience}))
         file.flush()
@@ -138,8 +155,27 @@ def lock(name: str, purpose: str, patience: int = 60):
             file.truncate(0)  # the next holder's note must not be taken for this one
 
 
+@contextlib.contextmanager
+def glance(name: str):
+    """Look at what lock `name` guards: None while nobody changes it (who wants to, waits), else what is under way."""
+    path = STATE / "locks" / name
+    if not path.exists():
+        yield None
+        return
+    with open(path) as file:
+        yield None if _taken(file, fcntl.LOCK_SH) else _holder(path)["purpose"]
+
+
+def _taken(file, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+
+
 def _holder(path: Path) -> dict:
     try:
         return json.loads(path.read_text())
-    except ValueError:  # between the holder's flock and its note
+    except ValueError:  # between the holder's flock and its note, or only looked at
         return {"purpose": "another run", "pid": "?", "until": time.time()}

@@ -1,12 +1,15 @@
 """systemd, asked and told through systemctl."""
 
+import os
 import subprocess
+import threading
 import time
 
 from report import Failure, masked, say
 
 UNIT_ROOTS = ("/etc/systemd/system/", "/etc/containers/systemd/")
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
+_STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless the unit says otherwise
 
 
 def show(units: list[str], *properties: str) -> dict[str, dict[str, str]]:
@@ -64,8 +67,16 @@ def create_tmpfiles(paths: list[str]) -> None:
         raise Failure(f"systemd-tmpfiles refuses {', '.join(paths)}: {done.stderr.strip()}")
 
 
+def absorb(paths: list[str]) -> None:
+    """Make systemd read what changed: once, whatever the number of files."""
+    if any(p.startswith(UNIT_ROOTS) for p in paths):
+        daemon_reload()
+    if tmpfiles := [p for p in paths if p.startswith(TMPFILES_ROOT) and os.path.lexists(p)]:
+        create_tmpfiles(tmpfiles)
+
+
 class Job:
-    """One systemctl verb over some units. `started` returns once its jobs are queued, `wait` when they have ended."""
+    """One systemctl verb over some units. `queued` returns once systemd has its jobs, `complaint` when they have ended."""
 
     def __init__(self, verb: str, units: list[str]):
         self.verb, self.units = verb, units
@@ -75,26 +86,44 @@ class Job:
         self.output = ""
 
     def queued(self) -> None:
-        """Systemd has the jobs: what it does next needs no lock of ours. Each unit is announced with its anchor job."""
+        """What systemd does next needs no lock of ours. Each unit is announced with its anchor job, or cannot have one."""
         for _ in self.units:
             for line in self.process.stdout:
                 self.output += line
-                if line.startswith("Enqueued anchor job"):
+                if line.startswith(("Enqueued anchor job", "Failed to ")):
                     break
 
-    def wait(self) -> None:
-        self.output += self.process.stdout.read()
-        if self.process.wait():
-            complaint = "\n".join(l for l in self.output.splitlines() if not l.startswith("Enqueued"))
-            raise Failure(f"systemctl {self.verb} {' '.join(self.units)} failed: {complaint}")
+    def complaint(self, deadline: float) -> str | None:
+        """None when the jobs succeed until `deadline`. Later ones go on, and are replaced by what is asked for next."""
+        late = threading.Timer(max(0.0, deadline - time.monotonic()), self.process.kill)
+        late.start()
+        with self.process:
+            self.output += self.process.stdout.read()
+        late.cancel()
+        status = self.process.returncode
+        if status == 0:
+            return None
+        said = "\n".join(l for l in self.output.splitlines() if not l.startswith("Enqueued"))
+        ended = "has not ended within the deadline" if status < 0 else "failed"
+        return f"systemctl {self.verb} {' '.join(self.units)} {ended}" + (f": {said}" if said else "")
 
 
-def run(verb: str, units: list[str]) -> None:
-    """Queue and wait in one, where no lock is at stake."""
-    if units:
-        job = Job(verb, units)
+def enqueue(**verbs: list[str]) -> list[Job]:
+    jobs = [Job(verb, units) for verb, units in verbs.items() if units]
+    for job in jobs:
         job.queued()
-        job.wait()
+    return jobs
+
+
+def finish(jobs: list[Job], deadline: float) -> None:
+    """Wait for all, also when one fails: what is still starting cannot be judged, nor stopped in order."""
+    if complaints := [told for job in jobs if (told := job.complaint(deadline))]:
+        raise Failure("\n".join(complaints))
+
+
+def run(verb: str, units: list[str], deadline: float | None = None) -> None:
+    """Queue and wait in one, where no lock is at stake."""
+    finish(enqueue(**{verb: units}), deadline or time.monotonic() + _STOP)
 
 
 def journal(units: list[str], since: float, lines: int = 15) -> str:

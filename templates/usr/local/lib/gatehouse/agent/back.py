@@ -1,0 +1,110 @@
+"""The way back of an apply that failed or was killed."""
+
+import time
+
+import guards
+import live
+import probes
+import record as records
+import store
+import units
+from manifest import Manifest, stored
+from record import Record
+from report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
+from store import HOST, Release
+
+# Before the text of a generation that is live though it never was healthy. The text of no manifest is the same, so the
+# next apply does not take the host for as wanted.
+UNPROVEN = "# gatehouse: never found healthy\n"
+
+
+def recover(release: Release) -> None:
+    """An apply that was killed left its record: undo it before anything else."""
+    record = records.read(release)
+    if record is None:
+        return
+    if record.generation == release.generation:
+        return records.finish(release, record)  # it had been found healthy, or had nothing to change
+    say(f"an earlier apply of {release.name} was interrupted: going back to generation {release.generation}")
+    try:
+        _undo(release, record)
+    except Failure as failure:
+        say(str(failure) if failure.code == NOT_ROLLED_BACK
+            else f"generation {release.generation} is back but not healthy, which this apply may change:\n{failure}")
+
+
+def go_back(release: Release, record: Record, failure: Failure):
+    """Go back, then say what happened and where the host stands now."""
+    if record.reached == "begun" and not record.stops:
+        records.close(release)
+        raise failure  # nothing was touched yet
+    tail = units.journal(record.touched, record.began) if record.touched else ""
+    why = f"{failure}\n" + (f"  the last lines of {' '.join(record.touched)}:\n{tail}" if tail else "")
+    say("failed, going back")
+    try:
+        _undo(release, record)
+    except Failure as second:
+        if second.code == NOT_ROLLED_BACK:
+            raise Failure(f"{why}{second}", NOT_ROLLED_BACK) from None
+        raise Failure(f"{why}rolled back to generation {release.generation}, but it is not healthy:\n{second}", ROLLED_BACK_UNHEALTHY) from None
+    if release.generation == 0:
+        raise Failure(f"{why}release {release.name} was never there before: its files are removed again", NOTHING_BEFORE)
+    raise Failure(f"{why}rolled back to generation {release.generation}, which is healthy", ROLLED_BACK)
+
+
+class _Faults(list):
+    """What fails on the way back stops nothing and is told at the end."""
+
+    def attempt(self, act, *arguments) -> None:
+        try:
+            act(*arguments)
+        except Failure as fault:
+            self.append(str(fault))
+
+
+def _undo(release: Release, record: Record) -> None:
+    """Everything as it was, except where guarded data cannot be: then the new generation stays."""
+    current, faults = release.manifest(), _Faults()
+    if record.reached != "begun":
+        new = [u for u in record.touched if u not in record.ran]
+        faults.attempt(units.run, "stop", units.existing(dict.fromkeys(new)))
+    if record.reached == "started" and record.guards:
+        try:
+            guards.restore(record)
+        except Failure as failure:
+            _stay(release, record, faults)
+            raise Failure("\n".join([f"not rolled back: {failure}", f"the new image stays, as generation {release.generation}; "
+                                     "what was saved is kept until the next change of image", *faults]), NOT_ROLLED_BACK) from None
+        record.reach(release, "swapped")
+    if record.reached != "begun":
+        with store.lock(HOST, f"way back of release {release.name}"):
+            _put_back(release, record, faults)
+    until = time.monotonic() + (current or stored(record.text)).deadline
+    if record.reached != "begun":
+        faults.attempt(units.run, "restart", [u for u in record.restarts if u in record.ran], until)
+        faults.attempt(units.run, "reload", [u for u in record.reloads if u in record.ran], until)
+    faults.attempt(units.run, "start", units.inactive(record.ran), until)
+    records.close(release)
+    if current:
+        faults.attempt(probes.await_all, current, until)
+    if faults:
+        raise Failure("\n".join(faults))
+
+
+def _put_back(release: Release, record: Record, faults: _Faults) -> None:
+    """Files and enablement, in the order in which a unit's file is there whenever systemctl needs it."""
+    for name, was in record.enabled.items():
+        if units.enabled(name) and not was:
+            faults.attempt(units.set_enabled, name, False)
+    faults.attempt(units.absorb, live.restore_snapshot(release))
+    for name, was in record.enabled.items():
+        if was and not units.enabled(name):
+            faults.attempt(units.set_enabled, name, True)
+
+
+def _stay(release: Release, record: Record, faults: _Faults) -> None:
+    """The files of the new generation are live and its data cannot go back: so it is the one that the next apply changes."""
+    manifest = stored(record.text)
+    wanted = dict.fromkeys(record.touched + [u.name for u in manifest.unit])
+    faults.attempt(units.run, "start", units.inactive(list(wanted)), time.monotonic() + manifest.deadline)
+    records.commit(release, record, UNPROVEN + record.text)

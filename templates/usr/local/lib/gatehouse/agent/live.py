@@ -1,0 +1,121 @@
+"""The live tree, altered with a way back: what stood there before is kept, and folders made for a file go with it."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import files
+from files import Content
+from store import STATE, Release, read_private, write_private
+
+ORIGINALS = STATE / "originals"  # what stood at a path before the first release took it over
+_MADE = STATE / "folders.json"  # the folders that exist only because a file of ours needed them
+
+
+def put(path: str, content: Content | None) -> None:
+    if content is not None:
+        _note_parents(path)
+    files.put(path, content)
+    if content is None:
+        _drop_parents(path)
+
+
+def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
+    """A directory in its own right: it holds data and stays, also when it was made for a file at first."""
+    _note_parents(path)
+    files.put_folder(path, mode, uid, gid)
+    if path in (made := _made()):
+        _write_made(made - {path})
+
+
+# ---------------------------------------------------------------- folders
+
+def _note_parents(path: str) -> None:
+    if missing := {str(folder) for folder in Path(path).parents if not folder.exists()}:
+        _write_made(_made() | missing)
+
+
+def _drop_parents(path: str) -> None:
+    made = _made()
+    for folder in Path(path).parents:
+        if str(folder) not in made or not _gone(folder):
+            break
+        _write_made(made := made - {str(folder)})
+
+
+def _gone(folder: Path) -> bool:
+    """Whether the folder is away, now at the latest. One that holds something stays."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False
+    return True
+
+
+def _made() -> set[str]:
+    return set(json.loads(read_private(_MADE) or "[]"))
+
+
+def _write_made(made: set[str]) -> None:
+    if made:
+        write_private(_MADE, json.dumps(sorted(made)))
+    else:
+        _MADE.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------- originals
+
+def keep_original(path: str) -> bool:
+    """Before a release first takes a path over: keep what somebody else had put there."""
+    there = files.look(path)
+    if there is None:
+        forget_original(path)
+        return False
+    write_private(ORIGINALS / path.lstrip("/"), json.dumps(_stored(there)))
+    return True
+
+
+def original(path: str) -> Content | None:
+    kept = read_private(ORIGINALS / path.lstrip("/"))
+    return _loaded(json.loads(kept)) if kept else None
+
+
+def forget_original(path: str) -> None:
+    (ORIGINALS / path.lstrip("/")).unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------- snapshot
+
+def take_snapshot(release: Release, paths: list[str], folders: list[str]) -> None:
+    shutil.rmtree(release.snapshot, ignore_errors=True)
+    release.snapshot.mkdir(mode=0o700, parents=True)
+    for number, path in enumerate(paths):
+        there = files.look(path)
+        write_private(release.snapshot / str(number), json.dumps({"path": path, "content": _stored(there) if there else None}))
+    write_private(release.snapshot / "folders", json.dumps({path: files.look_folder(path) for path in folders}))
+
+
+def restore_snapshot(release: Release) -> list[str]:
+    """Put everything back as the snapshot has it; the paths of the files that were touched."""
+    paths = []
+    for kept in sorted(release.snapshot.glob("[0-9]*"), key=lambda p: int(p.name)):
+        entry = json.loads(kept.read_text())
+        put(entry["path"], _loaded(entry["content"]) if entry["content"] else None)
+        paths.append(entry["path"])
+    for path, was in reversed(json.loads((release.snapshot / "folders").read_text()).items()):
+        if was:
+            put_folder(path, *was)
+        elif _gone(Path(path)):  # a new one that holds data already stays
+            _drop_parents(path)
+    return paths
+
+
+def _stored(content: Content) -> dict:
+    return {"data": content.data.hex(), "mode": content.mode, "uid": content.uid, "gid": content.gid}
+
+
+def _loaded(entry: dict) -> Content:
+    return Content(bytes.fromhex(entry["data"]), entry["mode"], entry["uid"], entry["gid"])

@@ -1,0 +1,101 @@
+"""What an apply would do, from what is wanted and what is there."""
+
+from dataclasses import dataclass
+
+import files
+import store
+import units
+from files import Change, Wanted
+from manifest import Directory, Guard, Manifest
+from report import Failure
+from store import Release
+
+
+@dataclass
+class Plan:
+    manifest: Manifest
+    text: str
+    current: Manifest | None
+    generation: int  # the one that this apply makes, or keeps when nothing on the host changes
+    wanted: Wanted
+    changes: list[Change]
+    folders: list[Directory]
+    guards: list[Guard]
+    stops: list[str]  # before the swap
+    disables: list[str]
+    enables: dict[str, bool]
+    restarts: list[str]
+    reloads: list[str]
+    starts: list[str]
+    enabled: list[str]  # the units that this release has enabled, in whatever generation
+
+    @property
+    def idle(self) -> bool:
+        return not (self.changes or self.folders or self.guards or self.stops or self.enables or self.starts)
+
+    @property
+    def paths(self) -> list[str]:
+        return [c.path for c in self.changes] + [d.path for d in self.folders]
+
+    @property
+    def left(self) -> dict:
+        """What the host will be measured against."""
+        return {
+            "files": {path: content.fingerprint for path, (_, content) in self.wanted.items()},
+            "folders": {d.path: files.wanted_folder(d) for d in self.manifest.directory},
+            "enabled": self.enabled,
+        }
+
+
+def make(release: Release, manifest: Manifest, text: str) -> Plan:
+    current, generation = release.manifest(), release.generation
+    claim(manifest, current)
+    names = [u.name for u in manifest.unit]
+    dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
+    stops = units.existing(dropped)
+    enables = {u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != units.enabled(u.name)}
+    enabled = release.left()["enabled"]
+    folders = files.folder_changes(manifest.directory)
+    guards = _guards(manifest, current)
+    wanted = files.wanted_files(manifest, generation, current, generation)
+    changes = files.changes(wanted, current, generation)
+    if changes or folders or guards or stops or enables or units.inactive(names) or not current:
+        # A generation is something that changed on the host; a reworded manifest is not. Paths that carry its number move to it.
+        wanted = files.wanted_files(manifest, generation + 1, current, generation)
+        changes = files.changes(wanted, current, generation)
+        generation += 1
+    guarded = [u for g in guards for u in g.units]
+    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded) if u not in dropped]
+    reloads = [u for u in concerned(changes, "reloads") if u not in restarts + dropped]
+    down = units.inactive(names + reloads)
+    return Plan(
+        manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards,
+        stops=list(dict.fromkeys(stops + units.existing(guarded))),
+        disables=[u for u in stops if u in enabled], enables=enables,
+        restarts=restarts, reloads=[u for u in reloads if u not in down],
+        starts=[u for u in dict.fromkeys(names + reloads) if u in down and u not in restarts],
+        enabled=[u.name for u in manifest.unit if u.enabled or (u.enabled is None and u.name in enabled)])
+
+
+def claim(manifest: Manifest, current: Manifest | None) -> None:
+    """A release, and each of its files and units, has one owner. Within a stack a renamed resource takes its release along."""
+    stack = manifest.owner.rpartition("/")[0]
+    if current and current.owner.rpartition("/")[0] != stack:
+        raise Failure(f"release {manifest.release} on this host belongs to {current.owner}, not to {manifest.owner}; nothing was done")
+    claimed = {f.path for f in manifest.file} | {u.name for u in manifest.unit}
+    for other in store.claims(except_for=manifest.release):
+        for taken in [f.path for f in other.file] + [u.name for u in other.unit]:
+            if taken in claimed:
+                raise Failure(f"{taken} belongs to release {other.release} ({other.owner}); "
+                              f"take it out there with one `pulumi up`, then add it to {manifest.release}; nothing was done")
+
+
+def concerned(changes: list[Change], effect: str) -> list[str]:
+    return list(dict.fromkeys(unit for change in changes for unit in getattr(change.file, effect)))
+
+
+def _guards(manifest: Manifest, current: Manifest | None) -> list[Guard]:
+    """Another image may alter what the old release guarded as well as what the new one does."""
+    if current is None or {i.reference for i in current.image} == {i.reference for i in manifest.image}:
+        return []
+    return list({g.name: g for g in (*current.guard, *manifest.guard)}.values())

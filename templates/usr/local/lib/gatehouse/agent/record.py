@@ -1,0 +1,71 @@
+"""What an apply is about to do, on disk before it does it: an apply that was killed is undone from this. It is also the
+release's claim to the files and units of its manifest, from before they are there."""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import live
+import units
+from plan import Plan
+from store import Release, read_private, write_private
+
+
+@dataclass
+class Record:
+    generation: int
+    text: str
+    left: dict
+    began: float
+    # begun: units may be stopped, nothing else; swapped: files may be new; started: so may be what the guards saved.
+    reached: Literal["begun", "swapped", "started"]
+    guards: list[dict]
+    stops: list[str]
+    restarts: list[str]
+    reloads: list[str]
+    starts: list[str]
+    ran: list[str]
+    enabled: dict[str, bool]
+    removed: list[str]
+
+    @property
+    def touched(self) -> list[str]:
+        return self.restarts + self.reloads + self.starts
+
+    def reach(self, release: Release, reached: Literal["begun", "swapped", "started"]) -> None:
+        self.reached = reached
+        write_private(release.record, json.dumps(vars(self)))
+
+
+def begin(release: Release, plan: Plan) -> Record:
+    record = Record(
+        generation=plan.generation, text=plan.text, left=plan.left, began=units.now(), reached="begun", guards=[asdict(g) for g in plan.guards],
+        stops=plan.stops, restarts=plan.restarts, reloads=plan.reloads, starts=plan.starts,
+        ran=units.running_with(plan.restarts + plan.reloads + plan.starts + plan.stops),
+        enabled={u: units.enabled(u) for u in [*plan.enables, *plan.disables]},
+        removed=[c.path for c in plan.changes if c.wanted is None])
+    record.reach(release, "begun")
+    return record
+
+
+def read(release: Release) -> Record | None:
+    text = read_private(release.record)
+    return Record(**json.loads(text)) if text else None
+
+
+def commit(release: Release, record: Record, text: str) -> None:
+    release.commit(record.generation, text, record.left)
+    finish(release, record)
+
+
+def finish(release: Release, record: Record) -> None:
+    """The generation is live for good: the way back is not needed any more."""
+    for path in record.removed:
+        live.forget_original(path)
+    close(release)
+
+
+def close(release: Release) -> None:
+    release.record.unlink()
+    shutil.rmtree(release.snapshot, ignore_errors=True)

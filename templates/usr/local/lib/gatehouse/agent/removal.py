@@ -1,0 +1,46 @@
+"""The end of a release on this host."""
+
+import time
+
+import back
+import live
+import plan
+import store
+import units
+from files import Change
+from store import HOST, Release
+
+
+def remove(name: str, owner: str) -> dict:
+    """Stop the release's units and remove its files, if `owner` still owns it. Data stays, secrets with it."""
+    release = Release(name)
+    if not release.folder.exists():
+        return {"release": name, "removed": False, "why": "it is not on this host"}
+    with store.lock(f"release-{name}", f"removal of release {name}", 3600):
+        back.recover(release)
+        current = release.manifest()
+        if current is None:  # it never got there, or its removal was interrupted
+            release.forget()
+            return {"release": name, "removed": True}
+        if current.owner != owner:
+            return {"release": name, "removed": False, "why": f"it belongs to {current.owner}"}
+        if current.secret:
+            return {"release": name, "removed": False, "why": f"secrets are data: {store.SECRETS / name} is kept"}
+        own = [u.name for u in current.unit]
+        paths = [f.path for f in current.file]
+        units.run("stop", units.existing(own))
+        with store.lock(HOST, f"removal of release {name}"):
+            for unit in release.left()["enabled"]:
+                if units.enabled(unit):
+                    units.set_enabled(unit, False)
+            for path in paths:
+                live.put(path, live.original(path))
+            units.absorb(paths)
+        gone = [Change(f.path, None, f, "removed") for f in current.file]
+        for verb, effect in (("restart", "restarts"), ("reload", "reloads")):
+            others = units.existing(u for u in plan.concerned(gone, effect) if u not in own)
+            units.run(verb, [u for u in others if u not in units.inactive(others)], time.monotonic() + current.deadline)
+        release.forget()
+        for path in paths:  # last: a removal that was interrupted is repeated
+            live.forget_original(path)
+        return {"release": name, "removed": True}

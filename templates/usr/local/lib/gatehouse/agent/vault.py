@@ -1,0 +1,69 @@
+"""Secrets lie in folders, one per generation: each stays as long as somebody refers to it, and is merged until then."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Callable
+
+from report import Failure, learn_secret, say
+from store import SECRETS, Release, releases
+
+_MERGE = re.compile(r"\{\{secrets ([a-z0-9-]+)/([\w.-]+)\}\}")
+
+
+def merged(content: str, refers: tuple[str, ...] = ()) -> str:
+    """`{{secrets RELEASE/FILE}}` stands for that file in every generation of secrets that somebody (or `refers`) still
+    refers to, newest first: a server that reads it accepts the old secret until the last client moved to the new one."""
+
+    def fill(found: re.Match) -> str:
+        texts = [path.read_text().strip() for folder in _kept(found[1], refers) if (path := folder / found[2]).exists()]
+        if not texts:
+            raise Failure(f"secret {found[1]}/{found[2]} is not on this host; nothing was done")
+        for text in texts:
+            learn_secret(text)
+        return " ".join(texts)
+
+    return _MERGE.sub(fill, content)
+
+
+def learn_all() -> None:
+    """No other release shows what lies here."""
+    for path in SECRETS.rglob("*") if SECRETS.exists() else ():
+        if path.is_file():
+            learn_secret(path.read_text(errors="replace"))
+
+
+def prune(apply_again: Callable[[Release], None]) -> None:
+    """Delete the generations that nobody refers to any more, so that a rotated secret ends with its last user; before,
+    take them out of the files that they were merged into. Where that fails they stay, and the next apply tries again:
+    the release that was applied just now is healthy all the same."""
+    for folder in SECRETS.iterdir() if SECRETS.exists() else ():
+        kept = _kept(folder.name)
+        if stale := [generation for generation in _generations(folder.name) if generation not in kept]:
+            try:
+                for release in releases():
+                    if f"{{{{secrets {folder.name}/" in (release.text() or ""):
+                        apply_again(release)
+            except Exception as error:
+                say(f"old secrets of {folder.name} stay until the next apply: {error}")
+                continue
+            for generation in stale:
+                shutil.rmtree(generation, ignore_errors=True)
+            say(f"old secrets of {folder.name} are deleted: nobody refers to them any more")
+
+
+def _generations(name: str) -> list[Path]:
+    """Newest first."""
+    return sorted((SECRETS / name).glob("[0-9]*"), key=lambda folder: int(folder.name), reverse=True)
+
+
+def _kept(name: str, refers: tuple[str, ...] = ()) -> list[Path]:
+    """The generations that are live, on their way in, or referred to by what is live or under way on this host."""
+    texts = [*refers, *(text for release in releases() for text in release.texts())]
+    live = Release(name).generation
+
+    def needed(folder: Path) -> bool:
+        reference = re.compile(rf"{re.escape(str(folder))}(?!\d)")
+        return int(folder.name) >= live or any(map(reference.search, texts))
+
+    return [folder for folder in _generations(name) if needed(folder)]

@@ -1,0 +1,74 @@
+"""What the checks get to see."""
+
+import os
+import socket
+import subprocess
+import unittest
+from pathlib import Path
+
+import support  # first: it puts the agent on the path
+import checks
+from report import REFUSED
+from support import HostTest, at, file, shell
+
+
+class Trees(HostTest):
+    def test_sockets_and_fifos_are_left_out_of_the_copy(self):
+        os.makedirs(at("etc/app/sub"))
+        os.mkfifo(at("etc/app/sub/fifo"))
+        os.symlink("nowhere", at("etc/app/link"))
+        with socket.socket(socket.AF_UNIX) as server:
+            os.chdir(at("etc/app"))  # the path of a socket is short
+            self.addCleanup(os.chdir, "/")
+            server.bind("socket")
+        self.apply(file=[file("etc/app/a", "a")], check=[shell("look", 'test "$(cd {tree}; echo * */*)" = "a link sub */*"', tree=at("etc/app"))])
+
+
+class Units(HostTest):
+    def setUp(self):
+        super().setUp()
+        self.units, self.vendor = at("etc/systemd/system"), at("usr/lib/systemd/system")
+        self.verdict, self.staged, self.judged = "", {}, None
+        os.makedirs(self.vendor)
+        self.patch(checks, "UNITS", self.units)
+        self.patch(checks, "_UNIT_PATH", (self.units, self.vendor))
+        self.patch(checks.subprocess, "run", self.verify)
+
+    def verify(self, argv, **keys):
+        self.assertEqual(argv[:2], ["systemd-analyze", "verify"])
+        tree = Path(keys["env"]["SYSTEMD_UNIT_PATH"].rstrip(":"))
+        self.judged = sorted(os.path.basename(word) for word in argv if word.startswith("/"))
+        self.staged = {str(path.relative_to(tree)): path.read_text() for path in tree.rglob("*") if path.is_file()}
+        return subprocess.CompletedProcess(argv, int(bool(self.verdict)), "", self.verdict)
+
+    def vendors(self, name: str) -> str:
+        Path(self.vendor, name).write_text(f"vendor's {name}")
+        return f"vendor's {name}"
+
+    def test_a_drop_in_is_judged_with_the_unit_that_it_alters(self):
+        text = self.vendors("caddy.service")
+        self.apply(file=[file("etc/systemd/system/caddy.service.d/x.conf", "Nice=5")])
+        self.assertEqual((self.judged, self.staged), (["caddy.service"], {"caddy.service": text, "caddy.service.d/x.conf": "Nice=5"}))
+
+    def test_a_drop_in_that_systemd_does_not_understand_is_refused(self):
+        self.vendors("caddy.service")
+        self.verdict = "x.conf:1: Unknown key"
+        self.refused(REFUSED, "systemd refuses the unit files, nothing was changed", "Unknown key", file=[file("etc/systemd/system/caddy.service.d/x.conf", "Nixe=5")])
+
+    def test_an_instance_is_judged_as_its_template_says(self):
+        text = self.vendors("postgresql@.service")
+        self.apply(file=[file("etc/systemd/system/postgresql@17-main.service.d/x.conf", "Nice=5")])
+        self.assertEqual(self.staged["postgresql@17-main.service"], text)
+
+    def test_a_unit_of_the_manifest_is_judged_as_it_will_be(self):
+        self.vendors("app.service")
+        self.apply(file=[file("etc/systemd/system/app.service.d/x.conf", "Nice=5"), file("etc/systemd/system/app.service", "ours")])
+        self.assertEqual((self.judged, self.staged["app.service"]), (["app.service"], "ours"))
+
+    def test_a_drop_in_of_a_unit_that_is_nowhere_is_not_judged(self):
+        self.apply(file=[file("etc/systemd/system/app.service.d/x.conf", "Nice=5")])
+        self.assertIsNone(self.judged)
+
+
+if __name__ == "__main__":
+    unittest.main()
