@@ -66,7 +66,9 @@ class Release:
         write_private(self.folder / str(generation) / "left.json", json.dumps(left))
         write_private(self.folder / str(generation) / "manifest.toml", text)
         write_private(self.folder / "current", str(generation))
-        for old in sorted(g for g in self._generations() if g <= generation - KEPT_GENERATIONS):
+        # An older manifest of secrets would keep what was rotated away.
+        kept = 1 if manifests.stored(text).secret else KEPT_GENERATIONS
+        for old in sorted(g for g in self._generations() if g <= generation - kept):
             shutil.rmtree(self.folder / str(old))
 
     def _generations(self) -> list[int]:
