@@ -1,7 +1,8 @@
 import type { File, Guard, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
+import { psql } from "../host/psql.ts";
 import { containerFile, containerUnit, podFile, podUnit, QUADLETS } from "../quadlet/quadlet.ts";
-import { render } from "../render/render.ts";
+import { rendered } from "../render/render.ts";
 import type { AuthentikSettings } from "./schema.ts";
 import { dataFolder, knowsBaseUrl, usesValkey } from "./version.ts";
 
@@ -123,10 +124,9 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
     images: [imageReference(view)],
     files: [
       {
-        path: `/etc/${NAME}/${NAME}.env`,
-        mode: "0644",
-        owner: "root:root",
-        content: render("etc/authentik/authentik.env", { variables: Object.entries(environment(view)) }),
+        ...rendered(`/etc/${NAME}/${NAME}.env`, "root:root", "0644", "etc/authentik/authentik.env", {
+          variables: Object.entries(environment(view)),
+        }),
         restarts: [podUnit(NAME)],
       },
       quadlet(podFile(NAME), "etc/containers/systemd/authentik.pod", {
@@ -165,22 +165,14 @@ export function authentikSecrets(release: string, secrets: Record<string, Secret
  * A new image migrates the database at its first start, and an older one does not understand the result. So a copy is
  * made while the pod is stopped, and the way back takes it: a rename, which is quick and cannot half succeed.
  */
-function databaseGuard({ user, bin, socketDirectory }: Platform["postgres"]): Guard {
+function databaseGuard(names: Platform["postgres"]): Guard {
   const copy = `${NAME}_before_upgrade`;
   const failed = `${NAME}_failed_upgrade`;
-  const psql = [
-    `${bin}/psql`,
-    "--no-psqlrc",
-    "--quiet",
-    "--set=ON_ERROR_STOP=1",
-    `--host=${socketDirectory}`,
-    "--dbname=postgres",
-  ];
-  const sql = (...statements: string[]) => [...psql, ...statements.flatMap((statement) => ["--command", statement])];
+  const sql = (...statements: string[]) => psql(names, ...statements.flatMap((statement) => ["--command", statement]));
   return {
     name: `database ${NAME}`,
     units: [podUnit(NAME)],
-    user,
+    user: names.user,
     save: sql(
       `DROP DATABASE IF EXISTS ${failed}`,
       `DROP DATABASE IF EXISTS ${copy}`,
@@ -204,9 +196,6 @@ function databaseGuard({ user, bin, socketDirectory }: Platform["postgres"]): Gu
 }
 
 const quadlet = (name: string, template: string, view: object): File => ({
-  path: `${QUADLETS}/${name}`,
-  mode: "0644",
-  owner: "root:root",
-  content: render(template, view),
+  ...rendered(`${QUADLETS}/${name}`, "root:root", "0644", template, view),
   restarts: [podUnit(NAME)],
 });

@@ -1,6 +1,6 @@
 import type { Check, File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
-import { render } from "../render/render.ts";
+import { rendered } from "../render/render.ts";
 import type { CaddySettings, Site } from "./schema.ts";
 
 type Names = Platform["caddy"];
@@ -69,9 +69,5 @@ const handshake = (domain: string) => [
   `https://${domain}/`,
 ];
 
-const file = (path: string, template: string, view: object): File => ({
-  path,
-  mode: "0644",
-  owner: "root:root",
-  content: render(template, view),
-});
+const file = (path: string, template: string, view: object): File =>
+  rendered(path, "root:root", "0644", template, view);

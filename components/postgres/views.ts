@@ -1,7 +1,8 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
-import type { Check, File, Manifest } from "../host/manifest.ts";
+import type { Check, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
-import { render } from "../render/render.ts";
+import { psql } from "../host/psql.ts";
+import { render, rendered } from "../render/render.ts";
 import type { PostgresSettings } from "./schema.ts";
 import { RESTART_SETTINGS } from "./settings.ts";
 
@@ -21,7 +22,9 @@ export const rolesOf = ({ databases, roles }: Pick<Wishes, "databases" | "roles"
 
 /** What the package reads when it makes the cluster; checksums cannot be switched on later without a stop. */
 export const clusterDefaults = (names: Names): Manifest => ({
-  files: [file(names.clusterDefaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {})],
+  files: [
+    rendered(names.clusterDefaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {}),
+  ],
 });
 
 /** PostgreSQL as it should be on the host. */
@@ -44,7 +47,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
     directories: [{ path: `${config}/hba.d`, mode: "0750", owner }],
     files: [
       {
-        ...file(
+        ...rendered(
           `${config}/conf.d/gatehouse-restart.conf`,
           owner,
           "0640",
@@ -57,7 +60,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         restarts: [unit],
       },
       {
-        ...file(
+        ...rendered(
           `${config}/conf.d/gatehouse-reload.conf`,
           owner,
           "0640",
@@ -69,11 +72,11 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         reloads: [unit],
       },
       {
-        ...file(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/17/main/pg_hba.conf", { user, logins }),
+        ...rendered(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/17/main/pg_hba.conf", { user, logins }),
         reloads: [unit],
       },
       {
-        ...file(names.tmpfiles, "root:root", "0644", "etc/tmpfiles.d/postgresql-common.conf", {
+        ...rendered(names.tmpfiles, "root:root", "0644", "etc/tmpfiles.d/postgresql-common.conf", {
           ...socket,
           user,
           group: clientsGroup,
@@ -87,12 +90,12 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
       {
         name: "roles and databases",
         user,
-        exec: psql(names),
+        exec: psql(names, "--file", "-"),
         stdin: render("sql/roles.sql", { roles: rolesOf(wishes), databases }),
       },
     ],
     // The unit's start proves nothing on Debian, which ignores how pg_ctlcluster ends.
-    probes: [{ name: "PostgreSQL answers on its socket", user, exec: [...psql(names).slice(0, -2), "-c", "SELECT 1"] }],
+    probes: [{ name: "PostgreSQL answers on its socket", user, exec: psql(names, "--command", "SELECT 1") }],
   };
 }
 
@@ -102,7 +105,7 @@ export const passwordsManifest = (names: Names, verifiers: Record<string, string
     {
       name: "passwords",
       user: names.user,
-      exec: psql(names),
+      exec: psql(names, "--file", "-"),
       stdin: render("sql/passwords.sql", {
         roles: Object.entries(verifiers).map(([name, verifier]) => ({ name, verifier })),
       }),
@@ -158,21 +161,3 @@ function scratchInstance({ user, bin, config }: Names): Check {
     ready: [`${bin}/pg_isready`, "--quiet", "--host={scratch}"],
   };
 }
-
-const psql = ({ bin, socketDirectory }: Names) => [
-  `${bin}/psql`,
-  "--no-psqlrc",
-  "--quiet",
-  "--set=ON_ERROR_STOP=1",
-  `--host=${socketDirectory}`,
-  "--dbname=postgres",
-  "--file",
-  "-",
-];
-
-const file = (path: string, owner: string, mode: string, template: string, view: object): File => ({
-  path,
-  mode,
-  owner,
-  content: render(template, view),
-});

@@ -27,3 +27,11 @@ export function render(template: string, view: object): string {
     throw new Error(`template ${template}: ${(error as Error).message.replace(/^\(unknown path\)\s*/, "").trim()}`);
   }
 }
+
+/** A file on the host, rendered from a template: ready to be given what a change of it restarts or reloads. */
+export const rendered = (path: string, owner: string, mode: string, template: string, view: object) => ({
+  path,
+  mode,
+  owner,
+  content: render(template, view),
+});

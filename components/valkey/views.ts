@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Check, File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
-import { render } from "../render/render.ts";
+import { rendered } from "../render/render.ts";
 
 type Names = Platform["valkey"];
 
@@ -62,7 +62,7 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
     directories: [config, names.data, names.log].map((path) => ({ path, mode: "0700", owner })),
     files: [
       {
-        ...file(`${config}/valkey.conf`, owner, "0600", "etc/valkey/valkey.conf", {
+        ...rendered(`${config}/valkey.conf`, owner, "0600", "etc/valkey/valkey.conf", {
           socket,
           data: names.data,
           acl: `${config}/users.acl`,
@@ -72,13 +72,13 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
         restarts: [unit],
       },
       {
-        ...file(`${config}/users.acl`, owner, "0600", "etc/valkey/users.acl", {
+        ...rendered(`${config}/users.acl`, owner, "0600", "etc/valkey/users.acl", {
           users: users.map(({ name, rules }) => ({ name, rules, hashes: `{{secrets ${secretsOf(name)}/hash}}` })),
         }),
         reloads: [unit],
       },
       {
-        ...file(
+        ...rendered(
           `/etc/systemd/system/${unit}.d/gatehouse.conf`,
           "root:root",
           "0644",
@@ -91,22 +91,28 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
         restarts: [unit],
       },
       {
-        ...file(`${libexec}/valkey-reload`, "root:root", "0755", "usr/local/libexec/gatehouse/valkey-reload", {
+        ...rendered(`${libexec}/valkey-reload`, "root:root", "0755", "usr/local/libexec/gatehouse/valkey-reload", {
           socket,
           user: AGENT_USER,
           passwords: `${secretsFolder(secretsOf(AGENT_USER), "*")}/password`,
         }),
       },
       {
-        ...file(`${libexec}/valkey-socket-fix`, "root:root", "0755", "usr/local/libexec/gatehouse/valkey-socket-fix", {
-          directory: names.socketDirectory,
-          socket,
-          group: view.clientsGroup,
-        }),
+        ...rendered(
+          `${libexec}/valkey-socket-fix`,
+          "root:root",
+          "0755",
+          "usr/local/libexec/gatehouse/valkey-socket-fix",
+          {
+            directory: names.socketDirectory,
+            socket,
+            group: view.clientsGroup,
+          },
+        ),
         restarts: ["valkey-socket-fix.service"],
       },
       {
-        ...file(
+        ...rendered(
           "/etc/systemd/system/valkey-socket-fix.service",
           "root:root",
           "0644",
@@ -157,10 +163,3 @@ function scratchServer({ config, user }: Names, group: string): Check {
     ready: ["valkey-cli", "-s", "{scratch}/valkey.sock", "ping"],
   };
 }
-
-const file = (path: string, owner: string, mode: string, template: string, view: object): File => ({
-  path,
-  mode,
-  owner,
-  content: render(template, view),
-});
