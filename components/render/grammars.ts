@@ -16,10 +16,13 @@ const text = (value: unknown): string => {
 function oneLine(grammar: string, value: unknown): string {
   const line = text(value);
   if (/\p{Cc}/u.test(line)) throw new Unsayable(grammar, line, "it holds a line break or another control character");
+  // Half a surrogate pair would be written as another character; systemd drops a line with a noncharacter in it.
+  if (/[\p{Cs}\p{Noncharacter_Code_Point}]/u.test(line))
+    throw new Unsayable(grammar, line, "it holds a code point that is no character");
   return line;
 }
 
-/** A value after `Key=` in a systemd or Quadlet unit: `%` starts a specifier, a final backslash continues the line. */
+/** A value after `Key=` in a systemd unit: `%` starts a specifier, a final backslash continues the line. */
 export function unit(value: unknown): string {
   const line = oneLine("a unit file", value);
   if (line !== line.trim()) throw new Unsayable("a unit file", line, "blanks at its ends would be lost");
@@ -27,16 +30,25 @@ export function unit(value: unknown): string {
   return line.replaceAll("%", "%%");
 }
 
-/** One word of a list of words in a unit, such as `Environment=`: quoted, with backslashes kept. */
+/** A value after `Key=` in Quadlet's own sections: it ends up in `ExecStart=`, where `$` starts a variable as well. */
+export function quadlet(value: unknown): string {
+  const line = unit(value);
+  // It does so for keys with one value and not for lists of words, and which key it is is not known here.
+  if (/^"|"$/.test(line))
+    throw new Unsayable("a unit file", text(value), "Podman may take double quotes off its ends; single quotes stay");
+  return line.replaceAll("$", () => "$$");
+}
+
+/** One word of a list of words in a systemd unit, such as `Environment=`: quoted, with backslashes kept. */
 export function unitWord(value: unknown): string {
   const word = oneLine("a unit file", value).replaceAll("%", "%%");
   return `"${word.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
 
-/** A value in an env file as Podman reads it: the rest of the line, quotes included. */
+/** A value in an env file as Podman reads it: the rest of the line, blanks and quotes included. */
 export function envFile(value: unknown): string {
   const line = oneLine("an env file", value);
-  if (line !== line.trim()) throw new Unsayable("an env file", line, "blanks at its ends would be lost");
+  if (Buffer.byteLength(line) > 60_000) throw new Unsayable("an env file", line, "Podman reads lines below 64 KiB");
   return line;
 }
 
@@ -47,12 +59,20 @@ export const postgresSetting = (value: unknown): string =>
 /** A name in pg_hba.conf; quoted, so that no name is a keyword such as `all`. */
 export function hbaName(value: unknown): string {
   const name = oneLine("pg_hba.conf", value);
-  if (/["\\]/.test(name)) throw new Unsayable("pg_hba.conf", name, "it has no way to write a quote or a backslash");
-  return `"${name}"`;
+  if (name.startsWith("/"))
+    throw new Unsayable("pg_hba.conf", name, "a slash at its start makes it a pattern, even in quotes");
+  return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** An SQL identifier. */
-export const sqlName = (value: unknown): string => `"${oneLine("SQL", value).replaceAll('"', '""')}"`;
+/** The name of a role or a database in SQL. */
+export function sqlName(value: unknown): string {
+  const name = oneLine("SQL", value);
+  const bytes = Buffer.byteLength(name);
+  if (bytes === 0 || bytes > 63) throw new Unsayable("SQL", name, `a name has 1 to 63 bytes, and this one ${bytes}`);
+  if (name === "public" || name === "none")
+    throw new Unsayable("SQL", name, "where a role is expected it is a keyword, even in quotes");
+  return `"${name.replaceAll('"', '""')}"`;
+}
 
 /** An SQL string, safe under any `standard_conforming_strings`. */
 export const sqlText = (value: unknown): string =>
@@ -61,10 +81,13 @@ export const sqlText = (value: unknown): string =>
 /** A value in valkey.conf: double quotes with C escapes. */
 export const valkeySetting = (value: unknown): string => `"${oneLine("valkey.conf", value).replace(/["\\]/g, "\\$&")}"`;
 
-/** One token of a Caddyfile. A brace could open a block or a placeholder, so it is refused. */
+/**
+ * One token of a Caddyfile. Backticks keep all that is between them, unlike double quotes, in which not every backslash
+ * can be written. A brace could open a block or a placeholder, so it is refused.
+ */
 export function caddy(value: unknown): string {
   const token = oneLine("a Caddyfile", value);
   if (/[{}`]/.test(token))
     throw new Unsayable("a Caddyfile", token, "braces and backticks have a meaning of their own there");
-  return /^[\w./:*@+-]+$/.test(token) ? token : `"${token.replace(/["\\]/g, "\\$&")}"`;
+  return /^[\w./:*@+-]+$/.test(token) ? token : `\`${token}\``;
 }

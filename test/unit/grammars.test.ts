@@ -17,6 +17,14 @@ const WRITTEN: Record<Grammar, Rows> = {
     ["50%", "50%%"],
     ["%h/%%", "%%h/%%%%"],
     ["münchen €", "münchen €"],
+    ["$HOME", "$HOME"],
+  ],
+  quadlet: [
+    ["journald", "journald"],
+    ["", ""],
+    ["50%", "50%%"],
+    ["$HOME costs $$", "$$HOME costs $$$$"],
+    ["'a \"b\" c'", "'a \"b\" c'"],
   ],
   unitWord: [
     ["A=b", '"A=b"'],
@@ -24,12 +32,14 @@ const WRITTEN: Record<Grammar, Rows> = {
     ['a "b"', '"a \\"b\\""'],
     ["back\\slash\\", '"back\\\\slash\\\\"'],
     ["50%", '"50%%"'],
+    ["$HOME", '"$HOME"'],
   ],
   envFile: [
     ["/run/postgresql", "/run/postgresql"],
     [5432, "5432"],
     [false, "false"],
     ['"quotes" stay \\ % # $', '"quotes" stay \\ % # $'],
+    [" blanks stay ", " blanks stay "],
   ],
   postgresSetting: [
     [200, "'200'"],
@@ -43,10 +53,12 @@ const WRITTEN: Record<Grammar, Rows> = {
     ["grafana", '"grafana"'],
     ["all", '"all"'],
     ["+group", '"+group"'],
+    ['a"b\\', '"a""b\\"'],
   ],
   sqlName: [
     ["grafana", '"grafana"'],
     ['a"; DROP ROLE b; --', '"a""; DROP ROLE b; --"'],
+    ["n".repeat(63), `"${"n".repeat(63)}"`],
   ],
   sqlText: [
     ["grafana", "E'grafana'"],
@@ -63,15 +75,16 @@ const WRITTEN: Record<Grammar, Rows> = {
     ["auth.example.org", "auth.example.org"],
     ["127.0.0.1:9000", "127.0.0.1:9000"],
     ["ops+acme@example.org", "ops+acme@example.org"],
-    ["two words", '"two words"'],
-    ['a "b" \\', '"a \\"b\\" \\\\"'],
-    ["", '""'],
-    ["# no comment", '"# no comment"'],
+    ["two words", "`two words`"],
+    ['a "b" \\', '`a "b" \\`'],
+    ["", "``"],
+    ["# no comment", "`# no comment`"],
   ],
 };
 
 const NAMES: Record<Grammar, string> = {
   unit: "a unit file",
+  quadlet: "a unit file",
   unitWord: "a unit file",
   envFile: "an env file",
   postgresSetting: "postgresql.conf",
@@ -106,6 +119,15 @@ for (const [grammar, rows] of Object.entries(WRITTEN) as [Grammar, Rows][])
     });
 
     test.each([
+      ["a\ud83d", "half a surrogate pair"],
+      ["a\uffff", "a noncharacter"],
+      ["a\u{1fffe}", "a noncharacter of another plane"],
+    ])("refuses %j, which holds %s", (value) => {
+      const refusal = `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: it holds a code point that is no character`;
+      expect(() => encode(value)).toThrow(new Error(refusal));
+    });
+
+    test.each([
       [undefined, "a undefined"],
       [null, "a null"],
       [{ a: 1 }, "a object"],
@@ -119,10 +141,16 @@ const REFUSED: readonly (readonly [Grammar, string, string])[] = [
   ["unit", "ends with \\", "a backslash at its end would join the next line"],
   ["unit", " before", "blanks at its ends would be lost"],
   ["unit", "after ", "blanks at its ends would be lost"],
-  ["envFile", " before", "blanks at its ends would be lost"],
-  ["envFile", "after ", "blanks at its ends would be lost"],
-  ["hbaName", 'a"b', "it has no way to write a quote or a backslash"],
-  ["hbaName", "a\\b", "it has no way to write a quote or a backslash"],
+  ["quadlet", "ends with \\", "a backslash at its end would join the next line"],
+  ["quadlet", " before", "blanks at its ends would be lost"],
+  ["quadlet", '"50%', "Podman may take double quotes off its ends; single quotes stay"],
+  ["quadlet", 'say "yes"', "Podman may take double quotes off its ends; single quotes stay"],
+  ["envFile", "x".repeat(60_001), "Podman reads lines below 64 KiB"],
+  ["hbaName", "/.*", "a slash at its start makes it a pattern, even in quotes"],
+  ["sqlName", "", "a name has 1 to 63 bytes, and this one 0"],
+  ["sqlName", "ü".repeat(32), "a name has 1 to 63 bytes, and this one 64"],
+  ["sqlName", "public", "where a role is expected it is a keyword, even in quotes"],
+  ["sqlName", "none", "where a role is expected it is a keyword, even in quotes"],
   ["caddy", "{env.SECRET}", "braces and backticks have a meaning of their own there"],
   ["caddy", "a}", "braces and backticks have a meaning of their own there"],
   ["caddy", "`raw`", "braces and backticks have a meaning of their own there"],

@@ -1,0 +1,224 @@
+// Releases that are cut short: the agent killed, the plug pulled, the disk full, the connection lost. On a host of its
+// own, with one small release that is handed to the agent directly. With GATEHOUSE_EXHAUSTIVE=1 every point, five times.
+import { spawn } from "node:child_process";
+import { dirname } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { installation } from "../../components/host/agent.ts";
+import { type Manifest, manifestDocument } from "../../components/host/manifest.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
+import { Lab, type Ran, run } from "./support/lab.ts";
+
+const EXHAUSTIVE = process.env.GATEHOUSE_EXHAUSTIVE === "1";
+const ROUNDS = EXHAUSTIVE ? 5 : 1;
+
+/** In the order in which a release passes them. A test of the agent holds its own list to what an apply passes. */
+const POINTS = [
+  "received",
+  "locked",
+  "planned",
+  "fetched",
+  "checked",
+  "claimed",
+  "saved",
+  "snapshot",
+  "recorded",
+  "swapped",
+  "swapped.2",
+  "swapped.3",
+  "swapped.4",
+  "reloaded",
+  "enqueued",
+  "started",
+  "stepped",
+  "probed",
+  "committed",
+  "pruned",
+] as const;
+type Point = (typeof POINTS)[number];
+const DONE: readonly Point[] = ["committed", "pruned"];
+
+let lab: Lab;
+let word = "one";
+
+/** Every file carries the word; one file is there with an even word only. The unit runs with the word that it read. */
+const generation = (which: string, more: Partial<Manifest> = {}): string => {
+  const restarts = ["crash.service"];
+  const unit = `[Unit]
+Description=crash ${which}
+[Service]
+ExecStart=/bin/sh -c 'cp /etc/crash/first /run/crash.word; exec sleep infinity'
+[Install]
+WantedBy=multi-user.target
+`;
+  const files = [
+    { path: "/etc/crash/first", content: which },
+    { path: "/etc/systemd/system/crash.service", content: unit },
+    { path: "/etc/crash/second", content: which },
+    { path: `/etc/crash/only-${which}`, content: which },
+  ];
+  return manifestDocument("crash", "test/crashes/crash", false, {
+    deadline: 10,
+    files: files.map((file) => ({ mode: "0644", owner: "root:root", restarts, ...file })),
+    units: [{ name: "crash.service", enabled: true }],
+    steps: [{ name: "step", exec: ["true"] }],
+    probes: [{ name: "it read the word", exec: ["grep", "-qx", which, "/run/crash.word"] }],
+    ...more,
+  });
+};
+
+const ssh = (command: string) => ["-F", `${dirname(lab.keyFile)}/ssh_config`, "lab", command];
+const APPLY = "gatehouse release crash --due test/0";
+
+/** An apply of `document`, as if the fault were built in. */
+async function apply(document: string, fault = ""): Promise<Ran> {
+  if (fault !== "") await lab.sh(`systemctl set-environment GATEHOUSE_FAULT=${fault}`);
+  const ran = await run("ssh", ssh(APPLY), { input: document });
+  if (fault !== "") await lab.sh("systemctl unset-environment GATEHOUSE_FAULT");
+  return ran;
+}
+
+async function applied(which: string): Promise<void> {
+  const { status, text } = await apply(generation(which));
+  expect(status, text).toBe(0);
+  word = which;
+}
+
+/** The words of the live tree, of the unit that systemd knows, and of the process that runs. */
+const look = () =>
+  lab.sh(
+    "cd /etc/crash && echo $(ls only-* | tr '\\n' ' ') $(cat first) $(cat second) $(systemctl show -P Description crash.service) " +
+      "$(systemctl is-active crash.service) $(systemctl is-enabled crash.service) $(cat /run/crash.word) " +
+      "$(test -e /var/lib/gatehouse/releases/crash/transaction.json && echo interrupted)",
+  );
+const whole = (which: string) => `only-${which} ${which} ${which} crash ${which} active enabled ${which}`;
+
+const other = () => (word === "one" ? "two" : "one");
+
+/** What must be live after an interruption at a point and the way back. */
+const after = (point: Point) => (DONE.includes(point) ? other() : word);
+
+beforeAll(async () => {
+  lab = await Lab.create("crashes");
+  const { status, text } = await run("ssh", ssh("sh -s -- crashes"), {
+    input: installation({ platform: debian, gids: {} }),
+  });
+  expect(status, text).toBe(0);
+  await applied(word);
+});
+afterAll(async () => {
+  await lab.destroy();
+});
+afterEach(async () => {
+  await lab.sh("systemctl unset-environment GATEHOUSE_FAULT");
+});
+
+test("the units that recover at boot are enabled, cost nothing now, and installing them again changes nothing", async () => {
+  const units = ["gatehouse-recover.service", "gatehouse-recovered.service"];
+  expect(await lab.sh(`systemctl is-enabled ${units.join(" ")}`)).toBe("enabled\nenabled");
+  expect(await lab.sh(`systemd-analyze verify ${units.join(" ")} 2>&1`)).toBe("");
+  const reloads = () =>
+    lab.sh("systemctl show -P UnitsLoadTimestampMonotonic; stat -c %Y.%i /etc/systemd/system/gatehouse-*");
+  const before = await reloads();
+  const again = installation({ platform: debian, gids: {} });
+  expect((await run("ssh", ssh("sh -s -- crashes"), { input: again })).status).toBe(0);
+  expect(await reloads()).toBe(before);
+});
+
+describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", () => {
+  test.each(POINTS)("killed at %s, the next apply converges", async (point) => {
+    const next = other();
+    const { status } = await apply(generation(next), `${point}:kill`);
+    expect(status).not.toBe(0);
+    await applied(next);
+    expect(await look()).toBe(whole(next));
+  });
+
+  test.each(EXHAUSTIVE ? POINTS : (["saved", "swapped.2", "enqueued", "committed"] as const))(
+    "killed at %s, `gatehouse recover` leaves one whole generation",
+    async (point) => {
+      const kept = after(point);
+      await apply(generation(other()), `${point}:kill`);
+      const { status, text } = await run("ssh", ssh("gatehouse recover"));
+      expect(status, text).toBe(0);
+      expect(text).toContain('{"recovered": ["crash"]}');
+      expect(await look()).toBe(whole(kept));
+      word = kept;
+    },
+  );
+
+  test.each(POINTS)("with a full disk at %s it says so, and one whole generation is live", async (point) => {
+    const kept = after(point);
+    const { status, text } = await apply(generation(other()), `${point}:full`);
+    expect(status).not.toBe(0);
+    expect(text).toMatch(/No space left on device/);
+    expect((await look()).replace(/ interrupted$/, "")).toBe(whole(kept));
+    word = kept;
+  });
+
+  test.each(EXHAUSTIVE ? POINTS : (["swapped.2", "enqueued", "committed"] as const))(
+    "with the plug pulled at %s, the host boots with one whole generation that runs, before any apply (H16)",
+    async (point) => {
+      const kept = after(point);
+      await lab.sh(`systemctl set-environment GATEHOUSE_FAULT=${point}:wait`);
+      const client = spawn("ssh", ssh(APPLY));
+      client.stdin.end(generation(other()));
+      await new Promise<void>((resolve) =>
+        client.stdout.on("data", (text) => /waiting at/.test(`${text}`) && resolve()),
+      );
+      await lab.reboot({ hard: true });
+      client.kill("SIGKILL");
+      expect(await look()).toBe(whole(kept));
+      expect(await lab.sh("systemctl --failed --no-legend")).toBe("");
+      const told = await lab.sh("journalctl --boot --output=cat --unit=gatehouse-recover --unit=gatehouse-recovered");
+      expect(told).toMatch(DONE.includes(point) ? /is live/ : /is back and healthy/);
+      word = kept;
+      const { status, text } = await apply(generation(other()));
+      expect(status, text).toBe(0);
+      expect(text).not.toContain("interrupted");
+      word = other();
+    },
+  );
+});
+
+test("a state directory that is really full changes nothing, and says so", async () => {
+  // The state as it is, on a small disk of its own which something else has filled.
+  await lab.sh(
+    "cp -a /var/lib/gatehouse /root/state && mount -t tmpfs -o size=1m,mode=0711 tmpfs /var/lib/gatehouse && " +
+      "cp -a /root/state/. /var/lib/gatehouse/ && { cat /dev/zero >/var/lib/gatehouse/filled 2>/dev/null || true; }",
+  );
+  const full = await apply(generation(other()));
+  expect(full.status).not.toBe(0);
+  expect(full.text).toMatch(/No space left on device/);
+  expect(await look()).toBe(whole(word));
+  await lab.sh("rm /var/lib/gatehouse/filled");
+  await applied(other());
+  expect(await look()).toBe(whole(word));
+  await lab.sh(
+    "cp -a /var/lib/gatehouse/. /root/state/ && umount /var/lib/gatehouse && cp -a /root/state/. /var/lib/gatehouse/",
+  );
+});
+
+test("an SSH connection that is cut in the middle does not end the apply", async () => {
+  const next = other();
+  const client = spawn("ssh", ssh(APPLY));
+  client.stdin.end(generation(next, { steps: [{ name: "slow", exec: ["sleep", "1"] }] }));
+  await new Promise<void>((resolve) => client.stderr.on("data", (text) => /step slow/.test(`${text}`) && resolve()));
+  client.kill("SIGKILL");
+  await lab.sh(
+    "until cat /var/lib/gatehouse/items/release-crash.json | grep -q '\"changed\"' && ! ls /var/lib/gatehouse/releases/*/transaction.json 2>/dev/null; do sleep 0.1; done",
+  );
+  word = next;
+  expect(await look()).toBe(whole(next));
+});
+
+test("of two applies at once the second waits, names the first, and both succeed", async () => {
+  const next = other();
+  const document = generation(next, { steps: [{ name: "slow", exec: ["sleep", "1"] }] });
+  const both = await Promise.all([apply(document), apply(document)]);
+  for (const { status, text } of both) expect(status, text).toBe(0);
+  const told = both.map(({ text }) => text).join("");
+  expect(told.match(/waiting for apply of release crash \(process \d+\), which holds release-crash/g)).toHaveLength(1);
+  expect(told.match(/release crash is as wanted/g)).toHaveLength(1);
+  word = next;
+  expect(await look()).toBe(whole(next));
+});
