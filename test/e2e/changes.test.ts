@@ -182,3 +182,26 @@ test("a host that was set back to an older snapshot of its disk gets the change 
   expect(await lab.sh("cat /etc/caddy/sites/extra.caddy")).toBe(changed);
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
+
+test("a generation taken back by hand is told by the next preview, and put right by the next `up`", async () => {
+  const path = "/etc/caddy/sites/extra.caddy";
+  const wanted = await lab.sh(`cat ${path}`);
+  Object.assign(stack.settings.caddy, { sites: { extra: site("header X-Line three") } });
+  await stack.up();
+  await lab.sh("gatehouse rollback site-extra");
+  expect(await lab.sh(`cat ${path}`)).toBe(wanted);
+  expect((await stack.preview()).text).toMatch(/changed on the host: .*rolled back by hand to generation \d+/);
+  expect((await stack.up()).status).toBe(0);
+  expect(await lab.sh(`cat ${path}`)).toContain("X-Line three");
+  expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+});
+
+test("on the host `gatehouse` tells that all is well, and finds a file that nobody put there", async () => {
+  expect((await lab.try("gatehouse status")).status).toBe(0);
+  expect((await lab.try("gatehouse verify")).text).toMatch(/^clean: \d+ items/);
+  await lab.sh("printf '[Container]\\nImage=x\\n' >/etc/containers/systemd/stranger.container");
+  const found = await lab.try("gatehouse verify --json");
+  await lab.sh("rm /etc/containers/systemd/stranger.container");
+  expect(found.status).toBe(3);
+  expect(found.text).toContain("/etc/containers/systemd/stranger.container");
+});
