@@ -5,6 +5,9 @@ import type { Platform } from "./platforms/platform.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
 const AGENT = here("../../templates/usr/local/lib/gatehouse/agent/");
+const UNITS = here("../../templates/etc/systemd/system/");
+/** What finishes or undoes an interrupted release at boot: before the units of releases start, and after. */
+const RECOVERY = ["gatehouse-recover.service", "gatehouse-recovered.service"];
 
 /** What the configuration takes for granted about a host. */
 export interface Expectations {
@@ -23,8 +26,10 @@ ${readFileSync(here("preflight.sh"), "utf8")}`;
 /** Shell that installs the agent; its argument names the host from then on. Nothing of it runs before its last line has arrived. */
 export function installation(expectations: Expectations): string {
   const names = readdirSync(AGENT).filter((name) => name.endsWith(".py"));
-  const files = Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, AGENT), "utf8")]));
-  const body = JSON.stringify(JSON.stringify({ protocol: PROTOCOL, files }));
+  const texts = (folder: URL, names: readonly string[]) =>
+    Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, folder), "utf8")]));
+  const agent = { protocol: PROTOCOL, files: texts(AGENT, names), units: texts(UNITS, RECOVERY) };
+  const body = JSON.stringify(JSON.stringify(agent));
   return whole(`${preflight(expectations)}
 exec python3 - "$1" <<'PYTHON'
 ${readFileSync(here("install.py"), "utf8")}

@@ -1,17 +1,18 @@
 """Puts the agent's files in place as one new folder and then points at it: a running agent never sees a mixture."""
 
 import compileall
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import secrets
 import shutil
+import subprocess
 import sys
 
 ROOT = pathlib.Path("/usr/local/lib/gatehouse")
-
-
+UNITS = pathlib.Path("/etc/systemd/system")
 STATE = pathlib.Path("/var/lib/gatehouse")
 COMMAND = """#!/bin/sh
 [ "$(id -u)" = 0 ] || exec sudo -n "$0" "$@"
@@ -27,7 +28,8 @@ def install(agent: dict, machine: str) -> None:
                  "another stack uses a newer gatehouse here; update this program to the same version")
     body = json.dumps(agent, sort_keys=True).encode()
     folder = ROOT / hashlib.sha256(body).hexdigest()[:16]
-    if not folder.exists():
+    new = not folder.exists()
+    if new:
         fresh = ROOT / ".new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
@@ -48,10 +50,32 @@ def install(agent: dict, machine: str) -> None:
         name.write_text(machine)
     elif not name.exists():
         name.write_text(secrets.token_hex(6))
+    install_units(agent["units"])
+    if new:
+        os.sync()  # a power cut during the first apply needs all of this at the next boot
     for other in ROOT.iterdir():
         if other.is_dir() and not other.is_symlink() and other != folder:
             shutil.rmtree(other)
     print(json.dumps({"agent": folder.name}))
+
+
+def install_units(units: dict[str, str]) -> None:
+    """They run at the next boot; until then the next apply does what they would."""
+    changed = [name for name, text in units.items() if not (UNITS / name).exists() or (UNITS / name).read_text() != text]
+    disabled = [name for name in units if subprocess.run(["systemctl", "is-enabled", "--quiet", name], stderr=subprocess.DEVNULL).returncode]
+    if not changed and not disabled:
+        return
+    locks = STATE / "locks"
+    locks.mkdir(mode=0o700, exist_ok=True)
+    with open(locks / "host", "a") as lock:  # which releases hold while they make systemd reload
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in changed:
+            fresh = UNITS / f".{name}.new"
+            fresh.write_text(units[name])
+            fresh.chmod(0o644)
+            fresh.rename(UNITS / name)
+        subprocess.run(["systemctl", "--quiet", "--no-reload", "enable", *units], check=True)
+        subprocess.run(["systemctl", "daemon-reload"], check=True)
 
 
 def point(link: pathlib.Path, target: str) -> None:

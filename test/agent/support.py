@@ -33,6 +33,7 @@ import report  # noqa: E402
 import store  # noqa: E402
 import transaction  # noqa: E402
 import units  # noqa: E402
+from document import sealed  # noqa: E402, F401
 
 sync_directory = store.sync_directory
 
@@ -50,6 +51,7 @@ class Systemd:
         self.broken = lambda unit: False  # whether a unit fails to start
         self.dependents = {}  # unit -> those that stop and restart with it
         self.reads, self.loaded = {}, {}
+        self.state = "running"
 
     def do(self, verb: str, unit: str = "") -> bool:
         self.log.append(f"{verb} {unit}".strip())
@@ -83,6 +85,8 @@ class Systemd:
             out = "\n".join("".join(f"{key}={value}\n" for key, value in self._properties(u).items()) for u in names)
         elif verb == "is-enabled":
             status = int(names[0] not in self.enabled)
+        elif verb == "is-system-running":
+            out = f"{self.state}\n"
         else:
             self.log.append(" ".join((verb, *names)))
             if verb == "enable":

@@ -8,6 +8,7 @@ from unittest import mock
 import support  # first: it puts the agent on the path
 import back
 import files
+import recovery
 import removal
 import transaction
 from store import Release
@@ -126,6 +127,23 @@ class Interruption(HostTest):
         self.apply(**new())
         self.stands_as(new())
         self.assertIn("generation 1 is back but not healthy", "".join(self.said))
+
+    def test_after_a_kill_at_any_point_a_boot_leaves_one_whole_generation_that_runs(self):
+        def check():
+            self.systemd.state = "initializing"
+            self.systemd.active, self.systemd.loaded = set(), {}
+            recovery.recover()
+            self.systemd.state = "starting"
+            for name in sorted(self.systemd.enabled):
+                self.systemd.do("start", name)
+            recovery.recover()
+            keys = new() if Release("app").generation == 2 else old()
+            self.assertFalse(Release("app").record.exists())
+            self.assertEqual({os.path.relpath(f["path"], support.TREE): f["content"] for f in keys["file"]},
+                             {path: entry[0].decode() for path, entry in tree().items()})
+            self.assertEqual(self.systemd.loaded["app.service"], files.look(at("etc/app.conf")).data)
+
+        self.killed_everywhere(lambda: self.apply(**new()), lambda: self.apply(**old()), check)
 
     def test_a_killed_removal_is_finished_by_the_next_one(self):
         def prepare():

@@ -1,8 +1,9 @@
 // Releases that are cut short: the agent killed, the plug pulled, the disk full, the connection lost. On a host of its
 // own, with one small release that is handed to the agent directly. With GATEHOUSE_EXHAUSTIVE=1 every point, five times.
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { installation } from "../../components/host/agent.ts";
 import { type Manifest, manifestDocument } from "../../components/host/manifest.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
@@ -11,7 +12,7 @@ import { Lab, type Ran, run } from "./support/lab.ts";
 const EXHAUSTIVE = process.env.GATEHOUSE_EXHAUSTIVE === "1";
 const ROUNDS = EXHAUSTIVE ? 5 : 1;
 
-/** In the order in which a release passes them. A test of the agent holds its own list to what an apply passes. */
+/** Those of the agent's faults.py, in the order in which a release passes them. */
 const POINTS = [
   "received",
   "locked",
@@ -35,46 +36,54 @@ const POINTS = [
   "pruned",
 ] as const;
 type Point = (typeof POINTS)[number];
+/** Those points on an everyday run, all of them on an exhaustive one. */
+const some = (...points: Point[]): readonly Point[] => (EXHAUSTIVE ? POINTS : points);
 const DONE: readonly Point[] = ["committed", "pruned"];
+/** Before an apply notes what it is about to do, and after it has no need to. */
+const UNRECORDED: readonly Point[] = ["received", "locked", "planned", "fetched", "checked", "pruned"];
 
 let lab: Lab;
 let word = "one";
 
-/** Every file carries the word; one file is there with an even word only. The unit runs with the word that it read. */
+/** Every file carries the word, two have it in their name. The unit runs with the word that it read; another one, which
+ * only this generation has, is enabled with it. */
 const generation = (which: string, more: Partial<Manifest> = {}): string => {
   const restarts = ["crash.service"];
-  const unit = `[Unit]
-Description=crash ${which}
-[Service]
-ExecStart=/bin/sh -c 'cp /etc/crash/first /run/crash.word; exec sleep infinity'
-[Install]
-WantedBy=multi-user.target
-`;
+  const crash = unit(`crash ${which}`, "cp /etc/crash/first /run/crash.word; exec sleep infinity");
   const files = [
     { path: "/etc/crash/first", content: which },
-    { path: "/etc/systemd/system/crash.service", content: unit },
+    { path: "/etc/systemd/system/crash.service", content: crash },
     { path: "/etc/crash/second", content: which },
     { path: `/etc/crash/only-${which}`, content: which },
+    { path: `/etc/systemd/system/only-${which}.service`, content: unit(`only ${which}`, "exec sleep infinity") },
   ];
   return manifestDocument("crash", "test/crashes/crash", false, {
     deadline: 10,
     files: files.map((file) => ({ mode: "0644", owner: "root:root", restarts, ...file })),
-    units: [{ name: "crash.service", enabled: true }],
+    units: ["crash", `only-${which}`].map((name) => ({ name: `${name}.service`, enabled: true })),
     steps: [{ name: "step", exec: ["true"] }],
     probes: [{ name: "it read the word", exec: ["grep", "-qx", which, "/run/crash.word"] }],
     ...more,
   });
 };
 
+const unit = (description: string, script: string) => `[Unit]
+Description=${description}
+StartLimitIntervalSec=0
+[Service]
+ExecStart=/bin/sh -c '${script}'
+[Install]
+WantedBy=multi-user.target
+`;
+
 const ssh = (command: string) => ["-F", `${dirname(lab.keyFile)}/ssh_config`, "lab", command];
 const APPLY = "gatehouse release crash --due test/0";
 
 /** An apply of `document`, as if the fault were built in. */
-async function apply(document: string, fault = ""): Promise<Ran> {
-  if (fault !== "") await lab.sh(`systemctl set-environment GATEHOUSE_FAULT=${fault}`);
-  const ran = await run("ssh", ssh(APPLY), { input: document });
-  if (fault !== "") await lab.sh("systemctl unset-environment GATEHOUSE_FAULT");
-  return ran;
+function apply(document: string, fault?: string): Promise<Ran> {
+  const set = `systemctl set-environment GATEHOUSE_FAULT=${fault} && ${APPLY}; status=$?`;
+  const command = fault ? `${set}; systemctl unset-environment GATEHOUSE_FAULT; exit $status` : APPLY;
+  return run("ssh", ssh(command), { input: document });
 }
 
 async function applied(which: string): Promise<void> {
@@ -83,19 +92,31 @@ async function applied(which: string): Promise<void> {
   word = which;
 }
 
-/** The words of the live tree, of the unit that systemd knows, and of the process that runs. */
+/** The words of the live tree, of the units that systemd knows, and of the process that runs. */
 const look = () =>
   lab.sh(
     "cd /etc/crash && echo $(ls only-* | tr '\\n' ' ') $(cat first) $(cat second) $(systemctl show -P Description crash.service) " +
       "$(systemctl is-active crash.service) $(systemctl is-enabled crash.service) $(cat /run/crash.word) " +
+      "$(systemctl list-units --no-legend --plain 'only-*' | cut -d' ' -f1,3) $(ls /etc/systemd/system/multi-user.target.wants | grep only) " +
       "$(test -e /var/lib/gatehouse/releases/crash/transaction.json && echo interrupted)",
   );
-const whole = (which: string) => `only-${which} ${which} ${which} crash ${which} active enabled ${which}`;
+const whole = (which: string) =>
+  `only-${which} ${which} ${which} crash ${which} active enabled ${which} only-${which}.service active only-${which}.service`;
 
 const other = () => (word === "one" ? "two" : "one");
 
 /** What must be live after an interruption at a point and the way back. */
-const after = (point: Point) => (DONE.includes(point) ? other() : word);
+const survivor = (point: Point) => (DONE.includes(point) ? other() : word);
+
+/** Pulls it while an apply of `document` waits at a point, and boots again. */
+async function pullThePlug(point: Point, document: string): Promise<void> {
+  await lab.sh(`systemctl set-environment GATEHOUSE_FAULT=${point}:wait`);
+  const client = spawn("ssh", ssh(APPLY));
+  client.stdin.end(document);
+  await new Promise<void>((resolve) => client.stdout.on("data", (text) => /waiting at/.test(`${text}`) && resolve()));
+  await lab.reboot({ hard: true });
+  client.kill("SIGKILL");
+}
 
 beforeAll(async () => {
   lab = await Lab.create("crashes");
@@ -108,8 +129,10 @@ beforeAll(async () => {
 afterAll(async () => {
   await lab.destroy();
 });
-afterEach(async () => {
-  await lab.sh("systemctl unset-environment GATEHOUSE_FAULT");
+test("the points are those that the agent knows", () => {
+  const faults = new URL("../../templates/usr/local/lib/gatehouse/agent/faults.py", import.meta.url);
+  const known = /POINTS = \(([^)]*)\)/.exec(readFileSync(faults, "utf8"))?.[1]?.match(/\w+/g);
+  expect([...new Set(POINTS.map((point) => point.split(".")[0]))]).toEqual(known);
 });
 
 test("the units that recover at boot are enabled, cost nothing now, and installing them again changes nothing", async () => {
@@ -125,29 +148,34 @@ test("the units that recover at boot are enabled, cost nothing now, and installi
 });
 
 describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", () => {
-  test.each(POINTS)("killed at %s, the next apply converges", async (point) => {
-    const next = other();
-    const { status } = await apply(generation(next), `${point}:kill`);
-    expect(status).not.toBe(0);
-    await applied(next);
-    expect(await look()).toBe(whole(next));
-  });
+  test.each(some(...POINTS.filter((point) => !/swapped[.][34]/.test(point))))(
+    "killed at %s, the next apply converges",
+    async (point) => {
+      const next = other();
+      const { status } = await apply(generation(next), `${point}:kill`);
+      expect(status).not.toBe(0);
+      await applied(next);
+      expect(await look()).toBe(whole(next));
+    },
+  );
 
-  test.each(EXHAUSTIVE ? POINTS : (["saved", "swapped.2", "enqueued", "committed"] as const))(
+  test.each(some("saved", "swapped.2", "enqueued", "committed"))(
     "killed at %s, `gatehouse recover` leaves one whole generation",
     async (point) => {
-      const kept = after(point);
+      const kept = survivor(point);
       await apply(generation(other()), `${point}:kill`);
       const { status, text } = await run("ssh", ssh("gatehouse recover"));
       expect(status, text).toBe(0);
-      expect(text).toContain('{"recovered": ["crash"]}');
+      expect(text).toContain(UNRECORDED.includes(point) ? '{"recovered": []}' : '{"recovered": ["crash"]}');
       expect(await look()).toBe(whole(kept));
       word = kept;
     },
   );
 
-  test.each(POINTS)("with a full disk at %s it says so, and one whole generation is live", async (point) => {
-    const kept = after(point);
+  // At the others too in the agent's own tests.
+  const full = some("received", "checked", "claimed", "recorded", "swapped.2", "enqueued", "probed", "committed");
+  test.each(full)("with a full disk at %s it says so, and one whole generation is live", async (point) => {
+    const kept = survivor(point);
     const { status, text } = await apply(generation(other()), `${point}:full`);
     expect(status).not.toBe(0);
     expect(text).toMatch(/No space left on device/);
@@ -155,22 +183,21 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
     word = kept;
   });
 
-  test.each(EXHAUSTIVE ? POINTS : (["swapped.2", "enqueued", "committed"] as const))(
+  test.each(some("swapped.2", "enqueued", "committed"))(
     "with the plug pulled at %s, the host boots with one whole generation that runs, before any apply (H16)",
     async (point) => {
-      const kept = after(point);
-      await lab.sh(`systemctl set-environment GATEHOUSE_FAULT=${point}:wait`);
-      const client = spawn("ssh", ssh(APPLY));
-      client.stdin.end(generation(other()));
-      await new Promise<void>((resolve) =>
-        client.stdout.on("data", (text) => /waiting at/.test(`${text}`) && resolve()),
-      );
-      await lab.reboot({ hard: true });
-      client.kill("SIGKILL");
+      const kept = survivor(point);
+      await pullThePlug(point, generation(other()));
       expect(await look()).toBe(whole(kept));
       expect(await lab.sh("systemctl --failed --no-legend")).toBe("");
-      const told = await lab.sh("journalctl --boot --output=cat --unit=gatehouse-recover --unit=gatehouse-recovered");
-      expect(told).toMatch(DONE.includes(point) ? /is live/ : /is back and healthy/);
+      const journal = (unit: string) => lab.sh(`journalctl --boot --output=cat --quiet --unit=${unit}`);
+      const started = (await journal("crash")).match(/Started .*/g);
+      expect(started, "the files were back before the unit started").toEqual([
+        `Started crash.service - crash ${kept}.`,
+      ]);
+      const told = await journal("gatehouse-recovered");
+      if (UNRECORDED.includes(point)) expect(told).not.toContain("an earlier apply");
+      else expect(told).toMatch(DONE.includes(point) ? /is live/ : /is back and healthy/);
       word = kept;
       const { status, text } = await apply(generation(other()));
       expect(status, text).toBe(0);
@@ -178,6 +205,33 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
       word = other();
     },
   );
+});
+
+test("with the plug pulled once data may be migrated, data and files go back when the host runs again", async () => {
+  // No image is needed to stand for one.
+  await lab.sh("printf '#!/bin/sh\\n' >/usr/local/bin/podman && chmod +x /usr/local/bin/podman");
+  const guarded = (which: string) =>
+    generation(which, {
+      images: [`image:${which}`],
+      guards: [
+        {
+          name: "data",
+          units: ["crash.service"],
+          save: ["true"],
+          restore: [
+            "sh",
+            "-c",
+            "systemctl is-active --quiet multi-user.target && cat /etc/crash/first >>/root/restored",
+          ],
+          user: "root",
+        },
+      ],
+    });
+  expect((await apply(guarded(word))).status).toBe(0);
+  await pullThePlug("stepped", guarded(other()));
+  expect(await look()).toBe(whole(word));
+  expect(await lab.sh("cat /root/restored"), "restored once, with the new files still there").toBe(other());
+  await applied(other());
 });
 
 test("a state directory that is really full changes nothing, and says so", async () => {

@@ -1,44 +1,90 @@
-"""gatehouse - the agent on the host. It is asked over SSH, with a document on stdin, and answers with one line of JSON.
+"""gatehouse - what a host is, and was, and how it gets back. Asked by an operator, and by the program over SSH.
+
+For the operator; each answers with one line of JSON when `--json` is added:
+
+    gatehouse status                    each release: its generation, its units, its probes now, whether it is as it was left
+    gatehouse verify                    what differs from what was left, and what nobody put there
+    gatehouse history [RELEASE]         the generations that are kept, and what each changed
+    gatehouse diff RELEASE N M          how the files of two kept generations differ
+    gatehouse rollback RELEASE [N]      apply generation N again, or the one before the live one
+
+For the program, which gives a document on stdin and reads one line of JSON:
 
     gatehouse group NAME     --due N < document     make sure that the group exists; answers its GID
     gatehouse account NAME   --due N < document     the same for a system account, with its memberships
     gatehouse packages NAME  --due N < document     the same for native packages
     gatehouse release NAME   --due N < manifest     apply a release as one transaction
     gatehouse remove NAME --owner PROJECT/STACK/RESOURCE
+    gatehouse recover                               undo, or finish, what was interrupted; runs at boot
     gatehouse facts                                 what is true now; changes nothing
 
-Exit status: 0 done; 1 refused, nothing was touched; 3 failed and rolled back; 4 rolled back but not healthy;
+Exit status: 0 done, or all well; 1 refused, nothing was touched; 2 not understood; of `status` and `verify`: 3 something is
+not well, or differs; of what changes the host: 3 failed and rolled back; 4 rolled back but not healthy;
 5 failed and removed again, there was nothing before; 6 failed and not rolled back, since migrated data could not be
 restored: the new image stays, and the next apply starts from it; 70 a fault of the agent's own: the next apply undoes
 what was begun.
 """
 
+import errno
 import os
 import signal
 import sys
 import traceback
+from typing import Callable
 
 import accounts
 import document
 import facts
+import faults
+import history
 import packages
+import recovery
 import removal
+import rollback
+import status
 import store
 import transaction
-from report import REFUSED, Failure, answer, fail
+import verify
+from report import FAULT, REFUSED, Failure, answer, fail, show
 
 _ITEMS = {"group": accounts.ensure_group, "account": accounts.ensure_account, "packages": packages.ensure, "release": transaction.apply}
+_VERBS = {"status", "verify", "history", "diff", "rollback", "recover", "remove", "facts", *_ITEMS}
+_DIFFERS = 3
 
 
 def main(argv: list[str]) -> int:
-    match argv:
+    if argv[:1] == ["help"] or {"--help", "-h"} & set(argv):
+        show(__doc__.strip().splitlines())
+        return 0
+    if argv[:1] and argv[0] in _VERBS:
+        _need_root()
+    # Who asks for JSON of what answers so anyhow gets it.
+    words, as_json = [word for word in argv if word != "--json"], "--json" in argv
+    match words:
+        case ["status"]:
+            return _tell(status.status(), status.lines, as_json)
+        case ["verify"]:
+            return _tell(verify.verify(), verify.lines, as_json)
+        case ["history"]:
+            return _tell(history.history(), history.lines, as_json)
+        case ["history", name]:
+            return _tell(history.history(name), history.lines, as_json)
+        case ["diff", name, before, after] if before.isdecimal() and after.isdecimal():
+            return _tell(history.diff(name, int(before), int(after)), history.diff_lines, as_json)
+        case ["rollback", name, *number] if len(number) < 2 and all(map(str.isdecimal, number)):
+            _outlive_the_connection(argv)
+            return _tell(rollback.rollback(name, *map(int, number)), rollback.lines, as_json)
         case ["facts"]:
             answer(facts.facts())
+        case ["recover"]:
+            _outlive_the_connection(argv)
+            answer(recovery.recover())
         case [kind, name, "--due", due] if kind in _ITEMS:
             _outlive_the_connection(argv)
             raw = sys.stdin.buffer.read()
             text = document.whole(raw)
             _check_name(kind, name, text)
+            faults.point("received")
             store.prepare()
             done = _ITEMS[kind](text)
             store.settle(f"{kind}-{name}", due, done, raw)
@@ -53,6 +99,20 @@ def main(argv: list[str]) -> int:
             print(__doc__.strip(), file=sys.stderr)
             return 2
     return 0
+
+
+def _tell(found: dict, lines: Callable[[dict], list[str]], as_json: bool) -> int:
+    """To a machine or to people; the status says whether there is something to look after."""
+    if as_json:
+        answer(found)
+    else:
+        show(lines(found))
+    return 0 if found.get("well", True) else _DIFFERS
+
+
+def _need_root() -> None:
+    if os.geteuid() and "GATEHOUSE_STATE" not in os.environ:
+        raise Failure("only root can look at this host's releases; try: sudo gatehouse ...")
 
 
 def _check_name(kind: str, name: str, text: str) -> None:
@@ -76,6 +136,9 @@ if __name__ == "__main__":
     except Failure as failure:
         fail(f"gatehouse: {failure}")
         sys.exit(failure.code or REFUSED)
-    except Exception:
-        fail(f"gatehouse: a fault of its own; the next apply undoes what was begun\n{traceback.format_exc()}")
-        sys.exit(70)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            fail(f"gatehouse: the disk is full; make room, the next apply undoes what was begun: {error}")
+        else:
+            fail(f"gatehouse: a fault of its own; the next apply undoes what was begun\n{traceback.format_exc()}")
+        sys.exit(FAULT)

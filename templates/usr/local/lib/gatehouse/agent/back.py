@@ -19,18 +19,47 @@ UNPROVEN = "# gatehouse: never found healthy\n"
 
 
 def recover(release: Release) -> None:
-    """An apply that was killed left its record: undo it before anything else."""
+    """Before anything else is done with the release. That the way back ends badly is told, and no reason to stop."""
+    try:
+        resolve(release)
+    except Failure as failure:
+        say(str(failure) if failure.code == NOT_ROLLED_BACK
+            else f"generation {release.generation} is back but not healthy, which this apply may change:\n{failure}")
+
+
+def resolve(release: Release) -> None:
+    """An apply that was killed left its record: undo it, or finish it where it had been found healthy (or had nothing to
+    change)."""
     record = records.read(release)
     if record is None:
         return
     if record.generation == release.generation:
-        return records.finish(release, record)  # it had been found healthy, or had nothing to change
-    say(f"an earlier apply of {release.name} was interrupted: going back to generation {release.generation}")
-    try:
+        say(f"an earlier apply of {release.name} was interrupted at its end: generation {release.generation} is live")
+        records.finish(release, record)
+    else:
+        say(f"an earlier apply of {release.name} was interrupted: going back to generation {release.generation}")
         _undo(release, record)
-    except Failure as failure:
-        say(str(failure) if failure.code == NOT_ROLLED_BACK
-            else f"generation {release.generation} is back but not healthy, which this apply may change:\n{failure}")
+        say(f"generation {release.generation} of {release.name} is back and healthy" if release.generation else
+            f"release {release.name} was never there before: its files are removed again")
+
+
+def prepare(release: Release) -> None:
+    """At boot, before any unit of a release runs: the files as they were. Units are only queued, for who waits here for a
+    unit waits for itself. The record stays, for `resolve` once the units run."""
+    record, faults = records.read(release), _Faults()
+    if record is None or record.generation == release.generation:
+        return
+    if record.reached == "started" and record.guards:
+        return say(f"release {release.name} was interrupted with data that may be migrated: it goes back once the host has started")
+    if record.reached != "begun":
+        say(f"release {release.name} was interrupted: its files are put back to generation {release.generation}")
+        faults.attempt(units.queue, "stop", units.existing(dict.fromkeys(u for u in record.touched if u not in record.ran)))
+        with store.lock(HOST, f"way back of release {release.name}"):
+            _put_back(release, record, faults)
+        record.reach(release, "begun")  # as if nothing but the units had been touched
+    faults.attempt(units.queue, "start", units.existing(record.ran))
+    if faults:
+        raise Failure("\n".join(faults))
 
 
 def go_back(release: Release, record: Record, failure: Failure):
@@ -82,13 +111,19 @@ def _undo(release: Release, record: Record) -> None:
     until = time.monotonic() + (current or stored(record.text)).deadline
     if record.reached != "begun":
         faults.attempt(units.run, "restart", [u for u in record.restarts if u in record.ran], until)
-        faults.attempt(units.run, "reload", [u for u in record.reloads if u in record.ran], until)
+        faults.attempt(units.run, "reload", _running([u for u in record.reloads if u in record.ran]), until)
     faults.attempt(units.run, "start", units.inactive(record.ran), until)
     records.close(release)
     if current:
         faults.attempt(probes.await_all, current, until)
     if faults:
         raise Failure("\n".join(faults))
+
+
+def _running(names: list[str]) -> list[str]:
+    """After a boot a unit may be down, which cannot be reloaded: it reads its files when it starts."""
+    down = units.inactive(names)
+    return [u for u in names if u not in down]
 
 
 def _put_back(release: Release, record: Record, faults: _Faults) -> None:

@@ -1,8 +1,10 @@
 """What is true on this host now, against what the last apply left: the program asks this before it declares anything."""
 
+import hashlib
 from typing import Callable
 
 import accounts
+import document
 import files
 import packages
 import store
@@ -23,7 +25,7 @@ def _look(item: str, record: dict) -> dict:
     with store.glance(item) as busy:
         if busy:  # what is on its way is no drift: it ends with a number of its own
             return told | {"drifted": [f"not known yet: {busy} is under way"]}
-        drifted = _LOOK[kind](name, record["answer"])
+        drifted = of_release(store.Release(name)) if kind == "release" else _LOOK[kind](name, record["answer"])
     return told | {"due": _next(told["due"]) if drifted else told["due"], "drifted": drifted}
 
 
@@ -48,14 +50,15 @@ def _packages(_: str, left: dict) -> list[str]:
     return [f"package {name} is not installed" for name in left["versions"] if name not in installed]
 
 
-def _release(name: str, _: dict) -> list[str]:
-    release = store.Release(name)
-    manifest = release.manifest()
+def of_release(release: store.Release) -> list[str]:
+    name, manifest = release.name, release.manifest()
     if manifest is None:
         return [f"release {name} has no generation"]
     found = [f"an apply of release {name} was interrupted"] if release.record.exists() else []
     if release.text().startswith(UNPROVEN):
         found.append(f"generation {release.generation} of release {name} is live though it was never found healthy")
+    else:
+        found += _another(release, store.items().get(f"release-{name}", {}))
     owners = {files.at_generation(i.path, release.generation): i.owner for i in (*manifest.file, *manifest.directory)}
     left = release.left()
     for path, mark in left["files"].items():
@@ -65,6 +68,15 @@ def _release(name: str, _: dict) -> list[str]:
     found += [f"{unit} is not active" for unit in units.inactive([u.name for u in manifest.unit])]
     found += [f"{u.name} is {'not ' if u.enabled else ''}enabled" for u in manifest.unit if u.enabled is not None and units.enabled(u.name) != u.enabled]
     return found
+
+
+def _another(release: store.Release, item: dict) -> list[str]:
+    """The host may follow its manifest to the letter, and that manifest be another one than the program gave."""
+    if "note" in item:
+        return [item["note"]]
+    if item.get("document") in (None, hashlib.sha256(document.sealed(release.text())).hexdigest()):
+        return []
+    return [f"the program does not know of generation {release.generation} of release {release.name}"]
 
 
 def _compare(path: str, left: list, owner: str | None, look: Callable[[], list | None]) -> list[str]:
@@ -94,4 +106,4 @@ def _told(answer: dict | None) -> str:
     return "gone" if answer is None else " ".join(f"{key}={value}" for key, value in answer.items() if key != "name")
 
 
-_LOOK = {"group": _group, "account": _account, "packages": _packages, "release": _release}
+_LOOK = {"group": _group, "account": _account, "packages": _packages}

@@ -44,6 +44,7 @@ class Plan:
             "files": {path: content.fingerprint for path, (_, content) in self.wanted.items()},
             "folders": {d.path: files.wanted_folder(d) for d in self.manifest.directory},
             "enabled": self.enabled,
+            "changed": self.paths,
         }
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import live
+import store
 import units
 from plan import Plan
 from store import Release, read_private, write_private
@@ -61,6 +62,7 @@ def commit(release: Release, record: Record, text: str) -> None:
 
 def finish(release: Release, record: Record) -> None:
     """The generation is live for good: the way back is not needed any more."""
+    release.prune()
     for path in record.removed:
         live.forget_original(path)
     close(release)
@@ -68,4 +70,5 @@ def finish(release: Release, record: Record) -> None:
 
 def close(release: Release) -> None:
     release.record.unlink()
+    store.sync_directory(release.folder)  # a record that a power cut brings back needs its snapshot
     shutil.rmtree(release.snapshot, ignore_errors=True)

@@ -24,6 +24,7 @@ ROLLED_BACK = 3
 ROLLED_BACK_UNHEALTHY = 4
 NOTHING_BEFORE = 5
 NOT_ROLLED_BACK = 6
+FAULT = 70
 
 
 def learn_secret(text: str) -> None:
@@ -55,6 +56,11 @@ def fail(message: str) -> None:
 
 def answer(value: dict) -> None:
     _write(sys.stdout.fileno(), json.dumps(value, sort_keys=True) + "\n")
+
+
+def show(lines: list[str]) -> None:
+    """An answer for people."""
+    _write(sys.stdout.fileno(), masked("\n".join(lines)) + "\n")
 
 
 def _told(message: str) -> str:

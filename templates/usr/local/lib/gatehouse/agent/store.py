@@ -45,9 +45,9 @@ class Release:
     def generation(self) -> int:
         return int(read_private(self.folder / "current") or 0)
 
-    def text(self) -> str | None:
-        """The manifest of the live generation, or None when there is none."""
-        return read_private(self.folder / str(self.generation) / "manifest.toml")
+    def text(self, generation: int | None = None) -> str | None:
+        """The manifest of the live generation, or of another that is kept; None when there is none."""
+        return read_private(self._of(generation) / "manifest.toml")
 
     def texts(self) -> list[str]:
         """The manifests that are live or on their way in."""
@@ -58,17 +58,36 @@ class Release:
         text = self.text()
         return manifests.stored(text) if text is not None else None
 
-    def left(self) -> dict:
-        """What the live generation left on the host: fingerprints of `files` and `folders`, the units that it `enabled`."""
-        return json.loads(read_private(self.folder / str(self.generation) / "left.json") or '{"files": {}, "folders": {}, "enabled": []}')
+    def left(self, generation: int | None = None) -> dict:
+        """What the live generation, or another, left on the host: fingerprints of `files` and `folders`, the units that it
+        `enabled`; the paths that it `changed` and when it was `applied`."""
+        return json.loads(read_private(self._of(generation) / "left.json") or '{"files": {}, "folders": {}, "enabled": []}')
+
+    def applied(self, generation: int | None = None) -> float | None:
+        """When a generation was made; None when there is none. An agent of before did not record it."""
+        manifest = self._of(generation) / "manifest.toml"
+        return self.left(generation).get("applied") or (manifest.stat().st_mtime if manifest.exists() else None)
+
+    def generations(self) -> list[int]:
+        """Those that are kept and were live once, oldest first."""
+        return [g for g in sorted(self._generations()) if g <= self.generation and self.text(g) is not None]
+
+    def _of(self, generation: int | None) -> Path:
+        return self.folder / str(self.generation if generation is None else generation)
 
     def commit(self, generation: int, text: str, left: dict) -> None:
+        # A manifest that was only reworded is no news: what its generation changed, and when, stays.
+        first = self.left() if generation == self.generation else left | {"applied": time.time()}
+        left = left | {key: first.get(key) for key in ("applied", "changed")}
         write_private(self.folder / str(generation) / "left.json", json.dumps(left))
         write_private(self.folder / str(generation) / "manifest.toml", text)
         write_private(self.folder / "current", str(generation))
+
+    def prune(self) -> None:
+        """Only the last generations are kept."""
         # An older manifest of secrets would keep what was rotated away.
-        kept = 1 if manifests.stored(text).secret else KEPT_GENERATIONS
-        for old in sorted(g for g in self._generations() if g <= generation - kept):
+        kept = 1 if self.manifest().secret else KEPT_GENERATIONS
+        for old in sorted(g for g in self._generations() if g <= self.generation - kept):
             shutil.rmtree(self.folder / str(old))
 
     def _generations(self) -> list[int]:
@@ -95,9 +114,16 @@ def items() -> dict[str, dict]:
     return {p.stem: json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))} if folder.exists() else {}
 
 
-def settle(item: str, due: str, answer: dict, document: bytes = b"") -> None:
-    kept = {"due": due, "answer": answer, "document": hashlib.sha256(document).hexdigest()}
+def settle(item: str, due: str, answer: dict, document: bytes | None = None) -> None:
+    kept = {"due": due, "answer": answer} | ({} if document is None else {"document": hashlib.sha256(document).hexdigest()})
     write_private(STATE / "items" / f"{item}.json", json.dumps(kept))
+
+
+def note(item: str, text: str | None) -> None:
+    """What the program must be told until it gives the item's document again."""
+    if record := items().get(item):
+        record.pop("note", None)
+        write_private(STATE / "items" / f"{item}.json", json.dumps(record | ({} if text is None else {"note": text})))
 
 
 def drop(item: str) -> None:

@@ -5,6 +5,7 @@ import time
 import back
 import checks
 import commands
+import faults
 import files
 import guards
 import live
@@ -26,8 +27,10 @@ def apply(text: str) -> dict:
     release = Release(manifest.release)
     release.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(release, manifest):
+        faults.point("locked")
         done = _apply(release, manifest, text)
     vault.prune(_apply_again)
+    faults.point("pruned")
     return done
 
 
@@ -47,12 +50,15 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
     _learn_secrets(manifest)
     back.recover(release)
     plan = plans.make(release, manifest, text)
+    faults.point("planned")
     if plan.idle and text == release.text():
         say(f"release {release.name} is as wanted: generation {release.generation}")
     else:
         for image in manifest.image:
             _fetch(image.reference)
+        faults.point("fetched")
         checks.run(manifest, plan.changes)
+        faults.point("checked")
         _carry_out(release, plan)
     actions = {u: verb for verb, names in (("start", plan.starts), ("reload", plan.reloads), ("stop", plan.stops), ("restart", plan.restarts)) for u in names}
     return {"release": release.name, "generation": release.generation, "changed": plan.paths, "units": actions}
@@ -78,18 +84,25 @@ def _carry_out(release: Release, plan: Plan) -> None:
         plans.claim(plan.manifest, plan.current)  # again: another release may have taken what was free when we looked
         record = records.begin(release, plan)
     try:
+        faults.point("claimed")
         units.run("stop", plan.stops)
         guards.save(record)
+        faults.point("saved")
         with store.lock(HOST, f"swap of release {release.name}"):
             jobs = _swap(release, plan, record)
         deadline = time.monotonic() + plan.manifest.deadline
         units.finish(jobs, deadline)
+        faults.point("started")
         for step in plan.manifest.step:
             _step(step, plan.manifest, deadline)
+            faults.point("stepped")
         probes.await_all(plan.manifest, deadline)
+        faults.point("probed")
+        release.commit(record.generation, plan.text, record.left)
     except Exception as error:  # a full disk leads back just as a failing probe does
         back.go_back(release, record, error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}"))
-    records.commit(release, record, plan.text)
+    faults.point("committed")
+    records.finish(release, record)
     say(f"release {release.name} is healthy: generation {record.generation}")
 
 
@@ -101,7 +114,9 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
         if not any(f.path == change.path for f in (plan.current.file if plan.current else ())) and live.keep_original(change.path):
             say(f"the file that was there before is kept: {live.ORIGINALS}{change.path}")
     live.take_snapshot(release, [c.path for c in plan.changes], [d.path for d in plan.folders])
+    faults.point("snapshot")
     record.reach(release, "swapped")
+    faults.point("recorded")
     for name in plan.disables:
         units.set_enabled(name, False)
     for directory in plan.folders:
@@ -109,11 +124,15 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
         live.put_folder(directory.path, *files.wanted_folder(directory))
     for change in plan.changes:
         live.put(change.path, change.wanted or live.original(change.path))
+        faults.point("swapped")
     units.absorb([c.path for c in plan.changes])
+    faults.point("reloaded")
     for name, wanted in plan.enables.items():
         units.set_enabled(name, wanted)
     record.reach(release, "started")
-    return units.enqueue(restart=plan.restarts, reload=plan.reloads, start=plan.starts)
+    jobs = units.enqueue(restart=plan.restarts, reload=plan.reloads, start=plan.starts)
+    faults.point("enqueued")
+    return jobs
 
 
 def _step(step: Step, manifest: Manifest, deadline: float) -> None:

@@ -28,6 +28,11 @@ def existing(units) -> list[str]:
     return [u for u in names if states[u]["LoadState"] == "loaded"]
 
 
+def booting() -> bool:
+    """Before basic.target: no unit that waits for it can run yet."""
+    return _systemctl("is-system-running").stdout.strip() == "initializing"
+
+
 def running_with(units: list[str]) -> list[str]:
     """The active ones of these units and of all that stop when they stop."""
     found, queue = [], list(units)
@@ -81,6 +86,9 @@ class Job:
     def __init__(self, verb: str, units: list[str]):
         self.verb, self.units = verb, units
         say(f"{verb} {' '.join(units)}")
+        if verb in ("start", "restart"):
+            # A new version that crashed in a loop must not have used up the starts of the one that comes back.
+            _systemctl("reset-failed", "--", *units)
         self.process = subprocess.Popen(
             ["systemctl", verb, "--show-transaction", "--", *units], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.output = ""
@@ -124,6 +132,12 @@ def finish(jobs: list[Job], deadline: float) -> None:
 def run(verb: str, units: list[str], deadline: float | None = None) -> None:
     """Queue and wait in one, where no lock is at stake."""
     finish(enqueue(**{verb: units}), deadline or time.monotonic() + _STOP)
+
+
+def queue(verb: str, units: list[str]) -> None:
+    """Ask, and wait for nothing."""
+    if units and (done := _systemctl(verb, "--no-block", "--", *units)).returncode:
+        raise Failure(f"systemctl {verb} {' '.join(units)} failed: {done.stderr.strip()}")
 
 
 def journal(units: list[str], since: float, lines: int = 15) -> str:

@@ -1,0 +1,35 @@
+"""Places at which the project's tests interrupt a release. Without GATEHOUSE_FAULT, which nothing else sets, they do nothing.
+
+    GATEHOUSE_FAULT=POINT:ACTION        POINT.2 is the second time that it is passed
+"""
+
+import errno
+import os
+import signal
+import time
+from collections import Counter
+
+# In the order in which a release passes them; `swapped` once for each file, `stepped` once for each step.
+POINTS = ("received", "locked", "planned", "fetched", "checked", "claimed", "saved", "snapshot", "recorded", "swapped", "reloaded",
+          "enqueued", "started", "stepped", "probed", "committed", "pruned")
+_passed = Counter()
+
+
+def point(name: str) -> None:
+    where, _, action = os.environ.get("GATEHOUSE_FAULT", "").partition(":")
+    if not where:
+        return
+    _passed[name] += 1
+    if where not in (name if _passed[name] == 1 else "", f"{name}.{_passed[name]}"):
+        return
+    match action:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "full":
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} (made up at {where})")
+        case "wait":
+            print(f"waiting at {where}", flush=True)
+            while True:
+                time.sleep(3600)
+        case _:
+            raise ValueError(f"GATEHOUSE_FAULT knows no action {action!r}")

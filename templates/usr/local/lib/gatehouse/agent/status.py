@@ -1,0 +1,71 @@
+"""`gatehouse status`: each release at a glance, and what is not well about it. Changes nothing."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import facts
+import probes
+import store
+import units
+import vault
+from columns import ago, columns, counted, iso
+from manifest import Probe
+from report import masked
+from store import Release
+
+
+def status() -> dict:
+    vault.learn_all()
+    releases = [_look(release) for release in store.releases()]
+    return {"well": all(release["well"] for release in releases), "releases": releases}
+
+
+def lines(found: dict) -> list[str]:
+    rows, complaints = [], []
+    for r in found["releases"]:
+        passing = sum(complaint is None for complaint in r["probes"].values())
+        first, *others = r["units"].items() or [("-", "")]
+        rows.append([r["release"], str(r["generation"]), ago(r["applied_seconds"]), *first,
+                     f"{passing} of {len(r['probes'])} pass" if r["probes"] else "-", _host(r)])
+        rows += [["", "", "", *unit, "", ""] for unit in others]
+        complaints += [[r["release"], text] for text in _complaints(r)]
+    if not rows:
+        return ["no release is on this host"]
+    table = columns(["RELEASE", "GENERATION", "APPLIED", "UNIT", "STATE", "PROBES", "HOST"], rows)
+    if found["well"]:
+        return [*table, "", f"all well: {counted(len(found['releases']), 'release')}"]
+    return [*table, "", *columns(["RELEASE", "WHAT IS NOT WELL"], complaints)]
+
+
+def _look(release: Release) -> dict:
+    with store.glance(f"release-{release.name}") as busy:
+        manifest = release.manifest()
+        states = units.show([u.name for u in manifest.unit], "ActiveState") if manifest else {}
+        found = {
+            "release": release.name, "generation": release.generation, "applied_seconds": release.applied(), "applied": iso(release.applied()),
+            "units": {name: state["ActiveState"] for name, state in states.items()},
+            "probes": _ask(manifest.probe, manifest.secret) if manifest else {},
+            "under_way": busy, "interrupted": not busy and release.record.exists(),
+            "drifted": [] if busy else facts.of_release(release),
+        }
+    down = [name for name, state in found["units"].items() if state not in ("active", "reloading")]
+    return found | {"well": not (busy or found["interrupted"] or found["drifted"] or down or any(found["probes"].values()))}
+
+
+def _ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
+    """At the same time: each may take its five seconds. Whose output may hold secrets, only says that it fails."""
+    with ThreadPoolExecutor(len(wanted) or 1) as pool:
+        complaints = list(pool.map(probes.ask, wanted))
+    return {probe.name: complaint and ("fails; what it printed is not shown, since the release is secret" if secret else masked(complaint))
+            for probe, complaint in zip(wanted, complaints)}
+
+
+def _host(r: dict) -> str:
+    return "under way" if r["under_way"] else "interrupted" if r["interrupted"] else "drifted" if r["drifted"] else "as left"
+
+
+def _complaints(r: dict) -> list[str]:
+    """Each thing once: that a unit does not run is drift as well."""
+    found = [f"{r['under_way']} is under way"] if r["under_way"] else list(r["drifted"])
+    if not r["drifted"]:
+        found += [f"{name} is {state}" for name, state in r["units"].items() if state not in ("active", "reloading")]
+    return found + [f"probe {name}: {' '.join(complaint.split())}" for name, complaint in r["probes"].items() if complaint]

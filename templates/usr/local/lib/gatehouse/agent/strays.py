@@ -1,0 +1,122 @@
+"""What no release put on this host, though it alters what releases run: files beside ours, images, runtime directories."""
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import checks
+import files
+import store
+import units
+from manifest import Manifest, owner_ids
+from report import Failure
+from store import Release
+
+QUADLETS = Path(checks.QUADLETS)
+UNITS = (Path(checks.UNITS), Path("/etc/systemd/system.control"), Path("/run/systemd/system"), Path("/run/systemd/system.control"))
+RUN = "/run"
+_TMPFILES = re.compile(r"^[dD]\S*\s+(/\S+)\s+([0-7]{3,4})\s+(\S+)\s+(\S+)", re.M)
+
+
+def files_of_nobody() -> list[str]:
+    """Quadlets, and drop-ins of units that are ours, that no release owns."""
+    live = {release: manifest for release in store.releases() if (manifest := release.manifest())}
+    owned = {files.at_generation(f.path, release.generation) for release, manifest in live.items() for f in manifest.file}
+    there = [path for path in QUADLETS.rglob("*") if not path.is_dir()]
+    for folder in _dropins(owned | {u.name for manifest in live.values() for u in manifest.unit}):
+        there += folder.glob("*")
+    return [f"{path} belongs to no release" for path in sorted(map(str, dict.fromkeys(there))) if path not in owned]
+
+
+def _dropins(owned: set[str]) -> set[Path]:
+    """The *.d folders of each unit, in every place where systemd looks for what people put there."""
+    names = {folder.name.removesuffix(".d") for path in owned for folder in Path(path).parents if folder.name.endswith(".d") and folder.parent in UNITS}
+    names |= {Path(path).name for path in owned if "/" not in path or Path(path).parent in UNITS}
+    names |= {re.sub("@.+(?=[.])", "@", name) for name in names}
+    return {root / f"{name}.d" for root in UNITS for name in names}
+
+
+def images_of(release: Release, manifest: Manifest) -> list[str]:
+    """The containers of its units must run what its manifest names. A pod's own container is Podman's."""
+    if not manifest.image or not shutil.which("podman"):
+        return []
+    wanted = {image.reference: _podman("image", image.reference) for image in manifest.image}
+    ids = {reference: found[0]["Id"] for reference, found in wanted.items() if found}
+    found = [f"image {reference} is not on this host" for reference in wanted if reference not in ids]
+    names = [u.name for u in manifest.unit]
+    running = _running()
+    for container in _podman("container", *running) if running else []:
+        labels, name = container["Config"].get("Labels") or {}, container["Name"]
+        if container.get("IsInfra") or labels.get("PODMAN_SYSTEMD_UNIT") not in names:
+            continue
+        if container["ImageName"] not in wanted:
+            found.append(f"container {name} runs {container['ImageName']}, the manifest says {', '.join(wanted)}")
+        elif container["Image"] != ids.get(container["ImageName"], container["Image"]):
+            found.append(f"container {name} runs another image than the one that is {container['ImageName']} now")
+    return found
+
+
+def _running() -> list[str]:
+    return subprocess.run(["podman", "ps", "--quiet"], capture_output=True, text=True).stdout.split()
+
+
+def _podman(kind: str, *names: str) -> list[dict]:
+    return json.loads(subprocess.run(["podman", "inspect", "--type", kind, *names], capture_output=True, text=True).stdout or "[]")
+
+
+def modes_of(manifest: Manifest) -> list[str]:
+    """Runtime directories, as tmpfiles.d and unit files of the manifest want them, and the sockets in those that are
+    setgid: they belong to the same group, and let in whom the directory lets in."""
+    found = []
+    for path, mode, owner in _runtime(manifest):
+        try:
+            now, wanted = files.look_folder(path), [int(mode, 8), *_ids(owner)]
+        except Failure as failure:
+            found.append(str(failure))
+            continue
+        if now is None:
+            found.append(f"{path} is missing")
+        elif now[0] != wanted[0] or any(want not in (None, have) for want, have in zip(wanted[1:], now[1:])):
+            found.append(f"{path} is {now[0]:04o} {now[1]}:{now[2]}, the manifest says {mode} {owner}")
+        if now and wanted[0] & stat.S_ISGID:
+            found += _sockets(path, wanted[0] & 0o777, wanted[2] if wanted[2] is not None else now[2])
+    return found
+
+
+def _runtime(manifest: Manifest):
+    for file in manifest.file:
+        if Path(file.path).parent.name == "tmpfiles.d":
+            yield from ((path, mode, f"{user}:{group}") for path, mode, user, group in _TMPFILES.findall(file.content))
+        elif "/systemd/system/" in file.path and (mode := _last(file.content, "RuntimeDirectoryMode")):
+            # Whose directory it is, the unit says; the package's own file may name it.
+            unit = next((part.removesuffix(".d") for part in reversed(Path(file.path).parts) if part.removesuffix(".d").endswith(".service")), None)
+            shown = _unit(unit) if unit else {}
+            for name in shown.get("RuntimeDirectory", "").split():
+                yield f"{RUN}/{name}", mode, f"{shown.get('User') or 'root'}:{shown.get('Group') or '-'}"
+
+
+def _unit(name: str) -> dict[str, str]:
+    return units.show([name], "RuntimeDirectory", "User", "Group")[name]
+
+
+def _last(text: str, key: str) -> str | None:
+    return (re.findall(rf"^{key}=([0-7]+)\s*$", text, re.M) or [None])[-1]
+
+
+def _ids(owner: str) -> list[int | None]:
+    """`-` is whoever it is."""
+    user, _, group = owner.partition(":")
+    return [None if user == "-" else owner_ids(f"{user}:0")[0], None if group == "-" else owner_ids(f"0:{group}")[1]]
+
+
+def _sockets(folder: str, mode: int, gid: int) -> list[str]:
+    found = []
+    for entry in sorted(os.scandir(folder), key=lambda e: e.name):
+        info = entry.stat(follow_symlinks=False)
+        if stat.S_ISSOCK(info.st_mode) and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid):
+            found.append(f"{entry.path} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}")
+    return found

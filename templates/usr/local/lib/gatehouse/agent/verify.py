@@ -1,0 +1,24 @@
+"""`gatehouse verify`: what differs from what was left, for people. Changes nothing, and shows no content."""
+
+import facts
+import store
+import strays
+from columns import columns, counted
+
+
+def verify() -> dict:
+    items = {item: found["drifted"] for item, found in facts.facts()["items"].items()}
+    for release in store.releases():
+        with store.glance(f"release-{release.name}") as busy:
+            if not busy and (manifest := release.manifest()):
+                items.setdefault(f"release-{release.name}", facts.of_release(release)).extend(strays.images_of(release, manifest) + strays.modes_of(manifest))
+    unexpected = strays.files_of_nobody()
+    return {"well": not (unexpected or any(items.values())), "items": items, "unexpected": unexpected}
+
+
+def lines(found: dict) -> list[str]:
+    rows = [[item.replace("-", " ", 1), difference] for item, differences in found["items"].items() for difference in differences]
+    rows += [["unexpected", path] for path in found["unexpected"]]
+    if not rows:
+        return [f"clean: {counted(len(found['items']), 'item')}, nothing differs from what was left"]
+    return columns(["ITEM", "DIFFERENCE"], rows)
