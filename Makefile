@@ -1,6 +1,6 @@
 # make help tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo demo-down golden bench
+.PHONY: help setup check test test-all demo demo-down golden bench
 WITH := test/engine/with
 VITEST := $(WITH) node node_modules/vitest/vitest.mjs run
 
@@ -15,6 +15,9 @@ check: ## all that needs no host: lint, types, unit, render, component and agent
 
 test: ## everything, on throw-away hosts; ends with one line "N passed, N failed"
 	@test/run all
+
+test-all: ## the same with every crash point five times over; about half an hour more
+	@GATEHOUSE_EXHAUSTIVE=1 test/run all
 
 demo: ## the whole platform on a throw-away host of this machine
 	@$(WITH) test/demo up
