@@ -14,7 +14,7 @@ import transaction
 from report import NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure
 from support import HostTest, Killed, file
 
-SEED, SEQUENCES, APPLIES = 20261124, 200, 3
+SEED, SEQUENCES, APPLIES = 20261124, 500, 3
 PATHS = [f"etc/{name}" for name in ("a", "b", "c/d", "c/e", "systemd/system/f.service")]
 UNITS = ["one.service", "two.service", GENERATED := "three.service"]
 

@@ -27,7 +27,13 @@ export async function touched<T>(
   return { result, units };
 }
 
+/** Once no unit is on its way: a container is active only when it told that it is healthy, after it answers. */
 async function look(lab: Lab) {
+  for (let left = 300; left > 0; left--) {
+    const states = Object.values(await lab.units("ActiveState", UNITS));
+    if (!states.some((state) => /ing$/.test(state))) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
   return {
     invocation: await lab.units("InvocationID", UNITS),
     changed: await lab.units("StateChangeTimestampMonotonic", UNITS),
