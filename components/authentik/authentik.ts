@@ -6,6 +6,7 @@ import type { Host } from "../host/host.ts";
 import { legible } from "../host/legible.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
+import { secretsFolder } from "../host/secrets.ts";
 import type { AuthentikSettings } from "./schema.ts";
 import { usesValkey } from "./version.ts";
 import { authentikManifest, authentikSecrets, NAME } from "./views.ts";
@@ -86,7 +87,7 @@ export class Authentik extends pulumi.ComponentResource {
           postgres: { ...socketOf(postgres), port: postgres.port, gid: postgresGid },
           valkey: valkey && { ...socketOf(valkey), gid: valkeyGid },
           secretVariables: Object.keys(secretEnvironment),
-          secrets: `/var/lib/gatehouse/secrets/${NAME}-secrets/${generation}`,
+          secrets: secretsFolder(`${NAME}-secrets`, generation),
           refers: login ? [valkeySecrets] : [],
         }),
       );

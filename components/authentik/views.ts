@@ -1,6 +1,7 @@
 import type { File, Guard, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { psql } from "../host/psql.ts";
+import { secretsFolder } from "../host/secrets.ts";
 import { containerFile, containerUnit, podFile, podUnit, QUADLETS } from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
 import type { AuthentikSettings } from "./schema.ts";
@@ -152,7 +153,7 @@ export interface Secret {
 /** authentik's secrets by the names of their files: the key that signs its cookies, how it logs in to Valkey, settings. */
 export function authentikSecrets(release: string, secrets: Record<string, Secret>): Manifest {
   const secret = (name: string, { content, rotation }: Secret): File => ({
-    path: `/var/lib/gatehouse/secrets/${release}/{generation}/${name}`,
+    path: `${secretsFolder(release, "{generation}")}/${name}`,
     mode: "0400",
     owner: `${NAME}:${NAME}`,
     content,

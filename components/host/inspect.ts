@@ -111,7 +111,7 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
         agent: privateKey ? undefined : process.env.SSH_AUTH_SOCK,
         sock,
         readyTimeout: 15_000,
-        algorithms: { serverHostKey: (kind === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [kind]) as never },
+        algorithms: { serverHostKey: [kind] as never },
         hostVerifier: (key: Buffer) => {
           offered = key;
           return key.equals(expected);

@@ -5,8 +5,9 @@ import type { Host } from "../host/host.ts";
 import { legible } from "../host/legible.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
+import { secretsFolder } from "../host/secrets.ts";
 import type { ValkeySettings } from "./schema.ts";
-import { AGENT_USER, secretsFolder, secretsOf, userSecrets, valkeyManifest } from "./views.ts";
+import { AGENT_USER, secretsOf, userSecrets, valkeyManifest } from "./views.ts";
 
 export interface ValkeyArgs extends ValkeySettings {
   host: Host;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Check, File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
+import { secretsFolder } from "../host/secrets.ts";
 import { rendered } from "../render/render.ts";
 
 type Names = Platform["valkey"];
@@ -14,10 +15,6 @@ const AGENT_RULES = "resetkeys resetchannels -@all +acl|load";
 
 /** The release of a user's secrets. */
 export const secretsOf = (user: string) => `valkey-${user}`;
-
-/** Where the secrets of one generation lie. */
-export const secretsFolder = (release: string, generation: number | string) =>
-  `/var/lib/gatehouse/secrets/${release}/${generation}`;
 
 /** A user's password as Valkey keeps it; the agent's own in the clear as well, which its reload needs. */
 export function userSecrets(user: string, password: string, rotation: number): Manifest {

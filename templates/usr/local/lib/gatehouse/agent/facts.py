@@ -1,6 +1,5 @@
 """What is true on this host now, against what the last apply left: the program asks this before it declares anything."""
 
-import hashlib
 from typing import Callable
 
 import accounts
@@ -74,7 +73,7 @@ def _another(release: store.Release, item: dict) -> list[str]:
     """The host may follow its manifest to the letter, and that manifest be another one than the program gave."""
     if "note" in item:
         return [item["note"]]
-    if item.get("document") in (None, hashlib.sha256(document.sealed(release.text())).hexdigest()):
+    if item.get("document") in (None, document.digest(document.sealed(release.text()))):
         return []
     return [f"the program does not know of generation {release.generation} of release {release.name}"]
 

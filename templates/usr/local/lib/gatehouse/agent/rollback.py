@@ -1,13 +1,12 @@
 """`gatehouse rollback`: an older generation's manifest is applied as any other, and the program is told on its next look."""
 
-import hashlib
 from pathlib import Path
 
 import history
 import store
 import transaction
 from back import UNPROVEN
-from document import sealed
+from document import digest, sealed
 from manifest import stored
 from report import Failure
 
@@ -26,7 +25,7 @@ def rollback(name: str, generation: int | None = None) -> dict:
         raise Failure(f"generation {generation} of release {name} uses secrets that were rotated away since: {', '.join(gone)}; nothing was done")
     done = transaction.apply(text)
     item = f"release-{name}"
-    given = store.items().get(item, {}).get("document") == hashlib.sha256(sealed(text)).hexdigest()
+    given = store.items().get(item, {}).get("document") == digest(sealed(text))
     store.note(item, None if given else f"release {name} was rolled back by hand to generation {generation}")
     return done | {"rolled_back_to": generation}
 

@@ -47,7 +47,7 @@ def _look(release: Release) -> dict:
             "under_way": busy, "interrupted": not busy and release.record.exists(),
             "drifted": [] if busy else facts.of_release(release),
         }
-    down = [name for name, state in found["units"].items() if state not in ("active", "reloading")]
+    down = [name for name, state in found["units"].items() if state not in units.RUNNING]
     return found | {"well": not (busy or found["interrupted"] or found["drifted"] or down or any(found["probes"].values()))}
 
 
@@ -67,5 +67,5 @@ def _complaints(r: dict) -> list[str]:
     """Each thing once: that a unit does not run is drift as well."""
     found = [f"{r['under_way']} is under way"] if r["under_way"] else list(r["drifted"])
     if not r["drifted"]:
-        found += [f"{name} is {state}" for name, state in r["units"].items() if state not in ("active", "reloading")]
+        found += [f"{name} is {state}" for name, state in r["units"].items() if state not in units.RUNNING]
     return found + [f"probe {name}: {' '.join(complaint.split())}" for name, complaint in r["probes"].items() if complaint]

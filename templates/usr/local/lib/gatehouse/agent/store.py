@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import manifest as manifests
+from document import digest
 from manifest import Manifest
 from report import Failure, say
 
@@ -115,7 +115,7 @@ def items() -> dict[str, dict]:
 
 
 def settle(item: str, due: str, answer: dict, document: bytes | None = None) -> None:
-    kept = {"due": due, "answer": answer} | ({} if document is None else {"document": hashlib.sha256(document).hexdigest()})
+    kept = {"due": due, "answer": answer} | ({} if document is None else {"document": digest(document)})
     write_private(STATE / "items" / f"{item}.json", json.dumps(kept))
 
 

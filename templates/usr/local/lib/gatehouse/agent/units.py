@@ -9,6 +9,7 @@ from report import Failure, masked, say
 
 UNIT_ROOTS = ("/etc/systemd/system/", "/etc/containers/systemd/")
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
+RUNNING = ("active", "reloading")
 _STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless the unit says otherwise
 
 
@@ -47,7 +48,7 @@ def running_with(units: list[str]) -> list[str]:
 
 def inactive(units: list[str]) -> list[str]:
     states = show(units, "ActiveState")
-    return [u for u in units if states[u]["ActiveState"] not in ("active", "reloading")]
+    return [u for u in units if states[u]["ActiveState"] not in RUNNING]
 
 
 def enabled(unit: str) -> bool:
