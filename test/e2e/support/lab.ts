@@ -25,7 +25,9 @@ export const run = (
       resolve({ status: error ? (typeof error.code === "number" ? error.code : 1) : 0, text }),
     );
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (text += chunk));
-    child.stdin?.end(options.input ?? "");
+    // A program may end before it reads what it was given: its exit status says whether that is a fault.
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(options.input);
   });
 
 async function must(program: string, args: string[]): Promise<string> {
