@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { digest, domain, port, rotation, seconds, setting } from "../config/scalars.ts";
+import { deadline, digest, domain, port, rotation, setting } from "../config/scalars.ts";
 import { isSupported, VERSION } from "./version.ts";
 
 /** Keys that the platform derives; a value given by hand would contradict the files it belongs to. */
@@ -59,7 +59,7 @@ export const authentikSchema = z.strictObject({
     .default(true)
     .meta({ description: "Whether the pod gets Valkey's client group and socket. Versions up to 2025.8 need it." }),
   port: port.default(9000).meta({ description: "Port on the host's loopback, for Caddy." }),
-  deadline: seconds
+  deadline: deadline
     .default(900)
     .meta({ description: "Seconds that a start may take until authentik is ready; a first one runs all migrations." }),
   environment: z

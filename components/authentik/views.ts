@@ -140,7 +140,10 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
     refers: [view.secrets, ...view.refers],
     guards: [databaseGuard(postgres)],
     units: [{ name: podUnit(NAME) }, { name: containerUnit(SERVER) }, { name: containerUnit(WORKER) }],
-    probes: [{ name: "authentik is ready", http: `http://127.0.0.1:${view.port}/-/health/ready/` }],
+    probes: [
+      { name: "authentik is ready", http: `http://127.0.0.1:${view.port}/-/health/ready/` },
+      ...[SERVER, WORKER].map((name) => ({ name: `${name} keeps running`, unit: containerUnit(name), seconds: 3 })),
+    ],
   };
 }
 

@@ -66,20 +66,28 @@ export interface Step {
   stdin?: string;
 }
 
-/** What healthy means: one of `exec`, `http` and `socket`. */
+/** What healthy means: one of `exec`, `http`, `tcp`, `socket` and `unit`. */
 export interface Probe {
   name: string;
   exec?: readonly string[];
   /** The user of `exec`. @default "root" */
   user?: string;
-  /** A URL that must answer `status`. */
+  /** A URL that must answer `status`, with `body` somewhere in its first 64 KiB. */
   http?: string;
-  /** @default 200 */
+  /** @default - any 2xx */
   status?: number;
+  /** @default - any */
+  body?: string;
   /** `address:port` to ask in place of the URL's own. @default the URL's own */
   connect?: string;
+  /** `address:port` that must accept a connection. */
+  tcp?: string;
   /** A Unix socket that must accept a connection. */
   socket?: string;
+  /** A unit that must have run for `seconds` without a restart: one that flaps runs at most moments, and is never well. */
+  unit?: string;
+  /** @default 5 */
+  seconds?: number;
 }
 
 /** All that a service is on the host. */

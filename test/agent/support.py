@@ -45,8 +45,9 @@ class Killed(BaseException):
 class Systemd:
     """What systemctl would say and do. `reads` names the file that a unit reads when it starts or reloads."""
 
-    def __init__(self):
+    def __init__(self, clock: "Clock"):
         self.active, self.enabled, self.unknown = set(), set(), set()
+        self.clock, self.since = clock, {}
         self.log = []  # every verb that changes something, such as "restart app.service"
         self.broken = lambda unit: False  # whether a unit fails to start
         self.dependents = {}  # unit -> those that stop and restart with it
@@ -56,7 +57,8 @@ class Systemd:
     def do(self, verb: str, unit: str = "") -> bool:
         self.log.append(f"{verb} {unit}".strip())
         if verb == "reload":
-            return unit in self.active and self._start(unit)
+            since = self.since.get(unit, 0)
+            return unit in self.active and self._start(unit) and self.since.update({unit: since}) is None
         tied = [u for u in self.dependents.get(unit, ()) if u in self.active]
         if verb in ("stop", "restart"):
             for stopped in (unit, *tied):
@@ -74,6 +76,7 @@ class Systemd:
         if self.broken(unit) or unit in self.unknown:
             return False
         self.active.add(unit)
+        self.since[unit] = self.clock.now
         if unit in self.reads:
             self.loaded[unit] = Path(self.reads[unit]).read_bytes()
         return True
@@ -97,7 +100,7 @@ class Systemd:
 
     def _properties(self, unit: str) -> dict:
         return {"Id": unit, "LoadState": "not-found" if unit in self.unknown else "loaded",
-                "ActiveState": "active" if unit in self.active else "inactive",
+                "ActiveState": "active" if unit in self.active else "inactive", "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
                 "RequiredBy": " ".join(self.dependents.get(unit, ())), "BoundBy": "", "ConsistsOf": ""}
 
     def job(self, verb: str, names: list[str]):
@@ -134,7 +137,8 @@ class HostTest(unittest.TestCase):
             folder.mkdir()
         store.prepare()
         report._secrets.clear()
-        self.systemd, self.said, self.clock = Systemd(), [], Clock()
+        self.said, self.clock = [], Clock()
+        self.systemd = Systemd(self.clock)
         self.journal, self.fetched = "", []
         for where, name, stand_in in (
             (units, "_systemctl", self.systemd.systemctl),

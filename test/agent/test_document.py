@@ -3,7 +3,7 @@
 import unittest
 
 import support  # first: it puts the agent on the path
-from document import sealed, whole
+from document import read, sealed, whole
 from manifest import Manifest, load
 from report import Failure
 from support import OWNER, manifest
@@ -85,6 +85,25 @@ class TheShape(unittest.TestCase):
         ):
             with self.subTest(words):
                 self.refused(words, **keys)
+
+    def test_a_refusal_names_the_line_whatever_stands_in_the_texts_before(self):
+        start = 'release = "app"\nowner = "a/b/c"\nprotocol = 1\n\n[[file]]\npath = "/a"\nmode = "0644"\nowner = "0:0"\ncontent = '
+        contents = ("'''\n[[file]]\nmode = 1\n''''", '"""\n[[file]]\n\\"""\nmode = 1\n"""', '"[[file]] = \\" # no"',
+                    "'''it's \"\nowner = '''  # \"", '"" # [[file]] mode = "')
+        for before in (start + content for content in contents):
+            for after, line, words in (
+                ("\n\n[[file]]\npath = 1\n", 3, r"file\[1\]\.path: expected str"),
+                ("\n\n[[unit]]\ncolour = 1\n", 3, r"unit\[0\]: unknown key 'colour'"),
+                ("\n\nrestarts = [\n 1]\n", 2, r"file\[0\]\.restarts\[0\]: expected str"),
+                ("\n\n[[unit]]\n# nothing\n", 2, r"unit\[0\]: key 'name' is missing"),
+            ):
+                line += (before + "\n").count("\n")
+                with self.subTest(text=before + after), self.assertRaisesRegex(Failure, f"^line {line}, {words}"):
+                    read(Manifest, before + after)
+
+    def test_what_is_missing_at_the_top_stands_in_no_line(self):
+        with self.assertRaisesRegex(Failure, "^key 'owner' is missing"):
+            read(Manifest, 'release = "app"\n')
 
     def test_a_refusal_shows_no_value(self):
         for keys in ({"file": [TABLES["file"] | {"restarts": "hunter2"}]}, {"deadline": "hunter2"}, {"unit": ["hunter2"]}):

@@ -43,9 +43,16 @@ RULES = [
     ("an owner without a stack", {"owner": "shop/prod/app"}, {"owner": "app"}, "owner: 'app' is not PROJECT/STACK/RESOURCE"),
     ("an owner with too much", {"owner": "shop/prod/app"}, {"owner": "shop/prod/app/x"}, "owner: 'shop/prod/app/x' is not"),
     ("an owner without a group", {"file": [CONF | {"owner": "0:0"}]}, {"file": [CONF | {"owner": "root"}]}, "owner 'root': no such"),
-    ("a probe of nothing", {"probe": [{"name": "p", "socket": "/s"}]}, {"probe": [{"name": "p"}]}, "probe p: give exactly one of exec, http and socket"),
+    ("a probe of nothing", {"probe": [{"name": "p", "socket": "/s"}]}, {"probe": [{"name": "p"}]}, "probe p: give exactly one of exec, http, tcp, socket, unit"),
     ("a probe of two things", {"probe": [{"name": "p", "http": "http://h/"}]}, {"probe": [{"name": "p", "http": "http://h/", "exec": ["/bin/true"]}]},
      "probe p: give exactly one"),
+    ("a port alone", {"probe": [{"name": "p", "tcp": "[::1]:80"}]}, {"probe": [{"name": "p", "tcp": "80"}]}, "probe p: tcp '80' is not ADDRESS:PORT"),
+    ("an address alone", {"probe": [{"name": "p", "http": "http://h/", "connect": "h:80"}]}, {"probe": [{"name": "p", "http": "http://h/", "connect": "::1"}]},
+     "probe p: connect '::1' is not ADDRESS:PORT"),
+    ("no time at all for a unit", {"deadline": 6, "probe": [{"name": "p", "unit": "u.service"}]},
+     {"deadline": 6, "probe": [{"name": "p", "unit": "u.service", "seconds": 0}]}, "probe p: 0 seconds are not between 1 and the deadline of 6"),
+    ("more time than there is", {"deadline": 6, "probe": [{"name": "p", "unit": "u.service"}]}, {"deadline": 5, "probe": [{"name": "p", "unit": "u.service"}]},
+     "probe p: 5 seconds are not between"),
 ]
 
 
@@ -62,7 +69,10 @@ class Rules(unittest.TestCase):
     def test_all_faults_are_told_at_once(self):
         with self.assertRaises(Failure) as caught:
             load(manifest(deadline=0, file=[CONF | {"mode": "x"}], probe=[{"name": "p"}]))
-        self.assertEqual(str(caught.exception).count("\n"), 3)
+        self.assertEqual(str(caught.exception), "the manifest is refused:\n"
+                         "  line 4, deadline: 0 is not a positive number of seconds\n"
+                         "  line 8, file /etc/app.conf: mode 'x' is not octal, such as 0640\n"
+                         "  line 12, probe p: give exactly one of exec, http, tcp, socket, unit")
 
     def test_owners_are_names_or_numbers(self):
         self.assertEqual(owner_ids("root:root"), (0, 0))

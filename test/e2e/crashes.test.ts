@@ -234,6 +234,31 @@ test("with the plug pulled once data may be migrated, data and files go back whe
   await applied(other());
 });
 
+test("a unit that ends and is restarted again and again is not healthy, though it is active at most moments", async () => {
+  const keeping = { probes: [{ name: "it stays", unit: "flap.service", seconds: 2 }] };
+  const flap = (script: string) => {
+    const content = `[Service]\nRestart=always\nRestartSec=0\nStartLimitIntervalSec=0\nExecStart=/bin/sh -c '${script}'\n`;
+    const file = { path: "/etc/systemd/system/flap.service", mode: "0644", owner: "root:root", content };
+    return manifestDocument("flap", "test/crashes/flap", false, {
+      deadline: 6,
+      files: [{ ...file, restarts: ["flap.service"] }],
+      units: [{ name: "flap.service" }],
+      ...keeping,
+    });
+  };
+  const give = (document: string) => run("ssh", ssh("gatehouse release flap --due test/0"), { input: document });
+  const steady = await give(flap("exec sleep infinity"));
+  expect(steady.status, steady.text).toBe(0);
+  const pid = () => lab.sh("systemctl show -P MainPID flap.service");
+  expect(await pid()).not.toBe("0");
+  const { status, text } = await give(flap("sleep 1"));
+  expect(status, text).toBe(3);
+  expect(text).toMatch(/probe it stays: flap\.service has run for [01] of 2 s since it was last started/);
+  expect(text).toContain("rolled back to generation 1, which is healthy");
+  expect(await lab.sh("systemctl show -P ActiveState -P NRestarts flap.service")).toBe("0\nactive");
+  await run("ssh", ssh("gatehouse remove flap --owner test/crashes/flap"));
+});
+
 test("a state directory that is really full changes nothing, and says so", async () => {
   // The state as it is, on a small disk of its own which something else has filled.
   await lab.sh(

@@ -208,7 +208,17 @@ describe("the manifest", () => {
   });
 
   test("is healthy when authentik says that it is ready, where Caddy will ask", () => {
-    expect(authentik.probes).toEqual([{ name: "authentik is ready", http: "http://127.0.0.1:9080/-/health/ready/" }]);
+    expect(authentik.probes?.[0]).toEqual({
+      name: "authentik is ready",
+      http: "http://127.0.0.1:9080/-/health/ready/",
+    });
+  });
+
+  test("and when neither container ends again: the worker answers nobody, and could do so unseen", () => {
+    expect(authentik.probes?.slice(1)).toEqual([
+      { name: "authentik-server keeps running", unit: "authentik-server.service", seconds: 3 },
+      { name: "authentik-worker keeps running", unit: "authentik-worker.service", seconds: 3 },
+    ]);
   });
 
   test("gives its folders to the account alone", () => {

@@ -88,7 +88,7 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ],
   ["authentik.valkey", "no", 'expected true or false, got "no"'],
   ["authentik.port", 70000, `${PORT} 70000`],
-  ["authentik.deadline", 0, "expected at least 1 second, got 0"],
+  ["authentik.deadline", 9, "expected at least 10 seconds, got 9"],
   ["authentik.rotation", 1.5, "expected a whole number from 1 on, got 1.5"],
   ["authentik.environment.EMAIL_HOST", "x", 'expected a variable such as AUTHENTIK_EMAIL__HOST, got "EMAIL_HOST"'],
   ["authentik.environment.AUTHENTIK_SECRET_KEY", "x", `AUTHENTIK_SECRET_KEY ${UNDECIDED}`],

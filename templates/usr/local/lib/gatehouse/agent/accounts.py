@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 
 import store
-from document import parse, read
+from document import read
 from report import Failure, say
 
 
@@ -25,7 +25,7 @@ class Account:
 
 
 def ensure_group(text: str) -> dict:
-    wanted = read(Group, parse(text))
+    wanted = read(Group, text)
     with store.lock("accounts", f"group {wanted.name}"):
         found = _group(wanted.name)
         if found and wanted.gid is not None and found.gr_gid != wanted.gid:
@@ -40,7 +40,7 @@ def ensure_group(text: str) -> dict:
 
 
 def ensure_account(text: str) -> dict:
-    wanted = read(Account, parse(text))
+    wanted = read(Account, text)
     with store.lock("accounts", f"account {wanted.name}"):
         missing = [name for name in wanted.groups if not _group(name)]
         if missing:

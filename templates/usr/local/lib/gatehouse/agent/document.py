@@ -7,6 +7,7 @@ what is missing. The last line carries the number of bytes before it; without it
 import hashlib
 import re
 import tomllib
+from collections import Counter
 from dataclasses import MISSING, fields
 from types import UnionType
 from typing import Any, get_args, get_origin
@@ -14,6 +15,9 @@ from typing import Any, get_args, get_origin
 from report import Failure
 
 _TRAILER = re.compile(rb"# gatehouse: (\d+) bytes\n?\Z")
+# What may hold brackets and equals signs of its own comes first, so that it is passed over.
+_PLACES = re.compile(r"""\"{3}(?:\\.|[^\\])*?\"{3,5} | '{3}.*?'{3,5} | "(?:\\.|[^"\\\n])*" | '[^'\n]*' | \#[^\n]*
+                         | ^\[\[(?P<table>[\w-]+)\]\] | ^(?P<key>[\w-]+)[ ]*=""", re.VERBOSE | re.MULTILINE | re.DOTALL)
 
 
 def whole(raw: bytes) -> str:
@@ -42,21 +46,57 @@ def parse(text: str) -> dict[str, Any]:
         raise Failure(f"the document is not TOML: {error}; nothing was done") from None
 
 
-def read(shape: type, table: dict[str, Any], at: str = "") -> Any:
-    """An instance of dataclass `shape` from a TOML table. An unknown, missing or wrongly typed key is refused."""
+class _Refused(Exception):
+    """`at`, such as `file[2].mode`, is where to look; the message says it in words."""
+
+    def __init__(self, at: str, message: str):
+        super().__init__(message)
+        self.at = at
+
+
+def read(shape: type, text: str) -> Any:
+    """An instance of dataclass `shape` from TOML. An unknown, missing or wrongly typed key is refused with its line."""
+    try:
+        return _table(shape, parse(text), "")
+    except _Refused as fault:
+        raise Failure(located(text, fault.at, str(fault))) from None
+
+
+def located(text: str, at: str, message: str) -> str:
+    """A complaint about what is `at` a place, with the line of `text` that this is."""
+    lines = _lines(text)
+    while at and at not in lines:
+        at = re.sub(r"(\[\d+\]|\.?[\w-]+)$", "", at)  # an element stands in the line of its list, a missing key nowhere
+    return f"line {lines[at]}, {message}" if at else message
+
+
+def _lines(text: str) -> dict[str, int]:
+    found, table, seen = {}, "", Counter()
+    for place in _PLACES.finditer(text):
+        line = text.count("\n", 0, place.start()) + 1
+        if name := place["table"]:
+            table = f"{name}[{seen[name]}]"
+            seen[name] += 1
+            found[table] = line
+        elif key := place["key"]:
+            found[f"{table}.{key}" if table else key] = line
+    return found
+
+
+def _table(shape: type, table: dict[str, Any], at: str) -> Any:
     known = {f.name: f for f in fields(shape)}
-    where = f"{at}: " if at else ""
+    where, below = (f"{at}: ", f"{at}.") if at else ("", "")
     if not isinstance(table, dict):
-        raise Failure(f"{where}expected a table, got {_told(table)}")
+        raise _Refused(at, f"{where}expected a table, got {_told(table)}")
     for key in table:
-        if key.replace("-", "_") not in known:
-            raise Failure(f"{where}unknown key {key!r}; allowed are {', '.join(sorted(known))}")
+        if key not in known:
+            raise _Refused(below + key, f"{where}unknown key {key!r}; allowed are {', '.join(sorted(known))}")
     values = {}
     for name, field in known.items():
         if name in table:
-            values[name] = _value(field.type, table[name], f"{at}.{name}" if at else name)
+            values[name] = _value(field.type, table[name], below + name)
         elif field.default is MISSING and field.default_factory is MISSING:
-            raise Failure(f"{where}key {name!r} is missing")
+            raise _Refused(below + name, f"{where}key {name!r} is missing")
     return shape(**values)
 
 
@@ -65,12 +105,12 @@ def _value(kind: Any, value: Any, at: str) -> Any:
         kind = get_args(kind)[0]
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
-            raise Failure(f"{at}: expected a list, got {_told(value)}")
+            raise _Refused(at, f"{at}: expected a list, got {_told(value)}")
         return tuple(_value(get_args(kind)[0], item, f"{at}[{n}]") for n, item in enumerate(value))
     if hasattr(kind, "__dataclass_fields__"):
-        return read(kind, value, at)
+        return _table(kind, value, at)
     if type(value) is not kind:
-        raise Failure(f"{at}: expected {kind.__name__}, got {_told(value)}")
+        raise _Refused(at, f"{at}: expected {kind.__name__}, got {_told(value)}")
     return value
 
 

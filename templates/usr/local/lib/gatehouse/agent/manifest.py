@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from document import parse, read
+from document import located, read
 from report import Failure
 
 PROTOCOL = 1  # raised when an older program's manifests would be misread
@@ -88,15 +88,19 @@ class Step:
 
 @dataclass(frozen=True)
 class Probe:
-    """What "healthy" means: exactly one of `exec`, `http` and `socket`."""
+    """What "healthy" means: exactly one of `exec`, `http`, `tcp`, `socket` and `unit`."""
 
     name: str
     exec: tuple[str, ...] = ()
     user: str = "root"
     http: str | None = None
-    status: int = 200
+    status: int | None = None  # any 2xx without it
+    body: str | None = None  # what the answer must contain
     connect: str | None = None  # address:port to ask instead of the URL's own
+    tcp: str | None = None  # address:port
     socket: str | None = None
+    unit: str | None = None
+    seconds: int = 5  # for which `unit` must have run without a restart
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class Manifest:
 def load(text: str) -> Manifest:
     """A manifest from its TOML text; refused as a whole when anything in it is not understood."""
     manifest = stored(text)
-    faults = list(_faults(manifest))
+    faults = [located(text, at, complaint) for at, complaint in _faults(manifest)]
     if faults:
         raise Failure("the manifest is refused:\n  " + "\n  ".join(faults))
     return manifest
@@ -128,38 +132,51 @@ def load(text: str) -> Manifest:
 
 def stored(text: str) -> Manifest:
     """A manifest that was accepted before: an account that is gone since must not stop the releases of others."""
-    return read(Manifest, parse(text))
+    return read(Manifest, text)
+
+
+_ENDPOINT = re.compile(r"(\[[\da-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}")
+_KINDS = ("exec", "http", "tcp", "socket", "unit")
 
 
 def _faults(m: Manifest):
+    """Each with the place that it is about."""
     if m.protocol != PROTOCOL:
-        yield f"protocol: this agent speaks {PROTOCOL}, the manifest {m.protocol}; install the program's own agent first"
+        yield "protocol", f"protocol: this agent speaks {PROTOCOL}, the manifest {m.protocol}; install the program's own agent first"
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", m.release):
-        yield f"release: {m.release!r} is not a name of lower-case letters, digits and dashes"
+        yield "release", f"release: {m.release!r} is not a name of lower-case letters, digits and dashes"
     if not re.fullmatch(r"[^/\s]+/[^/\s]+/[^/\s]+", m.owner):
-        yield f"owner: {m.owner!r} is not PROJECT/STACK/RESOURCE"
+        yield "owner", f"owner: {m.owner!r} is not PROJECT/STACK/RESOURCE"
     if m.deadline < 1:
-        yield f"deadline: {m.deadline} is not a positive number of seconds"
+        yield "deadline", f"deadline: {m.deadline} is not a positive number of seconds"
     seen, files = set(), {f.path for f in m.file}
-    for at, item in [(f"file {f.path}", f) for f in m.file] + [(f"directory {d.path}", d) for d in m.directory]:
-        if not re.fullmatch(r"(/[^/\0\n]+)+", item.path) or "/../" in item.path + "/" or "/./" in item.path + "/":
-            yield f"{at}: not an absolute, clean path"
-        for above in {str(parent) for parent in PurePosixPath(item.path).parents} & files:
-            yield f"{at}: lies below the file {above}"
-        if "{generation}" in item.path and not (m.secret and item in m.file):
-            yield f"{at}: only a secret file can have {{generation}} in its path, since only secrets are kept by generation"
-        if not re.fullmatch(r"0[0-7]{3,4}", item.mode):
-            yield f"{at}: mode {item.mode!r} is not octal, such as 0640"
-        if item.path in seen:
-            yield f"{at}: named twice"
-        seen.add(item.path)
-        try:
-            owner_ids(item.owner)
-        except Failure as failure:
-            yield f"{at}: {failure}"
-    for probe in m.probe:
-        if sum(map(bool, (probe.exec, probe.http, probe.socket))) != 1:
-            yield f"probe {probe.name}: give exactly one of exec, http and socket"
+    for kind, items in (("file", m.file), ("directory", m.directory)):
+        for n, item in enumerate(items):
+            what, at = f"{kind} {item.path}", f"{kind}[{n}]"
+            if not re.fullmatch(r"(/[^/\0\n]+)+", item.path) or "/../" in item.path + "/" or "/./" in item.path + "/":
+                yield f"{at}.path", f"{what}: not an absolute, clean path"
+            for above in {str(parent) for parent in PurePosixPath(item.path).parents} & files:
+                yield f"{at}.path", f"{what}: lies below the file {above}"
+            if "{generation}" in item.path and not (m.secret and kind == "file"):
+                yield f"{at}.path", f"{what}: only a secret file can have {{generation}} in its path, since only secrets are kept by generation"
+            if not re.fullmatch(r"0[0-7]{3,4}", item.mode):
+                yield f"{at}.mode", f"{what}: mode {item.mode!r} is not octal, such as 0640"
+            if item.path in seen:
+                yield f"{at}.path", f"{what}: named twice"
+            seen.add(item.path)
+            try:
+                owner_ids(item.owner)
+            except Failure as failure:
+                yield f"{at}.owner", f"{what}: {failure}"
+    for n, probe in enumerate(m.probe):
+        what, at = f"probe {probe.name}", f"probe[{n}]"
+        if sum(bool(getattr(probe, kind)) for kind in _KINDS) != 1:
+            yield at, f"{what}: give exactly one of {', '.join(_KINDS)}"
+        for key in ("tcp", "connect"):
+            if (endpoint := getattr(probe, key)) is not None and not _ENDPOINT.fullmatch(endpoint):
+                yield f"{at}.{key}", f"{what}: {key} {endpoint!r} is not ADDRESS:PORT, such as 127.0.0.1:443 or [::1]:443"
+        if probe.unit and not 0 < probe.seconds < m.deadline:
+            yield f"{at}.seconds", f"{what}: {probe.seconds} seconds are not between 1 and the deadline of {m.deadline}"
 
 
 def owner_ids(owner: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import commands
 import store
 import units
-from document import parse, read
+from document import read
 from report import Failure, say
 from store import HOST
 
@@ -27,7 +27,7 @@ class Packages:
 
 
 def ensure(text: str) -> dict:
-    wanted = read(Packages, parse(text))
+    wanted = read(Packages, text)
     installed = versions(wanted.names)
     missing = [name for name in wanted.names if name not in installed]
     if missing or _HELD.exists():

@@ -4,6 +4,7 @@ import http.client
 import socket
 import ssl
 import time
+from typing import Callable
 from urllib.parse import urlsplit
 
 import commands
@@ -13,6 +14,7 @@ from report import Failure, say
 
 _PAUSE = 0.2
 _ANSWER = 5  # seconds one question may take
+_BODY = 64 << 10  # bytes of an answer that are looked at
 
 
 def await_all(manifest: Manifest, deadline: float) -> None:
@@ -42,19 +44,46 @@ def ask(probe: Probe) -> str | None:
     if probe.exec:
         status, output = commands.run(probe.exec, probe.user, seconds=_ANSWER)
         return None if status == 0 else output.strip() or f"exit status {status}"
-    if probe.socket:
-        return _ask_socket(probe.socket)
-    return _ask_http(probe)
+    if probe.unit:
+        return _ask_unit(probe.unit, probe.seconds)
+    if probe.http:
+        return _ask_http(probe)
+    if probe.tcp:
+        return _connected(probe.tcp, lambda: socket.create_connection(_endpoint(probe.tcp), _ANSWER))
+    return _connected(probe.socket, lambda: _unix_connection(probe.socket))
 
 
-def _ask_socket(path: str) -> str | None:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(_ANSWER)
-        try:
-            client.connect(path)
-        except OSError as error:
-            return f"{path}: {error.strerror or error}"
+def _ask_unit(unit: str, seconds: int) -> str | None:
+    """One that is restarted again and again runs at most moments, and is never well."""
+    since = units.active_since(unit)
+    if since is None:
+        return f"{unit} does not run"
+    lasted = time.monotonic() - since
+    return None if lasted >= seconds else f"{unit} has run for {lasted:.0f} of {seconds} s since it was last started"
+
+
+def _connected(where: str, connect: Callable[[], socket.socket]) -> str | None:
+    try:
+        connect().close()
+    except OSError as error:
+        return f"{where}: {error.strerror or error}"
     return None
+
+
+def _unix_connection(path: str) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(_ANSWER)
+    try:
+        client.connect(path)
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    address, _, port = text.rpartition(":")
+    return address.strip("[]"), int(port)
 
 
 def _ask_http(probe: Probe) -> str | None:
@@ -66,14 +95,16 @@ def _ask_http(probe: Probe) -> str | None:
         else:
             connection = http.client.HTTPConnection(url.hostname, port, timeout=_ANSWER)
         if probe.connect:
-            host, _, at = probe.connect.rpartition(":")
-            connection._create_connection = lambda _, *rest, **named: socket.create_connection((host, int(at)), *rest, **named)
-        connection.request("GET", url.path or "/", headers={"User-Agent": "gatehouse"})
-        status = connection.getresponse().status
+            connection._create_connection = lambda _, *rest, **named: socket.create_connection(_endpoint(probe.connect), *rest, **named)
+        connection.request("GET", url._replace(scheme="", netloc="", path=url.path or "/", fragment="").geturl(), headers={"User-Agent": "gatehouse"})
+        answer = connection.getresponse()
+        status, body = answer.status, answer.read(_BODY).decode(errors="replace") if probe.body else ""
         connection.close()
     except (OSError, http.client.HTTPException) as error:
         return f"{probe.http}: {error or type(error).__name__}"
-    return None if status == probe.status else f"{probe.http} answers {status} instead of {probe.status}"
+    if status // 100 != 2 if probe.status is None else status != probe.status:
+        return f"{probe.http} answers {status} instead of {probe.status or '2xx'}"
+    return None if (probe.body or "") in body else f"{probe.http} answers without {probe.body!r} in its first {_BODY} bytes"
 
 
 class _Tls(http.client.HTTPSConnection):

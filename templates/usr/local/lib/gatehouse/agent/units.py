@@ -51,6 +51,12 @@ def inactive(units: list[str]) -> list[str]:
     return [u for u in units if states[u]["ActiveState"] not in RUNNING]
 
 
+def active_since(unit: str) -> float | None:
+    """When it last began to run, as the monotonic clock counts; None when it does not. A reload leaves it alone."""
+    state = show([unit], "ActiveState", "ActiveEnterTimestampMonotonic")[unit]
+    return int(state["ActiveEnterTimestampMonotonic"]) / 1e6 if state["ActiveState"] in RUNNING else None
+
+
 def enabled(unit: str) -> bool:
     return _systemctl("is-enabled", "--quiet", "--", unit).returncode == 0
 
