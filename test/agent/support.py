@@ -31,6 +31,7 @@ import probes  # noqa: E402
 import removal  # noqa: E402
 import report  # noqa: E402
 import store  # noqa: E402
+import strays  # noqa: E402
 import transaction  # noqa: E402
 import units  # noqa: E402
 from document import sealed  # noqa: E402, F401
@@ -146,6 +147,7 @@ class HostTest(unittest.TestCase):
             (units, "journal", lambda *_: report.masked(self.journal)),
             (units, "create_tmpfiles", lambda paths: self.systemd.log.append(f"tmpfiles {' '.join(paths)}")),
             (units, "UNIT_ROOTS", (f"{TREE}/etc/systemd/system/",)),
+            (strays, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")), (strays, "QUADLETS", TREE / "etc/containers/systemd"),
             (units, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
             (transaction, "_fetch", lambda reference: self.fetched.append(reference)),
             *((module, "time", self.clock) for module in (transaction, back, removal, probes)),

@@ -77,12 +77,12 @@ class Releases(HostTest):
         self.drifted("app.service is not enabled")
 
     def test_an_apply_that_was_interrupted_is_told(self):
-        store.Release("app").record.write_text("{}")
+        store.Release("app").record.write_text('{"text": ""}')
         self.drifted("an apply of release app was interrupted")
 
     def test_an_apply_that_is_under_way_is_told_and_is_no_drift(self):
         support.Path(at("etc/app.conf")).write_text("half way")
-        store.Release("app").record.write_text("{}")
+        store.Release("app").record.write_text('{"text": ""}')
         with store.lock("release-app", "apply of release app"):
             self.assertEqual(self.item(), {"due": "machine/0", "drifted": ["not known yet: apply of release app is under way"]})
         self.assertEqual(self.item()["due"], "machine/1")

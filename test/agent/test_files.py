@@ -78,7 +78,7 @@ class Put(HostTest):
 class Changes(HostTest):
     def found(self, *wanted: dict, current=()) -> list[tuple[str, str]]:
         now, then = load(manifest(file=list(wanted))), load(manifest(file=list(current)))
-        changes = files.changes(files.wanted_files(now, 1, then, 1), then, 1)
+        changes = files.changes(files.wanted_files(now, 1, then, 1, {"files": {}}), then, 1)
         return [(os.path.relpath(c.path, support.TREE), c.what) for c in changes]
 
     def put(self, path: str, text: str = "a", mode: int = 0o644, ids=IDS):

@@ -3,6 +3,7 @@
 import unittest
 
 import support  # first: it puts the agent on the path
+import facts
 import files
 import store
 import vault
@@ -42,11 +43,31 @@ class Generations(SecretsTest):
         self.apply(release="pw", secret=True, file=[secret("pw", "secret-new", "1"), secret("pw", "key-two", "2", "key")])
         self.assertEqual([(FOLDER / "pw/2" / name).read_text() for name in ("password", "key")], ["secret-one", "key-two"])
 
-    def test_a_lost_secret_is_written_anew(self):
+    def test_a_secret_that_was_altered_or_deleted_by_hand_comes_back(self):
         self.secrets("secret-one", "1")
-        (FOLDER / "pw/1/password").unlink()
+        self.damage_and_repair("secret-one", 1)
+
+    def test_also_when_it_is_not_the_one_that_the_program_knows(self):
+        self.secrets("secret-one", "1")
         self.secrets("secret-new", "1")
-        self.assertEqual(self.generations(), {"2": "secret-new"})
+        self.secrets("secret-newer", "1", step=[shell("something new", "true")])
+        self.damage_and_repair("secret-newer", 1)
+
+    def damage_and_repair(self, given: str, generation: int):
+        def alter(path):
+            path.chmod(0o600)
+            path.write_text("by hand")
+            path.chmod(0o400)
+
+        for damage in (alter, lambda path: path.unlink()):
+            store.settle("release-pw", "machine/0", {})
+            damage(FOLDER / f"pw/{generation}/password")
+            self.assertEqual(len(facts.facts()["items"]["release-pw"]["drifted"]), 1)
+            generation += 1
+            self.assertEqual(self.secrets(given, "1")["generation"], generation)
+            self.assertEqual(self.generations(), {str(generation): "secret-one"})
+            self.assertEqual(facts.facts()["items"]["release-pw"]["drifted"], [])
+            self.assertEqual(self.secrets(given, "1")["changed"], [])
 
     def test_the_number_moves_only_together_with_the_folder(self):
         self.secrets("secret-one", "1", unit=[{"name": "app.service"}])

@@ -52,7 +52,7 @@ class Status(VerbTest):
         self.assertEqual(len(self.release(3)["drifted"]), 1)
 
     def test_an_apply_that_was_interrupted_or_is_under_way(self):
-        store.Release("app").record.write_text("{}")
+        store.Release("app").record.write_text('{"text": ""}')
         self.tells(3, "interrupted", argv=("status",))
         self.assertTrue(self.release(3)["interrupted"])
         with store.lock("release-app", "apply of release app"):

@@ -16,8 +16,6 @@ class Verify(VerbTest):
     def setUp(self):
         super().setUp()
         self.units, self.quadlets = Path(at("etc/systemd/system")), Path(at("etc/containers/systemd"))
-        self.patch(strays, "UNITS", (self.units, Path(at("run/systemd/system"))))
-        self.patch(strays, "QUADLETS", self.quadlets)
         self.patch(support.transaction.checks, "run", lambda *_: None)
         self.keys = dict(file=[file("etc/systemd/system/app.service.d/gatehouse.conf", "[Service]\n"), file("etc/containers/systemd/app.container", "[Container]\n")],
                          unit=[{"name": "app.service"}, {"name": "base@main.service"}])
@@ -51,12 +49,15 @@ class Verify(VerbTest):
         self.assertNotIn("secret-", str(self.differs(f"{path}: the content was changed by hand")).replace("secret-s", ""))
 
     def test_files_that_nobody_put_there(self):
-        for path in (self.quadlets / "stranger.container", self.quadlets / "app.container.d/10.conf", self.units / "app.service.d/override.conf",
-                     self.units / "base@.service.d/o.conf", Path(at("run/systemd/system/base@main.service.d/o.conf"))):
+        for path, item in ((self.quadlets / "stranger.container", None), (self.quadlets / "app.container.d/10.conf", "release-app"),
+                           (self.units / "app.service.d/override.conf", "release-app"), (self.units / "base@.service.d/o.conf", "release-app"),
+                           (Path(at("run/systemd/system/base@main.service.d/o.conf")), "release-app")):
             with self.subTest(path=path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("")
-                self.assertEqual(self.differs(f"unexpected  {path} belongs to no release")["unexpected"], [f"{path} belongs to no release"])
+                found, told = self.differs(f"  {path} belongs to no release"), [f"{path} belongs to no release"]
+                self.assertEqual(found["items"][item] if item else found["unexpected"], told)
+                self.assertEqual(found["unexpected"] if item else found["items"]["release-app"], [])
                 path.unlink()
                 self.clean()
 

@@ -75,7 +75,7 @@ def main(argv: list[str]) -> int:
             _outlive_the_connection(argv)
             return _tell(rollback.rollback(name, *map(int, number)), rollback.lines, as_json)
         case ["facts"]:
-            answer(facts.facts())
+            answer(facts.facts(diffs=True))
         case ["recover"]:
             _outlive_the_connection(argv)
             answer(recovery.recover())

@@ -6,25 +6,31 @@ import accounts
 import document
 import files
 import packages
+import redaction
 import store
+import strays
 import units
+import vault
 from back import UNPROVEN
-from manifest import PROTOCOL, owner_ids
+from manifest import PROTOCOL, Manifest, owner_ids
 from report import Failure
 
 
-def facts() -> dict:
-    """For each item its due number, which moves on while the host differs from what was left, and the differences."""
-    return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record) for item, record in store.items().items()}}
+def facts(diffs: bool = False) -> dict:
+    """For each item its due number, which moves on while the host differs from what was left, and the differences. With
+    `diffs`, a file whose content differs has its diff in the lines below: redacted, and none of what is secret."""
+    vault.learn_all()
+    owned = strays.owned()
+    return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, owned, diffs) for item, record in store.items().items()}}
 
 
-def _look(item: str, record: dict) -> dict:
+def _look(item: str, record: dict, owned: set[str], diffs: bool) -> dict:
     kind, _, name = item.partition("-")
     told = {key: record[key] for key in ("due", "document") if key in record}
     with store.glance(item) as busy:
         if busy:  # what is on its way is no drift: it ends with a number of its own
             return told | {"drifted": [f"not known yet: {busy} is under way"]}
-        drifted = of_release(store.Release(name)) if kind == "release" else _LOOK[kind](name, record["answer"])
+        drifted = of_release(store.Release(name), owned, diffs) if kind == "release" else _LOOK[kind](name, record["answer"])
     return told | {"due": _next(told["due"]) if drifted else told["due"], "drifted": drifted}
 
 
@@ -49,7 +55,8 @@ def _packages(_: str, left: dict) -> list[str]:
     return [f"package {name} is not installed" for name in left["versions"] if name not in installed]
 
 
-def of_release(release: store.Release) -> list[str]:
+def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> list[str]:
+    """`owned` are the files of all releases."""
     name, manifest = release.name, release.manifest()
     if manifest is None:
         return [f"release {name} has no generation"]
@@ -59,11 +66,15 @@ def of_release(release: store.Release) -> list[str]:
     else:
         found += _another(release, store.items().get(f"release-{name}", {}))
     owners = {files.at_generation(i.path, release.generation): i.owner for i in (*manifest.file, *manifest.directory)}
-    left = release.left()
+    left, shown = release.left(), _shown(manifest) if diffs else {}
     for path, mark in left["files"].items():
-        found += _compare(path, mark, owners.get(path), lambda: (there := files.look(path)) and there.fingerprint)
+        found += _compare(path, mark, owners.get(path), lambda: (there := files.look(path)) and there.fingerprint, shown.get(path))
     for path, mark in left["folders"].items():
         found += _compare(path, mark, owners.get(path), lambda: files.look_folder(path))
+    for stray in strays.dropins(manifest, owned):
+        diff = redaction.unified(stray.path, "", files.look(stray.path).data) if diffs else ""
+        found.append(f"{stray.path} belongs to no release\n{diff}".strip())
+    found += strays.modes_of(manifest)
     found += [f"{unit} is not active" for unit in units.inactive([u.name for u in manifest.unit])]
     found += [f"{u.name} is {'not ' if u.enabled else ''}enabled" for u in manifest.unit if u.enabled is not None and units.enabled(u.name) != u.enabled]
     return found
@@ -78,7 +89,19 @@ def _another(release: store.Release, item: dict) -> list[str]:
     return [f"the program does not know of generation {release.generation} of release {release.name}"]
 
 
-def _compare(path: str, left: list, owner: str | None, look: Callable[[], list | None]) -> list[str]:
+def _shown(manifest: Manifest) -> dict[str, str]:
+    """The files whose content anybody may read, as they should be."""
+    return {} if manifest.secret else {file.path: _merged(file.content, manifest.refers) for file in manifest.file}
+
+
+def _merged(content: str, refers: tuple[str, ...]) -> str:
+    try:
+        return vault.merged(content, refers)
+    except Failure:  # the secret is gone: the placeholder tells as much
+        return content
+
+
+def _compare(path: str, left: list, owner: str | None, look: Callable[[], list | None], shown: str | None = None) -> list[str]:
     """Of a file: checksum, mode, uid and gid. Of a directory: mode, uid and gid."""
     try:
         now = look()
@@ -88,9 +111,16 @@ def _compare(path: str, left: list, owner: str | None, look: Callable[[], list |
         return [f"{path} is missing"]
     if owner and not _owned_by(now, owner):
         return [f"{path} does not belong to {owner}"]
+    if now[:-3] != left[:-3]:
+        told = f"{path}: the content was changed by hand"
+        return [told if shown is None else f"{told}\n{redaction.unified(path, shown, files.look(path).data)}"]
     if now != left:
-        return [f"{path}: {'mode or owner' if now[:-3] == left[:-3] else 'the content'} was changed by hand"]
+        return [f"{path}: mode or owner was changed by hand: {_access(now)} instead of {_access(left)}"]
     return []
+
+
+def _access(mark: list) -> str:
+    return "{:04o} {}:{}".format(*mark[-3:])
 
 
 def _owned_by(now: list, owner: str) -> bool:

@@ -34,12 +34,13 @@ class Change:
     wanted: Content | None
     file: File
     what: str
+    stray: bool = False  # nobody's: a copy is set aside
 
 
 Wanted = dict[str, tuple[File, Content]]  # by path
 
 
-def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, current_generation: int) -> Wanted:
+def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, current_generation: int, left: dict) -> Wanted:
     """Each path with its content, once `{generation}`, kept secrets and merged secrets are filled in."""
     kept = {f.path: f for f in (current.file if current else ())}
     wanted = {}
@@ -48,12 +49,18 @@ def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, 
         data = vault.merged(file.content, manifest.refers).encode()
         before = kept.get(file.path)
         if file.rotation is not None and before is not None and before.rotation == file.rotation:
-            live = look(at_generation(file.path, current_generation))
-            data = live.data if live else data
+            data = _kept(at_generation(file.path, current_generation), before, left) or data
         if manifest.secret:
             learn_secret(data.decode())
         wanted[path] = (file, Content(data, int(file.mode, 8), *owner_ids(file.owner)))
     return wanted
+
+
+def _kept(path: str, before: File, left: dict) -> bytes | None:
+    """What the host keeps as its own: what the last apply left, whatever was done to the file since."""
+    live, mark = look(path), left["files"].get(path)
+    known = ([live.data] if live else []) + [before.content.encode(), bytes.fromhex(left.get("kept", {}).get(path, ""))]
+    return next((data for data in known if mark and hashlib.sha256(data).hexdigest() == mark[0]), live and live.data)
 
 
 def at_generation(path: str, generation: int) -> str:

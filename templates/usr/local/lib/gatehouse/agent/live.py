@@ -10,6 +10,7 @@ from files import Content
 from store import STATE, Release, read_private, write_private
 
 ORIGINALS = STATE / "originals"  # what stood at a path before the first release took it over
+ASIDE = STATE / "aside"  # what was in a release's way and nobody's
 _MADE = STATE / "folders.json"  # the folders that exist only because a file of ours needed them
 
 
@@ -85,6 +86,13 @@ def original(path: str) -> Content | None:
 
 def forget_original(path: str) -> None:
     (ORIGINALS / path.lstrip("/")).unlink(missing_ok=True)
+
+
+def set_aside(release: Release, generation: int, path: str) -> str:
+    """Keep a copy of what is about to be taken out; where it is kept."""
+    kept = f"{ASIDE}/{release.name}/{generation}{path}"
+    files.put(kept, files.look(path))
+    return kept
 
 
 # ---------------------------------------------------------------- snapshot

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import files
 import store
+import strays
 import units
 from files import Change, Wanted
 from manifest import Directory, Guard, Manifest
@@ -21,6 +22,7 @@ class Plan:
     changes: list[Change]
     folders: list[Directory]
     guards: list[Guard]
+    crooked: list[str]  # what is wrong with the runtime directories: a restart makes them anew
     stops: list[str]  # before the swap
     disables: list[str]
     enables: dict[str, bool]
@@ -31,7 +33,7 @@ class Plan:
 
     @property
     def idle(self) -> bool:
-        return not (self.changes or self.folders or self.guards or self.stops or self.enables or self.starts)
+        return not (self.changes or self.folders or self.guards or self.crooked or self.stops or self.enables or self.starts)
 
     @property
     def paths(self) -> list[str]:
@@ -42,6 +44,8 @@ class Plan:
         """What the host will be measured against."""
         return {
             "files": {path: content.fingerprint for path, (_, content) in self.wanted.items()},
+            # What the manifest does not say, since the host kept its own.
+            "kept": {path: content.data.hex() for path, (file, content) in self.wanted.items() if file.rotation is not None and content.data != file.content.encode()},
             "folders": {d.path: files.wanted_folder(d) for d in self.manifest.directory},
             "enabled": self.enabled,
             "changed": self.paths,
@@ -55,22 +59,25 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
     stops = units.existing(dropped)
     enables = {u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != units.enabled(u.name)}
-    enabled = release.left()["enabled"]
+    left = release.left()
+    enabled = left["enabled"]
     folders = files.folder_changes(manifest.directory)
     guards = _guards(manifest, current)
-    wanted = files.wanted_files(manifest, generation, current, generation)
-    changes = files.changes(wanted, current, generation)
-    if changes or folders or guards or stops or enables or units.inactive(names) or not current:
+    crooked = strays.modes_of(manifest) if current else []
+    strange = [Change(f.path, None, f, "set aside", stray=True) for f in strays.dropins(manifest, strays.owned() | {f.path for f in manifest.file})]
+    wanted = files.wanted_files(manifest, generation, current, generation, left)
+    changes = files.changes(wanted, current, generation) + strange
+    if changes or folders or guards or crooked or stops or enables or units.inactive(names) or not current:
         # A generation is something that changed on the host; a reworded manifest is not. Paths that carry its number move to it.
-        wanted = files.wanted_files(manifest, generation + 1, current, generation)
-        changes = files.changes(wanted, current, generation)
+        wanted = files.wanted_files(manifest, generation + 1, current, generation, left)
+        changes = files.changes(wanted, current, generation) + strange
         generation += 1
     guarded = [u for g in guards for u in g.units]
-    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded) if u not in dropped]
+    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked else [])) if u not in dropped]
     reloads = [u for u in concerned(changes, "reloads") if u not in restarts + dropped]
     down = units.inactive(names + reloads)
     return Plan(
-        manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards,
+        manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked,
         stops=list(dict.fromkeys(stops + units.existing(guarded))),
         disables=[u for u in stops if u in enabled], enables=enables,
         restarts=restarts, reloads=[u for u in reloads if u not in down],

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import facts
 import probes
 import store
+import strays
 import units
 import vault
 from columns import ago, columns, counted, iso
@@ -15,7 +16,8 @@ from store import Release
 
 def status() -> dict:
     vault.learn_all()
-    releases = [_look(release) for release in store.releases()]
+    owned = strays.owned()
+    releases = [_look(release, owned) for release in store.releases()]
     return {"well": all(release["well"] for release in releases), "releases": releases}
 
 
@@ -36,7 +38,7 @@ def lines(found: dict) -> list[str]:
     return [*table, "", *columns(["RELEASE", "WHAT IS NOT WELL"], complaints)]
 
 
-def _look(release: Release) -> dict:
+def _look(release: Release, owned: set[str]) -> dict:
     with store.glance(f"release-{release.name}") as busy:
         manifest = release.manifest()
         states = units.show([u.name for u in manifest.unit], "ActiveState") if manifest else {}
@@ -45,7 +47,7 @@ def _look(release: Release) -> dict:
             "units": {name: state["ActiveState"] for name, state in states.items()},
             "probes": _ask(manifest.probe, manifest.secret) if manifest else {},
             "under_way": busy, "interrupted": not busy and release.record.exists(),
-            "drifted": [] if busy else facts.of_release(release),
+            "drifted": [] if busy else facts.of_release(release, owned),
         }
     down = [name for name, state in found["units"].items() if state not in units.RUNNING]
     return found | {"well": not (busy or found["interrupted"] or found["drifted"] or down or any(found["probes"].values()))}

@@ -12,7 +12,7 @@ import checks
 import files
 import store
 import units
-from manifest import Manifest, owner_ids
+from manifest import File, Manifest, owner_ids, stored
 from report import Failure
 from store import Release
 
@@ -22,22 +22,41 @@ RUN = "/run"
 _TMPFILES = re.compile(r"^[dD]\S*\s+(/\S+)\s+([0-7]{3,4})\s+(\S+)\s+(\S+)", re.M)
 
 
-def files_of_nobody() -> list[str]:
-    """Quadlets, and drop-ins of units that are ours, that no release owns."""
-    live = {release: manifest for release in store.releases() if (manifest := release.manifest())}
-    owned = {files.at_generation(f.path, release.generation) for release, manifest in live.items() for f in manifest.file}
-    there = [path for path in QUADLETS.rglob("*") if not path.is_dir()]
-    for folder in _dropins(owned | {u.name for manifest in live.values() for u in manifest.unit}):
-        there += folder.glob("*")
-    return [f"{path} belongs to no release" for path in sorted(map(str, dict.fromkeys(there))) if path not in owned]
+def owned() -> set[str]:
+    """The files of every release, also of those that are on their way in."""
+    return {files.at_generation(f.path, release.generation) for release in store.releases() for text in release.texts() for f in stored(text).file}
 
 
-def _dropins(owned: set[str]) -> set[Path]:
-    """The *.d folders of each unit, in every place where systemd looks for what people put there."""
-    names = {folder.name.removesuffix(".d") for path in owned for folder in Path(path).parents if folder.name.endswith(".d") and folder.parent in UNITS}
-    names |= {Path(path).name for path in owned if "/" not in path or Path(path).parent in UNITS}
-    names |= {re.sub("@.+(?=[.])", "@", name) for name in names}
-    return {root / f"{name}.d" for root in UNITS for name in names}
+def quadlets(owned: set[str]) -> list[str]:
+    """Those of nobody: they make units that no release knows of. Only told."""
+    ours = {f"{path}.d" for path in owned}
+    return [f"{path} belongs to no release" for path in sorted(QUADLETS.rglob("*"))
+            if not path.is_dir() and str(path) not in owned and str(path.parent) not in ours]
+
+
+def dropins(manifest: Manifest, owned: set[str]) -> list[File]:
+    """Drop-ins of the release's units and Quadlets that are nobody's: they alter what it runs, so an apply takes them out.
+    Each as a manifest's entry, with the units that it concerns."""
+    return [File(str(path), "0600", "root:root", "", restarts=restarts)
+            for folder, restarts in _folders(manifest).items() if folder.is_dir()
+            for path in sorted(folder.iterdir()) if not path.is_dir() and str(path) not in owned]
+
+
+def _folders(manifest: Manifest) -> dict[Path, tuple[str, ...]]:
+    """The *.d folders in every place where systemd, or Quadlet, looks for what people put there."""
+    names, found = {u.name: (u.name,) for u in manifest.unit}, {}
+    for file in manifest.file:
+        path = Path(file.path)
+        if path.parent == QUADLETS:
+            found[QUADLETS / f"{path.name}.d"] = file.restarts
+        elif path.parent in UNITS:
+            names.setdefault(path.name, file.restarts)
+        elif path.parent.parent in UNITS and path.parent.name.endswith(".d"):
+            names.setdefault(path.parent.name.removesuffix(".d"), file.restarts)
+    for name, restarts in names.items():
+        for variant in (name, re.sub("@.+(?=[.])", "@", name)):  # a template's drop-ins are its instances'
+            found.update({root / f"{variant}.d": restarts for root in UNITS})
+    return found
 
 
 def images_of(release: Release, manifest: Manifest) -> list[str]:

@@ -111,8 +111,12 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
     checks.units(plan.changes)
     for change in plan.changes:
         say(f"{change.what}: {change.path}")
-        if not any(f.path == change.path for f in (plan.current.file if plan.current else ())) and live.keep_original(change.path):
+        if change.stray:
+            say(f"it belongs to no release and is kept as {live.set_aside(release, plan.generation, change.path)}")
+        elif not any(f.path == change.path for f in (plan.current.file if plan.current else ())) and live.keep_original(change.path):
             say(f"the file that was there before is kept: {live.ORIGINALS}{change.path}")
+    for complaint in plan.crooked:
+        say(complaint)
     live.take_snapshot(release, [c.path for c in plan.changes], [d.path for d in plan.folders])
     faults.point("snapshot")
     record.reach(release, "swapped")
@@ -123,9 +127,9 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
         say(f"directory: {directory.path}")
         live.put_folder(directory.path, *files.wanted_folder(directory))
     for change in plan.changes:
-        live.put(change.path, change.wanted or live.original(change.path))
+        live.put(change.path, change.wanted or (None if change.stray else live.original(change.path)))
         faults.point("swapped")
-    units.absorb([c.path for c in plan.changes])
+    units.absorb([c.path for c in plan.changes] + [f.path for f in plan.manifest.file if plan.crooked])
     faults.point("reloaded")
     for name, wanted in plan.enables.items():
         units.set_enabled(name, wanted)

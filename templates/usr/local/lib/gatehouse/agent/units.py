@@ -7,7 +7,7 @@ import time
 
 from report import Failure, masked, say
 
-UNIT_ROOTS = ("/etc/systemd/system/", "/etc/containers/systemd/")
+UNIT_ROOTS = ("/etc/systemd/system", "/run/systemd/system", "/etc/containers/systemd/")  # with system.control beside the first two
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
 RUNNING = ("active", "reloading")
 _STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless the unit says otherwise

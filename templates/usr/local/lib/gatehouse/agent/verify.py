@@ -7,12 +7,13 @@ from columns import columns, counted
 
 
 def verify() -> dict:
+    owned = strays.owned()
     items = {item: found["drifted"] for item, found in facts.facts()["items"].items()}
     for release in store.releases():
         with store.glance(f"release-{release.name}") as busy:
             if not busy and (manifest := release.manifest()):
-                items.setdefault(f"release-{release.name}", facts.of_release(release)).extend(strays.images_of(release, manifest) + strays.modes_of(manifest))
-    unexpected = strays.files_of_nobody()
+                items.setdefault(f"release-{release.name}", facts.of_release(release, owned)).extend(strays.images_of(release, manifest))
+    unexpected = strays.quadlets(owned)
     return {"well": not (unexpected or any(items.values())), "items": items, "unexpected": unexpected}
 
 
