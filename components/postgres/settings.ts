@@ -32,3 +32,9 @@ export const RESTART_SETTINGS: ReadonlySet<string> = new Set(
    track_activity_query_size track_commit_timestamp transaction_buffers wal_buffers wal_decode_buffer_size wal_level
    wal_log_hints`.split(/\s+/),
 );
+
+/**
+ * Whether a change of a setting takes effect at a restart only. What an extension reads (`name.setting`) is not known
+ * here, and a setting that silently waits for the next restart is worse than a restart too many.
+ */
+export const needsRestart = (setting: string): boolean => RESTART_SETTINGS.has(setting) || setting.includes(".");

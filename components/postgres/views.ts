@@ -4,7 +4,7 @@ import type { Platform } from "../host/platforms/platform.ts";
 import { psql } from "../host/psql.ts";
 import { render, rendered } from "../render/render.ts";
 import type { PostgresSettings } from "./schema.ts";
-import { RESTART_SETTINGS } from "./settings.ts";
+import { needsRestart } from "./settings.ts";
 
 type Names = Platform["postgres"];
 type Wishes = Pick<PostgresSettings, "settings" | "databases" | "roles">;
@@ -54,7 +54,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
           "etc/postgresql/17/main/conf.d/gatehouse-restart.conf",
           {
             ...socket,
-            settings: settings.filter(([name]) => RESTART_SETTINGS.has(name)),
+            settings: settings.filter(([name]) => needsRestart(name)),
           },
         ),
         restarts: [unit],
@@ -66,7 +66,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
           "0640",
           "etc/postgresql/17/main/conf.d/gatehouse-reload.conf",
           {
-            settings: settings.filter(([name]) => !RESTART_SETTINGS.has(name)),
+            settings: settings.filter(([name]) => !needsRestart(name)),
           },
         ),
         reloads: [unit],

@@ -26,6 +26,7 @@ const full = {
       work_mem: "16MB",
       shared_preload_libraries: "pg_stat_statements",
       log_statement: "ddl",
+      "pg_cron.database_name": "wiki",
     },
     databases: { grafana: {}, wiki: { owner: "editors" } },
     roles: { editors: { auth: "scram" }, reporting: { auth: "peer" } },

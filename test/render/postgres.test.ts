@@ -64,6 +64,7 @@ describe("what a change of a setting does (M18, H22)", () => {
   test.each([
     ["max_connections", "restart", "reload"],
     ["shared_preload_libraries", "restart", "reload"],
+    ["pg_cron.database_name", "restart", "reload"],
     ["work_mem", "reload", "restart"],
     ["log_statement", "reload", "restart"],
   ])("%s stands in the file whose change means a %s", (setting, right, wrong) => {
