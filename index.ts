@@ -4,6 +4,7 @@ import { Caddy } from "./components/caddy/caddy.ts";
 import { load } from "./components/config/load.ts";
 import { Host } from "./components/host/host.ts";
 import { inspect } from "./components/host/inspect.ts";
+import { looking } from "./components/host/looking.ts";
 import { platforms } from "./components/host/platforms/platforms.ts";
 import { platformOf } from "./components/platform.ts";
 import { Postgres } from "./components/postgres/postgres.ts";
@@ -12,12 +13,12 @@ import { Valkey } from "./components/valkey/valkey.ts";
 const { sshKey, authentikSecrets, drift, ...settings } = load();
 const connection = { ...settings.host, privateKey: sshKey };
 const { abandoned } = settings.host;
-const asked = drift && !abandoned && process.env.GATEHOUSE_DRIFT !== "off";
+const look = looking(drift && !abandoned);
 const expectations = {
   platform: platforms[settings.host.platform],
   gids: { "postgres-clients": settings.postgres.gid, "valkey-clients": settings.valkey.gid },
 };
-const facts = asked ? await inspect(connection, expectations) : undefined;
+const facts = look === "off" ? undefined : await inspect(connection, expectations, look);
 const host = new Host("host", { connection, ...expectations, abandoned, facts });
 
 const postgres = new Postgres("postgres", {

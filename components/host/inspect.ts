@@ -9,16 +9,21 @@ import { type Facts, factsSchema } from "./facts.ts";
  * Looks at the host before anything is declared: one SSH session, which only reads. It is also where a wrong address,
  * key or host key is told once and plainly; the command plugin would dial ten times and speak for itself.
  *
- * In a preview an unreachable host is a warning and `undefined` is answered; everything else that is wrong is an error.
+ * In a preview an unreachable host is a warning and `undefined` is answered, unless the look is required; everything
+ * else that is wrong is an error.
  *
  * @throws pulumi.RunError naming what is wrong and what to do.
  */
-export async function inspect(connection: Connection, expectations: Expectations): Promise<Facts | undefined> {
+export async function inspect(
+  connection: Connection,
+  expectations: Expectations,
+  look: "on" | "required",
+): Promise<Facts | undefined> {
   try {
     return await read(connection, await plain(connection.privateKey), expectations);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(error.message);
+    if (look === "required" || !pulumi.runtime.isDryRun()) throw new pulumi.RunError(error.message);
     await pulumi.log.warn(`${error.message}. The preview goes on without looking for changes made on the host.`);
     return undefined;
   }

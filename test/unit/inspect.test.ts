@@ -42,8 +42,8 @@ const run = (preview: boolean) =>
   );
 
 /** What a person at the keyboard is told; an error of the program's own would be told with a stack trace. */
-async function told(connection: Connection): Promise<string> {
-  const answer = await inspect(connection, HOST).catch((error: unknown) => error);
+async function told(connection: Connection, look: "on" | "required" = "on"): Promise<string> {
+  const answer = await inspect(connection, HOST, look).catch((error: unknown) => error);
   if (!pulumi.RunError.isInstance(answer)) throw new Error(`no RunError but ${JSON.stringify(answer)}: ${answer}`);
   return answer.message;
 }
@@ -51,7 +51,7 @@ async function told(connection: Connection): Promise<string> {
 describe("a host that answers", () => {
   test("is asked once, in one session, by the script that only reads", async () => {
     const server = await serve();
-    expect(await inspect(to(server), HOST)).toEqual(FACTS);
+    expect(await inspect(to(server), HOST, "on")).toEqual(FACTS);
     expect(server.sessions).toBe(1);
     expect(server.asked).toEqual([
       { user: "root", command: "sh -s", stdin: expect.stringContaining("gatehouse facts") },
@@ -60,7 +60,7 @@ describe("a host that answers", () => {
 
   test("is asked through sudo where the user is not root", async () => {
     const server = await serve();
-    await inspect(to(server, { user: "deploy", sudo: true }), HOST);
+    await inspect(to(server, { user: "deploy", sudo: true }), HOST, "on");
     expect(server.asked).toMatchObject([{ user: "deploy", command: "sudo -n sh -s" }]);
   });
 
@@ -68,7 +68,7 @@ describe("a host that answers", () => {
     const pair = newKey();
     const host = await serve(undefined, pair);
     const proxy = await serve({}, pair);
-    expect(await inspect(to(host, { proxy: { ...to(proxy), user: "hop" } }), HOST)).toEqual(FACTS);
+    expect(await inspect(to(host, { proxy: { ...to(proxy), user: "hop" } }), HOST, "on")).toEqual(FACTS);
     expect(host.asked).toMatchObject([{ user: "root", command: "sh -s" }]);
     expect([proxy.sessions, proxy.asked]).toEqual([0, []]);
   });
@@ -208,7 +208,7 @@ describe("a host that cannot be trusted or reached", () => {
     await run(true);
     const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
     const port = await unusedPort();
-    expect(await inspect(to({ ...(await serve()), port }), HOST)).toBeUndefined();
+    expect(await inspect(to({ ...(await serve()), port }), HOST, "on")).toBeUndefined();
     expect(warn.mock.calls).toEqual([
       [
         expect.stringMatching(
@@ -216,6 +216,13 @@ describe("a host that cannot be trusted or reached", () => {
         ),
       ],
     ]);
+    await run(false);
+  });
+
+  test("is an error in a preview as well where the look is required", async () => {
+    await run(true);
+    const port = await unusedPort();
+    expect(await told(to({ ...(await serve()), port }), "required")).toContain("cannot be reached");
     await run(false);
   });
 

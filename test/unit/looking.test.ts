@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { looking } from "../../components/host/looking.ts";
+
+test.each([
+  [true, undefined, "on"],
+  [true, "", "on"],
+  [true, "off", "off"],
+  [true, "required", "required"],
+  [false, undefined, "off"],
+  [false, "off", "off"],
+  [false, "required", "required"],
+])("configured %s, GATEHOUSE_DRIFT %s: %s", (configured, word, look) => {
+  expect(looking(configured, word)).toBe(look);
+});
+
+test("another word is refused with what is allowed", () => {
+  expect(() => looking(true, "no")).toThrow(
+    'GATEHOUSE_DRIFT is "no"; allowed are off (do not look at the host) and required (fail when it cannot be looked at)',
+  );
+});
