@@ -67,6 +67,13 @@ class DropIns(HostTest):
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertTrue(there.exists())
 
+    def test_what_systemd_does_not_read_stays(self):
+        there = self.stray("etc/systemd/system/app.service.d/override.conf~")
+        support.os.mkfifo(there.with_name("pipe"))
+        there.with_name("folder.conf").mkdir()
+        self.assertEqual(self.apply(**self.keys)["changed"], [])
+        self.assertTrue(there.exists())
+
     def test_it_comes_back_when_the_apply_fails(self):
         there = self.stray("etc/systemd/system/app.service.d/override.conf")
         self.refused(ROLLED_BACK, **self.keys | {"probe": [shell("never", "false")]})

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Report } from "../../../plan/report.ts";
 import { IMAGE, type Lab, type Ran, run } from "./lab.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../../", import.meta.url));
@@ -56,6 +57,17 @@ export class Stack {
     return this.#operate(["preview", ...args]);
   }
 
+  /** What `npm run plan` says of the settings as they are now. */
+  async plan(...args: string[]): Promise<Ran & { report: Report }> {
+    this.#configure();
+    const json = join(this.folder, "plan.json");
+    const files = ["--config-file", this.#file, "--json", json];
+    const env = { PULUMI_BACKEND_URL: this.#backend };
+    const ran = await run("node", [join(REPOSITORY, "plan/plan.ts"), "--stack", this.name, ...files, ...args], { env });
+    if (ran.status === 1) throw new Error(ran.text);
+    return { ...ran, report: JSON.parse(readFileSync(json, "utf8")) as Report };
+  }
+
   destroy(): Promise<Outcome> {
     return this.#operate(["destroy", "--yes", "--skip-preview"]);
   }
@@ -87,11 +99,15 @@ export class Stack {
     rmSync(this.folder, { recursive: true });
   }
 
-  async #operate(command: string[]): Promise<Outcome> {
+  #configure(): void {
     const settings = Object.entries(this.settings).map(
       ([key, value]) => `  gatehouse:${key}: ${JSON.stringify(value)}\n`,
     );
     writeFileSync(this.#file, readFileSync(join(this.folder, "secret.yaml"), "utf8") + settings.join(""));
+  }
+
+  async #operate(command: string[]): Promise<Outcome> {
+    this.#configure();
     const ran = await this.pulumi([...command, "--config-file", this.#file, "--color", "never"]);
     const summary = /^Resources:\n((?: {4}.*\n)+)/m.exec(ran.text)?.[1] ?? "";
     const counts = [...summary.matchAll(/(\d+) (created|updated|deleted|replaced|unchanged|errored)/g)];
@@ -106,8 +122,12 @@ export class Stack {
 
   pulumi(args: string[], input?: string): Promise<Ran> {
     const stack = args[0] === "stack" && args[1] === "init" ? [] : ["--stack", this.name];
-    const env = { PULUMI_BACKEND_URL: `file://${this.folder}` };
+    const env = { PULUMI_BACKEND_URL: this.#backend };
     return run("pulumi", [...args, ...stack, "--cwd", REPOSITORY, "--non-interactive"], { env, input });
+  }
+
+  get #backend(): string {
+    return `file://${this.folder}`;
   }
 
   get #file(): string {

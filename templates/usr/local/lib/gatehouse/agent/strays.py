@@ -36,10 +36,10 @@ def quadlets(owned: set[str]) -> list[str]:
 
 def dropins(manifest: Manifest, owned: set[str]) -> list[File]:
     """Drop-ins of the release's units and Quadlets that are nobody's: they alter what it runs, so an apply takes them out.
-    Each as a manifest's entry, with the units that it concerns."""
+    Whatever else lies there, nobody reads. Each as a manifest's entry, with the units that it concerns."""
     return [File(str(path), "0600", "root:root", "", restarts=restarts)
-            for folder, restarts in _folders(manifest).items() if folder.is_dir()
-            for path in sorted(folder.iterdir()) if not path.is_dir() and str(path) not in owned]
+            for folder, restarts in _folders(manifest).items()
+            for path in sorted(folder.glob("*.conf")) if (path.is_file() or path.is_symlink()) and str(path) not in owned]
 
 
 def _folders(manifest: Manifest) -> dict[Path, tuple[str, ...]]:
