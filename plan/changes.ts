@@ -1,0 +1,105 @@
+// From what a preview told to the report.
+import { type DatabaseChange, databaseChanges } from "./databases.ts";
+import { doorsOf } from "./doors.ts";
+import { CHANGED } from "./due.ts";
+import type { Verb } from "./effect.ts";
+import { fileChanges } from "./files.ts";
+import { impactOf, sameImages, type UnitImpact } from "./impact.ts";
+import { itemChanges } from "./items.ts";
+import { notesOn } from "./notes.ts";
+import { type ReleaseStep, releasesOf } from "./releases.ts";
+import type { ReleaseChange, Report, Totals } from "./report.ts";
+import type { Preview } from "./steps.ts";
+
+/** The plan of one preview; a pure function of it. */
+export function reportOf(preview: Preview): Report {
+  const steps = releasesOf(preview);
+  const units = impactOf(steps);
+  const items = itemChanges(preview);
+  const databases = steps
+    .filter(({ what }) => what !== "delete" && what !== "forget")
+    .flatMap(({ old, new: next }) => databaseChanges(old, next));
+  const releases = steps.flatMap(releaseChange);
+  const data = steps.flatMap(guarded);
+  const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
+  const totals = { ...count(releases, units), databases: created(databases), repairs };
+  return {
+    schemaVersion: 1,
+    project: preview.project,
+    stack: preview.stack,
+    changes: preview.touched > 0,
+    summary: summary(totals, data),
+    totals,
+    data,
+    units,
+    releases,
+    items,
+    databases,
+    warnings: preview.warnings.map(({ message }) => message).filter((message) => !message.startsWith(CHANGED)),
+    doors: doorsOf(preview, steps, units),
+  };
+}
+
+function releaseChange({ name, what, secret, old, new: next, drift }: ReleaseStep): ReleaseChange[] {
+  if (what === "same") return [];
+  const change = { name, what, secret, drift: [...drift] };
+  if (what === "forget") return [{ ...change, files: [], notes: ["the host is not asked; everything stays there"] }];
+  if (what === "delete")
+    return [{ ...change, files: fileChanges(old, undefined), notes: farewell(secret, old?.directories ?? []) }];
+  return [{ ...change, files: fileChanges(old, next), notes: notesOn(old, next) }];
+}
+
+const farewell = (secret: boolean, directories: readonly { path: string }[]): string[] =>
+  secret
+    ? ["secrets are data: they stay on the host"]
+    : [
+        "its files go, or what stood there before the first release comes back",
+        ...directories.map(({ path }) => `directory ${path} stays with everything in it`),
+      ];
+
+/** What a new image may alter, and that it is saved first. */
+const guarded = ({ old, new: next }: ReleaseStep): string[] =>
+  !old || !next || sameImages(old, next)
+    ? []
+    : [...new Set([...old.guards, ...next.guards].map(({ name }) => name))].map(
+        (name) => `${name} is saved first, since the new image may alter it`,
+      );
+
+const created = (databases: readonly DatabaseChange[]): number =>
+  databases.filter(({ kind, what }) => kind === "database" && what === "created").length;
+
+function count(
+  releases: readonly ReleaseChange[],
+  units: readonly UnitImpact[],
+): Omit<Totals, "databases" | "repairs"> {
+  const of = (verb: Verb) => units.filter((unit) => unit.verb === verb).length;
+  return {
+    files: releases.reduce((sum, { files }) => sum + files.length, 0),
+    restarts: of("restart"),
+    reloads: of("reload"),
+    starts: of("start"),
+    stops: of("stop"),
+    destroyed: releases.filter(({ what, secret }) => what === "delete" && !secret).length,
+  };
+}
+
+/** Files, reloads and restarts are always told, also when there are none; the rest only when there is something. */
+function summary(
+  { files, reloads, restarts, starts, stops, destroyed, databases, repairs }: Totals,
+  data: readonly string[],
+): string {
+  const some = (number: number, one: string) => (number > 0 ? [counted(number, one)] : []);
+  return [
+    counted(files, "file"),
+    ...some(starts, "start"),
+    counted(reloads, "reload"),
+    counted(restarts, "restart"),
+    ...some(stops, "stop"),
+    ...(destroyed > 0 ? [`${counted(destroyed, "release")} destroyed`] : []),
+    ...some(databases, "new database"),
+    ...some(repairs, "repair"),
+    data.length > 0 ? "data touched" : "no data touched",
+  ].join(", ");
+}
+
+const counted = (number: number, one: string): string => `${number} ${one}${number === 1 ? "" : "s"}`;

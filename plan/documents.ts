@@ -1,0 +1,52 @@
+// The documents that the program sends, read back.
+import { parse } from "smol-toml";
+import { z } from "zod";
+import type { Manifest } from "../components/host/manifest.ts";
+
+const texts = z.array(z.string());
+const directory = z.object({ path: z.string(), mode: z.string(), owner: z.string() });
+const rows = <Row extends z.ZodType>(row: Row) => z.array(row).default([]);
+
+// A state may hold what another version of the program wrote: what is not known here is passed over.
+const manifestSchema = z
+  .object({
+    secret: z.boolean().default(false),
+    deadline: z.int().default(60),
+    refers: texts.default([]),
+    directory: rows(directory),
+    image: rows(z.object({ reference: z.string() })),
+    file: rows(directory.extend({ content: z.string(), restarts: texts.default([]), reloads: texts.default([]) })),
+    check: rows(z.object({ name: z.string(), tree: z.string(), exec: texts }).loose()),
+    guard: rows(
+      z.object({ name: z.string(), units: texts, save: texts, restore: texts, user: z.string().default("root") }),
+    ),
+    unit: rows(z.object({ name: z.string(), enabled: z.boolean().optional() })),
+    step: rows(z.object({ name: z.string(), exec: texts, user: z.string().optional(), stdin: z.string().optional() })),
+    probe: rows(z.object({ name: z.string() }).loose()),
+  })
+  .transform(({ secret, deadline, refers, ...lists }) => ({
+    secret,
+    deadline,
+    refers,
+    directories: lists.directory,
+    images: lists.image.map(({ reference }) => reference),
+    files: lists.file,
+    checks: lists.check,
+    guards: lists.guard,
+    units: lists.unit,
+    steps: lists.step,
+    probes: lists.probe,
+  }));
+
+/** A manifest with every default filled in. */
+export type Read = z.output<typeof manifestSchema>;
+export type ReadFile = Read["files"][number];
+
+/** Reads a manifest. */
+export const readManifest = (document: string): Read => manifestSchema.parse(parse(document)) satisfies Manifest;
+
+/** The document without its closing line, whose number of bytes a placeholder makes another one. */
+export const unsealed = (document: string): string => document.replace(/# gatehouse: \d+ bytes\n$/, "");
+
+/** Reads a document for a group, an account or a set of packages: names, numbers and lists of names. */
+export const readTable = (document: string): Record<string, unknown> => parse(document);

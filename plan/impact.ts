@@ -1,0 +1,128 @@
+// What happens to each unit, and why: the agent's plan.py and removal.py, worked out from manifests alone.
+import type { Read, ReadFile } from "./documents.ts";
+import { type Effect, VERBS, type Verb } from "./effect.ts";
+import { fileChanges } from "./files.ts";
+import { type ReleaseStep, rotating } from "./releases.ts";
+import { isDown, isSwitched, repairOf } from "./repair.ts";
+import { propagated } from "./ties.ts";
+
+/** What an `up` does to a unit. */
+export interface UnitImpact {
+  unit: string;
+  /** The strongest of what happens to it. */
+  verb: Verb;
+  /** Which file, image or other unit brings it about. */
+  reasons: string[];
+  /** Set where the unit is enabled or disabled as well. */
+  enabled?: boolean;
+}
+
+/** Every unit of the stack, in the order of what happens to it. */
+export function impactOf(releases: readonly ReleaseStep[]): UnitImpact[] {
+  const running = new Set(
+    releases.flatMap(({ old, drift }) => unitsOf(old).filter((unit) => !isDown(unit, toldIn(drift)))),
+  );
+  const direct = releases.flatMap((release) => effectsOf(release, rotating(releases), running));
+  const files = (age: "old" | "new") => releases.flatMap((release) => release[age]?.files ?? []);
+  const effects = [...direct, ...propagated(direct, { before: files("old"), after: files("new") }, running)];
+  const units = [
+    effects.map(({ unit }) => unit),
+    ...releases.flatMap(({ old, new: next }) => [unitsOf(old), unitsOf(next)]),
+  ];
+  return [...new Set(units.flat())]
+    .map((unit) => ({ ...strongest(unit, effects), ...enablement(unit, releases) }))
+    .sort((a, b) => VERBS.indexOf(a.verb) - VERBS.indexOf(b.verb) || (a.unit < b.unit ? -1 : 1));
+}
+
+const unitsOf = (read: Read | undefined): string[] => read?.units.map(({ name }) => name) ?? [];
+const toldIn = (drift: ReleaseStep["drift"]) => drift.map(({ told }) => told);
+
+function effectsOf(release: ReleaseStep, rotated: ReadonlySet<string>, running: ReadonlySet<string>): Effect[] {
+  const { what, old, new: next, name, drift } = release;
+  if (what === "delete") return removal(release, running);
+  if (!next) return [];
+  const names = unitsOf(next);
+  const dropped = unitsOf(old).filter((unit) => !names.includes(unit));
+  const concerned = [
+    ...changed(old, next),
+    ...merged(next, rotated),
+    ...toldIn(drift).flatMap((told) => repairOf(told, old, next)),
+    ...guarded(old, next),
+  ];
+  // A unit that no release has is not known here: it is taken to run.
+  const down = (unit: string) => names.includes(unit) && !running.has(unit);
+  return [
+    ...dropped.map((unit) => ({ unit, verb: "stop" as const, reason: `release ${name} no longer has it` })),
+    ...concerned.filter(({ unit }) => !down(unit) && !dropped.includes(unit)),
+    ...names.filter(down).map((unit) => ({ unit, verb: "start" as const, reason: startReason(unit, release) })),
+  ];
+}
+
+function startReason(unit: string, { name, old, drift }: ReleaseStep): string {
+  if (isDown(unit, toldIn(drift))) return `${unit} is not active`;
+  return old ? `it is new in release ${name}` : `release ${name} is new`;
+}
+
+/** What a change of a file does. Of a file that goes, it is the old manifest's entry that tells. */
+function changed(old: Read | undefined, next: Read | undefined): Effect[] {
+  const entries = [...(next?.files ?? []), ...(old?.files ?? [])];
+  return fileChanges(old, next).flatMap(({ path, what }) => {
+    const file = entries.find((entry) => entry.path === path);
+    return file ? effectsOn(file, `${path} is ${what}`) : [];
+  });
+}
+
+const effectsOn = ({ restarts, reloads }: ReadFile, reason: string): Effect[] => [
+  ...restarts.map((unit) => ({ unit, verb: "restart" as const, reason })),
+  ...reloads.map((unit) => ({ unit, verb: "reload" as const, reason })),
+];
+
+/** Files with `{{secrets RELEASE/FILE}}` change on the host, and once more when the old secret is deleted. */
+const merged = ({ files }: Read, rotated: ReadonlySet<string>): Effect[] =>
+  files.flatMap((file) =>
+    [...new Set([...file.content.matchAll(/\{\{secrets ([a-z0-9-]+)\/[\w.-]+\}\}/g)].map(([, secret]) => secret ?? ""))]
+      .filter((secret) => rotated.has(secret))
+      .flatMap((secret) =>
+        effectsOn(file, `${file.path} takes in the new secret ${secret}, and loses the old one at its end`),
+      ),
+  );
+
+/** Units that are stopped while what a new image may alter is saved, and restarted with it. */
+function guarded(old: Read | undefined, next: Read): Effect[] {
+  if (!old || sameImages(old, next)) return [];
+  const reason = `the image is ${next.images.join(", ") || "gone"}, it was ${old.images.join(", ") || "none"}`;
+  return [...old.guards, ...next.guards].flatMap(({ units }) =>
+    units.map((unit) => ({ unit, verb: "restart" as const, reason })),
+  );
+}
+
+export const sameImages = (old: Read, next: Read): boolean =>
+  [...old.images].sort().join("\n") === [...next.images].sort().join("\n");
+
+/** The deletion of a release: its own units stop, others that run are told that its files went. */
+function removal({ name, old }: ReleaseStep, running: ReadonlySet<string>): Effect[] {
+  const own = unitsOf(old);
+  return [
+    ...own.map((unit) => ({ unit, verb: "stop" as const, reason: `release ${name} is deleted` })),
+    ...changed(old, undefined).filter(({ unit }) => !own.includes(unit) && running.has(unit)),
+  ];
+}
+
+function strongest(unit: string, effects: readonly Effect[]): UnitImpact {
+  const own = effects.filter((effect) => effect.unit === unit);
+  const verb = VERBS.find((verb) => own.some((effect) => effect.verb === verb)) ?? "none";
+  const reasons = [...new Set(own.filter((effect) => effect.verb === verb).map(({ reason }) => reason))];
+  return { unit, verb, reasons };
+}
+
+function enablement(unit: string, releases: readonly ReleaseStep[]): { enabled?: boolean } {
+  for (const { what, old, new: next, drift } of releases) {
+    if (what === "forget") continue;
+    const was = old?.units.find(({ name }) => name === unit);
+    const is = next?.units.find(({ name }) => name === unit);
+    const differs = is?.enabled !== was?.enabled || isSwitched(unit, toldIn(drift));
+    if (is?.enabled !== undefined && differs) return { enabled: is.enabled };
+    if (was?.enabled && !is) return { enabled: false };
+  }
+  return {};
+}

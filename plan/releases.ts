@@ -1,0 +1,75 @@
+// Each release of a stack, as the host has it and as it will be.
+import { type Read, readManifest, unsealed } from "./documents.ts";
+import { type Drift, driftOf, dueOf, isForgotten, moves } from "./due.ts";
+import { filled } from "./known.ts";
+import type { Preview, Step } from "./steps.ts";
+
+export interface ReleaseStep {
+  name: string;
+  /** What happens to it. `resend`: its command runs, and finds everything as it is. */
+  what: "create" | "update" | "repair" | "resend" | "delete" | "forget" | "same";
+  /** Its manifest is shown in no form, and none is in `old` and `new`. */
+  secret: boolean;
+  /** As the host has it. @default - not there yet, or secret */
+  old?: Read;
+  /** @default - deleted, or secret */
+  new?: Read;
+  /** How the host differs from `old`. */
+  drift: readonly Drift[];
+}
+
+export function releasesOf(preview: Preview): ReleaseStep[] {
+  return preview.steps
+    .filter(({ name }) => name.startsWith("release-"))
+    .map((step) => releaseOf(step, preview))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function releaseOf(step: Step, preview: Preview): ReleaseStep {
+  const document = step.new?.document === undefined ? undefined : filled(step.new.document, preview);
+  const old = manifest(isForgotten(step, preview) ? undefined : step.old?.document);
+  const next = manifest(document);
+  const secret = Boolean(step.old?.secret || step.new?.secret || old?.secret || next?.secret);
+  return {
+    name: step.name.slice("release-".length),
+    what: whatOf(step, document, preview),
+    secret,
+    ...(old && !secret && { old }),
+    ...(next && !secret && { new: next }),
+    drift: driftIn(step, preview),
+  };
+}
+
+/** Facts name each difference; of a host that was set back to an older snapshot they only give a new due number. */
+function driftIn(step: Step, preview: Preview): Drift[] {
+  const told = driftOf(step, preview);
+  const { old, new: next } = step;
+  const again = step.op === "update" && old?.document !== undefined && old.document === next?.document;
+  const setBack = again && dueOf(old.create) !== dueOf(next?.create) && /\/\d{10,}$/.test(dueOf(next?.create));
+  if (told.length > 0 || !setBack) return told;
+  return [{ told: "the host was given another document since, or set back to a snapshot", diff: "" }];
+}
+
+const manifest = (document: string | undefined) => (document === undefined ? undefined : readManifest(document));
+
+function whatOf(step: Step, document: string | undefined, preview: Preview): ReleaseStep["what"] {
+  if (step.op === "same" || step.op === "create") return step.op;
+  if (step.op === "delete") return step.old?.retained ? "forget" : "delete";
+  if (isForgotten(step, preview)) return "create";
+  const before = step.old?.document;
+  const rewritten =
+    before === undefined || document === undefined
+      ? moves(step, preview) && step.differs.includes("stdin")
+      : unsealed(before) !== unsealed(document);
+  if (rewritten) return "update";
+  if (driftIn(step, preview).length > 0) return "repair";
+  return "resend";
+}
+
+/** The releases of secrets that get new content on the host, which files of others may have merged into them. */
+export const rotating = (releases: readonly ReleaseStep[]): Set<string> =>
+  new Set(
+    releases
+      .filter(({ secret, what }) => secret && (what === "create" || what === "update" || what === "repair"))
+      .map(({ name }) => name),
+  );

@@ -1,0 +1,110 @@
+// What a preview of Pulumi's told about the commands on the host, without anything that is secret.
+import type { EngineEvent, StepEventMetadata, StepEventStateMetadata } from "@pulumi/pulumi/automation/index.js";
+
+/** A command as it was, or as it will be. */
+export interface State {
+  /** The command line; its last word is the due number. */
+  create: string;
+  /** @default - secret, or not known before the update */
+  document?: string;
+  /** The document is secret. The engine blinds it; nothing here looks at it. @default false */
+  secret?: boolean;
+  /** What the host answered, parsed. @default - secret, or not answered yet */
+  answer?: Record<string, unknown>;
+  /** Deleting the resource forgets it and does nothing on the host. @default false */
+  retained?: boolean;
+}
+
+/** What the preview does with one command. */
+export interface Step {
+  op: "create" | "update" | "delete" | "same";
+  /** `KIND-NAME`, such as `release-caddy`; `host-agent` for the agent itself. */
+  name: string;
+  /** The inputs that differ; of a secret one this is all that can be told. */
+  differs: readonly string[];
+  old?: State;
+  new?: State;
+}
+
+/** Everything that a plan is made from. */
+export interface Preview {
+  project: string;
+  stack: string;
+  steps: readonly Step[];
+  /** The generation that each release had, by its name, as the state knows it. */
+  generations: Readonly<Record<string, number>>;
+  /** What the program warned of; `step` names the command that it is about. */
+  warnings: readonly { message: string; step?: string }[];
+  /** How many resources of any kind something happens to. */
+  touched: number;
+}
+
+const COMMAND = "command:remote:Command";
+const RELEASE = "gatehouse:index:Release";
+/** How the engine writes a value that is not known before the update. */
+const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+/** How the engine marks a secret. */
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
+
+/** Reads the events of one preview. */
+export function previewOf(project: string, stack: string, events: readonly EngineEvent[]): Preview {
+  const steps = new Map<string, Step>();
+  const generations: Record<string, number> = {};
+  const warnings: { message: string; step?: string }[] = [];
+  let touched = 0;
+  for (const { resourcePreEvent, diagnosticEvent } of events) {
+    if (resourcePreEvent) {
+      const { metadata } = resourcePreEvent;
+      if (metadata.op !== "same") touched++;
+      if (metadata.type === COMMAND) steps.set(metadata.urn, stepOf(metadata));
+      const generation = metadata.old?.outputs?.generation;
+      if (metadata.type === RELEASE && typeof generation === "number") generations[nameOf(metadata.urn)] = generation;
+    }
+    if (diagnosticEvent?.severity === "warning")
+      warnings.push({
+        message: diagnosticEvent.message.trim(),
+        ...(diagnosticEvent.urn?.includes(`${COMMAND}::`) && { step: nameOf(diagnosticEvent.urn) }),
+      });
+  }
+  return { project, stack, steps: [...steps.values()], generations, warnings, touched };
+}
+
+const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") + 2);
+
+function stepOf({ op, urn, diffs, detailedDiff, old, new: next }: StepEventMetadata): Step {
+  // A provider tells what differs in one way or the other; the second has paths such as `connection.privateKey`.
+  const paths = [...(diffs ?? []), ...Object.keys(detailedDiff ?? {})];
+  return {
+    op: op === "create" || op === "delete" || op === "same" ? op : "update",
+    name: nameOf(urn),
+    differs: [...new Set(paths.map((path) => path.replace(/[.[].*/, "")))],
+    ...(old && { old: stateOf(old, old.outputs) }),
+    ...(next && op !== "delete" && { new: stateOf(next, {}) }),
+  };
+}
+
+function stateOf({ inputs, retainOnDelete }: StepEventStateMetadata, outputs: Record<string, unknown>): State {
+  const { create, stdin } = inputs;
+  const answer = parsed(outputs?.stdout);
+  return {
+    create: typeof create === "string" ? create : "",
+    ...(typeof stdin === "string" && stdin !== UNKNOWN && { document: stdin }),
+    // A secret that is not known yet stands as unknown alone; that its log is off tells what it is.
+    ...((isSecret(stdin) || inputs.logging === "none") && { secret: true }),
+    ...(answer && { answer }),
+    ...(retainOnDelete && { retained: true }),
+  };
+}
+
+const isSecret = (value: unknown): boolean => typeof value === "object" && value !== null && SIGNATURE in value;
+
+/** The answer of the host's; none of a secret command's, nor what an agent of another age may have said. */
+function parsed(stdout: unknown): Record<string, unknown> | undefined {
+  if (typeof stdout !== "string" || stdout === UNKNOWN) return undefined;
+  try {
+    const answer: unknown = JSON.parse(stdout);
+    return typeof answer === "object" && answer !== null ? (answer as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,97 @@
+// What a plan says is what then happens: the units it names restart or reload, for the reason it gives, and no others.
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { newKey } from "../unit/sshd.ts";
+import { Lab } from "./support/lab.ts";
+import { type Settings, Stack } from "./support/stack.ts";
+import { touched } from "./support/touched.ts";
+
+let lab: Lab;
+let stack: Stack;
+
+beforeAll(async () => {
+  lab = await Lab.at(inject("host"));
+  stack = new Stack(lab);
+  expect((await stack.up()).status).toBe(0);
+});
+afterAll(async () => {
+  expect((await new Stack(lab).up()).status).toBe(0);
+});
+
+const site = (directives: string) => ({ domain: "plan.lab.internal", backend: "127.0.0.1:9000", directives });
+const RUN: Record<string, string> = { restart: "restarted", start: "restarted", reload: "reloaded" };
+
+/** In this order: each starts from what the one before left. */
+const CHANGES: [what: string, make: (settings: Settings) => unknown, byHand?: string][] = [
+  ["a new site", ({ caddy }) => (caddy.sites = { plan: site("header X-Line one") })],
+  ["one changed line of a site", ({ caddy }) => (caddy.sites.plan = site("header X-Line two"))],
+  ["a site taken out", ({ caddy }) => delete caddy.sites],
+  ["a setting of PostgreSQL that restarts it", (all) => (all.postgres = { settings: { max_connections: 130 } })],
+  ["a setting of PostgreSQL that reloads it", ({ postgres }) => (postgres.settings.work_mem = "6MB")],
+  [
+    "a database with a role that has a password",
+    ({ postgres }) => Object.assign(postgres, { databases: { plan: {} }, roles: { plan: { auth: "scram" } } }),
+  ],
+  ["a database that is let go", ({ postgres }) => Object.assign(postgres, { databases: {}, roles: {} })],
+  ["a setting of Valkey", (all) => (all.valkey = { settings: { maxmemory: "48mb" } })],
+  ["applications of Valkey", ({ valkey }) => (valkey.databases = { plan: 1, other: 2 })],
+  ["rotated passwords of Valkey", ({ valkey }) => (valkey.rotation = 2)],
+  ["an application of Valkey that leaves", ({ valkey }) => delete valkey.databases.other],
+  ["a setting of authentik", ({ authentik }) => (authentik.environment = { AUTHENTIK_LOG_LEVEL: "debug" })],
+  ["a rotated key of authentik", ({ authentik }) => (authentik.rotation = 2)],
+  ["another image", ({ authentik }) => (authentik.version = "2026.8.4")],
+  ["authentik without Valkey", ({ authentik }) => (authentik.valkey = false)],
+  ["a mail address for Caddy", ({ caddy }) => (caddy.email = "operator@lab.internal")],
+  [
+    "several at once",
+    (all) => {
+      all.postgres.settings = { work_mem: "7MB" };
+      all.valkey.settings = { maxmemory: "40mb" };
+      all.caddy.sites = { plan: site("header X-Line one") };
+    },
+  ],
+  ["a file changed by hand", () => {}, "echo '# by hand' >>/etc/caddy/Caddyfile"],
+  ["a unit stopped by hand", () => {}, "systemctl stop valkey-server"],
+  ["a unit disabled by hand", () => {}, "systemctl disable --quiet caddy"],
+  ["a lost file of authentik", () => {}, "rm /etc/authentik/authentik.env"],
+  [
+    "a foreign drop-in",
+    () => {},
+    "mkdir -p /etc/systemd/system/postgresql@.service.d && printf '[Service]\\nNice=1\\n' >/etc/systemd/system/postgresql@.service.d/a.conf && systemctl daemon-reload",
+  ],
+  ["a secret changed by hand", () => {}, "echo x >>$(ls /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key)"],
+  ["the mode of a socket's directory", () => {}, "chmod 777 /run/valkey"],
+  ["a group's other GID", ({ authentik }) => delete authentik.valkey, "groupmod -g 4242 postgres-clients"],
+];
+
+test.each(CHANGES)("%s: the plan names the units that are touched, each with a reason", async (_, make, byHand) => {
+  make(stack.settings);
+  if (byHand) await lab.sh(byHand);
+  const { status, report } = await stack.plan();
+  expect(status).toBe(2);
+  const named = report.units.filter(({ verb }) => verb !== "none");
+  for (const { unit, reasons } of named) expect(reasons, unit).not.toEqual([]);
+  const { result, units } = await touched(lab, () => stack.up());
+  expect(result.status, result.text).toBe(0);
+  expect(units).toEqual(Object.fromEntries(named.map(({ unit, verb }) => [unit, RUN[verb]])));
+});
+
+test("a new SSH key: everything is sent again, and nothing is touched", async () => {
+  const key = newKey();
+  await lab.sh(`printf '%s\\n' '${key.public}' >>/root/.ssh/authorized_keys`);
+  await stack.setKey(key.private);
+  const { report, text } = await stack.plan();
+  expect(text).toContain("0 files, 0 reloads, 0 restarts, no data touched");
+  expect(report.units.filter(({ verb }) => verb !== "none")).toEqual([]);
+  const { result, units } = await touched(lab, () => stack.up());
+  expect(result.status, result.text).toBe(0);
+  expect(result.counts.updated).toBeGreaterThan(10);
+  expect(units).toEqual({});
+  await stack.setKey(lab.key);
+});
+
+test("nothing to do ends with 0", async () => {
+  expect((await stack.up()).status).toBe(0);
+  const { status, text } = await stack.plan();
+  expect(status).toBe(0);
+  expect(text).toContain(": nothing to do");
+});

@@ -1,0 +1,111 @@
+// `npm run plan` with the engine under test/engine/with. The host is none: it answers as the agent would.
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Report } from "../../plan/report.ts";
+import { FULL } from "../plan/configurations.ts";
+import { host } from "../plan/host.ts";
+import { newKey, type Sshd } from "../unit/sshd.ts";
+
+const REPOSITORY = resolve(import.meta.dirname, "../..");
+const STACK = `plan-test-${process.pid}`;
+const MINUTES = 60_000;
+let dir: string;
+let server: Sshd;
+
+const run = (program: string, args: string[], input?: string) =>
+  new Promise<{ status: number; stdout: string; stderr: string }>((done) => {
+    const env = { ...process.env, PULUMI_BACKEND_URL: `file://${dir}/backend`, PULUMI_CONFIG_PASSPHRASE: "plan test" };
+    const child = execFile(program, args, { cwd: REPOSITORY, env, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
+      done({ status: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+    child.stdin?.end(input);
+  });
+const plan = (...args: string[]) =>
+  run("npm", ["run", "--silent", "plan", "--", "--stack", STACK, "--config-file", configFile(), ...args]);
+const configFile = () => join(dir, `Pulumi.${STACK}.yaml`);
+
+async function pulumi(args: string[], input?: string): Promise<void> {
+  const { status, stdout, stderr } = await run("pulumi", [...args, "--non-interactive"], input);
+  expect(`${status} ${status === 0 ? "" : stdout + stderr}`).toBe("0 ");
+}
+
+async function configure(change: object = {}, key = server.key): Promise<void> {
+  const connection = { address: "127.0.0.1", port: server.port, hostKey: server.hostKey };
+  const settings = Object.entries({ drift: false, ...FULL, host: connection, ...change });
+  await writeFile(
+    configFile(),
+    ["config:", ...settings.map(([key, value]) => `  gatehouse:${key}: ${JSON.stringify(value)}`)].join("\n"),
+  );
+  await pulumi(["config", "set", "--secret", "gatehouse:sshKey", "--stack", STACK, "--config-file", configFile()], key);
+}
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "plan-test-"));
+  await mkdir(join(dir, "backend"));
+  server = await host();
+  await pulumi(["stack", "init", STACK]);
+  await rm(join(REPOSITORY, `Pulumi.${STACK}.yaml`), { force: true });
+  await configure();
+});
+afterAll(async () => {
+  await server.close();
+  await rm(dir, { recursive: true });
+});
+
+test("a fresh stack: everything starts, and the plan is written in each form", { timeout: 2 * MINUTES }, async () => {
+  const [md, html, json] = ["plan.md", "plan.html", "plan.json"].map((name) => join(dir, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const { status, stdout, stderr } = await plan("--out", md, "--html", html, "--json", json);
+  expect(stderr).toBe(`preview of ${STACK}\nwrote ${md}\nwrote ${html}\nwrote ${json}\n`);
+  expect(status).toBe(2);
+  expect(stdout).toMatch(
+    /^plan-test-\d+: \d+ files, 7 starts, 0 reloads, 0 restarts, 2 new databases, no data touched\n/,
+  );
+  expect(await readFile(md, "utf8")).toContain(`### Plan for ${STACK}: `);
+  expect(await readFile(html, "utf8")).toContain("<!doctype html>");
+  const report = JSON.parse(await readFile(json, "utf8")) as Report;
+  expect([report.schemaVersion, report.project, report.stack]).toEqual([1, "gatehouse", STACK]);
+  expect(server.asked).toEqual([]);
+});
+
+test("once all is there: nothing to do, and one change is that change alone", { timeout: 4 * MINUTES }, async () => {
+  await pulumi(["up", "--yes", "--skip-preview", "--stack", STACK, "--config-file", configFile()]);
+  const asked = server.asked.length;
+  expect(await plan()).toMatchObject({ status: 0, stdout: `${STACK}: nothing to do\n` });
+
+  await configure({ postgres: { ...FULL.postgres, settings: { max_connections: 120 } } });
+  const restart = await plan("--fail-on", "restart,destroy");
+  expect(restart.stdout).toMatch(/: 2 files, 0 reloads, 1 restart, no data touched\n/);
+  expect(restart.stderr).toContain("refused by --fail-on: the plan has restart\n");
+  expect(restart.status).toBe(3);
+  expect((await plan("--fail-on", "destroy")).status).toBe(2);
+
+  await configure({}, newKey().private);
+  const key = await plan();
+  expect(key.status).toBe(2);
+  expect(key.stdout).toMatch(
+    /: 0 files, 0 reloads, 0 restarts, no data touched\n\nSent again, with nothing to do on the host: /,
+  );
+
+  await configure({ valkey: { ...FULL.valkey, rotation: 2 } });
+  const rotated = await plan();
+  expect(rotated.stdout).toMatch(/: 2 files, 1 reload, 3 restarts, no data touched\n/);
+  expect(server.asked.length).toBe(asked);
+});
+
+test("what is wrong is told, with exit code 1", { timeout: 2 * MINUTES }, async () => {
+  await configure({ authentik: { domain: "not a domain", version: "2026.8.3" } });
+  const wrong = await plan();
+  expect(wrong.status).toBe(1);
+  expect(wrong.stderr).toContain("the preview failed; nothing was changed:\n");
+  expect(wrong.stderr).toContain("authentik.domain: ");
+  const unknown = await run("npm", ["run", "--silent", "plan", "--", "--stack", "nowhere"]);
+  expect(unknown.status).toBe(1);
+  expect(unknown.stderr).toContain("no stack named 'nowhere' found");
+});

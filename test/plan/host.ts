@@ -1,0 +1,27 @@
+// A host that is none: an SSH server which answers as the agent would, so that a real `up` fills a real state.
+import { type Sshd, sshd } from "../unit/sshd.ts";
+
+const IDS: Record<string, number> = { "postgres-clients": 987, "valkey-clients": 986, authentik: 985 };
+
+/** Takes every document; a release's generation counts how often its document was another one. */
+export async function host(): Promise<Sshd> {
+  const releases = new Map<string, { document: string; generation: number }>();
+  const answer = (command: string, document: string): object => {
+    const [, kind, name = ""] = /^gatehouse (\w+) (\S+)/.exec(command) ?? [];
+    if (kind === "group") return { name, gid: IDS[name] };
+    if (kind === "account") return { name, uid: IDS[name], gid: IDS[name], groups: [] };
+    if (kind === "packages") return { versions: { [name]: "1.2.3-1" } };
+    if (kind !== "release") return {};
+    const before = releases.get(name);
+    const generation = (before?.generation ?? 0) + (before?.document === document ? 0 : 1);
+    releases.set(name, { document, generation });
+    return { release: name, generation, changed: [], units: {} };
+  };
+  const server: Sshd = await sshd({
+    get stdout() {
+      const { command = "", stdin = "" } = server.asked.at(-1) ?? {};
+      return `${JSON.stringify(answer(command, stdin))}\n`;
+    },
+  });
+  return server;
+}

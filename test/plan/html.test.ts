@@ -1,0 +1,65 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { reportOf } from "../../plan/changes.ts";
+import { html } from "../../plan/html.ts";
+import { FULL } from "./configurations.ts";
+import { drifted, previewOfChange } from "./program.ts";
+
+const EVIL = `header X-Note "<script>alert('1')</script>&é中文🏠"`;
+let page: string;
+
+beforeAll(async () => {
+  const sites = { evil: { domain: "evil.example.org", backend: "127.0.0.1:1", directives: EVIL } };
+  const to = { ...FULL, caddy: { tls: "internal", sites }, authentik: { ...FULL.authentik, version: "2025.8.5" } };
+  page = html(reportOf(await previewOfChange({ from: FULL, to })));
+});
+
+test("the page asks for nothing and runs nothing", () => {
+  expect(page).toContain(`<meta http-equiv="Content-Security-Policy" content="default-src 'none';`);
+  expect(page).not.toMatch(/<script|@import|url\(|\bsrc=|\bon\w+=/);
+  expect(page.match(/href="[^"]*"/g)).toEqual(['href="data:,"']);
+});
+
+test("what it shows is escaped, and there", () => {
+  expect(page).toContain("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;é中文🏠");
+  expect(page).toContain('<td>authentik-pod.service</td><td class="verb restart">restart</td>');
+  expect(page).toContain('<span class="removed">-Image=ghcr.io/goauthentik/server:2025.8.4</span>');
+});
+
+test("what was changed by hand is shown with the host's own diff", async () => {
+  const preview = await previewOfChange({ from: FULL, to: FULL });
+  const told = ["/etc/caddy/Caddyfile: the content was changed by hand\n--- a\n+++ a\n@@ -1 +1 @@\n-one\n+<two>"];
+  const drift = html(reportOf(drifted(preview, { "release-caddy": told })));
+  expect(drift).toContain("<p>On the host: /etc/caddy/Caddyfile: the content was changed by hand</p>");
+  expect(drift).toContain('<span class="removed">-one</span><span class="added">+&lt;two&gt;</span>');
+});
+
+describe("the drawing", () => {
+  test("shows who may use which socket, by which group", () => {
+    for (const line of [
+      "authentik, postgres-clients",
+      "authentik-server.service, postgres-clients",
+      "authentik-worker.service, valkey-clients",
+      "postgres-clients, /run/postgresql",
+      "/run/postgresql, postgresql@17-main.service",
+      "valkey-clients, /run/valkey/valkey.sock",
+      "/run/valkey/valkey.sock, valkey-server.service",
+    ])
+      expect(page).toContain(`<title>${line}</title>`);
+    expect(page.match(/<path /g)).toHaveLength(10);
+  });
+
+  test("marks what is touched", () => {
+    expect(page.match(/<g class="touched restart">/g)).toHaveLength(2);
+    expect(page).not.toContain('<path class="added"');
+  });
+
+  test("marks a door that closes, and one that opens", async () => {
+    const alone = { ...FULL, authentik: { ...FULL.authentik, version: "2026.8.3", valkey: false } };
+    const closed = html(reportOf(await previewOfChange({ from: FULL, to: alone })));
+    expect(
+      closed.match(/<path class="removed"[^>]*><title>authentik[\w.-]*, valkey-clients \(removed\)<\/title>/g),
+    ).toHaveLength(3);
+    const opened = html(reportOf(await previewOfChange({ from: alone, to: FULL })));
+    expect(opened.match(/<path class="added"/g)).toHaveLength(3);
+  });
+});

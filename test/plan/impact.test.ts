@@ -1,0 +1,263 @@
+import { describe, expect, test } from "vitest";
+import { reportOf } from "../../plan/changes.ts";
+import type { Report } from "../../plan/report.ts";
+import { FULL } from "./configurations.ts";
+import { type Change, drifted, previewOfChange } from "./program.ts";
+
+const POSTGRES = "postgresql@17-main.service";
+const VALKEY = "valkey-server.service";
+const POD = {
+  "authentik-pod.service": "restart",
+  "authentik-server.service": "restart",
+  "authentik-worker.service": "restart",
+};
+
+/** Units by what happens to them; those to which nothing does are left out. */
+const verbs = ({ units }: Report) =>
+  Object.fromEntries(units.filter(({ verb }) => verb !== "none").map(({ unit, verb }) => [unit, verb]));
+const reasons = (report: Report, unit: string) => report.units.find((one) => one.unit === unit)?.reasons;
+const plan = async (to: object, more: Partial<Change> = {}) =>
+  reportOf(await previewOfChange({ from: FULL, to: { ...FULL, ...to }, ...more }));
+
+describe("a change of the configuration touches, and touches nothing else:", () => {
+  const { postgres, valkey, authentik, caddy } = FULL;
+  const extra = { domain: "extra.example.org", backend: "127.0.0.1:4000" };
+  test.each<[string, object, Record<string, string>]>([
+    ["nothing", {}, {}],
+    ["a new site", { caddy: { ...caddy, sites: { ...caddy.sites, extra } } }, { "caddy.service": "reload" }],
+    [
+      "a site's line",
+      { caddy: { ...caddy, sites: { grafana: { ...caddy.sites.grafana, directives: "" } } } },
+      { "caddy.service": "reload" },
+    ],
+    ["a site taken out", { caddy: { tls: "internal" } }, { "caddy.service": "reload" }],
+    [
+      "a setting that restarts",
+      { postgres: { ...postgres, settings: { max_connections: 120 } } },
+      { [POSTGRES]: "restart" },
+    ],
+    ["a setting that reloads", { postgres: { ...postgres, settings: { work_mem: "5MB" } } }, { [POSTGRES]: "reload" }],
+    ["a database", { postgres: { ...postgres, databases: { wiki: {}, notes: {} } } }, { [POSTGRES]: "reload" }],
+    [
+      "a setting of Valkey's",
+      { valkey: { ...valkey, settings: { maxmemory: "64mb" } } },
+      { [VALKEY]: "restart", "valkey-socket-fix.service": "restart" },
+    ],
+    [
+      "an application of Valkey's",
+      { valkey: { databases: { ...valkey.databases, notes: 3 } } },
+      { [VALKEY]: "reload" },
+    ],
+    ["a setting of authentik's", { authentik: { ...authentik, environment: { AUTHENTIK_LOG_LEVEL: "debug" } } }, POD],
+    ["another image", { authentik: { ...authentik, version: "2025.8.5" } }, POD],
+    ["a rotated key of authentik's", { authentik: { ...authentik, rotation: 2 } }, POD],
+    ["rotated passwords of Valkey's", { valkey: { ...valkey, rotation: 2 } }, { [VALKEY]: "reload", ...POD }],
+  ])("%s", async (_, change, units) => {
+    expect(verbs(await plan(change))).toEqual(units);
+  });
+});
+
+test("a first deployment starts everything", async () => {
+  const report = reportOf(await previewOfChange({ to: FULL }));
+  expect(new Set(report.units.map(({ verb }) => verb))).toEqual(new Set(["start"]));
+  expect(report.units.map(({ unit }) => unit).sort()).toEqual([
+    "authentik-pod.service",
+    "authentik-server.service",
+    "authentik-worker.service",
+    "caddy.service",
+    POSTGRES,
+    VALKEY,
+    "valkey-socket-fix.service",
+  ]);
+  expect(report.summary).toMatch(/^\d\d files, 7 starts, 0 reloads, 0 restarts, 2 new databases, no data touched$/);
+});
+
+test("a rotated SSH key sends everything again, and changes nothing at all", async () => {
+  const report = await plan({}, { newKey: true });
+  expect(verbs(report)).toEqual({});
+  expect(report.summary).toBe("0 files, 0 reloads, 0 restarts, no data touched");
+  expect(new Set(report.releases.map(({ what }) => what))).toEqual(new Set(["resend"]));
+  expect(report.items).toEqual([]);
+  expect(report.changes).toBe(true);
+});
+
+test("with a rotated SSH key a change of something else is that change alone", async () => {
+  const { valkey } = FULL;
+  const report = await plan({ valkey: { ...valkey, rotation: 2 } }, { newKey: true });
+  expect(verbs(report)).toEqual({ [VALKEY]: "reload", ...POD });
+});
+
+describe("the reason is told:", () => {
+  test("the file", async () => {
+    const report = await plan({ valkey: { ...FULL.valkey, settings: { maxmemory: "64mb" } } });
+    expect(reasons(report, VALKEY)).toEqual(["/etc/valkey/valkey.conf is changed"]);
+    expect(reasons(report, "valkey-socket-fix.service")).toEqual([`part of ${VALKEY}`]);
+  });
+
+  test("the image, and that the database is saved first", async () => {
+    const report = await plan({ authentik: { ...FULL.authentik, version: "2025.8.5" } });
+    expect(reasons(report, "authentik-pod.service")).toContain(
+      "the image is ghcr.io/goauthentik/server:2025.8.5, it was ghcr.io/goauthentik/server:2025.8.4",
+    );
+    expect(reasons(report, "authentik-worker.service")).toEqual(["a container of authentik-pod.service"]);
+    expect(report.data).toEqual(["database authentik is saved first, since the new image may alter it"]);
+    expect(report.summary).toMatch(/, data touched$/);
+  });
+
+  test("the secret that a file has merged into it", async () => {
+    const report = await plan({ valkey: { ...FULL.valkey, rotation: 2 } });
+    expect(reasons(report, VALKEY)).toEqual(
+      ["valkey-gatehouse", "valkey-authentik", "valkey-grafana"].map(
+        (secret) => `/etc/valkey/users.acl takes in the new secret ${secret}, and loses the old one at its end`,
+      ),
+    );
+  });
+});
+
+describe("what differs on the host", () => {
+  const MACHINE = "0123456789ab";
+  const repair = async (told: Record<string, string[]>) =>
+    reportOf(drifted(await previewOfChange({ from: FULL, to: FULL }), told));
+
+  test.each<[string, string, string, Record<string, string>]>([
+    ["a file", "release-caddy", "/etc/caddy/Caddyfile: the content was changed by hand", { "caddy.service": "reload" }],
+    [
+      "a missing file",
+      "release-valkey",
+      "/etc/valkey/valkey.conf is missing",
+      { [VALKEY]: "restart", "valkey-socket-fix.service": "restart" },
+    ],
+    ["a stopped unit", "release-caddy", "caddy.service is not active", { "caddy.service": "start" }],
+    ["a directory", "release-caddy", "/etc/caddy/sites: mode or owner was changed by hand", {}],
+    ["a unit that is not enabled", "release-caddy", "caddy.service is not enabled", {}],
+    ["an account that is gone", "account-authentik", "account authentik is gone, it was uid=985", POD],
+    [
+      "secrets that consumers name the generation of",
+      "release-authentik-secrets",
+      "/var/lib/gatehouse/secrets/authentik-secrets/3/secret_key is missing",
+      POD,
+    ],
+    [
+      "a foreign drop-in",
+      "release-caddy",
+      "/etc/systemd/system/caddy.service.d/override.conf belongs to no release",
+      { "caddy.service": "restart" },
+    ],
+    [
+      "a foreign drop-in of a template",
+      "release-postgres",
+      "/etc/systemd/system/postgresql@.service.d/override.conf belongs to no release",
+      { [POSTGRES]: "restart" },
+    ],
+    [
+      "a foreign drop-in of a Quadlet",
+      "release-authentik",
+      "/etc/containers/systemd/authentik.pod.d/10.conf belongs to no release",
+      POD,
+    ],
+    [
+      "a runtime directory",
+      "release-postgres",
+      "/run/postgresql is 0777 115:987, the manifest says 2770 postgres:postgres-clients",
+      { [POSTGRES]: "restart" },
+    ],
+    ["a group's other GID", "group-valkey-clients", "group valkey-clients is gid=1986, it was gid=986", POD],
+    ["a group that is gone", "group-valkey-clients", "group valkey-clients is gone, it was gid=986", POD],
+    [
+      "an account's other UID",
+      "account-authentik",
+      "account authentik is gid=985 groups=[] uid=1985, it was gid=985 groups=[] uid=985",
+      POD,
+    ],
+    [
+      "what only the host can tell, at most",
+      "release-caddy",
+      "release caddy was rolled back by hand to generation 2",
+      { "caddy.service": "restart" },
+    ],
+  ])("%s is put right, with what that brings about", async (what, item, told, units) => {
+    const report = await repair({ [item]: [told] });
+    expect(verbs(report)).toEqual(units);
+    expect(report.totals.repairs).toBe(1);
+    expect(report.units.some(({ reasons }) => reasons.some((reason) => reason.startsWith("at most: ")))).toBe(
+      what.endsWith("at most"),
+    );
+    expect(JSON.stringify([report.releases, report.items])).toContain(told);
+  });
+
+  test("a diff that the host shows is shown, and the number that it answers is filled in", async () => {
+    const diff = "--- a\tas it was left\n+++ a\tas it is now\n@@ -1 +1 @@\n-one\n+two";
+    const drift = {
+      "release-caddy": [`/etc/caddy/Caddyfile: the content was changed by hand\n${diff}`],
+      "group-valkey-clients": ["group valkey-clients is gid=1986, it was gid=986"],
+    };
+    const report = await repair(drift);
+    expect(report.releases.find(({ name }) => name === "caddy")?.drift).toEqual([
+      { told: "/etc/caddy/Caddyfile: the content was changed by hand", diff },
+    ]);
+    expect(JSON.stringify(report.releases)).toContain("-PodmanArgs=--group-add=986\\n+PodmanArgs=--group-add=1986");
+  });
+
+  test("a unit that is enabled again is told so", async () => {
+    const report = await repair({ "release-caddy": ["caddy.service is not enabled"] });
+    expect(report.units.find(({ unit }) => unit === "caddy.service")).toEqual({
+      unit: "caddy.service",
+      verb: "none",
+      reasons: [],
+      enabled: true,
+    });
+  });
+
+  test("a host that was set up anew gets everything for the first time", async () => {
+    const preview = await previewOfChange({ from: FULL, to: FULL });
+    const steps = preview.steps.map((step) => ({
+      ...step,
+      op: "update" as const,
+      differs: ["create"],
+      old: { ...step.old, create: `gatehouse ${step.name} --due ${MACHINE}/2` },
+      new: { ...step.new, create: `gatehouse ${step.name} --due ffff/0` },
+    }));
+    const report = reportOf({ ...preview, steps });
+    expect(new Set(report.units.map(({ verb }) => verb))).toEqual(new Set(["start"]));
+  });
+});
+
+test("a release that is destroyed stops its units, tells others, and leaves its data", async () => {
+  const preview = await previewOfChange({ from: FULL, to: FULL });
+  const steps = preview.steps.map((step) =>
+    step.name === "release-valkey" ? { ...step, op: "delete" as const, new: undefined } : step,
+  );
+  const report = reportOf({ ...preview, steps, touched: 1 });
+  expect(verbs(report)).toEqual({ [VALKEY]: "stop", "valkey-socket-fix.service": "stop" });
+  expect(report.totals.destroyed).toBe(1);
+  expect(report.releases.find(({ name }) => name === "valkey")?.notes).toContain(
+    "directory /var/lib/valkey stays with everything in it",
+  );
+  const forgotten = reportOf({
+    ...preview,
+    steps: steps.map((step) =>
+      step.op === "delete" ? { ...step, old: { ...step.old, create: "", retained: true } } : step,
+    ),
+  });
+  expect(verbs(forgotten)).toEqual({});
+});
+
+test("a unit that was stopped by hand is started, and not restarted along with another one", async () => {
+  const { valkey } = FULL;
+  const preview = await previewOfChange({
+    from: FULL,
+    to: { ...FULL, valkey: { ...valkey, settings: { maxmemory: "64mb" } } },
+  });
+  const report = reportOf(drifted(preview, { "release-valkey": ["valkey-socket-fix.service is not active"] }));
+  expect(verbs(report)).toEqual({ [VALKEY]: "restart", "valkey-socket-fix.service": "start" });
+});
+
+test("a release that is destroyed does not wake what is stopped", async () => {
+  const preview = await previewOfChange({ from: FULL, to: { ...FULL, caddy: { tls: "internal" } } });
+  const report = reportOf(drifted(preview, { "release-caddy": ["caddy.service is not active"] }));
+  expect(reasons(report, "caddy.service")).toEqual(["caddy.service is not active"]);
+  expect(verbs(report)).toEqual({ "caddy.service": "start" });
+  // Its removal alone: nobody starts Caddy for it.
+  const alone = reportOf({ ...preview, steps: preview.steps.filter(({ name }) => name !== "release-caddy") });
+  expect(verbs(alone)).toEqual({});
+});

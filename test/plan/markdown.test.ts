@@ -1,0 +1,149 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, test } from "vitest";
+import { reportOf } from "../../plan/changes.ts";
+import { fenced, markdown, marker } from "../../plan/markdown.ts";
+import type { Report } from "../../plan/report.ts";
+import { FULL } from "./configurations.ts";
+import { type Change, previewOfChange } from "./program.ts";
+
+const GOLDEN = fileURLToPath(new URL("golden/", import.meta.url));
+const HOW = "if that is meant: UPDATE_GOLDEN=1 npx vitest run --project check test/plan";
+
+const GOLDENS: Record<string, Change> = {
+  "a-setting-and-a-database": {
+    from: FULL,
+    to: {
+      ...FULL,
+      postgres: {
+        settings: { work_mem: "8MB", max_connections: 150 },
+        databases: { wiki: {}, notes: { clients: ["wiki"] } },
+        roles: { wiki: { auth: "scram" } },
+      },
+    },
+  },
+  "another-image": { from: FULL, to: { ...FULL, authentik: { ...FULL.authentik, version: "2025.8.5" } } },
+  "an-application-leaves-and-a-password-rotates": {
+    from: FULL,
+    to: { ...FULL, valkey: { databases: { authentik: 1 }, rotation: 2 }, caddy: { tls: "internal" } },
+  },
+};
+
+test.each(Object.entries(GOLDENS))(`the plan of %s is its golden file's; ${HOW}`, async (name, change) => {
+  const written = markdown(reportOf(await previewOfChange(change)));
+  const file = `${GOLDEN}${name}.md`;
+  if (process.env.UPDATE_GOLDEN === "1") {
+    mkdirSync(GOLDEN, { recursive: true });
+    writeFileSync(file, written);
+  }
+  expect(written.split("\n")).toEqual(readFileSync(file, "utf8").split("\n"));
+});
+
+test("there is no golden file without a change", () => {
+  expect(readdirSync(GOLDEN).sort()).toEqual(
+    Object.keys(GOLDENS)
+      .map((name) => `${name}.md`)
+      .sort(),
+  );
+});
+
+test("the marker is the first line, and another one for each stack", () => {
+  const stacks = ["prod", "test"].map((stack) => marker({ project: "gatehouse", stack }));
+  expect(new Set(stacks).size).toBe(2);
+  for (const line of stacks) expect(line).toMatch(/^<!-- gatehouse plan [0-9a-f]{12} -->$/);
+});
+
+test("a plan without changes says so", async () => {
+  const preview = await previewOfChange({ from: FULL, to: FULL });
+  expect(markdown(reportOf(preview))).toContain("### Plan for test: nothing to do");
+});
+
+describe("a fence", () => {
+  test.each([
+    ["plain\n", "```diff\nplain\n```"],
+    ["without an end", "```diff\nwithout an end\n```"],
+    ["+```\n+code\n+```\n", "````diff\n+```\n+code\n+```\n````"],
+    ["a ````` b\n", "``````diff\na ````` b\n``````"],
+  ])("is longer than any in its content", (content, written) => {
+    expect(fenced(content)).toBe(written);
+  });
+});
+
+describe("a plan with strange content", () => {
+  const DIRECTIVES = 'header X-Note "```` <script>alert(1)</script> | *é中文🏠* ]"';
+  let written: string;
+
+  beforeAll(async () => {
+    const sites = { strange: { domain: "strange.example.org", backend: "127.0.0.1:1", directives: DIRECTIVES } };
+    written = markdown(
+      reportOf(await previewOfChange({ from: FULL, to: { ...FULL, caddy: { tls: "internal", sites } } })),
+    );
+  });
+
+  test("keeps it within a fence, letter by letter", () => {
+    expect(written).toContain(`\`\`\`\`\`diff\n@@ -0,0 +1,6 @@\n`);
+    expect(written).toContain(`+\t${DIRECTIVES}\n`);
+  });
+
+  test("escapes what stands outside of one", () => {
+    const report = { ...EMPTY, warnings: ["<img src=x> | `a` *b* [c](d)\nand on"] };
+    expect(markdown(report)).toContain("- &lt;img src=x&gt; \\| \\`a\\` \\*b\\* \\[c\\](d) and on\n");
+  });
+});
+
+const EMPTY: Report = {
+  schemaVersion: 1,
+  project: "gatehouse",
+  stack: "test",
+  changes: true,
+  summary: "nothing much",
+  totals: { files: 0, restarts: 0, reloads: 0, starts: 0, stops: 0, destroyed: 0, databases: 0, repairs: 0 },
+  data: [],
+  units: [],
+  releases: [],
+  items: [],
+  databases: [],
+  warnings: [],
+  doors: { boxes: [], lines: [] },
+};
+
+describe("a plan that is too long for a comment", () => {
+  const LINK = "https://ci.example.org/runs/1";
+  let report: Report;
+
+  beforeAll(async () => {
+    const strange = { domain: "s.example.org", backend: "127.0.0.1:1", directives: 'header X-Note "é中文🏠"' };
+    const to = { ...FULL, caddy: { tls: "internal", sites: { ...FULL.caddy.sites, strange } } };
+    const one = reportOf(await previewOfChange({ from: FULL, to }));
+    const releases = Array.from({ length: 300 }, (_, index) =>
+      one.releases.map((release) => ({ ...release, name: `${release.name}-${index}` })),
+    );
+    report = { ...one, releases: releases.flat() };
+  });
+
+  test("is cut below 60 kB between two releases, and says where the whole is", () => {
+    const written = markdown(report, { link: LINK });
+    expect(Buffer.byteLength(written)).toBeLessThanOrEqual(60_000);
+    expect(Buffer.byteLength(written)).toBeGreaterThan(55_000);
+    expect(written).toMatch(
+      /\n\d+ more parts are too long for a comment: see \[the whole plan\]\(https:\/\/ci\.example\.org\/runs\/1\)\.\n/,
+    );
+    expect(written.match(/<details>/g)).toHaveLength(written.match(/<\/details>/g)?.length as number);
+    expect((written.match(/^`{3,}/gm)?.length as number) % 2).toBe(0);
+    expect(written).not.toContain("\ufffd");
+  });
+
+  test("names no link where there is none, and stays whole where it fits", () => {
+    expect(markdown(report)).toContain("see the whole plan, which is an artifact of this run.");
+    expect(markdown(report, { limit: 1e6 })).not.toContain("too long");
+  });
+
+  test.each([600, 700, 900, 1500])("is at most %d bytes when that is asked for", (limit) => {
+    const warnings = Array.from({ length: 100 }, (_, index) => `warning ${index} é中文🏠`);
+    const written = markdown({ ...report, warnings }, { link: LINK, limit });
+    expect(Buffer.byteLength(written)).toBeLessThanOrEqual(limit);
+    expect(written).toContain(LINK);
+    expect(written).not.toContain("\ufffd");
+    expect(written.startsWith(marker(report))).toBe(true);
+  });
+});

@@ -1,0 +1,100 @@
+// Previews as the engine would tell them, from the real program under mocks: no engine, no host.
+import type { Preview, State, Step } from "../../plan/steps.ts";
+import { type Recorded, type Run, runProgram, Secret, type Settings } from "../components/program.ts";
+
+type Config = Record<string, unknown>;
+
+/** What the mocks answer for every release, and what the state therefore knows. */
+const GENERATION = 3;
+const ANSWERS: Record<string, Record<string, unknown>> = {
+  "group-postgres-clients": { gid: 987 },
+  "group-valkey-clients": { gid: 986 },
+  "account-authentik": { uid: 985, gid: 985 },
+};
+
+export interface Change {
+  /** @default - nothing is deployed yet */
+  from?: Config;
+  to: Config;
+  /** Every command is sent over another connection, so that no answer is known. @default false */
+  newKey?: boolean;
+}
+
+/** The preview of a change of configuration. */
+export async function previewOfChange({ from, to, newKey = false }: Change): Promise<Preview> {
+  const before = from ? commandsOf(await ran({ config: from })) : new Map();
+  // Once to find out what differs, and once as a preview, in which no answer of the host's is known.
+  const shown = commandsOf(await ran({ config: to, preview: true }));
+  const after = commandsOf(await ran({ config: to }));
+  const steps = [...new Set([...after.keys(), ...before.keys()])].map((name) =>
+    stepOf(name, before.get(name), after.get(name), shown.get(name), newKey),
+  );
+  const deployed = [...before.keys()].filter((name) => name.startsWith("release-"));
+  return {
+    project: "gatehouse",
+    stack: "test",
+    steps,
+    generations: Object.fromEntries(deployed.map((name) => [name.slice("release-".length), GENERATION])),
+    warnings: [],
+    touched: steps.filter(({ op }) => op !== "same").length,
+  };
+}
+
+const runs = new Map<string, Promise<Run>>();
+
+/** Most tests start from the same stack: each configuration runs once. */
+function ran(settings: Settings): Promise<Run> {
+  const key = JSON.stringify(settings);
+  const run = runs.get(key) ?? runProgram(settings);
+  runs.set(key, run);
+  return run;
+}
+
+/** The preview of a host that was changed by hand, item by item; facts told the program, which warns. */
+export function drifted(preview: Preview, told: Record<string, readonly string[]>): Preview {
+  const steps = preview.steps.map((step): Step => {
+    if (told[step.name]) return due(step, "create");
+    // Whose document has a number that is to be answered anew is due as well.
+    const waits = Object.keys(told).some((item) => step.new?.document?.includes(` of ${item.replace(/^\w+-/, "")}>`));
+    return waits ? due(step, "stdin") : step;
+  });
+  const warnings = Object.entries(told).flatMap(([step, differences]) =>
+    differences.map((difference) => ({ step, message: `changed on the host: ${difference}` })),
+  );
+  return { ...preview, steps, warnings, touched: steps.filter(({ op }) => op !== "same").length };
+}
+
+const due = (step: Step, input: string): Step => ({ ...step, op: "update", differs: [...step.differs, input] });
+
+const commandsOf = ({ resources }: Run): Map<string, Recorded> =>
+  new Map(resources.filter(({ type }) => type === "command:remote:Command").map((command) => [command.name, command]));
+
+function stepOf(
+  name: string,
+  before: Recorded | undefined,
+  after: Recorded | undefined,
+  shown: Recorded | undefined,
+  newKey: boolean,
+): Step {
+  const text = (command: Recorded | undefined, input: string) => JSON.stringify(command?.inputs[input]);
+  const differs = ["create", "stdin"].filter((input) => text(before, input) !== text(after, input));
+  if (newKey) differs.push("connection");
+  const op = !before ? "create" : !after ? "delete" : differs.length > 0 ? "update" : "same";
+  return {
+    op,
+    name,
+    differs: op === "update" ? differs : [],
+    ...(before && { old: { ...stateOf(before), ...answerOf(name, before) } }),
+    ...(after && { new: stateOf(after.inputs.stdin instanceof Secret ? after : (shown as Recorded)) }),
+  };
+}
+
+function stateOf({ inputs: { create, stdin } }: Recorded): State {
+  if (stdin instanceof Secret) return { create: String(create), secret: true };
+  return { create: String(create), document: String(stdin) };
+}
+
+function answerOf(name: string, { inputs }: Recorded): { answer?: Record<string, unknown> } {
+  if (inputs.stdin instanceof Secret) return {};
+  return { answer: ANSWERS[name] ?? (name.startsWith("release-") ? { generation: GENERATION } : {}) };
+}

@@ -1,0 +1,97 @@
+// What is read from the engine's events, as Pulumi 3.259 writes them.
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { expect, test } from "vitest";
+import { previewOf } from "../../plan/steps.ts";
+
+const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+const BLINDED = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", ciphertext: "[secret]" };
+const COMMAND = "command:remote:Command";
+
+const pre = (metadata: object) =>
+  ({ sequence: 0, timestamp: 0, resourcePreEvent: { metadata } }) as unknown as EngineEvent;
+const command = (op: string, name: string, more: object = {}) =>
+  pre({ op, type: COMMAND, urn: `urn:pulumi:test::gatehouse::gatehouse:index:Release$${COMMAND}::${name}`, ...more });
+const diagnostic = (severity: string, message: string, urn?: string) =>
+  ({
+    sequence: 0,
+    timestamp: 0,
+    diagnosticEvent: { severity, message, urn, color: "never" },
+  }) as unknown as EngineEvent;
+const read = (...events: EngineEvent[]) => previewOf("gatehouse", "test", events);
+
+test("a command's old and new state, and what the host answered", () => {
+  const inputs = { create: "gatehouse release caddy --due m/0", stdin: "old", logging: "stderr" };
+  const { steps, touched } = read(
+    command("update", "release-caddy", {
+      diffs: ["stdin"],
+      old: { inputs, outputs: { ...inputs, stdout: '{"generation": 4}' } },
+      new: { inputs: { ...inputs, stdin: "new" }, outputs: {} },
+    }),
+  );
+  expect(touched).toBe(1);
+  expect(steps).toEqual([
+    {
+      op: "update",
+      name: "release-caddy",
+      differs: ["stdin"],
+      old: { create: inputs.create, document: "old", answer: { generation: 4 } },
+      new: { create: inputs.create, document: "new" },
+    },
+  ]);
+});
+
+test("what differs is told by its first name, whichever way the provider tells it", () => {
+  const detailedDiff = { "connection.privateKey": {}, stdin: {}, 'environment["a.b"]': {} };
+  expect(read(command("update", "release-x", { diffs: ["stdin", "create"], detailedDiff })).steps[0]?.differs).toEqual([
+    "stdin",
+    "create",
+    "connection",
+    "environment",
+  ]);
+});
+
+test("a secret is known to be one, also while its content is unknown, and nothing of it is kept", () => {
+  const old = { inputs: { create: "c", stdin: BLINDED, logging: "none" }, outputs: { stdout: BLINDED } };
+  const { steps } = read(
+    command("update", "release-x", { old, new: { inputs: { create: "c", stdin: UNKNOWN, logging: "none" } } }),
+  );
+  expect(steps[0]).toMatchObject({ old: { create: "c", secret: true }, new: { create: "c", secret: true } });
+  expect(JSON.stringify(steps)).not.toContain("[secret]");
+});
+
+test("the generation of a secret release is the component's, which is open", () => {
+  const type = "gatehouse:index:Release";
+  const release = {
+    op: "same",
+    type,
+    urn: `urn:pulumi:test::gatehouse::${type}::valkey-gatehouse`,
+    old: { outputs: { generation: 7 } },
+  };
+  expect(read(pre(release)).generations).toEqual({ "valkey-gatehouse": 7 });
+});
+
+test("a warning is told with its command; what is no warning is not told", () => {
+  const urn = `urn:pulumi:test::gatehouse::gatehouse:index:Release$${COMMAND}::release-caddy`;
+  expect(
+    read(
+      diagnostic("warning", "one\n", urn),
+      diagnostic("warning", "two\n"),
+      diagnostic("debug", "three"),
+      diagnostic("info", "four"),
+    ).warnings,
+  ).toEqual([{ message: "one", step: "release-caddy" }, { message: "two" }]);
+});
+
+test("a deletion has no new state, and one that is only forgotten is known", () => {
+  const old = { inputs: { create: "c", stdin: "d" }, outputs: {}, retainOnDelete: true };
+  expect(read(command("delete", "release-x", { old, new: old })).steps).toEqual([
+    { op: "delete", name: "release-x", differs: [], old: { create: "c", document: "d", retained: true } },
+  ]);
+});
+
+test("an answer that is none is passed over", () => {
+  for (const stdout of ["", "not JSON", "null", '"text"', UNKNOWN])
+    expect(read(command("same", "x", { old: { inputs: { create: "c" }, outputs: { stdout } } })).steps[0]?.old).toEqual(
+      { create: "c" },
+    );
+});

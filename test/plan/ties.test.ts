@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { propagated, tiesOf } from "../../plan/ties.ts";
+import { values } from "../../plan/unitfile.ts";
+
+const unit = (name: string, content: string) => ({ path: `/etc/systemd/system/${name}`, content });
+const quadlet = (name: string, content: string) => ({ path: `/etc/containers/systemd/${name}`, content });
+
+describe("a unit goes along with another one", () => {
+  test.each([
+    ["PartOf", "part of"],
+    ["BindsTo", "bound to"],
+    ["Requires", "requires"],
+  ])("that %s= names", (key, how) => {
+    expect(tiesOf([unit("a.service", `[Unit]\n${key}=b.service c.service\n`)])).toEqual([
+      { unit: "a.service", with: "b.service", how },
+      { unit: "a.service", with: "c.service", how },
+    ]);
+  });
+
+  test("that a drop-in names", () => {
+    expect(tiesOf([unit("a@1.service.d/x.conf", "[Unit]\nPartOf=b.service\n")])).toEqual([
+      { unit: "a@1.service", with: "b.service", how: "part of" },
+    ]);
+  });
+
+  test("that is its pod, also where a name is chosen for the unit", () => {
+    expect(tiesOf([quadlet("app.container", "[Container]\nPod=app.pod\n")])).toEqual([
+      { unit: "app.service", with: "app-pod.service", how: "a container of" },
+    ]);
+    const chosen = [
+      quadlet("app.container", "[Container]\nServiceName=web\nPod=app.pod\n"),
+      quadlet("app.pod", "[Pod]\nServiceName=all\n"),
+    ];
+    expect(tiesOf(chosen)).toEqual([{ unit: "web.service", with: "all.service", how: "a container of" }]);
+  });
+
+  test("that is the unit of a Quadlet, named as the Quadlet", () => {
+    expect(tiesOf([quadlet("app.container", "[Unit]\nRequires=data.container\n")])).toEqual([
+      { unit: "app.service", with: "data.service", how: "requires" },
+    ]);
+  });
+
+  test.each([
+    "Wants=b.service",
+    "After=b.service",
+    "[Install]\nWantedBy=b.service",
+    "[Service]\nPartOf=b.service",
+    "# PartOf=b.service",
+  ])("but not for %j", (lines) => {
+    expect(tiesOf([unit("a.service", `[Unit]\n${lines}\n`)])).toEqual([]);
+  });
+
+  test("but not for what is written in any other file", () => {
+    expect(tiesOf([{ path: "/etc/caddy/a.service", content: "[Unit]\nPartOf=b.service\n" }])).toEqual([]);
+  });
+});
+
+test("a key is read in its section, an empty value takes back, and a line may go on", () => {
+  const content = "[A]\nKey=0\n[B]\nKey = 1\nKey=\nKey=2 \\\n  3\nKey=4\n";
+  expect(values(content, "B", "Key")).toEqual(["2    3", "4"]);
+});
+
+describe("what happens to a unit happens to those that go along,", () => {
+  const files = [
+    unit("a.service", "[Unit]\nBindsTo=b.service\n"),
+    unit("b.service", "[Unit]\nPartOf=c.service\n"),
+    unit("c.service", "[Unit]\nRequires=a.service\n"),
+  ];
+  const all = new Set(["a.service", "b.service", "c.service"]);
+  const direct = (verb: "restart" | "stop" | "start" | "reload") => [{ unit: "c.service", verb, reason: "" }];
+  const none = { before: [], after: [] };
+
+  test("over any number of ties, and in a ring but once", () => {
+    expect(propagated(direct("restart"), { ...none, after: files }, all)).toEqual([
+      { unit: "b.service", verb: "restart", reason: "part of c.service" },
+      { unit: "a.service", verb: "restart", reason: "bound to b.service" },
+      { unit: "c.service", verb: "restart", reason: "requires a.service" },
+    ]);
+  });
+
+  test("but not to what does not run, nor to what goes along with that", () => {
+    expect(propagated(direct("restart"), { ...none, after: files }, new Set(["a.service", "c.service"]))).toEqual([]);
+  });
+
+  test("at a restart by the new unit files, at a stop by the old ones, at a start or a reload by none", () => {
+    expect(propagated(direct("restart"), { ...none, before: files }, all)).toEqual([]);
+    expect(propagated(direct("stop"), { ...none, before: files }, all)).toHaveLength(3);
+    for (const verb of ["start", "reload"] as const)
+      expect(propagated(direct(verb), { before: files, after: files }, all)).toEqual([]);
+  });
+});
