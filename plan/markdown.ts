@@ -112,10 +112,10 @@ function again(releases: readonly ReleaseChange[]): string[] {
 const details = (title: string, body: readonly string[]) =>
   [`<details><summary>${title}</summary>`, ...body, "</details>"].join("\n\n");
 
-const bullets = (lines: readonly string[]) => lines.map((line) => `- ${text(line)}`).join("\n");
+export const bullets = (lines: readonly string[]) => lines.map((line) => `- ${text(line)}`).join("\n");
 
 /** Text that keeps to its line and to its cell of a table, and in which nothing is Markdown or HTML. */
-const text = (plain: string): string => markup(plain).replace(/[\\`*_[\]|~#]/g, "\\$&");
+export const text = (plain: string): string => markup(plain).replace(/[\\`*_[\]|~#]/g, "\\$&");
 
 /** Text within HTML, where Markdown is not read. */
 const markup = (plain: string): string =>

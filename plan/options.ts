@@ -1,5 +1,5 @@
 // What `npm run plan` may be told.
-import { parseArgs } from "node:util";
+import { parsed, UsageError } from "./command.ts";
 import type { Report } from "./report.ts";
 
 /** What `--fail-on` can refuse, with whether a report has it. */
@@ -47,12 +47,9 @@ Exit codes: 0 nothing to do, 1 an error, 2 there are changes, 3 there are change
 docs/plan.md explains what the parts of a plan mean.
 `;
 
-/** A wrong use of the command; its message says what is allowed. */
-export class UsageError extends Error {}
-
 /** Reads the command line; undefined when it asks for help. */
 export function optionsOf(args: readonly string[]): Options | undefined {
-  const given = values(args);
+  const given = parsed(args, OPTIONS);
   if (given.help) return undefined;
   const { stack, out, html, json, link, "config-file": configFile, "fail-on": failOn } = given;
   if (!stack) throw new UsageError("--stack is missing: name the stack, such as --stack prod");
@@ -83,17 +80,6 @@ const OPTIONS = {
   "config-file": text,
   help: { type: "boolean" },
 } as const;
-
-function values(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS }).values;
-  } catch (error) {
-    // Node's own message goes on about positional arguments, which there are none of.
-    const [told] = (error as Error).message.split(". ");
-    const allowed = Object.keys(OPTIONS).map((name) => `--${name}`);
-    throw new UsageError(`${told}; there are ${allowed.join(", ")}`);
-  }
-}
 
 function kinds(list: string | undefined): Kind[] {
   if (list === undefined) return [];

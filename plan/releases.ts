@@ -41,7 +41,7 @@ function releaseOf(step: Step, preview: Preview): ReleaseStep {
 }
 
 /** Facts name each difference; of a host that was set back to an older snapshot they only give a new due number. */
-function driftIn(step: Step, preview: Preview): Drift[] {
+export function driftIn(step: Step, preview: Preview): Drift[] {
   const told = driftOf(step, preview);
   const { old, new: next } = step;
   const again = step.op === "update" && old?.document !== undefined && old.document === next?.document;

@@ -1,4 +1,4 @@
-// What was changed by hand is shown in the preview with a diff, put right by the next `up`, and then it is quiet again.
+// What was changed by hand is shown with a diff, put right by the next `up` as the plan says, and then it is quiet again.
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { ask } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
@@ -14,7 +14,7 @@ beforeAll(async () => {
   expect((await stack.up()).status).toBe(0);
 });
 afterAll(async () => {
-  expect((await stack.up()).status).toBe(0);
+  expect((await new Stack(lab).up()).status).toBe(0);
 });
 
 async function nothingToDo() {
@@ -112,20 +112,25 @@ const HANDS: {
   },
 ];
 
+const RUN: Record<string, string> = { restart: "restarted", start: "restarted", reload: "reloaded" };
+
 test.each(HANDS)("$what", async ({ does, told, hidden, units, right: [command, answer] }) => {
   await lab.sh(does);
-  const preview = await stack.preview();
-  expect(preview.status, preview.text).toBe(0);
-  const lines = preview.text.split("\n").map((line) => line.replace(/^ *(warning: )?/, ""));
+  const { status, report, text } = await stack.plan();
+  expect(status, text).toBe(2);
+  const drift = report.releases.flatMap((release) => release.drift);
+  const lines = drift.flatMap(({ told, diff }) => [told, ...diff.split("\n")]);
   for (const line of told)
     expect(
-      lines.some((shown) => shown.includes(line.trim())),
-      `${line}\n${preview.text}`,
+      lines.some((shown) => shown.includes(line)),
+      `${line}\n${lines.join("\n")}`,
     ).toBe(true);
-  if (hidden) expect(preview.text).not.toContain(hidden);
+  if (hidden) expect(JSON.stringify(report)).not.toContain(hidden);
+  const named = report.units.filter(({ verb }) => verb !== "none").map(({ unit, verb }) => [unit, RUN[verb]]);
+  expect(Object.fromEntries(named), "what the plan names").toEqual(units);
   const up = await touched(lab, () => stack.up());
   expect(up.result.status, up.result.text).toBe(0);
-  expect(up.units).toEqual(units);
+  expect(up.units, "what really happened").toEqual(units);
   if (hidden) expect(up.result.text).not.toContain(hidden);
   expect(await lab.sh(command)).toBe(answer);
   await nothingToDo();
@@ -134,8 +139,12 @@ test.each(HANDS)("$what", async ({ does, told, hidden, units, right: [command, a
 test("a group whose GID changed: sockets, directories and containers carry the new one", async () => {
   const gid = Number(await lab.sh("getent group valkey-clients | cut -d: -f3"));
   await lab.sh(`groupmod -g ${gid + 1000} valkey-clients`);
-  const preview = await stack.preview();
-  expect(preview.text).toContain(`group valkey-clients is gid=${gid + 1000}, it was gid=${gid}`);
+  const drift = await stack.drift();
+  expect(drift.status).toBe(3);
+  const { found } = drift;
+  expect(found.items.find(({ item }) => item === "group valkey-clients")?.differences).toEqual([
+    { told: `group valkey-clients is gid=${gid + 1000}, it was gid=${gid}`, diff: "" },
+  ]);
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.status, result.text).toBe(0);
   expect(Object.keys(units)).toEqual(expect.arrayContaining(["valkey-server.service", "authentik-server.service"]));
@@ -146,4 +155,26 @@ test("a group whose GID changed: sockets, directories and containers carry the n
   expect(await lab.sh(groups)).toMatch(new RegExp(`\\b${gid + 1000}\\b`));
   expect((await ask(lab.address, "auth.lab.internal")).status).toBe(200);
   await nothingToDo();
+});
+
+test("`npm run drift` says so when the host is as it was left, also where the configuration turns drift off", async () => {
+  const sessions = () => lab.sessions();
+  const before = await sessions();
+  expect(await stack.drift()).toMatchObject({ status: 0, found: { drifted: false, items: [] } });
+  expect((await sessions()) - before, "one session, which reads").toBe(1);
+  stack.settings.drift = false;
+  await lab.sh("chmod 600 /etc/caddy/Caddyfile");
+  const { status, text, found } = await stack.drift();
+  delete stack.settings.drift;
+  await lab.sh("chmod 644 /etc/caddy/Caddyfile");
+  expect([status, found.items.map(({ item }) => item)]).toEqual([3, ["release caddy"]]);
+  expect(text).toContain("1 difference on the host");
+});
+
+test("a host that cannot be reached is no clean one", async () => {
+  stack.settings.host.port = 9;
+  const { status, text } = await stack.drift();
+  delete stack.settings.host.port;
+  expect(status).toBe(1);
+  expect(text).toContain("cannot be reached");
 });

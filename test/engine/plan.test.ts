@@ -21,6 +21,8 @@ const run = (program: string, args: string[], input?: string) =>
     const child = execFile(program, args, { cwd: REPOSITORY, env, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
       done({ status: error ? Number(error.code) : 0, stdout, stderr }),
     );
+    // A program may end before it reads what it was given: its exit status says whether that is a fault.
+    child.stdin?.on("error", () => {});
     child.stdin?.end(input);
   });
 const plan = (...args: string[]) =>

@@ -1,8 +1,9 @@
 // A stack of the real program, driven by the real CLI, with a backend of its own.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Differences } from "../../../plan/differences.ts";
 import type { Report } from "../../../plan/report.ts";
 import { IMAGE, type Lab, type Ran, run } from "./lab.ts";
 
@@ -58,14 +59,34 @@ export class Stack {
   }
 
   /** What `npm run plan` says of the settings as they are now. */
-  async plan(...args: string[]): Promise<Ran & { report: Report }> {
-    this.#configure();
-    const json = join(this.folder, "plan.json");
-    const files = ["--config-file", this.#file, "--json", json];
-    const env = { PULUMI_BACKEND_URL: this.#backend };
-    const ran = await run("node", [join(REPOSITORY, "plan/plan.ts"), "--stack", this.name, ...files, ...args], { env });
+  async plan(): Promise<Ran & { report: Report }> {
+    const { said, ...ran } = await this.#tell("plan");
     if (ran.status === 1) throw new Error(ran.text);
-    return { ...ran, report: JSON.parse(readFileSync(json, "utf8")) as Report };
+    return { ...ran, report: said as Report };
+  }
+
+  /** What `npm run drift` says; nothing is found where it fails. */
+  async drift(): Promise<Ran & { found: Differences }> {
+    const { said, ...ran } = await this.#tell("drift");
+    return { ...ran, found: said as Differences };
+  }
+
+  async #tell(command: "plan" | "drift"): Promise<Ran & { said: unknown }> {
+    this.#configure();
+    const json = join(this.folder, `${command}.json`);
+    rmSync(json, { force: true });
+    const args = [
+      join(REPOSITORY, `plan/${command}.ts`),
+      "--stack",
+      this.name,
+      "--config-file",
+      this.#file,
+      "--json",
+      json,
+    ];
+    const env = { PULUMI_BACKEND_URL: this.#backend };
+    const ran = await run("node", args, { env });
+    return { ...ran, said: existsSync(json) ? JSON.parse(readFileSync(json, "utf8")) : undefined };
   }
 
   destroy(): Promise<Outcome> {

@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { differencesOf, markdown, terminal } from "../../plan/differences.ts";
+import { FULL } from "./configurations.ts";
+import { drifted, previewOfChange } from "./program.ts";
+
+const deployed = () => previewOfChange({ from: FULL, to: FULL });
+
+test("a host as it was left", async () => {
+  const found = differencesOf(await deployed());
+  expect(found).toEqual({ schemaVersion: 1, project: "gatehouse", stack: "test", drifted: false, items: [] });
+  expect(terminal(found)).toBe("test: the host is as it was left");
+  expect(markdown(found)).toBe("### test: the host is as it was left\n");
+});
+
+test("each difference stands with its item, and its diff below it", async () => {
+  const told = {
+    "release-caddy": [
+      "/etc/caddy/Caddyfile: the content was changed by hand\n-one\n+`two`",
+      "caddy.service is not active",
+    ],
+    "group-valkey-clients": ["group valkey-clients is gone, it was gid=986"],
+  };
+  const found = differencesOf(drifted(await deployed(), told));
+  expect(found.drifted).toBe(true);
+  expect(terminal(found)).toBe(
+    [
+      "test: 3 differences on the host; `pulumi up` puts them right",
+      "",
+      "group valkey-clients",
+      "  group valkey-clients is gone, it was gid=986",
+      "",
+      "release caddy",
+      "  /etc/caddy/Caddyfile: the content was changed by hand",
+      "    -one",
+      "    +`two`",
+      "  caddy.service is not active",
+    ].join("\n"),
+  );
+  expect(markdown(found)).toContain(
+    "**release caddy**\n\n- /etc/caddy/Caddyfile: the content was changed by hand\n\n```diff\n-one\n+`two`\n```",
+  );
+});
+
+test("a change of the configuration that is not deployed yet is no drift", async () => {
+  const preview = await previewOfChange({
+    from: FULL,
+    to: { ...FULL, caddy: { tls: "internal", email: "a@example.org" } },
+  });
+  expect(preview.touched).toBeGreaterThan(0);
+  expect(differencesOf(preview).drifted).toBe(false);
+});
+
+test("a host that was set up anew, or set back, differs in what it does not know", async () => {
+  const preview = await deployed();
+  const asked = (name: string, was: string, is: string) => ({
+    ...preview,
+    steps: preview.steps.map((step) =>
+      step.name === name && step.old && step.new
+        ? {
+            ...step,
+            op: "update" as const,
+            differs: ["create"],
+            old: { ...step.old, create: `x --due ${was}` },
+            new: { ...step.new, create: `x --due ${is}` },
+          }
+        : step,
+    ),
+  });
+  expect(differencesOf(asked("packages-caddy", "one/3", "two/0")).items).toEqual([
+    { item: "packages caddy", differences: [{ told: "the host does not know it: it was set up anew", diff: "" }] },
+  ]);
+  expect(differencesOf(asked("release-caddy", "one/3", "one/1795534272")).items).toEqual([
+    {
+      item: "release caddy",
+      differences: [{ told: "the host was given another document since, or set back to a snapshot", diff: "" }],
+    },
+  ]);
+});
