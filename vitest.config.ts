@@ -9,7 +9,7 @@ export default defineConfig({
         // Everything that needs neither a host nor an engine: seconds, run at every change.
         test: {
           name: "check",
-          include: ["test/{unit,render,components,plan}/**/*.test.ts"],
+          include: ["test/{unit,render,components,policy,workflows,plan}/**/*.test.ts"],
           testTimeout: 20_000,
           restoreMocks: true,
           isolate: false,

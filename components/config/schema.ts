@@ -38,6 +38,14 @@ const hostSchema = z.strictObject({
     .meta({ description: "A host to go through, with the same key. Without it: directly." }),
 });
 
+/** Read by policy/ alone. */
+const policySchema = z.strictObject({
+  requireDigest: z
+    .boolean()
+    .default(false)
+    .meta({ description: "The policy pack refuses an image without digest; otherwise it only advises one." }),
+});
+
 /** Everything that is not secret. */
 export const settingsSchema = z
   .strictObject({
@@ -50,6 +58,7 @@ export const settingsSchema = z
     valkey: valkeySchema.default(valkeySchema.parse({})),
     authentik: authentikSchema,
     caddy: caddySchema.default(caddySchema.parse({})),
+    policy: policySchema.default(policySchema.parse({})),
   })
   .superRefine((settings, context) => {
     for (const { path, message } of clashes(settings)) context.addIssue({ code: "custom", path, message });

@@ -1,6 +1,6 @@
 // `npm run plan` with the engine under test/engine/with. The host is none: it answers as the agent would.
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -99,6 +99,32 @@ test("once all is there: nothing to do, and one change is that change alone", { 
   const rotated = await plan();
   expect(rotated.stdout).toMatch(/: 2 files, 1 reload, 3 restarts, no data touched\n/);
   expect(server.asked.length).toBe(asked);
+});
+
+test("the steps of the workflows run as they stand there", { timeout: 4 * MINUTES }, async () => {
+  const STEP = /^ +- run: (.*(?:npm run plan|pulumi ).*)$/gm;
+  const steps = async (workflow: string) =>
+    [...(await readFile(join(REPOSITORY, ".github/workflows", workflow), "utf8")).matchAll(STEP)].map(
+      ([, step]) => step,
+    );
+  const preview = await steps("preview.yml");
+  const deploy = await steps("deploy.yml");
+  expect([preview.length, deploy.length]).toEqual([2, 1]);
+  await configure({ caddy: { tls: "internal" } });
+  const beside = join(REPOSITORY, `Pulumi.${STACK}.yaml`);
+  await copyFile(configFile(), beside);
+  try {
+    for (const step of [...preview, ...deploy]) {
+      const env = `export STACK=${STACK} RUN=https://ci.example.org/1 GATEHOUSE_DRIFT=off`;
+      const inFolder = (step ?? "").replace(/\b(plan\.\w+)/g, `${dir}/step-$1`);
+      const { status, stdout, stderr } = await run("bash", ["-eo", "pipefail", "-c", `${env}; ${inFolder}`]);
+      expect(`${step}: ${status} ${status === 0 ? "" : stdout + stderr}`).toBe(`${step}: 0 `);
+    }
+    expect(await readFile(join(dir, "step-plan.md"), "utf8")).toMatch(/^<!-- gatehouse plan [0-9a-f]{12} -->\n/);
+    expect(await plan()).toMatchObject({ status: 0 });
+  } finally {
+    await rm(beside);
+  }
 });
 
 test("what is wrong is told, with exit code 1", { timeout: 2 * MINUTES }, async () => {

@@ -13,6 +13,7 @@ test("what is left out gets its default", async () => {
   expect(settings).toEqual({
     host: { ...(SMALL.host as Table), port: 22, user: "root", sudo: false, abandoned: false, platform: "debian" },
     drift: true,
+    policy: { requireDigest: false },
     postgres: { settings: {}, databases: {}, roles: {} },
     valkey: { settings: {}, databaseCount: 16, databases: {}, rotation: 1 },
     authentik: expect.objectContaining({

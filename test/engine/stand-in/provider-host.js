@@ -225,7 +225,7 @@ function serve(provider) {
 }
 
 // Listens on a free port and says which on stdout, as the engine expects of a plugin.
-function start(definition, implementation) {
+function start(definition, implementation, announce = (port) => process.stdout.write(`${port}\n`)) {
   const server = new grpc.Server({
     "grpc.max_receive_message_length": 400 << 20,
     "grpc.max_send_message_length": 400 << 20,
@@ -233,8 +233,9 @@ function start(definition, implementation) {
   server.addService(definition, implementation);
   server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
     if (error) throw error;
-    process.stdout.write(`${port}\n`);
+    announce(port);
   });
+  return server;
 }
 
 module.exports = { serve, start, secret, isSecret, plain, UNKNOWN };

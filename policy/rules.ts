@@ -1,0 +1,163 @@
+// What no stack may do, as functions of plain shapes: each answers one sentence for each violation.
+import { parse } from "smol-toml";
+
+/** A resource as the engine shows it to a policy, before anything is done. */
+export interface Resource {
+  urn: string;
+  type: string;
+  props: Record<string, unknown>;
+}
+
+const REMOTE = /^command:remote:/;
+/** The components that speak to the agent, and how each may begin its command. */
+const ENTRANCES: Record<string, RegExp> = {
+  "gatehouse:index:Host": /^(sudo -n )?sh -s -- \S+$/, // the agent's installation
+  "gatehouse:index:Group": /^gatehouse group /,
+  "gatehouse:index:Account": /^gatehouse account /,
+  "gatehouse:index:Packages": /^gatehouse packages /,
+  "gatehouse:index:Release": /^gatehouse release /,
+};
+
+/** Nothing reaches a host but the agent and what installs it. */
+export function agentOnly({ urn, type, props }: Resource): string[] {
+  if (!REMOTE.test(type)) return [];
+  const parent = parentType(urn);
+  const entrance = ENTRANCES[parent ?? ""];
+  if (type !== "command:remote:Command" || !entrance)
+    return [
+      `${type} below ${parent ?? "the stack"} goes past the agent; only Host, Group, Account, Packages and Release of ` +
+        "components/host may reach a host: give a Release what is to be on it",
+    ];
+  const { create, update, delete: remove } = props;
+  const told = [];
+  if (typeof create !== "string" || !entrance.test(create))
+    told.push(`create is ${JSON.stringify(create)}; below ${parent} it must match ${entrance}: ask through askFor()`);
+  if (update !== undefined)
+    told.push("update is set; the agent's verbs are repeatable, so create alone is run: drop it");
+  if (remove !== undefined && !String(remove).startsWith("gatehouse remove "))
+    told.push(`delete is ${JSON.stringify(remove)}; only \`gatehouse remove\` may delete: give askFor() its removal`);
+  return told;
+}
+
+/** The URN names the types of all parents, outermost first. */
+const parentType = (urn: string): string | undefined => urn.split("::")[2]?.split("$").at(-2);
+
+/** Every connection knows the key of the host that it is for. */
+export function hostKeys({ type, props }: Resource): string[] {
+  if (!REMOTE.test(type)) return [];
+  const connection = props.connection as Hop | undefined;
+  const hops = [
+    { path: "connection", hop: connection },
+    ...(connection?.proxy ? [{ path: "connection.proxy", hop: connection.proxy }] : []),
+  ];
+  return hops
+    .filter(({ hop }) => !hop?.hostKey)
+    .map(
+      ({ path }) =>
+        `${path}.hostKey is not set, so any server would be trusted; a host key such as ssh-ed25519 AAAA... is needed: ` +
+        "make connections with remoteConnection() of components/host",
+    );
+}
+interface Hop {
+  hostKey?: string;
+  proxy?: Hop;
+}
+
+/** Secrets that stand in the configuration of a stack for everybody to read. `secretKeys` are those kept encrypted. */
+export function plainSecrets(config: Record<string, unknown>, secretKeys: readonly string[]): string[] {
+  return Object.entries(config)
+    .filter(([key]) => !secretKeys.includes(key))
+    .flatMap(([key, value]) => leaves(key, value))
+    .filter(([path, text]) => !REFERENCE.test(text) && (SECRET_NAME.test(path) || looksSecret(text)))
+    .map(
+      ([path]) =>
+        `${path} looks like a secret and is kept in plain text; only encrypted values may be secret: take it out, set ` +
+        "it with `pulumi config set --secret` (settings of authentik below gatehouse:authentikSecrets), and change it " +
+        "where it is used, since it has been written down",
+    );
+}
+const SECRET_NAME = /(pass(word|wd|phrase)|secret|token|(private|secret|api|ssh)[-_]?key)s?$/i;
+/** Where a secret is, in place of the secret; and what is public by its nature. */
+const REFERENCE = /^((file|env):\/\/|sha256:|(ssh-ed25519|ecdsa-sha2-nistp\d+) )|^$/;
+
+function looksSecret(text: string): boolean {
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return true;
+  const mixed = /^[A-Za-z0-9+/=_-]{24,}$/.test(text) && /[a-z]/.test(text) && /[A-Z]/.test(text) && /\d/.test(text);
+  return mixed && entropy(text) >= 4;
+}
+
+/** Bits for each character. */
+function entropy(text: string): number {
+  const counts = Object.values(Object.groupBy([...text], (letter) => letter)).map((group) => group?.length ?? 0);
+  return counts.reduce((sum, count) => sum - (count / text.length) * Math.log2(count / text.length), 0);
+}
+
+function leaves(path: string, value: unknown): [string, string][] {
+  if (typeof value === "string") return [[path, value]];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => leaves(`${path}.${key}`, inner));
+}
+
+/** Images are named by what they are and not by a tag, which may be another image tomorrow. */
+export function imageDigests(resource: Resource): string[] {
+  return (manifestOf(resource)?.image ?? [])
+    .filter(({ reference }) => !/@sha256:[0-9a-f]{64}$/.test(reference))
+    .map(
+      ({ reference }) =>
+        `${reference} has no digest; NAME:TAG@sha256:... is what pins it: set authentik.digest to what ` +
+        `\`skopeo inspect --format '{{.Digest}}' docker://${reference}\` prints`,
+    );
+}
+
+/** Caddy alone listens to the outside. */
+export function loopbackOnly(resource: Resource): string[] {
+  return (manifestOf(resource)?.file ?? []).flatMap(({ path, content }) => {
+    const look = LISTENERS.find(({ files }) => files.test(path))?.published;
+    return look ? look(content).map((what) => `${path}: ${what}; ${LOOPBACK}`) : [];
+  });
+}
+const LOOPBACK =
+  "only 127.0.0.1, ::1 or a Unix socket may be listened on: bind that, and give Caddy a site for what the outside needs";
+
+const LISTENERS = [
+  { files: /^\/etc\/containers\/systemd\/.*\.(container|pod|kube)$/, published: publishedByPodman },
+  { files: /^\/etc\/postgresql\/.*\.conf$/, published: publishedByPostgres },
+  { files: /^\/etc\/valkey\/valkey\.conf$/, published: publishedByValkey },
+];
+
+function publishedByPodman(content: string): string[] {
+  return content.split("\n").filter((line) => {
+    if (/^PublishPort\s*=/.test(line)) return !/^PublishPort\s*=\s*(127\.0\.0\.1|\[::1\]):/.test(line);
+    // The two other ways out of the pod.
+    return /^Network\s*=\s*host\b|^PodmanArgs\b.*(--publish|[\s=]-[pP]|--net(work)?[= ]host)/.test(line);
+  });
+}
+
+function publishedByPostgres(content: string): string[] {
+  return [...content.matchAll(/^\s*listen_addresses\s*=?\s*(.*?)\s*(#.*)?$/gim)]
+    .filter(([, value = ""]) => !isLoopback(value.replace(/^'|'$/g, "").split(",")))
+    .map(([line]) => line.trim());
+}
+
+function publishedByValkey(content: string): string[] {
+  const binds = [...content.matchAll(/^\s*bind\s+(.*)$/gim)];
+  if (binds.length === 0) return ["no bind line, and Valkey's own default is every address"];
+  // A minus before an address only says that it may be missing.
+  return binds
+    .filter(([, list = ""]) => !isLoopback(list.split(/\s+/).map((one) => one.replace(/^-|"/g, ""))))
+    .map(([line]) => line.trim());
+}
+
+const isLoopback = (addresses: readonly string[]) =>
+  addresses.every((address) => ["", "localhost", "127.0.0.1", "::1"].includes(address.trim()));
+
+interface Manifest {
+  image?: { reference: string }[];
+  file?: { path: string; content: string }[];
+}
+
+/** The manifest of a release; undefined for all else. */
+function manifestOf({ urn, type, props }: Resource): Manifest | undefined {
+  if (type !== "command:remote:Command" || parentType(urn) !== "gatehouse:index:Release") return undefined;
+  return typeof props.stdin === "string" ? (parse(props.stdin) as Manifest) : undefined;
+}

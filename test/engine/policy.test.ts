@@ -1,0 +1,70 @@
+// The policy pack as an operator runs it: the real program, the real engine, a fresh stack in a file backend.
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { SMALL, SSH_KEY } from "../components/program.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const PARTS = ["index.ts", "components", "templates", "node_modules", "package.json", "Pulumi.yaml"];
+let folder: string;
+let secret: string;
+
+function pulumi(args: string[], input = ""): Promise<{ status: number; text: string }> {
+  const env = { ...process.env, GATEHOUSE_DRIFT: "off", PULUMI_CONFIG_PASSPHRASE: "policy test" };
+  const options = { cwd: folder, env: { ...env, PULUMI_BACKEND_URL: `file://${folder}/backend` } };
+  return new Promise((done) => {
+    const child = execFile("pulumi", [...args, "--non-interactive", "--color", "never"], options, (error, out, err) =>
+      done({ status: error ? Number(error.code) : 0, text: out + err }),
+    );
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
+  });
+}
+
+/** A preview of the smallest stack with these settings besides. */
+function preview(authentik: object, more: Record<string, object> = {}) {
+  const settings = { ...SMALL, authentik: { ...SMALL.authentik, ...authentik }, ...more };
+  const lines = Object.entries(settings).map(([key, value]) => `  gatehouse:${key}: ${JSON.stringify(value)}\n`);
+  writeFileSync(join(folder, "Pulumi.test.yaml"), secret + lines.join(""));
+  return pulumi(["preview", "--stack", "test", "--policy-pack", join(ROOT, "policy")]);
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "policy-test-"));
+  mkdirSync(join(folder, "backend"));
+  for (const part of PARTS) symlinkSync(join(ROOT, part), join(folder, part));
+  expect(await pulumi(["stack", "init", "test"])).toMatchObject({ status: 0 });
+  const set = ["config", "set", "--secret", "gatehouse:sshKey", "--stack", "test"];
+  expect(await pulumi(set, SSH_KEY)).toMatchObject({ status: 0 });
+  secret = readFileSync(join(folder, "Pulumi.test.yaml"), "utf8");
+  expect(secret).not.toContain("PRIVATE KEY");
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("an ordinary stack passes; a missing digest is only advised", async () => {
+  const { status, text } = await preview({});
+  expect(text).toMatch(/\[advisory\].*image-digests/);
+  expect(text).toMatch(/server:2026\.8\.3 has no digest/);
+  expect(text).not.toContain("[mandatory]");
+  expect(status, text).toBe(0);
+});
+
+test("with policy.requireDigest a missing digest fails the preview, and a digest passes", async () => {
+  const policy = { requireDigest: true };
+  const without = await preview({}, { policy });
+  expect(without.text).toMatch(/\[mandatory\].*image-digests/);
+  expect(without.text).toMatch(/has no digest.*set authentik\.digest/s);
+  expect(without.status).not.toBe(0);
+  const pinned = await preview({ digest: `sha256:${"5".repeat(64)}` }, { policy });
+  expect(pinned.text).not.toContain("image-digests");
+  expect(pinned.status, pinned.text).toBe(0);
+});
+
+test("a secret in plain text fails the preview, and is not shown", async () => {
+  const { status, text } = await preview({ environment: { AUTHENTIK_EMAIL__PASSWORD: "hunter2" } });
+  expect(text).toMatch(/\[mandatory\].*plain-secrets/);
+  expect(text).toMatch(/AUTHENTIK_EMAIL__PASSWORD looks like a secret/);
+  expect(status).not.toBe(0);
+});
