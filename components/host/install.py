@@ -46,10 +46,10 @@ def install(agent: dict, machine: str) -> None:
     STATE.mkdir(mode=0o711, exist_ok=True)
     name = STATE / "machine"
     # The name comes from the host itself wherever it has an agent; a program that did not ask leaves the name alone.
-    if machine != "never-asked":
-        name.write_text(machine)
-    elif not name.exists():
-        name.write_text(secrets.token_hex(6))
+    if machine != "never-asked" or not name.exists():
+        fresh = STATE / ".machine.new"
+        fresh.write_text(machine if machine != "never-asked" else secrets.token_hex(6))
+        fresh.rename(name)
     install_units(agent["units"])
     if new:
         os.sync()  # a power cut during the first apply needs all of this at the next boot

@@ -45,6 +45,23 @@ class Locks(HostTest):
         self.assertEqual(len(waits), 1)
         self.assertIn(f"waiting for a long migration (process {process.pid}), which holds host", waits[0])
 
+    def test_who_holds_it_next_is_named_too(self):
+        first, later = self.holder(), []
+
+        def sleep(_):
+            if later:
+                later[0].kill()
+                later[0].wait()
+            else:
+                first.kill()
+                first.wait()
+                later.append(self.holder())
+
+        with support.mock.patch.object(store.time, "sleep", sleep), store.lock("host", "mine"):
+            pass
+        named = [int(line.split("process ")[1].split(")")[0]) for line in self.said if "waiting" in line]
+        self.assertEqual(named, [first.pid, later[0].pid])
+
     def test_a_free_lock_makes_nobody_wait(self):
         self.holder()
         with store.lock("release-app", "mine"), store.lock("release-other", "mine"):

@@ -35,6 +35,11 @@ class Status(VerbTest):
                          (1, {"app.service": "active", "side.service": "active"}, {"answers": None}, [], False, True))
         self.assertRegex(found["applied"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
 
+    def test_a_first_apply_that_was_refused_is_no_release(self):
+        self.refused(support.report.REFUSED, "belongs to release app", call=lambda: self.given(release="other", unit=[{"name": "app.service"}]))
+        self.assertTrue((support.STATE / "releases/other").exists())
+        self.assertEqual([r["release"] for r in self.answers(0, "status")["releases"]], ["app"])
+
     def test_a_probe_that_fails_now(self):
         self.ok.unlink()
         self.tells(3, "0 of 1 pass", "as left", "app      probe answers: no answer", argv=("status",))

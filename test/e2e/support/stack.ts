@@ -1,6 +1,7 @@
 // A stack of the real program, driven by the real CLI, with a backend of its own.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Differences } from "../../../plan/differences.ts";
@@ -17,13 +18,37 @@ export interface Outcome extends Ran {
   counts: Record<string, number>;
 }
 
+/** An operation that is under way. */
+export interface Operation {
+  ended: Promise<Outcome>;
+  /** Resolves once the CLI has said so. */
+  said(what: RegExp): Promise<void>;
+  /** What Ctrl-C sends to the CLI. */
+  interrupt(): void;
+  /** SIGKILL for the CLI and all that it started: language host, program and plugins. */
+  kill(): Promise<Outcome>;
+}
+
+/** Another place than the platform's own. */
+export interface Place {
+  /** The folder of another program. */
+  program?: string;
+  /** Sets the folder of state and configuration apart from those of the lab's other stacks. */
+  suffix?: string;
+}
+
 export class Stack {
   readonly name: string;
   readonly folder: string;
   settings: Settings;
-  constructor(lab: Lab, settings: Settings = {}) {
+  readonly #lab: Lab;
+  readonly #program: string;
+  readonly #underWay = new Set<Operation>();
+  constructor(lab: Lab, settings: Settings = {}, { program = REPOSITORY, suffix = "" }: Place = {}) {
     this.name = lab.name;
-    this.folder = join(tmpdir(), `gatehouse-${lab.name}`);
+    this.#lab = lab;
+    this.#program = program;
+    this.folder = join(tmpdir(), `gatehouse-${lab.name}${suffix}`);
     this.settings = {
       host: { address: lab.address, hostKey: lab.hostKey },
       authentik: { domain: "auth.lab.internal", image: IMAGE, version: "2026.8.3", deadline: 60 },
@@ -32,8 +57,8 @@ export class Stack {
     };
   }
 
-  static async create(lab: Lab, settings?: Settings): Promise<Stack> {
-    const stack = new Stack(lab, settings);
+  static async create(lab: Lab, settings?: Settings, place?: Place): Promise<Stack> {
+    const stack = new Stack(lab, settings, place);
     mkdirSync(stack.folder);
     await stack.#init();
     await stack.setKey(lab.key);
@@ -52,6 +77,51 @@ export class Stack {
 
   up(...args: string[]): Promise<Outcome> {
     return this.#operate(["up", "--yes", "--skip-preview", ...args]);
+  }
+
+  /** An `up` to do something to while it runs. */
+  begin(...args: string[]): Operation {
+    this.#configure();
+    const words = this.#words(["up", "--yes", "--skip-preview", ...args, ...this.#configured]);
+    // In a session of its own, by which all its processes are found: plugins make process groups of their own.
+    const child = spawn("pulumi", words, { env: { ...process.env, ...this.#env }, detached: true });
+    let text = "";
+    const listeners = new Set<() => void>();
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk) => {
+        text += chunk;
+        for (const listener of listeners) listener();
+      });
+    const ended = new Promise<Outcome>((resolve) =>
+      child.on("close", (status, signal) => {
+        this.#underWay.delete(operation);
+        resolve(outcome({ status: status ?? 128 + constants.signals[signal ?? "SIGKILL"], text }));
+      }),
+    );
+    const operation: Operation = {
+      ended,
+      said: (what) =>
+        new Promise((resolve, reject) => {
+          const look = () => what.test(text) && resolve();
+          listeners.add(look);
+          look();
+          ended.then(() => reject(new Error(`pulumi ended without saying ${what}:\n${text}`)));
+        }),
+      interrupt: () => child.kill("SIGINT"),
+      kill: async () => {
+        await run("pkill", ["-KILL", "--session", `${child.pid}`]);
+        return ended;
+      },
+    };
+    this.#underWay.add(operation);
+    return operation;
+  }
+
+  /** The same stack in another checkout with a backend of its own, as both are now. */
+  copy(suffix: string): Stack {
+    const copy = new Stack(this.#lab, structuredClone(this.settings), { program: this.#program, suffix });
+    cpSync(this.folder, copy.folder, { recursive: true });
+    return copy;
   }
 
   preview(...args: string[]): Promise<Outcome> {
@@ -84,9 +154,12 @@ export class Stack {
       "--json",
       json,
     ];
-    const env = { PULUMI_BACKEND_URL: this.#backend };
-    const ran = await run("node", args, { env });
+    const ran = await run("node", args, { env: this.#env });
     return { ...ran, said: existsSync(json) ? JSON.parse(readFileSync(json, "utf8")) : undefined };
+  }
+
+  refresh(...args: string[]): Promise<Outcome> {
+    return this.#operate(["refresh", "--yes", "--skip-preview", ...args]);
   }
 
   destroy(): Promise<Outcome> {
@@ -113,7 +186,13 @@ export class Stack {
   /** The CLI leaves a configuration beside the program, where it would be taken for one of the project's own. */
   async #init(): Promise<void> {
     await this.must(["stack", "init", this.name]);
-    rmSync(join(REPOSITORY, `Pulumi.${this.name}.yaml`), { force: true });
+    rmSync(join(this.#program, `Pulumi.${this.name}.yaml`), { force: true });
+  }
+
+  /** Ends what a failed test left under way, and frees the stack. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#underWay].map((operation) => operation.kill()));
+    await this.pulumi(["cancel", "--yes"]);
   }
 
   remove(): void {
@@ -129,10 +208,11 @@ export class Stack {
 
   async #operate(command: string[]): Promise<Outcome> {
     this.#configure();
-    const ran = await this.pulumi([...command, "--config-file", this.#file, "--color", "never"]);
-    const summary = /^Resources:\n((?: {4}.*\n)+)/m.exec(ran.text)?.[1] ?? "";
-    const counts = [...summary.matchAll(/(\d+) (created|updated|deleted|replaced|unchanged|errored)/g)];
-    return { ...ran, counts: Object.fromEntries(counts.map(([, count, what]) => [what, Number(count)])) };
+    return outcome(await this.pulumi([...command, ...this.#configured]));
+  }
+
+  get #configured(): string[] {
+    return ["--config-file", this.#file, "--color", "never"];
   }
 
   async must(args: string[], input?: string): Promise<string> {
@@ -142,16 +222,25 @@ export class Stack {
   }
 
   pulumi(args: string[], input?: string): Promise<Ran> {
-    const stack = args[0] === "stack" && args[1] === "init" ? [] : ["--stack", this.name];
-    const env = { PULUMI_BACKEND_URL: this.#backend };
-    return run("pulumi", [...args, ...stack, "--cwd", REPOSITORY, "--non-interactive"], { env, input });
+    return run("pulumi", this.#words(args), { env: this.#env, input });
   }
 
-  get #backend(): string {
-    return `file://${this.folder}`;
+  #words(args: string[]): string[] {
+    const stack = args[0] === "stack" && args[1] === "init" ? [] : ["--stack", this.name];
+    return [...args, ...stack, "--cwd", this.#program, "--non-interactive"];
+  }
+
+  get #env() {
+    return { PULUMI_BACKEND_URL: `file://${this.folder}` };
   }
 
   get #file(): string {
     return join(this.folder, `Pulumi.${this.name}.yaml`);
   }
+}
+
+function outcome(ran: Ran): Outcome {
+  const summary = /^Resources:\n((?: {4}.*\n)+)/m.exec(ran.text)?.[1] ?? "";
+  const counts = [...summary.matchAll(/(\d+) (created|updated|deleted|replaced|unchanged|errored)/g)];
+  return { ...ran, counts: Object.fromEntries(counts.map(([, count, what]) => [what, Number(count)])) };
 }

@@ -98,8 +98,9 @@ class Release:
 
 
 def releases() -> list[Release]:
+    """Those that are on this host or on their way; a first apply that was refused leaves an empty folder, which is none."""
     folder = STATE / "releases"
-    return [Release(d.name) for d in sorted(folder.iterdir())] if folder.exists() else []
+    return [release for d in (sorted(folder.iterdir()) if folder.exists() else ()) if (release := Release(d.name)).texts()]
 
 
 def claims(except_for: str) -> list[Manifest]:
@@ -163,14 +164,14 @@ def lock(name: str, purpose: str, patience: int = 300, wait: bool = True):
     path = STATE / "locks" / name
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(path, "a+") as file:
-        announced = False
+        announced = None
         while not _taken(file, fcntl.LOCK_EX):
             holder = _holder(path)
             if not wait:
                 raise Failure(f"{holder['purpose']} is under way")
-            if not announced:
+            if announced != holder["pid"] and (announced is None or holder["pid"] != "?"):
                 say(f"waiting for {holder['purpose']} (process {holder['pid']}), which holds {name}")
-                announced = True
+                announced = holder["pid"]
             if time.time() > holder["until"] + 60:
                 raise Failure(f"{holder['purpose']} (process {holder['pid']}) holds {name} past its own deadline")
             time.sleep(0.1)

@@ -1,0 +1,45 @@
+// What another team might keep on the platform's host: a group, an account, and two services.
+import * as pulumi from "@pulumi/pulumi";
+import { Account } from "../../../components/host/account.ts";
+import type { Connection } from "../../../components/host/connection.ts";
+import { Group } from "../../../components/host/group.ts";
+import { Host } from "../../../components/host/host.ts";
+import { inspect } from "../../../components/host/inspect.ts";
+import type { Manifest } from "../../../components/host/manifest.ts";
+import { debian } from "../../../components/host/platforms/debian.ts";
+import { Release } from "../../../components/host/release.ts";
+
+// The platform's own namespace, so that a test writes both configurations in the same way.
+const config = new pulumi.Config("gatehouse");
+const { address, hostKey } = config.requireObject<Pick<Connection, "address" | "hostKey">>("host");
+const privateKey = config.requireSecret("sshKey");
+const connection = { address, hostKey, privateKey, port: 22, user: "root", sudo: false };
+const expectations = { platform: debian, gids: {} };
+const host = new Host("host", { connection, ...expectations, facts: await inspect(connection, expectations, "on") });
+
+const group = new Group("neighbour", { host });
+const account = new Account("neighbour-app", { host, home: "/nonexistent", groups: [group] });
+
+for (const name of ["neighbour-one", "neighbour-two"]) {
+  const unit = `${name}.service`;
+  const service = `[Unit]
+Description=${name}
+[Service]
+User=${account.accountName}
+ExecStart=/bin/sh -c 'cat /etc/${name}.conf; exec sleep infinity'
+[Install]
+WantedBy=multi-user.target
+`;
+  const manifest: Manifest = {
+    files: [
+      { path: `/etc/${name}.conf`, mode: "0640", owner: "root:neighbour", content: `${name}\n`, restarts: [unit] },
+      { path: `/etc/systemd/system/${unit}`, mode: "0644", owner: "root:root", content: service, restarts: [unit] },
+    ],
+    units: [{ name: unit, enabled: true }],
+  };
+  new Release(name, { host, manifest }, { dependsOn: account });
+}
+
+/** Releases that reach for what is not the neighbour's. */
+for (const [name, manifest] of Object.entries(config.getObject<Record<string, Manifest>>("claims") ?? {}))
+  new Release(name, { host, manifest });
