@@ -1,6 +1,7 @@
 // `npm run drift`: whether a host is as it was left. docs/plan.md explains it.
 import { command, parsed, say, UsageError, write } from "./command.ts";
 import { differencesOf, markdown, terminal } from "./differences.ts";
+import { underWay } from "./due.ts";
 import { preview } from "./preview.ts";
 
 const HELP = `usage: npm run drift -- --stack STACK [options]
@@ -13,10 +14,12 @@ Tells what on the host is not as the last \`pulumi up\` left it. Changes nothing
   --config-file FILE   the stack's configuration, if it is not Pulumi.STACK.yaml
   --help               this text
 
-Exit codes: 0 the host is as it was left, 1 an error, also when the host cannot be reached, 3 something differs.
+Exit codes: 0 the host is as it was left, 1 an error, also when the host cannot be reached or something is being deployed
+there, 3 something differs.
 `;
 
 const CLEAN = 0;
+const UNKNOWN = 1;
 const DIFFERS = 3;
 
 const text = { type: "string" } as const;
@@ -31,7 +34,13 @@ await command("drift", async (args) => {
   if (!stack) throw new UsageError("--stack is missing: name the stack, such as --stack prod");
   // Whatever the configuration says: a host that was not asked must not count as clean.
   process.env.GATEHOUSE_DRIFT = "required";
-  const found = differencesOf(await preview(stack, configFile, say));
+  const seen = await preview(stack, configFile, say);
+  const busy = underWay(seen);
+  if (busy.length > 0) {
+    say(`${busy.join("\n")}; ask again once that has ended`);
+    return UNKNOWN;
+  }
+  const found = differencesOf(seen);
   write(out, () => markdown(found));
   write(json, () => `${JSON.stringify(found, undefined, 2)}\n`);
   process.stdout.write(`${terminal(found)}\n`);

@@ -11,6 +11,10 @@ export interface Drift {
 /** How components/host/item.ts begins a warning about what is not as the last apply left it. */
 export const CHANGED = "changed on the host: ";
 
+/** What was under way on the host when it was asked, of which nothing can be told. */
+export const underWay = ({ warnings }: Preview): string[] =>
+  warnings.flatMap(({ message }) => (message.startsWith("not known yet: ") ? [message] : []));
+
 /** How the host differs from what the last apply left there. */
 export const driftOf = ({ name }: Step, { warnings }: Preview): Drift[] =>
   warnings.flatMap(({ message, step }) => {
@@ -22,7 +26,7 @@ export const driftOf = ({ name }: Step, { warnings }: Preview): Drift[] =>
 /** Whether the host does not know an item that the state has: it was set up anew, and gets it for the first time. */
 export function isForgotten(step: Step, preview: Preview): boolean {
   const [was, is] = [dueOf(step.old?.create), dueOf(step.new?.create)];
-  return step.op === "update" && is !== was && is.endsWith("/0") && driftOf(step, preview).length === 0;
+  return step.op === "update" && is !== was && /\/0(\.\d+)?$/.test(is) && driftOf(step, preview).length === 0;
 }
 
 /** The due number at the end of a command. */

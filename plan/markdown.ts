@@ -96,7 +96,7 @@ function file({ path, what, access, accessBefore, diff }: FileChange): string {
 
 /** A fence that nothing in the content closes. */
 export function fenced(content: string): string {
-  const longest = Math.max(2, ...[...content.matchAll(/`+/g)].map(([run]) => run.length));
+  const longest = content.match(/`+/g)?.reduce((most, run) => Math.max(most, run.length), 2) ?? 2;
   const fence = "`".repeat(longest + 1);
   return `${fence}diff\n${content.replace(/\n?$/, "\n")}${fence}`;
 }

@@ -1,5 +1,4 @@
 // What it does to units when a difference on the host is put right; the agent's strays.py and facts.py tell them.
-import { QUADLETS } from "../components/quadlet/quadlet.ts";
 import type { Read } from "./documents.ts";
 import type { Effect } from "./effect.ts";
 
@@ -26,11 +25,15 @@ export function repairOf(told: string, old: Read | undefined, next: Read): Effec
 
 const isAbout = (told: string, path: string) => told.startsWith(`${path} `) || told.startsWith(`${path}:`);
 
-/** The units that a drop-in alters, by the name of its folder: a unit, the template of one, or a Quadlet. */
-function dropIn(name: string, { units, files }: Read): string[] {
-  const own = units.map((unit) => unit.name).filter((unit) => unit === name || unit.replace(/@.+(?=\.)/, "@") === name);
-  if (own.length > 0) return own;
-  const file = files.find(({ path }) => path === `${QUADLETS}/${name}` || path.endsWith(`/${name}`));
+/** The units that a drop-in alters, by what its folder is named after: a unit, or a file or another drop-in of one. */
+function dropIn(name: string, { units, files }: Read): readonly string[] {
+  if (units.some((unit) => unit.name === name)) return [name];
+  const file = files.find(({ path }) =>
+    path
+      .split("/")
+      .slice(-2)
+      .some((part) => part === name || part === `${name}.d`),
+  );
   return file?.restarts ?? [];
 }
 

@@ -14,6 +14,8 @@ export const factsSchema = z.object({
     z.object({
       due: z.string(),
       drifted: z.array(z.string()),
+      /** What is being done with it at this moment; how it differs is not known then. */
+      busy: z.string().optional(),
       /** SHA-256 of the document that was given last; an agent of before does not tell. */
       document: z.string().optional(),
     }),

@@ -30,7 +30,7 @@ export function askFor<Answer>(
   { dependsOn }: pulumi.ComponentResourceOptions = {},
 ): pulumi.Output<Answer> {
   const { host, kind, item, document, removal, secret = false } = args;
-  const drifted = host.facts?.items[`${kind}-${item}`]?.drifted ?? [];
+  const { drifted = [], busy } = host.facts?.items[`${kind}-${item}`] ?? {};
   const number = due(host, `${kind}-${item}`, document);
   const command = new remote.Command(
     `${kind}-${item}`,
@@ -54,6 +54,7 @@ export function askFor<Answer>(
     },
   );
   for (const difference of drifted) pulumi.log.warn(`changed on the host: ${difference}`, command);
+  if (busy) pulumi.log.warn(`not known yet: ${busy} is under way on the host`, command);
   return command.stdout.apply((line) => JSON.parse(line) as Answer);
 }
 
@@ -64,13 +65,16 @@ export function askFor<Answer>(
 function due({ facts }: Host, item: string, document: pulumi.Input<string>): pulumi.Input<string> {
   if (!facts) return NEVER_ASKED;
   const known = facts.items[item];
-  if (!known) return `${facts.machine}/0`;
-  if (known.drifted.length > 0 || known.document === undefined) return known.due;
+  // Not 0 alone: the state may hold that, of a host that was set back to before it knew the item.
+  if (!known) return `${facts.machine}/0.${moment()}`;
+  if (known.busy || known.drifted.length > 0 || known.document === undefined) return known.due;
   // The moment, and not the next number: after a set-back the next one is what the state holds already.
-  const fresh = `${facts.machine}/${Math.floor(Date.now() / 1000)}`;
+  const fresh = `${facts.machine}/${moment()}`;
   const digest = (text: string) => createHash("sha256").update(text).digest("hex");
   // That a secret document is another one is no secret.
   return pulumi.unsecret(
     pulumi.output(document).apply((text) => (digest(text) === known.document ? known.due : fresh)),
   );
 }
+
+const moment = (): number => Math.floor(Date.now() / 1000);

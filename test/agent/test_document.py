@@ -1,5 +1,6 @@
 """A document is read whole or not at all, and holds nothing that the agent does not know."""
 
+import time
 import unittest
 
 import support  # first: it puts the agent on the path
@@ -100,6 +101,14 @@ class TheShape(unittest.TestCase):
                 line += (before + "\n").count("\n")
                 with self.subTest(text=before + after), self.assertRaisesRegex(Failure, f"^line {line}, {words}"):
                     read(Manifest, before + after)
+
+    def test_odd_keys_and_long_documents_take_no_time(self):
+        many = manifest(file=[{"path": f"/etc/{n}", "mode": "0644", "owner": "nobody-here:root", "content": "x"} for n in range(500)])
+        for text in ('"a!" = 1\n', f'{TEXT}"b c." = 1\n', many):
+            began = time.monotonic()
+            with self.assertRaises(Failure):
+                load(text)
+            self.assertLess(time.monotonic() - began, 5)
 
     def test_what_is_missing_at_the_top_stands_in_no_line(self):
         with self.assertRaisesRegex(Failure, "^key 'owner' is missing"):

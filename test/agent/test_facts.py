@@ -84,7 +84,7 @@ class Releases(HostTest):
         support.Path(at("etc/app.conf")).write_text("half way")
         store.Release("app").record.write_text('{"text": ""}')
         with store.lock("release-app", "apply of release app"):
-            self.assertEqual(self.item(), {"due": "machine/0", "drifted": ["not known yet: apply of release app is under way"]})
+            self.assertEqual(self.item(), {"due": "machine/0", "drifted": [], "busy": "apply of release app"})
         self.assertEqual(self.item()["due"], "machine/1")
 
     def test_who_looks_at_the_same_time_is_no_apply(self):

@@ -1,5 +1,6 @@
 """What counts as healthy, asked of real servers; only systemd and the clock are made up."""
 
+import contextlib
 import socket
 import socketserver
 import threading
@@ -60,6 +61,21 @@ class Questions(unittest.TestCase):
         ):
             with self.subTest(path=path, **keys):
                 self.ask(complaint, http=f"http://{at}/{path}", **keys)
+
+    def test_a_stream_that_never_ends_is_read_for_a_while(self):
+        class Stream(Site):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while True:
+                        self.wfile.write(b".")
+                        time.sleep(0.01)
+
+        at = self.served(ThreadingHTTPServer(("127.0.0.1", 0), Stream))
+        with mock.patch.object(probes, "_ANSWER", 0.3):
+            self.ask("answers without 'never'", http=f"http://{at}/", body="never")
+            self.ask(None, http=f"http://{at}/", body="..")
 
     def test_http_can_be_asked_elsewhere(self):
         at = self.served(ThreadingHTTPServer(("127.0.0.1", 0), Site))

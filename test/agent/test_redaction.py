@@ -1,5 +1,6 @@
 """What a diff of a file that was changed by hand shows, and what it hides."""
 
+import time
 import unittest
 
 import support  # first: it puts the agent on the path
@@ -32,6 +33,15 @@ class Redaction(unittest.TestCase):
             ("AWS_SECRET_ACCESS_KEY=hunter2", "AWS_SECRET_ACCESS_KEY=[hidden]"),
             ("x = " + "Ab1" * 12, "x = [hidden]"),
             ("user a on #" + "0f" * 32, "user a on #[hidden]"),
+            ("user a on >hunter2 ~*", "user a on [hidden] ~*"),
+            ("X=redis://:hunter2@host/1", "X=redis://[hidden]@host/1"),
+            ("X=postgres://me:hunter2@host/db", "X=postgres://[hidden]@host/db"),
+            ('header_up Authorization "Basic aHVudGVyMg=="', "header_up Authorization [hidden]"),
+            ("SECRET_KEY=/Hunter2", "SECRET_KEY=[hidden]"),
+            ("x = /" + "Ab1" * 12, "x = [hidden]"),
+            ("encryptionKey=hunter2", "encryptionKey=[hidden]"),
+            ("DB_PW=hunter2", "DB_PW=[hidden]"),
+            ("<password>hunter2</password>", "<password>[hidden]"),
         ):
             with self.subTest(line):
                 self.assertEqual(self.shown("", line + "\n")[1:], ["+" + shown])
@@ -45,6 +55,19 @@ class Redaction(unittest.TestCase):
     def test_a_private_key_is_hidden_line_by_line(self):
         body = "MC4CAQAwBQYDK2VwBCIEIDbbUELMr" * 2
         self.assertNotIn(body, "\n".join(self.shown("", f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")))
+
+    def test_a_value_below_its_name_is_hidden(self):
+        self.assertEqual(self.shown("", "password: |\n  hunter2\nport: 1\n")[1:], ["+password: [hidden]", "+[hidden]", "+port: 1"])
+        self.assertEqual(self.shown("", "tool --password \\\n  hunter2\n")[2:], ["+[hidden]"])
+
+    def test_of_what_its_owner_alone_may_read_no_new_line_is_shown(self):
+        self.assertEqual(redaction.unified("/etc/x", "a\nb\n", b"a\nc\n", private=True).splitlines()[3:], [" a", "-b", "+[hidden]"])
+
+    def test_a_wide_line_is_cut_before_it_is_looked_at(self):
+        began = time.monotonic()
+        shown = redaction.unified("/etc/x", "", b"pass" * 1_000_000)
+        self.assertLess(len(shown), 700)
+        self.assertLess(time.monotonic() - began, 5)
 
     def test_known_secrets_are_masked_wherever_they_stand(self):
         report.learn_secret("correct-horse")
@@ -86,6 +109,21 @@ class InFacts(HostTest):
         Path(at("etc/users.acl")).write_text("user a on old-horse-old ~* +@all\n")
         self.assertIn("-user a on [secret] ~*\n+user a on [secret] ~* +@all", self.told())
         self.assertNotIn("horse", self.told())
+
+    def test_of_a_private_file_only_what_is_gone_is_shown(self):
+        self.given(file=[file("etc/app.conf", "port = 1\n", "0600")])
+        Path(at("etc/app.conf")).write_text("port = 2\n")
+        self.assertIn("-port = 1\n+[hidden]", self.told())
+
+    def test_what_is_odd_about_one_release_does_not_hide_the_others(self):
+        self.given(release="pw", secret=True, file=[secret("pw", "old-horse-old")])
+        self.given(file=[file("etc/app.conf", "x {{secrets pw/password}}\n")], refers=[f"{STATE}/secrets/pw/1"])
+        Path(at("etc/app.conf")).write_text("y")
+        path = STATE / "secrets/pw/1/password"
+        path.chmod(0o600)
+        path.write_bytes(b"\xff\xfe")
+        self.assertEqual(self.told(), "release app cannot be looked at: UnicodeDecodeError")
+        self.assertIn("the content was changed by hand", self.told("pw"))
 
     def test_a_mode_is_told_in_numbers(self):
         self.given(file=[file("etc/app.conf", "port = 1\n")])

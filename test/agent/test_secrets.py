@@ -47,6 +47,18 @@ class Generations(SecretsTest):
         self.secrets("secret-one", "1")
         self.damage_and_repair("secret-one", 1)
 
+    def test_a_file_that_it_is_merged_into_takes_in_nothing_that_was_written_by_hand(self):
+        self.secrets("secret-one", "1")
+        users = dict(file=[file("etc/users.acl", "user a {{secrets pw/password}}")])
+        self.apply(**users, refers=[f"{FOLDER}/pw/1"])
+        for junk in (b"two words\nand more", b"\xff\xfe"):
+            path = max((FOLDER / "pw").glob("*/password"), key=lambda path: int(path.parent.name))
+            path.chmod(0o600)
+            path.write_bytes(junk)
+            generation = self.secrets("secret-one", "1")["generation"]
+            self.apply(**users, refers=[f"{FOLDER}/pw/{generation}"])
+            self.assertEqual(set(live("etc/users.acl").split()), {"user", "a", "secret-one"})
+
     def test_also_when_it_is_not_the_one_that_the_program_knows(self):
         self.secrets("secret-one", "1")
         self.secrets("secret-new", "1")

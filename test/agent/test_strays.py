@@ -6,6 +6,7 @@ from pathlib import Path
 import support  # first: it puts the agent on the path
 import facts
 import store
+import strays
 from report import ROLLED_BACK
 from support import STATE, HostTest, at, file, live, shell
 
@@ -28,7 +29,7 @@ class DropIns(HostTest):
 
     def test_one_of_a_unit_is_taken_out_and_the_unit_restarted(self):
         for path, unit in (("etc/systemd/system/app.service.d/override.conf", "app.service"), ("run/systemd/system/app.service.d/50-runtime.conf", "app.service"),
-                           ("etc/systemd/system/base@.service.d/o.conf", "base@main.service"), ("etc/containers/systemd/web.container.d/10.conf", "web.service")):
+                           ("etc/systemd/system/base@main.service.d/o.conf", "base@main.service"), ("etc/containers/systemd/web.container.d/10.conf", "web.service")):
             with self.subTest(path):
                 self.systemd.log.clear()
                 there = self.stray(path)
@@ -74,6 +75,56 @@ class DropIns(HostTest):
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertTrue(there.exists())
 
+    def test_what_alters_other_instances_of_a_template_too_stays(self):
+        there = self.stray("etc/systemd/system/base@.service.d/o.conf")
+        self.assertEqual(self.apply(**self.keys)["changed"], [])
+        self.assertTrue(there.exists())
+
+    def test_a_folder_that_is_a_link_goes_as_the_link_and_what_it_leads_to_stays(self):
+        elsewhere = self.stray("srv/overrides/10.conf")
+        link = Path(at("etc/containers/systemd/web.container.d"))
+        link.symlink_to(elsewhere.parent)
+        done = self.apply(**self.keys)
+        self.assertEqual(done["changed"], [str(link)])
+        self.assertFalse(link.is_symlink())
+        self.assertTrue(elsewhere.exists())
+        self.assertEqual(Path(f"{STATE}/aside/app/{done['generation']}{link}").readlink(), elsewhere.parent)
+
+    def test_one_that_another_release_took_over_meanwhile_stays(self):
+        there = "etc/systemd/system/app.service.d/override.conf"
+        self.stray(there, "the admin's")
+        planned = support.transaction.plans.make
+
+        def then_taken(*arguments):
+            plan = planned(*arguments)
+            self.patch(support.transaction.plans, "make", planned)
+            self.apply(release="theirs", file=[file(there, "theirs")])
+            return plan
+
+        self.patch(support.transaction.plans, "make", then_taken)
+        self.apply(**self.keys)
+        self.assertEqual(live(there), "theirs")
+        support.removal.remove("theirs", "shop/prod/theirs")
+        self.assertEqual(live(there), "the admin's")
+
+    def test_a_copy_of_before_is_not_written_over(self):
+        for text in ("one", "two", "two"):
+            self.stray("etc/systemd/system/app.service.d/override.conf", text)
+            self.apply(**self.keys)
+            support.removal.remove("app", "shop/prod/app")
+            self.apply(**self.keys)
+        kept = sorted(path.read_text() for path in (STATE / "aside").rglob("override.conf*"))
+        self.assertEqual(kept, ["one", "two"])
+
+    def test_one_whose_name_is_not_text_goes_too(self):
+        folder = Path(at("etc/systemd/system/app.service.d"))
+        folder.mkdir(parents=True)
+        odd = support.os.path.join(support.os.fsencode(folder), b"\xff.conf")
+        support.os.symlink(b"\xfe", odd)
+        self.patch(support.report, "_write", lambda _, text: text.encode(errors="backslashreplace"))
+        self.apply(**self.keys)
+        self.assertFalse(support.os.path.lexists(odd))
+
     def test_it_comes_back_when_the_apply_fails(self):
         there = self.stray("etc/systemd/system/app.service.d/override.conf")
         self.refused(ROLLED_BACK, **self.keys | {"probe": [shell("never", "false")]})
@@ -110,6 +161,7 @@ class RuntimeDirectories(HostTest):
 
     def setUp(self):
         super().setUp()
+        self.patch(strays, "RUN", at("run"))
         self.run = Path(at("run/app"))
         self.run.mkdir(parents=True)
         self.run.chmod(0o700)
@@ -133,6 +185,15 @@ class RuntimeDirectories(HostTest):
         self.assertEqual(self.systemd.log, ["tmpfiles", "restart app.service"])
         self.assertEqual(facts.facts()["items"]["release-app"]["drifted"], [])
         self.assertEqual(self.apply(**self.keys)["units"], {})
+
+
+    def test_what_a_restart_does_not_put_right_is_not_tried_again(self):
+        """Such as the socket of another server, which lets in everybody."""
+        self.patch(support.units, "create_tmpfiles", lambda paths: None)
+        self.run.chmod(0o777)
+        self.assertEqual(self.apply(**self.keys)["units"], {"app.service": "restart"})
+        self.assertEqual(self.apply(**self.keys)["units"], {})
+        self.assertEqual(facts.facts()["items"]["release-app"]["drifted"], [])
 
 
 if __name__ == "__main__":

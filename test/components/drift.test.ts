@@ -31,7 +31,7 @@ describe("with facts of the host", () => {
   test("a machine that knows an item not yet is due for the first time, the agent included (H6)", async () => {
     const texts = creates(await runProgram({ config: SMALL, facts: { ...settled({}), machine: "ffff" } }));
     expect(texts["host-agent"]).toBe("sh -s -- ffff");
-    expect(texts["release-caddy"]).toBe("gatehouse release caddy --due ffff/0");
+    expect(texts["release-caddy"]).toMatch(/^gatehouse release caddy --due ffff\/0\.\d{10}$/);
     // Another name of the machine makes every one of them another text.
     const before = creates(await runProgram({ config: SMALL, facts: settled({}) }));
     for (const [name, text] of Object.entries(texts)) expect(text).not.toBe(before[name]);

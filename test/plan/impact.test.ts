@@ -144,9 +144,9 @@ describe("what differs on the host", () => {
       { "caddy.service": "restart" },
     ],
     [
-      "a foreign drop-in of a template",
+      "a foreign drop-in of an instance",
       "release-postgres",
-      "/etc/systemd/system/postgresql@.service.d/override.conf belongs to no release",
+      "/etc/systemd/system/postgresql@17-main.service.d/override.conf belongs to no release",
       { [POSTGRES]: "restart" },
     ],
     [
@@ -215,7 +215,7 @@ describe("what differs on the host", () => {
       op: "update" as const,
       differs: ["create"],
       old: { ...step.old, create: `gatehouse ${step.name} --due ${MACHINE}/2` },
-      new: { ...step.new, create: `gatehouse ${step.name} --due ffff/0` },
+      new: { ...step.new, create: `gatehouse ${step.name} --due ffff/0.1795534272` },
     }));
     const report = reportOf({ ...preview, steps });
     expect(new Set(report.units.map(({ verb }) => verb))).toEqual(new Set(["start"]));

@@ -136,8 +136,7 @@ def _refusal(check: Check, output: str, tree: Path) -> str:
 def merged(directory: str, changed: list[Change], into: Path) -> Path:
     """A copy of a live directory with the changes applied, owners and modes kept."""
     if Path(directory).exists():
-        # A socket cannot be copied, and who opens a FIFO waits for its other end.
-        shutil.copytree(directory, into, symlinks=True, ignore=lambda folder, names: [n for n in names if _special(Path(folder, n))])
+        shutil.copytree(directory, into, symlinks=True, ignore=_special_ones)
         for path in (into, *into.rglob("*")):
             info = (Path(directory) / path.relative_to(into)).lstat()
             os.chown(path, info.st_uid, info.st_gid, follow_symlinks=False)
@@ -145,8 +144,19 @@ def merged(directory: str, changed: list[Change], into: Path) -> Path:
         into.mkdir(mode=0o755)
     for change in changed:
         if _below(change.path, directory):
-            files.put(str(into / Path(change.path).relative_to(directory)), change.wanted)
+            target = Path(change.path).relative_to(directory)
+            for folder in reversed(target.parents[:-1]):
+                if (into / folder).is_symlink():  # out of the copy, to what is live
+                    (into / folder).unlink()
+                    if (Path(directory) / folder).is_dir():
+                        shutil.copytree(Path(directory) / folder, into / folder, symlinks=True, ignore=_special_ones)
+            files.put(str(into / target), change.wanted)
     return into
+
+
+def _special_ones(folder: str, names: list[str]) -> list[str]:
+    """A socket cannot be copied, and who opens a FIFO waits for its other end."""
+    return [name for name in names if _special(Path(folder, name))]
 
 
 def _special(path: Path) -> bool:

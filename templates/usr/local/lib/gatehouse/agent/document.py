@@ -4,6 +4,7 @@ TOML that was cut between two tables still parses, so a lost connection would lo
 what is missing. The last line carries the number of bytes before it; without it nothing is done.
 """
 
+import functools
 import hashlib
 import re
 import tomllib
@@ -66,14 +67,15 @@ def located(text: str, at: str, message: str) -> str:
     """A complaint about what is `at` a place, with the line of `text` that this is."""
     lines = _lines(text)
     while at and at not in lines:
-        at = re.sub(r"(\[\d+\]|\.?[\w-]+)$", "", at)  # an element stands in the line of its list, a missing key nowhere
+        at = at[:max(at.rfind("."), at.rfind("["), 0)]  # an element stands in the line of its list, a missing key nowhere
     return f"line {lines[at]}, {message}" if at else message
 
 
+@functools.lru_cache(1)
 def _lines(text: str) -> dict[str, int]:
-    found, table, seen = {}, "", Counter()
+    found, table, seen, line, last = {}, "", Counter(), 1, 0
     for place in _PLACES.finditer(text):
-        line = text.count("\n", 0, place.start()) + 1
+        line, last = line + text.count("\n", last, place.start()), place.start()
         if name := place["table"]:
             table = f"{name}[{seen[name]}]"
             seen[name] += 1

@@ -12,7 +12,7 @@ import strays
 import units
 import vault
 from back import UNPROVEN
-from manifest import PROTOCOL, Manifest, owner_ids
+from manifest import PROTOCOL, File, Manifest, owner_ids
 from report import Failure
 
 
@@ -29,8 +29,11 @@ def _look(item: str, record: dict, owned: set[str], diffs: bool) -> dict:
     told = {key: record[key] for key in ("due", "document") if key in record}
     with store.glance(item) as busy:
         if busy:  # what is on its way is no drift: it ends with a number of its own
-            return told | {"drifted": [f"not known yet: {busy} is under way"]}
-        drifted = of_release(store.Release(name), owned, diffs) if kind == "release" else _LOOK[kind](name, record["answer"])
+            return told | {"drifted": [], "busy": busy}
+        try:
+            drifted = of_release(store.Release(name), owned, diffs) if kind == "release" else _LOOK[kind](name, record["answer"])
+        except Exception as error:  # what is odd about one must not hide the others, nor keep an `up` from putting it right
+            drifted = [f"{kind} {name} cannot be looked at: {type(error).__name__}"]
     return told | {"due": _next(told["due"]) if drifted else told["due"], "drifted": drifted}
 
 
@@ -72,9 +75,9 @@ def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> 
     for path, mark in left["folders"].items():
         found += _compare(path, mark, owners.get(path), lambda: files.look_folder(path))
     for stray in strays.dropins(manifest, owned):
-        diff = redaction.unified(stray.path, "", files.look(stray.path).data) if diffs else ""
+        diff = redaction.unified(stray.path, "", there.data) if diffs and (there := files.look(stray.path)) else ""
         found.append(f"{stray.path} belongs to no release\n{diff}".strip())
-    found += strays.modes_of(manifest)
+    found += [told for told in strays.modes_of(manifest) if told not in left.get("endures", [])]
     found += [f"{unit} is not active" for unit in units.inactive([u.name for u in manifest.unit])]
     found += [f"{u.name} is {'not ' if u.enabled else ''}enabled" for u in manifest.unit if u.enabled is not None and units.enabled(u.name) != u.enabled]
     return found
@@ -89,9 +92,15 @@ def _another(release: store.Release, item: dict) -> list[str]:
     return [f"the program does not know of generation {release.generation} of release {release.name}"]
 
 
-def _shown(manifest: Manifest) -> dict[str, str]:
-    """The files whose content anybody may read, as they should be."""
-    return {} if manifest.secret else {file.path: _merged(file.content, manifest.refers) for file in manifest.file}
+def _shown(manifest: Manifest) -> dict[str, Callable[[], str]]:
+    """How the files that are not secret differ from what they should be, for who finds that they do."""
+    return {} if manifest.secret else {file.path: lambda file=file: _diff(file, manifest.refers) for file in manifest.file}
+
+
+def _diff(file: File, refers: tuple[str, ...]) -> str:
+    private = not int(file.mode, 8) & 0o044
+    there = files.look(file.path)
+    return redaction.unified(file.path, _merged(file.content, refers), there.data if there else b"", private)
 
 
 def _merged(content: str, refers: tuple[str, ...]) -> str:
@@ -101,7 +110,7 @@ def _merged(content: str, refers: tuple[str, ...]) -> str:
         return content
 
 
-def _compare(path: str, left: list, owner: str | None, look: Callable[[], list | None], shown: str | None = None) -> list[str]:
+def _compare(path: str, left: list, owner: str | None, look: Callable[[], list | None], shown: Callable[[], str] | None = None) -> list[str]:
     """Of a file: checksum, mode, uid and gid. Of a directory: mode, uid and gid."""
     try:
         now = look()
@@ -113,7 +122,7 @@ def _compare(path: str, left: list, owner: str | None, look: Callable[[], list |
         return [f"{path} does not belong to {owner}"]
     if now[:-3] != left[:-3]:
         told = f"{path}: the content was changed by hand"
-        return [told if shown is None else f"{told}\n{redaction.unified(path, shown, files.look(path).data)}"]
+        return [told if shown is None else f"{told}\n{shown()}"]
     if now != left:
         return [f"{path}: mode or owner was changed by hand: {_access(now)} instead of {_access(left)}"]
     return []

@@ -63,6 +63,18 @@ def _kept(path: str, before: File, left: dict) -> bytes | None:
     return next((data for data in known if mark and hashlib.sha256(data).hexdigest() == mark[0]), live and live.data)
 
 
+def mended(current: Manifest | None, generation: int, left: dict) -> list[Change]:
+    """Secrets of the live generation, as they were left: until its last user has moved on, files of others take them in."""
+    found = []
+    for file in current.file if current else ():
+        path = at_generation(file.path, generation)
+        if "{generation}" in file.path and (mark := left["files"].get(path)):
+            data = _kept(path, file, left)
+            if data is not None and hashlib.sha256(data).hexdigest() == mark[0] and look(path) != Content(data, *mark[1:]):
+                found.append(Change(path, Content(data, *mark[1:]), file, "content"))
+    return found
+
+
 def at_generation(path: str, generation: int) -> str:
     return path.replace("{generation}", str(generation))
 
@@ -73,7 +85,7 @@ def look(path: str) -> Content | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     if stat.S_ISLNK(info.st_mode):
-        return Content(os.readlink(path).encode(), info.st_mode, info.st_uid, info.st_gid)
+        return Content(os.fsencode(os.readlink(path)), info.st_mode, info.st_uid, info.st_gid)
     if not stat.S_ISREG(info.st_mode):
         raise Failure(f"{path} is a directory or no plain file on this host; look what it is and move it away; nothing was done")
     return Content(Path(path).read_bytes(), stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
@@ -127,7 +139,7 @@ def put(path: str, content: Content | None) -> None:
     else:
         _make_parents(target.parent)
         if stat.S_ISLNK(content.mode):
-            new.symlink_to(content.data.decode())
+            new.symlink_to(os.fsdecode(content.data))
         else:
             with open(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
                 file.write(content.data)

@@ -91,6 +91,8 @@ def forget_original(path: str) -> None:
 def set_aside(release: Release, generation: int, path: str) -> str:
     """Keep a copy of what is about to be taken out; where it is kept."""
     kept = f"{ASIDE}/{release.name}/{generation}{path}"
+    while files.look(kept) not in (None, files.look(path)):  # of a release of the same name before
+        kept += "~"
     files.put(kept, files.look(path))
     return kept
 

@@ -63,14 +63,14 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     enabled = left["enabled"]
     folders = files.folder_changes(manifest.directory)
     guards = _guards(manifest, current)
-    crooked = strays.modes_of(manifest) if current else []
+    crooked = [told for told in strays.modes_of(manifest) if told not in left.get("endures", [])] if current else []
     strange = [Change(f.path, None, f, "set aside", stray=True) for f in strays.dropins(manifest, strays.owned() | {f.path for f in manifest.file})]
     wanted = files.wanted_files(manifest, generation, current, generation, left)
     changes = files.changes(wanted, current, generation) + strange
     if changes or folders or guards or crooked or stops or enables or units.inactive(names) or not current:
         # A generation is something that changed on the host; a reworded manifest is not. Paths that carry its number move to it.
         wanted = files.wanted_files(manifest, generation + 1, current, generation, left)
-        changes = files.changes(wanted, current, generation) + strange
+        changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + strange
         generation += 1
     guarded = [u for g in guards for u in g.units]
     restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked else [])) if u not in dropped]

@@ -98,13 +98,21 @@ def _ask_http(probe: Probe) -> str | None:
             connection._create_connection = lambda _, *rest, **named: socket.create_connection(_endpoint(probe.connect), *rest, **named)
         connection.request("GET", url._replace(scheme="", netloc="", path=url.path or "/", fragment="").geturl(), headers={"User-Agent": "gatehouse"})
         answer = connection.getresponse()
-        status, body = answer.status, answer.read(_BODY).decode(errors="replace") if probe.body else ""
+        status, body = answer.status, _beginning(answer) if probe.body else ""
         connection.close()
     except (OSError, http.client.HTTPException) as error:
         return f"{probe.http}: {error or type(error).__name__}"
     if status // 100 != 2 if probe.status is None else status != probe.status:
         return f"{probe.http} answers {status} instead of {probe.status or '2xx'}"
     return None if (probe.body or "") in body else f"{probe.http} answers without {probe.body!r} in its first {_BODY} bytes"
+
+
+def _beginning(answer: http.client.HTTPResponse) -> str:
+    """What comes in time: a stream of events never ends."""
+    body, until = b"", time.monotonic() + _ANSWER
+    while len(body) < _BODY and time.monotonic() < until and (more := answer.read1(_BODY - len(body))):
+        body += more
+    return body.decode(errors="replace")
 
 
 class _Tls(http.client.HTTPSConnection):

@@ -45,7 +45,7 @@ def begin(release: Release, plan: Plan) -> Record:
         stops=plan.stops, restarts=plan.restarts, reloads=plan.reloads, starts=plan.starts,
         ran=units.running_with(plan.restarts + plan.reloads + plan.starts + plan.stops),
         enabled={u: units.enabled(u) for u in [*plan.enables, *plan.disables]},
-        removed=[c.path for c in plan.changes if c.wanted is None])
+        removed=[c.path for c in plan.changes if c.wanted is None and not c.stray])
     record.reach(release, "begun")
     return record
 

@@ -70,6 +70,6 @@ def _told(message: str) -> str:
 def _write(descriptor: int, text: str) -> None:
     # The connection may be gone: what runs on the host goes on without a reader.
     try:
-        os.write(descriptor, text.encode())
+        os.write(descriptor, text.encode(errors="backslashreplace"))
     except OSError:
         pass

@@ -27,11 +27,15 @@ def owned() -> set[str]:
     return {files.at_generation(f.path, release.generation) for release in store.releases() for text in release.texts() for f in stored(text).file}
 
 
-def quadlets(owned: set[str]) -> list[str]:
-    """Those of nobody: they make units that no release knows of. Only told."""
-    ours = {f"{path}.d" for path in owned}
-    return [f"{path} belongs to no release" for path in sorted(QUADLETS.rglob("*"))
-            if not path.is_dir() and str(path) not in owned and str(path.parent) not in ours]
+def unexpected(owned: set[str]) -> list[str]:
+    """What alters a unit that is not ours alone, or makes one that no release knows of. Only told: Quadlets of nobody's,
+    and drop-ins of a template, which are its other instances' too."""
+    ours, templates = {f"{path}.d" for path in owned}, set()
+    for manifest in filter(None, (release.manifest() for release in store.releases())):
+        templates |= {re.sub("@.+(?=[.])", "@", u.name) for u in manifest.unit if "@" in u.name}
+    there = [path for path in QUADLETS.rglob("*") if str(path.parent) not in ours]
+    there += [path for root in UNITS for name in templates for path in (root / f"{name}.d").glob("*.conf")]
+    return [f"{path} belongs to no release" for path in sorted(there) if not path.is_dir() and str(path) not in owned]
 
 
 def dropins(manifest: Manifest, owned: set[str]) -> list[File]:
@@ -39,7 +43,9 @@ def dropins(manifest: Manifest, owned: set[str]) -> list[File]:
     Whatever else lies there, nobody reads. Each as a manifest's entry, with the units that it concerns."""
     return [File(str(path), "0600", "root:root", "", restarts=restarts)
             for folder, restarts in _folders(manifest).items()
-            for path in sorted(folder.glob("*.conf")) if (path.is_file() or path.is_symlink()) and str(path) not in owned]
+            # A folder that is a link goes as the link that it is: what it leads to may be anybody's, and our own too.
+            for path in ([folder] if folder.is_symlink() else sorted(folder.glob("*.conf")))
+            if (path.is_file() or path.is_symlink()) and str(path) not in owned]
 
 
 def _folders(manifest: Manifest) -> dict[Path, tuple[str, ...]]:
@@ -54,8 +60,7 @@ def _folders(manifest: Manifest) -> dict[Path, tuple[str, ...]]:
         elif path.parent.parent in UNITS and path.parent.name.endswith(".d"):
             names.setdefault(path.parent.name.removesuffix(".d"), file.restarts)
     for name, restarts in names.items():
-        for variant in (name, re.sub("@.+(?=[.])", "@", name)):  # a template's drop-ins are its instances'
-            found.update({root / f"{variant}.d": restarts for root in UNITS})
+        found.update({root / f"{name}.d": restarts for root in UNITS})
     return found
 
 
@@ -109,7 +114,7 @@ def modes_of(manifest: Manifest) -> list[str]:
 def _runtime(manifest: Manifest):
     for file in manifest.file:
         if Path(file.path).parent.name == "tmpfiles.d":
-            yield from ((path, mode, f"{user}:{group}") for path, mode, user, group in _TMPFILES.findall(file.content))
+            yield from ((path, mode, f"{user}:{group}") for path, mode, user, group in _TMPFILES.findall(file.content) if path.startswith(f"{RUN}/"))
         elif "/systemd/system/" in file.path and (mode := _last(file.content, "RuntimeDirectoryMode")):
             # Whose directory it is, the unit says; the package's own file may name it.
             unit = next((part.removesuffix(".d") for part in reversed(Path(file.path).parts) if part.removesuffix(".d").endswith(".service")), None)
@@ -135,7 +140,10 @@ def _ids(owner: str) -> list[int | None]:
 def _sockets(folder: str, mode: int, gid: int) -> list[str]:
     found = []
     for entry in sorted(os.scandir(folder), key=lambda e: e.name):
-        info = entry.stat(follow_symlinks=False)
+        try:
+            info = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:  # its server ended just now
+            continue
         if stat.S_ISSOCK(info.st_mode) and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid):
             found.append(f"{entry.path} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}")
     return found

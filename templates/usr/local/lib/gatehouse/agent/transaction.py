@@ -13,6 +13,7 @@ import plan as plans
 import probes
 import record as records
 import store
+import strays
 import units
 import vault
 from manifest import Manifest, Step, load
@@ -51,7 +52,7 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
     back.recover(release)
     plan = plans.make(release, manifest, text)
     faults.point("planned")
-    if plan.idle and text == release.text():
+    if plan.idle and text == release.text() and plan.left["files"] == release.left()["files"]:
         say(f"release {release.name} is as wanted: generation {release.generation}")
     else:
         for image in manifest.image:
@@ -98,6 +99,7 @@ def _carry_out(release: Release, plan: Plan) -> None:
             faults.point("stepped")
         probes.await_all(plan.manifest, deadline)
         faults.point("probed")
+        record.left["endures"] = strays.modes_of(plan.manifest)  # what a restart did not put right, the next would not either
         release.commit(record.generation, plan.text, record.left)
     except Exception as error:  # a full disk leads back just as a failing probe does
         back.go_back(release, record, error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}"))
@@ -108,6 +110,8 @@ def _carry_out(release: Release, plan: Plan) -> None:
 
 def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
     """What two releases must not do at once. It waits for no unit."""
+    owned = strays.owned()  # again: another release may have taken over what was nobody's
+    plan.changes = [c for c in plan.changes if not (c.stray and c.path in owned)]
     checks.units(plan.changes)
     for change in plan.changes:
         say(f"{change.what}: {change.path}")

@@ -1,5 +1,6 @@
 """Secrets lie in folders, one per generation: each stays as long as somebody refers to it, and is merged until then."""
 
+import contextlib
 import re
 import shutil
 from pathlib import Path
@@ -30,7 +31,8 @@ def learn_all() -> None:
     """No other release shows what lies here."""
     for path in SECRETS.rglob("*") if SECRETS.exists() else ():
         if path.is_file():
-            learn_secret(path.read_text(errors="replace"))
+            with contextlib.suppress(FileNotFoundError):  # pruned just now
+                learn_secret(path.read_text(errors="replace"))
 
 
 def prune(apply_again: Callable[[Release], None]) -> None:

@@ -8,12 +8,15 @@ from columns import columns, counted
 
 def verify() -> dict:
     owned = strays.owned()
-    items = {item: found["drifted"] for item, found in facts.facts()["items"].items()}
+    items = {item: found["drifted"] + ([f"not known yet: {found['busy']} is under way"] if "busy" in found else [])
+             for item, found in facts.facts()["items"].items()}
     for release in store.releases():
         with store.glance(f"release-{release.name}") as busy:
             if not busy and (manifest := release.manifest()):
-                items.setdefault(f"release-{release.name}", facts.of_release(release, owned)).extend(strays.images_of(release, manifest))
-    unexpected = strays.quadlets(owned)
+                told = items.setdefault(f"release-{release.name}", facts.of_release(release, owned))
+                # Of runtime directories also what an apply could not put right, which it does not try again.
+                told += [more for more in strays.images_of(release, manifest) + strays.modes_of(manifest) if more not in told]
+    unexpected = strays.unexpected(owned)
     return {"well": not (unexpected or any(items.values())), "items": items, "unexpected": unexpected}
 
 
