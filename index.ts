@@ -6,7 +6,7 @@ import { Host } from "./components/host/host.ts";
 import { inspect } from "./components/host/inspect.ts";
 import { looking } from "./components/host/looking.ts";
 import { platforms } from "./components/host/platforms/platforms.ts";
-import { platformOf } from "./components/platform.ts";
+import { platformOf } from "./components/platform/output.ts";
 import { Postgres } from "./components/postgres/postgres.ts";
 import { Valkey } from "./components/valkey/valkey.ts";
 
@@ -41,7 +41,7 @@ const caddy = new Caddy("caddy", {
 });
 
 /** What other stacks read. */
-export const platform = platformOf({ host, postgres, valkey, authentik, caddy });
+export const platform = platformOf({ host, postgres, valkey, authentik, caddy, tls: settings.caddy.tls });
 
 /** How roles with a password and applications of Valkey's log in; secret, and therefore apart. */
 export const logins = { postgres: postgres.passwords, valkey: valkey.urls };

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { sealed, toml } from "./document.ts";
-import type { Group } from "./group.ts";
+import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
 
@@ -8,8 +8,8 @@ export interface AccountArgs {
   host: Host;
   /** Where its data lie. Not created here. */
   home: string;
-  /** The groups that the account belongs to besides its own, exactly. @default none */
-  groups?: readonly Group[];
+  /** The groups that the account belongs to besides its own, exactly; each must be there. @default none */
+  groups?: readonly GroupHandle[];
   /** @default - the next free one */
   uid?: number;
 }
@@ -30,9 +30,13 @@ export class Account extends pulumi.ComponentResource {
     super("gatehouse:index:Account", name, {}, opts);
     const { host, home, groups = [], uid } = args;
     this.accountName = name;
-    const document = sealed(toml({ name, home, groups: groups.map((group) => group.groupName), uid }));
+    // The agent answers for the GIDs of this program's groups; what another stack tells is looked at before it is used.
+    const names = groups.map((group) =>
+      pulumi.Resource.isInstance(group) ? group.groupName : usableGid(group, name).apply(() => group.groupName),
+    );
+    const document = pulumi.all(names).apply((groups) => sealed(toml({ name, home, groups, uid })));
     const answer = askFor<{ uid: number; gid: number }>({ host, kind: "account", item: name, document }, this, {
-      dependsOn: [...groups],
+      dependsOn: groups.filter((group) => pulumi.Resource.isInstance(group)),
     });
     this.uid = answer.uid;
     this.gid = answer.gid;

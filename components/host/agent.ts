@@ -12,12 +12,12 @@ const RECOVERY = ["gatehouse-recover.service", "gatehouse-recovered.service"];
 /** What the configuration takes for granted about a host. */
 export interface Expectations {
   platform: Platform;
-  /** The GIDs that groups must have, or be free; undefined where the host chooses. */
-  gids: Record<string, number | undefined>;
+  /** The GIDs that groups must have, or be free; undefined where the host chooses. @default none */
+  gids?: Record<string, number | undefined>;
 }
 
 /** Lines of shell that stop, with every problem named, on a host that cannot be used. */
-export function preflight({ platform, gids }: Expectations): string {
+export function preflight({ platform, gids = {} }: Expectations): string {
   const groups = Object.entries(gids).flatMap(([name, gid]) => (gid === undefined ? [] : [`${name}=${gid}`]));
   return `PLATFORM_ID=${platform.id} PLATFORM_VERSION=${platform.version} GROUPS_WANTED='${groups.join(" ")}'
 ${readFileSync(here("preflight.sh"), "utf8")}`;

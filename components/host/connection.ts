@@ -1,29 +1,56 @@
 import type * as pulumi from "@pulumi/pulumi";
 
-/** How to reach a host over SSH. */
-export interface Connection {
+/** One SSH server, and who to log in as there. */
+interface Hop {
   /** Name or IP address. */
-  address: string;
+  address: pulumi.Input<string>;
   /** @default 22 */
-  port: number;
+  port?: pulumi.Input<number>;
   /** @default "root" */
-  user: string;
-  /** Run everything through `sudo -n`, for an unprivileged user with passwordless sudo. @default false */
-  sudo: boolean;
+  user?: string;
   /** The host's public key, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name. Nothing else is trusted. */
-  hostKey: string;
+  hostKey: pulumi.Input<string>;
+}
+
+/** How to reach a host over SSH. What another stack tells of it may be an Output. */
+export interface Connection extends Hop {
+  /** Run everything through `sudo -n`, for an unprivileged user with passwordless sudo. @default false */
+  sudo?: boolean;
   /** A private key in OpenSSH format. @default - the SSH agent of $SSH_AUTH_SOCK */
   privateKey?: pulumi.Input<string>;
   /** A host to go through. It is authenticated to with the same key. @default - a direct connection */
-  proxy?: { address: string; port: number; user: string; hostKey: string };
+  proxy?: Hop;
 }
 
+/** A connection with its defaults filled in. */
+export interface CompleteConnection extends CompleteHop {
+  sudo: boolean;
+  privateKey?: pulumi.Input<string>;
+  proxy?: CompleteHop;
+}
+type CompleteHop = Required<Hop>;
+
+const completeHop = ({ address, port = 22, user = "root", hostKey }: Hop): CompleteHop => ({
+  address,
+  port,
+  user,
+  hostKey,
+});
+
+/** Fills in the defaults; what is no part of a connection is left out. */
+export const complete = ({ sudo = false, privateKey, proxy, ...hop }: Connection): CompleteConnection => ({
+  ...completeHop(hop),
+  sudo,
+  privateKey,
+  proxy: proxy && completeHop(proxy),
+});
+
 /** The shell command that reads a script on stdin, as root. */
-export const asRoot = (connection: Pick<Connection, "sudo">, command: string): string =>
+export const asRoot = (connection: Pick<CompleteConnection, "sudo">, command: string): string =>
   connection.sudo ? `sudo -n ${command}` : command;
 
 /** The connection as @pulumi/command takes it. */
-export function remoteConnection({ address, port, user, hostKey, privateKey, proxy }: Connection) {
+export function remoteConnection({ address, port, user, hostKey, privateKey, proxy }: CompleteConnection) {
   return {
     host: address,
     port,

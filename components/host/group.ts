@@ -11,6 +11,12 @@ export interface GroupArgs {
   gid?: number;
 }
 
+/** A group on the host: one of this program (a `Group`), or one of another stack, whose facts are Outputs. */
+export interface GroupHandle {
+  readonly groupName: pulumi.Input<string>;
+  readonly gid: pulumi.Input<number>;
+}
+
 /**
  * A system group: looked up, or made when missing. A GID other than the one asked for is refused, never renumbered.
  * Deleting the resource leaves the group, since a recycled GID would inherit the files of the old one.
@@ -40,12 +46,12 @@ export class Group extends pulumi.ComponentResource {
  *
  * @throws pulumi.RunError naming the group and what was given.
  */
-export const usableGid = (group: Pick<Group, "groupName" | "gid">, consumer: string): pulumi.Output<number> =>
-  pulumi.output(group.gid).apply((gid) => {
+export const usableGid = (group: GroupHandle, consumer: string): pulumi.Output<number> =>
+  pulumi.all([group.groupName, group.gid]).apply(([name, gid]) => {
     if (Number.isInteger(gid) && gid >= 1 && gid < 65534) return gid;
     const got = typeof gid === "number" ? String(gid) : (JSON.stringify(gid) ?? "nothing");
     throw new pulumi.RunError(
-      `${consumer} needs the GID of group ${group.groupName}, a whole number from 1 to 65533, and got ${got}. ` +
-        `Look at it on the host with \`getent group ${group.groupName}\`.`,
+      `${consumer} needs the GID of group ${name}, a whole number from 1 to 65533, and got ${got}. ` +
+        `Look at it on the host with \`getent group ${name}\`.`,
     );
   });

@@ -1,7 +1,7 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { type Expectations, installation } from "./agent.ts";
-import { asRoot, type Connection, remoteConnection } from "./connection.ts";
+import { asRoot, type CompleteConnection, type Connection, complete, remoteConnection } from "./connection.ts";
 import { type Facts, NEVER_ASKED } from "./facts.ts";
 import type { Platform } from "./platforms/platform.ts";
 
@@ -17,10 +17,10 @@ export interface HostArgs extends Expectations {
  * A Linux host, with gatehouse's agent on it. Everything else is made on a host through the agent.
  *
  * @example
- * const host = new Host("host", { connection, platform: debian, gids: {} });
+ * const host = new Host("host", { connection, platform: debian });
  */
 export class Host extends pulumi.ComponentResource {
-  readonly connection: Connection;
+  readonly connection: CompleteConnection;
   readonly platform: Platform;
   readonly facts: Facts | undefined;
   readonly abandoned: boolean;
@@ -33,15 +33,15 @@ export class Host extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("gatehouse:index:Host", name, {}, opts);
-    this.connection = connection;
+    this.connection = complete(connection);
     this.platform = platform;
     this.facts = facts;
     this.abandoned = abandoned;
     this.agent = new remote.Command(
       `${name}-agent`,
       {
-        connection: remoteConnection(connection),
-        create: asRoot(connection, `sh -s -- ${facts?.machine ?? NEVER_ASKED}`),
+        connection: remoteConnection(this.connection),
+        create: asRoot(this.connection, `sh -s -- ${facts?.machine ?? NEVER_ASKED}`),
         stdin: installation({ platform, gids }),
         addPreviousOutputInEnv: false,
         logging: remote.Logging.None,

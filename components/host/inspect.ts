@@ -2,15 +2,16 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { Client, type ConnectConfig } from "ssh2";
 import { type Expectations, inspection } from "./agent.ts";
-import { asRoot, type Connection } from "./connection.ts";
+import { asRoot, type CompleteConnection, type Connection, complete } from "./connection.ts";
 import { type Facts, factsSchema } from "./facts.ts";
+import { known } from "./known.ts";
 
 /**
  * Looks at the host before anything is declared: one SSH session, which only reads. It is also where a wrong address,
  * key or host key is told once and plainly; the command plugin would dial ten times and speak for itself.
  *
  * In a preview an unreachable host is a warning and `undefined` is answered, unless the look is required; everything
- * else that is wrong is an error.
+ * else that is wrong is an error. A host whose address is an Output that is not known yet counts as unreachable.
  *
  * @throws pulumi.RunError naming what is wrong and what to do.
  */
@@ -20,7 +21,9 @@ export async function inspect(
   look: "on" | "required",
 ): Promise<Facts | undefined> {
   try {
-    return await read(connection, await plain(connection.privateKey), expectations);
+    const plain = await known(complete(connection));
+    if (!plain) throw new Unreachable("How the host is reached, another stack has yet to tell");
+    return await read(plain.value, expectations);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     if (look === "required" || !pulumi.runtime.isDryRun()) throw new pulumi.RunError(error.message);
@@ -31,16 +34,10 @@ export async function inspect(
 
 class Unreachable extends Error {}
 
-// The key comes from configuration, so it is known even in a preview.
-const plain = (key: pulumi.Input<string> | undefined): Promise<string | undefined> =>
-  new Promise((resolve) => pulumi.output(key).apply(resolve));
+type Plain = pulumi.Unwrap<CompleteConnection>;
 
-async function read(
-  connection: Connection,
-  privateKey: string | undefined,
-  expectations: Expectations,
-): Promise<Facts> {
-  const { proxy } = connection;
+async function read(connection: Plain, expectations: Expectations): Promise<Facts> {
+  const { proxy, privateKey } = connection;
   const hops: Client[] = [];
   try {
     if (proxy) hops.push(await dial(proxy, "host.proxy", privateKey));
@@ -60,7 +57,7 @@ async function read(
   }
 }
 
-function json({ address }: Connection, stdout: string): unknown {
+function json({ address }: Plain, stdout: string): unknown {
   try {
     return JSON.parse(stdout);
   } catch {
@@ -70,7 +67,7 @@ function json({ address }: Connection, stdout: string): unknown {
   }
 }
 
-type Hop = Pick<Connection, "address" | "port" | "user" | "hostKey">;
+type Hop = Pick<Plain, "address" | "port" | "user" | "hostKey">;
 
 function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: ConnectConfig["sock"]): Promise<Client> {
   const { address, port, user: username, hostKey } = hop;
@@ -131,7 +128,7 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
   });
 }
 
-const tunnel = (client: Client, { address, port }: Connection): Promise<ConnectConfig["sock"]> =>
+const tunnel = (client: Client, { address, port }: Plain): Promise<ConnectConfig["sock"]> =>
   new Promise((resolve, reject) =>
     client.forwardOut("127.0.0.1", 0, address, port, (error, stream) =>
       error
@@ -162,7 +159,7 @@ function run(
   });
 }
 
-function complaint({ address, user }: Connection, stderr: string): string {
+function complaint({ address, user }: Plain, stderr: string): string {
   if (/^sudo:/m.test(stderr))
     return (
       `${user}@${address} may not use sudo without a password (${stderr.split("\n").at(-1)}). ` +

@@ -1,18 +1,21 @@
 import { beforeAll, expect, test } from "vitest";
-import { HOST_KEY, runProgram, Secret, SMALL } from "./program.ts";
+import { platformSchema } from "../../components/platform/contract.ts";
+import { HOST_KEY, type Run, runProgram, Secret, SMALL } from "./program.ts";
 
+let run: Run;
 let platform: Record<string, unknown>;
 let logins: unknown;
 let names: string[];
 
 beforeAll(async () => {
-  const { outputs } = await runProgram({
+  const { outputs, ...rest } = await runProgram({
     config: {
       ...SMALL,
       valkey: { databases: { grafana: 2 } },
       postgres: { databases: { wiki: {} }, roles: { wiki: { auth: "scram" } } },
     },
   });
+  run = rest;
   names = Object.keys(outputs);
   platform = outputs.platform as typeof platform;
   logins = outputs.logins;
@@ -33,11 +36,26 @@ test("the platform is this, and nothing else: a change here is a change for othe
     },
     postgres: {
       socketDirectory: "/run/postgresql",
+      socket: "/run/postgresql/.s.PGSQL.5432",
       port: 5432,
+      unit: "postgresql@17-main.service",
+      hbaDirectory: "/etc/postgresql/17/main/hba.d",
       versions: { postgres: "1.2.3-1" },
     },
-    valkey: { socket: "/run/valkey/valkey.sock", databases: { grafana: 2 }, versions: { valkey: "1.2.3-1" } },
-    caddy: { siteDirectory: "/etc/caddy/sites", versions: { caddy: "1.2.3-1" } },
+    valkey: {
+      socketDirectory: "/run/valkey",
+      socket: "/run/valkey/valkey.sock",
+      port: 6379,
+      unit: "valkey-server.service",
+      databases: { grafana: 2 },
+      versions: { valkey: "1.2.3-1" },
+    },
+    caddy: {
+      siteDirectory: "/etc/caddy/sites",
+      unit: "caddy.service",
+      tls: "acme",
+      versions: { caddy: "1.2.3-1" },
+    },
     authentik: {
       url: "https://auth.example.org",
       issuer: "https://auth.example.org/application/o/",
@@ -45,6 +63,17 @@ test("the platform is this, and nothing else: a change here is a change for othe
       gid: 985,
     },
   });
+});
+
+test("it is what consumers check it against, key by key: the schema leaves nothing out and refuses nothing", () => {
+  expect(platformSchema.parse(platform)).toEqual(platform);
+});
+
+test("what it tells of files and ports is what the releases say", () => {
+  const { postgres, valkey } = platformSchema.parse(platform);
+  expect(run.named("release-postgres").inputs.stdin).toContain(`path = "${postgres.hbaDirectory}"`);
+  expect(run.named("release-valkey").inputs.stdin).toContain(`\nport ${valkey.port}\n`);
+  expect(run.named("release-valkey").inputs.stdin).toContain(`\nunixsocket ${valkey.socket}\n`);
 });
 
 test("nothing in it is secret: a StackReference would make all of it secret, GIDs included (H4, M21)", () => {

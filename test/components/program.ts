@@ -49,6 +49,8 @@ export interface Settings {
   facts?: Facts;
   /** Answers of the agent by `KIND-NAME`, in place of the usual ones. */
   answers?: Record<string, object>;
+  /** Outputs of other stacks, by the stack's name; `undefined` where the engine has not read them yet. */
+  stacks?: Record<string, Record<string, unknown> | undefined>;
 }
 
 export const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDbbUELMr/kKupIoIsTBkN3byX80tDYTvoaVVj3TtRJn";
@@ -70,7 +72,19 @@ function answer(kind: string, name: string): object {
   return { release: name, generation: 3, changed: [], units: {} };
 }
 
+const READ_STACK = "pulumi:pulumi:readStackOutputs";
+
+function stackOf(name: string, { stacks = {} }: Settings): object {
+  // The SDK tells what gRPC has in `details`.
+  if (!(name in stacks)) throw Object.assign(new Error(), { details: `unknown stack "${name}"` });
+  const outputs = stacks[name];
+  if (!outputs) return { name };
+  const secretOutputNames = Object.keys(outputs).filter((key) => pulumi.Output.isInstance(outputs[key]));
+  return { name, outputs, secretOutputNames };
+}
+
 function stateOf(type: string, name: string, inputs: Record<string, unknown>, settings: Settings): object {
+  if (type === "pulumi:pulumi:StackReference") return stackOf(name, settings);
   if (settings.preview && type !== "command:remote:Command") return inputs;
   if (type === "random:index/randomPassword:RandomPassword")
     return { ...inputs, result: pulumi.secret(`password-of-${name}`) };
@@ -119,7 +133,8 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
         id: custom ? `id-of-${name}` : undefined,
         state: stateOf(type, name, inputs, settings),
       }),
-      call: ({ token }) => {
+      call: ({ token, inputs }) => {
+        if (token === READ_STACK) return stackOf(inputs.name, settings);
         throw new Error(`the program calls ${token}`);
       },
     },

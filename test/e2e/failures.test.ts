@@ -88,6 +88,28 @@ test("an image that never gets healthy goes back, and the database that it migra
   expect(failed, "what the failed upgrade made is kept as well").toContain("2026.8.5");
 });
 
+test("with the plug pulled while a new image migrates, image and database go back together (H2, H16)", async () => {
+  await lab.sh("curl -sf -X POST 'http://127.0.0.1:9000/notes?text=before-the-cut'");
+  const stack = new Stack(lab);
+  Object.assign(stack.settings.authentik, { version: "2026.8.5", deadline: 60 });
+  const up = stack.begin();
+  const history = "su postgres -c 'psql -XAtd authentik -c \"select version from authentik_version_history\"'";
+  await lab.sh(`for i in $(seq 600); do if ${history} 2>&1 | grep -q 2026.8.5; then exit; fi; sleep 0.1; done; exit 1`);
+  await lab.reboot({ hard: true });
+  await up.kill();
+  await stack.must(["cancel", "--yes"]);
+  await lab.sh(
+    "for i in $(seq 600); do if gatehouse status >/dev/null; then exit; fi; sleep 0.2; done; gatehouse status",
+  );
+  expect(await lab.sh("journalctl --boot --output=cat --unit=gatehouse-recovered")).toContain(
+    "restore database authentik",
+  );
+  const page = JSON.parse((await ask(lab.address, DOMAIN)).body);
+  expect(page.version).toBe("2026.8.3");
+  expect(page.postgresql.history).not.toContain("2026.8.5");
+  expect((await ask(lab.address, DOMAIN, "/notes")).body).toContain("before-the-cut");
+});
+
 test("an image that cannot be pulled is refused before anything stops", async () => {
   const stack = new Stack(lab);
   Object.assign(stack.settings.authentik, { version: "2026.9.9" });

@@ -64,6 +64,14 @@ describe("a host that answers", () => {
     expect(server.asked).toMatchObject([{ user: "deploy", command: "sudo -n sh -s" }]);
   });
 
+  test("may be told of by another stack: Outputs will do, and user and sudo have defaults", async () => {
+    const server = await serve();
+    const { port, hostKey } = pulumi.output({ port: server.port, hostKey: server.hostKey });
+    const connection = { address: "127.0.0.1", port, hostKey, privateKey: pulumi.secret(server.key) };
+    expect(await inspect(connection, HOST, "on")).toEqual(FACTS);
+    expect(server.asked).toMatchObject([{ user: "root", command: "sh -s" }]);
+  });
+
   test("is asked through a proxy, which takes the same key and sees nothing of it", async () => {
     const pair = newKey();
     const host = await serve(undefined, pair);

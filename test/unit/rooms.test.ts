@@ -36,6 +36,7 @@ test.concurrent.each([
   ["quadlet", "../authentik/views.ts", BELOW],
   ["quadlet", "@pulumi/command", HOST],
   ["config", "@pulumi/command", HOST],
+  ["platform", "@pulumi/command", HOST],
 ])("the linter refuses components/%s importing %s", async (room, imports, why) => {
   const { accepted, told } = await lint(room, imports);
   expect(told).toContain(why);
@@ -50,6 +51,7 @@ test.concurrent.each([
   ["host", "./item.ts"],
   ["render", "nunjucks"],
   ["config", "../valkey/schema.ts"],
+  ["platform", "../host/known.ts"],
 ])("the linter accepts components/%s importing %s", async (room, imports) => {
   const { accepted, told } = await lint(room, imports);
   expect(told).not.toMatch(/noRestrictedImports/);

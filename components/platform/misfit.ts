@@ -1,0 +1,68 @@
+// What is told when the output of another stack is not what this program can use.
+import { platformSchema, SCHEMA_VERSION } from "./contract.ts";
+
+interface Fault {
+  path: readonly PropertyKey[];
+  /** @default - the value is missing */
+  message?: string;
+}
+
+/**
+ * Why the outputs of a stack cannot be used: one message with every path, both versions, and which side is to be
+ * updated. `undefined` when they can.
+ */
+export function misfit(stack: string, outputs: Readonly<Record<string, unknown>>): string | undefined {
+  const given = outputs.platform;
+  if (given === undefined) return absent(stack, Object.keys(outputs));
+  const wrote = at(given, ["schemaVersion"]);
+  const other = Number.isInteger(wrote) && wrote !== SCHEMA_VERSION;
+  const parsed = platformSchema.safeParse(given);
+  if (parsed.success) return undefined;
+  // What else does not fit an object of another version says nothing.
+  const issues = parsed.error.issues.filter(({ path }) => !other || path[0] === "schemaVersion");
+  const faults = issues.map(({ path, message }) => (at(given, path) === undefined ? { path } : { path, message }));
+  return `${unfit(stack)}
+${faults.map(({ path, message = "is missing" }: Fault) => `  ${["platform", ...path].join(".")}: ${message}`).join("\n")}
+It was written with ${wrote === undefined ? "no schema version" : `schema version ${JSON.stringify(wrote)}`}; ${READS}.
+${other ? update(wrote as number) : remedy(stack, given, faults)}`;
+}
+
+/** The same for an output that is secret: its GIDs would make a secret of every file that names them. */
+export const secret = (stack: string): string => `${unfit(stack)}
+  platform: is secret
+Its schema version is hidden with it; ${READS}.
+Take the secret out of that output in the program of ${stack} and run \`pulumi up\` there: the contract has none.`;
+
+/** The same for a stack that the engine cannot read at all. */
+export const unreadable = (stack: string, reason: string): string =>
+  `stack ${stack} cannot be read, and with it its output platform: ${reason}. ` +
+  "Its name is ORGANIZATION/PROJECT/STACK, with the word organization in front on a backend of your own, and its state " +
+  "must lie in the backend of this program: `pulumi stack ls --all` lists what is there.";
+
+const READS = `gatehouse in this program reads version ${SCHEMA_VERSION}`;
+const unfit = (stack: string) => `stack ${stack} has no platform that this program can use:`;
+
+const absent = (stack: string, names: readonly string[]) => `${unfit(stack)}
+  platform: is missing; its outputs are: ${names.toSorted().join(", ") || "none"}
+It was written with no schema version; ${READS}.
+If it is a stack of gatehouse's, run \`pulumi up\` there until it ends well; if not, name another one.`;
+
+const update = (wrote: number) =>
+  wrote > SCHEMA_VERSION
+    ? `Update gatehouse in this program to one that reads version ${wrote}.`
+    : `Update gatehouse in the program of that stack to one that writes version ${SCHEMA_VERSION}, and run \`pulumi up\` there.`;
+
+function remedy(stack: string, given: unknown, faults: readonly Fault[]): string {
+  if (faults.every(({ message }) => message === undefined))
+    return "That stack is older than this program: update gatehouse there to the release used here, and run `pulumi up` there.";
+  const group = faults.find(({ path }) => path[0] === "groups" && path[2] === "gid");
+  if (group)
+    return (
+      `Look at the group on the host with \`getent group ${at(given, [...group.path.slice(0, 2), "name"])}\`, ` +
+      "put it right there, and run `pulumi up` in the program of that stack."
+    );
+  return `Look at it with \`pulumi stack output platform --stack ${stack}\`; the program of that stack is to be corrected or updated, and \`pulumi up\` run there.`;
+}
+
+const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key], value);

@@ -1,0 +1,56 @@
+import type { Authentik } from "../authentik/authentik.ts";
+import type { Caddy } from "../caddy/caddy.ts";
+import type { CaddySettings } from "../caddy/schema.ts";
+import type { Host } from "../host/host.ts";
+import type { Postgres } from "../postgres/postgres.ts";
+import type { Valkey } from "../valkey/valkey.ts";
+import { type Pending, type PlatformFacts, SCHEMA_VERSION } from "./contract.ts";
+
+/** As templates/etc/valkey/valkey.conf.njk has it; a test compares the two. */
+const VALKEY_PORT = 6379;
+
+/**
+ * The platform as one object of plain facts, for a StackReference. The host's address and key are in it so that a
+ * consumer can reach it; a private key is not: a consumer brings its own. Nothing in it is secret: one secret would make
+ * all of it secret to a consumer, and with it every file that names a GID.
+ */
+export function platformOf(parts: {
+  host: Host;
+  postgres: Postgres;
+  valkey: Valkey;
+  authentik: Authentik;
+  caddy: Caddy;
+  tls: CaddySettings["tls"];
+}) {
+  const { host, postgres, valkey, authentik, caddy, tls } = parts;
+  const group = ({ clients }: Postgres | Valkey) => ({ name: clients.groupName, gid: clients.gid });
+  const { address, port, hostKey } = host.connection;
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    host: { address, port, hostKey, platform: host.platform.id },
+    groups: { postgres: group(postgres), valkey: group(valkey) },
+    postgres: {
+      socketDirectory: postgres.socketDirectory,
+      socket: `${postgres.socketDirectory}/.s.PGSQL.${postgres.port}`,
+      port: postgres.port,
+      unit: postgres.unit,
+      hbaDirectory: `${host.platform.postgres.config}/hba.d`,
+      versions: postgres.versions,
+    },
+    valkey: {
+      socketDirectory: valkey.socketDirectory,
+      socket: valkey.socket,
+      port: VALKEY_PORT,
+      unit: valkey.unit,
+      databases: valkey.databases,
+      versions: valkey.versions,
+    },
+    caddy: { siteDirectory: caddy.siteDirectory, unit: host.platform.caddy.unit, tls, versions: caddy.versions },
+    authentik: {
+      url: authentik.url,
+      issuer: `${authentik.url}/application/o/`,
+      uid: authentik.account.uid,
+      gid: authentik.account.gid,
+    },
+  } satisfies Pending<PlatformFacts>;
+}

@@ -1,0 +1,306 @@
+// gatehouse as another repository has it: packed, unpacked into a fresh project, and used by the program of
+// docs/platform.md with the engine under test/engine/with. The host is none: it answers as the agent would.
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { PlatformFacts } from "../../components/platform/contract.ts";
+import { type Sshd, sshd } from "../unit/sshd.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const MODULES = join(ROOT, "node_modules");
+/** What goes into a checkout to pack from, so that nothing is built into the repository under other tests. */
+const SOURCES = [
+  "components",
+  "templates",
+  "package.json",
+  "tsconfig.json",
+  "tsconfig.package.json",
+  "README.md",
+  "LICENSE",
+];
+const PLATFORM = "organization/gatehouse/prod";
+const PROJECT = (name: string) => `name: ${name}
+main: index.ts
+runtime:
+  name: nodejs
+  options:
+    typescript: false
+`;
+
+let folder: string;
+let producer: string;
+let consumer: string;
+let server: Sshd;
+let packed: string[];
+
+function run(program: string, args: readonly string[], cwd: string, input = "", more: Record<string, string> = {}) {
+  const env = { ...process.env, PULUMI_BACKEND_URL: `file://${folder}/backend`, ...more };
+  return new Promise<{ status: number; text: string }>((done) => {
+    const child = execFile(program, [...args], { cwd, env, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
+      done({ status: error ? Number(error.code) : 0, text: stdout + stderr }),
+    );
+    // A program may end before it reads what it was given: its exit status says whether that is a fault.
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
+  });
+}
+async function must(...args: Parameters<typeof run>): Promise<string> {
+  const { status, text } = await run(...args);
+  expect(status, `${args[0]} ${args[1].join(" ")}\n${text}`).toBe(0);
+  return text;
+}
+
+// Each stack has a passphrase of its own, as two teams would.
+const pulumi = (cwd: string, args: readonly string[], input?: string) =>
+  [
+    "pulumi",
+    [...args, "--non-interactive", "--color", "never"],
+    cwd,
+    input,
+    { PULUMI_CONFIG_PASSPHRASE: cwd },
+  ] as const;
+const preview = () => run(...pulumi(consumer, ["preview", "--stack", "dev"]));
+
+/** Deploys the other stack anew, with these outputs. */
+async function produce(outputs: object): Promise<void> {
+  writeFileSync(join(producer, "outputs.json"), JSON.stringify(outputs));
+  await must(...pulumi(producer, ["up", "--yes", "--skip-preview", "--stack", "prod"]));
+}
+
+/** A platform on the host that is none. */
+const facts = (): PlatformFacts => ({
+  schemaVersion: 1,
+  host: { address: "127.0.0.1", port: server.port, hostKey: server.hostKey, platform: "debian" },
+  groups: { postgres: { name: "postgres-clients", gid: 4321 }, valkey: { name: "valkey-clients", gid: 4322 } },
+  postgres: {
+    socketDirectory: "/run/postgresql",
+    socket: "/run/postgresql/.s.PGSQL.5432",
+    port: 5432,
+    unit: "postgresql@17-main.service",
+    hbaDirectory: "/etc/postgresql/17/main/hba.d",
+    versions: {},
+  },
+  valkey: {
+    socketDirectory: "/run/valkey",
+    socket: "/run/valkey/valkey.sock",
+    port: 6379,
+    unit: "valkey-server.service",
+    databases: {},
+    versions: {},
+  },
+  caddy: { siteDirectory: "/etc/caddy/sites", unit: "caddy.service", tls: "internal", versions: {} },
+  authentik: {
+    url: "https://auth.example.org",
+    issuer: "https://auth.example.org/application/o/",
+    uid: 985,
+    gid: 985,
+  },
+});
+
+/** What the agent would say. A lone `sh -s` looks at the host; with an argument it installs the agent. */
+function answer(command: string): object {
+  if (command === "sh -s") return { protocol: 1, machine: "0123456789ab", items: items() };
+  if (command.startsWith("gatehouse account")) return { uid: 700, gid: 701 };
+  return { generation: 1 };
+}
+
+/** All that was asked for is there, as it was asked for. */
+function items(): object {
+  const asked = server.asked.flatMap(({ command, stdin }) => {
+    const [, kind, name, due] = /^gatehouse (\w+) (\S+) --due (\S+)$/.exec(command) ?? [];
+    const document = createHash("sha256").update(stdin).digest("hex");
+    return due ? [[`${kind}-${name}`, { due, drifted: [], document }]] : [];
+  });
+  return Object.fromEntries(asked);
+}
+
+/** Packs gatehouse; answers where the tarball lies. */
+async function pack(): Promise<string> {
+  const checkout = join(folder, "checkout");
+  mkdirSync(checkout);
+  for (const source of SOURCES) cpSync(join(ROOT, source), join(checkout, source), { recursive: true });
+  symlinkSync(MODULES, join(checkout, "node_modules"));
+  // As Python leaves them behind after tests of the agent.
+  const cache = join(checkout, "templates/usr/local/lib/gatehouse/agent/__pycache__");
+  mkdirSync(cache, { recursive: true });
+  writeFileSync(join(cache, "plan.cpython-313.pyc"), "");
+  await must("npm", ["pack", "--silent", "--pack-destination", folder], checkout);
+  rmSync(checkout, { recursive: true });
+  return join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) as string);
+}
+
+/** Lays out node_modules as npm does it, without a registry: gatehouse from the tarball, its dependencies as links. */
+async function install(tarball: string): Promise<void> {
+  const modules = join(consumer, "node_modules");
+  const own = join(modules, "gatehouse");
+  mkdirSync(own, { recursive: true });
+  await must("tar", ["--extract", "--file", tarball, "--directory", own, "--strip-components=1"], folder);
+  const { dependencies } = JSON.parse(readFileSync(join(own, "package.json"), "utf8"));
+  // The last two are a consumer's own, to check types. No other development dependency of gatehouse's is there.
+  for (const name of [...Object.keys(dependencies), "typescript", "@types/node"]) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    symlinkSync(join(MODULES, name), join(modules, name));
+  }
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "package-test-"));
+  producer = join(folder, "producer");
+  consumer = join(folder, "consumer");
+  for (const name of ["backend", "producer", "consumer"]) mkdirSync(join(folder, name));
+  server = await sshd({
+    get stdout() {
+      return `${JSON.stringify(answer(server.asked.at(-1)?.command ?? ""))}\n`;
+    },
+  });
+
+  symlinkSync(MODULES, join(producer, "node_modules"));
+  writeFileSync(join(producer, "Pulumi.yaml"), PROJECT("gatehouse"));
+  writeFileSync(join(producer, "package.json"), '{ "type": "module" }');
+  writeFileSync(
+    join(producer, "index.ts"),
+    `import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+const outputs = JSON.parse(readFileSync("outputs.json", "utf8"));
+export const { platform } = outputs;
+export const logins = pulumi.secret({ postgres: {} });
+`,
+  );
+  await must(...pulumi(producer, ["stack", "init", PLATFORM]));
+
+  const tarball = await pack();
+  packed = (await must("tar", ["--list", "--file", tarball], folder)).trim().split("\n");
+  await install(tarball);
+  const documented = readFileSync(join(ROOT, "docs/platform.md"), "utf8");
+  const [, example = ""] = /^```ts\n(.*?)^```$/ms.exec(documented) ?? [];
+  expect(example.split("\n").length).toBeLessThan(40);
+  writeFileSync(join(consumer, "index.ts"), example);
+  writeFileSync(join(consumer, "Pulumi.yaml"), PROJECT("wiki"));
+  writeFileSync(join(consumer, "package.json"), '{ "type": "module" }');
+  await must(...pulumi(consumer, ["stack", "init", "dev"]));
+  await must(...pulumi(consumer, ["config", "set", "--secret", "sshKey", "--stack", "dev"], server.key));
+}, 60_000);
+afterAll(async () => {
+  await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+describe("the tarball", () => {
+  test("has JavaScript and its types, and no TypeScript that Node would have to strip", () => {
+    for (const file of ["platform/library", "host/release"])
+      expect(packed).toEqual(expect.arrayContaining([`package/dist/${file}.js`, `package/dist/${file}.d.ts`]));
+    expect(packed.filter((path) => /(?<!\.d)\.ts$/.test(path))).toEqual([]);
+  });
+
+  test("has the agent, what installs it, and every template of the repository", () => {
+    const sources = readdirSync(join(ROOT, "templates"), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
+      .map(({ parentPath, name }) => join(parentPath, name).replace(ROOT, "package"));
+    expect(packed.filter((path) => path.startsWith("package/templates/")).sort()).toEqual(sources.sort());
+    expect(packed).toEqual(expect.arrayContaining(["package/dist/host/install.py", "package/dist/host/preflight.sh"]));
+  });
+
+  test("has nothing else: no tests, no state, no configuration, no caches", () => {
+    const others = packed.filter((path) => !/^package\/(dist|templates)\//.test(path)).sort();
+    expect(others).toEqual(["package/LICENSE", "package/README.md", "package/package.json"]);
+    expect(packed.join("\n")).not.toContain("__pycache__");
+  });
+
+  test("finds its templates", async () => {
+    const code = `import { render } from "./node_modules/gatehouse/dist/render/render.js";
+      console.log(render("etc/caddy/Caddyfile", { email: "" }));`;
+    expect(await must("node", ["--input-type=module", "--eval", code], consumer)).toContain("import sites/*.caddy");
+  });
+
+  test("lets nothing be imported besides what it exports", async () => {
+    const names = await must(
+      "node",
+      ["--eval", 'import("gatehouse").then((all) => console.log(Object.keys(all)))'],
+      consumer,
+    );
+    for (const name of ["Account", "Group", "Host", "Packages", "Platform", "Release"])
+      expect(names).toContain(`'${name}'`);
+    const { text } = await run("node", ["--eval", 'import("gatehouse/dist/host/item.js")'], consumer);
+    expect(text).toContain("ERR_PACKAGE_PATH_NOT_EXPORTED");
+  });
+});
+
+test("the program of docs/platform.md has the right types, and a wrong one is found", { timeout: 60_000 }, async () => {
+  writeFileSync(
+    join(consumer, "wrong.ts"),
+    `import { Host, type Platform, platforms } from "gatehouse";
+declare const platform: Platform;
+// @ts-expect-error there is no such group
+platform.groups.mail;
+// @ts-expect-error a port is a number
+new Host("host", { connection: { ...platform.host, port: "22" }, platform: platforms.debian });
+`,
+  );
+  writeFileSync(
+    join(consumer, "tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: { target: "esnext", module: "nodenext", strict: true, noEmit: true, types: ["node"] },
+      files: ["index.ts", "wrong.ts"],
+    }),
+  );
+  await must("node", ["node_modules/typescript/bin/tsc"], consumer);
+});
+
+describe("the program of docs/platform.md", () => {
+  test("tells in a preview what it would do, and has done nothing", { timeout: 60_000 }, async () => {
+    await produce({ platform: facts() });
+    const { status, text } = await preview();
+    expect(status, text).toBe(0);
+    expect(text).toMatch(/\+ +.*command:remote:Command +release-wiki create/);
+    expect(server.asked.map(({ command }) => command)).toEqual(["sh -s"]);
+  });
+
+  test("brings the other stack's GID to the host, and then has nothing to do", { timeout: 60_000 }, async () => {
+    const up = ["up", "--yes", "--skip-preview", "--stack", "dev"];
+    await must(...pulumi(consumer, up));
+    const asked = (start: string) => server.asked.find(({ command }) => command.startsWith(start))?.stdin;
+    expect(asked("sh -s -- 0123456789ab")).toContain("gatehouse");
+    expect(asked("gatehouse account wiki")).toContain('groups = ["postgres-clients"]\n');
+    const release = asked("gatehouse release wiki");
+    for (const line of [
+      "User=700",
+      "Group=701",
+      "PodmanArgs=--group-add=4321",
+      "Volume=/run/postgresql:/run/postgresql",
+      "Environment=OIDC_ISSUER=https://auth.example.org/application/o/wiki/",
+    ])
+      expect(release).toContain(`\n${line}\n`);
+    await must(...pulumi(consumer, [...up, "--expect-no-changes"]));
+  });
+
+  test("is told in one message what does not fit, and which side is to be updated", { timeout: 60_000 }, async () => {
+    const unfit = `error: stack ${PLATFORM} has no platform that this program can use:\n`;
+    await produce({ platform: { ...facts(), schemaVersion: 2 } });
+    const newer = await preview();
+    expect(newer.text).toContain(unfit);
+    expect(newer.text).toMatch(/Update gatehouse in this program to one that reads version 2\.\n/);
+    expect(newer.text.match(/has no platform that this program can use/g)).toHaveLength(2);
+    expect(newer.text).not.toContain("    at ");
+    expect(newer.status).not.toBe(0);
+
+    await produce({});
+    const missing = await preview();
+    expect(missing.text).toContain(`${unfit}`);
+    expect(missing.text).toContain("platform: is missing; its outputs are: logins\n");
+    expect(missing.status).not.toBe(0);
+  });
+
+  test("is told when there is no stack of that name", { timeout: 60_000 }, async () => {
+    const program = join(consumer, "index.ts");
+    writeFileSync(program, readFileSync(program, "utf8").replace(PLATFORM, "organization/gatehouse/prdo"));
+    const { status, text } = await preview();
+    expect(text).toContain(
+      'error: stack organization/gatehouse/prdo cannot be read, and with it its output platform: unknown stack "organization/gatehouse/prdo". ',
+    );
+    expect(text).toContain("`pulumi stack ls --all`");
+    expect(status).not.toBe(0);
+  });
+});
