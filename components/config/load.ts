@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { variable } from "../authentik/schema.ts";
+import { type Fault, faultsOf, told } from "./faults.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
 
 /** The settings of the stack, and the secret that goes with them. */
@@ -37,10 +38,10 @@ export function load(): Configuration {
     given[name] = decoded(config.require(name));
     if (isSecret(key)) faults.push({ path: [name], message: NOT_SECRET });
   }
-  const parsed = settingsSchema.safeParse(given, { error: sentence });
+  const parsed = settingsSchema.safeParse(given, { error: told });
   // What is secret is not shown either.
   const shown = ({ path }: Fault) => !isSecret(prefix + String(path[0]));
-  if (!parsed.success) faults.push(...parsed.error.issues.flatMap(flat).filter(shown));
+  faults.push(...faultsOf(parsed.error).filter(shown));
   const secretNames = namesOf(config.get("authentikSecrets") ?? "{}");
   const named = z.array(variable).safeParse(secretNames);
   if (!named.success) faults.push(...named.error.issues.map((issue) => ({ ...issue, path: ["authentikSecrets"] })));
@@ -64,8 +65,6 @@ function namesOf(text: string): string[] | undefined {
 const secretOf = (config: pulumi.Config, name: string): pulumi.Output<string> =>
   config.requireSecretObject<Record<string, unknown>>("authentikSecrets").apply((secrets) => String(secrets[name]));
 
-type Fault = Pick<z.core.$ZodIssue, "path" | "message">;
-
 // Its values would go on as plain text, into files and the state, and the SDK says nothing about it.
 const NOT_SECRET = `is kept secret, but its values go into files that are not; secret settings of authentik go into authentikSecrets`;
 const isSecret = (key: string): boolean =>
@@ -78,34 +77,6 @@ function decoded(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-/** What is told about a value whose schema has no sentence of its own. */
-function sentence(issue: z.core.$ZodRawIssue): string | undefined {
-  const got = issue.input === undefined ? "nothing" : JSON.stringify(issue.input);
-  if (issue.code === "invalid_type") return `expected ${KINDS[issue.expected] ?? issue.expected}, got ${got}`;
-  if (issue.code === "invalid_value") return `expected one of ${issue.values.join(", ")}, got ${got}`;
-  if (issue.code === "too_small") return `expected at least ${issue.minimum}, got ${got}`;
-  if (issue.code === "too_big") return `expected at most ${issue.maximum}, got ${got}`;
-  return undefined;
-}
-
-const KINDS: Record<string, string> = {
-  object: "keys and values",
-  record: "keys and values",
-  string: "a text",
-  boolean: "true or false",
-  int: "a whole number",
-  number: "a number",
-};
-
-// One fault a line: zod puts the unknown keys of a table, and what is wrong with a key, into one issue.
-function flat(issue: z.core.$ZodIssue): Fault[] {
-  if (issue.code === "unrecognized_keys")
-    return issue.keys.map((key) => ({ path: [...issue.path, key], message: "there is no such key" }));
-  if (issue.code === "invalid_key" || issue.code === "invalid_element")
-    return issue.issues.map(({ message }) => ({ path: issue.path, message }));
-  return [issue];
 }
 
 function refusal(stack: string, faults: readonly Fault[]): string {

@@ -1,0 +1,35 @@
+// What is wrong with what somebody configured: where, and in which words.
+import type { z } from "zod";
+
+export type Fault = Pick<z.core.$ZodIssue, "path" | "message">;
+
+/** The faults that zod found, one for each thing to correct; none without an error. */
+export const faultsOf = (error: z.ZodError | undefined): Fault[] => error?.issues.flatMap(flat) ?? [];
+
+/** What is told about a value whose schema has no sentence of its own. */
+export function told(issue: z.core.$ZodRawIssue): string | undefined {
+  const got = issue.input === undefined ? "nothing" : JSON.stringify(issue.input);
+  if (issue.code === "invalid_type") return `expected ${KINDS[issue.expected] ?? issue.expected}, got ${got}`;
+  if (issue.code === "invalid_value") return `expected one of ${issue.values.join(", ")}, got ${got}`;
+  if (issue.code === "too_small") return `expected at least ${issue.minimum}, got ${got}`;
+  if (issue.code === "too_big") return `expected at most ${issue.maximum}, got ${got}`;
+  return undefined;
+}
+
+const KINDS: Record<string, string> = {
+  object: "keys and values",
+  record: "keys and values",
+  string: "a text",
+  boolean: "true or false",
+  int: "a whole number",
+  number: "a number",
+};
+
+// One fault a line: zod puts the unknown keys of a table, and what is wrong with a key, into one issue.
+function flat(issue: z.core.$ZodIssue): Fault[] {
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => ({ path: [...issue.path, key], message: "there is no such key" }));
+  if (issue.code === "invalid_key" || issue.code === "invalid_element")
+    return issue.issues.map(({ message }) => ({ path: issue.path, message }));
+  return [issue];
+}
