@@ -2,8 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
-import type { CaddySettings, Site } from "./schema.ts";
-import { caddyManifest, siteManifest } from "./views.ts";
+import { type Site, siteManifest } from "../site/site.ts";
+import type { CaddySettings } from "./schema.ts";
+import { caddyManifest } from "./views.ts";
 
 export interface CaddyArgs extends Omit<CaddySettings, "sites"> {
   host: Host;

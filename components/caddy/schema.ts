@@ -32,11 +32,3 @@ export const caddySchema = z.strictObject({
     .meta({ description: "Further sites besides authentik's." }),
 });
 export type CaddySettings = z.output<typeof caddySchema>;
-
-/** A public name, and where it is served in plain HTTP on this host. */
-export interface Site {
-  domain: string;
-  backend: string;
-  /** More lines of Caddyfile. @default none */
-  directives?: string;
-}

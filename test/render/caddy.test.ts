@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { siteManifest } from "../../components/caddy/views.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
+import { siteManifest } from "../../components/site/site.ts";
 import { CASES } from "./cases.ts";
 import { file, partsOfCase, section } from "./rendered.ts";
 

@@ -2,7 +2,7 @@
 
 import { usesValkey } from "../../components/authentik/version.ts";
 import { authentikManifest } from "../../components/authentik/views.ts";
-import { caddyManifest, siteManifest } from "../../components/caddy/views.ts";
+import { caddyManifest } from "../../components/caddy/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
 import type { Manifest } from "../../components/host/manifest.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
@@ -12,6 +12,7 @@ import {
   postgresManifest,
   scramVerifier,
 } from "../../components/postgres/views.ts";
+import { siteManifest } from "../../components/site/site.ts";
 import { valkeyManifest } from "../../components/valkey/views.ts";
 
 const HOST = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA" };
