@@ -3,6 +3,7 @@ import { sealed, toml } from "./document.ts";
 import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
+import { legible } from "./legible.ts";
 
 export interface AccountArgs {
   host: Host;
@@ -32,11 +33,16 @@ export class Account extends pulumi.ComponentResource {
     this.accountName = name;
     // The agent answers for the GIDs of this program's groups; what another stack tells is looked at before it is used.
     const names = groups.map((group) =>
-      pulumi.Resource.isInstance(group) ? group.groupName : usableGid(group, name).apply(() => group.groupName),
+      pulumi.Resource.isInstance(group)
+        ? group.groupName
+        : // A GID that is on its way must not hide a name that is known.
+          legible(usableGid(group, name), `gid for ${name}`).apply(() => group.groupName),
     );
     const document = pulumi.all(names).apply((groups) => sealed(toml({ name, home, groups, uid })));
     const answer = askFor<{ uid: number; gid: number }>({ host, kind: "account", item: name, document }, this, {
-      dependsOn: groups.filter((group) => pulumi.Resource.isInstance(group)),
+      dependsOn: pulumi
+        .output(opts?.dependsOn)
+        .apply((more) => [...groups.filter((group) => pulumi.Resource.isInstance(group)), ...[more ?? []].flat()]),
     });
     this.uid = answer.uid;
     this.gid = answer.gid;

@@ -45,6 +45,9 @@ export function unitWord(value: unknown): string {
   return `"${word.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
 
+/** One word of a command in Quadlet's own sections, such as `Exec=`: it ends up in `ExecStart=` as well. */
+export const quadletWord = (value: unknown): string => unitWord(value).replaceAll("$", () => "$$");
+
 /** A value in an env file as Podman reads it: the rest of the line, blanks and quotes included. */
 export function envFile(value: unknown): string {
   const line = oneLine("an env file", value);

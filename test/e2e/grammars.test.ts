@@ -7,7 +7,19 @@ import { render } from "../../components/render/render.ts";
 import { IMAGE, Lab } from "./support/lab.ts";
 
 const encoders = { ...grammars };
-const { unit, unitWord, quadlet, envFile, postgresSetting, hbaName, sqlName, sqlText, valkeySetting, caddy } = encoders;
+const {
+  unit,
+  unitWord,
+  quadlet,
+  quadletWord,
+  envFile,
+  postgresSetting,
+  hbaName,
+  sqlName,
+  sqlText,
+  valkeySetting,
+  caddy,
+} = encoders;
 type Grammar = keyof typeof encoders;
 
 /** No grammar can say these. */
@@ -122,6 +134,7 @@ const REFUSED: Record<Grammar, readonly string[]> = {
   unit: [...BLANK_ENDS, ...BACKSLASH_ENDS],
   quadlet: [...BLANK_ENDS, ...BACKSLASH_ENDS, ...DOUBLE_QUOTE_ENDS],
   unitWord: [],
+  quadletWord: [],
   envFile: [],
   postgresSetting: [],
   hbaName: ["a pattern"],
@@ -288,6 +301,14 @@ ${lines}`;
     written.expectVariables(
       JSON.parse(await lab.sh("podman inspect -f '{{json .Config.Labels}}' systemd-gate-container")),
     );
+  });
+
+  test("a container gets the words of its command as they were given", async () => {
+    const written = new Written(quadletWord);
+    const command = ["-c", "import signal; signal.pause()"].map(quadletWord);
+    await start({ "gate-command": container(`Exec=${[...command, ...written.texts].join(" ")}\n`) });
+    const inspected = await lab.sh("podman inspect -f '{{json .Config.Cmd}}' systemd-gate-command");
+    written.expect(JSON.parse(inspected).slice(command.length));
   });
 
   test("a container gets variables of an env file as they were given", async () => {

@@ -34,6 +34,11 @@ const WRITTEN: Record<Grammar, Rows> = {
     ["50%", '"50%%"'],
     ["$HOME", '"$HOME"'],
   ],
+  quadletWord: [
+    ["--flag", '"--flag"'],
+    ['a "b" \\', '"a \\"b\\" \\\\"'],
+    ["50% of $HOME", '"50%% of $$HOME"'],
+  ],
   envFile: [
     ["/run/postgresql", "/run/postgresql"],
     [5432, "5432"],
@@ -86,6 +91,7 @@ const NAMES: Record<Grammar, string> = {
   unit: "a unit file",
   quadlet: "a unit file",
   unitWord: "a unit file",
+  quadletWord: "a unit file",
   envFile: "an env file",
   postgresSetting: "postgresql.conf",
   hbaName: "pg_hba.conf",
