@@ -1,4 +1,5 @@
 // What the tests of single lines look at.
+import type { Manifest } from "../../components/host/manifest.ts";
 import { CASES, manifestsOf, type Parts, partsOf } from "./cases.ts";
 import { treeOf } from "./golden.ts";
 
@@ -11,9 +12,12 @@ export const partsOfCase = (name: string): Parts => {
 };
 
 /** A rendered file of a case, without its comments. */
-export function file(name: string, path: string): string {
-  const content = treeOf(manifestsOf(partsOfCase(name)))[path];
-  if (content === undefined) throw new Error(`case ${name} renders no ${path}`);
+export const file = (name: string, path: string): string => fileOf(manifestsOf(partsOfCase(name)), path);
+
+/** A file of these manifests, without its comments. */
+export function fileOf(manifests: readonly Manifest[], path: string): string {
+  const content = treeOf(manifests)[path];
+  if (content === undefined) throw new Error(`${path} is not rendered`);
   return content.replace(/^\s*#(?!!).*\n/gm, "");
 }
 

@@ -7,6 +7,8 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const BIOME = `${ROOT}node_modules/@biomejs/biome/bin/biome`;
 const SERVICES = "Services meet only in index.ts, through the types of their handles.";
 const HOST = "Only components/host talks to a host";
+const APPS = "An app may be another stack's: it takes facts by their shape, and no service.";
+const SITE = "A site is a fragment for Caddy, whoever brings it; it knows no service.";
 const BELOW = "This room stands below the services and knows none of them.";
 
 let files = 0;
@@ -37,6 +39,11 @@ test.concurrent.each([
   ["quadlet", "@pulumi/command", HOST],
   ["config", "@pulumi/command", HOST],
   ["platform", "@pulumi/command", HOST],
+  ["app", "../postgres/postgres.ts", APPS],
+  ["app", "../platform/contract.ts", APPS],
+  ["app", "@pulumi/command", HOST],
+  ["caddy", "../app/names.ts", SERVICES],
+  ["site", "../caddy/views.ts", SITE],
 ])("the linter refuses components/%s importing %s", async (room, imports, why) => {
   const { accepted, told } = await lint(room, imports);
   expect(told).toContain(why);
@@ -52,6 +59,10 @@ test.concurrent.each([
   ["render", "nunjucks"],
   ["config", "../valkey/schema.ts"],
   ["platform", "../host/known.ts"],
+  ["app", "../host/release.ts"],
+  ["app", "../quadlet/quadlet.ts"],
+  ["app", "../site/site.ts"],
+  ["site", "../host/manifest.ts"],
 ])("the linter accepts components/%s importing %s", async (room, imports) => {
   const { accepted, told } = await lint(room, imports);
   expect(told).not.toMatch(/noRestrictedImports/);

@@ -1,0 +1,159 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Account } from "../host/account.ts";
+import { type GroupFact, usableGid } from "../host/group.ts";
+import type { Host } from "../host/host.ts";
+import { legible } from "../host/legible.ts";
+import type { Manifest } from "../host/manifest.ts";
+import { Packages } from "../host/packages.ts";
+import { Release } from "../host/release.ts";
+import { siteManifest } from "../site/site.ts";
+import type { AppArgs } from "./args.ts";
+import { databaseManifest } from "./database.ts";
+import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
+import { type AppSettings, appSettings } from "./schema.ts";
+import { valkeyManifest } from "./valkey.ts";
+import { appManifest, claimManifest, secretsManifest } from "./views.ts";
+
+/** A socket that a group may use, and the unit that makes it. */
+interface Door {
+  group: GroupFact;
+  unit: string;
+  directory: string;
+}
+
+type DependsOn = pulumi.ComponentResourceOptions["dependsOn"];
+
+/**
+ * A container workload beside the platform, from the same program or from a stack of its own. Its processes run as the
+ * system account of the app's name, which belongs to exactly the groups whose sockets the app asked for.
+ *
+ * Deleting it stops and removes what runs, and its files. Role, database, volumes, Valkey's data, secrets and accounts
+ * stay, and an app of the same name finds them again.
+ *
+ * @throws pulumi.RunError with everything that is wrong with the arguments, before anything is declared.
+ * @example
+ * new App("grafana", {
+ *   host,
+ *   postgres,
+ *   containers: { web: { image: "docker.io/grafana/grafana:12.3.0", port: 3000, health: { http: "/api/health" } } },
+ *   site: { domain: "grafana.example.org", port: 3000 },
+ * });
+ */
+export class App extends pulumi.ComponentResource {
+  /** The public address; undefined without a site. */
+  readonly url: string | undefined;
+  readonly account: Account;
+  /** To depend on: resolved once the app is healthy. */
+  readonly ready: pulumi.Resource[];
+  readonly #name: string;
+  readonly #host: Host;
+
+  constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { host, postgres, ...wishes } = args;
+    const {
+      containers,
+      database = name,
+      valkey,
+      site,
+      deadline,
+    } = appSettings(name, {
+      ...wishes,
+      database: postgres?.database,
+    });
+    super("gatehouse:index:App", name, {}, opts);
+    this.#name = name;
+    this.#host = host;
+
+    this.url = site && `https://${site.domain}`;
+    // Everything else comes behind it, and so behind what the app itself depends on.
+    const claim = this.release("claim", claimManifest(), opts?.dependsOn);
+    const packages = this.packages(valkey !== undefined, claim);
+    const server = valkey && this.server(claim);
+    const doors = [...(postgres ? [this.postgresDoor(postgres)] : []), ...(server ? [this.valkeyDoor(server)] : [])];
+    this.account = new Account(
+      name,
+      { host, home: homeOf(name), groups: doors.map(({ group }) => group) },
+      { parent: this, dependsOn: server ? [claim, server] : [claim] },
+    );
+    const ground = [packages, this.account];
+    const stores: Release[] = [];
+    if (postgres)
+      stores.push(
+        this.release("postgres", databaseManifest(host.platform.postgres, name, database), [
+          ...ground,
+          ...(postgres.ready ?? []),
+        ]),
+      );
+    if (valkey) stores.push(this.release("valkey", valkeyManifest(name, valkey), ground));
+    const secrets = this.secrets(containers);
+    const manifest = this.manifest({ containers, deadline }, doors, secrets);
+    this.ready = [
+      new Release(releaseOf(name), { host, manifest }, { parent: this, dependsOn: [...ground, ...stores] }),
+    ];
+    if (site)
+      this.release(
+        "site",
+        siteManifest(host.platform.caddy, site.tls, releaseOf(name), { ...site, backend: `127.0.0.1:${site.port}` }),
+        this.ready,
+      );
+    this.registerOutputs({ url: this.url });
+  }
+
+  private release(part: Part, manifest: pulumi.Input<Manifest>, dependsOn: DependsOn, secret = false): Release {
+    const args = { host: this.#host, manifest, secret };
+    return new Release(releaseOf(this.#name, part), args, { parent: this, dependsOn });
+  }
+
+  /** An item of the app's own: two stacks must not ask for one item in two ways. */
+  private packages(withValkey: boolean, claim: Release): Packages {
+    const { podman, valkey } = this.#host.platform;
+    const names = withValkey ? [...podman.packages, ...valkey.packages] : podman.packages;
+    const args = { host: this.#host, names, held: withValkey ? [valkey.unit] : [] };
+    return new Packages(releaseOf(this.#name), args, { parent: this, dependsOn: claim });
+  }
+
+  /** Who runs the app's own Valkey. Its group is the one that may use the socket. */
+  private server(claim: Release): Account {
+    const { account, data } = valkeyOf(this.#name);
+    return new Account(account, { host: this.#host, home: data }, { parent: this, dependsOn: claim });
+  }
+
+  private postgresDoor({ clients }: NonNullable<AppArgs["postgres"]>): Door {
+    const { unit, socketDirectory } = this.#host.platform.postgres;
+    return { group: clients, unit, directory: socketDirectory };
+  }
+
+  private valkeyDoor({ accountName, gid }: Account): Door {
+    const { unit, socketDirectory } = valkeyOf(this.#name);
+    return { group: { groupName: accountName, gid }, unit, directory: socketDirectory };
+  }
+
+  /** A release of their own, which is secret as a whole; undefined where no container has any. */
+  private secrets(containers: AppSettings["containers"]): Release | undefined {
+    const given = Object.entries(containers).filter(([, { secrets }]) => Object.keys(secrets).length > 0);
+    if (given.length === 0) return undefined;
+    const manifest = pulumi
+      .output(Object.fromEntries(given.map(([container, { secrets }]) => [container, secrets])))
+      .apply((plain) => secretsManifest(this.#name, plain));
+    return this.release("secrets", manifest, this.account, true);
+  }
+
+  private manifest(
+    settings: Pick<AppSettings, "containers" | "deadline">,
+    doors: readonly Door[],
+    secrets: Release | undefined,
+  ): pulumi.Output<Manifest> {
+    const app = this.#name;
+    const sockets = doors.map(({ group, unit, directory }) =>
+      legible(usableGid(group, app), `gid of ${group.groupName}`).apply((gid) => ({ unit, directory, gid })),
+    );
+    return pulumi
+      .all([
+        legible(this.account.uid, `uid of ${app}`),
+        legible(this.account.gid, `gid of ${app}`),
+        pulumi.all(sockets),
+        secrets && legible(secrets.generation, `generation of ${releaseOf(app, "secrets")}`),
+      ])
+      .apply(([uid, gid, sockets, secrets]) => appManifest({ ...settings, app, uid, gid, sockets, secrets }));
+  }
+}

@@ -1,0 +1,68 @@
+import type { Input, Resource } from "@pulumi/pulumi";
+import type { GroupFact } from "../host/group.ts";
+import type { Host } from "../host/host.ts";
+import type { Tls } from "../site/site.ts";
+
+/** PostgreSQL as an app sees it: the handle of the same program, or the facts that another stack tells. */
+export interface PostgresFacts {
+  /** The group whose members reach the socket. */
+  readonly clients: GroupFact;
+  /** To wait for, in the program that makes PostgreSQL. @default nothing */
+  readonly ready?: readonly Resource[];
+}
+
+export interface ContainerArgs {
+  /** With its registry, and a version or a digest; `latest` is refused. */
+  image: string;
+  /** Words behind the image's entry point. @default the image's own */
+  command?: string[];
+  /** Variables, not secret. @default none */
+  environment?: Record<string, string | number | boolean>;
+  /** By file name: each is the file /run/secrets/NAME, readable for the app alone. A change restarts it. @default none */
+  secrets?: Record<string, Input<string>>;
+  /**
+   * Folders in the container, each with the name of the folder below /var/lib/apps/APP that it is. Containers that name
+   * the same one share it. @default none
+   */
+  volumes?: Record<string, string>;
+  /** Where it listens, inside, on all addresses. @default - it listens nowhere */
+  port?: number;
+  /** The port of the host's 127.0.0.1 at which it is reached. @default the same number */
+  publish?: number;
+  /**
+   * What healthy means: a command that succeeds in the container, or a path that answers 2xx at the published port.
+   * @default - that it keeps running
+   */
+  health?: string[] | { http: string };
+}
+
+export interface AppArgs {
+  host: Host;
+  /** By name. One is a container alone; several are a pod, and reach each other on 127.0.0.1. */
+  containers: Record<string, ContainerArgs>;
+  /**
+   * With it the app may use PostgreSQL's socket, as the role of its name in a database that it owns.
+   * @default - the socket's group is not the app's, and the socket closed to it
+   */
+  postgres?: PostgresFacts & {
+    /** @default the app's name */
+    database?: string;
+  };
+  /** With it the app has a Valkey of its own at /run/valkey-APP/valkey.sock, without a password. @default none */
+  valkey?: {
+    /** Beyond it writes fail. @default no limit but the host's memory */
+    maxmemory?: string;
+  };
+  /** With it Caddy serves the app under a public name. @default - it is reached from the host alone */
+  site?: {
+    domain: string;
+    /** One of the published ports. */
+    port: number;
+    /** More lines of Caddyfile. @default none */
+    directives?: string;
+    /** @default "acme" */
+    tls?: Tls;
+  };
+  /** Seconds that a start may take until all of it is healthy. @default 120 */
+  deadline?: number;
+}

@@ -1,0 +1,42 @@
+import type { Manifest } from "../host/manifest.ts";
+import type { Platform } from "../host/platforms/platform.ts";
+import { psql } from "../host/psql.ts";
+import { render, rendered } from "../render/render.ts";
+
+/**
+ * A role of the app's name and a database that it owns, beside the platform's own: a fragment in the cluster's hba.d, and
+ * a step that makes what is missing. Nothing here takes either away again.
+ */
+export function databaseManifest(names: Platform["postgres"], app: string, database: string): Manifest {
+  const { user, unit, config } = names;
+  return {
+    files: [
+      {
+        ...rendered(
+          `${config}/hba.d/app-${app}.conf`,
+          `${user}:${user}`,
+          "0640",
+          "etc/postgresql/17/main/hba.d/app.conf",
+          { role: app, database },
+        ),
+        reloads: [unit],
+      },
+    ],
+    steps: [
+      {
+        name: "role and database",
+        user,
+        exec: psql(names, "--file", "-"),
+        stdin: render("sql/roles.sql", { roles: [app], databases: [{ name: database, owner: app, clients: [] }] }),
+      },
+    ],
+    probes: [
+      {
+        // As the app itself: that it is in the clients' group, that pg_hba.conf lets it in, and that the role is its own.
+        name: `${app} logs in to its database`,
+        user: app,
+        exec: psql(names, `--dbname=${database}`, "--command", "SELECT 1"),
+      },
+    ],
+  };
+}

@@ -1,0 +1,23 @@
+// What the parts of an app are called on the host. Releases, units, containers and site fragments carry a prefix: an app
+// called `cron` must not become cron.service, and no name of the platform's own begins like that.
+
+/** Every release but the first also has the part of the app that it is, such as `app-grafana-valkey`. */
+export const releaseOf = (app: string, part?: Part) => (part ? `app-${app}-${part}` : `app-${app}`);
+export const PARTS = ["claim", "secrets", "postgres", "valkey", "site"] as const;
+export type Part = (typeof PARTS)[number];
+
+/** The Quadlet of the app itself, and the unit that is restarted when anything of it changes. */
+export const quadletOf = (app: string, container?: string) => (container ? `app-${app}-${container}` : `app-${app}`);
+
+/** Where all apps keep their data, each in a folder of its own. */
+export const HOMES = "/var/lib/apps";
+export const homeOf = (app: string) => `${HOMES}/${app}`;
+export const configOf = (app: string) => `/etc/apps/${app}`;
+
+/** The app's own Valkey: its account, which has a group of the same name, its unit and its places. */
+export const valkeyOf = (app: string) => ({
+  account: `${app}-valkey`,
+  unit: `valkey-${app}.service`,
+  socketDirectory: `/run/valkey-${app}`,
+  data: homeOf(`${app}-valkey`),
+});

@@ -1,0 +1,143 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { faultsOf, told } from "../config/faults.ts";
+import { deadline, domain, port, releaseName, setting } from "../config/scalars.ts";
+import { PARTS } from "./names.ts";
+
+/** Accounts that Debian and the platform have: an app of such a name would run as somebody else. */
+const TAKEN =
+  /^(root|daemon|bin|sys|sync|games|man|lp|mail|news|uucp|proxy|www-data|backup|list|irc|nobody|messagebus|sshd|polkitd|systemd-.*|postgres|valkey|caddy|authentik|gatehouse)$/;
+
+/** An account, a role and a database have this name; Valkey's account has seven characters more. */
+export const appName = releaseName
+  .max(24, { error: ({ input }) => `expected at most 24 characters, got ${JSON.stringify(input)}` })
+  .refine((name) => !TAKEN.test(name), {
+    error: ({ input }) => `${input} is an account of the system's or the platform's; choose another name`,
+  })
+  .refine((name) => !PARTS.some((part) => name.endsWith(`-${part}`)), {
+    error: ({ input }) => `${input} ends like a part of another app (${PARTS.join(", ")}); choose another name`,
+  });
+
+const containerName = releaseName.refine((name) => name !== "pod", {
+  error: () => "pod is what Podman calls the pod's own unit; choose another name",
+});
+
+const REGISTRY = /^([a-z0-9-]+(\.[a-z0-9-]+)+|localhost|[a-z0-9-]+(?=:))(:\d+)?\//;
+const REFERENCE = /^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)+(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$/;
+const image = z
+  .string()
+  .refine((reference) => REFERENCE.test(reference) && REGISTRY.test(reference), {
+    error: ({ input }) =>
+      `expected an image with its registry such as docker.io/grafana/grafana:12.3.0, got ${JSON.stringify(input)}`,
+  })
+  .refine((reference) => /@sha256:/.test(reference) || !/(\/[^:]*|:latest)$/.test(reference), {
+    error: ({ input }) => `${input} is another image every day: give it a version or a digest`,
+  });
+
+const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+  error: ({ input }) => `expected the name of a variable, got ${JSON.stringify(input)}`,
+});
+const secretName = z.string().regex(/^\w[\w.-]{0,62}$/, {
+  error: ({ input }) => `expected a file name of letters, digits, _, . and -, got ${JSON.stringify(input)}`,
+});
+const containerPath = z.string().regex(/^(\/[\w.-]*[\w-][\w.-]*)+$/, {
+  error: ({ input }) => `expected a folder in the container such as /var/lib/grafana, got ${JSON.stringify(input)}`,
+});
+const word = z.string().min(1, { error: "expected a word, got an empty one" });
+const path = z.string().regex(/^\/[\x21-\x7e]*$/, {
+  error: ({ input }) => `expected a path such as /healthz, got ${JSON.stringify(input)}`,
+});
+
+const container = z.strictObject({
+  image,
+  command: z.array(word).default([]),
+  environment: z.record(variable, setting).default({}),
+  secrets: z.record(secretName, z.custom<pulumi.Input<string>>()).default({}),
+  volumes: z.record(containerPath, releaseName).default({}),
+  port: port.optional(),
+  publish: port.optional(),
+  health: z
+    .union([z.array(word).min(1), z.strictObject({ http: path })], {
+      error: ({ input }) => `expected a command as a list of words, or { http: "/path" }, got ${JSON.stringify(input)}`,
+    })
+    .optional(),
+});
+
+export const appSchema = z
+  .strictObject({
+    containers: z.record(containerName, container),
+    database: releaseName.optional(),
+    valkey: z
+      .strictObject({
+        maxmemory: z
+          .string()
+          .regex(/^[1-9]\d*(kb|mb|gb)$/, {
+            error: ({ input }) => `expected a size such as 64mb, got ${JSON.stringify(input)}`,
+          })
+          .optional(),
+      })
+      .optional(),
+    site: z
+      .strictObject({
+        domain,
+        port,
+        directives: z.string().default(""),
+        tls: z.enum(["acme", "internal"]).default("acme"),
+      })
+      .optional(),
+    deadline: deadline.default(120),
+  })
+  .superRefine((settings, context) => {
+    for (const { path, message } of clashes(settings)) context.addIssue({ code: "custom", path, message });
+  });
+export type AppSettings = z.output<typeof appSchema>;
+export type ContainerSettings = AppSettings["containers"][string];
+
+/** The port on the host's loopback at which a container is reached; undefined where it listens nowhere. */
+export const published = ({ port, publish = port }: Pick<ContainerSettings, "port" | "publish">) => publish;
+
+function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">) {
+  const entries = Object.entries(containers);
+  if (entries.length === 0) yield { path: ["containers"], message: "an app has at least one container" };
+  for (const [what, key, of] of [
+    ["publishes", "publish", published],
+    ["listens at", "port", ({ port }: ContainerSettings) => port],
+  ] as const) {
+    const holders = new Map<number, string>();
+    for (const [name, container] of entries) {
+      const number = of(container);
+      if (number === undefined) continue;
+      const holder = holders.get(number);
+      if (holder) yield { path: ["containers", name, key], message: `${holder} ${what} ${number} already` };
+      holders.set(number, holder ?? name);
+    }
+  }
+  for (const [name, { port, publish, health }] of entries.filter(([, { port }]) => port === undefined)) {
+    if (publish !== undefined && port === undefined)
+      yield { path: ["containers", name, "publish"], message: "says nothing without the port inside the container" };
+    if (health && "http" in health)
+      yield { path: ["containers", name, "health"], message: "is asked over HTTP and needs the container's port" };
+  }
+  const ports = entries.flatMap(([, container]) => published(container) ?? []);
+  if (site && !ports.includes(site.port))
+    yield {
+      path: ["site", "port"],
+      message: `no container publishes ${site.port}; published are ${ports.join(", ") || "none"}`,
+    };
+}
+
+/**
+ * An app's wishes with their defaults.
+ *
+ * @throws pulumi.RunError with every fault and its path, all together.
+ */
+export function appSettings(name: string, wishes: object): AppSettings {
+  const named = appName.safeParse(name, { error: told });
+  const parsed = appSchema.safeParse(wishes, { error: told });
+  const faults = [
+    ...faultsOf(named.error).map(({ message }) => `name: ${message}`),
+    ...faultsOf(parsed.error).map(({ path, message }) => `${path.join(".")}: ${message}`),
+  ];
+  if (faults.length === 0 && parsed.data) return parsed.data;
+  throw new pulumi.RunError(`App ${name} is not accepted; nothing of it was done:\n  ${faults.join("\n  ")}`);
+}

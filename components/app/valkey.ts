@@ -1,0 +1,55 @@
+import type { Check, Manifest } from "../host/manifest.ts";
+import { rendered } from "../render/render.ts";
+import { configOf, valkeyOf } from "./names.ts";
+import type { AppSettings } from "./schema.ts";
+
+/** A Valkey that is the app's alone, on a socket that its account's group may use and on no port. */
+export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettings["valkey"]>): Manifest {
+  const { account, unit, socketDirectory, data } = valkeyOf(app);
+  const config = configOf(app);
+  const socket = `${socketDirectory}/valkey.sock`;
+  const owner = `${account}:${account}`;
+  return {
+    // The app is in the server's group, so that the data are for the server's user alone.
+    directories: [{ path: data, mode: "0700", owner }],
+    files: [
+      {
+        ...rendered(`${config}/valkey.conf`, owner, "0600", "etc/apps/app/valkey.conf", {
+          socket,
+          data,
+          maxmemory: maxmemory ?? "",
+        }),
+        restarts: [unit],
+      },
+      {
+        ...rendered(`/etc/systemd/system/${unit}`, "root:root", "0644", "etc/systemd/system/valkey-app.service", {
+          app,
+          account,
+          config: `${config}/valkey.conf`,
+          runtime: socketDirectory.replace("/run/", ""),
+          data,
+        }),
+        restarts: [unit],
+      },
+    ],
+    checks: [scratchServer(config, account)],
+    units: [{ name: unit, enabled: true }],
+    probes: [{ name: `${app} reaches its Valkey`, user: app, exec: ["valkey-cli", "-e", "-s", socket, "ping"] }],
+  };
+}
+
+/** Valkey has no test of its configuration: a scratch server has to start with it. */
+function scratchServer(config: string, user: string): Check {
+  const overrides = { unixsocket: "{scratch}/valkey.sock", dir: "{scratch}", save: "" };
+  return {
+    name: "a scratch Valkey starts with the new file",
+    tree: config,
+    user,
+    exec: [
+      "valkey-server",
+      "{tree}/valkey.conf",
+      ...Object.entries(overrides).flatMap(([name, value]) => [`--${name}`, value]),
+    ],
+    ready: ["valkey-cli", "-e", "-s", "{scratch}/valkey.sock", "ping"],
+  };
+}

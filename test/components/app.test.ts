@@ -1,0 +1,193 @@
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, describe, expect, test } from "vitest";
+import { App } from "../../components/app/app.ts";
+import type { AppArgs } from "../../components/app/args.ts";
+import { Host } from "../../components/host/host.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
+import { Postgres } from "../../components/postgres/postgres.ts";
+import { postgresSchema } from "../../components/postgres/schema.ts";
+import { HOST_KEY, type Run, record, Secret, type Settings } from "./program.ts";
+import { rejectionsOf } from "./rejections.ts";
+
+const IMAGE = "docker.io/library/web:1";
+const CLIENTS = { groupName: "postgres-clients", gid: 987 };
+const ANSWERS = {
+  "account-wiki": { uid: 975, gid: 974 },
+  "account-wiki-valkey": { uid: 973, gid: 972 },
+};
+
+/** A stack of its own with one app. */
+const deploy = (args: Partial<AppArgs>, settings: Partial<Settings> = {}): Promise<Run> =>
+  record({ config: {}, answers: ANSWERS, ...settings }, () => {
+    new App("wiki", { host: newHost(), containers: { web: { image: IMAGE, port: 8080 } }, ...args });
+  });
+
+const newHost = () => {
+  const connection = { address: "192.0.2.10", port: 22, user: "root", sudo: false, hostKey: HOST_KEY };
+  return new Host("host", { connection, platform: debian, gids: {} });
+};
+
+const FULL: Partial<AppArgs> = {
+  containers: { web: { image: IMAGE, port: 8080, secrets: { key: pulumi.secret("the key of the tests") } } },
+  postgres: { clients: CLIENTS },
+  valkey: {},
+  site: { domain: "wiki.example.org", port: 8080 },
+};
+
+const document = (run: Run, name: string) => String(run.named(name).inputs.stdin);
+const groups = (run: Run) =>
+  [...document(run, "release-app-wiki").matchAll(/--group-add=(\S+)/g)].map(([, gid]) => gid);
+const commands = (run: Run) =>
+  run.resources.filter(({ type }) => type === "command:remote:Command").map(({ name }) => name);
+
+describe("what an app declares", () => {
+  test("is, in its smallest form, an account, packages, and its release, behind its claim", async () => {
+    expect(commands(await deploy({}))).toEqual([
+      "account-wiki",
+      "host-agent",
+      "packages-app-wiki",
+      "release-app-wiki",
+      "release-app-wiki-claim",
+    ]);
+  });
+
+  test("is with everything a release for each part, all its own", async () => {
+    const run = await deploy(FULL);
+    expect(commands(run)).toEqual([
+      "account-wiki",
+      "account-wiki-valkey",
+      "host-agent",
+      "packages-app-wiki",
+      "release-app-wiki",
+      "release-app-wiki-claim",
+      "release-app-wiki-postgres",
+      "release-app-wiki-secrets",
+      "release-app-wiki-site",
+      "release-app-wiki-valkey",
+    ]);
+    for (const name of commands(run).filter((name) => name.startsWith("release-")))
+      expect(run.named(name).inputs.delete).toBe(
+        `gatehouse remove ${name.slice(8)} --owner gatehouse/test/${name.slice(8)}`,
+      );
+  });
+
+  test("keeps when it is deleted what has no delete: its accounts", async () => {
+    const run = await deploy(FULL);
+    for (const name of ["account-wiki", "account-wiki-valkey", "packages-app-wiki"])
+      expect(run.named(name).inputs.delete).toBeUndefined();
+  });
+});
+
+describe("the account belongs to exactly the groups asked for, and the containers carry their GIDs", () => {
+  test.each([
+    ["none", {}, [], []],
+    ["PostgreSQL's", { postgres: { clients: CLIENTS } }, ["postgres-clients"], ["987"]],
+    ["Valkey's", { valkey: {} }, ["wiki-valkey"], ["972"]],
+    ["both", FULL, ["postgres-clients", "wiki-valkey"], ["987", "972"]],
+  ])("%s", async (_, args, names, gids) => {
+    const run = await deploy(args);
+    expect(document(run, "account-wiki")).toContain(`groups = [${names.map((name) => `"${name}"`).join(", ")}]`);
+    expect(groups(run)).toEqual(gids);
+  });
+
+  test("as the host answers them: no number is in the source", async () => {
+    const run = await deploy(FULL, { answers: { ...ANSWERS, "account-wiki-valkey": { uid: 1, gid: 4321 } } });
+    expect(groups(run)).toEqual(["987", "4321"]);
+    expect(document(run, "release-app-wiki")).toContain("\nUser=975\nGroup=974\n");
+  });
+
+  test("as another stack tells them, whose group is not asked for again here", async () => {
+    const told = pulumi.output({ gid: 4000 });
+    const run = await deploy({ postgres: { clients: { groupName: "postgres-clients", gid: told.gid } } });
+    expect(groups(run)).toEqual(["4000"]);
+    expect(commands(run)).not.toContain("group-postgres-clients");
+  });
+
+  test.each([0, 65534, undefined])(
+    "but %s is no client group's, and stops the deployment before the app",
+    async (gid) => {
+      let run: Run | undefined;
+      const told = await rejectionsOf(async () => {
+        run = await deploy({ postgres: { clients: { groupName: "postgres-clients", gid: gid as number } } });
+      });
+      expect(told.join()).toContain(`wiki needs the GID of group postgres-clients, a whole number from 1 to 65533`);
+      expect(run && commands(run)).not.toContain("release-app-wiki");
+    },
+  );
+});
+
+describe("in the program that makes PostgreSQL", () => {
+  test("the handle is all that it takes, and its database is made once PostgreSQL is ready", async () => {
+    const run = await record({ config: {}, answers: ANSWERS }, () => {
+      const host = newHost();
+      const postgres = new Postgres("postgres", { host, ...postgresSchema.parse({}) });
+      for (const app of ["wiki", "blog"])
+        new App(app, { host, postgres, containers: { web: { image: IMAGE } } }, { dependsOn: postgres.ready });
+    });
+    expect(groups(run)).toEqual(["987"]);
+    expect(run.named("release-app-wiki-postgres").dependsOn).toContain("release-postgres");
+    expect(run.named("account-wiki").dependsOn).toContain("group-postgres-clients");
+    expect(run.named("release-app-wiki-claim").dependsOn).toContain("release-postgres");
+  });
+});
+
+test.each([
+  ["account-wiki", ["account-wiki-valkey", "release-app-wiki-claim"]],
+  ["account-wiki-valkey", ["release-app-wiki-claim"]],
+  ["packages-app-wiki", ["release-app-wiki-claim"]],
+  ["release-app-wiki-secrets", ["account-wiki"]],
+  ["release-app-wiki-postgres", ["account-wiki"]],
+  ["release-app-wiki-valkey", ["account-wiki", "packages-app-wiki"]],
+  ["release-app-wiki", ["release-app-wiki-postgres", "release-app-wiki-secrets", "release-app-wiki-valkey"]],
+  ["release-app-wiki-site", ["release-app-wiki"]],
+])("%s waits for %j", async (name, others) => {
+  expect((await deploy(FULL)).named(name).dependsOn).toEqual(expect.arrayContaining(others));
+});
+
+describe("in a first preview", () => {
+  let run: Run;
+  beforeAll(async () => {
+    run = await deploy(FULL, { preview: true });
+  });
+
+  test("what the host has not answered yet stands as a placeholder", () => {
+    const text = document(run, "release-app-wiki");
+    for (const line of [
+      "User=<uid of wiki>",
+      "Group=<gid of wiki>",
+      "PodmanArgs=--group-add=<gid of wiki-valkey>",
+      "Volume=/var/lib/gatehouse/secrets/app-wiki-secrets/<generation of app-wiki-secrets>/web:/run/secrets:ro",
+    ])
+      expect(text).toContain(`\n${line}\n`);
+  });
+
+  test("no manifest is unknown as a whole", () => {
+    for (const name of commands(run).filter((name) => name !== "release-app-wiki-secrets"))
+      expect([name, typeof run.named(name).inputs.stdin]).toEqual([name, "string"]);
+  });
+});
+
+test("a secret is in its own release alone, which is secret as a whole, and shows nowhere", async () => {
+  const run = await deploy(FULL);
+  const secrets = run.named("release-app-wiki-secrets");
+  expect(secrets.inputs.stdin).toBeInstanceOf(Secret);
+  expect((secrets.inputs.stdin as Secret).value).toContain("the key of the tests");
+  const others = run.resources.filter(({ name }) => name !== "release-app-wiki-secrets");
+  expect(JSON.stringify(others)).not.toContain("the key of the tests");
+  expect(document(run, "release-app-wiki")).toContain("/app-wiki-secrets/3/web:/run/secrets:ro");
+});
+
+test("what is wrong with its arguments is told before anything of it is declared", async () => {
+  let declared: string[] = [];
+  const told = await rejectionsOf(async () => {
+    const run = await record({ config: {} }, async () => {
+      const host = newHost();
+      expect(() => new App("root", { host, containers: {} })).toThrow(
+        /^App root is not accepted; nothing of it was done:\n {2}name: root is an account.*\n {2}containers: an app/,
+      );
+    });
+    declared = run.resources.map(({ type }) => type);
+  });
+  expect(told).toEqual([]);
+  expect(declared).not.toContain("gatehouse:index:App");
+});

@@ -1,0 +1,263 @@
+import { describe, expect, test } from "vitest";
+import { APPS, partsOfApp } from "./apps.ts";
+import { fileOf, section, values } from "./rendered.ts";
+
+const QUADLETS = "/etc/containers/systemd";
+const file = (app: string, path: string) => fileOf(Object.values(partsOfApp(app)), path);
+const quadlet = (app: string, name: string) => file(app, `${QUADLETS}/${name}`);
+
+/** Every container's file, and which app it is of. */
+const CONTAINERS: [app: string, file: string][] = [
+  ["whoami", "app-whoami.container"],
+  ["paperless", "app-paperless-web.container"],
+  ["paperless", "app-paperless-worker.container"],
+  ["grafana", "app-grafana.container"],
+  ["pages", "app-pages.container"],
+];
+/** What starts an app: a container alone, or the pod. */
+const ROOTS: [app: string, file: string][] = [
+  ["whoami", "app-whoami.container"],
+  ["paperless", "app-paperless.pod"],
+  ["grafana", "app-grafana.container"],
+  ["pages", "app-pages.container"],
+];
+
+describe.each(CONTAINERS)("of %s, %s", (app, name) => {
+  const unit = quadlet(app, name);
+
+  test("runs as the account's ids from the start", () => {
+    expect([values(unit, "User"), values(unit, "Group")]).toEqual([["975"], ["974"]]);
+  });
+
+  test("has no user namespace, in which the groups would be others", () => {
+    expect(unit).not.toMatch(/UserNS|[UG]IDMap|Remap|userns|uidmap|keep-groups/i);
+  });
+
+  test("may nothing that the kernel can deny, and opts out of no security", () => {
+    expect([values(unit, "DropCapability"), values(unit, "NoNewPrivileges")]).toEqual([["all"], ["true"]]);
+    expect(unit).not.toMatch(/AddCapability|SecurityLabel|seccomp=|apparmor=|privileged/i);
+  });
+
+  test("is wanted by multi-user.target and runs in /system.slice", () => {
+    expect(section(unit, "Install")).toEqual(["WantedBy=multi-user.target"]);
+    expect(section(unit, "Service")).toContain("Slice=system.slice");
+  });
+
+  test("does not need a database's unit to run on, and comes back by itself", () => {
+    expect(unit).not.toMatch(/^(Requires|Requisite|BindsTo|PartOf|Upholds)=/m);
+    expect(values(unit, "Restart")).toEqual(["always"]);
+  });
+});
+
+describe("sockets", () => {
+  test.each([
+    ["whoami", "app-whoami.container", []],
+    ["paperless", "app-paperless-web.container", ["--group-add=973"]],
+    ["paperless", "app-paperless-worker.container", ["--group-add=973"]],
+    ["grafana", "app-grafana.container", ["--group-add=987", "--group-add=973"]],
+    ["pages", "app-pages.container", []],
+  ])("of %s: %s carries exactly the groups asked for, %j", (app, name, groups) => {
+    expect(values(quadlet(app, name), "PodmanArgs")).toEqual(groups);
+  });
+
+  test.each([
+    ["whoami", "app-whoami.container", []],
+    ["paperless", "app-paperless-worker.container", ["/run/valkey-paperless:/run/valkey-paperless"]],
+    [
+      "grafana",
+      "app-grafana.container",
+      ["/run/postgresql:/run/postgresql", "/run/valkey-grafana:/run/valkey-grafana"],
+    ],
+  ])("of %s: %s mounts their directories and no others, %j", (app, name, mounts) => {
+    const found = values(quadlet(app, name), "Volume").filter((mount) => mount.startsWith("/run/"));
+    expect(found).toEqual(mounts);
+  });
+
+  test.each([
+    ["whoami", "app-whoami.container", "network-online.target"],
+    ["paperless", "app-paperless.pod", "network-online.target valkey-paperless.service"],
+    ["grafana", "app-grafana.container", "network-online.target postgresql@17-main.service valkey-grafana.service"],
+  ])("of %s: %s starts after the units that make them, %s", (app, name, units) => {
+    const unit = quadlet(app, name);
+    expect([values(unit, "Wants"), values(unit, "After")]).toEqual([[units], [units]]);
+  });
+});
+
+describe("ports", () => {
+  test.each([
+    ["whoami", "app-whoami.container", ["127.0.0.1:9100:8080"]],
+    ["paperless", "app-paperless.pod", ["127.0.0.1:8000:8000"]],
+    ["grafana", "app-grafana.container", ["127.0.0.1:9300:3000"]],
+    ["pages", "app-pages.container", ["127.0.0.1:8080:8080"]],
+  ])("of %s: %s publishes %j, on loopback alone", (app, name, ports) => {
+    expect(values(quadlet(app, name), "PublishPort")).toEqual(ports);
+  });
+
+  test("of a pod are the pod's: Podman refuses them on its containers", () => {
+    for (const name of ["web", "worker"])
+      expect(quadlet("paperless", `app-paperless-${name}.container`)).not.toContain("PublishPort");
+  });
+});
+
+describe("a pod", () => {
+  test("has both containers in it, which share its network and not /dev/shm", () => {
+    for (const name of ["web", "worker"])
+      expect(values(quadlet("paperless", `app-paperless-${name}.container`), "Pod")).toEqual(["app-paperless.pod"]);
+    expect(values(quadlet("paperless", "app-paperless.pod"), "PodmanArgs")).toContain("--share=net,uts");
+  });
+
+  test("stays when its last container restarts, and knows no groups, which are the containers'", () => {
+    const unit = quadlet("paperless", "app-paperless.pod");
+    expect(values(unit, "PodmanArgs")).toContain("--exit-policy=continue");
+    expect(unit).not.toMatch(/group-?add/i);
+  });
+});
+
+describe("what a container is given", () => {
+  test("its command word by word, of which neither systemd nor Quadlet reads anything", () => {
+    expect(values(quadlet("whoami", "app-whoami.container"), "Exec")).toEqual([
+      '"--name" "50%% of $$HOME" "say \\"yes\\""',
+    ]);
+    expect(values(quadlet("pages", "app-pages.container"), "Exec")).toEqual([]);
+  });
+
+  test("its variables in a file of its own, and none where there are none", () => {
+    expect(values(quadlet("whoami", "app-whoami.container"), "EnvironmentFile")).toEqual(["/etc/apps/whoami/web.env"]);
+    expect(file("whoami", "/etc/apps/whoami/web.env")).toBe("LEVEL=debug\nWORKERS=2\nVERBOSE=true\n");
+    expect(values(quadlet("pages", "app-pages.container"), "EnvironmentFile")).toEqual([]);
+  });
+
+  test("its own secrets and no other container's, read-only, in the generation that it was made for", () => {
+    const secrets = (name: string) =>
+      values(quadlet("paperless", `app-paperless-${name}.container`), "Volume").filter((mount) =>
+        mount.endsWith(":/run/secrets:ro"),
+      );
+    for (const name of ["web", "worker"])
+      expect(secrets(name)).toEqual([`/var/lib/gatehouse/secrets/app-paperless-secrets/2/${name}:/run/secrets:ro`]);
+    expect(partsOfApp("paperless").app?.refers).toEqual(["/var/lib/gatehouse/secrets/app-paperless-secrets/2"]);
+    const folder = "/var/lib/gatehouse/secrets/app-paperless-secrets/{generation}";
+    expect(partsOfApp("paperless").secrets?.files).toMatchObject(
+      ["web", "worker"].map((name) => ({ path: `${folder}/${name}/key`, mode: "0400", owner: "paperless:paperless" })),
+    );
+  });
+
+  test("its volumes, which containers of one app may share, for the account alone", () => {
+    expect(values(quadlet("paperless", "app-paperless-web.container"), "Volume")).toContain(
+      "/var/lib/apps/paperless/media:/srv/media",
+    );
+    expect(values(quadlet("paperless", "app-paperless-worker.container"), "Volume")).toContain(
+      "/var/lib/apps/paperless/media:/srv/media",
+    );
+    expect(partsOfApp("paperless").app?.directories).toEqual(
+      ["", "/media", "/queue"].map((folder) => ({
+        path: `/var/lib/apps/paperless${folder}`,
+        mode: "0750",
+        owner: "paperless:paperless",
+      })),
+    );
+  });
+});
+
+describe("healthy", () => {
+  test("by a command is told by Podman, which holds the unit back until then", () => {
+    const unit = quadlet("paperless", "app-paperless-web.container");
+    expect(values(unit, "HealthCmd")).toEqual([String.raw`["check","--say","it is \"well\""]`]);
+    expect(values(unit, "Notify")).toEqual(["healthy"]);
+  });
+
+  test("over HTTP is asked from the host, since an image need not have a client", () => {
+    expect(quadlet("whoami", "app-whoami.container")).not.toMatch(/Health|Notify/);
+    expect(partsOfApp("whoami").app?.probes).toEqual([
+      { name: "web of whoami is well", http: "http://127.0.0.1:9100/health" },
+    ]);
+  });
+
+  test("is otherwise to keep running", () => {
+    expect(partsOfApp("pages").app?.probes).toEqual([
+      { name: "web of pages keeps running", unit: "app-pages.service", seconds: 3 },
+    ]);
+  });
+});
+
+test.each(ROOTS)("any change of %s restarts what %s makes, and nothing of anybody else's", (app, name) => {
+  const unit = name.replace(".container", ".service").replace(".pod", "-pod.service");
+  const files = partsOfApp(app).app?.files ?? [];
+  expect(new Set(files.flatMap(({ restarts }) => restarts))).toEqual(new Set([unit]));
+  expect(files.flatMap(({ reloads = [] }) => reloads)).toEqual([]);
+});
+
+describe("its database", () => {
+  const manifest = partsOfApp("grafana").postgres;
+
+  test("is opened to its role alone, by peer, with a file of its own and a reload", () => {
+    expect(file("grafana", "/etc/postgresql/17/main/hba.d/app-grafana.conf")).toBe('local "metrics" "grafana" peer\n');
+    expect(manifest?.files?.map(({ reloads, restarts }) => [reloads, restarts])).toEqual([
+      [["postgresql@17-main.service"], undefined],
+    ]);
+  });
+
+  test("is made by a step that may be repeated and drops nothing", () => {
+    const [step] = manifest?.steps ?? [];
+    expect(step?.user).toBe("postgres");
+    expect(step?.stdin).toContain('REVOKE ALL ON DATABASE "metrics" FROM PUBLIC;');
+    expect(step?.stdin).not.toMatch(/DROP|DELETE|TRUNCATE/i);
+  });
+
+  test("is well once the app itself can log in", () => {
+    expect(manifest?.probes).toMatchObject([{ user: "grafana" }]);
+    expect(manifest?.probes?.[0]?.exec).toContain("--dbname=metrics");
+  });
+});
+
+describe("its Valkey", () => {
+  const unit = file("grafana", "/etc/systemd/system/valkey-grafana.service");
+  const conf = file("grafana", "/etc/apps/grafana/valkey.conf");
+
+  test("listens on its socket and on no port", () => {
+    expect(conf).toContain("port 0\nunixsocket /run/valkey-grafana/valkey.sock\nunixsocketperm 770\n");
+    expect(values(unit, "RestrictAddressFamilies")).toEqual(["AF_UNIX"]);
+  });
+
+  test("runs as an account of its own, in whose group the app is", () => {
+    expect([values(unit, "User"), values(unit, "Group")]).toEqual([["grafana-valkey"], ["grafana-valkey"]]);
+    expect(values(unit, "RuntimeDirectoryMode")).toEqual(["2770"]);
+    expect(partsOfApp("grafana").valkey?.probes).toMatchObject([{ user: "grafana" }]);
+  });
+
+  test("keeps its data where nobody else gets in, the app included", () => {
+    expect(conf).toContain("dir /var/lib/apps/grafana-valkey\n");
+    expect(partsOfApp("grafana").valkey?.directories).toEqual([
+      { path: "/var/lib/apps/grafana-valkey", mode: "0700", owner: "grafana-valkey:grafana-valkey" },
+    ]);
+    expect(values(unit, "ReadWritePaths")).toEqual(["/var/lib/apps/grafana-valkey"]);
+  });
+
+  test("lets the app do everything with data, and nothing with the server", () => {
+    expect(conf).toContain("user default on nopass ~* &* +@all -@admin\n");
+  });
+
+  test("has as much memory as was said, or no limit", () => {
+    expect(conf).toContain("maxmemory 64mb\n");
+    expect(file("paperless", "/etc/apps/paperless/valkey.conf")).not.toContain("maxmemory");
+  });
+
+  test("denies what the platform's own denies, and more", () => {
+    for (const line of ["ProtectSystem=strict", "ProcSubset=pid", "PrivateMounts=true", "SystemCallErrorNumber=EPERM"])
+      expect(section(unit, "Service")).toContain(line);
+  });
+});
+
+test("its site is a fragment beside the platform's, checked with all of them and taken in by a reload", () => {
+  const manifest = partsOfApp("grafana").site;
+  expect(manifest?.files?.map(({ path, reloads }) => [path, reloads])).toEqual([
+    ["/etc/caddy/sites/app-grafana.caddy", ["caddy.service"]],
+  ]);
+  expect(manifest?.checks).toMatchObject([{ tree: "/etc/caddy", user: "caddy" }]);
+});
+
+test("no secret is in any file but the secrets' own", () => {
+  for (const app of Object.keys(APPS)) {
+    const { secrets, ...open } = partsOfApp(app);
+    for (const { content } of secrets?.files ?? []) expect(JSON.stringify(open)).not.toContain(content);
+  }
+});

@@ -1,0 +1,95 @@
+// The apps of which every rendered file is kept.
+import type { AppArgs } from "../../components/app/args.ts";
+import { databaseManifest } from "../../components/app/database.ts";
+import { releaseOf, valkeyOf } from "../../components/app/names.ts";
+import { appSettings } from "../../components/app/schema.ts";
+import { valkeyManifest } from "../../components/app/valkey.ts";
+import { appManifest, claimManifest, secretsManifest } from "../../components/app/views.ts";
+import type { Manifest } from "../../components/host/manifest.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
+import { siteManifest } from "../../components/site/site.ts";
+
+type Wishes = Omit<AppArgs, "host" | "postgres"> & { database?: string };
+
+export const APPS: Record<string, Wishes> = {
+  whoami: {
+    containers: {
+      web: {
+        image: "docker.io/traefik/whoami:v1.11",
+        command: ["--name", "50% of $HOME", 'say "yes"'],
+        environment: { LEVEL: "debug", WORKERS: 2, VERBOSE: true },
+        port: 8080,
+        publish: 9100,
+        health: { http: "/health" },
+      },
+    },
+  },
+  paperless: {
+    containers: {
+      web: {
+        image: "docker.io/paperless/web:2.1",
+        port: 8000,
+        volumes: { "/srv/media": "media" },
+        secrets: { key: "web's key" },
+        health: ["check", "--say", 'it is "well"'],
+      },
+      worker: {
+        image: "docker.io/paperless/worker:2.1",
+        volumes: { "/srv/media": "media", "/srv/queue": "queue" },
+        environment: { QUEUE: "/srv/queue" },
+        secrets: { key: "the worker's key" },
+      },
+    },
+    valkey: {},
+    deadline: 300,
+  },
+  grafana: {
+    containers: {
+      web: {
+        image: `docker.io/grafana/grafana:12.3.0@sha256:${"6".repeat(64)}`,
+        environment: { GF_DATABASE_TYPE: "postgres", GF_SECURITY_ADMIN_PASSWORD__FILE: "/run/secrets/admin" },
+        secrets: { admin: "the admin's password" },
+        volumes: { "/var/lib/grafana": "data" },
+        port: 3000,
+        publish: 9300,
+      },
+    },
+    database: "metrics",
+    valkey: { maxmemory: "64mb" },
+    site: { domain: "grafana.example.org", port: 9300, directives: "encode gzip", tls: "internal" },
+  },
+  pages: {
+    containers: { web: { image: "localhost:5000/pages:1", port: 8080, volumes: { "/srv": "pages" } } },
+  },
+};
+
+/** What App makes of its arguments, by the same pure functions, with the answers that a host would give. */
+export function partsOfApp(app: string): Record<string, Manifest> {
+  const { containers, database, valkey, site, deadline } = appSettings(app, APPS[app] as Wishes);
+  const secrets = Object.fromEntries(
+    Object.entries(containers).map(([name, container]) => [name, container.secrets as Record<string, string>]),
+  );
+  const door = ({ unit, socketDirectory }: { unit: string; socketDirectory: string }, gid: number) => ({
+    unit,
+    directory: socketDirectory,
+    gid,
+  });
+  return {
+    claim: claimManifest(),
+    secrets: secretsManifest(app, secrets),
+    ...(database && { postgres: databaseManifest(debian.postgres, app, database) }),
+    ...(valkey && { valkey: valkeyManifest(app, valkey) }),
+    app: appManifest({
+      containers,
+      deadline,
+      app,
+      uid: 975,
+      gid: 974,
+      sockets: [...(database ? [door(debian.postgres, 987)] : []), ...(valkey ? [door(valkeyOf(app), 973)] : [])],
+      secrets: Object.values(secrets).some((files) => Object.keys(files).length > 0) ? 2 : undefined,
+    }),
+    ...(site && {
+      site: siteManifest(debian.caddy, site.tls, releaseOf(app), { ...site, backend: `127.0.0.1:${site.port}` }),
+    }),
+  };
+}
