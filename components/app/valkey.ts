@@ -16,7 +16,6 @@ export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettin
       {
         ...rendered(`${config}/valkey.conf`, owner, "0600", "etc/apps/app/valkey.conf", {
           socket,
-          data,
           maxmemory: maxmemory ?? "",
         }),
         restarts: [unit],

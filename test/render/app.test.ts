@@ -38,6 +38,11 @@ describe.each(CONTAINERS)("of %s, %s", (app, name) => {
     expect(unit).not.toMatch(/AddCapability|SecurityLabel|seccomp=|apparmor=|privileged/i);
   });
 
+  test("ends when it is asked to, whatever its image starts, and has not failed then", () => {
+    expect(values(unit, "RunInit")).toEqual(["true"]);
+    expect(section(unit, "Service")).toContain("SuccessExitStatus=143");
+  });
+
   test("is wanted by multi-user.target and runs in /system.slice", () => {
     expect(section(unit, "Install")).toEqual(["WantedBy=multi-user.target"]);
     expect(section(unit, "Service")).toContain("Slice=system.slice");
@@ -225,7 +230,7 @@ describe("its Valkey", () => {
   });
 
   test("keeps its data where nobody else gets in, the app included", () => {
-    expect(conf).toContain("dir /var/lib/apps/grafana-valkey\n");
+    expect(values(unit, "ExecStart").join()).toContain(" --dir /var/lib/apps/grafana-valkey ");
     expect(partsOfApp("grafana").valkey?.directories).toEqual([
       { path: "/var/lib/apps/grafana-valkey", mode: "0700", owner: "grafana-valkey:grafana-valkey" },
     ]);
