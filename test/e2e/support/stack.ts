@@ -35,6 +35,8 @@ export interface Place {
   program?: string;
   /** Sets the folder of state and configuration apart from those of the lab's other stacks. */
   suffix?: string;
+  /** Another stack to the host as well. @default the lab's name */
+  name?: string;
 }
 
 export class Stack {
@@ -44,8 +46,8 @@ export class Stack {
   readonly #lab: Lab;
   readonly #program: string;
   readonly #underWay = new Set<Operation>();
-  constructor(lab: Lab, settings: Settings = {}, { program = REPOSITORY, suffix = "" }: Place = {}) {
-    this.name = lab.name;
+  constructor(lab: Lab, settings: Settings = {}, { program = REPOSITORY, suffix = "", name = lab.name }: Place = {}) {
+    this.name = name;
     this.#lab = lab;
     this.#program = program;
     this.folder = join(tmpdir(), `gatehouse-${lab.name}${suffix}`);

@@ -15,12 +15,13 @@ export const UNITS = [
 export async function touched<T>(
   lab: Lab,
   doing: () => Promise<T>,
+  watched: readonly string[] = UNITS,
 ): Promise<{ result: T; units: Record<string, string> }> {
-  const before = await look(lab);
+  const before = await look(lab, watched);
   const result = await doing();
-  const after = await look(lab);
+  const after = await look(lab, watched);
   const units: Record<string, string> = {};
-  for (const unit of UNITS) {
+  for (const unit of watched) {
     if (before.invocation[unit] !== after.invocation[unit]) units[unit] = "restarted";
     else if (before.changed[unit] !== after.changed[unit]) units[unit] = "reloaded";
   }
@@ -28,14 +29,14 @@ export async function touched<T>(
 }
 
 /** Once no unit is on its way: a container is active only when it told that it is healthy, after it answers. */
-async function look(lab: Lab) {
+async function look(lab: Lab, watched: readonly string[]) {
   for (let left = 300; left > 0; left--) {
-    const states = Object.values(await lab.units("ActiveState", UNITS));
+    const states = Object.values(await lab.units("ActiveState", watched));
     if (!states.some((state) => /ing$/.test(state))) break;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return {
-    invocation: await lab.units("InvocationID", UNITS),
-    changed: await lab.units("StateChangeTimestampMonotonic", UNITS),
+    invocation: await lab.units("InvocationID", watched),
+    changed: await lab.units("StateChangeTimestampMonotonic", watched),
   };
 }

@@ -1,0 +1,26 @@
+// The apps of another team on the platform's host, as its configuration has them.
+import * as pulumi from "@pulumi/pulumi";
+import { App } from "../../../components/app/app.ts";
+import type { AppArgs } from "../../../components/app/args.ts";
+import type { Connection } from "../../../components/host/connection.ts";
+import { Host } from "../../../components/host/host.ts";
+import { inspect } from "../../../components/host/inspect.ts";
+import { debian } from "../../../components/host/platforms/debian.ts";
+
+/** `wantsPostgres` names the database; the group's GID comes from the platform's outputs. */
+type Wishes = Omit<AppArgs, "host" | "postgres"> & { wantsPostgres?: string };
+
+// The platform's own namespace, so that a test writes both configurations in the same way.
+const config = new pulumi.Config("gatehouse");
+const { address, hostKey } = config.requireObject<Pick<Connection, "address" | "hostKey">>("host");
+const privateKey = config.requireSecret("sshKey");
+const connection = { address, hostKey, privateKey, port: 22, user: "root", sudo: false };
+const expectations = { platform: debian, gids: {} };
+const host = new Host("host", { connection, ...expectations, facts: await inspect(connection, expectations, "on") });
+
+// As a StackReference would tell them.
+const { groups } = config.requireObject<{ groups: { postgres: { name: string; gid: number } } }>("platform");
+const clients = { groupName: groups.postgres.name, gid: pulumi.output(groups.postgres.gid) };
+
+for (const [name, { wantsPostgres, ...args }] of Object.entries(config.requireObject<Record<string, Wishes>>("apps")))
+  new App(name, { host, ...args, postgres: wantsPostgres ? { clients, database: wantsPostgres } : undefined });
