@@ -1,0 +1,28 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { expect, test } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const guide = readFileSync(`${ROOT}docs/service-integration-guide.md`, "utf8");
+
+/** The guide's examples, as if each were a file beside it. */
+const examples = new Map(
+  [...guide.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text], number) => [`${ROOT}docs/example-${number}.ts`, text]),
+);
+
+test("the guide's examples are what the compiler accepts", { timeout: 60_000 }, () => {
+  const { config } = ts.readConfigFile(`${ROOT}tsconfig.json`, ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
+  const host = ts.createCompilerHost(options);
+  const { readFile, fileExists } = host;
+  host.readFile = (path) => examples.get(path) ?? readFile(path);
+  host.fileExists = (path) => examples.has(path) || fileExists(path);
+  const found = ts.getPreEmitDiagnostics(ts.createProgram([...examples.keys()], options, host));
+  expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"))).toEqual([]);
+});
+
+test("there are examples, and each fits on a screen", () => {
+  expect(examples.size).toBe(3);
+  for (const text of examples.values()) expect(text?.split("\n").length).toBeLessThanOrEqual(40);
+});
