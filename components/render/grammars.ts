@@ -46,7 +46,10 @@ export function unitWord(value: unknown): string {
 }
 
 /** One word of a command in Quadlet's own sections, such as `Exec=`: it ends up in `ExecStart=` as well. */
-export const quadletWord = (value: unknown): string => unitWord(value).replaceAll("$", () => "$$");
+export function quadletWord(value: unknown): string {
+  if (value === "") throw new Unsayable("a unit file", value, "Podman reads a command up to its first empty word");
+  return unitWord(value).replaceAll("$", () => "$$");
+}
 
 /** A value in an env file as Podman reads it: the rest of the line, blanks and quotes included. */
 export function envFile(value: unknown): string {

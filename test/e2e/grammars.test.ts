@@ -134,7 +134,7 @@ const REFUSED: Record<Grammar, readonly string[]> = {
   unit: [...BLANK_ENDS, ...BACKSLASH_ENDS],
   quadlet: [...BLANK_ENDS, ...BACKSLASH_ENDS, ...DOUBLE_QUOTE_ENDS],
   unitWord: [],
-  quadletWord: [],
+  quadletWord: ["nothing"],
   envFile: [],
   postgresSetting: [],
   hbaName: ["a pattern"],

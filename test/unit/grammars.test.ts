@@ -151,6 +151,7 @@ const REFUSED: readonly (readonly [Grammar, string, string])[] = [
   ["quadlet", " before", "blanks at its ends would be lost"],
   ["quadlet", '"50%', "Podman may take double quotes off its ends; single quotes stay"],
   ["quadlet", 'say "yes"', "Podman may take double quotes off its ends; single quotes stay"],
+  ["quadletWord", "", "Podman reads a command up to its first empty word"],
   ["envFile", "x".repeat(60_001), "Podman reads lines below 64 KiB"],
   ["hbaName", "/.*", "a slash at its start makes it a pattern, even in quotes"],
   ["sqlName", "", "a name has 1 to 63 bytes, and this one 0"],
