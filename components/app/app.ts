@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Account } from "../host/account.ts";
-import { type GroupFact, usableGid } from "../host/group.ts";
+import { type GroupHandle, usableGid } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { legible } from "../host/legible.ts";
 import type { Manifest } from "../host/manifest.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
-import { siteManifest } from "../site/site.ts";
+import { siteManifest, type Tls } from "../site/site.ts";
 import type { AppArgs } from "./args.ts";
 import { databaseManifest } from "./database.ts";
 import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
@@ -16,7 +16,9 @@ import { appManifest, claimManifest, secretsManifest } from "./views.ts";
 
 /** A socket that a group may use, and the unit that makes it. */
 interface Door {
-  group: GroupFact;
+  group: GroupHandle;
+  /** What the group is called in a preview that does not know it yet. */
+  called: string;
   unit: string;
   directory: string;
 }
@@ -90,12 +92,7 @@ export class App extends pulumi.ComponentResource {
     this.ready = [
       new Release(releaseOf(name), { host, manifest }, { parent: this, dependsOn: [...ground, ...stores] }),
     ];
-    if (site)
-      this.release(
-        "site",
-        siteManifest(host.platform.caddy, site.tls, releaseOf(name), { ...site, backend: `127.0.0.1:${site.port}` }),
-        this.ready,
-      );
+    if (site) this.release("site", this.site(site), this.ready);
     this.registerOutputs({ url: this.url });
   }
 
@@ -120,12 +117,21 @@ export class App extends pulumi.ComponentResource {
 
   private postgresDoor({ clients }: NonNullable<AppArgs["postgres"]>): Door {
     const { unit, socketDirectory } = this.#host.platform.postgres;
-    return { group: clients, unit, directory: socketDirectory };
+    return { group: clients, called: "postgres-clients", unit, directory: socketDirectory };
   }
 
   private valkeyDoor({ accountName, gid }: Account): Door {
     const { unit, socketDirectory } = valkeyOf(this.#name);
-    return { group: { groupName: accountName, gid }, unit, directory: socketDirectory };
+    const group = { groupName: accountName, gid };
+    return { group, called: accountName, unit, directory: socketDirectory };
+  }
+
+  /** A fragment for Caddy, called like the app's release. */
+  private site({ tls, ...site }: NonNullable<AppSettings["site"]>): pulumi.Output<Manifest> {
+    const names = this.#host.platform.caddy;
+    return legible<Tls>(tls, "tls of the platform").apply((tls) =>
+      siteManifest(names, tls, releaseOf(this.#name), { ...site, backend: `127.0.0.1:${site.port}` }),
+    );
   }
 
   /** A release of their own, which is secret as a whole; undefined where no container has any. */
@@ -144,8 +150,8 @@ export class App extends pulumi.ComponentResource {
     secrets: Release | undefined,
   ): pulumi.Output<Manifest> {
     const app = this.#name;
-    const sockets = doors.map(({ group, unit, directory }) =>
-      legible(usableGid(group, app), `gid of ${group.groupName}`).apply((gid) => ({ unit, directory, gid })),
+    const sockets = doors.map(({ group, called, unit, directory }) =>
+      legible(usableGid(group, app), `gid of ${called}`).apply((gid) => ({ unit, directory, gid })),
     );
     return pulumi
       .all([

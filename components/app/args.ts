@@ -1,12 +1,12 @@
 import type { Input, Resource } from "@pulumi/pulumi";
-import type { GroupFact } from "../host/group.ts";
+import type { GroupHandle } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import type { Tls } from "../site/site.ts";
 
 /** PostgreSQL as an app sees it: the handle of the same program, or the facts that another stack tells. */
 export interface PostgresFacts {
   /** The group whose members reach the socket. */
-  readonly clients: GroupFact;
+  readonly clients: GroupHandle;
   /** To wait for, in the program that makes PostgreSQL. @default nothing */
   readonly ready?: readonly Resource[];
 }
@@ -60,8 +60,8 @@ export interface AppArgs {
     port: number;
     /** More lines of Caddyfile. @default none */
     directives?: string;
-    /** @default "acme" */
-    tls?: Tls;
+    /** As the platform's own sites have it: `platform.caddy.tls` of another stack. @default "acme" */
+    tls?: Input<Tls>;
   };
   /** Seconds that a start may take until all of it is healthy. @default 120 */
   deadline?: number;

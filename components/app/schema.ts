@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { faultsOf, told } from "../config/faults.ts";
 import { deadline, domain, port, releaseName, setting } from "../config/scalars.ts";
+import type { Tls } from "../site/site.ts";
 import { PARTS } from "./names.ts";
 
 /** Accounts that Debian and the platform have: an app of such a name would run as somebody else. */
@@ -82,7 +83,9 @@ export const appSchema = z
         domain,
         port,
         directives: z.string().default(""),
-        tls: z.enum(["acme", "internal"]).default("acme"),
+        tls: z
+          .union([z.enum(["acme", "internal"]), z.custom<pulumi.Output<Tls>>(pulumi.Output.isInstance)])
+          .default("acme"),
       })
       .optional(),
     deadline: deadline.default(120),

@@ -1,5 +1,7 @@
 // What a program in another repository imports as "gatehouse": the platform's contract, and what puts something of one's
 // own on the same host. Services are not in it; they are one stack's.
+export { App } from "../app/app.ts";
+export type { AppArgs, ContainerArgs, PostgresFacts } from "../app/args.ts";
 export { Account, type AccountArgs } from "../host/account.ts";
 export type { Expectations } from "../host/agent.ts";
 export type { Connection } from "../host/connection.ts";

@@ -97,9 +97,10 @@ describe("the account belongs to exactly the groups asked for, and the container
   });
 
   test("as another stack tells them, whose group is not asked for again here", async () => {
-    const told = pulumi.output({ gid: 4000 });
-    const run = await deploy({ postgres: { clients: { groupName: "postgres-clients", gid: told.gid } } });
+    const told = pulumi.output({ groupName: "postgres-clients", gid: 4000 });
+    const run = await deploy({ postgres: { clients: { groupName: told.groupName, gid: told.gid } } });
     expect(groups(run)).toEqual(["4000"]);
+    expect(document(run, "account-wiki")).toContain('groups = ["postgres-clients"]');
     expect(commands(run)).not.toContain("group-postgres-clients");
   });
 
@@ -165,6 +166,11 @@ describe("in a first preview", () => {
     for (const name of commands(run).filter((name) => name !== "release-app-wiki-secrets"))
       expect([name, typeof run.named(name).inputs.stdin]).toEqual([name, "string"]);
   });
+});
+
+test("its site is signed as another stack tells", async () => {
+  const site = { domain: "wiki.example.org", port: 8080, tls: pulumi.output<"internal">("internal") };
+  expect(document(await deploy({ site }), "release-app-wiki-site")).toContain("\ttls internal\n");
 });
 
 test("a secret is in its own release alone, which is secret as a whole, and shows nowhere", async () => {

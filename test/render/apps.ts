@@ -7,7 +7,7 @@ import { valkeyManifest } from "../../components/app/valkey.ts";
 import { appManifest, claimManifest, secretsManifest } from "../../components/app/views.ts";
 import type { Manifest } from "../../components/host/manifest.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
-import { siteManifest } from "../../components/site/site.ts";
+import { siteManifest, type Tls } from "../../components/site/site.ts";
 
 type Wishes = Omit<AppArgs, "host" | "postgres"> & { database?: string };
 
@@ -89,7 +89,7 @@ export function partsOfApp(app: string): Record<string, Manifest> {
       secrets: Object.values(secrets).some((files) => Object.keys(files).length > 0) ? 2 : undefined,
     }),
     ...(site && {
-      site: siteManifest(debian.caddy, site.tls, releaseOf(app), { ...site, backend: `127.0.0.1:${site.port}` }),
+      site: siteManifest(debian.caddy, site.tls as Tls, releaseOf(app), { ...site, backend: `127.0.0.1:${site.port}` }),
     }),
   };
 }
