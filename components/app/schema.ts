@@ -19,8 +19,8 @@ export const appName = releaseName
     error: ({ input }) => `${input} ends like a part of another app (${PARTS.join(", ")}); choose another name`,
   });
 
-const containerName = releaseName.refine((name) => name !== "pod", {
-  error: () => "pod is what Podman calls the pod's own unit; choose another name",
+const containerName = releaseName.refine((name) => name !== "pod" && name !== "network", {
+  error: ({ input }) => `${input} is what Podman calls a unit of the app's own; choose another name`,
 });
 
 const REGISTRY = /^([a-z0-9-]+(\.[a-z0-9-]+)+|localhost|[a-z0-9-]+(?=:))(:\d+)?\//;
@@ -55,7 +55,9 @@ const container = z.strictObject({
   environment: z.record(variable, setting).default({}),
   secrets: z.record(secretName, z.custom<pulumi.Input<string>>()).default({}),
   volumes: z.record(containerPath, releaseName).default({}),
-  port: port.optional(),
+  port: port
+    .min(1024, { error: ({ input }) => `${input} needs a right that no app has: let it listen from 1024 on` })
+    .optional(),
   publish: port.optional(),
   health: z
     .union([z.array(word).min(1), z.strictObject({ http: path })], {

@@ -1,6 +1,14 @@
 import type { File, Manifest, Probe } from "../host/manifest.ts";
 import { secretsFolder } from "../host/secrets.ts";
-import { containerFile, containerUnit, podFile, podUnit, QUADLETS } from "../quadlet/quadlet.ts";
+import {
+  containerFile,
+  containerUnit,
+  networkFile,
+  networkUnit,
+  podFile,
+  podUnit,
+  QUADLETS,
+} from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
 import { configOf, HOMES, homeOf, quadletOf, releaseOf } from "./names.ts";
 import { type AppSettings, type ContainerSettings, published } from "./schema.ts";
@@ -48,19 +56,21 @@ export function secretsManifest(app: string, secrets: Record<string, Record<stri
   };
 }
 
-/** The app's containers as they should be on the host: one alone, or several in a pod. */
+/** The app's containers as they should be on the host: one alone, or several in a pod, on a network of their own. */
 export function appManifest(view: AppView): Manifest {
   const { app, containers, deadline, secrets } = view;
   const entries = Object.entries(containers);
-  const pod = entries.length > 1 ? quadletOf(app) : undefined;
-  const restarts = [pod ? podUnit(pod) : containerUnit(quadletOf(app))];
-  const quadletName = (container: string) => (pod ? quadletOf(app, container) : quadletOf(app));
+  const own = quadletOf(app);
+  const pod = entries.length > 1;
+  const quadletName = (container: string) => (pod ? quadletOf(app, container) : own);
+  const restarts = [pod ? podUnit(own) : containerUnit(own)];
+  const quadlet = (file: string, template: string, values: object, units = restarts): File => ({
+    ...rendered(`${QUADLETS}/${file}`, "root:root", "0644", `etc/containers/systemd/${template}`, values),
+    restarts: units,
+  });
   const volumes = [...new Set(entries.flatMap(([, { volumes }]) => Object.values(volumes)))];
   const folder = secrets === undefined ? undefined : secretsFolder(releaseOf(app, "secrets"), secrets);
-  const quadlet = (file: string, template: string, values: object): File => ({
-    ...rendered(`${QUADLETS}/${file}`, "root:root", "0644", `etc/containers/systemd/${template}`, values),
-    restarts,
-  });
+  const front = frontOf(view);
   return {
     deadline,
     directories: [homeOf(app), ...volumes.map((volume) => `${homeOf(app)}/${volume}`)].map((path) => ({
@@ -78,21 +88,21 @@ export function appManifest(view: AppView): Manifest {
           }),
           restarts,
         })),
-      ...(pod ? [quadlet(podFile(pod), "app.pod", { app, pod, ...startOf(view), ports: portsOf(view) })] : []),
+      quadlet(networkFile(own), "app.network", { app, network: own }, [networkUnit(own), ...restarts]),
+      ...(pod ? [quadlet(podFile(own), "app.pod", { app, pod: own, ...front })] : []),
       ...entries.map(([name, container]) =>
         quadlet(containerFile(quadletName(name)), "app.container", {
-          app,
           name: quadletName(name),
-          ...(pod
-            ? { pod: podFile(pod), services: [], ports: [] }
-            : { pod: "", ...startOf(view), ports: portsOf(view) }),
+          pod: pod ? podFile(own) : "",
+          ...front,
           ...containerView(view, name, container, folder),
         }),
       ),
     ],
     refers: folder ? [folder] : [],
     units: [
-      ...(pod ? [{ name: podUnit(pod) }] : []),
+      { name: networkUnit(own) },
+      ...(pod ? [{ name: podUnit(own) }] : []),
       ...entries.map(([name]) => ({ name: containerUnit(quadletName(name)) })),
     ],
     probes: entries.map(([name, container]) => probeOf(app, name, containerUnit(quadletName(name)), container)),
@@ -101,13 +111,15 @@ export function appManifest(view: AppView): Manifest {
 
 const environmentFile = (app: string, container: string) => `${configOf(app)}/${container}.env`;
 
-const startOf = ({ sockets }: AppView) => ({ services: sockets.map(({ unit }) => unit) });
-
-/** Every port that leaves the app's network, which it does on the host's loopback alone. */
-const portsOf = ({ containers }: AppView) =>
-  Object.values(containers).flatMap((container) =>
+/** What an app has to do with the host: it stands in the pod's file, or in that of a container alone. */
+const frontOf = ({ app, sockets, containers }: AppView) => ({
+  services: sockets.map(({ unit }) => unit),
+  network: networkFile(quadletOf(app)),
+  // On the host's loopback alone.
+  ports: Object.values(containers).flatMap((container) =>
     container.port === undefined ? [] : [{ host: published(container), container: container.port }],
-  );
+  ),
+});
 
 /** What stands in a container's file whether it is alone or in a pod. */
 function containerView(

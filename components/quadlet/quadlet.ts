@@ -6,7 +6,9 @@ export const QUADLETS = "/etc/containers/systemd";
 /** `authentik.pod`, by which containers refer to it. */
 export const podFile = (name: string) => `${name}.pod`;
 export const containerFile = (name: string) => `${name}.container`;
+export const networkFile = (name: string) => `${name}.network`;
 
-/** Podman calls the pod's unit after the pod, with a suffix; a container's after the file alone. */
+/** Podman calls the units of pods and networks after these, with a suffix; a container's after the file alone. */
 export const podUnit = (name: string) => `${name}-pod.service`;
+export const networkUnit = (name: string) => `${name}-network.service`;
 export const containerUnit = (name: string) => `${name}.service`;

@@ -11,6 +11,7 @@ const PROGRAM = fileURLToPath(new URL("apps", import.meta.url));
 const PYTHON = "localhost/python:1";
 const PG = "/run/postgresql";
 const APP_UNITS = [
+  "app-wiki-network.service",
   "app-wiki.service",
   "valkey-wiki.service",
   "app-board-pod.service",
@@ -215,6 +216,34 @@ test("Caddy serves the sites, and what has none is reached from the host alone",
   expect(await lab.sh("ss -Hltn")).not.toMatch(/(0\.0\.0\.0|\*|\[::\]):9[123]00/);
 });
 
+describe("over the network", () => {
+  const address = (container: string) =>
+    lab.sh(`podman inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' ${container}`);
+  const reach = (container: string, url: string) =>
+    python(container, `from urllib.request import urlopen as ask; print(ask('${url}', timeout=2).status)`);
+
+  test.each([
+    ["wiki", "app-pages", 8080],
+    ["pages", "app-wiki", 8080],
+    ["wiki", "authentik-infra", 9000],
+  ])("%s does not reach %s, which the host does", async (from, to, port) => {
+    const url = `http://${await address(to)}:${port}/`;
+    expect(await lab.sh(`curl -s -o /dev/null -w '%{http_code}' ${url}`)).toBe("200");
+    expect(await reach(from, url)).toContain("timed out");
+  });
+
+  test("nor does authentik reach an app", async () => {
+    const url = `http://${await address("app-wiki")}:8080/`;
+    const asked = `podman exec authentik-server python3 -c "from urllib.request import urlopen as ask; ask('${url}', timeout=2)" 2>&1`;
+    expect((await lab.try(asked)).text).toContain("timed out");
+  });
+
+  test("what the host publishes for others on its loopback is out of reach; containers of one pod have theirs", async () => {
+    expect(await reach("wiki", "http://127.0.0.1:9300/")).toContain("Connection refused");
+    expect(await reach("board-worker", "http://127.0.0.1:8080/")).toBe("200");
+  });
+});
+
 test("an app that does not come up goes back, and leaves everybody else alone", async () => {
   apps.settings.apps.wiki.containers.web.command = ["-c", "raise SystemExit('broken on purpose')"];
   apps.settings.apps.wiki.deadline = 15;
@@ -257,7 +286,7 @@ test("an app that leaves takes away what runs and its files, and leaves its data
   expect(
     (
       await lab.try(
-        "systemctl list-units --all --plain '*board*' | grep service; podman ps -a | grep board; find /etc -name '*board*'",
+        "systemctl list-units --all --plain '*board*' | grep service; podman ps -a | grep board; podman network ls | grep board; find /etc -name '*board*'",
       )
     ).text,
   ).toBe("");

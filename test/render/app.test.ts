@@ -104,6 +104,20 @@ describe("ports", () => {
   });
 });
 
+describe.each(ROOTS)("the network of %s, on which %s is", (app, name) => {
+  test("is its own, and shut to all others", () => {
+    expect(values(quadlet(app, name), "Network")).toEqual([`app-${app}.network`]);
+    expect(values(quadlet(app, `app-${app}.network`), "Options")).toEqual(["isolate=strict"]);
+  });
+
+  test("goes with it", () => {
+    expect(values(quadlet(app, `app-${app}.network`), "ExecStopPost")).toEqual([
+      `-/usr/bin/podman network rm app-${app}`,
+    ]);
+    expect(partsOfApp(app).app?.units).toContainEqual({ name: `app-${app}-network.service` });
+  });
+});
+
 describe("a pod", () => {
   test("has both containers in it, which share its network and not /dev/shm", () => {
     for (const name of ["web", "worker"])
@@ -187,7 +201,8 @@ describe("healthy", () => {
 test.each(ROOTS)("any change of %s restarts what %s makes, and nothing of anybody else's", (app, name) => {
   const unit = name.replace(".container", ".service").replace(".pod", "-pod.service");
   const files = partsOfApp(app).app?.files ?? [];
-  expect(new Set(files.flatMap(({ restarts }) => restarts))).toEqual(new Set([unit]));
+  for (const { path, restarts } of files)
+    expect([path, restarts]).toEqual([path, path.endsWith(".network") ? [`app-${app}-network.service`, unit] : [unit]]);
   expect(files.flatMap(({ reloads = [] }) => reloads)).toEqual([]);
 });
 

@@ -94,6 +94,7 @@ test.each([
   [{ privileged: true }, "privileged: there is no such key"],
   [{ publish: 99999 }, "publish: expected a port from 1 to 65535, got 99999"],
   [{ port: undefined, health: { http: "/" } }, "health: is asked over HTTP and needs the container's port"],
+  [{ port: 80 }, "port: 80 needs a right that no app has: let it listen from 1024 on"],
   [{ port: undefined, publish: 80 }, "publish: says nothing without the port inside the container"],
 ])("of a container, %j is refused", (more, told) => {
   expect(container(more)).toEqual([`containers.web.${told}`]);
@@ -101,7 +102,10 @@ test.each([
 
 test.each([
   [{ containers: {} }, "containers: an app has at least one container"],
-  [{ containers: { pod: web } }, "containers.pod: pod is what Podman calls the pod's own unit; choose another name"],
+  [
+    { containers: { pod: web } },
+    "containers.pod: pod is what Podman calls a unit of the app's own; choose another name",
+  ],
   [{ containers: { web, api: { ...web, publish: 8081 } } }, "containers.api.port: web listens at 8080 already"],
   [
     { containers: { web, api: { ...web, port: 8081, publish: 8080 } } },
