@@ -52,17 +52,10 @@ export class App extends pulumi.ComponentResource {
 
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, postgres, ...wishes } = args;
-    const {
-      containers,
-      database = name,
-      valkey,
-      site,
-      deadline,
-    } = appSettings(name, {
-      ...wishes,
-      database: postgres?.database,
-    });
+    const settings = appSettings(name, { ...wishes, database: postgres?.database });
+    const { containers, database = name, valkey, site } = settings;
     super("gatehouse:index:App", name, {}, opts);
+    const below = { parent: this };
     this.#name = name;
     this.#host = host;
 
@@ -75,24 +68,17 @@ export class App extends pulumi.ComponentResource {
     this.account = new Account(
       name,
       { host, home: homeOf(name), groups: doors.map(({ group }) => group) },
-      { parent: this, dependsOn: server ? [claim, server] : [claim] },
+      { ...below, dependsOn: server ? [claim, server] : [claim] },
     );
     const ground = [packages, this.account];
-    const stores: Release[] = [];
-    if (postgres)
-      stores.push(
-        this.release("postgres", databaseManifest(host.platform.postgres, name, database), [
-          ...ground,
-          ...(postgres.ready ?? []),
-        ]),
-      );
-    if (valkey) stores.push(this.release("valkey", valkeyManifest(name, valkey), ground));
-    const secrets = this.secrets(containers);
-    const manifest = this.manifest({ containers, deadline }, doors, secrets);
-    this.ready = [
-      new Release(releaseOf(name), { host, manifest }, { parent: this, dependsOn: [...ground, ...stores] }),
+    const stores = [
+      ...(postgres ? [this.database(database, [...ground, ...(postgres.ready ?? [])])] : []),
+      ...(valkey ? [this.release("valkey", valkeyManifest(name, valkey), ground)] : []),
     ];
-    if (site) this.release("site", this.site(site), this.ready);
+    const manifest = this.manifest(settings, doors, this.secrets(containers));
+    const app = new Release(releaseOf(name), { host, manifest }, { ...below, dependsOn: [...ground, ...stores] });
+    this.ready = [app];
+    if (site) this.release("site", this.site(site), app);
     this.registerOutputs({ url: this.url });
   }
 
@@ -113,6 +99,10 @@ export class App extends pulumi.ComponentResource {
   private server(claim: Release): Account {
     const { account, data } = valkeyOf(this.#name);
     return new Account(account, { host: this.#host, home: data }, { parent: this, dependsOn: claim });
+  }
+
+  private database(database: string, dependsOn: DependsOn): Release {
+    return this.release("postgres", databaseManifest(this.#host.platform.postgres, this.#name, database), dependsOn);
   }
 
   private postgresDoor({ clients }: NonNullable<AppArgs["postgres"]>): Door {
@@ -145,7 +135,7 @@ export class App extends pulumi.ComponentResource {
   }
 
   private manifest(
-    settings: Pick<AppSettings, "containers" | "deadline">,
+    { containers, deadline }: AppSettings,
     doors: readonly Door[],
     secrets: Release | undefined,
   ): pulumi.Output<Manifest> {
@@ -160,6 +150,6 @@ export class App extends pulumi.ComponentResource {
         pulumi.all(sockets),
         secrets && legible(secrets.generation, `generation of ${releaseOf(app, "secrets")}`),
       ])
-      .apply(([uid, gid, sockets, secrets]) => appManifest({ ...settings, app, uid, gid, sockets, secrets }));
+      .apply(([uid, gid, sockets, secrets]) => appManifest({ app, containers, deadline, uid, gid, sockets, secrets }));
   }
 }

@@ -5,7 +5,7 @@ import { render, rendered } from "../render/render.ts";
 
 /**
  * A role of the app's name and a database that it owns, beside the platform's own: a fragment in the cluster's hba.d, and
- * a step that makes what is missing. Nothing here takes either away again.
+ * a step that makes what is missing. It takes over neither a database of somebody else's nor a role that may more.
  */
 export function databaseManifest(names: Platform["postgres"], app: string, database: string): Manifest {
   const { user, unit, config } = names;
@@ -27,7 +27,7 @@ export function databaseManifest(names: Platform["postgres"], app: string, datab
         name: "role and database",
         user,
         exec: psql(names, "--file", "-"),
-        stdin: render("sql/roles.sql", { roles: [app], databases: [{ name: database, owner: app, clients: [] }] }),
+        stdin: render("sql/app.sql", { role: app, database }),
       },
     ],
     probes: [

@@ -25,7 +25,7 @@ const ANSWERS = ["python3", "-c", "from urllib.request import urlopen as ask; as
 let lab: Lab;
 let stack: Stack;
 let apps: Stack;
-let first: Outcome;
+let first: { result: Outcome; units: Record<string, string> };
 
 beforeAll(async () => {
   lab = await Lab.create("apps", "2026.8.3");
@@ -38,7 +38,7 @@ beforeAll(async () => {
   );
   const { platform } = await stack.outputs();
   apps = await Stack.create(lab, { platform, apps: wishes() }, { program: PROGRAM, suffix: "-apps" });
-  first = await apps.up();
+  first = await touched(lab, () => apps.up());
 });
 afterAll(async () => {
   await lab.destroy();
@@ -96,8 +96,9 @@ const as = (account: string, command: string) =>
   lab.try(`setpriv --reuid ${account} --regid ${account} --init-groups ${command} 2>&1`);
 const verify = async () => (await lab.try("gatehouse verify")).text;
 
-test("three apps of another stack deploy beside the platform, and touch nothing of it", async () => {
-  expect(first.status, first.text).toBe(0);
+test("three apps of another stack deploy beside the platform, which reloads two files more and goes on", async () => {
+  expect(first.result.status, first.result.text).toBe(0);
+  expect(first.units).toEqual({ "postgresql@17-main.service": "reloaded", "caddy.service": "reloaded" });
   for (const unit of APP_UNITS) expect([unit, await lab.sh(`systemctl is-active ${unit}`)]).toEqual([unit, "active"]);
   expect(await verify()).toMatch(/^clean: \d+ items/);
 });
@@ -244,6 +245,24 @@ describe("over the network", () => {
   });
 });
 
+test("another secret restarts its app alone, which then has that one", async () => {
+  apps.settings.apps.wiki.containers.web.secrets.key = "another key";
+  const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
+  expect(result.status, result.text).toBe(0);
+  expect(result.text).not.toContain("another key");
+  expect(units).toEqual({ "app-wiki.service": "restarted" });
+  expect(await python("wiki", "print(open('/run/secrets/key').read())")).toBe("another key");
+  expect(await lab.sh("ls /var/lib/gatehouse/secrets/app-wiki-secrets"), "the old one is gone").toBe("2");
+});
+
+test("after a reboot all of it is there again", async () => {
+  await lab.reboot();
+  for (const unit of APP_UNITS) expect([unit, await lab.sh(`systemctl is-active ${unit}`)]).toEqual([unit, "active"]);
+  expect((await ask(lab.address, "board.lab.internal")).body).toBe("board/files\n");
+  expect(await python("wiki", select("wiki", "wiki"))).toBe("wiki");
+  expect(await verify()).toMatch(/^clean: \d+ items/);
+});
+
 test("an app that does not come up goes back, and leaves everybody else alone", async () => {
   apps.settings.apps.wiki.containers.web.command = ["-c", "raise SystemExit('broken on purpose')"];
   apps.settings.apps.wiki.deadline = 15;
@@ -262,6 +281,23 @@ test("a site that Caddy refuses is not served, and Caddy goes on as it was", asy
   expect(result.status).not.toBe(0);
   expect(result.text).toContain("unrecognized directive: no_such_directive");
   expect(units).toEqual({});
+  apps.settings.apps = wishes();
+  expect((await apps.up()).status).toBe(0);
+});
+
+test("a database of somebody else's is not taken over, and stays shut", async () => {
+  const owner = (database: string) =>
+    lab.sh(
+      `su postgres -c "psql -XAtc \\"select pg_get_userbyid(datdba) from pg_database where datname = '${database}'\\""`,
+    );
+  apps.settings.apps = { ...wishes(), thief: { ...wishes().pages, wantsPostgres: "authentik" } };
+  apps.settings.apps.thief.containers.web.publish = 9400;
+  const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
+  expect(result.status).not.toBe(0);
+  expect(result.text).toContain("database authentik belongs to authentik, not to thief: give the app another one");
+  expect(units).toEqual({ "postgresql@17-main.service": "reloaded" });
+  expect(await owner("authentik")).toBe("authentik");
+  expect(await lab.sh("ls /etc/postgresql/17/main/hba.d")).toBe("app-board.conf\napp-wiki.conf");
   apps.settings.apps = wishes();
   expect((await apps.up()).status).toBe(0);
 });

@@ -221,6 +221,7 @@ describe("its database", () => {
     expect(step?.user).toBe("postgres");
     expect(step?.stdin).toContain('REVOKE ALL ON DATABASE "metrics" FROM PUBLIC;');
     expect(step?.stdin).not.toMatch(/DROP|DELETE|TRUNCATE/i);
+    expect(step?.stdin, "nor takes anything over").not.toMatch(/ALTER|GRANT/i);
   });
 
   test("is well once the app itself can log in", () => {
