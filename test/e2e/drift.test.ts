@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { ask } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
 import { Stack } from "./support/stack.ts";
-import { touched } from "./support/touched.ts";
+import { announced, touched } from "./support/touched.ts";
 
 let lab: Lab;
 let stack: Stack;
@@ -112,8 +112,6 @@ const HANDS: {
   },
 ];
 
-const RUN: Record<string, string> = { restart: "restarted", start: "restarted", reload: "reloaded" };
-
 test.each(HANDS)("$what", async ({ does, told, hidden, units, right: [command, answer] }) => {
   await lab.sh(does);
   const { status, report, text } = await stack.plan();
@@ -126,8 +124,7 @@ test.each(HANDS)("$what", async ({ does, told, hidden, units, right: [command, a
       `${line}\n${lines.join("\n")}`,
     ).toBe(true);
   if (hidden) expect(JSON.stringify(report)).not.toContain(hidden);
-  const named = report.units.filter(({ verb }) => verb !== "none").map(({ unit, verb }) => [unit, RUN[verb]]);
-  expect(Object.fromEntries(named), "what the plan names").toEqual(units);
+  expect(announced(report), "what the plan names").toEqual(units);
   const up = await touched(lab, () => stack.up());
   expect(up.result.status, up.result.text).toBe(0);
   expect(up.units, "what really happened").toEqual(units);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { newKey } from "../unit/sshd.ts";
 import { Lab } from "./support/lab.ts";
 import { type Settings, Stack } from "./support/stack.ts";
-import { touched } from "./support/touched.ts";
+import { announced, touched } from "./support/touched.ts";
 
 let lab: Lab;
 let stack: Stack;
@@ -19,7 +19,6 @@ afterAll(async () => {
 });
 
 const site = (directives: string) => ({ domain: "plan.lab.internal", backend: "127.0.0.1:9000", directives });
-const RUN: Record<string, string> = { restart: "restarted", start: "restarted", reload: "reloaded" };
 
 /** In this order: each starts from what the one before left. */
 const CHANGES: [what: string, make: (settings: Settings) => unknown][] = [
@@ -60,7 +59,7 @@ test.each(CHANGES)("%s: the plan names the units that are touched, each with a r
   for (const { unit, reasons } of named) expect(reasons, unit).not.toEqual([]);
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.status, result.text).toBe(0);
-  expect(units).toEqual(Object.fromEntries(named.map(({ unit, verb }) => [unit, RUN[verb]])));
+  expect(units).toEqual(announced(report));
 });
 
 test("a new SSH key: everything is sent again, and nothing is touched", async () => {

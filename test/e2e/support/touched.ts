@@ -1,3 +1,4 @@
+import type { Report } from "../../../plan/report.ts";
 import type { Lab } from "./lab.ts";
 
 /** Every unit that the platform runs. */
@@ -10,6 +11,12 @@ export const UNITS = [
   "authentik-worker.service",
   "caddy.service",
 ] as const;
+
+const WILL: Record<string, string> = { restart: "restarted", start: "restarted", reload: "reloaded" };
+
+/** What a plan says of the units, in the words of `touched`. */
+export const announced = ({ units }: Report): Record<string, string | undefined> =>
+  Object.fromEntries(units.filter(({ verb }) => verb !== "none").map(({ unit, verb }) => [unit, WILL[verb]]));
 
 /** What happens to the units while something is done: `restarted`, `reloaded`, or nothing, which is left out. */
 export async function touched<T>(

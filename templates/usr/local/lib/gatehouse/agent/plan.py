@@ -63,7 +63,7 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     enabled = left["enabled"]
     folders = files.folder_changes(manifest.directory)
     guards = _guards(manifest, current)
-    crooked = [told for told in strays.modes_of(manifest) if told not in left.get("endures", [])] if current else []
+    crooked = strays.crooked(manifest, left) if current else []
     strange = [Change(f.path, None, f, "set aside", stray=True) for f in strays.dropins(manifest, strays.owned() | {f.path for f in manifest.file})]
     wanted = files.wanted_files(manifest, generation, current, generation, left)
     changes = files.changes(wanted, current, generation) + strange

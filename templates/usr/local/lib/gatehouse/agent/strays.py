@@ -111,6 +111,11 @@ def modes_of(manifest: Manifest) -> list[str]:
     return found
 
 
+def crooked(manifest: Manifest, left: dict) -> list[str]:
+    """Of these what an apply can put right: what stayed wrong after the last one's restarts would stay so after another."""
+    return [told for told in modes_of(manifest) if told not in left.get("endures", [])]
+
+
 def _runtime(manifest: Manifest):
     for file in manifest.file:
         if Path(file.path).parent.name == "tmpfiles.d":
