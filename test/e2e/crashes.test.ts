@@ -1,13 +1,15 @@
-// Releases that are cut short: the agent killed, the plug pulled, the disk full, the connection lost. On a host of its
+// Releases that are cut short: the agent or `pulumi` killed, the plug pulled, the disk full, the connection lost. On a host of its
 // own, with one small release that is handed to the agent directly. With GATEHOUSE_EXHAUSTIVE=1 every point, five times.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { installation } from "../../components/host/agent.ts";
 import { type Manifest, manifestDocument } from "../../components/host/manifest.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
 import { Lab, type Ran, run } from "./support/lab.ts";
+import { Stack } from "./support/stack.ts";
 
 const EXHAUSTIVE = process.env.GATEHOUSE_EXHAUSTIVE === "1";
 const ROUNDS = EXHAUSTIVE ? 5 : 1;
@@ -47,7 +49,9 @@ let word = "one";
 
 /** Every file carries the word, two have it in their name. The unit runs with the word that it read; another one, which
  * only this generation has, is enabled with it. */
-const generation = (which: string, more: Partial<Manifest> = {}): string => {
+const generation = (which: string, more: Partial<Manifest> = {}): string =>
+  manifestDocument("crash", "test/crashes/crash", false, { ...parts(which), ...more });
+const parts = (which: string): Manifest => {
   const restarts = ["crash.service"];
   const crash = unit(`crash ${which}`, "cp /etc/crash/first /run/crash.word; exec sleep infinity");
   const files = [
@@ -57,14 +61,13 @@ const generation = (which: string, more: Partial<Manifest> = {}): string => {
     { path: `/etc/crash/only-${which}`, content: which },
     { path: `/etc/systemd/system/only-${which}.service`, content: unit(`only ${which}`, "exec sleep infinity") },
   ];
-  return manifestDocument("crash", "test/crashes/crash", false, {
+  return {
     deadline: 10,
     files: files.map((file) => ({ mode: "0644", owner: "root:root", restarts, ...file })),
     units: ["crash", `only-${which}`].map((name) => ({ name: `${name}.service`, enabled: true })),
     steps: [{ name: "step", exec: ["true"] }],
     probes: [{ name: "it read the word", exec: ["grep", "-qx", which, "/run/crash.word"] }],
-    ...more,
-  });
+  };
 };
 
 const unit = (description: string, script: string) => `[Unit]
@@ -108,14 +111,26 @@ const other = () => (word === "one" ? "two" : "one");
 /** What must be live after an interruption at a point and the way back. */
 const survivor = (point: Point) => (DONE.includes(point) ? other() : word);
 
-/** Pulls it while an apply of `document` waits at a point, and boots again. */
-async function pullThePlug(point: Point, document: string): Promise<void> {
-  await lab.sh(`systemctl set-environment GATEHOUSE_FAULT=${point}:wait`);
+const waitAt = (point: Point) => lab.sh(`systemctl set-environment GATEHOUSE_FAULT=${point}:wait`);
+/** An apply of `document` that waits at a point; ends its SSH client. */
+async function waiting(point: Point, document: string): Promise<() => void> {
+  await waitAt(point);
   const client = spawn("ssh", ssh(APPLY));
   client.stdin.end(document);
-  await new Promise<void>((resolve) => client.stdout.on("data", (text) => /waiting at/.test(`${text}`) && resolve()));
+  await new Promise<void>((resolve) => client.stderr.on("data", (text) => /waiting at/.test(`${text}`) && resolve()));
+  return () => client.kill("SIGKILL");
+}
+/** Lets it go on, until nothing is under way. */
+const goOn = () =>
+  lab.sh(
+    "systemctl unset-environment GATEHOUSE_FAULT; pkill -CONT -f '[r]elease crash --due'; while pgrep -f '[r]elease crash --due'; do sleep 0.05; done",
+  );
+
+/** Pulls it while an apply of `document` waits at a point, and boots again. */
+async function pullThePlug(point: Point, document: string): Promise<void> {
+  const cut = await waiting(point, document);
   await lab.reboot({ hard: true });
-  client.kill("SIGKILL");
+  cut();
 }
 
 beforeAll(async () => {
@@ -169,6 +184,21 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
       expect(text).toContain(UNRECORDED.includes(point) ? '{"recovered": []}' : '{"recovered": ["crash"]}');
       expect(await look()).toBe(whole(kept));
       word = kept;
+    },
+  );
+
+  test.each(some("received", "swapped.2", "enqueued", "committed"))(
+    "with the SSH connection cut at %s, the apply goes on by itself and is not repeated",
+    async (point) => {
+      const next = other();
+      const cut = await waiting(point, generation(next));
+      cut();
+      await goOn();
+      expect(await look()).toBe(whole(next));
+      word = next;
+      const { status, text } = await apply(generation(next));
+      expect(status, text).toBe(0);
+      expect(text).toContain("release crash is as wanted");
     },
   );
 
@@ -274,19 +304,6 @@ test("a state directory that is really full changes nothing, and says so", async
   );
 });
 
-test("an SSH connection that is cut in the middle does not end the apply", async () => {
-  const next = other();
-  const client = spawn("ssh", ssh(APPLY));
-  client.stdin.end(generation(next, { steps: [{ name: "slow", exec: ["sleep", "1"] }] }));
-  await new Promise<void>((resolve) => client.stderr.on("data", (text) => /step slow/.test(`${text}`) && resolve()));
-  client.kill("SIGKILL");
-  await lab.sh(
-    "until cat /var/lib/gatehouse/items/release-crash.json | grep -q '\"changed\"' && ! ls /var/lib/gatehouse/releases/*/transaction.json 2>/dev/null; do sleep 0.1; done",
-  );
-  word = next;
-  expect(await look()).toBe(whole(next));
-});
-
 test("of two applies at once the second waits, names the first, and both succeed", async () => {
   const next = other();
   const document = generation(next, { steps: [{ name: "slow", exec: ["sleep", "1"] }] });
@@ -297,4 +314,43 @@ test("of two applies at once the second waits, names the first, and both succeed
   expect(told.match(/release crash is as wanted/g)).toHaveLength(1);
   word = next;
   expect(await look()).toBe(whole(next));
+});
+
+describe("`pulumi` and all that it started killed", () => {
+  let stack: Stack;
+  const wish = (which: string) => {
+    word = which;
+    stack.settings.claims = { crash: parts(which) };
+  };
+  beforeAll(async () => {
+    // From here on it is a stack's.
+    await run("ssh", ssh("gatehouse remove crash --owner test/crashes/crash"));
+    const program = fileURLToPath(new URL("neighbour", import.meta.url));
+    stack = await Stack.create(lab, {}, { program });
+    wish("one");
+    const { status, text } = await stack.up();
+    expect(status, text).toBe(0);
+  });
+  afterAll(async () => {
+    await stack.stop();
+    stack.remove();
+  });
+
+  test.each(some("received", "swapped.2", "probed"))(
+    "at %s: the release is finished without it, and the next `up` finds it so",
+    async (point) => {
+      wish(other());
+      await waitAt(point);
+      const up = stack.begin();
+      await up.said(new RegExp(`waiting at ${point}`));
+      await up.kill();
+      await goOn();
+      expect(await look()).toBe(whole(word));
+      await stack.must(["cancel", "--yes"]);
+      const next = await stack.up();
+      expect(next.status, next.text).toBe(0);
+      expect(next.text).toContain("release crash is as wanted");
+      expect((await stack.up("--expect-no-changes")).status).toBe(0);
+    },
+  );
 });

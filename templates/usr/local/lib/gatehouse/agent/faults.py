@@ -6,8 +6,9 @@
 import errno
 import os
 import signal
-import time
 from collections import Counter
+
+from report import say
 
 # In the order in which a release passes them; `swapped` once for each file, `stepped` once for each step.
 POINTS = ("received", "locked", "planned", "fetched", "checked", "claimed", "saved", "snapshot", "recorded", "swapped", "reloaded",
@@ -27,9 +28,10 @@ def point(name: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "full":
             raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} (made up at {where})")
-        case "wait":
-            print(f"waiting at {where}", flush=True)
-            while True:
-                time.sleep(3600)
+        case "wait":  # for SIGCONT, or for the end
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
+            say(f"waiting at {where}")
+            signal.sigwait({signal.SIGCONT})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCONT})
         case _:
             raise ValueError(f"GATEHOUSE_FAULT knows no action {action!r}")
