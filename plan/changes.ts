@@ -20,7 +20,7 @@ export function reportOf(preview: Preview): Report {
     .filter(({ what }) => what !== "delete" && what !== "forget")
     .flatMap(({ old, new: next }) => databaseChanges(old, next));
   const releases = steps.flatMap(releaseChange);
-  const data = steps.flatMap(guarded);
+  const data = [...steps.flatMap(guarded), ...steps.flatMap(purging)];
   const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
   const totals = { ...count(releases, units), databases: created(databases), repairs };
   return {
@@ -40,22 +40,35 @@ export function reportOf(preview: Preview): Report {
   };
 }
 
-function releaseChange({ name, what, secret, old, new: next, drift }: ReleaseStep): ReleaseChange[] {
+function releaseChange(step: ReleaseStep): ReleaseChange[] {
+  const { name, what, secret, old, new: next, drift } = step;
   if (what === "same") return [];
-  const change = { name, what, secret, drift: [...drift] };
+  const change = { name, what, purged: isPurged(step), secret, drift: [...drift] };
   if (what === "forget") return [{ ...change, files: [], notes: ["the host is not asked; everything stays there"] }];
-  if (what === "delete")
-    return [{ ...change, files: fileChanges(old, undefined), notes: farewell(secret, old?.directories ?? []) }];
-  return [{ ...change, files: fileChanges(old, next), notes: notesOn(old, next) }];
+  if (what === "delete") return [{ ...change, files: fileChanges(old, undefined), notes: farewell(step) }];
+  return [{ ...change, files: fileChanges(old, next), notes: [...notesOn(old, next), ...fate(step)] }];
 }
 
-const farewell = (secret: boolean, directories: readonly { path: string }[]): string[] =>
-  secret
-    ? ["secrets are data: they stay on the host"]
-    : [
-        "its files go, or what stood there before the first release comes back",
-        ...directories.map(({ path }) => `directory ${path} stays with everything in it`),
-      ];
+const isPurged = ({ what, purge }: ReleaseStep): boolean => what === "delete" && purge.was;
+
+function farewell(step: ReleaseStep): string[] {
+  if (isPurged(step)) return ["its files and its data go, once the data is copied"];
+  if (step.secret) return ["secrets are data: they stay on the host"];
+  return [
+    "its files go, or what stood there before the first release comes back",
+    ...(step.old?.directories ?? []).map(({ path }) => `directory ${path} stays with everything in it`),
+  ];
+}
+
+/** What a later deletion will do to the data. */
+const fate = ({ what, purge: { was, is } }: ReleaseStep): string[] =>
+  what === "create" || was === is
+    ? []
+    : [is ? "from now on its data goes when it is deleted" : "from now on its data stays when it is deleted"];
+
+/** What is deleted for good, and where its copy will be. */
+const purging = (step: ReleaseStep): string[] =>
+  isPurged(step) ? [`the data of ${step.name} is copied to /var/backups/gatehouse/${step.name}, and then deleted`] : [];
 
 /** What a new image may alter, and that it is saved first. */
 const guarded = ({ old, new: next }: ReleaseStep): string[] =>
@@ -79,7 +92,7 @@ function count(
     reloads: of("reload"),
     starts: of("start"),
     stops: of("stop"),
-    destroyed: releases.filter(({ what, secret }) => what === "delete" && !secret).length,
+    destroyed: releases.filter(({ what, purged, secret }) => what === "delete" && (purged || !secret)).length,
   };
 }
 

@@ -20,6 +20,12 @@ const manifestSchema = z
     guard: rows(
       z.object({ name: z.string(), units: texts, save: texts, restore: texts, user: z.string().default("root") }),
     ),
+    data: rows(
+      z.union([
+        z.object({ name: z.string(), path: z.string() }),
+        z.object({ name: z.string(), save: texts, drop: texts, user: z.string().default("root") }),
+      ]),
+    ),
     unit: rows(z.object({ name: z.string(), enabled: z.boolean().optional() })),
     step: rows(z.object({ name: z.string(), exec: texts, user: z.string().optional(), stdin: z.string().optional() })),
     probe: rows(z.object({ name: z.string() }).loose()),
@@ -33,6 +39,7 @@ const manifestSchema = z
     files: lists.file,
     checks: lists.check,
     guards: lists.guard,
+    data: lists.data,
     units: lists.unit,
     steps: lists.step,
     probes: lists.probe,

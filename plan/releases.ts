@@ -8,6 +8,8 @@ export interface ReleaseStep {
   name: string;
   /** What happens to it. `resend`: its command runs, and finds everything as it is. */
   what: "create" | "update" | "repair" | "resend" | "delete" | "forget" | "same";
+  /** Whether its data goes when it is deleted: by the state, and from now on. */
+  purge: { was: boolean; is: boolean };
   /** Its manifest is shown in no form, and none is in `old` and `new`. */
   secret: boolean;
   /** As the host has it. @default - not there yet, or secret */
@@ -30,9 +32,11 @@ function releaseOf(step: Step, preview: Preview): ReleaseStep {
   const old = manifest(isForgotten(step, preview) ? undefined : step.old?.document);
   const next = manifest(document);
   const secret = Boolean(step.old?.secret || step.new?.secret || old?.secret || next?.secret);
+  const purge = { was: step.old?.purge ?? false, is: step.new?.purge ?? false };
   return {
     name: step.name.slice("release-".length),
     what: whatOf(step, document, preview),
+    purge,
     secret,
     ...(old && !secret && { old }),
     ...(next && !secret && { new: next }),
@@ -61,7 +65,7 @@ function whatOf(step: Step, document: string | undefined, preview: Preview): Rel
     before === undefined || document === undefined
       ? moves(step, preview) && step.differs.includes("stdin")
       : unsealed(before) !== unsealed(document);
-  if (rewritten) return "update";
+  if (rewritten || (!step.new?.secret && step.old?.purge !== step.new?.purge)) return "update";
   if (driftIn(step, preview).length > 0) return "repair";
   return "resend";
 }

@@ -11,6 +11,8 @@ export interface ReleaseChange {
   name: string;
   /** `resend`: sent again as it is, which changes nothing. `forget`: Pulumi lets go of it, the host is not asked. */
   what: "create" | "update" | "repair" | "resend" | "delete" | "forget";
+  /** Whether it is deleted together with its data. */
+  purged: boolean;
   /** That it changes is all that is told of a secret release. */
   secret: boolean;
   files: FileChange[];
@@ -26,9 +28,9 @@ export interface Totals {
   reloads: number;
   starts: number;
   stops: number;
-  /** Releases whose units stop and whose files go. */
+  /** Releases whose units stop and whose files go; secrets count where they go too. */
   destroyed: number;
-  /** Databases that are created; none is ever dropped. */
+  /** Databases that are created. */
   databases: number;
   /** Items that differ on the host and are put right. */
   repairs: number;

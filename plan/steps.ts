@@ -11,6 +11,8 @@ export interface State {
   secret?: boolean;
   /** What the host answered, parsed. @default - secret, or not answered yet */
   answer?: Record<string, unknown>;
+  /** Deleting the resource deletes its data too. @default false */
+  purge?: boolean;
   /** Deleting the resource forgets it and does nothing on the host. @default false */
   retained?: boolean;
 }
@@ -92,6 +94,7 @@ function stateOf({ inputs, retainOnDelete }: StepEventStateMetadata, outputs: Re
     // A secret that is not known yet stands as unknown alone; that its log is off tells what it is.
     ...((isSecret(stdin) || inputs.logging === "none") && { secret: true }),
     ...(answer && { answer }),
+    ...(typeof inputs.delete === "string" && inputs.delete.endsWith(" --purge") && { purge: true }),
     ...(retainOnDelete && { retained: true }),
   };
 }

@@ -20,8 +20,9 @@ const WHAT: Record<ReleaseChange["what"], string> = {
 };
 
 /** What happens to a release, and to how many files: `changed, 2 files (+3 -1)`. */
-export function releaseWords({ what, secret, files, drift }: ReleaseChange): string {
-  if (secret) return what === "delete" ? "no longer looked after; its secrets stay" : `${WHAT[what]}, secret`;
+export function releaseWords({ what, purged, secret, files, drift }: ReleaseChange): string {
+  if (secret && what === "delete" && !purged) return "no longer looked after; its secrets stay";
+  if (secret) return `${WHAT[what]}, secret`;
   const sum = (key: "added" | "removed") => files.reduce((total, file) => total + file[key], 0);
   const lines =
     files.length > 0

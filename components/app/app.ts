@@ -30,7 +30,7 @@ type DependsOn = pulumi.ComponentResourceOptions["dependsOn"];
  * system account of the app's name, which belongs to exactly the groups whose sockets the app asked for.
  *
  * Deleting it stops and removes what runs, and its files. Role, database, volumes, Valkey's data, secrets and accounts
- * stay, and an app of the same name finds them again.
+ * stay, and an app of the same name finds them again; with `purge` only the accounts do.
  *
  * @throws pulumi.RunError with everything that is wrong with the arguments, before anything is declared.
  * @example
@@ -49,15 +49,17 @@ export class App extends pulumi.ComponentResource {
   readonly ready: pulumi.Resource[];
   readonly #name: string;
   readonly #host: Host;
+  readonly #purge: boolean;
 
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, postgres, ...wishes } = args;
     const settings = appSettings(name, { ...wishes, database: postgres?.database });
-    const { containers, database = name, valkey, site } = settings;
+    const { containers, database = name, valkey, site, purge } = settings;
     super("gatehouse:index:App", name, {}, opts);
     const below = { parent: this };
     this.#name = name;
     this.#host = host;
+    this.#purge = purge;
 
     this.url = site && `https://${site.domain}`;
     // Everything else comes behind it, and so behind what the app itself depends on.
@@ -76,14 +78,18 @@ export class App extends pulumi.ComponentResource {
       ...(valkey ? [this.release("valkey", valkeyManifest(name, valkey), ground)] : []),
     ];
     const manifest = this.manifest(settings, doors, this.secrets(containers));
-    const app = new Release(releaseOf(name), { host, manifest }, { ...below, dependsOn: [...ground, ...stores] });
+    const app = new Release(
+      releaseOf(name),
+      { host, manifest, purge },
+      { ...below, dependsOn: [...ground, ...stores] },
+    );
     this.ready = [app];
     if (site) this.release("site", this.site(site), app);
     this.registerOutputs({ url: this.url });
   }
 
   private release(part: Part, manifest: pulumi.Input<Manifest>, dependsOn: DependsOn, secret = false): Release {
-    const args = { host: this.#host, manifest, secret };
+    const args = { host: this.#host, manifest, secret, purge: this.#purge };
     return new Release(releaseOf(this.#name, part), args, { parent: this, dependsOn });
   }
 

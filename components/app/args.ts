@@ -65,4 +65,9 @@ export interface AppArgs {
   };
   /** Seconds that a start may take until all of it is healthy. @default 120 */
   deadline?: number;
+  /**
+   * Whether its data goes with it when it is deleted: database and role, volumes, Valkey's data and secrets, once copies
+   * of them lie in /var/backups/gatehouse. Needs an `up` of its own before the one that deletes. @default false
+   */
+  purge?: boolean;
 }

@@ -1,6 +1,6 @@
 import type { Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
-import { psql } from "../host/psql.ts";
+import { pgDump, psql } from "../host/psql.ts";
 import { render, rendered } from "../render/render.ts";
 
 /**
@@ -9,7 +9,16 @@ import { render, rendered } from "../render/render.ts";
  */
 export function databaseManifest(names: Platform["postgres"], app: string, database: string): Manifest {
   const { user, unit, config } = names;
+  const drop = [`DROP DATABASE IF EXISTS "${database}" WITH (FORCE)`, `DROP ROLE IF EXISTS "${app}"`];
   return {
+    data: [
+      {
+        name: "database",
+        user,
+        save: pgDump(names, database, `{dump}/${database}.pgdump`),
+        drop: psql(names, ...drop.flatMap((statement) => ["--command", statement])),
+      },
+    ],
     files: [
       {
         ...rendered(

@@ -91,6 +91,7 @@ export const appSchema = z
       })
       .optional(),
     deadline: deadline.default(120),
+    purge: z.boolean().default(false),
   })
   .superRefine((settings, context) => {
     for (const { path, message } of clashes(settings)) context.addIssue({ code: "custom", path, message });

@@ -10,6 +10,7 @@ export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettin
   const socket = `${socketDirectory}/valkey.sock`;
   const owner = `${account}:${account}`;
   return {
+    data: [{ name: "valkey", path: data }],
     // The app is in the server's group, so that the data are for the server's user alone.
     directories: [{ path: data, mode: "0700", owner }],
     files: [

@@ -1,5 +1,5 @@
 import type { File, Manifest, Probe } from "../host/manifest.ts";
-import { secretsFolder } from "../host/secrets.ts";
+import { secretsFolder, secretsHome } from "../host/secrets.ts";
 import {
   containerFile,
   containerUnit,
@@ -42,7 +42,8 @@ export const claimManifest = (): Manifest => ({
 
 /** The secrets of each container in a folder of its own. */
 export function secretsManifest(app: string, secrets: Record<string, Record<string, string>>): Manifest {
-  const folder = secretsFolder(releaseOf(app, "secrets"), "{generation}");
+  const release = releaseOf(app, "secrets");
+  const folder = secretsFolder(release, "{generation}");
   const secret = (container: string, name: string, content: string): File => ({
     path: `${folder}/${container}/${name}`,
     mode: "0400",
@@ -50,6 +51,7 @@ export function secretsManifest(app: string, secrets: Record<string, Record<stri
     content,
   });
   return {
+    data: [{ name: "secrets", path: secretsHome(release) }],
     files: Object.entries(secrets).flatMap(([container, files]) =>
       Object.entries(files).map(([name, content]) => secret(container, name, content)),
     ),
@@ -73,6 +75,8 @@ export function appManifest(view: AppView): Manifest {
   const front = frontOf(view);
   return {
     deadline,
+    // All of it: a volume that an app no longer has may hold something all the same.
+    data: [{ name: "volumes", path: homeOf(app) }],
     directories: [homeOf(app), ...volumes.map((volume) => `${homeOf(app)}/${volume}`)].map((path) => ({
       path,
       mode: "0750",

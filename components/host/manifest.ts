@@ -49,6 +49,22 @@ export interface Guard {
   user: string;
 }
 
+/**
+ * What stays on the host when the release goes: a folder, or what commands copy and delete. Of a release with `purge` it
+ * goes too, once there is a copy below /var/backups/gatehouse.
+ */
+export type Data =
+  | { name: string; path: string }
+  | {
+      /** Of the copy's folder. */
+      name: string;
+      /** Copies it into the folder `{dump}`. */
+      save: readonly string[];
+      /** Deletes it; must succeed where it is gone already. */
+      drop: readonly string[];
+      user: string;
+    };
+
 /** A unit that runs because of the release. */
 export interface Unit {
   name: string;
@@ -102,6 +118,7 @@ export interface Manifest {
   refers?: readonly string[];
   checks?: readonly Check[];
   guards?: readonly Guard[];
+  data?: readonly Data[];
   units?: readonly Unit[];
   steps?: readonly Step[];
   probes?: readonly Probe[];
@@ -121,6 +138,7 @@ export function manifestDocument(release: string, owner: string, secret: boolean
     file: rows(manifest.files),
     check: rows(manifest.checks),
     guard: rows(manifest.guards),
+    data: rows(manifest.data),
     unit: rows(manifest.units),
     step: rows(manifest.steps),
     probe: rows(manifest.probes),

@@ -10,3 +10,12 @@ export const psql = ({ bin, socketDirectory }: Platform["postgres"], ...rest: st
   "--dbname=postgres",
   ...rest,
 ];
+
+/** Writes a database into a file from which pg_restore makes it again. */
+export const pgDump = ({ bin, socketDirectory }: Platform["postgres"], database: string, file: string): string[] => [
+  `${bin}/pg_dump`,
+  `--host=${socketDirectory}`,
+  "--format=custom",
+  `--file=${file}`,
+  database,
+];

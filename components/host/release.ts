@@ -8,13 +8,16 @@ export interface ReleaseArgs {
   manifest: pulumi.Input<Manifest>;
   /** The whole manifest is secret: it shows in no preview, no state and no log. @default false */
   secret?: boolean;
+  /** On deletion the manifest's `data` goes too, once it is copied. @default false - data stays for ever */
+  purge?: boolean;
 }
 
 /**
  * The only way to change a service on the host: files, units and what healthy means, applied by the agent as one
  * transaction. A change is checked before it goes live, and comes back out when the service is not healthy with it.
  *
- * Deleting the resource stops its units and removes its files, never data. Renaming it takes the release along.
+ * Deleting the resource stops its units and removes its files, and no data without `purge`. Renaming it takes the
+ * release along.
  *
  * @example
  * new Release("caddy", { host, manifest: { files: [...], units: [{ name: "caddy.service", enabled: true }] } });
@@ -25,11 +28,12 @@ export class Release extends pulumi.ComponentResource {
 
   constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Release", name, {}, opts);
-    const { host, manifest, secret = false } = args;
+    const { host, manifest, secret = false, purge = false } = args;
     const owner = `${pulumi.getProject()}/${pulumi.getStack()}/${name}`;
     const document = pulumi.output(manifest).apply((plain) => manifestDocument(name, owner, secret, plain as Manifest));
+    const removal = `remove ${name} --owner ${owner}${purge ? " --purge" : ""}`;
     const answer = askFor<{ generation: number }>(
-      { host, kind: "release", item: name, document, removal: `remove ${name} --owner ${owner}`, secret },
+      { host, kind: "release", item: name, document, removal, secret },
       this,
       opts,
     );

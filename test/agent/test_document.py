@@ -5,7 +5,7 @@ import unittest
 
 import support  # first: it puts the agent on the path
 from document import read, sealed, whole
-from manifest import Manifest, load
+from manifest import Manifest, load, stored
 from report import Failure
 from support import OWNER, manifest
 
@@ -15,11 +15,14 @@ TABLES = {
     "file": {"path": "/etc/app.conf", "mode": "0640", "owner": OWNER, "content": "port = 1\n# gatehouse: 7 bytes\nümlaut\n", "restarts": ["app.service"]},
     "check": {"name": "syntax", "exec": ["/bin/true"], "tree": "/etc/app", "ready": ["/bin/true"]},
     "guard": {"name": "database", "units": ["app.service"], "save": ["/bin/true"], "restore": ["/bin/true"]},
+    "data": {"name": "folder", "path": "/srv/app/data"},
     "unit": {"name": "app.service", "enabled": True},
     "step": {"name": "roles", "exec": ["/bin/true"], "stdin": "SELECT 1"},
     "probe": {"name": "answers", "http": "http://127.0.0.1:1/", "status": 204},
 }
-TEXT = manifest(refers=["/secrets/1"], **{table: [row, row | {"path": f"/other/{table}"} if "path" in row else row] for table, row in TABLES.items()})
+OTHER = {"path": "/srv/other/{}", "name": "other-{}"}
+TEXT = manifest(refers=["/secrets/1"], **{
+    table: [row, row | {key: value.format(table) for key, value in OTHER.items() if key in row}] for table, row in TABLES.items()})
 
 
 class TheTrailer(unittest.TestCase):
@@ -113,6 +116,10 @@ class TheShape(unittest.TestCase):
     def test_what_is_missing_at_the_top_stands_in_no_line(self):
         with self.assertRaisesRegex(Failure, "^key 'owner' is missing"):
             read(Manifest, 'release = "app"\n')
+
+    def test_what_a_newer_agent_accepted_is_read_without_its_new_keys(self):
+        newer = {table: [row | {"colour": "red"}] for table, row in TABLES.items()}
+        self.assertEqual(stored(manifest(colour="red", **newer)), load(manifest(**{table: [row] for table, row in TABLES.items()})))
 
     def test_a_refusal_shows_no_value(self):
         for keys in ({"file": [TABLES["file"] | {"restarts": "hunter2"}]}, {"deadline": "hunter2"}, {"unit": ["hunter2"]}):

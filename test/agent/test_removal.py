@@ -19,7 +19,7 @@ class Removal(HostTest):
         self.apply(file=[file("etc/app.conf", "x", restarts=["app.service"])], unit=[{"name": "app.service", "enabled": True}, {"name": "made.service"}])
         self.assertEqual(self.remove(), {"release": "app", "removed": True})
         self.assertEqual((tree(), self.systemd.active, self.systemd.enabled), ({}, set(), set()))
-        self.assertEqual(self.systemd.log, ["stop app.service", "stop made.service", "disable app.service"])
+        self.assertEqual(self.systemd.log, ["stop app.service", "stop made.service", "reset-failed app.service made.service", "disable app.service"])
         self.assertFalse((STATE / "releases/app").exists())
 
     def test_other_releases_are_left_alone(self):

@@ -342,3 +342,51 @@ test("and finds its data again when it comes back", async () => {
   expect((await ask(lab.address, "board.lab.internal")).body).toBe("board/files\n");
   expect(await python("board-worker", select("boards", "board"))).toBe("board");
 });
+
+describe("an app that is to be purged", () => {
+  const { board, ...others } = wishes();
+  const sql = (statement: string, database = "boards") =>
+    lab.sh(`su postgres -c "psql -XAt ${database}" <<'END'\n${statement}\nEND`);
+  const COPIES = "/var/backups/gatehouse";
+
+  test("goes on as it was until it is deleted", async () => {
+    await sql("SET ROLE board; CREATE TABLE note AS SELECT 'kept' AS text");
+    apps.settings.apps.board.purge = true;
+    const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
+    expect(result.status, result.text).toBe(0);
+    expect(units).toEqual({});
+  });
+
+  test("goes with its data, of which copies are left that root alone reads", async () => {
+    apps.settings.apps = others;
+    const { result, units } = await touched(lab, () => apps.up(), [...UNITS, "app-wiki.service", "app-pages.service"]);
+    expect(result.status, result.text).toBe(0);
+    expect(units).toEqual({ "postgresql@17-main.service": "reloaded", "caddy.service": "reloaded" });
+    expect(await sql("SELECT datname FROM pg_database WHERE datname = 'boards'", "postgres")).toBe("");
+    expect(await sql("SELECT rolname FROM pg_roles WHERE rolname = 'board'", "postgres")).toBe("");
+    expect(await lab.sh("ls /var/lib/apps")).toBe("pages\nwiki\nwiki-valkey");
+    expect(await lab.sh(`cd ${COPIES} && find . -type f | sed -E 's|/[0-9]+T[^/]+/|/TIME/|' | sort`)).toBe(
+      [
+        "./app-board-postgres/TIME/database/boards.pgdump",
+        "./app-board-valkey/TIME/valkey/board-valkey.tar.gz",
+        "./app-board/TIME/volumes/board.tar.gz",
+      ].join("\n"),
+    );
+    for (const account of ["wiki", "postgres"])
+      expect((await as(account, `ls ${COPIES}/app-board-postgres/*/database`)).text).toContain("Permission denied");
+    expect(await verify()).toMatch(/^clean: \d+ items/);
+  });
+
+  test("comes back empty, and with its data by the lines of the guide", async () => {
+    apps.settings.apps = { ...others, board };
+    expect((await apps.up()).status).toBe(0);
+    expect((await ask(lab.address, "board.lab.internal")).body).not.toContain("board/files");
+    await lab.sh(`systemctl stop app-board-pod.service
+      su postgres -c 'pg_restore --no-owner --role=board --dbname=boards' <$(echo ${COPIES}/app-board-postgres/*/database/boards.pgdump)
+      tar -xzf ${COPIES}/app-board/*/volumes/board.tar.gz -C /var/lib/apps
+      systemctl start app-board-pod.service
+      curl --silent --fail --retry 50 --retry-connrefused --retry-delay 1 --output /dev/null http://127.0.0.1:9200/`);
+    expect((await ask(lab.address, "board.lab.internal")).body).toBe("board/files\n");
+    expect(await sql("SET ROLE board; SELECT text FROM note")).toContain("kept");
+  });
+});

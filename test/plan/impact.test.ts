@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { reportOf } from "../../plan/changes.ts";
 import type { Report } from "../../plan/report.ts";
+import type { State, Step } from "../../plan/steps.ts";
+import { releaseWords } from "../../plan/words.ts";
 import { FULL } from "./configurations.ts";
 import { type Change, drifted, previewOfChange } from "./program.ts";
 
@@ -240,6 +242,29 @@ test("a release that is destroyed stops its units, tells others, and leaves its 
     ),
   });
   expect(verbs(forgotten)).toEqual({});
+});
+
+test("what is deleted with its data is told as data touched, and so is that it will be", async () => {
+  const preview = await previewOfChange({ from: FULL, to: FULL });
+  const valkey = (change: (step: Step) => Step) => ({
+    ...preview,
+    steps: preview.steps.map((step) =>
+      ["release-valkey", "release-valkey-authentik"].includes(step.name) ? change(step) : step,
+    ),
+    touched: 1,
+  });
+  const purge = (state?: State) => state && { ...state, purge: true };
+  const going = reportOf(valkey((step) => ({ ...step, op: "delete", old: purge(step.old), new: undefined })));
+  expect(going.data).toContain("the data of valkey is copied to /var/backups/gatehouse/valkey, and then deleted");
+  expect(going.summary).toContain("2 releases destroyed, data touched");
+  expect(going.releases.map(releaseWords)).toEqual([expect.stringMatching(/^destroyed, \d files /), "destroyed, secret"]);
+  expect(going.releases.flatMap(({ notes }) => notes)).not.toContain(expect.stringContaining("stay"));
+  const soon = reportOf(valkey((step) => ({ ...step, op: "update", differs: ["delete"], new: purge(step.new) })));
+  expect(soon.data).toEqual([]);
+  expect(soon.releases.map(({ name, what, notes }) => [name, what, notes])).toEqual([
+    ["valkey", "update", ["from now on its data goes when it is deleted"]],
+    ["valkey-authentik", "resend", ["from now on its data goes when it is deleted"]],
+  ]);
 });
 
 test("a unit that was stopped by hand is started, and not restarted along with another one", async () => {

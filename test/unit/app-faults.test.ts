@@ -21,6 +21,7 @@ test("the least that an app needs is a container with its image", () => {
   expect(appSettings("wiki", { containers: { web: { image: web.image } } })).toEqual({
     containers: { web: { image: web.image, command: [], environment: {}, secrets: {}, volumes: {} } },
     deadline: 120,
+    purge: false,
   });
 });
 

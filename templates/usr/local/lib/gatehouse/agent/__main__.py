@@ -14,7 +14,7 @@ For the program, which gives a document on stdin and reads one line of JSON:
     gatehouse account NAME   --due N < document     the same for a system account, with its memberships
     gatehouse packages NAME  --due N < document     the same for native packages
     gatehouse release NAME   --due N < manifest     apply a release as one transaction
-    gatehouse remove NAME --owner PROJECT/STACK/RESOURCE
+    gatehouse remove NAME --owner PROJECT/STACK/RESOURCE [--purge]      its data too, once it is copied
     gatehouse recover                               undo, or finish, what was interrupted; runs at boot
     gatehouse facts                                 what is true now; changes nothing
 
@@ -89,9 +89,9 @@ def main(argv: list[str]) -> int:
             done = _ITEMS[kind](text)
             store.settle(f"{kind}-{name}", due, done, raw)
             answer(done)
-        case ["remove", name, "--owner", owner]:
+        case ["remove", name, "--owner", owner, *purging] if purging in ([], ["--purge"]):
             _outlive_the_connection(argv)
-            done = removal.remove(name, owner)
+            done = removal.remove(name, owner, bool(purging))
             if done["removed"]:
                 store.drop(f"release-{name}")
             answer(done)

@@ -55,10 +55,11 @@ class _Refused(Exception):
         self.at = at
 
 
-def read(shape: type, text: str) -> Any:
-    """An instance of dataclass `shape` from TOML. An unknown, missing or wrongly typed key is refused with its line."""
+def read(shape: type, text: str, newer: bool = False) -> Any:
+    """An instance of dataclass `shape` from TOML. An unknown, missing or wrongly typed key is refused with its line; unless
+    a `newer` agent may have accepted it, whose keys are passed over here."""
     try:
-        return _table(shape, parse(text), "")
+        return _table(shape, parse(text), "", newer)
     except _Refused as fault:
         raise Failure(located(text, fault.at, str(fault))) from None
 
@@ -85,32 +86,32 @@ def _lines(text: str) -> dict[str, int]:
     return found
 
 
-def _table(shape: type, table: dict[str, Any], at: str) -> Any:
+def _table(shape: type, table: dict[str, Any], at: str, newer: bool) -> Any:
     known = {f.name: f for f in fields(shape)}
     where, below = (f"{at}: ", f"{at}.") if at else ("", "")
     if not isinstance(table, dict):
         raise _Refused(at, f"{where}expected a table, got {_told(table)}")
     for key in table:
-        if key not in known:
+        if key not in known and not newer:
             raise _Refused(below + key, f"{where}unknown key {key!r}; allowed are {', '.join(sorted(known))}")
     values = {}
     for name, field in known.items():
         if name in table:
-            values[name] = _value(field.type, table[name], below + name)
+            values[name] = _value(field.type, table[name], below + name, newer)
         elif field.default is MISSING and field.default_factory is MISSING:
             raise _Refused(below + name, f"{where}key {name!r} is missing")
     return shape(**values)
 
 
-def _value(kind: Any, value: Any, at: str) -> Any:
+def _value(kind: Any, value: Any, at: str, newer: bool) -> Any:
     if isinstance(kind, UnionType):  # `X | None`: TOML has no null, so the key is there and X it is
         kind = get_args(kind)[0]
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise _Refused(at, f"{at}: expected a list, got {_told(value)}")
-        return tuple(_value(get_args(kind)[0], item, f"{at}[{n}]") for n, item in enumerate(value))
+        return tuple(_value(get_args(kind)[0], item, f"{at}[{n}]", newer) for n, item in enumerate(value))
     if hasattr(kind, "__dataclass_fields__"):
-        return _table(kind, value, at)
+        return _table(kind, value, at, newer)
     if type(value) is not kind:
         raise _Refused(at, f"{at}: expected {kind.__name__}, got {_told(value)}")
     return value

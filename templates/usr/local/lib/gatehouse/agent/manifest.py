@@ -55,6 +55,18 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class Data:
+    """What stays when the release goes, unless that is a purge: the folder `path`, or what `save` copies into the folder
+    `{dump}` and `drop`, which must be idempotent, deletes."""
+
+    name: str  # of the copy's folder
+    path: str | None = None
+    save: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    user: str = "root"
+
+
+@dataclass(frozen=True)
 class Check:
     """Run against `{tree}`, a copy of directory `tree` as it will be. With `ready`, `exec` is a server: it is started,
     `ready` must succeed, and it is ended. `{scratch}` is an empty directory of `user`'s."""
@@ -116,6 +128,7 @@ class Manifest:
     file: tuple[File, ...] = ()
     check: tuple[Check, ...] = ()
     guard: tuple[Guard, ...] = ()
+    data: tuple[Data, ...] = ()
     unit: tuple[Unit, ...] = ()
     step: tuple[Step, ...] = ()
     probe: tuple[Probe, ...] = ()
@@ -123,7 +136,7 @@ class Manifest:
 
 def load(text: str) -> Manifest:
     """A manifest from its TOML text; refused as a whole when anything in it is not understood."""
-    manifest = stored(text)
+    manifest = read(Manifest, text)
     faults = [located(text, at, complaint) for at, complaint in _faults(manifest)]
     if faults:
         raise Failure("the manifest is refused:\n  " + "\n  ".join(faults))
@@ -131,8 +144,9 @@ def load(text: str) -> Manifest:
 
 
 def stored(text: str) -> Manifest:
-    """A manifest that was accepted before: an account that is gone since must not stop the releases of others."""
-    return read(Manifest, text)
+    """A manifest that was accepted before, perhaps by the newer agent of another stack: neither a key of that one's nor an
+    account that is gone since must stop the releases of others."""
+    return read(Manifest, text, newer=True)
 
 
 _ENDPOINT = re.compile(r"(\[[\da-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}")
@@ -153,7 +167,7 @@ def _faults(m: Manifest):
     for kind, items in (("file", m.file), ("directory", m.directory)):
         for n, item in enumerate(items):
             what, at = f"{kind} {item.path}", f"{kind}[{n}]"
-            if not re.fullmatch(r"(/[^/\0\n]+)+", item.path) or "/../" in item.path + "/" or "/./" in item.path + "/":
+            if not _clean(item.path):
                 yield f"{at}.path", f"{what}: not an absolute, clean path"
             for above in {str(parent) for parent in PurePosixPath(item.path).parents} & files:
                 yield f"{at}.path", f"{what}: lies below the file {above}"
@@ -168,6 +182,14 @@ def _faults(m: Manifest):
                 owner_ids(item.owner)
             except Failure as failure:
                 yield f"{at}.owner", f"{what}: {failure}"
+    for n, data in enumerate(m.data):
+        what, at = f"data {data.name}", f"data[{n}]"
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", data.name) or data.name in [d.name for d in m.data[:n]]:
+            yield f"{at}.name", f"{what}: not a name of lower-case letters, digits, dots and dashes that the others do not have"
+        if bool(data.path) == bool(data.save) or bool(data.save) != bool(data.drop):
+            yield at, f"{what}: give either path, or save and drop"
+        if data.path and not (_clean(data.path) and data.path.count("/") > 2):
+            yield f"{at}.path", f"{what}: {data.path} is not an absolute, clean path of three names or more"
     for n, probe in enumerate(m.probe):
         what, at = f"probe {probe.name}", f"probe[{n}]"
         if sum(bool(getattr(probe, kind)) for kind in _KINDS) != 1:
@@ -177,6 +199,10 @@ def _faults(m: Manifest):
                 yield f"{at}.{key}", f"{what}: {key} {endpoint!r} is not ADDRESS:PORT, such as 127.0.0.1:443 or [::1]:443"
         if probe.unit and not 0 < probe.seconds < m.deadline:
             yield f"{at}.seconds", f"{what}: {probe.seconds} seconds are not between 1 and the deadline of {m.deadline}"
+
+
+def _clean(path: str) -> bool:
+    return bool(re.fullmatch(r"(/[^/\0\n]+)+", path)) and "/../" not in path + "/" and "/./" not in path + "/"
 
 
 def owner_ids(owner: str) -> tuple[int, int]:

@@ -5,14 +5,18 @@ import time
 import back
 import live
 import plan
+import purge
 import store
 import units
 from files import Change
+from manifest import Manifest
+from report import Failure
 from store import HOST, Release
 
 
-def remove(name: str, owner: str) -> dict:
-    """Stop the release's units and remove its files, if `owner` still owns it. Data stays, secrets with it."""
+def remove(name: str, owner: str, purging: bool = False) -> dict:
+    """Stop the release's units and remove its files, if `owner` still owns it. Data stays, secrets with it; of a purge it is
+    copied before anything is removed, and deleted last."""
     release = Release(name)
     if not release.folder.exists():
         return {"release": name, "removed": False, "why": "it is not on this host"}
@@ -24,11 +28,12 @@ def remove(name: str, owner: str) -> dict:
             return {"release": name, "removed": True}
         if current.owner != owner:
             return {"release": name, "removed": False, "why": f"it belongs to {current.owner}"}
-        if current.secret:
+        if current.secret and not purging:
             return {"release": name, "removed": False, "why": f"secrets are data: {store.SECRETS / name} is kept"}
         own = [u.name for u in current.unit]
-        paths = [f.path for f in current.file]
-        units.run("stop", units.existing(own))
+        # Secrets are kept by generation, all in one folder, which is data.
+        paths = [f.path for f in current.file if "{generation}" not in f.path]
+        copies = _stop(release, current, own, purging)
         with store.lock(HOST, f"removal of release {name}"):
             for unit in release.left()["enabled"]:
                 if units.enabled(unit):
@@ -40,7 +45,23 @@ def remove(name: str, owner: str) -> dict:
         for verb, effect in (("restart", "restarts"), ("reload", "reloads")):
             others = units.existing(u for u in plan.concerned(gone, effect) if u not in own)
             units.run(verb, [u for u in others if u not in units.inactive(others)], time.monotonic() + current.deadline)
+        if purging:
+            purge.drop(current)
         release.forget()
         for path in paths:  # last: a removal that was interrupted is repeated
             live.forget_original(path)
-        return {"release": name, "removed": True}
+        return {"release": name, "removed": True} | ({"copies": copies} if copies else {})
+
+
+def _stop(release: Release, current: Manifest, own: list[str], purging: bool) -> str | None:
+    """Nothing runs that could write to the data; where copies of that lie, of a purge."""
+    running = units.running_with(units.existing(own))
+    units.run("stop", units.existing(own))
+    units.reset_failed(own)
+    if not purging:
+        return None
+    try:
+        return purge.save(release, current)
+    except Failure:
+        units.run("start", running)
+        raise

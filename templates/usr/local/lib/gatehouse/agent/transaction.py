@@ -11,6 +11,7 @@ import guards
 import live
 import plan as plans
 import probes
+import purge
 import record as records
 import store
 import strays
@@ -50,6 +51,7 @@ def _apply_again(release: Release) -> None:
 def _apply(release: Release, manifest: Manifest, text: str) -> dict:
     _learn_secrets(manifest)
     back.recover(release)
+    purge.forget(release)
     plan = plans.make(release, manifest, text)
     faults.point("planned")
     if plan.idle and text == release.text() and plan.left["files"] == release.left()["files"]:

@@ -67,6 +67,12 @@ def set_enabled(unit: str, wanted: bool) -> None:
         raise Failure(f"systemctl cannot {'enable' if wanted else 'disable'} {unit}: {done.stderr.strip()}")
 
 
+def reset_failed(units: list[str]) -> None:
+    """Forget their failures: a unit that had to be killed stays in systemd's list otherwise, even without its file."""
+    if units:
+        _systemctl("reset-failed", "--", *units)
+
+
 def daemon_reload() -> None:
     done = _systemctl("daemon-reload")
     if done.returncode:
@@ -95,7 +101,7 @@ class Job:
         say(f"{verb} {' '.join(units)}")
         if verb in ("start", "restart"):
             # A new version that crashed in a loop must not have used up the starts of the one that comes back.
-            _systemctl("reset-failed", "--", *units)
+            reset_failed(units)
         self.process = subprocess.Popen(
             ["systemctl", verb, "--show-transaction", "--", *units], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.output = ""
