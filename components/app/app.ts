@@ -27,7 +27,7 @@ interface Door {
 type DependsOn = pulumi.ComponentResourceOptions["dependsOn"];
 
 /**
- * A container workload beside the platform, from the same program or from a stack of its own. Its processes run as the
+ * Containers, jobs or files beside the platform, from the same program or from a stack of its own. Its processes run as the
  * system account of the app's name, which belongs to exactly the groups whose sockets the app asked for.
  *
  * Deleting it stops and removes what runs, and its files. Role, database, volumes, Valkey's data, secrets and accounts
