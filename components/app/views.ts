@@ -76,6 +76,7 @@ export function appManifest(view: AppView): Manifest {
     const job = isJob(container);
     return { name, container, job, called: pod || job ? quadletOf(app, name) : own, restarts: job ? [] : restarts };
   });
+  const running = placed.filter(({ job }) => !job);
   const quadlet = (file: string, template: string, values: object, units = restarts): File => ({
     ...rendered(`${QUADLETS}/${file}`, "root:root", "0644", `etc/containers/systemd/${template}`, values),
     restarts: units,
@@ -116,12 +117,10 @@ export function appManifest(view: AppView): Manifest {
     units: [
       ...(entries.length > 0 ? [{ name: networkUnit(own) }] : []),
       ...(pod ? [{ name: podUnit(own) }] : []),
-      ...placed.filter(({ job }) => !job).map(({ called }) => ({ name: containerUnit(called) })),
+      ...running.map(({ called }) => ({ name: containerUnit(called) })),
       ...beside.flatMap(({ units }) => units),
     ],
-    probes: placed
-      .filter(({ job }) => !job)
-      .map(({ name, container, called }) => probeOf(app, name, containerUnit(called), container)),
+    probes: running.map(({ name, container, called }) => probeOf(app, name, containerUnit(called), container)),
   };
 }
 

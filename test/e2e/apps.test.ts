@@ -10,6 +10,8 @@ import { touched, UNITS } from "./support/touched.ts";
 const PROGRAM = fileURLToPath(new URL("apps", import.meta.url));
 const PYTHON = "localhost/python:1";
 const PG = "/run/postgresql";
+/** What Caddy serves of press-kit, for a shell. */
+const MOUNT = String.raw`var-lib-apps-press\\x2dkit-public.mount`;
 const APP_UNITS = [
   "app-wiki-network.service",
   "app-wiki.service",
@@ -22,7 +24,7 @@ const APP_UNITS = [
   "app-digest.service",
   "app-digest-build.timer",
   "var-lib-apps-digest-public.mount",
-  String.raw`var-lib-apps-press\\x2dkit-public.mount`,
+  MOUNT,
 ];
 const SERVE = ["-m", "http.server", "8080", "--directory", "/srv"];
 /** Publishes who it is and what it was given; takes its time where it is told to. */
@@ -400,8 +402,13 @@ describe("a site of files", () => {
     expect((await as("caddy", `cat ${key}`)).text).toContain("PRIVATE KEY");
     expect((await as("press-kit", `cat ${key}`)).text).toContain("Permission denied");
     await as("press-kit", `ln -s ${key} ${HOME}/public/root.key`);
-    const { status, body } = await page("/root.key");
-    expect([status, body]).toEqual([500, ""]);
+    expect(await page("/root.key")).toEqual({ status: 500, body: "" });
+    // It is the mount that keeps it: without it the key is out.
+    await lab.sh(`systemctl stop ${MOUNT}`);
+    expect((await page("/root.key")).body).toContain("PRIVATE KEY");
+    expect(await verify()).toContain("-public.mount is not active");
+    await lab.sh(`systemctl start ${MOUNT}`);
+    expect(await page("/root.key")).toEqual({ status: 500, body: "" });
   });
 
   test("needs nothing that runs: neither containers nor their network", async () => {
