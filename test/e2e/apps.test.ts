@@ -411,6 +411,21 @@ describe("a site of files", () => {
     expect(await page("/root.key")).toEqual({ status: 500, body: "" });
   });
 
+  test("may become a folder that a container has, and stop being it: that one restarts, and all is well", async () => {
+    const mounts = () => lab.sh("ls /etc/systemd/system | grep digest.*mount");
+    for (const files of ["notes", "public"]) {
+      apps.settings.apps.digest.site.files = files;
+      const { result, units } = await touched(lab, () => apps.up(), ["app-digest.service", "app-pages.service"]);
+      expect(result.status, result.text).toBe(0);
+      expect(units).toEqual({ "app-digest.service": "restarted" });
+      expect(await mounts()).toBe(`var-lib-apps-digest-${files}.mount`);
+      const modes = { notes: files === "notes" ? "755" : "750", public: files === "public" ? "755" : "750" };
+      for (const [folder, mode] of Object.entries(modes))
+        expect(await lab.stat(`/var/lib/apps/digest/${folder}`)).toBe(`${mode} digest:digest`);
+      expect(await verify()).toMatch(/^clean: \d+ items/);
+    }
+  });
+
   test("needs nothing that runs: neither containers nor their network", async () => {
     const facts = JSON.parse((await lab.sh("gatehouse facts")).split("\n").at(-1) ?? "");
     expect(Object.keys(facts.items).filter((item) => item.includes("press-kit"))).toEqual([
