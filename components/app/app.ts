@@ -11,6 +11,7 @@ import type { AppArgs } from "./args.ts";
 import { databaseManifest } from "./database.ts";
 import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
 import { type AppSettings, appSettings } from "./schema.ts";
+import { siteOf } from "./site.ts";
 import { valkeyManifest } from "./valkey.ts";
 import { appManifest, claimManifest, secretsManifest } from "./views.ts";
 
@@ -26,7 +27,7 @@ interface Door {
 type DependsOn = pulumi.ComponentResourceOptions["dependsOn"];
 
 /**
- * A container workload beside the platform, from the same program or from a stack of its own. Its processes run as the
+ * Containers, jobs or files beside the platform, from the same program or from a stack of its own. Its processes run as the
  * system account of the app's name, which belongs to exactly the groups whose sockets the app asked for.
  *
  * Deleting it stops and removes what runs, and its files. Role, database, volumes, Valkey's data, secrets and accounts
@@ -64,7 +65,7 @@ export class App extends pulumi.ComponentResource {
     this.url = site && `https://${site.domain}`;
     // Everything else comes behind it, and so behind what the app itself depends on.
     const claim = this.release("claim", claimManifest(), opts?.dependsOn);
-    const packages = this.packages(valkey !== undefined, claim);
+    const packages = this.packages(settings, claim);
     const server = valkey && this.server(claim);
     const doors = [...(postgres ? [this.postgresDoor(postgres)] : []), ...(server ? [this.valkeyDoor(server)] : [])];
     this.account = new Account(
@@ -72,7 +73,7 @@ export class App extends pulumi.ComponentResource {
       { host, home: homeOf(name), groups: doors.map(({ group }) => group) },
       { ...below, dependsOn: server ? [claim, server] : [claim] },
     );
-    const ground = [packages, this.account];
+    const ground = [...(packages ? [packages] : []), this.account];
     const stores = [
       ...(postgres ? [this.database(database, [...ground, ...(postgres.ready ?? [])])] : []),
       ...(valkey ? [this.release("valkey", valkeyManifest(name, valkey), ground)] : []),
@@ -93,11 +94,12 @@ export class App extends pulumi.ComponentResource {
     return new Release(releaseOf(this.#name, part), args, { parent: this, dependsOn });
   }
 
-  /** An item of the app's own: two stacks must not ask for one item in two ways. */
-  private packages(withValkey: boolean, claim: Release): Packages {
+  /** An item of the app's own: two stacks must not ask for one item in two ways. Undefined where nothing is needed. */
+  private packages({ containers, valkey: wanted }: AppSettings, claim: Release): Packages | undefined {
     const { podman, valkey } = this.#host.platform;
-    const names = withValkey ? [...podman.packages, ...valkey.packages] : podman.packages;
-    const args = { host: this.#host, names, held: withValkey ? [valkey.unit] : [] };
+    const names = [...(Object.keys(containers).length > 0 ? podman.packages : []), ...(wanted ? valkey.packages : [])];
+    if (names.length === 0) return undefined;
+    const args = { host: this.#host, names, held: wanted ? [valkey.unit] : [] };
     return new Packages(releaseOf(this.#name), args, { parent: this, dependsOn: claim });
   }
 
@@ -123,10 +125,10 @@ export class App extends pulumi.ComponentResource {
   }
 
   /** A fragment for Caddy, called like the app's release. */
-  private site({ tls, ...site }: NonNullable<AppSettings["site"]>): pulumi.Output<Manifest> {
+  private site(site: NonNullable<AppSettings["site"]>): pulumi.Output<Manifest> {
     const names = this.#host.platform.caddy;
-    return legible<Tls>(tls, "tls of the platform").apply((tls) =>
-      siteManifest(names, tls, releaseOf(this.#name), { ...site, backend: `127.0.0.1:${site.port}` }),
+    return legible<Tls>(site.tls, "tls of the platform").apply((tls) =>
+      siteManifest(names, tls, releaseOf(this.#name), siteOf(this.#name, site)),
     );
   }
 
@@ -141,7 +143,7 @@ export class App extends pulumi.ComponentResource {
   }
 
   private manifest(
-    { containers, deadline }: AppSettings,
+    { containers, deadline, site }: AppSettings,
     doors: readonly Door[],
     secrets: Release | undefined,
   ): pulumi.Output<Manifest> {
@@ -156,6 +158,8 @@ export class App extends pulumi.ComponentResource {
         pulumi.all(sockets),
         secrets && legible(secrets.generation, `generation of ${releaseOf(app, "secrets")}`),
       ])
-      .apply(([uid, gid, sockets, secrets]) => appManifest({ app, containers, deadline, uid, gid, sockets, secrets }));
+      .apply(([uid, gid, sockets, secrets]) =>
+        appManifest({ app, containers, deadline, uid, gid, sockets, secrets, served: site?.files }),
+      );
   }
 }

@@ -34,12 +34,21 @@ export interface ContainerArgs {
    * @default - that it keeps running
    */
   health?: string[] | { http: string };
+  /**
+   * With it the container is a job: a timer starts it at a calendar expression of systemd's, such as `daily`,
+   * `Mon..Fri 03:30` or `*-*-01 04:00:00`, up to a minute later, and it runs to its end. A run that was missed while
+   * the host was down is made up for. It has no `port`, `publish` or `health`. @default - it runs all the time
+   */
+  schedule?: string;
 }
 
 export interface AppArgs {
   host: Host;
-  /** By name. One is a container alone; several are a pod, and reach each other on 127.0.0.1. */
-  containers: Record<string, ContainerArgs>;
+  /**
+   * By name. One is a container alone; several are a pod, and reach each other on 127.0.0.1. Jobs are beside them and do
+   * not count. @default - nothing runs, and the app is the files of its site
+   */
+  containers?: Record<string, ContainerArgs>;
   /**
    * With it the app may use PostgreSQL's socket, as the role of its name in a database that it owns.
    * @default - the socket's group is not the app's, and the socket closed to it
@@ -53,11 +62,17 @@ export interface AppArgs {
     /** Beyond it writes fail. @default no limit but the host's memory */
     maxmemory?: string;
   };
-  /** With it Caddy serves the app under a public name. @default - it is reached from the host alone */
+  /** With it Caddy serves the app, or files of its, under a public name. @default - it is reached from the host alone */
   site?: {
     domain: string;
-    /** One of the published ports. */
-    port: number;
+    /** One of the published ports, to which Caddy passes what is asked. @default - `files`; exactly one of both is given */
+    port?: number;
+    /**
+     * The folder below /var/lib/apps/APP that Caddy serves as it is: the app writes it and everybody may read it, but for
+     * what begins with a dot, links and the lists of folders. Containers may have it among their volumes.
+     * @default - `port`; exactly one of both is given
+     */
+    files?: string;
     /** More lines of Caddyfile. @default none */
     directives?: string;
     /** As the platform's own sites have it: `platform.caddy.tls` of another stack. @default "acme" */

@@ -12,6 +12,7 @@ export const quadletOf = (app: string, container?: string) => (container ? `app-
 /** Where all apps keep their data, each in a folder of its own. */
 export const HOMES = "/var/lib/apps";
 export const homeOf = (app: string) => `${HOMES}/${app}`;
+export const folderOf = (app: string, folder: string) => `${homeOf(app)}/${folder}`;
 export const configOf = (app: string) => `/etc/apps/${app}`;
 
 /** The app's own Valkey: its account, which has a group of the same name, its unit and its places. */

@@ -49,6 +49,12 @@ const path = z.string().regex(/^\/[\x21-\x7e]*$/, {
   error: ({ input }) => `expected a path such as /healthz, got ${JSON.stringify(input)}`,
 });
 
+/** Lines of a crontab have more words than this allows. What it lets through, systemd on the host judges. */
+const schedule = z.string().regex(/^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/, {
+  error: ({ input }) =>
+    `expected a calendar expression of systemd's such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(input)}`,
+});
+
 const container = z.strictObject({
   image,
   command: z.array(word).default([]),
@@ -64,11 +70,12 @@ const container = z.strictObject({
       error: ({ input }) => `expected a command as a list of words, or { http: "/path" }, got ${JSON.stringify(input)}`,
     })
     .optional(),
+  schedule: schedule.optional(),
 });
 
 export const appSchema = z
   .strictObject({
-    containers: z.record(containerName, container),
+    containers: z.record(containerName, container).default({}),
     database: releaseName.optional(),
     valkey: z
       .strictObject({
@@ -83,7 +90,8 @@ export const appSchema = z
     site: z
       .strictObject({
         domain,
-        port,
+        port: port.optional(),
+        files: releaseName.optional(),
         directives: z.string().default(""),
         tls: z
           .union([z.enum(["acme", "internal"]), z.custom<pulumi.Output<Tls>>(pulumi.Output.isInstance)])
@@ -102,9 +110,20 @@ export type ContainerSettings = AppSettings["containers"][string];
 /** The port on the host's loopback at which a container is reached; undefined where it listens nowhere. */
 export const published = ({ port, publish = port }: Pick<ContainerSettings, "port" | "publish">) => publish;
 
+/** Whether it is started by a timer and runs to its end, instead of running all the time. */
+export const isJob = ({ schedule }: Pick<ContainerSettings, "schedule">) => schedule !== undefined;
+
 function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">) {
   const entries = Object.entries(containers);
-  if (entries.length === 0) yield { path: ["containers"], message: "an app has at least one container" };
+  if (entries.length === 0 && site?.files === undefined)
+    yield { path: ["containers"], message: "an app has at least one container, or a site with files" };
+  for (const [name, job] of entries.filter(([, container]) => isJob(container)))
+    for (const key of ["port", "publish", "health"] as const)
+      if (job[key] !== undefined)
+        yield {
+          path: ["containers", name, key],
+          message: "does not go with schedule: a job runs to its end, and is asked nothing meanwhile",
+        };
   for (const [what, key, of] of [
     ["publishes", "publish", published],
     ["listens at", "port", ({ port }: ContainerSettings) => port],
@@ -118,14 +137,17 @@ function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">
       holders.set(number, holder ?? name);
     }
   }
-  for (const [name, { port, publish, health }] of entries.filter(([, { port }]) => port === undefined)) {
-    if (publish !== undefined && port === undefined)
+  const shut = entries.filter(([, container]) => container.port === undefined && !isJob(container));
+  for (const [name, { publish, health }] of shut) {
+    if (publish !== undefined)
       yield { path: ["containers", name, "publish"], message: "says nothing without the port inside the container" };
     if (health && "http" in health)
       yield { path: ["containers", name, "health"], message: "is asked over HTTP and needs the container's port" };
   }
   const ports = entries.flatMap(([, container]) => published(container) ?? []);
-  if (site && !ports.includes(site.port))
+  if (site && (site.port === undefined) === (site.files === undefined))
+    yield { path: ["site"], message: `expected exactly one of port and files, got ${site.port ? "both" : "neither"}` };
+  else if (site?.port !== undefined && !ports.includes(site.port))
     yield {
       path: ["site", "port"],
       message: `no container publishes ${site.port}; published are ${ports.join(", ") || "none"}`,

@@ -10,8 +10,11 @@ import {
   QUADLETS,
 } from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
-import { configOf, HOMES, homeOf, quadletOf, releaseOf } from "./names.ts";
-import { type AppSettings, type ContainerSettings, published } from "./schema.ts";
+import { folders } from "./folders.ts";
+import { timerManifest } from "./jobs.ts";
+import { configOf, folderOf, HOMES, homeOf, quadletOf, releaseOf } from "./names.ts";
+import { type AppSettings, type ContainerSettings, isJob, published } from "./schema.ts";
+import { servedManifest } from "./site.ts";
 
 /** Where each container finds its secrets, one file each. */
 const SECRETS = "/run/secrets";
@@ -33,6 +36,8 @@ export interface AppView extends Pick<AppSettings, "containers" | "deadline"> {
   sockets: readonly Socket[];
   /** The generation of the secrets; undefined where no container has any. */
   secrets?: Numeric;
+  /** The folder that Caddy serves; undefined where it serves none. */
+  served?: string;
 }
 
 /** The first release of an app: another stack's app of the same name is refused here, before its account is touched. */
@@ -58,60 +63,73 @@ export function secretsManifest(app: string, secrets: Record<string, Record<stri
   };
 }
 
-/** The app's containers as they should be on the host: one alone, or several in a pod, on a network of their own. */
+/**
+ * The app's containers as they should be on the host, on a network of their own: one alone or several in a pod, and jobs
+ * beside them, which are in no pod. What changes of a job restarts nothing.
+ */
 export function appManifest(view: AppView): Manifest {
-  const { app, containers, deadline, secrets } = view;
+  const { app, containers, deadline, secrets, served } = view;
   const entries = Object.entries(containers);
+  const lasting = entries.filter(([, container]) => !isJob(container));
   const own = quadletOf(app);
-  const pod = entries.length > 1;
-  const quadletName = (container: string) => (pod ? quadletOf(app, container) : own);
-  const restarts = [pod ? podUnit(own) : containerUnit(own)];
+  const pod = lasting.length > 1;
+  const restarts = lasting.length === 0 ? [] : [pod ? podUnit(own) : containerUnit(own)];
+  const placed = entries.map(([name, container]) => {
+    const job = isJob(container);
+    return { name, container, job, called: pod || job ? quadletOf(app, name) : own, restarts: job ? [] : restarts };
+  });
+  const running = placed.filter(({ job }) => !job);
   const quadlet = (file: string, template: string, values: object, units = restarts): File => ({
     ...rendered(`${QUADLETS}/${file}`, "root:root", "0644", `etc/containers/systemd/${template}`, values),
     restarts: units,
   });
-  const volumes = [...new Set(entries.flatMap(([, { volumes }]) => Object.values(volumes)))];
   const folder = secrets === undefined ? undefined : secretsFolder(releaseOf(app, "secrets"), secrets);
   const front = frontOf(view);
+  const jobs = entries.flatMap(([name, { schedule }]) => (schedule ? [timerManifest(app, name, schedule)] : []));
+  const beside = [
+    ...jobs,
+    ...(served === undefined ? [] : [servedManifest(app, served, uses(lasting, served) ? restarts : [])]),
+  ];
   return {
     deadline,
     // All of it: a volume that an app no longer has may hold something all the same.
     data: [{ name: "volumes", path: homeOf(app) }],
-    directories: [homeOf(app), ...volumes.map((volume) => `${homeOf(app)}/${volume}`)].map((path) => ({
-      path,
-      mode: "0750",
-      owner: `${app}:${app}`,
-    })),
+    directories: folders(app, containers, served),
     images: [...new Set(entries.map(([, { image }]) => image))],
     files: [
-      ...entries
-        .filter(([, { environment }]) => Object.keys(environment).length > 0)
-        .map(([name, { environment }]) => ({
+      ...placed
+        .filter(({ container }) => Object.keys(container.environment).length > 0)
+        .map(({ name, container, restarts }) => ({
           ...rendered(environmentFile(app, name), "root:root", "0644", "etc/apps/app/container.env", {
-            variables: Object.entries(environment),
+            variables: Object.entries(container.environment),
           }),
           restarts,
         })),
-      quadlet(networkFile(own), "app.network", { app, network: own }, [networkUnit(own), ...restarts]),
+      ...(entries.length > 0
+        ? [quadlet(networkFile(own), "app.network", { app, network: own }, [networkUnit(own), ...restarts])]
+        : []),
       ...(pod ? [quadlet(podFile(own), "app.pod", { app, pod: own, ...front })] : []),
-      ...entries.map(([name, container]) =>
-        quadlet(containerFile(quadletName(name)), "app.container", {
-          name: quadletName(name),
-          pod: pod ? podFile(own) : "",
-          ...front,
-          ...containerView(view, name, container, folder),
-        }),
-      ),
+      ...placed.map(({ name, container, job, called, restarts }) => {
+        const place = { name: called, job, pod: pod && !job ? podFile(own) : "", ...front, ...(job && { ports: [] }) };
+        const values = { ...place, ...containerView(view, name, container, folder) };
+        return quadlet(containerFile(called), "app.container", values, restarts);
+      }),
+      ...beside.flatMap(({ files }) => files),
     ],
     refers: folder ? [folder] : [],
+    ...(jobs.length > 0 && { checks: jobs.flatMap(({ checks }) => checks) }),
     units: [
-      { name: networkUnit(own) },
+      ...(entries.length > 0 ? [{ name: networkUnit(own) }] : []),
       ...(pod ? [{ name: podUnit(own) }] : []),
-      ...entries.map(([name]) => ({ name: containerUnit(quadletName(name)) })),
+      ...running.map(({ called }) => ({ name: containerUnit(called) })),
+      ...beside.flatMap(({ units }) => units),
     ],
-    probes: entries.map(([name, container]) => probeOf(app, name, containerUnit(quadletName(name)), container)),
+    probes: running.map(({ name, container, called }) => probeOf(app, name, containerUnit(called), container)),
   };
 }
+
+const uses = (entries: readonly [string, ContainerSettings][], folder: string) =>
+  entries.some(([, { volumes }]) => Object.values(volumes).includes(folder));
 
 const environmentFile = (app: string, container: string) => `${configOf(app)}/${container}.env`;
 
@@ -142,7 +160,7 @@ function containerView(
     volumes: [
       ...sockets.map(({ directory }) => ({ host: directory, container: directory, options: "" })),
       ...Object.entries(volumes).map(([path, volume]) => ({
-        host: `${homeOf(app)}/${volume}`,
+        host: folderOf(app, volume),
         container: path,
         options: "",
       })),

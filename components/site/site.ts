@@ -3,13 +3,12 @@ import type { Check, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { rendered } from "../render/render.ts";
 
-/** A public name, and where it is served in plain HTTP on this host. */
-export interface Site {
+/** A public name, and what is there: what answers in plain HTTP on this host, or a folder of files. */
+export type Site = {
   domain: string;
-  backend: string;
   /** More lines of Caddyfile. @default none */
   directives?: string;
-}
+} & ({ backend: string; files?: undefined } | { files: string; backend?: undefined });
 
 /** Who signs a site's certificate: a public authority, or Caddy's own. */
 export type Tls = "acme" | "internal";
@@ -19,7 +18,7 @@ export function siteManifest(
   names: Platform["caddy"],
   tls: Tls,
   name: string,
-  { domain, backend, directives = "" }: Site,
+  { domain, backend = "", files = "", directives = "" }: Site,
 ): Manifest {
   const lines = directives.split("\n").filter((line) => line.trim() !== "");
   return {
@@ -28,6 +27,7 @@ export function siteManifest(
         ...rendered(`${names.config}/sites/${name}.caddy`, "root:root", "0644", "etc/caddy/sites/site.caddy", {
           domain,
           backend,
+          files,
           tls,
           lines,
         }),

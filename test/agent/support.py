@@ -51,6 +51,7 @@ class Systemd:
         self.clock, self.since = clock, {}
         self.log = []  # every verb that changes something, such as "restart app.service"
         self.broken = lambda unit: False  # whether a unit fails to start
+        self.triggers, self.failed = {}, set()  # timer -> what it starts; units that failed
         self.dependents = {}  # unit -> those that stop and restart with it
         self.reads, self.loaded = {}, {}
         self.state = "running"
@@ -101,7 +102,8 @@ class Systemd:
 
     def _properties(self, unit: str) -> dict:
         return {"Id": unit, "LoadState": "not-found" if unit in self.unknown else "loaded",
-                "ActiveState": "active" if unit in self.active else "inactive", "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
+                "ActiveState": "active" if unit in self.active else "failed" if unit in self.failed else "inactive", "Triggers": self.triggers.get(unit, ""),
+                "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
                 "RequiredBy": " ".join(self.dependents.get(unit, ())), "BoundBy": "", "ConsistsOf": ""}
 
     def job(self, verb: str, names: list[str]):

@@ -51,6 +51,17 @@ class Status(VerbTest):
         self.assertEqual(text.count("side.service is"), 1)
         self.assertEqual(self.release(3)["units"]["side.service"], "inactive")
 
+    def test_what_a_timer_starts_may_run_or_not_and_is_not_well_once_it_failed(self):
+        self.systemd.triggers = {"side.timer": "side-job.service"}
+        self.given(**self.keys | {"unit": [{"name": "side.timer"}]})
+        for running, state in (((), "inactive"), (("side-job.service",), "active")):
+            self.systemd.active.update(running)
+            self.assertEqual(self.release(0)["jobs"], {"side-job.service": state})
+        self.systemd.active.discard("side-job.service")
+        self.systemd.failed.add("side-job.service")
+        self.tells(3, "side-job.service  failed", "the last run of side-job.service failed", argv=("status",))
+        self.assertEqual((self.release(3)["jobs"], self.release(3)["drifted"]), ({"side-job.service": "failed"}, []))
+
     def test_a_file_that_was_changed_by_hand(self):
         os.chmod(at("etc/app.conf"), 0o666)
         self.tells(3, "drifted", "mode or owner was changed by hand", argv=("status",))

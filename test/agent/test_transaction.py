@@ -116,6 +116,32 @@ class TheSecondApply(HostTest):
         self.change(file=[], unit=[])
         self.assertEqual((self.systemd.log, self.systemd.active), (["stop app.service", "disable app.service"], set()))
 
+    def timed(self, calendar: str = "daily") -> dict:
+        """Beside the service a timer, and what it starts, which is no unit of the release."""
+        self.systemd.triggers = {"job.timer": "job.service"}
+        timer = file("etc/systemd/system/job.timer", calendar, "0644", restarts=["job.timer"])
+        return dict(file=self.keys["file"] + [timer], unit=UNIT + [{"name": "job.timer", "enabled": True}])
+
+    def test_a_timer_does_not_run_while_systemd_reads_another_calendar(self):
+        self.change(**self.timed())
+        self.systemd.log.clear()
+        self.assertEqual(self.change(**self.timed("hourly"))["units"], {"job.timer": "restart"})
+        self.assertEqual(self.systemd.log, ["stop job.timer", "daemon-reload", "restart job.timer"])
+
+    def test_a_timer_runs_on_while_something_else_changes(self):
+        self.change(**self.timed())
+        self.systemd.log.clear()
+        self.change(**self.timed() | dict(file=[conf("two"), *self.timed()["file"][1:]]))
+        self.assertEqual(self.systemd.log, ["restart app.service"])
+
+    def test_with_a_timer_goes_what_it_has_started(self):
+        self.change(**self.timed())
+        self.systemd.active.add("job.service")
+        self.systemd.log.clear()
+        self.assertEqual(self.change()["units"], {"job.timer": "stop", "job.service": "stop"})
+        self.assertEqual(self.systemd.log, ["stop job.timer", "stop job.service", "disable job.timer", "daemon-reload"])
+        self.assertEqual(self.systemd.active, {"app.service"})
+
     def test_a_dropped_unit_that_systemd_does_not_know_any_more_is_no_obstacle(self):
         self.systemd.active.clear()
         self.systemd.unknown = {"app.service"}

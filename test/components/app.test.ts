@@ -10,6 +10,7 @@ import { HOST_KEY, type Run, record, Secret, type Settings } from "./program.ts"
 import { rejectionsOf } from "./rejections.ts";
 
 const IMAGE = "docker.io/library/web:1";
+const JOB = { nightly: { image: IMAGE, schedule: "daily" } };
 const CLIENTS = { groupName: "postgres-clients", gid: 987 };
 const ANSWERS = {
   "account-wiki": { uid: 975, gid: 974 },
@@ -51,6 +52,26 @@ describe("what an app declares", () => {
     ]);
   });
 
+  test("is without a container no package, since nothing runs; its files are its account's all the same", async () => {
+    const run = await deploy({ containers: undefined, site: { domain: "wiki.example.org", files: "public" } });
+    expect(commands(run)).toEqual([
+      "account-wiki",
+      "host-agent",
+      "release-app-wiki",
+      "release-app-wiki-claim",
+      "release-app-wiki-site",
+    ]);
+    expect(document(run, "release-app-wiki")).not.toMatch(/podman|\[\[image|network/i);
+    expect(document(run, "release-app-wiki-site")).toContain("\troot * /var/lib/apps/wiki/public\n");
+    expect(run.named("release-app-wiki-site").dependsOn).toContain("release-app-wiki");
+  });
+
+  test("is for a job what it is for any container", async () => {
+    const run = await deploy({ containers: { job: { image: IMAGE, schedule: "daily" } } });
+    expect(commands(run)).toEqual(commands(await deploy({})));
+    expect(document(run, "release-app-wiki")).toContain("\nOnCalendar=daily\n");
+  });
+
   test("is with everything a release for each part, all its own", async () => {
     const run = await deploy(FULL);
     expect(commands(run)).toEqual([
@@ -81,6 +102,7 @@ describe("what an app declares", () => {
 describe("the account belongs to exactly the groups asked for, and the containers carry their GIDs", () => {
   test.each([
     ["none", {}, [], []],
+    ["PostgreSQL's, of a job", { postgres: { clients: CLIENTS }, containers: JOB }, ["postgres-clients"], ["987"]],
     ["PostgreSQL's", { postgres: { clients: CLIENTS } }, ["postgres-clients"], ["987"]],
     ["Valkey's", { valkey: {} }, ["wiki-valkey"], ["972"]],
     ["both", FULL, ["postgres-clients", "wiki-valkey"], ["987", "972"]],

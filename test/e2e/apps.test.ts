@@ -10,6 +10,8 @@ import { touched, UNITS } from "./support/touched.ts";
 const PROGRAM = fileURLToPath(new URL("apps", import.meta.url));
 const PYTHON = "localhost/python:1";
 const PG = "/run/postgresql";
+/** What Caddy serves of press-kit, for a shell. */
+const MOUNT = String.raw`var-lib-apps-press\\x2dkit-public.mount`;
 const APP_UNITS = [
   "app-wiki-network.service",
   "app-wiki.service",
@@ -19,8 +21,19 @@ const APP_UNITS = [
   "app-board-worker.service",
   "valkey-board.service",
   "app-pages.service",
+  "app-digest.service",
+  "app-digest-build.timer",
+  "var-lib-apps-digest-public.mount",
+  MOUNT,
 ];
 const SERVE = ["-m", "http.server", "8080", "--directory", "/srv"];
+/** Publishes who it is and what it was given; takes its time where it is told to. */
+const BUILD = `
+import json, os, time
+me = {"uid": os.getuid(), "groups": sorted({os.getgid(), *os.getgroups()}), "key": open("/run/secrets/key").read()}
+print(json.dumps(me), file=open("/out/index.html", "w"))
+time.sleep(600 if os.path.exists("/out/wait") else 0)
+`;
 const ANSWERS = ["python3", "-c", "from urllib.request import urlopen as ask; ask('http://127.0.0.1:8080')"];
 let lab: Lab;
 let stack: Stack;
@@ -82,6 +95,27 @@ const wishes = () => ({
   pages: {
     containers: { web: { image: PYTHON, command: SERVE, volumes: { "/srv": "pages" }, port: 8080, publish: 9300 } },
   },
+  digest: {
+    containers: {
+      web: { image: PYTHON, command: SERVE, volumes: { "/srv": "notes" }, port: 8080, publish: 9500 },
+      build: {
+        image: PYTHON,
+        command: ["-c", BUILD.trim().replaceAll("\n", "; ")],
+        secrets: { key: "the key of the job" },
+        volumes: { "/out": "public" },
+        schedule: "yearly",
+      },
+      tick: {
+        image: PYTHON,
+        command: ["-c", "print('tick', file=open('/ticks/log', 'a'))"],
+        volumes: { "/ticks": "ticks" },
+        schedule: "*:*:0/5",
+      },
+    },
+    wantsPostgres: "digest",
+    site: { domain: "digest.lab.internal", files: "public", tls: "internal" },
+  },
+  "press-kit": { site: { domain: "press.lab.internal", files: "public", tls: "internal" } },
 });
 
 /** What Python prints in a container, or the last line of what it complains. */
@@ -94,9 +128,12 @@ const select = (database: string, role: string) =>
 /** A command of the host as an app's account with its groups, to whom every path is there. */
 const as = (account: string, command: string) =>
   lab.try(`setpriv --reuid ${account} --regid ${account} --init-groups ${command} 2>&1`);
+/** What of a name runs or is a file of the program's, in whatever form. */
+const LEFT = (name: string) =>
+  `systemctl list-units --all --plain --no-legend '*${name}*'; podman ps -a | grep ${name}; podman network ls | grep ${name}; find /etc /var/lib/systemd/timers -name '*${name}*'`;
 const verify = async () => (await lab.try("gatehouse verify")).text;
 
-test("three apps of another stack deploy beside the platform, which reloads two files more and goes on", async () => {
+test("apps of another stack deploy beside the platform, which reloads two files more and goes on", async () => {
   expect(first.result.status, first.result.text).toBe(0);
   expect(first.units).toEqual({ "postgresql@17-main.service": "reloaded", "caddy.service": "reloaded" });
   for (const unit of APP_UNITS) expect([unit, await lab.sh(`systemctl is-active ${unit}`)]).toEqual([unit, "active"]);
@@ -245,6 +282,162 @@ describe("over the network", () => {
   });
 });
 
+describe("a job", () => {
+  const BUILT = "/var/lib/apps/digest/public";
+  const job = (property: string) => lab.sh(`systemctl show --value -p ${property} app-digest-build.service`);
+  const run = () => lab.try("systemctl start app-digest-build.service");
+  const status = async () => (await lab.try("gatehouse status")).text;
+
+  test("is not started with the app, but by its timer", async () => {
+    expect(await job("ExecMainStartTimestamp")).toBe("");
+    expect(await lab.sh("systemctl list-timers --no-legend app-digest-build.timer")).toMatch(/^\w{3} \d{4}-01-01 00:0/);
+    expect(await lab.sh("systemctl is-enabled app-digest-build.timer")).toBe("enabled");
+  });
+
+  test("runs to its end as the account, with exactly its groups, its secret and its folder", async () => {
+    expect(await run()).toEqual({ status: 0, text: "" });
+    expect(await job("ActiveState")).toBe("inactive");
+    expect(JSON.parse(await lab.sh(`cat ${BUILT}/index.html`))).toEqual({
+      uid: Number(await lab.sh("id -u digest")),
+      groups: [Number(await lab.sh("id -g digest")), await lab.gid("postgres-clients")].sort((a, b) => a - b),
+      key: "the key of the job",
+    });
+    expect(await lab.stat(`${BUILT}/index.html`)).toBe("644 digest:digest");
+    expect(await lab.sh("podman ps --all --format '{{.Names}}'")).not.toContain("build");
+  });
+
+  test("with another command is not started, and the container beside it not restarted; that it failed is seen", async () => {
+    const before = await job("ExecMainStartTimestamp");
+    apps.settings.apps.digest.containers.build.command = ["-c", "raise SystemExit('broken on purpose')"];
+    const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
+    expect(result.status, result.text).toBe(0);
+    expect(units).toEqual({});
+    expect(await job("ExecMainStartTimestamp")).toBe(before);
+    expect(await status()).not.toContain("app-digest-build.service failed");
+    expect((await run()).status).not.toBe(0);
+    expect(await status()).toMatch(/app-digest +the last run of app-digest-build\.service failed/);
+    expect(await lab.sh("journalctl -o cat -u app-digest-build.service")).toContain("broken on purpose");
+  });
+
+  test("that failed stops no apply, and another schedule starts nothing that it would have started meanwhile", async () => {
+    await lab.sh("touch -d '3 hours ago' /var/lib/systemd/timers/stamp-app-digest-build.timer");
+    await lab.sh("systemctl restart app-digest-build.timer");
+    const before = await job("ExecMainStartTimestamp");
+    apps.settings.apps = wishes();
+    apps.settings.apps.digest.containers.build.schedule = "hourly";
+    const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
+    expect(result.status, result.text).toBe(0);
+    expect(units).toEqual({ "app-digest-build.timer": "restarted" });
+    expect(await job("ExecMainStartTimestamp")).toBe(before);
+    expect((await run()).status).toBe(0);
+    expect(await status()).not.toContain("app-digest-build.service failed");
+  });
+
+  test("at a time that systemd does not know is refused, in words, and nothing is changed", async () => {
+    apps.settings.apps.digest.containers.build.schedule = "dayly";
+    const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
+    expect(result.status).not.toBe(0);
+    expect(result.text).toMatch(
+      /check schedule of build refuses the new files, nothing was changed:\s+Failed to parse calendar specification 'dayly'/,
+    );
+    expect(units).toEqual({});
+  });
+
+  test("that leaves takes along its timer and the run that is under way, and the container beside it goes on", async () => {
+    await lab.sh(`touch ${BUILT}/wait && systemctl start --no-block app-digest-build.service`);
+    await expect.poll(() => lab.sh("podman ps"), { timeout: 20_000 }).toContain("app-digest-build");
+    apps.settings.apps = wishes();
+    apps.settings.apps.digest.containers.build = undefined;
+    const { result, units } = await touched(lab, () => apps.up(), ["app-digest.service", "app-digest-tick.timer"]);
+    expect(result.status, result.text).toBe(0);
+    expect(units["app-digest.service"]).toBeUndefined();
+    expect((await lab.try(LEFT("digest-build"))).text).toBe("");
+    expect(await verify()).toMatch(/^clean: \d+ items/);
+    await lab.sh(`rm ${BUILT}/wait`);
+    apps.settings.apps = wishes();
+    expect((await apps.up()).status).toBe(0);
+  });
+
+  test("is started by its timer", async () => {
+    const ticks = () => lab.try("cat /var/lib/apps/digest/ticks/log");
+    await expect.poll(async () => (await ticks()).text, { timeout: 90_000, interval: 1000 }).toContain("tick");
+    expect(await lab.sh("systemctl show --value -p ActiveState app-digest-tick.timer")).toBe("active");
+  });
+});
+
+describe("a site of files", () => {
+  const HOME = "/var/lib/apps/press-kit";
+  const write = (path: string, text: string) => as("press-kit", `sh -c 'echo ${text} >${HOME}/${path}'`);
+  const page = (path: string) => ask(lab.address, "press.lab.internal", path);
+
+  test("is what its account wrote, over HTTPS", async () => {
+    expect((await write("public/index.html", "news")).text).toBe("");
+    expect(await page("/")).toEqual({ status: 200, body: "news\n" });
+    await lab.sh("systemctl start app-digest-build.service");
+    expect((await ask(lab.address, "digest.lab.internal")).body).toContain("the key of the job");
+  });
+
+  test("has neither lists nor what begins with a dot", async () => {
+    await as("press-kit", `mkdir ${HOME}/public/photos ${HOME}/public/.git`);
+    for (const path of ["photos/one.txt", ".git/config", ".env"]) await write(`public/${path}`, "text");
+    expect((await page("/photos/one.txt")).status).toBe(200);
+    for (const path of ["/photos/", "/.git/config", "/.env"])
+      expect([path, (await page(path)).status]).toEqual([path, 404]);
+  });
+
+  test("has no sibling of its folder, which other accounts do not get at either", async () => {
+    await lab.sh("echo private >/var/lib/apps/digest/notes/memo; chmod 644 /var/lib/apps/digest/notes/memo");
+    for (const path of ["/notes/memo", "/../notes/memo", "/%2e%2e/notes/memo"])
+      expect([path, (await ask(lab.address, "digest.lab.internal", path)).status]).toEqual([path, 404]);
+    for (const account of ["wiki", "caddy"]) {
+      expect((await as(account, "cat /var/lib/apps/digest/notes/memo")).text).toContain("Permission denied");
+      expect((await as(account, "ls /var/lib/apps/digest")).text).toContain("Permission denied");
+      expect((await as(account, "touch /var/lib/apps/digest/public/mine")).text).toContain("Permission denied");
+      expect((await as(account, "cat /var/lib/apps/digest/public/index.html")).text).toContain("uid");
+    }
+  });
+
+  test("follows no link to what Caddy may read and the app may not", async () => {
+    const key = await lab.sh("find /var/lib/caddy -name root.key");
+    expect((await as("caddy", `cat ${key}`)).text).toContain("PRIVATE KEY");
+    expect((await as("press-kit", `cat ${key}`)).text).toContain("Permission denied");
+    await as("press-kit", `ln -s ${key} ${HOME}/public/root.key`);
+    expect(await page("/root.key")).toEqual({ status: 500, body: "" });
+    // It is the mount that keeps it: without it the key is out.
+    await lab.sh(`systemctl stop ${MOUNT}`);
+    expect((await page("/root.key")).body).toContain("PRIVATE KEY");
+    expect(await verify()).toContain("-public.mount is not active");
+    await lab.sh(`systemctl start ${MOUNT}`);
+    expect(await page("/root.key")).toEqual({ status: 500, body: "" });
+  });
+
+  test("may become a folder that a container has, and stop being it: that one restarts, and all is well", async () => {
+    const mounts = () => lab.sh("ls /etc/systemd/system | grep digest.*mount");
+    for (const files of ["notes", "public"]) {
+      apps.settings.apps.digest.site.files = files;
+      const { result, units } = await touched(lab, () => apps.up(), ["app-digest.service", "app-pages.service"]);
+      expect(result.status, result.text).toBe(0);
+      expect(units).toEqual({ "app-digest.service": "restarted" });
+      expect(await mounts()).toBe(`var-lib-apps-digest-${files}.mount`);
+      const modes = { notes: files === "notes" ? "755" : "750", public: files === "public" ? "755" : "750" };
+      for (const [folder, mode] of Object.entries(modes))
+        expect(await lab.stat(`/var/lib/apps/digest/${folder}`)).toBe(`${mode} digest:digest`);
+      expect(await verify()).toMatch(/^clean: \d+ items/);
+    }
+  });
+
+  test("needs nothing that runs: neither containers nor their network", async () => {
+    const facts = JSON.parse((await lab.sh("gatehouse facts")).split("\n").at(-1) ?? "");
+    expect(Object.keys(facts.items).filter((item) => item.includes("press-kit"))).toEqual([
+      "account-press-kit",
+      "release-app-press-kit",
+      "release-app-press-kit-claim",
+      "release-app-press-kit-site",
+    ]);
+    expect(await lab.sh("ls /etc/containers/systemd; podman network ls")).not.toContain("press-kit");
+  });
+});
+
 test("another secret restarts its app alone, which then has that one", async () => {
   apps.settings.apps.wiki.containers.web.secrets.key = "another key";
   const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
@@ -259,6 +452,8 @@ test("after a reboot all of it is there again", async () => {
   await lab.reboot();
   for (const unit of APP_UNITS) expect([unit, await lab.sh(`systemctl is-active ${unit}`)]).toEqual([unit, "active"]);
   expect((await ask(lab.address, "board.lab.internal")).body).toBe("board/files\n");
+  expect((await ask(lab.address, "press.lab.internal")).body).toBe("news\n");
+  expect((await ask(lab.address, "press.lab.internal", "/root.key")).status).toBe(500);
   expect(await python("wiki", select("wiki", "wiki"))).toBe("wiki");
   expect(await verify()).toMatch(/^clean: \d+ items/);
 });
@@ -297,7 +492,7 @@ test("a database of somebody else's is not taken over, and stays shut", async ()
   expect(result.text).toContain("database authentik belongs to authentik, not to thief: give the app another one");
   expect(units).toEqual({ "postgresql@17-main.service": "reloaded" });
   expect(await owner("authentik")).toBe("authentik");
-  expect(await lab.sh("ls /etc/postgresql/17/main/hba.d")).toBe("app-board.conf\napp-wiki.conf");
+  expect(await lab.sh("ls /etc/postgresql/17/main/hba.d")).toBe("app-board.conf\napp-digest.conf\napp-wiki.conf");
   apps.settings.apps = wishes();
   expect((await apps.up()).status).toBe(0);
 });
@@ -314,18 +509,14 @@ test("an app of that name in a third stack is refused before its account is touc
 });
 
 test("an app that leaves takes away what runs and its files, and leaves its data and the others", async () => {
-  const { board: _, ...others } = wishes();
+  await lab.sh("touch /var/lib/apps/digest/public/wait && systemctl start --no-block app-digest-build.service");
+  await expect.poll(() => lab.sh("podman ps"), { timeout: 20_000 }).toContain("app-digest-build");
+  const { board: _, digest: __, ...others } = wishes();
   apps.settings.apps = others;
   const { result, units } = await touched(lab, () => apps.up(), [...UNITS, "app-wiki.service", "app-pages.service"]);
   expect(result.status, result.text).toBe(0);
   expect(units).toEqual({ "postgresql@17-main.service": "reloaded", "caddy.service": "reloaded" });
-  expect(
-    (
-      await lab.try(
-        "systemctl list-units --all --plain '*board*' | grep service; podman ps -a | grep board; podman network ls | grep board; find /etc -name '*board*'",
-      )
-    ).text,
-  ).toBe("");
+  for (const app of ["board", "digest"]) expect((await lab.try(LEFT(app))).text).toBe("");
   expect(await lab.sh("ls /var/lib/apps/board/files/index.html /var/lib/apps/board-valkey")).toContain("dump.rdb");
   expect(
     await lab.sh(

@@ -6,8 +6,8 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { PlatformFacts } from "../../components/platform/contract.ts";
 import { type Sshd, sshd } from "../unit/sshd.ts";
+import { platformAt } from "./platform.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const MODULES = join(ROOT, "node_modules");
@@ -70,35 +70,7 @@ async function produce(outputs: object): Promise<void> {
   await must(...pulumi(producer, ["up", "--yes", "--skip-preview", "--stack", "prod"]));
 }
 
-/** A platform on the host that is none. */
-const facts = (): PlatformFacts => ({
-  schemaVersion: 1,
-  host: { address: "127.0.0.1", port: server.port, hostKey: server.hostKey, platform: "debian" },
-  groups: { postgres: { name: "postgres-clients", gid: 4321 }, valkey: { name: "valkey-clients", gid: 4322 } },
-  postgres: {
-    socketDirectory: "/run/postgresql",
-    socket: "/run/postgresql/.s.PGSQL.5432",
-    port: 5432,
-    unit: "postgresql@17-main.service",
-    hbaDirectory: "/etc/postgresql/17/main/hba.d",
-    versions: {},
-  },
-  valkey: {
-    socketDirectory: "/run/valkey",
-    socket: "/run/valkey/valkey.sock",
-    port: 6379,
-    unit: "valkey-server.service",
-    databases: {},
-    versions: {},
-  },
-  caddy: { siteDirectory: "/etc/caddy/sites", unit: "caddy.service", tls: "internal", versions: {} },
-  authentik: {
-    url: "https://auth.example.org",
-    issuer: "https://auth.example.org/application/o/",
-    uid: 985,
-    gid: 985,
-  },
-});
+const facts = () => platformAt(server.port, server.hostKey);
 
 /** What the agent would say. A lone `sh -s` looks at the host; with an argument it installs the agent. */
 function answer(command: string): object {

@@ -257,7 +257,10 @@ test("what is deleted with its data is told as data touched, and so is that it w
   const going = reportOf(valkey((step) => ({ ...step, op: "delete", old: purge(step.old), new: undefined })));
   expect(going.data).toContain("the data of valkey is copied to /var/backups/gatehouse/valkey, and then deleted");
   expect(going.summary).toContain("2 releases destroyed, data touched");
-  expect(going.releases.map(releaseWords)).toEqual([expect.stringMatching(/^destroyed, \d files /), "destroyed, secret"]);
+  expect(going.releases.map(releaseWords)).toEqual([
+    expect.stringMatching(/^destroyed, \d files /),
+    "destroyed, secret",
+  ]);
   expect(going.releases.flatMap(({ notes }) => notes)).not.toContain(expect.stringContaining("stay"));
   const soon = reportOf(valkey((step) => ({ ...step, op: "update", differs: ["delete"], new: purge(step.new) })));
   expect(soon.data).toEqual([]);

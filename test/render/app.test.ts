@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { appSettings } from "../../components/app/schema.ts";
+import { servedManifest } from "../../components/app/site.ts";
+import { appManifest } from "../../components/app/views.ts";
 import { APPS, partsOfApp } from "./apps.ts";
 import { fileOf, section, values } from "./rendered.ts";
 
@@ -6,13 +9,18 @@ const QUADLETS = "/etc/containers/systemd";
 const file = (app: string, path: string) => fileOf(Object.values(partsOfApp(app)), path);
 const quadlet = (app: string, name: string) => file(app, `${QUADLETS}/${name}`);
 
-/** Every container's file, and which app it is of. */
-const CONTAINERS: [app: string, file: string][] = [
+/** The file of every container that runs all the time, and which app it is of. */
+const LASTING: [app: string, file: string][] = [
   ["whoami", "app-whoami.container"],
   ["paperless", "app-paperless-web.container"],
   ["paperless", "app-paperless-worker.container"],
   ["grafana", "app-grafana.container"],
   ["pages", "app-pages.container"],
+  ["wiki", "app-wiki.container"],
+];
+const JOBS: [app: string, file: string][] = [
+  ["wiki", "app-wiki-export.container"],
+  ["reports", "app-reports-weekly.container"],
 ];
 /** What starts an app: a container alone, or the pod. */
 const ROOTS: [app: string, file: string][] = [
@@ -22,7 +30,7 @@ const ROOTS: [app: string, file: string][] = [
   ["pages", "app-pages.container"],
 ];
 
-describe.each(CONTAINERS)("of %s, %s", (app, name) => {
+describe.each([...LASTING, ...JOBS])("of %s, %s", (app, name) => {
   const unit = quadlet(app, name);
 
   test("runs as the account's ids from the start", () => {
@@ -43,15 +51,94 @@ describe.each(CONTAINERS)("of %s, %s", (app, name) => {
     expect(section(unit, "Service")).toContain("SuccessExitStatus=143");
   });
 
-  test("is wanted by multi-user.target and runs in /system.slice", () => {
-    expect(section(unit, "Install")).toEqual(["WantedBy=multi-user.target"]);
+  test("runs in /system.slice", () => {
     expect(section(unit, "Service")).toContain("Slice=system.slice");
   });
 
-  test("does not need a database's unit to run on, and comes back by itself", () => {
+  test("does not need a database's unit to run on", () => {
     expect(unit).not.toMatch(/^(Requires|Requisite|BindsTo|PartOf|Upholds)=/m);
-    expect(values(unit, "Restart")).toEqual(["always"]);
   });
+});
+
+test.each(LASTING)("of %s, %s is wanted by multi-user.target, and comes back by itself", (app, name) => {
+  expect(section(quadlet(app, name), "Install")).toEqual(["WantedBy=multi-user.target"]);
+  expect(values(quadlet(app, name), "Restart")).toEqual(["always"]);
+});
+
+describe.each(JOBS)("the job of %s, %s", (app, name) => {
+  const unit = quadlet(app, name);
+  const timer = name.replace(".container", ".timer");
+  const file = (path: string) => fileOf(Object.values(partsOfApp(app)), path);
+  const { files = [], units = [], probes = [] } = partsOfApp(app).app ?? {};
+
+  test("runs to its end, and nothing but its timer wants it", () => {
+    expect(values(unit, "Type")).toEqual(["oneshot"]);
+    expect(section(unit, "Install")).toEqual([]);
+    expect(units.map(({ name }) => name)).not.toContain(name.replace(".container", ".service"));
+  });
+
+  test("is not started again when it fails, nor ended when it takes its time", () => {
+    expect(unit).not.toMatch(/^(Restart|Timeout)/m);
+  });
+
+  test("is in no pod, on the app's network, and publishes nothing", () => {
+    expect([values(unit, "Pod"), values(unit, "Network")]).toEqual([[], [`app-${app}.network`]]);
+    expect(values(unit, "PublishPort")).toEqual([]);
+  });
+
+  test("is asked nothing: a failed run is no reason to refuse an apply that may mend it", () => {
+    expect(unit).not.toMatch(/Health|Notify/);
+    expect(probes.map(({ unit }) => unit)).not.toContain(name.replace(".container", ".service"));
+  });
+
+  test("restarts nothing with what changes of it", () => {
+    const own = name.replace(".container", "").replace(`app-${app}-`, "");
+    const found = files.filter(({ path }) => path.endsWith(`/${name}`) || path.endsWith(`/${own}.env`));
+    expect(found.length).toBeGreaterThan(0);
+    for (const { path, restarts, reloads } of found) expect([path, restarts, reloads]).toEqual([path, [], undefined]);
+  });
+
+  test("has a timer, which is enabled, and active when the app is well", () => {
+    expect(units).toContainEqual({ name: timer, enabled: true });
+    expect(section(file(`/etc/systemd/system/${timer}`), "Install")).toEqual(["WantedBy=timers.target"]);
+  });
+
+  test("is made up for when the host was down, and starts up to a minute late, always the same", () => {
+    const { length, ...lines } = section(file(`/etc/systemd/system/${timer}`), "Timer").slice(1);
+    expect(Object.values(lines)).toEqual([
+      "Persistent=true",
+      "RandomizedDelaySec=60",
+      "FixedRandomDelay=true",
+      "AccuracySec=1",
+    ]);
+  });
+
+  test("has a stamp that another schedule writes anew, so that it starts by the clock and not by the change", () => {
+    const schedule = values(file(`/etc/systemd/system/${timer}`), "OnCalendar")[0];
+    expect(file(`/var/lib/systemd/timers/stamp-${timer}`)).toBe(`${schedule}\n`);
+    for (const { restarts } of files.filter(({ path }) => path.endsWith(timer))) expect(restarts).toEqual([timer]);
+  });
+});
+
+test("a schedule is judged by systemd itself before anything goes live", () => {
+  expect(partsOfApp("wiki").app?.checks).toEqual([
+    {
+      name: "schedule of export",
+      tree: "/etc/systemd/system",
+      exec: ["systemd-analyze", "calendar", "Mon..Fri 03:30"],
+    },
+  ]);
+});
+
+test("one container and a job are no pod; a job alone has neither container nor pod beside it", () => {
+  const units = (app: string) => partsOfApp(app).app?.units?.map(({ name }) => name);
+  expect(units("wiki")).toEqual([
+    "app-wiki-network.service",
+    "app-wiki.service",
+    "app-wiki-export.timer",
+    "var-lib-apps-wiki-public.mount",
+  ]);
+  expect(units("reports")).toEqual(["app-reports-network.service", "app-reports-weekly.timer"]);
 });
 
 describe("sockets", () => {
@@ -61,6 +148,8 @@ describe("sockets", () => {
     ["paperless", "app-paperless-worker.container", ["--group-add=973"]],
     ["grafana", "app-grafana.container", ["--group-add=987", "--group-add=973"]],
     ["pages", "app-pages.container", []],
+    ["wiki", "app-wiki-export.container", ["--group-add=987"]],
+    ["reports", "app-reports-weekly.container", []],
   ])("of %s: %s carries exactly the groups asked for, %j", (app, name, groups) => {
     expect(values(quadlet(app, name), "PodmanArgs")).toEqual(groups);
   });
@@ -265,6 +354,80 @@ describe("its Valkey", () => {
   test("denies what the platform's own denies, and more", () => {
     for (const line of ["ProtectSystem=strict", "ProcSubset=pid", "PrivateMounts=true", "SystemCallErrorNumber=EPERM"])
       expect(section(unit, "Service")).toContain(line);
+  });
+});
+
+describe("a site of files", () => {
+  const site = (app: string) => file(app, `/etc/caddy/sites/app-${app}.caddy`);
+  const folders = (app: string) => partsOfApp(app).app?.directories?.map(({ path, mode }) => [path, mode]);
+  const mount = (app: string) => file(app, `/etc/systemd/system/var-lib-apps-${app}-public.mount`);
+
+  test("is served by Caddy itself, without what begins with a dot, and without lists of folders", () => {
+    expect(site("press")).toBe(
+      "press.example.org {\n\ttls internal\n\troot * /var/lib/apps/press/public\n\tfile_server {\n\t\thide .*\n\t}\n}\n",
+    );
+  });
+
+  test("takes further directives; one with a port is passed on as ever", () => {
+    expect(site("wiki")).toMatch(/\n\tencode gzip\n}\n$/);
+    expect(site("grafana")).toContain("\n\treverse_proxy 127.0.0.1:9300\n");
+    expect(site("grafana")).not.toContain("file_server");
+  });
+
+  test("may be read by everybody, its sibling by the account alone; the home lets through and lists nothing", () => {
+    expect(folders("wiki")).toEqual([
+      ["/var/lib/apps/wiki", "0751"],
+      ["/var/lib/apps/wiki/pages", "0750"],
+      ["/var/lib/apps/wiki/public", "0755"],
+    ]);
+    expect(folders("press")).toEqual([
+      ["/var/lib/apps/press", "0751"],
+      ["/var/lib/apps/press/public", "0755"],
+    ]);
+  });
+
+  test("follows no link, with which an app would publish what Caddy alone may read", () => {
+    for (const app of ["wiki", "press"]) {
+      expect(values(mount(app), "Options")).toEqual(["bind,nosymfollow"]);
+      expect([values(mount(app), "What"), values(mount(app), "Where")]).toEqual(
+        Array(2).fill([`/var/lib/apps/${app}/public`]),
+      );
+      expect(partsOfApp(app).app?.units).toContainEqual({ name: `var-lib-apps-${app}-public.mount`, enabled: true });
+    }
+  });
+
+  test("is there from the start, before Caddy is, and goes also while somebody is in it", () => {
+    expect(section(mount("press"), "Install")).toEqual(["WantedBy=local-fs.target"]);
+    expect(values(mount("press"), "LazyUnmount")).toEqual(["true"]);
+  });
+
+  test("has a unit called after its place, as systemd wants it", () => {
+    const { units } = servedManifest("press-kit", "my-files", []);
+    expect(units).toEqual([{ name: String.raw`var-lib-apps-press\x2dkit-my\x2dfiles.mount`, enabled: true }]);
+  });
+
+  test("restarts what has its folder among its volumes, which systemd ties to the mount, and nothing else", () => {
+    const restarts = (volume: string) => {
+      const web = { web: { image: "localhost/web:1", volumes: { "/srv": volume } } };
+      const { containers, deadline } = appSettings("wiki", { containers: web });
+      const { files } = appManifest({
+        app: "wiki",
+        containers,
+        deadline,
+        uid: 1,
+        gid: 1,
+        sockets: [],
+        served: "public",
+      });
+      return files?.find(({ path }) => path.endsWith(".mount"))?.restarts;
+    };
+    expect(restarts("public")).toEqual(["var-lib-apps-wiki-public.mount", "app-wiki.service"]);
+    expect(restarts("pages")).toEqual(["var-lib-apps-wiki-public.mount"]);
+  });
+
+  test("and nothing else is an app without a container: no network, no image, no probe", () => {
+    const { files, images, probes, units } = partsOfApp("press").app ?? {};
+    expect([files?.length, images, probes, units?.length]).toEqual([1, [], [], 1]);
   });
 });
 

@@ -3,6 +3,7 @@ import type { AppArgs } from "../../components/app/args.ts";
 import { databaseManifest } from "../../components/app/database.ts";
 import { releaseOf, valkeyOf } from "../../components/app/names.ts";
 import { appSettings } from "../../components/app/schema.ts";
+import { siteOf } from "../../components/app/site.ts";
 import { valkeyManifest } from "../../components/app/valkey.ts";
 import { appManifest, claimManifest, secretsManifest } from "../../components/app/views.ts";
 import type { Manifest } from "../../components/host/manifest.ts";
@@ -58,6 +59,25 @@ export const APPS: Record<string, Wishes> = {
     valkey: { maxmemory: "64mb" },
     site: { domain: "grafana.example.org", port: 9300, directives: "encode gzip", tls: "internal" },
   },
+  wiki: {
+    containers: {
+      web: { image: "docker.io/library/wiki:3.1", port: 8080, volumes: { "/srv": "pages" } },
+      export: {
+        image: "docker.io/library/wiki:3.1",
+        command: ["wiki", "export", "--to", "/out"],
+        schedule: "Mon..Fri 03:30",
+        environment: { PAGES: "/srv" },
+        volumes: { "/srv": "pages", "/out": "public" },
+        secrets: { key: "the export's key" },
+      },
+    },
+    database: "wiki",
+    site: { domain: "wiki.example.org", files: "public", directives: "encode gzip" },
+  },
+  press: { site: { domain: "press.example.org", files: "public", tls: "internal" } },
+  reports: {
+    containers: { weekly: { image: "docker.io/library/reports:1.0", schedule: "weekly" } },
+  },
   pages: {
     containers: { web: { image: "localhost:5000/pages:1", port: 8080, volumes: { "/srv": "pages" } } },
   },
@@ -87,9 +107,10 @@ export function partsOfApp(app: string): Record<string, Manifest> {
       gid: 974,
       sockets: [...(database ? [door(debian.postgres, 987)] : []), ...(valkey ? [door(valkeyOf(app), 973)] : [])],
       secrets: Object.values(secrets).some((files) => Object.keys(files).length > 0) ? 2 : undefined,
+      served: site?.files,
     }),
     ...(site && {
-      site: siteManifest(debian.caddy, site.tls as Tls, releaseOf(app), { ...site, backend: `127.0.0.1:${site.port}` }),
+      site: siteManifest(debian.caddy, site.tls as Tls, releaseOf(app), siteOf(app, site)),
     }),
   };
 }

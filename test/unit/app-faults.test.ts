@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { appSettings } from "../../components/app/schema.ts";
 
 const web = { image: "docker.io/library/web:1.2", port: 8080 };
+const job = { image: web.image, schedule: "daily" };
+const NO_JOB = "does not go with schedule: a job runs to its end, and is asked nothing meanwhile";
 const DIGEST = `@sha256:${"0".repeat(64)}`;
 
 /** What is told, one sentence each; empty when nothing is wrong. */
@@ -102,7 +104,23 @@ test.each([
 });
 
 test.each([
-  [{ containers: {} }, "containers: an app has at least one container"],
+  [{ containers: {} }, "containers: an app has at least one container, or a site with files"],
+  [{ containers: { web, job: { ...job, port: 8081 } } }, `containers.job.port: ${NO_JOB}`],
+  [{ containers: { web, job: { ...job, publish: 8081 } } }, `containers.job.publish: ${NO_JOB}`],
+  [{ containers: { web, job: { ...job, health: ["true"] } } }, `containers.job.health: ${NO_JOB}`],
+  [{ site: { domain: "wiki.example.org" } }, "site: expected exactly one of port and files, got neither"],
+  [
+    { site: { domain: "wiki.example.org", port: 8080, files: "public" } },
+    "site: expected exactly one of port and files, got both",
+  ],
+  [
+    { site: { domain: "wiki.example.org", files: "../public" } },
+    'site.files: expected a name of lower-case letters, digits and -, at most 31 long, got "../public"',
+  ],
+  [
+    { containers: { job }, site: { domain: "wiki.example.org", port: 8080 } },
+    "site.port: no container publishes 8080; published are none",
+  ],
   [
     { containers: { pod: web } },
     "containers.pod: pod is what Podman calls a unit of the app's own; choose another name",
@@ -116,6 +134,38 @@ test.each([
   [{ valkey: { maxmemory: "lots" } }, 'valkey.maxmemory: expected a size such as 64mb, got "lots"'],
 ])("of an app, %j is refused", (wishes, told) => {
   expect(faults(wishes)).toEqual([told]);
+});
+
+test.each([
+  [{ containers: { job } }],
+  [{ containers: { web, job, other: job } }],
+  [{ containers: {}, site: { domain: "wiki.example.org", files: "public" } }],
+  [{ containers: undefined, site: { domain: "wiki.example.org", files: "public" } }],
+  [{ containers: { web, job }, site: { domain: "wiki.example.org", files: "public" } }],
+])("of an app, %j is accepted", (wishes) => {
+  expect(faults(wishes)).toEqual([]);
+});
+
+describe("a schedule", () => {
+  test.each(["0 3 * * *", "@daily", "every day at noon, please", "", " daily", "daily\nPersistent=false", "50%"])(
+    "such as %j is refused at the door",
+    (schedule) => {
+      expect(faults({ containers: { job: { ...job, schedule } } })).toEqual([
+        `containers.job.schedule: expected a calendar expression of systemd's such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(schedule)}`,
+      ]);
+    },
+  );
+
+  test.each([
+    "daily",
+    "*:0/5",
+    "*:*:0/5",
+    "Mon..Fri *-*-* 03:30:00 Europe/Berlin",
+    "Sat,Sun 12..14:10,20,30:00",
+    "*-02~03 05:00:00.5 Etc/GMT+1",
+  ])("such as %j is accepted, and systemd on the host judges it", (schedule) => {
+    expect(faults({ containers: { job: { ...job, schedule } } })).toEqual([]);
+  });
 });
 
 test("everything that is wrong is told at once", () => {

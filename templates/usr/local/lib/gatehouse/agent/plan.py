@@ -57,7 +57,7 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     claim(manifest, current)
     names = [u.name for u in manifest.unit]
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
-    stops = units.existing(dropped)
+    stops = units.existing(dropped + units.triggered(dropped))  # with a timer goes what it has started
     enables = {u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != units.enabled(u.name)}
     left = release.left()
     enabled = left["enabled"]
@@ -78,7 +78,8 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     down = units.inactive(names + reloads)
     return Plan(
         manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked,
-        stops=list(dict.fromkeys(stops + units.existing(guarded))),
+        # A timer that is active while systemd reads another calendar starts what it would have started by that one.
+        stops=list(dict.fromkeys(stops + units.existing(guarded + units.timers(restarts)))),
         disables=[u for u in stops if u in enabled], enables=enables,
         restarts=restarts, reloads=[u for u in reloads if u not in down],
         starts=[u for u in dict.fromkeys(names + reloads) if u in down and u not in restarts],

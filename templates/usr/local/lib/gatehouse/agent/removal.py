@@ -55,9 +55,10 @@ def remove(name: str, owner: str, purging: bool = False) -> dict:
 
 def _stop(release: Release, current: Manifest, own: list[str], purging: bool) -> str | None:
     """Nothing runs that could write to the data; where copies of that lie, of a purge."""
-    running = units.running_with(units.existing(own))
-    units.run("stop", units.existing(own))
-    units.reset_failed(own)
+    there = units.existing(own)
+    running, started = units.running_with(there), units.triggered(there)
+    units.run("stop", there + started)
+    units.reset_failed(own + started)
     if not purging:
         return None
     try:

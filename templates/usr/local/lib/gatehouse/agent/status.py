@@ -25,7 +25,7 @@ def lines(found: dict) -> list[str]:
     rows, complaints = [], []
     for r in found["releases"]:
         passing = sum(complaint is None for complaint in r["probes"].values())
-        first, *others = r["units"].items() or [("-", "")]
+        first, *others = [*r["units"].items(), *r["jobs"].items()] or [("-", "")]
         rows.append([r["release"], str(r["generation"]), ago(r["applied_seconds"]), *first,
                      f"{passing} of {len(r['probes'])} pass" if r["probes"] else "-", _host(r)])
         rows += [["", "", "", *unit, "", ""] for unit in others]
@@ -41,16 +41,24 @@ def lines(found: dict) -> list[str]:
 def _look(release: Release, owned: set[str]) -> dict:
     with store.glance(f"release-{release.name}") as busy:
         manifest = release.manifest()
-        states = units.show([u.name for u in manifest.unit], "ActiveState") if manifest else {}
+        names = [u.name for u in manifest.unit] if manifest else []
+        states, jobs = units.show(names, "ActiveState"), units.show(units.triggered(names), "ActiveState")
         found = {
             "release": release.name, "generation": release.generation, "applied_seconds": release.applied(), "applied": iso(release.applied()),
             "units": {name: state["ActiveState"] for name, state in states.items()},
+            "jobs": {name: state["ActiveState"] for name, state in jobs.items()},
             "probes": _ask(manifest.probe, manifest.secret) if manifest else {},
             "under_way": busy, "interrupted": not busy and release.record.exists(),
             "drifted": [] if busy else facts.of_release(release, owned),
         }
     down = [name for name, state in found["units"].items() if state not in units.RUNNING]
-    return found | {"well": not (busy or found["interrupted"] or found["drifted"] or down or any(found["probes"].values()))}
+    ill = busy or found["interrupted"] or found["drifted"] or down or _failed(found) or any(found["probes"].values())
+    return found | {"well": not ill}
+
+
+def _failed(r: dict) -> list[str]:
+    """What a timer starts runs or does not, and both are well; systemd remembers that it failed until it has run again."""
+    return [name for name, state in r["jobs"].items() if state == "failed"]
 
 
 def _ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
@@ -70,4 +78,5 @@ def _complaints(r: dict) -> list[str]:
     found = [f"{r['under_way']} is under way"] if r["under_way"] else list(r["drifted"])
     if not r["drifted"]:
         found += [f"{name} is {state}" for name, state in r["units"].items() if state not in units.RUNNING]
+    found += [f"the last run of {name} failed" for name in _failed(r)]
     return found + [f"probe {name}: {' '.join(complaint.split())}" for name, complaint in r["probes"].items() if complaint]

@@ -51,6 +51,15 @@ def inactive(units: list[str]) -> list[str]:
     return [u for u in units if states[u]["ActiveState"] not in RUNNING]
 
 
+def timers(units) -> list[str]:
+    return [u for u in units if u.endswith(".timer")]
+
+
+def triggered(units) -> list[str]:
+    """What the timers among these start."""
+    return [name for state in show(timers(units), "Triggers").values() for name in state["Triggers"].split()]
+
+
 def active_since(unit: str) -> float | None:
     """When it last began to run, as the monotonic clock counts; None when it does not. A reload leaves it alone."""
     state = show([unit], "ActiveState", "ActiveEnterTimestampMonotonic")[unit]

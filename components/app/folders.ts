@@ -1,0 +1,23 @@
+import type { Directory } from "../host/manifest.ts";
+import { folderOf, homeOf } from "./names.ts";
+import type { AppSettings } from "./schema.ts";
+
+/** The folders that an app's containers have among their volumes. */
+const volumesOf = (containers: AppSettings["containers"]) =>
+  Object.values(containers).flatMap(({ volumes }) => Object.values(volumes));
+
+/**
+ * An app's folders, for its account alone but for the one that Caddy serves, which everybody may read. On the way there
+ * the home lets others through and still does not tell them what is in it.
+ */
+export function folders(app: string, containers: AppSettings["containers"], served: string | undefined): Directory[] {
+  const owner = `${app}:${app}`;
+  return [
+    { path: homeOf(app), mode: served === undefined ? "0750" : "0751", owner },
+    ...[...new Set([...volumesOf(containers), ...(served === undefined ? [] : [served])])].map((folder) => ({
+      path: folderOf(app, folder),
+      mode: folder === served ? "0755" : "0750",
+      owner,
+    })),
+  ];
+}

@@ -1,0 +1,135 @@
+// The examples of docs/service-integration-guide.md as an operator previews them: each with the engine under
+// test/engine/with, in a fresh stack. The host is not there, which a preview warns of and goes on.
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parse } from "smol-toml";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { HOST_KEY } from "../components/program.ts";
+import { EXAMPLES } from "../unit/guide.ts";
+import { newKey } from "../unit/sshd.ts";
+import { platformAt } from "./platform.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+/** Nothing listens there. */
+const PORT = 1;
+const PLATFORM = "organization/gatehouse/prod";
+
+/** An example is a program, or a function of what the platform's own program has. */
+const PROGRAM = `
+import { Caddy } from "./components/caddy/caddy.ts";
+import { Host } from "./components/host/host.ts";
+import { debian } from "./components/host/platforms/debian.ts";
+import { Postgres } from "./components/postgres/postgres.ts";
+import { postgresSchema } from "./components/postgres/schema.ts";
+
+for (const make of Object.values(await import("./docs/example.ts"))) {
+  const host = new Host("host", { connection: ${JSON.stringify({ address: "127.0.0.1", port: PORT, hostKey: HOST_KEY })}, platform: debian });
+  const postgres = new Postgres("postgres", { host, ...postgresSchema.parse({}) });
+  const caddy = new Caddy("caddy", { host, tls: "internal", sites: {} });
+  make(host, postgres, caddy);
+}
+`;
+
+let folder: string;
+
+function pulumi(project: string, args: string[], input = ""): Promise<string> {
+  const env = {
+    ...process.env,
+    PULUMI_BACKEND_URL: `file://${folder}/backend`,
+    PULUMI_CONFIG_PASSPHRASE: "guide test",
+  };
+  return new Promise((done, failed) => {
+    const options = { cwd: join(folder, project), env, maxBuffer: 64 << 20 };
+    const child = execFile("pulumi", [...args, "--non-interactive", "--color", "never"], options, (error, out, err) =>
+      error ? failed(new Error(`pulumi ${args.join(" ")}:\n${out}${err}`)) : done(out),
+    );
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
+  });
+}
+
+function project(name: string, files: Record<string, string>): void {
+  mkdirSync(join(folder, name, "docs"), { recursive: true });
+  for (const part of ["components", "templates", "node_modules"])
+    symlinkSync(join(ROOT, part), join(folder, name, part));
+  const all = {
+    "Pulumi.yaml": `name: ${name}\nmain: index.ts\nruntime:\n  name: nodejs\n  options:\n    typescript: false\n`,
+    // By this name a program finds the package, as it is packed from here.
+    "package.json": '{ "name": "gatehouse", "type": "module", "exports": "./components/platform/library.ts" }',
+    ...files,
+  };
+  for (const [path, content] of Object.entries(all)) writeFileSync(join(folder, name, path), content);
+}
+
+interface Step {
+  op: string;
+  urn: string;
+  newState: { inputs?: { stdin?: string } };
+}
+
+/** What a preview of the example would create, by type and name, and what each is given on stdin. */
+async function preview(app: string): Promise<Record<string, string | undefined>> {
+  writeFileSync(join(folder, "guide/docs/example.ts"), EXAMPLES[app] ?? "");
+  const { steps } = JSON.parse(await pulumi("guide", ["preview", "--json", "--stack", "dev"])) as { steps: Step[] };
+  const created = steps.filter(({ op }) => op === "create");
+  return Object.fromEntries(
+    created.map(({ urn, newState }) => {
+      const [types = "", name] = urn.split("::").slice(-2);
+      return [`${types.split("$").at(-1)} ${name}`, newState.inputs?.stdin];
+    }),
+  );
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "guide-test-"));
+  mkdirSync(join(folder, "backend"));
+  const told = JSON.stringify(platformAt(PORT, HOST_KEY));
+  project("gatehouse", { "index.ts": `export const platform = ${told};\n` });
+  await pulumi("gatehouse", ["stack", "init", PLATFORM]);
+  await pulumi("gatehouse", ["up", "--yes", "--skip-preview", "--stack", PLATFORM]);
+  project("guide", { "index.ts": PROGRAM });
+  await pulumi("guide", ["stack", "init", "dev"]);
+  for (const [key, value] of Object.entries({ sshKey: newKey().private, adminPassword: "the admin's password" }))
+    await pulumi("guide", ["config", "set", "--secret", key, "--stack", "dev"], value);
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test.each([
+  ["grafana", ["postgres", "secrets", "site"], ["app-grafana-network.service", "app-grafana.service"]],
+  [
+    "board",
+    ["postgres", "site", "valkey"],
+    ["app-board-network.service", "app-board-pod.service", "app-board-web.service", "app-board-worker.service"],
+  ],
+  [
+    "invoices",
+    ["postgres", "site"],
+    ["app-invoices-network.service", "app-invoices.service", "app-invoices-reminders.timer"],
+  ],
+  [
+    "handbook",
+    ["site"],
+    ["app-handbook-network.service", "app-handbook-build.timer", "var-lib-apps-handbook-public.mount"],
+  ],
+])("a preview of %s declares, besides what every app is, %j; what runs is %j", async (app, parts, units) => {
+  const planned = await preview(app);
+  const commands = Object.keys(planned).flatMap((key) => /^command:remote:Command (.*)$/.exec(key)?.[1] ?? []);
+  const own = commands.filter((name) => name.endsWith(`-${app}`) || name.includes(`-${app}-`));
+  const valkey = parts.includes("valkey") ? [`account-${app}-valkey`] : [];
+  const releases = ["", "-claim", ...parts.map((part) => `-${part}`)].map((part) => `release-app-${app}${part}`);
+  expect(own.sort()).toEqual([`account-${app}`, ...valkey, `packages-app-${app}`, ...releases].sort());
+  expect(Object.keys(planned)).toContain(`gatehouse:index:App ${app}`);
+  const manifest = parse(planned[`command:remote:Command release-app-${app}`] ?? "");
+  expect(manifest).toMatchObject({ unit: units.map((name) => ({ name })) });
+});
+
+test("an example that App refuses fails its preview, in words", async () => {
+  const { invoices = "" } = EXAMPLES;
+  const wrong = invoices.replace("Mon..Fri 07:30", "30 7 * * 1-5");
+  writeFileSync(join(folder, "guide/docs/example.ts"), wrong);
+  await expect(pulumi("guide", ["preview", "--stack", "dev"])).rejects.toThrow(
+    /App invoices is not accepted; nothing of it was done:\s+containers\.reminders\.schedule: expected a calendar/,
+  );
+});

@@ -1,0 +1,9 @@
+// The examples of docs/service-integration-guide.md, for who compiles them and who previews them.
+import { readFileSync } from "node:fs";
+
+const guide = readFileSync(new URL("../../docs/service-integration-guide.md", import.meta.url), "utf8");
+
+/** By the name of the app that each makes. */
+export const EXAMPLES = Object.fromEntries(
+  [...guide.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text = ""]) => [/new App\("(.*?)"/.exec(text)?.[1] ?? "", text]),
+);
