@@ -2,10 +2,10 @@
 // it is full of them in the end.
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ask } from "./support/client.ts";
-import { IMAGE, Lab } from "./support/lab.ts";
-import { type Outcome, Stack } from "./support/stack.ts";
-import { touched, UNITS } from "./support/touched.ts";
+import { ask } from "../support/client.ts";
+import { IMAGE, Lab } from "../support/lab.ts";
+import { type Outcome, Stack } from "../support/stack.ts";
+import { touched, UNITS } from "../support/touched.ts";
 
 const PROGRAM = fileURLToPath(new URL("apps", import.meta.url));
 const PYTHON = "localhost/python:1";
@@ -535,14 +535,14 @@ test("and finds its data again when it comes back", async () => {
 });
 
 describe("an app that is to be purged", () => {
-  const { board, ...others } = wishes();
+  const { board, "press-kit": pressKit, ...others } = wishes();
   const sql = (statement: string, database = "boards") =>
     lab.sh(`su postgres -c "psql -XAt ${database}" <<'END'\n${statement}\nEND`);
   const COPIES = "/var/backups/gatehouse";
 
   test("goes on as it was until it is deleted", async () => {
     await sql("SET ROLE board; CREATE TABLE note AS SELECT 'kept' AS text");
-    apps.settings.apps.board.purge = true;
+    for (const app of ["board", "press-kit"]) apps.settings.apps[app].purge = true;
     const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
     expect(result.status, result.text).toBe(0);
     expect(units).toEqual({});
@@ -555,12 +555,13 @@ describe("an app that is to be purged", () => {
     expect(units).toEqual({ "postgresql@17-main.service": "reloaded", "caddy.service": "reloaded" });
     expect(await sql("SELECT datname FROM pg_database WHERE datname = 'boards'", "postgres")).toBe("");
     expect(await sql("SELECT rolname FROM pg_roles WHERE rolname = 'board'", "postgres")).toBe("");
-    expect(await lab.sh("ls /var/lib/apps")).toBe("pages\nwiki\nwiki-valkey");
+    expect(await lab.sh("ls /var/lib/apps")).toBe("digest\npages\nwiki\nwiki-valkey");
     expect(await lab.sh(`cd ${COPIES} && find . -type f | sed -E 's|/[0-9]+T[^/]+/|/TIME/|' | sort`)).toBe(
       [
         "./app-board-postgres/TIME/database/boards.pgdump",
         "./app-board-valkey/TIME/valkey/board-valkey.tar.gz",
         "./app-board/TIME/volumes/board.tar.gz",
+        "./app-press-kit/TIME/volumes/press-kit.tar.gz",
       ].join("\n"),
     );
     for (const account of ["wiki", "postgres"])
@@ -569,7 +570,7 @@ describe("an app that is to be purged", () => {
   });
 
   test("comes back empty, and with its data by the lines of the guide", async () => {
-    apps.settings.apps = { ...others, board };
+    apps.settings.apps = { ...others, board, "press-kit": pressKit };
     expect((await apps.up()).status).toBe(0);
     expect((await ask(lab.address, "board.lab.internal")).body).not.toContain("board/files");
     await lab.sh(`systemctl stop app-board-pod.service

@@ -2,10 +2,10 @@
 // two stacks on one host. On a host of its own, in this order: each test starts from what the one before left.
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { ask } from "./support/client.ts";
-import { Lab } from "./support/lab.ts";
-import { type Outcome, Stack } from "./support/stack.ts";
-import { touched } from "./support/touched.ts";
+import { ask } from "../support/client.ts";
+import { Lab } from "../support/lab.ts";
+import { type Outcome, Stack } from "../support/stack.ts";
+import { touched } from "../support/touched.ts";
 
 const POSTGRES = "postgresql@17-main.service";
 const VALKEY = "valkey-server.service";

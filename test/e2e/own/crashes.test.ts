@@ -5,11 +5,11 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { installation } from "../../components/host/agent.ts";
-import { type Manifest, manifestDocument } from "../../components/host/manifest.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
-import { Lab, type Ran, run } from "./support/lab.ts";
-import { Stack } from "./support/stack.ts";
+import { installation } from "../../../components/host/agent.ts";
+import { type Manifest, manifestDocument } from "../../../components/host/manifest.ts";
+import { debian } from "../../../components/host/platforms/debian.ts";
+import { Lab, type Ran, run } from "../support/lab.ts";
+import { Stack } from "../support/stack.ts";
 
 const EXHAUSTIVE = process.env.GATEHOUSE_EXHAUSTIVE === "1";
 const ROUNDS = EXHAUSTIVE ? 5 : 1;
@@ -145,7 +145,7 @@ afterAll(async () => {
   await lab.destroy();
 });
 test("the points are those that the agent knows", () => {
-  const faults = new URL("../../templates/usr/local/lib/gatehouse/agent/faults.py", import.meta.url);
+  const faults = new URL("../../../templates/usr/local/lib/gatehouse/agent/faults.py", import.meta.url);
   const known = /POINTS = \(([^)]*)\)/.exec(readFileSync(faults, "utf8"))?.[1]?.match(/\w+/g);
   expect([...new Set(POINTS.map((point) => point.split(".")[0]))]).toEqual(known);
 });

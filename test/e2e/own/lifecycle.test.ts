@@ -1,10 +1,10 @@
 // The life of one stack, on a host of its own since it is taken down at the end: deployed through sudo and a proxy with
 // a version of authentik that uses Valkey; its secrets rotated, its key rotated, its state lost, its resources replaced.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ask } from "./support/client.ts";
-import { Lab, run } from "./support/lab.ts";
-import { Stack } from "./support/stack.ts";
-import { touched, UNITS } from "./support/touched.ts";
+import { ask } from "../support/client.ts";
+import { Lab, run } from "../support/lab.ts";
+import { Stack } from "../support/stack.ts";
+import { touched, UNITS } from "../support/touched.ts";
 
 const DOMAIN = "auth.lab.internal";
 let lab: Lab;

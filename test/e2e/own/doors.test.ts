@@ -1,8 +1,8 @@
 // Bad input is refused at the door: one clear message, and nothing is done on the host.
 // On a host of its own, since "nothing is done" can only be seen where nothing was.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Lab, run } from "./support/lab.ts";
-import { type Settings, Stack } from "./support/stack.ts";
+import { Lab, run } from "../support/lab.ts";
+import { type Settings, Stack } from "../support/stack.ts";
 
 let lab: Lab;
 let stack: Stack;

@@ -1,11 +1,11 @@
 // The apps of another team on the platform's host, as its configuration has them.
 import * as pulumi from "@pulumi/pulumi";
-import { App } from "../../../components/app/app.ts";
-import type { AppArgs } from "../../../components/app/args.ts";
-import type { Connection } from "../../../components/host/connection.ts";
-import { Host } from "../../../components/host/host.ts";
-import { inspect } from "../../../components/host/inspect.ts";
-import { debian } from "../../../components/host/platforms/debian.ts";
+import { App } from "../../../../components/app/app.ts";
+import type { AppArgs } from "../../../../components/app/args.ts";
+import type { Connection } from "../../../../components/host/connection.ts";
+import { Host } from "../../../../components/host/host.ts";
+import { inspect } from "../../../../components/host/inspect.ts";
+import { debian } from "../../../../components/host/platforms/debian.ts";
 
 /** `wantsPostgres` names the database; the group's GID comes from the platform's outputs. */
 type Wishes = Omit<AppArgs, "host" | "postgres"> & { wantsPostgres?: string };

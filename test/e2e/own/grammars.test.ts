@@ -2,9 +2,9 @@
 // On a host of its own, where these servers may run as no platform would have them.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import * as grammars from "../../components/render/grammars.ts";
-import { render } from "../../components/render/render.ts";
-import { IMAGE, Lab } from "./support/lab.ts";
+import * as grammars from "../../../components/render/grammars.ts";
+import { render } from "../../../components/render/render.ts";
+import { IMAGE, Lab } from "../support/lab.ts";
 
 const encoders = { ...grammars };
 const {
