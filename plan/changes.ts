@@ -4,7 +4,7 @@ import { doorsOf } from "./doors.ts";
 import { CHANGED } from "./due.ts";
 import type { Verb } from "./effect.ts";
 import { fileChanges } from "./files.ts";
-import { impactOf, sameImages, type UnitImpact } from "./impact.ts";
+import { impactOf, saved, type UnitImpact } from "./impact.ts";
 import { itemChanges } from "./items.ts";
 import { notesOn } from "./notes.ts";
 import { type ReleaseStep, releasesOf } from "./releases.ts";
@@ -72,11 +72,7 @@ const purging = (step: ReleaseStep): string[] =>
 
 /** What a new image may alter, and that it is saved first. */
 const guarded = ({ old, new: next }: ReleaseStep): string[] =>
-  !old || !next || sameImages(old, next)
-    ? []
-    : [...new Set([...old.guards, ...next.guards].map(({ name }) => name))].map(
-        (name) => `${name} is saved first, since the new image may alter it`,
-      );
+  saved(old, next).map(({ guard }) => `${guard.name} is saved first, since the new image may alter it`);
 
 const created = (databases: readonly DatabaseChange[]): number =>
   databases.filter(({ kind, what }) => kind === "database" && what === "created").length;

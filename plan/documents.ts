@@ -18,7 +18,14 @@ const manifestSchema = z
     file: rows(directory.extend({ content: z.string(), restarts: texts.default([]), reloads: texts.default([]) })),
     check: rows(z.object({ name: z.string(), tree: z.string(), exec: texts }).loose()),
     guard: rows(
-      z.object({ name: z.string(), units: texts, save: texts, restore: texts, user: z.string().default("root") }),
+      z.object({
+        name: z.string(),
+        units: texts,
+        save: texts,
+        restore: texts,
+        user: z.string().default("root"),
+        images: texts.default([]),
+      }),
     ),
     data: rows(
       z.union([

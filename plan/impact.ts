@@ -89,15 +89,29 @@ const merged = ({ files }: Read, rotated: ReadonlySet<string>): Effect[] =>
 
 /** Units that are stopped while what a new image may alter is saved, and restarted with it. */
 function guarded(old: Read | undefined, next: Read): Effect[] {
-  if (!old || sameImages(old, next)) return [];
-  const reason = `the image is ${next.images.join(", ") || "gone"}, it was ${old.images.join(", ") || "none"}`;
-  return [...old.guards, ...next.guards].flatMap(({ units }) =>
-    units.map((unit) => ({ unit, verb: "restart" as const, reason })),
+  const told = (images: readonly string[], none: string) => images.join(", ") || none;
+  return saved(old, next).flatMap(({ guard: { units }, was, is }) =>
+    units.map((unit) => ({
+      unit,
+      verb: "restart" as const,
+      reason: `the image is ${told(is, "gone")}, it was ${told(was, "none")}`,
+    })),
   );
 }
 
-export const sameImages = (old: Read, next: Read): boolean =>
-  [...old.images].sort().join("\n") === [...next.images].sort().join("\n");
+/** What is saved before its images change, as the agent's plan.py has it. */
+export function saved(old: Read | undefined, next: Read | undefined) {
+  if (!old || !next) return [];
+  const guards = new Map([...old.guards, ...next.guards].map((guard) => [guard.name, guard]));
+  return [...guards.values()]
+    .map((guard) => ({ guard, was: watched(old, guard), is: watched(next, guard) }))
+    .filter(({ was, is }) => [...was].sort().join("\n") !== [...is].sort().join("\n"));
+}
+
+function watched({ images, guards }: Read, guard: Read["guards"][number]): string[] {
+  const own = guards.find(({ name }) => name === guard.name) ?? guard;
+  return images.filter((image) => own.images.length === 0 || own.images.includes(image));
+}
 
 /** The deletion of a release: its own units stop, others that run are told that its files went. */
 function removal({ name, old }: ReleaseStep, running: ReadonlySet<string>): Effect[] {

@@ -55,7 +55,8 @@ export class App extends pulumi.ComponentResource {
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, postgres, ...wishes } = args;
     const settings = appSettings(name, { ...wishes, database: postgres?.database });
-    const { containers, database = name, valkey, site, purge } = settings;
+    const database = postgres && (settings.database ?? name);
+    const { containers, valkey, site, purge } = settings;
     super("gatehouse:index:App", name, {}, opts);
     const below = { parent: this };
     this.#name = name;
@@ -75,10 +76,10 @@ export class App extends pulumi.ComponentResource {
     );
     const ground = [...(packages ? [packages] : []), this.account];
     const stores = [
-      ...(postgres ? [this.database(database, [...ground, ...(postgres.ready ?? [])])] : []),
+      ...(database ? [this.database(database, [...ground, ...(postgres?.ready ?? [])])] : []),
       ...(valkey ? [this.release("valkey", valkeyManifest(name, valkey), ground)] : []),
     ];
-    const manifest = this.manifest(settings, doors, this.secrets(containers));
+    const manifest = this.manifest({ ...settings, database }, doors, this.secrets(containers));
     const app = new Release(
       releaseOf(name),
       { host, manifest, purge },
@@ -143,7 +144,7 @@ export class App extends pulumi.ComponentResource {
   }
 
   private manifest(
-    { containers, deadline, site }: AppSettings,
+    { containers, database, deadline, site }: AppSettings,
     doors: readonly Door[],
     secrets: Release | undefined,
   ): pulumi.Output<Manifest> {
@@ -159,7 +160,17 @@ export class App extends pulumi.ComponentResource {
         secrets && legible(secrets.generation, `generation of ${releaseOf(app, "secrets")}`),
       ])
       .apply(([uid, gid, sockets, secrets]) =>
-        appManifest({ app, containers, deadline, uid, gid, sockets, secrets, served: site?.files }),
+        appManifest({
+          app,
+          containers,
+          deadline,
+          uid,
+          gid,
+          sockets,
+          database: database === undefined ? undefined : { names: this.#host.platform.postgres, name: database },
+          secrets,
+          served: site?.files,
+        }),
       );
   }
 }

@@ -1,3 +1,4 @@
+import { leftovers } from "../host/guard.ts";
 import type { Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { pgDump, psql } from "../host/psql.ts";
@@ -9,7 +10,10 @@ import { render, rendered } from "../render/render.ts";
  */
 export function databaseManifest(names: Platform["postgres"], app: string, database: string): Manifest {
   const { user, unit, config } = names;
-  const drop = [`DROP DATABASE IF EXISTS "${database}" WITH (FORCE)`, `DROP ROLE IF EXISTS "${app}"`];
+  const drop = [
+    ...[database, ...leftovers(database)].map((name) => `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`),
+    `DROP ROLE IF EXISTS "${app}"`,
+  ];
   return {
     data: [
       {

@@ -1,4 +1,6 @@
+import { databaseGuard } from "../host/guard.ts";
 import type { File, Manifest, Probe } from "../host/manifest.ts";
+import type { Platform } from "../host/platforms/platform.ts";
 import { secretsFolder, secretsHome } from "../host/secrets.ts";
 import {
   containerFile,
@@ -34,6 +36,8 @@ export interface AppView extends Pick<AppSettings, "containers" | "deadline"> {
   uid: Numeric;
   gid: Numeric;
   sockets: readonly Socket[];
+  /** What a new image may migrate. @default - no database */
+  database?: { names: Platform["postgres"]; name: string };
   /** The generation of the secrets; undefined where no container has any. */
   secrets?: Numeric;
   /** The folder that Caddy serves; undefined where it serves none. */
@@ -68,7 +72,7 @@ export function secretsManifest(app: string, secrets: Record<string, Record<stri
  * beside them, which are in no pod. What changes of a job restarts nothing.
  */
 export function appManifest(view: AppView): Manifest {
-  const { app, containers, deadline, secrets, served } = view;
+  const { app, containers, database, deadline, secrets, served } = view;
   const entries = Object.entries(containers);
   const lasting = entries.filter(([, container]) => !isJob(container));
   const own = quadletOf(app);
@@ -95,7 +99,7 @@ export function appManifest(view: AppView): Manifest {
     // All of it: a volume that an app no longer has may hold something all the same.
     data: [{ name: "volumes", path: homeOf(app) }],
     directories: folders(app, containers, served),
-    images: [...new Set(entries.map(([, { image }]) => image))],
+    images: imagesOf(entries),
     files: [
       ...placed
         .filter(({ container }) => Object.keys(container.environment).length > 0)
@@ -117,6 +121,10 @@ export function appManifest(view: AppView): Manifest {
       ...beside.flatMap(({ files }) => files),
     ],
     refers: folder ? [folder] : [],
+    guards:
+      database && lasting.length > 0
+        ? [databaseGuard(database.names, database.name, restarts, { owner: app, images: imagesOf(lasting) })]
+        : [],
     ...(jobs.length > 0 && { checks: jobs.flatMap(({ checks }) => checks) }),
     units: [
       ...(entries.length > 0 ? [{ name: networkUnit(own) }] : []),
@@ -127,6 +135,10 @@ export function appManifest(view: AppView): Manifest {
     probes: running.map(({ name, container, called }) => probeOf(app, name, containerUnit(called), container)),
   };
 }
+
+const imagesOf = (entries: readonly [string, ContainerSettings][]) => [
+  ...new Set(entries.map(([, { image }]) => image)),
+];
 
 const uses = (entries: readonly [string, ContainerSettings][], folder: string) =>
   entries.some(([, { volumes }]) => Object.values(volumes).includes(folder));

@@ -1,6 +1,6 @@
-import type { File, Guard, Manifest } from "../host/manifest.ts";
+import { databaseGuard } from "../host/guard.ts";
+import type { File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
-import { psql } from "../host/psql.ts";
 import { secretsFolder } from "../host/secrets.ts";
 import { containerFile, containerUnit, podFile, podUnit, QUADLETS } from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
@@ -138,7 +138,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
       container("worker"),
     ],
     refers: [view.secrets, ...view.refers],
-    guards: [databaseGuard(postgres)],
+    guards: [databaseGuard(postgres, NAME, [podUnit(NAME)])],
     units: [{ name: podUnit(NAME) }, { name: containerUnit(SERVER) }, { name: containerUnit(WORKER) }],
     probes: [
       { name: "authentik is ready", http: `http://127.0.0.1:${view.port}/-/health/ready/` },
@@ -163,40 +163,6 @@ export function authentikSecrets(release: string, secrets: Record<string, Secret
     rotation,
   });
   return { files: Object.entries(secrets).map(([name, content]) => secret(name, content)) };
-}
-
-/**
- * A new image migrates the database at its first start, and an older one does not understand the result. So a copy is
- * made while the pod is stopped, and the way back takes it: a rename, which is quick and cannot half succeed.
- */
-function databaseGuard(names: Platform["postgres"]): Guard {
-  const copy = `${NAME}_before_upgrade`;
-  const failed = `${NAME}_failed_upgrade`;
-  const sql = (...statements: string[]) => psql(names, ...statements.flatMap((statement) => ["--command", statement]));
-  return {
-    name: `database ${NAME}`,
-    units: [podUnit(NAME)],
-    user: names.user,
-    save: sql(
-      `DROP DATABASE IF EXISTS ${failed}`,
-      `DROP DATABASE IF EXISTS ${copy}`,
-      `CREATE DATABASE ${copy} TEMPLATE ${NAME} OWNER ${NAME} STRATEGY file_copy`,
-      `REVOKE ALL ON DATABASE ${copy} FROM PUBLIC`,
-    ),
-    // One transaction, which finds out itself whether it was done: a way back that was cut is gone again. What the
-    // failed upgrade made of the data is kept as well, until the next one.
-    restore: sql(
-      `DO $$ BEGIN
-        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('${NAME}', '${copy}');
-        IF EXISTS (SELECT FROM pg_database WHERE datname = '${copy}') THEN
-          ALTER DATABASE ${NAME} RENAME TO ${failed};
-          ALTER DATABASE ${copy} RENAME TO ${NAME};
-        ELSIF NOT EXISTS (SELECT FROM pg_database WHERE datname = '${failed}') THEN
-          RAISE EXCEPTION 'database ${copy} is not there';
-        END IF;
-      END $$`.replace(/\s+/g, " "),
-    ),
-  };
 }
 
 const quadlet = (name: string, template: string, view: object): File => ({

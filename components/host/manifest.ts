@@ -47,6 +47,8 @@ export interface Guard {
   save: readonly string[];
   restore: readonly string[];
   user: string;
+  /** Those of the manifest's images whose change may alter it. @default all */
+  images?: readonly string[];
 }
 
 /**

@@ -45,6 +45,25 @@ class Guards(HostTest):
         """Version 2, which alters the data at its start and then fails."""
         return self.version(2, step=[shell("migrate", f"echo new > {at('data/db')}; exit {int(fails)}")], **keys)
 
+    def test_a_guard_that_names_images_is_used_for_those_alone(self):
+        def version(app: int, job: int, *watched: str) -> dict:
+            wanted = self.version(app, image=[{"reference": f"app:{app}"}, {"reference": f"job:{job}"}])
+            return wanted | {"guard": [wanted["guard"][0] | {"images": list(watched)}]}
+
+        def saves(wanted: dict) -> int:
+            self.order.clear()
+            self.apply(**wanted)
+            return self.order.count("save")
+
+        saves(version(1, 1, "app:1"))
+        self.assertEqual(saves(version(1, 2, "app:1")), 0, "the job's image is another one")
+        self.assertEqual(saves(version(2, 2, "app:2")), 1, "the app's is")
+        self.assertEqual(saves(version(2, 3)), 1, "all are watched where none is named")
+        without = version(2, 3)
+        self.assertEqual(saves(without | {"guard": []}), 0, "no image is another one")
+        self.assertEqual(saves(version(3, 3, "app:3")), 1, "a new guard knows that app:3 was not there before")
+        self.assertEqual(saves(version(4, 3) | {"guard": []}), 1, "a guard that leaves is used a last time")
+
     def test_the_data_is_saved_with_the_unit_stopped_and_before_the_swap(self):
         put = files.put
         self.patch(files, "put", lambda path, content: (self.order.append("swap"), put(path, content)))

@@ -317,6 +317,31 @@ describe("its database", () => {
     expect(manifest?.probes).toMatchObject([{ user: "grafana" }]);
     expect(manifest?.probes?.[0]?.exec).toContain("--dbname=metrics");
   });
+
+  test("is copied before another image of what runs starts, with that stopped; a job's image is none of those", () => {
+    const [guard] = partsOfApp("grafana").app?.guards ?? [];
+    expect(guard?.units).toEqual(["app-grafana.service"]);
+    expect(guard?.images).toEqual(partsOfApp("grafana").app?.images);
+    expect(guard?.save).toContain(
+      'CREATE DATABASE "metrics_before_upgrade" TEMPLATE "metrics" OWNER "grafana" STRATEGY file_copy',
+    );
+    const [beside] = partsOfApp("wiki").app?.guards ?? [];
+    expect(beside?.images).toEqual(["docker.io/library/wiki:3.1"]);
+    expect(partsOfApp("wiki").app?.images).toHaveLength(2);
+    expect(partsOfApp("paperless").app?.guards, "no database").toEqual([]);
+  });
+
+  test("goes with what image changes left of it, and with its role, when the app is purged", () => {
+    const [data] = manifest?.data ?? [];
+    expect(data).toMatchObject({ name: "database", user: "postgres" });
+    const statements = (data && "drop" in data ? data.drop : []).filter((word) => word.startsWith("DROP"));
+    expect(statements).toEqual([
+      'DROP DATABASE IF EXISTS "metrics" WITH (FORCE)',
+      'DROP DATABASE IF EXISTS "metrics_before_upgrade" WITH (FORCE)',
+      'DROP DATABASE IF EXISTS "metrics_failed_upgrade" WITH (FORCE)',
+      'DROP ROLE IF EXISTS "grafana"',
+    ]);
+  });
 });
 
 describe("its Valkey", () => {

@@ -63,7 +63,7 @@ export const APPS: Record<string, Wishes> = {
     containers: {
       web: { image: "docker.io/library/wiki:3.1", port: 8080, volumes: { "/srv": "pages" } },
       export: {
-        image: "docker.io/library/wiki:3.1",
+        image: "docker.io/library/wiki-export:1.4",
         command: ["wiki", "export", "--to", "/out"],
         schedule: "Mon..Fri 03:30",
         environment: { PAGES: "/srv" },
@@ -107,6 +107,7 @@ export function partsOfApp(app: string): Record<string, Manifest> {
       gid: 974,
       sockets: [...(database ? [door(debian.postgres, 987)] : []), ...(valkey ? [door(valkeyOf(app), 973)] : [])],
       secrets: Object.values(secrets).some((files) => Object.keys(files).length > 0) ? 2 : undefined,
+      database: database ? { names: debian.postgres, name: database } : undefined,
       served: site?.files,
     }),
     ...(site && {

@@ -52,6 +52,7 @@ class Guard:
     save: tuple[str, ...]
     restore: tuple[str, ...]
     user: str = "root"
+    images: tuple[str, ...] = ()  # the references whose change may alter it; all of the manifest's without
 
 
 @dataclass(frozen=True)

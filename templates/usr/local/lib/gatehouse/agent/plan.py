@@ -105,6 +105,14 @@ def concerned(changes: list[Change], effect: str) -> list[str]:
 
 def _guards(manifest: Manifest, current: Manifest | None) -> list[Guard]:
     """Another image may alter what the old release guarded as well as what the new one does."""
-    if current is None or {i.reference for i in current.image} == {i.reference for i in manifest.image}:
+    if current is None:
         return []
-    return list({g.name: g for g in (*current.guard, *manifest.guard)}.values())
+    guards = {g.name: g for g in (*current.guard, *manifest.guard)}
+    return [g for g in guards.values() if _watched(current, g) != _watched(manifest, g)]
+
+
+def _watched(manifest: Manifest, guard: Guard) -> set[str]:
+    """The images of a manifest that may alter what a guard of its own, or of another generation, saves."""
+    own = next((g for g in manifest.guard if g.name == guard.name), guard)
+    there = {i.reference for i in manifest.image}
+    return there & (set(own.images) or there)

@@ -1,0 +1,47 @@
+import type { Guard } from "./manifest.ts";
+import type { Platform } from "./platforms/platform.ts";
+import { psql } from "./psql.ts";
+
+/** What an image change leaves behind of a database: as it was before, and as a failed one made it. */
+export const leftovers = (database: string): string[] => [`${database}_before_upgrade`, `${database}_failed_upgrade`];
+
+/**
+ * A new image may migrate its database at the first start, and an older one does not understand the result. So a copy is
+ * made while the units are stopped, and the way back takes it: a rename, which is quick and cannot half succeed.
+ *
+ * @param database is the name of its owner's role as well.
+ */
+export function databaseGuard(
+  names: Platform["postgres"],
+  database: string,
+  units: readonly string[],
+  { owner = database, images }: { owner?: string; images?: readonly string[] } = {},
+): Guard {
+  const [copy, failed] = leftovers(database);
+  const sql = (...statements: string[]) => psql(names, ...statements.flatMap((statement) => ["--command", statement]));
+  return {
+    name: `database ${database}`,
+    units,
+    user: names.user,
+    save: sql(
+      `DROP DATABASE IF EXISTS "${failed}"`,
+      `DROP DATABASE IF EXISTS "${copy}"`,
+      `CREATE DATABASE "${copy}" TEMPLATE "${database}" OWNER "${owner}" STRATEGY file_copy`,
+      `REVOKE ALL ON DATABASE "${copy}" FROM PUBLIC`,
+    ),
+    // One transaction, which finds out itself whether it was done: a way back that was cut is gone again. What the
+    // failed upgrade made of the data is kept as well, until the next one.
+    restore: sql(
+      `DO $$ BEGIN
+        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('${database}', '${copy}');
+        IF EXISTS (SELECT FROM pg_database WHERE datname = '${copy}') THEN
+          ALTER DATABASE "${database}" RENAME TO "${failed}";
+          ALTER DATABASE "${copy}" RENAME TO "${database}";
+        ELSIF NOT EXISTS (SELECT FROM pg_database WHERE datname = '${failed}') THEN
+          RAISE EXCEPTION 'database ${copy} is not there';
+        END IF;
+      END $$`.replace(/\s+/g, " "),
+    ),
+    images,
+  };
+}
