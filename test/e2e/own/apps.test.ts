@@ -9,6 +9,8 @@ import { touched, UNITS } from "../support/touched.ts";
 
 const PROGRAM = fileURLToPath(new URL("apps", import.meta.url));
 const PYTHON = "localhost/python:1";
+/** The same, as if it were another one. */
+const OTHER = "localhost/python:2";
 const PG = "/run/postgresql";
 /** What Caddy serves of press-kit, for a shell. */
 const MOUNT = String.raw`var-lib-apps-press\\x2dkit-public.mount`;
@@ -466,6 +468,38 @@ test("an app that does not come up goes back, and leaves everybody else alone", 
   expect(result.text).toContain("broken on purpose");
   expect(units).toEqual({ "app-wiki.service": "restarted" });
   expect((await ask(lab.address, "wiki.lab.internal")).status).toBe(200);
+  apps.settings.apps = wishes();
+  expect((await apps.up()).status).toBe(0);
+});
+
+test("an image that migrates its database and then fails goes back together with it", async () => {
+  await lab.sh(`podman tag ${PYTHON} ${OTHER}`);
+  const { web } = apps.settings.apps.wiki.containers;
+  web.image = OTHER;
+  web.command = [
+    "-c",
+    `import psycopg2; c = psycopg2.connect('host=${PG} dbname=wiki user=wiki'); c.cursor().execute('CREATE TABLE migrated ()'); c.commit(); raise SystemExit('broken on purpose')`,
+  ];
+  apps.settings.apps.wiki.deadline = 15;
+  const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
+  expect(result.status).not.toBe(0);
+  expect(result.text).toMatch(/save database wiki[\s\S]*broken on purpose[\s\S]*restore database wiki/);
+  expect(units).toEqual({ "app-wiki.service": "restarted" });
+  expect(await lab.sh("podman inspect -f '{{.ImageName}}' app-wiki")).toBe(PYTHON);
+  const tables = (database: string) =>
+    lab.sh(`su postgres -c "psql -XAtc \\"select relname from pg_class where relname = 'migrated'\\" ${database}"`);
+  expect([await tables("wiki"), await tables("wiki_failed_upgrade")]).toEqual(["", "migrated"]);
+  expect(await python("wiki", select("wiki", "wiki"))).toBe("wiki");
+  apps.settings.apps = wishes();
+  expect((await apps.up()).status).toBe(0);
+});
+
+test("another image of a job copies no database and restarts nothing", async () => {
+  apps.settings.apps.digest.containers.build.image = OTHER;
+  const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
+  expect(result.status, result.text).toBe(0);
+  expect(result.text).not.toContain("save database");
+  expect(units).toEqual({});
   apps.settings.apps = wishes();
   expect((await apps.up()).status).toBe(0);
 });
