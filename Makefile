@@ -1,6 +1,6 @@
 # make help tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-all demo demo-down golden bench
+.PHONY: help setup check test test-all demo demo-down golden bench bench-scale
 WITH := test/engine/with
 VITEST := $(WITH) node node_modules/vitest/vitest.mjs run
 
@@ -30,3 +30,6 @@ golden: ## write the golden files anew from what is rendered now
 
 bench: ## measure; figures go to bench/
 	@$(WITH) bench/run
+
+bench-scale: ## the same with 10, 25 and 50 apps
+	@$(WITH) bench/scale

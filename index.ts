@@ -10,6 +10,10 @@ import { platformOf } from "./components/platform/output.ts";
 import { Postgres } from "./components/postgres/postgres.ts";
 import { Valkey } from "./components/valkey/valkey.ts";
 
+// Node runs these lines as they stand, so no source map is needed to tell where something went wrong; looking for one in
+// each of the stack traces that the SDK makes, dozens for a resource, takes longer than all else that the program does.
+Reflect.deleteProperty(Error, "prepareStackTrace");
+
 const { sshKey, authentikSecrets, drift, ...settings } = load();
 const connection = { ...settings.host, privateKey: sshKey };
 const { abandoned } = settings.host;

@@ -39,11 +39,14 @@ export class Account extends pulumi.ComponentResource {
           legible(usableGid(group, name), `gid for ${name}`).apply(() => group.groupName),
     );
     const document = pulumi.all(names).apply((groups) => sealed(toml({ name, home, groups, uid })));
-    const answer = askFor<{ uid: number; gid: number }>({ host, kind: "account", item: name, document }, this, {
-      dependsOn: pulumi
-        .output(opts?.dependsOn)
-        .apply((more) => [...groups.filter((group) => pulumi.Resource.isInstance(group)), ...[more ?? []].flat()]),
-    });
+    const answer = askFor<{ uid: number; gid: number }>(
+      { host, kind: "account", item: name, document },
+      this,
+      pulumi.mergeOptions(
+        { dependsOn: groups.filter((group) => pulumi.Resource.isInstance(group)) },
+        { dependsOn: opts?.dependsOn },
+      ),
+    );
     this.uid = answer.uid;
     this.gid = answer.gid;
     this.registerOutputs({ uid: this.uid, gid: this.gid });

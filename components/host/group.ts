@@ -33,7 +33,7 @@ export class Group extends pulumi.ComponentResource {
   constructor(name: string, { host, groupName = name, gid }: GroupArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Group", name, {}, opts);
     this.groupName = groupName;
-    const document = sealed(toml({ name: groupName, gid }));
+    const document = pulumi.output(sealed(toml({ name: groupName, gid })));
     const answer = askFor<{ gid: number }>({ host, kind: "group", item: groupName, document }, this, opts);
     this.gid = answer.gid;
     this.registerOutputs({ gid: this.gid });

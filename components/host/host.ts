@@ -21,6 +21,8 @@ export interface HostArgs extends Expectations {
  */
 export class Host extends pulumi.ComponentResource {
   readonly connection: CompleteConnection;
+  /** The same as @pulumi/command takes it: one Output for all commands, since it is made of several. */
+  readonly remote: pulumi.Output<pulumi.Unwrap<ReturnType<typeof remoteConnection>>>;
   readonly platform: Platform;
   readonly facts: Facts | undefined;
   readonly abandoned: boolean;
@@ -34,13 +36,14 @@ export class Host extends pulumi.ComponentResource {
   ) {
     super("gatehouse:index:Host", name, {}, opts);
     this.connection = complete(connection);
+    this.remote = pulumi.output(remoteConnection(this.connection));
     this.platform = platform;
     this.facts = facts;
     this.abandoned = abandoned;
     this.agent = new remote.Command(
       `${name}-agent`,
       {
-        connection: remoteConnection(this.connection),
+        connection: this.remote,
         create: asRoot(this.connection, `sh -s -- ${facts?.machine ?? NEVER_ASKED}`),
         stdin: installation({ platform, gids }),
         addPreviousOutputInEnv: false,

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { remoteConnection } from "./connection.ts";
 import { NEVER_ASKED } from "./facts.ts";
 import type { Host } from "./host.ts";
 
@@ -11,7 +10,7 @@ export interface ItemArgs {
   kind: "group" | "account" | "packages" | "release";
   /** The item's name on the host. */
   item: string;
-  document: pulumi.Input<string>;
+  document: pulumi.Output<string>;
   /** The agent's arguments on deletion. @default - the item stays when its resource is deleted */
   removal?: string;
   /** Hide what goes in and what comes out. @default false */
@@ -31,12 +30,11 @@ export function askFor<Answer>(
 ): pulumi.Output<Answer> {
   const { host, kind, item, document, removal, secret = false } = args;
   const { drifted = [], busy } = host.facts?.items[`${kind}-${item}`] ?? {};
-  const number = due(host, `${kind}-${item}`, document);
   const command = new remote.Command(
     `${kind}-${item}`,
     {
-      connection: remoteConnection(host.connection),
-      create: pulumi.interpolate`gatehouse ${kind} ${item} --due ${number}`,
+      connection: host.remote,
+      create: due(host, `${kind}-${item}`, document, (number) => `gatehouse ${kind} ${item} --due ${number}`),
       delete: removal && `gatehouse ${removal}`,
       stdin: secret ? pulumi.secret(document) : document,
       addPreviousOutputInEnv: false,
@@ -44,8 +42,9 @@ export function askFor<Answer>(
     },
     {
       parent,
-      // A component's own dependsOn does not reach its children.
-      dependsOn: pulumi.output(dependsOn).apply((more) => [host.agent, ...[more ?? []].flat()]),
+      // A component's own dependsOn does not reach its children. Resources in an Output would be searched for unknown
+      // values, with all that hangs on them.
+      ...pulumi.mergeOptions({ dependsOn: host.agent }, { dependsOn }),
       // Pulumi replaces by creating first and deleting second: the delete would take away what was just made.
       deleteBeforeReplace: true,
       retainOnDelete: host.abandoned,
@@ -59,22 +58,25 @@ export function askFor<Answer>(
 }
 
 /**
- * The number that the host is at, or a new one where the document is not the one that it was given last: the state may
- * think so, but the host may have been set back to an older snapshot of its disk.
+ * The command with the number that the host is at, or with a new one where the document is not the one that it was given
+ * last: the state may think so, but the host may have been set back to an older snapshot of its disk.
  */
-function due({ facts }: Host, item: string, document: pulumi.Input<string>): pulumi.Input<string> {
-  if (!facts) return NEVER_ASKED;
+function due(
+  { facts }: Host,
+  item: string,
+  document: pulumi.Output<string>,
+  command: (number: string) => string,
+): pulumi.Input<string> {
+  if (!facts) return command(NEVER_ASKED);
   const known = facts.items[item];
   // Not 0 alone: the state may hold that, of a host that was set back to before it knew the item.
-  if (!known) return `${facts.machine}/0.${moment()}`;
-  if (known.busy || known.drifted.length > 0 || known.document === undefined) return known.due;
+  if (!known) return command(`${facts.machine}/0.${moment()}`);
+  if (known.busy || known.drifted.length > 0 || known.document === undefined) return command(known.due);
   // The moment, and not the next number: after a set-back the next one is what the state holds already.
   const fresh = `${facts.machine}/${moment()}`;
   const digest = (text: string) => createHash("sha256").update(text).digest("hex");
   // That a secret document is another one is no secret.
-  return pulumi.unsecret(
-    pulumi.output(document).apply((text) => (digest(text) === known.document ? known.due : fresh)),
-  );
+  return pulumi.unsecret(document.apply((text) => command(digest(text) === known.document ? known.due : fresh)));
 }
 
 const moment = (): number => Math.floor(Date.now() / 1000);

@@ -90,6 +90,7 @@ class Systemd:
             out = "\n".join("".join(f"{key}={value}\n" for key, value in self._properties(u).items()) for u in names)
         elif verb == "is-enabled":
             status = int(names[0] not in self.enabled)
+            out = "".join("enabled\n" if name in self.enabled else "disabled\n" for name in names)
         elif verb == "is-system-running":
             out = f"{self.state}\n"
         else:
@@ -104,7 +105,8 @@ class Systemd:
         return {"Id": unit, "LoadState": "not-found" if unit in self.unknown else "loaded",
                 "ActiveState": "active" if unit in self.active else "failed" if unit in self.failed else "inactive", "Triggers": self.triggers.get(unit, ""),
                 "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
-                "RequiredBy": " ".join(self.dependents.get(unit, ())), "BoundBy": "", "ConsistsOf": ""}
+                "RequiredBy": " ".join(self.dependents.get(unit, ())), "BoundBy": "", "ConsistsOf": "",
+                "RuntimeDirectory": "", "User": "", "Group": ""}
 
     def job(self, verb: str, names: list[str]):
         return _Job(self, verb, names)

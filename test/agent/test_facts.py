@@ -139,6 +139,23 @@ class Releases(HostTest):
         item = facts.facts()["items"]["release-pw"]
         self.assertEqual((item["due"], "secret-" in str(item)), ("machine/1", False))
 
+    def test_systemd_is_asked_as_often_for_many_releases_as_for_one(self):
+        def questions() -> int:
+            with support.mock.patch.object(support.units, "_systemctl", side_effect=self.systemd.systemctl) as asked:
+                facts.facts()
+            return asked.call_count
+
+        before = questions()
+        for name in ("second", "third"):
+            keys = dict(release=name, file=[file(f"etc/{name}.conf", "x")], unit=[{"name": f"{name}.service", "enabled": True}])
+            store.settle(f"release-{name}", "machine/0", self.apply(**keys))
+        self.assertEqual(questions(), before)
+
+    def test_what_was_different_a_moment_ago_is_no_drift(self):
+        stale = {"app.service": {"ActiveState": "inactive", "is-enabled": "disabled"}}
+        with support.mock.patch.object(support.units, "survey", lambda *_: stale):
+            self.assertEqual(self.item(), {"due": "machine/0", "drifted": []})
+
 
 class OtherItems(HostTest):
     def item(self, name: str, answer: dict, look, now) -> dict:

@@ -440,6 +440,24 @@ describe("a site of files", () => {
   });
 });
 
+test("one app more touches its own units and reloads Caddy, and so does its leaving; no other app is asked for", async () => {
+  const more = { ...wishes().pages, valkey: {}, site: { domain: "more.lab.internal", port: 9600, tls: "internal" } };
+  more.containers.web.publish = 9600;
+  for (const [settings, happens] of [
+    [{ ...wishes(), more }, "created"],
+    [wishes(), "deleted"],
+  ] as const) {
+    apps.settings.apps = settings;
+    const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
+    expect(result.status, result.text).toBe(0);
+    expect(units).toEqual({ "caddy.service": "reloaded" });
+    expect(Object.keys(result.counts).sort()).toEqual([happens, "unchanged"]);
+    const active = happens === "created" ? "active" : "inactive";
+    for (const unit of ["app-more.service", "app-more-network.service", "valkey-more.service"])
+      expect([unit, (await lab.try(`systemctl is-active ${unit}`)).text.trim()]).toEqual([unit, active]);
+  }
+});
+
 test("another secret restarts its app alone, which then has that one", async () => {
   apps.settings.apps.wiki.containers.web.secrets.key = "another key";
   const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);

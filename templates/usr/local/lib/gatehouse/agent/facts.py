@@ -20,21 +20,43 @@ def facts(diffs: bool = False) -> dict:
     """For each item its due number, which moves on while the host differs from what was left, and the differences. With
     `diffs`, a file whose content differs has its diff in the lines below: redacted, and none of what is secret."""
     vault.learn_all()
-    owned = strays.owned()
-    return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, owned, diffs) for item, record in store.items().items()}}
+    owned, records = strays.owned(), store.items()
+    ahead = _Ahead(records)
+    return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, owned, ahead, diffs) for item, record in records.items()}}
 
 
-def _look(item: str, record: dict, owned: set[str], diffs: bool) -> dict:
+class _Ahead:
+    """What one question answers for all items. The answers are older than the look at an item, which nobody changes
+    meanwhile: what seems to differ is asked again then."""
+
+    def __init__(self, records: dict[str, dict]):
+        wanted = {u.name: u.enabled for release in store.releases() if (manifest := release.manifest()) for u in manifest.unit}
+        self.units = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None])
+        names = {name for item, record in records.items() if item.startswith("packages-") for name in record["answer"].get("versions", ())}
+        self.installed = packages.versions(tuple(names)) if names else {}
+
+
+def _look(item: str, record: dict, owned: set[str], ahead: _Ahead, diffs: bool) -> dict:
     kind, _, name = item.partition("-")
     told = {key: record[key] for key in ("due", "document") if key in record}
     with store.glance(item) as busy:
         if busy:  # what is on its way is no drift: it ends with a number of its own
             return told | {"drifted": [], "busy": busy}
         try:
-            drifted = of_release(store.Release(name), owned, diffs) if kind == "release" else _LOOK[kind](name, record["answer"])
+            drifted = _drifted(kind, name, record["answer"], owned, ahead, diffs)
         except Exception as error:  # what is odd about one must not hide the others, nor keep an `up` from putting it right
             drifted = [f"{kind} {name} cannot be looked at: {type(error).__name__}"]
     return told | {"due": _next(told["due"]) if drifted else told["due"], "drifted": drifted}
+
+
+def _drifted(kind: str, name: str, left: dict, owned: set[str], ahead: _Ahead, diffs: bool) -> list[str]:
+    if kind == "release":
+        with units.consulting(ahead.units):
+            found = of_release(store.Release(name), owned)
+        return found and of_release(store.Release(name), owned, diffs)
+    if kind == "packages":
+        return _packages(left, ahead.installed) and _packages(left, packages.versions(tuple(left["versions"])))
+    return {"group": _group, "account": _account}[kind](name, left)
 
 
 def _next(due: str) -> str:
@@ -52,9 +74,8 @@ def _account(name: str, left: dict) -> list[str]:
     return [] if now == left else [f"account {name} is {_told(now)}, it was {_told(left)}"]
 
 
-def _packages(_: str, left: dict) -> list[str]:
+def _packages(left: dict, installed: dict[str, str]) -> list[str]:
     # A newer version is an update of the distribution's, not drift.
-    installed = packages.versions(tuple(left["versions"]))
     return [f"package {name} is not installed" for name in left["versions"] if name not in installed]
 
 
@@ -67,7 +88,7 @@ def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> 
     if release.text().startswith(UNPROVEN):
         found.append(f"generation {release.generation} of release {name} is live though it was never found healthy")
     else:
-        found += _another(release, store.items().get(f"release-{name}", {}))
+        found += _another(release, store.item(f"release-{name}"))
     owners = {files.at_generation(i.path, release.generation): i.owner for i in (*manifest.file, *manifest.directory)}
     left, shown = release.left(), _shown(manifest) if diffs else {}
     for path, mark in left["files"].items():
@@ -142,6 +163,3 @@ def _owned_by(now: list, owner: str) -> bool:
 
 def _told(answer: dict | None) -> str:
     return "gone" if answer is None else " ".join(f"{key}={value}" for key, value in answer.items() if key != "name")
-
-
-_LOOK = {"group": _group, "account": _account, "packages": _packages}

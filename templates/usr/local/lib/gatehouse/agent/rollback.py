@@ -25,7 +25,7 @@ def rollback(name: str, generation: int | None = None) -> dict:
         raise Failure(f"generation {generation} of release {name} uses secrets that were rotated away since: {', '.join(gone)}; nothing was done")
     done = transaction.apply(text)
     item = f"release-{name}"
-    given = store.items().get(item, {}).get("document") == digest(sealed(text))
+    given = store.item(item).get("document") == digest(sealed(text))
     store.note(item, None if given else f"release {name} was rolled back by hand to generation {generation}")
     return done | {"rolled_back_to": generation}
 

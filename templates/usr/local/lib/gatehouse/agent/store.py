@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -56,7 +57,11 @@ class Release:
 
     def manifest(self) -> Manifest | None:
         text = self.text()
-        return manifests.stored(text) if text is not None else None
+        return _read(text) if text is not None else None
+
+    def manifests(self) -> list[Manifest]:
+        """Those that are live or on their way in."""
+        return [_read(text) for text in self.texts()]
 
     def left(self, generation: int | None = None) -> dict:
         """What the live generation, or another, left on the host: fingerprints of `files` and `folders`, the units that it
@@ -105,7 +110,13 @@ def releases() -> list[Release]:
 
 def claims(except_for: str) -> list[Manifest]:
     """The manifests of other releases, also those that are on their way in."""
-    return [manifests.stored(text) for r in releases() if r.name != except_for for text in r.texts()]
+    return [manifest for r in releases() if r.name != except_for for manifest in r.manifests()]
+
+
+@functools.lru_cache(maxsize=None)
+def _read(text: str) -> Manifest:
+    """Whoever asks about one release asks about all of them, several times."""
+    return manifests.stored(text)
 
 
 def items() -> dict[str, dict]:
@@ -115,16 +126,21 @@ def items() -> dict[str, dict]:
     return {p.stem: json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))} if folder.exists() else {}
 
 
+def item(name: str) -> dict:
+    """One of them; empty when it was never asked for."""
+    return json.loads(read_private(STATE / "items" / f"{name}.json") or "{}")
+
+
 def settle(item: str, due: str, answer: dict, document: bytes | None = None) -> None:
     kept = {"due": due, "answer": answer} | ({} if document is None else {"document": digest(document)})
     write_private(STATE / "items" / f"{item}.json", json.dumps(kept))
 
 
-def note(item: str, text: str | None) -> None:
+def note(name: str, text: str | None) -> None:
     """What the program must be told until it gives the item's document again."""
-    if record := items().get(item):
+    if record := item(name):
         record.pop("note", None)
-        write_private(STATE / "items" / f"{item}.json", json.dumps(record | ({} if text is None else {"note": text})))
+        write_private(STATE / "items" / f"{name}.json", json.dumps(record | ({} if text is None else {"note": text})))
 
 
 def drop(item: str) -> None:

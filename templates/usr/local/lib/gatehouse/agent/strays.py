@@ -12,7 +12,7 @@ import checks
 import files
 import store
 import units
-from manifest import File, Manifest, owner_ids, stored
+from manifest import File, Manifest, owner_ids
 from report import Failure
 from store import Release
 
@@ -24,7 +24,8 @@ _TMPFILES = re.compile(r"^[dD]\S*\s+(/\S+)\s+([0-7]{3,4})\s+(\S+)\s+(\S+)", re.M
 
 def owned() -> set[str]:
     """The files of every release, also of those that are on their way in."""
-    return {files.at_generation(f.path, release.generation) for release in store.releases() for text in release.texts() for f in stored(text).file}
+    return {files.at_generation(f.path, generation)
+            for release in store.releases() for generation in [release.generation] for manifest in release.manifests() for f in manifest.file}
 
 
 def unexpected(owned: set[str]) -> list[str]:

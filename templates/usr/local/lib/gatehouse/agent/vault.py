@@ -17,7 +17,7 @@ def merged(content: str, refers: tuple[str, ...] = ()) -> str:
     refers to, newest first: a server that reads it accepts the old secret until the last client moved to the new one."""
 
     def fill(found: re.Match) -> str:
-        texts = [path.read_text().strip() for folder in _kept(found[1], refers) if (path := folder / found[2]).exists()]
+        texts = [path.read_text().strip() for folder in _kept(found[1], [*refers, *_texts()]) if (path := folder / found[2]).exists()]
         if not texts:
             raise Failure(f"secret {found[1]}/{found[2]} is not on this host; nothing was done")
         for text in texts:
@@ -39,9 +39,10 @@ def prune(apply_again: Callable[[Release], None]) -> None:
     """Delete the generations that nobody refers to any more, so that a rotated secret ends with its last user; before,
     take them out of the files that they were merged into. Where that fails they stay, and the next apply tries again:
     the release that was applied just now is healthy all the same."""
+    texts = _texts()
     for folder in SECRETS.iterdir() if SECRETS.exists() else ():
-        kept = _kept(folder.name)
-        if stale := [generation for generation in _generations(folder.name) if generation not in kept]:
+        # What the texts of a moment ago do not mention is looked for in those of now.
+        if _stale(folder.name, texts) and (stale := _stale(folder.name, _texts())):
             try:
                 for release in releases():
                     if f"{{{{secrets {folder.name}/" in (release.text() or ""):
@@ -59,9 +60,18 @@ def _generations(name: str) -> list[Path]:
     return sorted((SECRETS / name).glob("[0-9]*"), key=lambda folder: int(folder.name), reverse=True)
 
 
-def _kept(name: str, refers: tuple[str, ...] = ()) -> list[Path]:
-    """The generations that are live, on their way in, or referred to by what is live or under way on this host."""
-    texts = [*refers, *(text for release in releases() for text in release.texts())]
+def _texts() -> list[str]:
+    """What is live or under way on this host."""
+    return [text for release in releases() for text in release.texts()]
+
+
+def _stale(name: str, texts: list[str]) -> list[Path]:
+    kept = _kept(name, texts)
+    return [generation for generation in _generations(name) if generation not in kept]
+
+
+def _kept(name: str, texts: list[str]) -> list[Path]:
+    """The generations that are live, on their way in, or referred to by one of the texts."""
     live = Release(name).generation
 
     def needed(folder: Path) -> bool:
