@@ -1,6 +1,6 @@
 # make help tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-all demo demo-down golden bench bench-scale
+.PHONY: help setup check test test-all demo demo-app demo-down golden bench bench-scale
 WITH := test/engine/with
 VITEST := $(WITH) node node_modules/vitest/vitest.mjs run
 
@@ -21,6 +21,9 @@ test-all: ## the same with every crash point five times over; about half an hour
 
 demo: ## the whole platform on a throw-away host of this machine
 	@$(WITH) test/demo up
+
+demo-app: ## an app in a stack of its own beside the demo: Synapse, of examples/app
+	@$(WITH) test/demo app
 
 demo-down: ## stop the demo and delete its disk
 	@$(WITH) test/demo down

@@ -1,24 +1,35 @@
 // A client of the platform's public side: HTTPS from outside the host, without trusting who signed.
-import { get } from "node:https";
+import { type RequestOptions, request } from "node:https";
 
 export interface Reply {
   status: number;
   body: string;
 }
 
-export const ask = (address: string, domain: string, path = "/"): Promise<Reply> =>
+/** A request that is more than a look. */
+export interface Asked extends Pick<RequestOptions, "method" | "headers"> {
+  body?: string;
+}
+
+export const ask = (
+  address: string,
+  domain: string,
+  path = "/",
+  { method, headers, body }: Asked = {},
+): Promise<Reply> =>
   new Promise((resolve, reject) => {
     const options = {
       host: address,
       port: 443,
       servername: domain,
       path,
-      headers: { host: domain },
+      method,
+      headers: { host: domain, ...headers },
       rejectUnauthorized: false,
       agent: false,
       timeout: 5000,
     };
-    get(options, (response) => {
+    request(options, (response) => {
       let body = "";
       response.on("data", (chunk) => (body += chunk));
       response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
@@ -26,7 +37,8 @@ export const ask = (address: string, domain: string, path = "/"): Promise<Reply>
       .on("error", reject)
       .on("timeout", function (this: { destroy(error: Error): void }) {
         this.destroy(new Error("no answer within 5 s"));
-      });
+      })
+      .end(body);
   });
 
 /** Asks ten times a second until told to stop; every answer that is not 200 is a failure. */

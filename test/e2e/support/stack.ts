@@ -37,6 +37,10 @@ export interface Place {
   suffix?: string;
   /** Another stack to the host as well. @default the lab's name */
   name?: string;
+  /** Its project, where it has a configuration of its own and none of the platform's. @default "gatehouse" */
+  project?: string;
+  /** The stack in whose backend it is, to be able to refer to it. @default a backend of its own */
+  beside?: Stack;
 }
 
 export class Stack {
@@ -45,18 +49,18 @@ export class Stack {
   settings: Settings;
   readonly #lab: Lab;
   readonly #program: string;
+  readonly #project: string;
+  readonly #backend: string;
   readonly #underWay = new Set<Operation>();
-  constructor(lab: Lab, settings: Settings = {}, { program = REPOSITORY, suffix = "", name = lab.name }: Place = {}) {
+  constructor(lab: Lab, settings: Settings = {}, place: Place = {}) {
+    const { program = REPOSITORY, suffix = "", name = lab.name, project = "gatehouse", beside = this } = place;
     this.name = name;
     this.#lab = lab;
     this.#program = program;
+    this.#project = project;
     this.folder = join(tmpdir(), `gatehouse-${lab.name}${suffix}`);
-    this.settings = {
-      host: { address: lab.address, hostKey: lab.hostKey },
-      authentik: { domain: "auth.lab.internal", image: IMAGE, version: "2026.8.3", deadline: 60 },
-      caddy: { tls: "internal" },
-      ...settings,
-    };
+    this.#backend = beside.folder;
+    this.settings = project === "gatehouse" ? { ...platform(lab), ...settings } : settings;
   }
 
   static async create(lab: Lab, settings?: Settings, place?: Place): Promise<Stack> {
@@ -70,10 +74,10 @@ export class Stack {
   /** Sets the SSH key as an operator would; the encrypted value is kept for later configurations. */
   async setKey(key: string): Promise<void> {
     writeFileSync(this.#file, "");
-    await this.must(["config", "set", "--secret", "gatehouse:sshKey", "--config-file", this.#file], key);
+    await this.must(["config", "set", "--secret", `${this.#project}:sshKey`, "--config-file", this.#file], key);
     const text = readFileSync(this.#file, "utf8");
     const [salt, secure] = [/encryptionsalt: (\S+)/, /secure: (\S+)/].map((pattern) => pattern.exec(text)?.[1]);
-    const secret = `encryptionsalt: ${salt}\nconfig:\n  gatehouse:sshKey:\n    secure: ${secure}\n`;
+    const secret = `encryptionsalt: ${salt}\nconfig:\n  ${this.#project}:sshKey:\n    secure: ${secure}\n`;
     writeFileSync(join(this.folder, "secret.yaml"), secret);
   }
 
@@ -203,7 +207,7 @@ export class Stack {
 
   #configure(): void {
     const settings = Object.entries(this.settings).map(
-      ([key, value]) => `  gatehouse:${key}: ${JSON.stringify(value)}\n`,
+      ([key, value]) => `  ${this.#project}:${key}: ${JSON.stringify(value)}\n`,
     );
     writeFileSync(this.#file, readFileSync(join(this.folder, "secret.yaml"), "utf8") + settings.join(""));
   }
@@ -233,13 +237,19 @@ export class Stack {
   }
 
   get #env() {
-    return { PULUMI_BACKEND_URL: `file://${this.folder}` };
+    return { PULUMI_BACKEND_URL: `file://${this.#backend}` };
   }
 
   get #file(): string {
     return join(this.folder, `Pulumi.${this.name}.yaml`);
   }
 }
+
+const platform = (lab: Lab): Settings => ({
+  host: { address: lab.address, hostKey: lab.hostKey },
+  authentik: { domain: "auth.lab.internal", image: IMAGE, version: "2026.8.3", deadline: 60 },
+  caddy: { tls: "internal" },
+});
 
 function outcome(ran: Ran): Outcome {
   const summary = /^Resources:\n((?: {4}.*\n)+)/m.exec(ran.text)?.[1] ?? "";
