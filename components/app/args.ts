@@ -18,6 +18,11 @@ export interface ContainerArgs {
   command?: string[];
   /** Variables, not secret. @default none */
   environment?: Record<string, string | number | boolean>;
+  /**
+   * Configuration, not secret, by the path in the container: each is a file that is readable for the app alone. A change
+   * shows line by line in a preview, and restarts the app. @default none
+   */
+  files?: Record<string, string>;
   /** By file name: each is the file /run/secrets/NAME, readable for the app alone. A change restarts it. @default none */
   secrets?: Record<string, Input<string>>;
   /**

@@ -41,9 +41,12 @@ const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
 const secretName = z.string().regex(/^\w[\w.-]{0,62}$/, {
   error: ({ input }) => `expected a file name of letters, digits, _, . and -, got ${JSON.stringify(input)}`,
 });
-const containerPath = z.string().regex(/^(\/[\w.-]*[\w-][\w.-]*)+$/, {
-  error: ({ input }) => `expected a folder in the container such as /var/lib/grafana, got ${JSON.stringify(input)}`,
-});
+const inContainer = (what: string) =>
+  z.string().regex(/^(\/[\w.-]*[\w-][\w.-]*)+$/, {
+    error: ({ input }) => `expected ${what}, got ${JSON.stringify(input)}`,
+  });
+const containerPath = inContainer("a folder in the container such as /var/lib/grafana");
+const containerFilePath = inContainer("a file in the container such as /etc/grafana/grafana.ini");
 const word = z.string().min(1, { error: "expected a word, got an empty one" });
 const path = z.string().regex(/^\/[\x21-\x7e]*$/, {
   error: ({ input }) => `expected a path such as /healthz, got ${JSON.stringify(input)}`,
@@ -59,6 +62,7 @@ const container = z.strictObject({
   image,
   command: z.array(word).default([]),
   environment: z.record(variable, setting).default({}),
+  files: z.record(containerFilePath, z.string()).default({}),
   secrets: z.record(secretName, z.custom<pulumi.Input<string>>()).default({}),
   volumes: z.record(containerPath, releaseName).default({}),
   port: port
@@ -137,6 +141,11 @@ function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">
       holders.set(number, holder ?? name);
     }
   }
+  // Podman would make a place for the file in the volume, where it stays.
+  for (const [name, { files, volumes }] of entries)
+    for (const file of Object.keys(files))
+      for (const volume of Object.keys(volumes).filter((path) => `${file}/`.startsWith(`${path}/`)))
+        yield { path: ["containers", name, "files", file], message: `lies in ${volume}, which is a volume` };
   const shut = entries.filter(([, container]) => container.port === undefined && !isJob(container));
   for (const [name, { publish, health }] of shut) {
     if (publish !== undefined)

@@ -109,6 +109,15 @@ export function appManifest(view: AppView): Manifest {
           }),
           restarts,
         })),
+      ...placed.flatMap(({ name, container: { files }, restarts }) =>
+        Object.entries(files).map(([path, content]) => ({
+          path: configFile(app, name, path),
+          mode: "0440",
+          owner: `root:${app}`,
+          content,
+          restarts,
+        })),
+      ),
       ...(entries.length > 0
         ? [quadlet(networkFile(own), "app.network", { app, network: own }, [networkUnit(own), ...restarts])]
         : []),
@@ -144,6 +153,7 @@ const uses = (entries: readonly [string, ContainerSettings][], folder: string) =
   entries.some(([, { volumes }]) => Object.values(volumes).includes(folder));
 
 const environmentFile = (app: string, container: string) => `${configOf(app)}/${container}.env`;
+const configFile = (app: string, container: string, path: string) => `${configOf(app)}/${container}${path}`;
 
 /** What an app has to do with the host: it stands in the pod's file, or in that of a container alone. */
 const frontOf = ({ app, sockets, containers }: AppView) => ({
@@ -159,7 +169,7 @@ const frontOf = ({ app, sockets, containers }: AppView) => ({
 function containerView(
   { app, uid, gid, sockets, deadline }: AppView,
   name: string,
-  { image, command, environment, secrets, volumes, health }: ContainerSettings,
+  { image, command, environment, files, secrets, volumes, health }: ContainerSettings,
   folder: string | undefined,
 ) {
   return {
@@ -176,6 +186,7 @@ function containerView(
         container: path,
         options: "",
       })),
+      ...Object.keys(files).map((path) => ({ host: configFile(app, name, path), container: path, options: ":ro" })),
       ...(Object.keys(secrets).length > 0 ? [{ host: `${folder}/${name}`, container: SECRETS, options: ":ro" }] : []),
     ],
     // A JSON list, which Podman runs as it is: not every image has a shell.

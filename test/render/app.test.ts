@@ -235,6 +235,15 @@ describe("what a container is given", () => {
     expect(values(quadlet("pages", "app-pages.container"), "EnvironmentFile")).toEqual([]);
   });
 
+  test("its configuration file by file, read-only, for its account; each restarts it and no volume is in its way", () => {
+    const path = "/etc/apps/grafana/web/etc/grafana/ldap.toml";
+    const config = partsOfApp("grafana").app?.files?.find((file) => file.path === path);
+    expect(config).toMatchObject({ mode: "0440", owner: "root:grafana", restarts: ["app-grafana.service"] });
+    expect(values(quadlet("grafana", "app-grafana.container"), "Volume")).toContain(
+      `${path}:/etc/grafana/ldap.toml:ro`,
+    );
+  });
+
   test("its own secrets and no other container's, read-only, in the generation that it was made for", () => {
     const secrets = (name: string) =>
       values(quadlet("paperless", `app-paperless-${name}.container`), "Volume").filter((mount) =>

@@ -48,6 +48,7 @@ export const APPS: Record<string, Wishes> = {
     containers: {
       web: {
         image: `docker.io/grafana/grafana:12.3.0@sha256:${"6".repeat(64)}`,
+        files: { "/etc/grafana/ldap.toml": '[[servers]]\nhost = "ldap.example.org"\n' },
         environment: { GF_DATABASE_TYPE: "postgres", GF_SECURITY_ADMIN_PASSWORD__FILE: "/run/secrets/admin" },
         secrets: { admin: "the admin's password" },
         volumes: { "/var/lib/grafana": "data" },

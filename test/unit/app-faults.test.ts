@@ -21,7 +21,7 @@ const container = (more: object) => faults({ containers: { web: { ...web, ...mor
 
 test("the least that an app needs is a container with its image", () => {
   expect(appSettings("wiki", { containers: { web: { image: web.image } } })).toEqual({
-    containers: { web: { image: web.image, command: [], environment: {}, secrets: {}, volumes: {} } },
+    containers: { web: { image: web.image, command: [], environment: {}, files: {}, secrets: {}, volumes: {} } },
     deadline: 120,
     purge: false,
   });
@@ -90,6 +90,14 @@ test.each([
   [
     { volumes: { "/a": "../b" } },
     'volumes./a: expected a name of lower-case letters, digits and -, at most 31 long, got "../b"',
+  ],
+  [
+    { files: { "grafana.ini": "x" } },
+    'files.grafana.ini: expected a file in the container such as /etc/grafana/grafana.ini, got "grafana.ini"',
+  ],
+  [
+    { volumes: { "/srv/data": "data" }, files: { "/srv/data/app.ini": "x", "/srv/data.ini": "x" } },
+    "files./srv/data/app.ini: lies in /srv/data, which is a volume",
   ],
   [{ secrets: { "../a": "x" } }, 'secrets.../a: expected a file name of letters, digits, _, . and -, got "../a"'],
   [{ environment: { "A B": "x" } }, 'environment.A B: expected the name of a variable, got "A B"'],

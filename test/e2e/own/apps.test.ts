@@ -67,6 +67,7 @@ const wishes = () => ({
         image: PYTHON,
         command: [...SERVE],
         environment: { GREETING: '50% of "$HOME"' },
+        files: { "/etc/wiki/wiki.ini": "greeting = 100 %n\n" },
         secrets: { key: "the key of the wiki" },
         volumes: { "/srv": "pages" },
         port: 8080,
@@ -167,8 +168,11 @@ describe("who an app is", () => {
     expect(await lab.sh(`cat /proc/${pid}/uid_map`)).toMatch(/^0\s+0\s+4294967295$/);
   });
 
-  test("what it is given reaches it as it was given: variables, a secret as a file, a folder", async () => {
+  test("what it is given reaches it as it was given: variables, configuration, a secret as a file, a folder", async () => {
     expect(await python("wiki", "import os; print(os.environ['GREETING'])")).toBe('50% of "$HOME"');
+    expect(await python("wiki", "print(open('/etc/wiki/wiki.ini').read().strip())")).toBe("greeting = 100 %n");
+    expect(await python("wiki", "open('/etc/wiki/wiki.ini', 'w')")).toContain("Read-only file system");
+    expect((await as("board", "cat /etc/apps/wiki/web/etc/wiki/wiki.ini")).text).toContain("Permission denied");
     expect(await python("wiki", "print(open('/run/secrets/key').read())")).toBe("the key of the wiki");
     expect(await lab.sh("podman inspect app-wiki")).not.toContain("the key of the wiki");
     expect(await lab.stat("/var/lib/apps/wiki/pages")).toBe("750 wiki:wiki");
