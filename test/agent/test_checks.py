@@ -1,6 +1,7 @@
 """What the checks get to see."""
 
 import os
+import shutil
 import socket
 import subprocess
 import unittest
@@ -22,6 +23,19 @@ class Trees(HostTest):
             self.addCleanup(os.chdir, "/")
             server.bind("socket")
         self.apply(file=[file("etc/app/a", "a")], check=[shell("look", 'test "$(cd {tree}; echo * */*)" = "a link sub */*"', tree=at("etc/app"))])
+
+    def test_a_file_that_another_release_puts_in_place_meanwhile_is_no_fault(self):
+        os.makedirs(at("etc/app"))
+        passing, copytree = Path(at("etc/app/.b.gatehouse")), shutil.copytree
+        passing.touch()
+
+        def copy(*words, **keys):
+            copied = copytree(*words, **keys)
+            passing.unlink(missing_ok=True)
+            return copied
+
+        self.patch(shutil, "copytree", copy)
+        self.apply(file=[file("etc/app/a", "a")], check=[shell("look", 'test "$(cd {tree}; echo * .b*)" = "a .b*"', tree=at("etc/app"))])
 
 
 class Units(HostTest):

@@ -20,6 +20,7 @@ UNITS = "/etc/systemd/system"
 _UNIT_PATH = (UNITS, "/run/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 GENERATOR = "/usr/lib/systemd/system-generators/podman-system-generator"
 _PATIENCE = 30  # seconds for a scratch server to answer
+_ATTEMPTS = 5  # to copy a directory that others are at work in
 
 
 def run(manifest: Manifest, changed: list[Change]) -> None:
@@ -135,6 +136,16 @@ def _refusal(check: Check, output: str, tree: Path) -> str:
 
 def merged(directory: str, changed: list[Change], into: Path) -> Path:
     """A copy of a live directory with the changes applied, owners and modes kept."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            return _merged(directory, changed, into)
+        except (FileNotFoundError, shutil.Error):  # another release has put a file in place, or taken one out, meanwhile
+            if not left:
+                raise
+            shutil.rmtree(into, ignore_errors=True)
+
+
+def _merged(directory: str, changed: list[Change], into: Path) -> Path:
     if Path(directory).exists():
         shutil.copytree(directory, into, symlinks=True, ignore=_special_ones)
         for path in (into, *into.rglob("*")):
