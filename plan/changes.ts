@@ -49,7 +49,9 @@ function releaseChange(step: ReleaseStep): ReleaseChange[] {
   return [{ ...change, files: fileChanges(old, next), notes: [...notesOn(old, next), ...fate(step)] }];
 }
 
-const isPurged = ({ what, purge }: ReleaseStep): boolean => what === "delete" && purge.was;
+/** A secret release is data as a whole, the others tell. */
+const isPurged = ({ what, purge, secret, old }: ReleaseStep): boolean =>
+  what === "delete" && purge.was && (secret || (old?.data.length ?? 0) > 0);
 
 function farewell(step: ReleaseStep): string[] {
   if (isPurged(step)) return ["its files and its data go, once the data is copied"];

@@ -58,7 +58,9 @@ export function previewOf(project: string, stack: string, events: readonly Engin
     if (resourcePreEvent) {
       const { metadata } = resourcePreEvent;
       if (metadata.op !== "same") touched++;
-      if (metadata.type === COMMAND) steps.set(metadata.urn, stepOf(metadata));
+      // A replaced command is deleted first and made again then; `replace` itself stands for both.
+      if (metadata.type === COMMAND && metadata.op !== "replace")
+        steps.set(`${metadata.urn} ${metadata.op === "delete-replaced"}`, stepOf(metadata));
       const generation = metadata.old?.outputs?.generation;
       if (metadata.type === RELEASE && typeof generation === "number") generations[nameOf(metadata.urn)] = generation;
     }
@@ -71,17 +73,25 @@ export function previewOf(project: string, stack: string, events: readonly Engin
   return { project, stack, steps: [...steps.values()], generations, warnings, touched };
 }
 
+const OPS: Partial<Record<string, Step["op"]>> = {
+  create: "create",
+  "create-replacement": "create",
+  delete: "delete",
+  "delete-replaced": "delete",
+  same: "same",
+};
+
 const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") + 2);
 
 function stepOf({ op, urn, diffs, detailedDiff, old, new: next }: StepEventMetadata): Step {
   // A provider tells what differs in one way or the other; the second has paths such as `connection.privateKey`.
   const paths = [...(diffs ?? []), ...Object.keys(detailedDiff ?? {})];
   return {
-    op: op === "create" || op === "delete" || op === "same" ? op : "update",
+    op: OPS[op] ?? "update",
     name: nameOf(urn),
     differs: [...new Set(paths.map((path) => path.replace(/[.[].*/, "")))],
-    ...(old && { old: stateOf(old, old.outputs) }),
-    ...(next && op !== "delete" && { new: stateOf(next, {}) }),
+    ...(old && OPS[op] !== "create" && { old: stateOf(old, old.outputs) }),
+    ...(next && OPS[op] !== "delete" && { new: stateOf(next, {}) }),
   };
 }
 

@@ -91,7 +91,8 @@ export class App extends pulumi.ComponentResource {
   }
 
   private release(part: Part, manifest: pulumi.Input<Manifest>, dependsOn: DependsOn, secret = false): Release {
-    const args = { host: this.#host, manifest, secret, purge: this.#purge };
+    const purge = this.#purge && part !== "claim" && part !== "site"; // which are no data
+    const args = { host: this.#host, manifest, secret, purge };
     return new Release(releaseOf(this.#name, part), args, { parent: this, dependsOn });
   }
 

@@ -23,7 +23,10 @@ export interface ContainerArgs {
    * shows line by line in a preview, and restarts the app. @default none
    */
   files?: Record<string, string>;
-  /** By file name: each is the file /run/secrets/NAME, readable for the app alone. A change restarts it. @default none */
+  /**
+   * By file name: each is the file /run/secrets/NAME, readable for the app alone. A change restarts the containers that
+   * have any. @default none
+   */
   secrets?: Record<string, Input<string>>;
   /**
    * Folders in the container, each with the name of the folder below /var/lib/apps/APP that it is. Containers that name
@@ -86,8 +89,9 @@ export interface AppArgs {
   /** Seconds that a start may take until all of it is healthy. @default 120 */
   deadline?: number;
   /**
-   * Whether its data goes with it when it is deleted: database and role, volumes, Valkey's data and secrets, once copies
-   * of them lie in /var/backups/gatehouse. Needs an `up` of its own before the one that deletes. @default false
+   * Whether its data goes with it when it is deleted: database and role, volumes, Valkey's data and secrets, each once a
+   * copy of it lies in /var/backups/gatehouse. So goes the data of a part that is taken out, such as `valkey`. Needs an
+   * `up` of its own before the one that deletes. @default false
    */
   purge?: boolean;
 }

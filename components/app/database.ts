@@ -12,7 +12,8 @@ export function databaseManifest(names: Platform["postgres"], app: string, datab
   const { user, unit, config } = names;
   const drop = [
     ...[database, ...leftovers(database)].map((name) => `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`),
-    `DROP ROLE IF EXISTS "${app}"`,
+    // It stays with a database that it had under another name, of which there is no copy.
+    `DO $$ BEGIN DROP ROLE IF EXISTS "${app}"; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $$`,
   ];
   return {
     data: [

@@ -33,7 +33,7 @@ export function timerManifest(app: string, job: string, schedule: string) {
         restarts,
       },
     ],
-    checks: [{ name: `schedule of ${job}`, tree: UNITS, exec: ["systemd-analyze", "calendar", schedule] }],
+    checks: [{ name: `schedule of ${job}`, tree: UNITS, exec: ["systemd-analyze", "calendar", "--", schedule] }],
     units: [{ name: timer, enabled: true }],
   } satisfies Manifest;
 }

@@ -19,7 +19,7 @@ export const appName = releaseName
     error: ({ input }) => `${input} ends like a part of another app (${PARTS.join(", ")}); choose another name`,
   });
 
-const containerName = releaseName.refine((name) => name !== "pod" && name !== "network", {
+const containerName = releaseName.refine((name) => !/(^|-)(pod|network)$/.test(name), {
   error: ({ input }) => `${input} is what Podman calls a unit of the app's own; choose another name`,
 });
 

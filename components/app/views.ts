@@ -90,6 +90,7 @@ export function appManifest(view: AppView): Manifest {
   const folder = secrets === undefined ? undefined : secretsFolder(releaseOf(app, "secrets"), secrets);
   const front = frontOf(view);
   const jobs = entries.flatMap(([name, { schedule }]) => (schedule ? [timerManifest(app, name, schedule)] : []));
+  const timers = jobs.flatMap(({ units }) => units.map(({ name }) => name));
   const beside = [
     ...jobs,
     ...(served === undefined ? [] : [servedManifest(app, served, uses(lasting, served) ? restarts : [])]),
@@ -132,7 +133,7 @@ export function appManifest(view: AppView): Manifest {
     refers: folder ? [folder] : [],
     guards:
       database && lasting.length > 0
-        ? [databaseGuard(database.names, database.name, restarts, { owner: app, images: imagesOf(lasting) })]
+        ? [databaseGuard(database.names, database.name, [...restarts, ...timers], app, imagesOf(lasting))]
         : [],
     ...(jobs.length > 0 && { checks: jobs.flatMap(({ checks }) => checks) }),
     units: [

@@ -138,7 +138,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
       container("worker"),
     ],
     refers: [view.secrets, ...view.refers],
-    guards: [databaseGuard(postgres, NAME, [podUnit(NAME)])],
+    guards: [databaseGuard(postgres, NAME, [podUnit(NAME)], NAME)],
     units: [{ name: podUnit(NAME) }, { name: containerUnit(SERVER) }, { name: containerUnit(WORKER) }],
     probes: [
       { name: "authentik is ready", http: `http://127.0.0.1:${view.port}/-/health/ready/` },

@@ -8,14 +8,13 @@ export const leftovers = (database: string): string[] => [`${database}_before_up
 /**
  * A new image may migrate its database at the first start, and an older one does not understand the result. So a copy is
  * made while the units are stopped, and the way back takes it: a rename, which is quick and cannot half succeed.
- *
- * @param database is the name of its owner's role as well.
  */
 export function databaseGuard(
   names: Platform["postgres"],
   database: string,
   units: readonly string[],
-  { owner = database, images }: { owner?: string; images?: readonly string[] } = {},
+  owner: string,
+  images?: readonly string[],
 ): Guard {
   const [copy, failed] = leftovers(database);
   const sql = (...statements: string[]) => psql(names, ...statements.flatMap((statement) => ["--command", statement]));

@@ -45,6 +45,18 @@ class Guards(HostTest):
         """Version 2, which alters the data at its start and then fails."""
         return self.version(2, step=[shell("migrate", f"echo new > {at('data/db')}; exit {int(fails)}")], **keys)
 
+    def test_what_a_guarded_timer_has_started_is_ended_and_not_started_again(self):
+        timed = dict(unit=[{"name": "app.service"}, {"name": "job.timer"}])
+        self.systemd.triggers["job.timer"] = "job.service"
+        guard = self.version(1)["guard"][0] | {"units": ["app.service", "job.timer"]}
+        self.apply(**self.version(1, **timed, guard=[guard]))
+        self.systemd.active.add("job.service")
+        self.order.clear()
+        self.apply(**self.version(2, **timed, guard=[guard]))
+        self.assertLess(self.order.index("stop job.service"), self.order.index("save"))
+        self.assertLess(self.order.index("stop job.timer"), self.order.index("save"))
+        self.assertEqual(self.systemd.active, {"app.service", "job.timer"})
+
     def test_a_guard_that_names_images_is_used_for_those_alone(self):
         def version(app: int, job: int, *watched: str) -> dict:
             wanted = self.version(app, image=[{"reference": f"app:{app}"}, {"reference": f"job:{job}"}])

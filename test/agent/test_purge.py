@@ -76,6 +76,22 @@ class Purge(HostTest):
         self.assertTrue(self.remove()["removed"])
         self.assertEqual(self.data_is_there(), (False, False))
 
+    def test_a_full_disk_leaves_everything_as_it_was_too(self):
+        self.give()
+        before = self.standing()
+        with mock.patch.object(os, "sync", side_effect=OSError(28, "No space left on device")), self.assertRaises(OSError):
+            self.remove()
+        self.assertEqual(self.standing(), before)
+        self.assertEqual((self.data_is_there(), self.copies()), ((True, True), []))
+
+    def test_a_removal_that_ended_before_it_deleted_copies_anew_what_was_written_since(self):
+        self.give()
+        with mock.patch.object(removal.live, "put", side_effect=Failure("cut")):
+            self.refused(1, "cut", call=self.remove)
+        self.table.write_text("more rows")
+        done = self.remove()
+        self.assertEqual((Path(done["copies"]) / "database/rows").read_text(), "more rows")
+
     def test_a_removal_that_ended_in_the_middle_is_repeated_with_the_copies_that_it_had(self):
         self.give()
         with mock.patch.object(purge, "_run", self.fails_at_drop()):
@@ -105,7 +121,7 @@ class Purge(HostTest):
     def test_data_that_is_not_there_is_nothing_to_copy(self):
         self.give(data=self.data[:1])
         self.folder.rename(f"{self.folder}.elsewhere")
-        self.assertTrue(self.remove()["removed"])
+        self.assertEqual(self.remove(), {"release": "app", "removed": True})
         self.assertEqual(self.copies(), [])
 
     def test_a_link_is_refused_since_only_the_link_would_be_copied(self):

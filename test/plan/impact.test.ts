@@ -254,14 +254,24 @@ test("what is deleted with its data is told as data touched, and so is that it w
     touched: 1,
   });
   const purge = (state?: State) => state && { ...state, purge: true };
-  const going = reportOf(valkey((step) => ({ ...step, op: "delete", old: purge(step.old), new: undefined })));
-  expect(going.data).toContain("the data of valkey is copied to /var/backups/gatehouse/valkey, and then deleted");
+  const DATA = '\n[[data]]\nname = "folder"\npath = "/var/lib/valkey"\n';
+  const withData = (state?: State) => state?.document && { ...state, document: state.document + DATA };
+  const removed = (step: Step, old?: State): Step => ({ ...step, op: "delete", old, new: undefined });
+  const going = reportOf(valkey((step) => removed(step, purge(withData(step.old) || step.old))));
+  expect(going.data).toEqual([
+    "the data of valkey is copied to /var/backups/gatehouse/valkey, and then deleted",
+    "the data of valkey-authentik is copied to /var/backups/gatehouse/valkey-authentik, and then deleted",
+  ]);
+  const without = reportOf(
+    valkey((step) => removed(step, purge(step.name === "release-valkey" ? step.old : undefined))),
+  );
+  expect(without.data, "none that is its own").toEqual([]);
   expect(going.summary).toContain("2 releases destroyed, data touched");
   expect(going.releases.map(releaseWords)).toEqual([
     expect.stringMatching(/^destroyed, \d files /),
     "destroyed, secret",
   ]);
-  expect(going.releases.flatMap(({ notes }) => notes)).not.toContain(expect.stringContaining("stay"));
+  expect(going.releases.flatMap(({ notes }) => notes).join("\n")).not.toContain("stay");
   const soon = reportOf(valkey((step) => ({ ...step, op: "update", differs: ["delete"], new: purge(step.new) })));
   expect(soon.data).toEqual([]);
   expect(soon.releases.map(({ name, what, notes }) => [name, what, notes])).toEqual([

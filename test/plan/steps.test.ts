@@ -40,6 +40,19 @@ test("a command's old and new state, and what the host answered", () => {
   ]);
 });
 
+test("a command that is replaced is deleted, with its data where that is so, and made again", () => {
+  const inputs = { create: "gatehouse release wiki --due m/0", delete: "gatehouse remove wiki --owner a/b/c --purge" };
+  const states = { old: { inputs, outputs: inputs }, new: { inputs, outputs: {} } };
+  const { steps } = read(
+    ...["delete-replaced", "replace", "create-replacement"].map((op) => command(op, "release-wiki", states)),
+  );
+  const state = { create: inputs.create, purge: true };
+  expect(steps).toEqual([
+    { op: "delete", name: "release-wiki", differs: [], old: state },
+    { op: "create", name: "release-wiki", differs: [], new: state },
+  ]);
+});
+
 test("what differs is told by its first name, whichever way the provider tells it", () => {
   const detailedDiff = { "connection.privateKey": {}, stdin: {}, 'environment["a.b"]': {} };
   expect(read(command("update", "release-x", { diffs: ["stdin", "create"], detailedDiff })).steps[0]?.differs).toEqual([

@@ -113,6 +113,10 @@ test.each([
 
 test.each([
   [{ containers: {} }, "containers: an app has at least one container, or a site with files"],
+  [
+    { containers: { "b-pod": web } },
+    "containers.b-pod: b-pod is what Podman calls a unit of the app's own; choose another name",
+  ],
   [{ containers: { web, job: { ...job, port: 8081 } } }, `containers.job.port: ${NO_JOB}`],
   [{ containers: { web, job: { ...job, publish: 8081 } } }, `containers.job.publish: ${NO_JOB}`],
   [{ containers: { web, job: { ...job, health: ["true"] } } }, `containers.job.health: ${NO_JOB}`],

@@ -89,7 +89,12 @@ const wishes = () => ({
         publish: 9200,
         health: { http: "/" },
       },
-      worker: { image: PYTHON, command: ["-c", "import signal; signal.pause()"], volumes: { "/var/files": "files" } },
+      worker: {
+        image: PYTHON,
+        command: ["-c", "import signal; signal.pause()"],
+        secrets: { key: "the key of the board" },
+        volumes: { "/var/files": "files" },
+      },
     },
     wantsPostgres: "boards",
     valkey: {},
@@ -598,6 +603,7 @@ describe("an app that is to be purged", () => {
 
   test("goes on as it was until it is deleted", async () => {
     await sql("SET ROLE board; CREATE TABLE note AS SELECT 'kept' AS text");
+    await lab.sh("valkey-cli -s /run/valkey-board/valkey.sock set note kept");
     for (const app of ["board", "press-kit"]) apps.settings.apps[app].purge = true;
     const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
     expect(result.status, result.text).toBe(0);
@@ -611,10 +617,12 @@ describe("an app that is to be purged", () => {
     expect(units).toEqual({ "postgresql@17-main.service": "reloaded", "caddy.service": "reloaded" });
     expect(await sql("SELECT datname FROM pg_database WHERE datname = 'boards'", "postgres")).toBe("");
     expect(await sql("SELECT rolname FROM pg_roles WHERE rolname = 'board'", "postgres")).toBe("");
+    expect(await lab.sh("ls /var/lib/gatehouse/secrets")).not.toContain("board");
     expect(await lab.sh("ls /var/lib/apps")).toBe("digest\npages\nwiki\nwiki-valkey");
     expect(await lab.sh(`cd ${COPIES} && find . -type f | sed -E 's|/[0-9]+T[^/]+/|/TIME/|' | sort`)).toBe(
       [
         "./app-board-postgres/TIME/database/boards.pgdump",
+        "./app-board-secrets/TIME/secrets/app-board-secrets.tar.gz",
         "./app-board-valkey/TIME/valkey/board-valkey.tar.gz",
         "./app-board/TIME/volumes/board.tar.gz",
         "./app-press-kit/TIME/volumes/press-kit.tar.gz",
@@ -629,12 +637,14 @@ describe("an app that is to be purged", () => {
     apps.settings.apps = { ...others, board, "press-kit": pressKit };
     expect((await apps.up()).status).toBe(0);
     expect((await ask(lab.address, "board.lab.internal")).body).not.toContain("board/files");
-    await lab.sh(`systemctl stop app-board-pod.service
+    await lab.sh(`systemctl stop app-board-pod.service valkey-board.service
       su postgres -c 'pg_restore --no-owner --role=board --dbname=boards' <$(echo ${COPIES}/app-board-postgres/*/database/boards.pgdump)
       tar -xzf ${COPIES}/app-board/*/volumes/board.tar.gz -C /var/lib/apps
+      tar -xzf ${COPIES}/app-board-valkey/*/valkey/board-valkey.tar.gz -C /var/lib/apps
       systemctl start app-board-pod.service
       curl --silent --fail --retry 50 --retry-connrefused --retry-delay 1 --output /dev/null http://127.0.0.1:9200/`);
     expect((await ask(lab.address, "board.lab.internal")).body).toBe("board/files\n");
     expect(await sql("SET ROLE board; SELECT text FROM note")).toContain("kept");
+    expect(await lab.sh("valkey-cli -s /run/valkey-board/valkey.sock get note")).toBe("kept");
   });
 });

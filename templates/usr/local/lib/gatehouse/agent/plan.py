@@ -79,7 +79,7 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     return Plan(
         manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked,
         # A timer that is active while systemd reads another calendar starts what it would have started by that one.
-        stops=list(dict.fromkeys(stops + units.existing(guarded + units.timers(restarts)))),
+        stops=list(dict.fromkeys(stops + units.existing(guarded + units.triggered(guarded) + units.timers(restarts)))),
         disables=[u for u in stops if u in enabled], enables=enables,
         restarts=restarts, reloads=[u for u in reloads if u not in down],
         starts=[u for u in dict.fromkeys(names + reloads) if u in down and u not in restarts],

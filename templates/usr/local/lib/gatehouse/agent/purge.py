@@ -12,33 +12,35 @@ from report import Failure, say
 from store import Release, read_private, write_private
 
 BACKUPS = Path("/var/backups/gatehouse")
-_SAVED = "purge"  # in the release's folder: where the finished copies lie
+_DROPPING = "purge"  # in the release's folder, once data is being deleted: where the copies of all of it lie
 
 
-def save(release: Release, manifest: Manifest) -> str:
-    """Copies of all data of the release, in a new folder that only root enters; its path. A removal that was interrupted
-    after it, and may have deleted some of the data, keeps the copies that it has."""
-    if saved := read_private(release.folder / _SAVED):
+def save(release: Release, manifest: Manifest) -> str | None:
+    """Copies of all data of the release, in a new folder that only root enters; its path, if there was anything. A removal
+    that was interrupted when it deleted keeps the copies that it has; before, somebody may have written since."""
+    if saved := read_private(release.folder / _DROPPING):
         return saved
     folder = BACKUPS / release.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     try:
         for data in manifest.data:
             say(f"save {data.name} to {folder}")
             _save(data, folder)
+        os.sync()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    os.sync()
-    write_private(release.folder / _SAVED, str(folder))
-    return str(folder)
+    return str(folder) if folder.exists() else None
 
 
 def forget(release: Release) -> None:
     """The release lives on: copies of a removal that failed are of yesterday."""
-    (release.folder / _SAVED).unlink(missing_ok=True)
+    (release.folder / _DROPPING).unlink(missing_ok=True)
 
 
-def drop(manifest: Manifest) -> None:
+def drop(release: Release, manifest: Manifest, copies: str | None) -> None:
+    """Nothing of the release can run any more."""
+    if copies:
+        write_private(release.folder / _DROPPING, copies)
     for data in manifest.data:
         say(f"delete {data.name}")
         if data.path:
@@ -52,7 +54,8 @@ def _save(data: Data, folder: Path) -> None:
     if data.path and not os.path.lexists(data.path):
         return
     for above in (BACKUPS, BACKUPS / folder.parent.name, folder):
-        above.mkdir(mode=0o711, parents=True, exist_ok=True)
+        above.mkdir(parents=True, exist_ok=True)
+        above.chmod(0o711)
     place = folder / data.name
     place.mkdir(mode=0o700)
     if data.path:
@@ -73,7 +76,7 @@ def _refuse_elsewhere(path: str) -> None:
     if os.path.islink(path):
         raise Failure(f"{path} is a link to {os.path.realpath(path)}: what it leads to is not ours to delete; put the folder itself there, or take `purge` out")
     with open("/proc/self/mountinfo") as mounts:
-        points = [line.split()[4] for line in mounts]
+        points = [line.split()[4].encode().decode("unicode_escape") for line in mounts]
     for point in points:
         if point == path or point.startswith(f"{path}/"):
             raise Failure(f"{point} is a file system of its own, which cannot be deleted; unmount it, or take `purge` out")

@@ -10,7 +10,6 @@ import store
 import units
 from files import Change
 from manifest import Manifest
-from report import Failure
 from store import HOST, Release
 
 
@@ -46,7 +45,7 @@ def remove(name: str, owner: str, purging: bool = False) -> dict:
             others = units.existing(u for u in plan.concerned(gone, effect) if u not in own)
             units.run(verb, [u for u in others if u not in units.inactive(others)], time.monotonic() + current.deadline)
         if purging:
-            purge.drop(current)
+            purge.drop(release, current, copies)
         release.forget()
         for path in paths:  # last: a removal that was interrupted is repeated
             live.forget_original(path)
@@ -63,6 +62,6 @@ def _stop(release: Release, current: Manifest, own: list[str], purging: bool) ->
         return None
     try:
         return purge.save(release, current)
-    except Failure:
+    except BaseException:
         units.run("start", running)
         raise
