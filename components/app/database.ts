@@ -1,7 +1,7 @@
 import { leftovers } from "../host/guard.ts";
 import type { Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
-import { pgDump, psql } from "../host/psql.ts";
+import { pgDumps, psql } from "../host/psql.ts";
 import { render, rendered } from "../render/render.ts";
 
 /**
@@ -20,7 +20,7 @@ export function databaseManifest(names: Platform["postgres"], app: string, datab
       {
         name: "database",
         user,
-        save: pgDump(names, database, `{dump}/${database}.pgdump`),
+        save: pgDumps(names, [database, ...leftovers(database)], "{dump}"),
         drop: psql(names, ...drop.flatMap((statement) => ["--command", statement])),
       },
     ],

@@ -11,11 +11,12 @@ export const psql = ({ bin, socketDirectory }: Platform["postgres"], ...rest: st
   ...rest,
 ];
 
-/** Writes a database into a file from which pg_restore makes it again. */
-export const pgDump = ({ bin, socketDirectory }: Platform["postgres"], database: string, file: string): string[] => [
-  `${bin}/pg_dump`,
-  `--host=${socketDirectory}`,
-  "--format=custom",
-  `--file=${file}`,
-  database,
-];
+/** Dumps those of the databases that are there into a folder, each as a file from which pg_restore makes it again. */
+export const pgDumps = (names: Platform["postgres"], databases: readonly string[], folder: string): string[] => {
+  const ask = psql(names, "--tuples-only", "--no-align", `--set=database=$database`, "--file=-");
+  const script = `for database in "$@"; do
+    there=$(printf '%s' "SELECT 1 FROM pg_database WHERE datname = :'database'" | ${ask.map((word) => `"${word}"`).join(" ")})
+    [ -z "$there" ] || ${names.bin}/pg_dump --host=${names.socketDirectory} --format=custom --file="${folder}/$database.pgdump" "$database"
+  done`;
+  return ["sh", "-ec", script, "sh", ...databases];
+};

@@ -11,7 +11,7 @@ import commands
 import purge
 import removal
 from report import Failure
-from support import STATE, TREE, HostTest, at, file, live, secret, tree
+from support import OWNER, STATE, TREE, HostTest, at, file, live, secret, tree
 
 SCRIPT = ["/bin/sh", "-c"]
 
@@ -128,13 +128,46 @@ class Purge(HostTest):
         self.give(data=self.data[:1])
         self.folder.rename(f"{self.folder}.elsewhere")
         os.symlink(f"{self.folder}.elsewhere", self.folder)
-        self.refused(1, f"{self.folder} is a link to {self.folder}.elsewhere", call=self.remove)
+        self.refused(1, f"{self.folder} leads by a link to {self.folder}.elsewhere", call=self.remove)
         self.assertTrue(self.folder.is_symlink())
+
+    def test_a_link_on_the_way_is_refused_too(self):
+        self.give(data=self.data[:1])
+        above = self.folder.parent
+        above.rename(f"{above}.elsewhere")
+        os.symlink(f"{above}.elsewhere", above)
+        self.refused(1, f"leads by a link to {above}.elsewhere/app", call=self.remove)
+        self.assertTrue((self.folder / "deep/file").exists())
+
+    def test_what_others_have_in_it_is_refused_at_the_door_from_both_sides(self):
+        self.give(data=self.data[:1])
+        inside = f"{self.folder}/theirs"
+        for keys in ({"file": [file("var/lib/app/theirs", "x")]}, {"directory": [{"path": inside, "mode": "0700", "owner": OWNER}]},
+                     {"data": [{"name": "data", "path": inside}]}):
+            self.refused(1, f"{inside} of release other lies in {self.folder}, which is data of release app", call=lambda: self.apply(release="other", **keys))
+        self.apply(release="other", file=[file("var/lib/application", "x")])
+        self.refused(1, "var/lib/application of release other lies in", call=lambda: self.give(data=[{"name": "data", "path": at("var/lib")}]))
+
+    def test_secrets_that_somebody_refers_to_are_not_deleted(self):
+        folder = STATE / "secrets/app"
+        self.give(file=[secret("app", "hunter22")], secret=True, unit=[], data=[{"name": "secrets", "path": str(folder)}])
+        self.apply(release="user", refers=[f"{folder}/1"])
+        self.refused(1, "release user uses what would be deleted with app", call=self.remove)
+        removal.remove("user", "shop/prod/user")
+        self.assertTrue(self.remove()["removed"])
+        self.assertFalse(folder.exists())
+
+    def test_a_removal_that_ended_while_it_forgot_is_not_repeated(self):
+        self.give()
+        with mock.patch.object(removal.store.shutil, "rmtree", side_effect=Failure("cut")):
+            self.refused(1, "cut", call=self.remove)
+        self.assertEqual(self.remove(), {"release": "app", "removed": True})
 
     @unittest.skipIf(os.geteuid(), "only root mounts")
     def test_a_mount_below_is_refused_since_it_cannot_be_deleted(self):
         self.give(data=self.data[:1])
-        mount = str(self.folder / "deep")
+        mount = str(self.folder / "é and more")
+        os.mkdir(mount)
         self.assertEqual(commands.run(("mount", "-t", "tmpfs", "tmpfs", mount))[0], 0)
         try:
             self.refused(1, f"{mount} is a file system of its own", call=self.remove)

@@ -344,6 +344,12 @@ describe("its database", () => {
   test("goes with what image changes left of it, and with its role, when the app is purged", () => {
     const [data] = manifest?.data ?? [];
     expect(data).toMatchObject({ name: "database", user: "postgres" });
+    expect(data && "save" in data ? data.save.slice(3) : []).toEqual([
+      "sh",
+      "metrics",
+      "metrics_before_upgrade",
+      "metrics_failed_upgrade",
+    ]);
     const statements = (data && "drop" in data ? data.drop : []).filter((word) => /DROP/.test(word));
     expect(statements).toEqual([
       'DROP DATABASE IF EXISTS "metrics" WITH (FORCE)',

@@ -618,7 +618,7 @@ describe("an app that is to be purged", () => {
     expect(await sql("SELECT datname FROM pg_database WHERE datname = 'boards'", "postgres")).toBe("");
     expect(await sql("SELECT rolname FROM pg_roles WHERE rolname = 'board'", "postgres")).toBe("");
     expect(await lab.sh("ls /var/lib/gatehouse/secrets")).not.toContain("board");
-    expect(await lab.sh("ls /var/lib/apps")).toBe("digest\npages\nwiki\nwiki-valkey");
+    expect(await lab.sh("ls /var/lib/apps")).not.toMatch(/board|press-kit/);
     expect(await lab.sh(`cd ${COPIES} && find . -type f | sed -E 's|/[0-9]+T[^/]+/|/TIME/|' | sort`)).toBe(
       [
         "./app-board-postgres/TIME/database/boards.pgdump",

@@ -97,6 +97,12 @@ def claim(manifest: Manifest, current: Manifest | None) -> None:
             if taken in claimed:
                 raise Failure(f"{taken} belongs to release {other.release} ({other.owner}); "
                               f"take it out there with one `pulumi up`, then add it to {manifest.release}; nothing was done")
+        for one, theirs in ((manifest, other), (other, manifest)):
+            for data in one.data:
+                for path in [f.path for f in (*theirs.file, *theirs.directory, *theirs.data) if f.path]:
+                    if f"{path}/".startswith(f"{data.path}/"):
+                        raise Failure(f"{path} of release {theirs.release} lies in {data.path}, which is data of release {one.release}: "
+                                      "a purge would delete it; nothing was done")
 
 
 def concerned(changes: list[Change], effect: str) -> list[str]:

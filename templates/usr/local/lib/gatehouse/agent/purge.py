@@ -2,16 +2,19 @@
 
 import os
 import pwd
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import commands
+import store
 from manifest import Data, Manifest
 from report import Failure, say
 from store import Release, read_private, write_private
 
 BACKUPS = Path("/var/backups/gatehouse")
+_PATIENCE = 24 * 3600  # seconds for one copy or deletion: data may be large, and nobody waits for the app any more
 _DROPPING = "purge"  # in the release's folder, once data is being deleted: where the copies of all of it lie
 
 
@@ -21,15 +24,28 @@ def save(release: Release, manifest: Manifest) -> str | None:
     if saved := read_private(release.folder / _DROPPING):
         return saved
     folder = BACKUPS / release.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    begun = folder.with_name(f"{folder.name}.partial")
     try:
         for data in manifest.data:
             say(f"save {data.name} to {folder}")
-            _save(data, folder)
+            _save(data, begun)
         os.sync()
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(begun, ignore_errors=True)
         raise
-    return str(folder) if folder.exists() else None
+    if not begun.exists():
+        return None
+    begun.rename(folder)
+    store.sync_directory(folder.parent)
+    return str(folder)
+
+
+def refuse_in_use(release: Release, manifest: Manifest) -> None:
+    """Secrets that somebody else's manifest refers to, or has merged into a file."""
+    for other in store.releases():
+        for mark in [f"{data.path}/" for data in manifest.data if data.path] + [f"{{{{secrets {release.name}/"]:
+            if other.name != release.name and any(mark in text for text in other.texts()):
+                raise Failure(f"release {other.name} uses what would be deleted with {release.name}; remove that one first, or take `purge` out")
 
 
 def forget(release: Release) -> None:
@@ -43,11 +59,7 @@ def drop(release: Release, manifest: Manifest, copies: str | None) -> None:
         write_private(release.folder / _DROPPING, copies)
     for data in manifest.data:
         say(f"delete {data.name}")
-        if data.path:
-            if os.path.lexists(data.path):
-                shutil.rmtree(data.path)
-        else:
-            _run(data, data.drop, "could not be deleted")
+        _run(data, data.drop or ("rm", "--recursive", "--force", "--one-file-system", "--", data.path), "could not be deleted")
 
 
 def _save(data: Data, folder: Path) -> None:
@@ -72,17 +84,19 @@ def _save(data: Data, folder: Path) -> None:
 
 
 def _refuse_elsewhere(path: str) -> None:
-    """A link would be copied without what it leads to, and a mount cannot be deleted."""
-    if os.path.islink(path):
-        raise Failure(f"{path} is a link to {os.path.realpath(path)}: what it leads to is not ours to delete; put the folder itself there, or take `purge` out")
-    with open("/proc/self/mountinfo") as mounts:
-        points = [line.split()[4].encode().decode("unicode_escape") for line in mounts]
+    """A link, at the end or on the way, leads to what is not ours; a mount cannot be deleted."""
+    if (there := os.path.realpath(path)) != path:
+        raise Failure(f"{path} leads by a link to {there}, which is not ours to delete; put the folder itself there, or take `purge` out")
+    if not os.path.isdir(path):
+        raise Failure(f"{path} is no folder; look what it is, or take `purge` out")
+    with open("/proc/self/mountinfo", "rb") as mounts:
+        points = [os.fsdecode(re.sub(rb"\\(\d{3})", lambda octal: bytes([int(octal[1], 8)]), line.split(b" ")[4])) for line in mounts]
     for point in points:
         if point == path or point.startswith(f"{path}/"):
             raise Failure(f"{point} is a file system of its own, which cannot be deleted; unmount it, or take `purge` out")
 
 
 def _run(data: Data, argv: tuple[str, ...], complaint: str) -> None:
-    status, output = commands.run(argv, data.user)
+    status, output = commands.run(argv, data.user, seconds=_PATIENCE)
     if status:
         raise Failure(f"{data.name} {complaint}:\n{commands.indented(output)}")

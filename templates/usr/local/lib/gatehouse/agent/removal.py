@@ -10,6 +10,7 @@ import store
 import units
 from files import Change
 from manifest import Manifest
+from report import Failure
 from store import HOST, Release
 
 
@@ -56,12 +57,15 @@ def _stop(release: Release, current: Manifest, own: list[str], purging: bool) ->
     """Nothing runs that could write to the data; where copies of that lie, of a purge."""
     there = units.existing(own)
     running, started = units.running_with(there), units.triggered(there)
-    units.run("stop", there + started)
-    units.reset_failed(own + started)
-    if not purging:
-        return None
     try:
-        return purge.save(release, current)
-    except BaseException:
-        units.run("start", running)
+        if purging:
+            purge.refuse_in_use(release, current)
+        units.run("stop", there + started)
+        units.reset_failed(own + started)
+        return purge.save(release, current) if purging else None
+    except BaseException as error:
+        try:
+            units.run("start", running)
+        except Failure as failure:
+            raise Failure(f"{error}\nand what ran does not run again: {failure}") from error
         raise

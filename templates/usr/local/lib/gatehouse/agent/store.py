@@ -99,6 +99,8 @@ class Release:
         return [int(d.name) for d in self.folder.iterdir() if d.name.isdigit()]
 
     def forget(self) -> None:
+        """It is no release from the first step on: whoever repeats this finds nothing to remove."""
+        (self.folder / "current").unlink(missing_ok=True)
         shutil.rmtree(self.folder)
 
 

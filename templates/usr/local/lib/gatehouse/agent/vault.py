@@ -42,7 +42,7 @@ def prune(apply_again: Callable[[Release], None]) -> None:
     texts = _texts()
     for folder in SECRETS.iterdir() if SECRETS.exists() else ():
         # What the texts of a moment ago do not mention is looked for in those of now.
-        if _stale(folder.name, texts) and (stale := _stale(folder.name, _texts())):
+        if _stale(folder.name, texts) and _stale(folder.name, _texts()):
             try:
                 for release in releases():
                     if f"{{{{secrets {folder.name}/" in (release.text() or ""):
@@ -50,7 +50,7 @@ def prune(apply_again: Callable[[Release], None]) -> None:
             except Exception as error:
                 say(f"old secrets of {folder.name} stay until the next apply: {error}")
                 continue
-            for generation in stale:
+            for generation in _stale(folder.name, _texts()):  # somebody may have gone back to one meanwhile
                 shutil.rmtree(generation, ignore_errors=True)
             say(f"old secrets of {folder.name} are deleted: nobody refers to them any more")
 
