@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { installation } from "../../../components/host/agent.ts";
-import { type Manifest, manifestDocument } from "../../../components/host/manifest.ts";
+import { type Manifest, manifestDocument, type Probe } from "../../../components/host/manifest.ts";
 import { debian } from "../../../components/host/platforms/debian.ts";
 import { Lab, type Ran, run } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
@@ -264,26 +264,41 @@ test("with the plug pulled once data may be migrated, data and files go back whe
   await applied(other());
 });
 
+/** A release of one unit, as it is given over SSH. */
+function give(service: string, probes: Probe[] = []) {
+  const file = { path: "/etc/systemd/system/one.service", mode: "0644", owner: "root:root", content: service };
+  const document = manifestDocument("one", "test/crashes/one", false, {
+    deadline: 6,
+    files: [{ ...file, restarts: ["one.service"] }],
+    units: [{ name: "one.service" }],
+    probes,
+  });
+  return run("ssh", ssh("gatehouse release one --due test/0"), { input: document });
+}
+
 test("a unit that ends and is restarted again and again is not healthy, though it is active at most moments", async () => {
-  const flap = (script: string) => {
-    const content = `[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=0\nExecStart=/bin/sh -c '${script}'\n`;
-    const file = { path: "/etc/systemd/system/flap.service", mode: "0644", owner: "root:root", content };
-    return manifestDocument("flap", "test/crashes/flap", false, {
-      deadline: 6,
-      files: [{ ...file, restarts: ["flap.service"] }],
-      units: [{ name: "flap.service" }],
-      probes: [{ name: "it stays", unit: "flap.service", seconds: 2 }],
-    });
-  };
-  const give = (document: string) => run("ssh", ssh("gatehouse release flap --due test/0"), { input: document });
-  const steady = await give(flap("exec sleep infinity"));
+  const flap = (script: string) =>
+    give(
+      `[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=0\nExecStart=/bin/sh -c '${script}'\n`,
+      [{ name: "it stays", unit: "one.service", seconds: 2 }],
+    );
+  const steady = await flap("exec sleep infinity");
   expect(steady.status, steady.text).toBe(0);
-  const { status, text } = await give(flap("sleep 1"));
+  const { status, text } = await flap("sleep 1");
   expect(status, text).toBe(3);
-  expect(text).toMatch(/probe it stays: flap\.service has run for [01] of 2 s since it was last started/);
+  expect(text).toMatch(/probe it stays: one\.service has run for [01] of 2 s since it was last started/);
   expect(text).toContain("rolled back to generation 1, which is healthy");
-  expect(await lab.sh("systemctl show -P ActiveState -P NRestarts flap.service")).toBe("0\nactive");
-  await run("ssh", ssh("gatehouse remove flap --owner test/crashes/flap"));
+  expect(await lab.sh("systemctl show -P ActiveState -P NRestarts one.service")).toBe("0\nactive");
+});
+
+test("why a program failed is shown, however many processes systemd then ends and tells of", async () => {
+  const leaves = "echo broken on purpose; for i in $(seq 30); do sleep 100 & done; exit 1";
+  const { status, text } = await give(`[Service]\nType=oneshot\nKillMode=mixed\nExecStart=/bin/sh -c '${leaves}'\n`);
+  expect(status, text).toBe(3);
+  expect(text).toContain("broken on purpose");
+  expect(text).toContain("Failed with result 'exit-code'");
+  expect(await lab.sh("journalctl --unit one.service --grep 'Killing process' --output cat | wc -l")).toBe("30");
+  await run("ssh", ssh("gatehouse remove one --owner test/crashes/one"));
 });
 
 test("a state directory that is really full changes nothing, and says so", async () => {

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import threading
 import time
@@ -12,6 +13,7 @@ UNIT_ROOTS = ("/etc/systemd/system", "/run/systemd/system", "/etc/containers/sys
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
 RUNNING = ("active", "reloading")
 _ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")  # as `systemctl is-enabled` judges
+_ENDING = re.compile(r"\S+: Killing process \d+ \(.*\) with signal SIG")  # words of systemd
 _STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless the unit says otherwise
 _answers: dict[str, dict[str, str]] = {}  # of the survey that is consulted
 
@@ -191,11 +193,13 @@ def queue(verb: str, units: list[str]) -> None:
 
 
 def journal(units: list[str], since: float, lines: int = 15) -> str:
-    """The last lines that the units wrote since a time, indented, without secrets."""
+    """The last lines that the units wrote since a time, indented, without secrets. Where systemd tells one by one which
+    processes it ended after a failure, that is passed over: a dozen of these would push out why the program failed."""
     named = [f"--unit={unit}" for unit in units]
-    out = subprocess.run(["journalctl", "--no-pager", "--quiet", "--output=cat", f"--lines={lines}", f"--since=@{int(since)}", *named],
+    out = subprocess.run(["journalctl", "--no-pager", "--quiet", "--output=cat", f"--lines={20 * lines}", f"--since=@{int(since)}", *named],
                          capture_output=True, text=True).stdout
-    return "".join(f"    {masked(line)}\n" for line in out.splitlines())
+    told = [line for line in out.splitlines() if not _ENDING.match(line)]
+    return "".join(f"    {masked(line)}\n" for line in told[-lines:])
 
 
 def now() -> float:
