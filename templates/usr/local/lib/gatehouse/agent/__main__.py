@@ -7,6 +7,12 @@ For the operator; each answers with one line of JSON when `--json` is added:
     gatehouse history [RELEASE]         the generations that are kept, and what each changed
     gatehouse diff RELEASE N M          how the files of two kept generations differ
     gatehouse rollback RELEASE [N]      apply generation N again, or the one before the live one
+    gatehouse backup [--full]           take a backup now
+    gatehouse backups                   which there are, and how the last one and the last drill ended
+    gatehouse drill [NAME]              restore the newest backup, or another, to folders of its own, and compare
+    gatehouse restore --to WHAT [--database NAME] [--dry-run]
+                                        all data, or one database, as of: latest, a backup's name, a time, an LSN
+    gatehouse restore --confirm|--undo  delete what was there before a restore, or bring it back
 
 For the program, which gives a document on stdin and reads one line of JSON:
 
@@ -33,13 +39,17 @@ import traceback
 from typing import Callable
 
 import accounts
+import backup
+import backups
 import document
+import drill
 import facts
 import faults
 import history
 import packages
 import recovery
 import removal
+import restore
 import rollback
 import status
 import store
@@ -48,7 +58,7 @@ import verify
 from report import FAULT, REFUSED, Failure, answer, fail, show
 
 _ITEMS = {"group": accounts.ensure_group, "account": accounts.ensure_account, "packages": packages.ensure, "release": transaction.apply}
-_VERBS = {"status", "verify", "history", "diff", "rollback", "recover", "remove", "facts", *_ITEMS}
+_VERBS = {"backup", "backups", "drill", "restore", "status", "verify", "history", "diff", "rollback", "recover", "remove", "facts", *_ITEMS}
 _DIFFERS = 3
 
 
@@ -74,6 +84,20 @@ def main(argv: list[str]) -> int:
         case ["rollback", name, *number] if len(number) < 2 and all(map(str.isdecimal, number)):
             _outlive_the_connection(argv)
             return _tell(rollback.rollback(name, *map(int, number)), rollback.lines, as_json)
+        case ["backup", *how] if how in ([], ["--full"], ["--prepare"]):
+            _outlive_the_connection(argv)
+            answer(backup.prepare() if how == ["--prepare"] else backup.take(full=bool(how)))
+        case ["backups"]:
+            return _tell(backups.overview(), backups.lines, as_json)
+        case ["drill", *name] if len(name) < 2:
+            _outlive_the_connection(argv)
+            return _tell(drill.drill(*name), drill.lines, as_json)
+        case ["restore", ("--confirm" | "--undo") as what]:
+            _outlive_the_connection(argv)
+            return _tell(restore.confirm() if what == "--confirm" else restore.undo(), restore.lines, as_json)
+        case ["restore", "--to", to, *more] if (wish := _restore_words(more)) is not None:
+            _outlive_the_connection(argv)
+            return _tell(restore.restore(to, **wish), restore.lines, as_json)
         case ["facts"]:
             answer(facts.facts(diffs=True))
         case ["recover"]:
@@ -99,6 +123,16 @@ def main(argv: list[str]) -> int:
             print(__doc__.strip(), file=sys.stderr)
             return 2
     return 0
+
+
+def _restore_words(words: list[str]) -> dict | None:
+    """What follows `--to WHAT`; None when it is not understood."""
+    match [word for word in words if word != "--dry-run"]:
+        case []:
+            return {"dry_run": "--dry-run" in words}
+        case ["--database", name]:
+            return {"database": name, "dry_run": "--dry-run" in words}
+    return None
 
 
 def _tell(found: dict, lines: Callable[[dict], list[str]], as_json: bool) -> int:

@@ -3,7 +3,9 @@
 import back
 import commands
 import record as records
+import restore
 import store
+import swap
 import units
 import vault
 from report import FAULT, NOT_ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
@@ -14,6 +16,7 @@ def recover() -> dict:
     """At boot twice: before any unit of a release runs, to put the files back, and once all run, to do the rest."""
     vault.learn_all()
     act = back.prepare if units.booting() else back.resolve
+    (swap.prepare_boot if units.booting() else restore.resolve)()
     done, complaints = [], {}
     for release in _interrupted():
         try:

@@ -9,17 +9,20 @@ from typing import Callable
 from report import Failure, learn_secret, say
 from store import SECRETS, Release, releases
 
-_MERGE = re.compile(r"\{\{secrets ([a-z0-9-]+)/([\w.-]+)\}\}")
+_MERGE = re.compile(r"\{\{secrets ([a-z0-9-]+)/(?:(\d+)/)?([\w.-]+)\}\}")
 
 
 def merged(content: str, refers: tuple[str, ...] = ()) -> str:
     """`{{secrets RELEASE/FILE}}` stands for that file in every generation of secrets that somebody (or `refers`) still
-    refers to, newest first: a server that reads it accepts the old secret until the last client moved to the new one."""
+    refers to, newest first: a server that reads it accepts the old secret until the last client moved to the new one.
+    `{{secrets RELEASE/GENERATION/FILE}}` stands for that generation's alone."""
 
     def fill(found: re.Match) -> str:
-        texts = [path.read_text().strip() for folder in _kept(found[1], [*refers, *_texts()]) if (path := folder / found[2]).exists()]
+        name, generation, file = found.groups()
+        folders = [SECRETS / name / generation] if generation else _kept(name, [*refers, *_texts()])
+        texts = [path.read_text().strip() for folder in folders if (path := folder / file).exists()]
         if not texts:
-            raise Failure(f"secret {found[1]}/{found[2]} is not on this host; nothing was done")
+            raise Failure(f"secret {found[0][10:-2]} is not on this host; nothing was done")
         for text in texts:
             learn_secret(text)
         return " ".join(texts)

@@ -1,0 +1,124 @@
+"""`gatehouse backup`: PostgreSQL and all folders, in a state that belongs together."""
+
+import grp
+import pwd
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import backups
+import cluster
+import commands
+import pgbackrest
+import restic
+import store
+import units
+import vault
+from backups import LOCK, RECORDS, Backup, Settings
+from cluster import Cluster
+from report import Failure, say
+from store import STATE
+
+_PATIENCE = 24 * 3600  # seconds
+_ATTEMPTS = 200  # to find a moment without a transaction
+
+
+def prepare() -> dict:
+    """Repositories for this cluster and its folders; the first backup is asked for."""
+    s = backups.settings()
+    restic.prepare(s)
+    ours = pgbackrest.prepare(s)
+    if not ours:
+        say(f"{s.repository} has the backups of another cluster, so nothing is added to it: `gatehouse restore --to latest` takes them over")
+    elif not backups.kept():
+        units.queue("start", ["gatehouse-backup.service"])
+    return {"prepared": ours, "repository": s.repository}
+
+
+def take(full: bool = False) -> dict:
+    began = time.time()
+    vault.learn_all()
+    s = backups.settings()
+    with store.lock(LOCK, "a backup", _PATIENCE):
+        try:
+            backup = _take(s, full, began)
+        except Exception as error:
+            backups.settle("backup", began, time.time(), str(error))
+            raise
+        _expire(s)
+        backups.settle("backup", began, time.time(), None)
+    say(f"backup {backup.name} is in {s.repository}")
+    return {"backup": backup.name, "kind": backups.kind(backup), "seconds": round(backup.ended - began, 1), "size": backup.size, "added": backup.added}
+
+
+def _take(s: Settings, full: bool, began: float) -> Backup:
+    name = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
+    full = full or pgbackrest.full_is_due(s)
+    say(f"copy PostgreSQL, {'all of it' if full else 'what differs from the last full backup'}")
+    known = pgbackrest.backup(s, name, full)
+    members = backups.members()
+    try:
+        _run_hooks(members, "before")
+        server = Cluster(s, s.socket_directory)
+        with cluster.sessions(server, server.databases()) as sessions:
+            point, lsn, exact = _mark(name, sessions)
+            marked = time.time()
+            say(f"count and sum up {len(sessions)} databases as they were at {point}")
+            tables = {session.database: cluster.fingerprints(session) for session in sessions}
+        folders = {f"{release}/{data.name}": data.path for release, data in members}
+        begun = Backup(name, began, marked, marked, known["label"], point, lsn, exact, tables, folders, _names())
+        own = backups.record(begun)
+        say(f"copy {len(folders)} folders")
+        saved = restic.save(s, name, [*folders.values(), str(own), str(STATE / "secrets")])
+    except BaseException:
+        (RECORDS / f"{name}.json").unlink(missing_ok=True)
+        raise
+    finally:
+        _run_hooks(members, "after")
+    say("have the WAL of this moment archived")
+    pgbackrest.check(s)
+    size, added = known["info"]["size"] + saved["total_bytes_processed"], known["info"]["repository"]["delta"] + saved["data_added_packed"]
+    done = replace(begun, ended=time.time(), files=saved["total_files_processed"], size=size, added=added)
+    backups.record(done)
+    return done
+
+
+def _names() -> dict:
+    return {"users": {str(user.pw_uid): user.pw_name for user in pwd.getpwall()}, "groups": {str(group.gr_gid): group.gr_name for group in grp.getgrall()}}
+
+
+def _mark(name: str, sessions: list[cluster.Session]) -> tuple[str, str, bool]:
+    """Set a restore point, and have every session see the databases exactly as they will be when restored to it: nothing
+    was written between the point and what the sessions see, and no transaction was under way that could commit."""
+    point = position = ""
+    for attempt in range(1, _ATTEMPTS + 1):
+        for session in sessions:
+            session.ask("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;" if attempt > 1 else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;")
+        point = f"gatehouse-{name}-{attempt}"
+        marker = cluster.Session(sessions[0].cluster, "postgres")
+        try:
+            position = marker.ask(f"SELECT pg_create_restore_point('{point}');")
+        finally:
+            marker.close()
+        for session in sessions:
+            session.send("SELECT pg_current_wal_insert_lsn() || ' ' || (pg_snapshot_xmin(s) = pg_snapshot_xmax(s)) FROM pg_current_snapshot() s;")
+        if [session.answer() for session in sessions] == [f"{position} true"] * len(sessions):
+            return point, position, True
+    return point, position, False
+
+
+def _run_hooks(members: list, when: str) -> None:
+    for release, data in members:
+        if argv := getattr(data, when):
+            status, output = commands.run(argv, data.user)
+            if status:
+                raise Failure(f"what {release} does {when} a copy of {data.name} failed:\n{commands.indented(output)}")
+
+
+def _expire(s: Settings) -> None:
+    """pgBackRest has deleted what is more than is to be kept; the folders go with it."""
+    there = {(b.get("annotation") or {}).get("gatehouse") for b in pgbackrest.known(s)}
+    for backup in backups.kept():
+        if backup.name not in there:
+            backups.forget(backup)
+    restic.forget(s, [snapshot for name, snapshot in restic.snapshots(s).items() if name not in there])

@@ -1,0 +1,157 @@
+"""The backups of this host: where they go, which there are, and what is known of each."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import document
+import manifest
+import store
+from columns import ago, columns, counted, iso, size
+from report import Failure
+from store import STATE, read_private, write_private
+
+SETTINGS = Path("/etc/gatehouse/backup.toml")
+METRICS = Path("/var/lib/prometheus/node-exporter/gatehouse.prom")
+RECORDS = STATE / "backups"  # one file per backup, which lies in the backup as well
+LOCK = "backup"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """As components/backup writes them."""
+
+    stanza: str  # of pgBackRest's
+    repository: str  # for people
+    full_days: int  # after which a backup of PostgreSQL is a full one again
+    bin: str
+    config: str  # postgresql.conf
+    data: str
+    user: str
+    unit: str
+    socket_directory: str
+    restic: tuple[str, ...]  # the command, without a verb
+    restic_environment: tuple[str, ...] = ()  # NAME=VALUE, none of it secret
+
+
+@dataclass(frozen=True)
+class Backup:
+    """PostgreSQL up to `point`, and folders as they were right then. What it stands on is kept as long as it is."""
+
+    name: str  # when it was begun, in UTC
+    began: float
+    marked: float  # when the point was set
+    ended: float
+    label: str  # of pgBackRest's
+    point: str  # a restore point in the WAL
+    lsn: str  # where that is
+    exact: bool  # whether `tables` are those of the point, without a transaction more or less
+    tables: dict  # by database and table: number of rows, and a sum over their contents
+    folders: dict  # path by release and name of data
+    names: dict  # "users" and "groups": the name of each number, since another host may have given it to somebody else
+    files: int = 0
+    size: int = 0  # bytes, of the folders and of the databases
+    added: int = 0  # bytes that the repository grew by
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to restore."""
+
+    words: str  # for people
+    options: tuple[str, ...]  # of pgBackRest
+    backup: Backup  # whose folders are taken
+
+
+def settings() -> Settings:
+    if not SETTINGS.exists():
+        raise Failure("this host keeps no backups: set `gatehouse:backup` in the stack's configuration and run `pulumi up`")
+    return document.read(Settings, SETTINGS.read_text(), newer=True)
+
+
+def kept() -> list[Backup]:
+    """Those that this host knows of, oldest first."""
+    return [read(path.read_text()) for path in sorted(RECORDS.glob("*.json"))] if RECORDS.exists() else []
+
+
+def read(text: str) -> Backup:
+    return Backup(**{key: value for key, value in json.loads(text).items() if key in Backup.__dataclass_fields__})
+
+
+def record(backup: Backup) -> Path:
+    path = RECORDS / f"{backup.name}.json"
+    write_private(path, json.dumps(asdict(backup)))
+    return path
+
+
+def forget(backup: Backup) -> None:
+    (RECORDS / f"{backup.name}.json").unlink(missing_ok=True)
+
+
+def outcome(kind: str) -> dict:
+    """How the last `backup` or `drill` ended: when, how long it took, and what failed. Empty before the first."""
+    return json.loads(read_private(RECORDS / f"last.{kind}") or "{}")
+
+
+def settle(kind: str, began: float, ended: float, failed: str | None, **more) -> None:
+    good = ended if failed is None else outcome(kind).get("good")
+    write_private(RECORDS / f"last.{kind}", json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, "good": good, **more}))
+    publish()
+
+
+def members() -> list[tuple[str, manifest.Data]]:
+    """Every folder that the releases of this host name as data."""
+    return [(release.name, data) for release in store.releases() if (live := release.manifest()) for data in live.data if data.path]
+
+
+def overview() -> dict:
+    """`gatehouse backups`."""
+    where, all_of_them = settings().repository, kept()
+    last, drill = outcome("backup"), outcome("drill")
+    return {
+        "well": not last.get("failed") and not drill.get("failed") and bool(all_of_them),
+        "repository": where,
+        "backups": [{"name": b.name, "marked": iso(b.marked), "marked_seconds": b.marked, "seconds": b.ended - b.began, "kind": kind(b), "size": b.size,
+                     "added": b.added, "tables": sum(map(len, b.tables.values())), "files": b.files, "exact": b.exact} for b in all_of_them],
+        "last": last, "drill": drill,
+    }
+
+
+def kind(backup: Backup) -> str:
+    return {"F": "full", "D": "differential", "I": "incremental"}[backup.label[-1]]
+
+
+def lines(found: dict) -> list[str]:
+    rows = [[b["name"], ago(b["marked_seconds"]), b["kind"], f"{b['seconds']:.0f} s", size(b["size"]), size(b["added"]), str(b["tables"]), str(b["files"])]
+            for b in found["backups"]]
+    head = ["NAME", "TAKEN", "KIND", "TOOK", "SIZE", "ADDED", "TABLES", "FILES"]
+    table = [*columns(head, rows), ""] if rows else []
+    return [*table, f"{counted(len(rows), 'backup')} in {found['repository']}", *complaints(found), f"last good drill: {ago(found['drill'].get('good'))}"]
+
+
+def complaints(found: dict) -> list[str]:
+    told = [] if found["backups"] else ["there is no backup yet: `gatehouse backup` takes one"]
+    told += [f"the last {what} failed, {ago(found[key]['ended'])}: {found[key]['failed']}" for key, what in (("last", "backup"), ("drill", "drill"))
+             if found[key].get("failed")]
+    return told
+
+
+def publish() -> None:
+    """For Prometheus' node exporter, which reads a folder of such files."""
+    newest, last, drill = (kept() or [None])[-1], outcome("backup"), outcome("drill")
+    values = {
+        "backup_last_good_timestamp_seconds": newest and newest.marked,
+        "backup_last_failed": last and int(bool(last["failed"])),
+        "backup_duration_seconds": newest and newest.ended - newest.began,
+        "backup_size_bytes": newest and newest.size,
+        "backup_added_bytes": newest and newest.added,
+        "drill_last_good_timestamp_seconds": drill.get("good"),
+        "drill_last_failed": drill and int(bool(drill["failed"])),
+        "drill_duration_seconds": drill.get("seconds"),
+    }
+    text = "".join(f"# TYPE gatehouse_{name} gauge\ngatehouse_{name} {value}\n" for name, value in values.items() if value not in (None, {}))
+    if METRICS.parent.is_dir():
+        begun = METRICS.with_suffix(".new")
+        begun.write_text(text)
+        begun.chmod(0o644)
+        begun.rename(METRICS)

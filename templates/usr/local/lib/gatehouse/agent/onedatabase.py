@@ -1,0 +1,103 @@
+"""`gatehouse restore --database NAME`: one database as it was, all others as they are."""
+
+import contextlib
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+
+import cluster
+import commands
+import pgbackrest
+import probes
+import scratch
+import store
+import units
+from backups import Settings, Target
+from cluster import Cluster
+from manifest import Manifest
+from report import ROLLED_BACK, Failure, say
+
+_PATIENCE = 24 * 3600  # seconds
+
+
+def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool, began: float) -> dict:
+    """It is taken from a private server that has everything as of then, and takes the name of the one that is live, which
+    stays under another."""
+    stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d%H%M%S")
+    fresh, old, private = f"{name}_restored_{stamp}", f"{name}_before_{stamp}", f"{s.data}.restored-{stamp}"
+    if name not in target.backup.tables:
+        raise Failure(f"database {name} is not in backup {target.backup.name}; there are: {', '.join(sorted(target.backup.tables))}")
+    users = [m for release in store.releases() if (m := release.manifest()) and any(data.database == name for data in m.data)]
+    named = units.existing(dict.fromkeys(unit.name for m in users for unit in m.unit))
+    stops = [unit for unit in units.running_with(named) if unit != s.unit]
+    told = {"to": target.words, "backup": target.backup.name, "folders": [], "stops": stops, "database": name}
+    scratch.refuse_without_room(os.path.dirname(s.data), 2 * target.backup.size)
+    if dry_run:
+        return told | {"done": False}
+    try:
+        with contextlib.suppress(Failure):
+            live.ask("SELECT pg_switch_wal()")
+        say(f"restore PostgreSQL to {target.words}, beside the one that runs")
+        scratch.folder_of(s.user, private)
+        pgbackrest.restore(s, private, target.options)
+        with cluster.private(s, private, durable=False) as server:
+            _copy(s, server, live, name, fresh)
+    except BaseException:
+        with contextlib.suppress(Failure):
+            live.ask(f'DROP DATABASE IF EXISTS "{fresh}"')
+        raise
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+    _exchange(live, users, stops, name, fresh, old)
+    say(f"database {name} of before is kept as {old}: DROP DATABASE \"{old}\" when you do not need it any more")
+    return told | {"done": True, "seconds": round(time.time() - began, 1)}
+
+
+def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) -> None:
+    say(f"copy database {name}")
+    made = server.ask(f"""SELECT format('CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L', '{fresh}',
+      pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype) FROM pg_database WHERE datname = '{name}'""")
+    if not made:
+        raise Failure(f"database {name} was not there then")
+    live.ask(made)
+    live.ask(f'REVOKE ALL ON DATABASE "{fresh}" FROM PUBLIC')
+    script = f"""set -o pipefail; '{s.bin}/pg_dump' --host='{server.folder}' --format=custom --dbname='{name}' |
+      '{s.bin}/pg_restore' --host='{live.folder}' --dbname='{fresh}' --exit-on-error"""
+    status, output = commands.run(("bash", "-c", script), s.user, seconds=_PATIENCE)
+    if status:
+        raise Failure(f"database {name} could not be copied:\n{commands.indented(output)}")
+
+
+def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str, fresh: str, old: str) -> None:
+    # Who may connect is what the host's releases say now.
+    grants = live.ask(f"""SELECT coalesce(string_agg(format('GRANT %s ON DATABASE %I TO %s;', privilege_type, '{fresh}',
+      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END), ' '), 'SELECT 1')
+      FROM pg_database, aclexplode(datacl) WHERE datname = '{name}'""")
+    live.ask(grants)
+    deadline = time.monotonic() + max((m.deadline for m in users), default=60)
+    with contextlib.ExitStack() as locks:
+        for m in users:
+            locks.enter_context(store.lock(f"release-{m.release}", f"restore of database {name}", _PATIENCE))
+        try:
+            units.run("stop", stops)
+            live.ask(_renames(name, old, fresh))
+            units.run("start", stops, deadline)
+            for m in users:
+                probes.await_all(m, deadline)
+        except Exception as error:
+            say("failed, going back to what was there before")
+            units.run("stop", stops)
+            live.ask(f"""DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN {_moves(name, fresh, old)} END IF; END $$""")
+            units.run("start", stops)
+            raise Failure(f"{error}\nwhat was there before is back; what was restored is database {fresh}", ROLLED_BACK) from error
+
+
+def _renames(name: str, old: str, fresh: str) -> str:
+    return f"DO $$ BEGIN {_moves(name, old, fresh)} END $$"
+
+
+def _moves(name: str, away: str, comes: str) -> str:
+    """In one transaction, without anybody's connection in the way."""
+    return f"""PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('{name}', '{comes}');
+      ALTER DATABASE "{name}" RENAME TO "{away}"; ALTER DATABASE "{comes}" RENAME TO "{name}";"""

@@ -1,0 +1,248 @@
+"""`gatehouse restore`: the host's data as they were, beside those of now, and then in their place."""
+
+import contextlib
+import os
+import re
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import backups
+import cluster
+import commands
+import onedatabase
+import pgbackrest
+import probes
+import restic
+import scratch
+import store
+import swap
+import units
+import vault
+from backups import LOCK, Backup, Settings, Target
+from cluster import Cluster
+from columns import iso, size
+from manifest import Manifest
+from report import ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
+from swap import Exchange, Swap
+
+_PATIENCE = 24 * 3600  # seconds
+
+
+def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict:
+    began = time.time()
+    vault.learn_all()
+    s = backups.settings()
+    with store.lock(LOCK, f"restore to {to}", _PATIENCE):
+        swap.refuse_another()
+        adopt(s)
+        target = find(to)
+        live = Cluster(s, s.socket_directory)
+        if database:
+            return onedatabase.restore(s, live, target, database, dry_run, began)
+        return _everything(s, live, target, dry_run, began)
+
+
+def adopt(s: Settings) -> None:
+    """A host that is new knows of no backup; what is known of each lies in it."""
+    known = {backup.name for backup in backups.kept()}
+    for name, snapshot in restic.snapshots(s).items():
+        if name not in known:
+            summary = snapshot.get("summary") or {}
+            found = backups.read(restic.text(s, snapshot, str(backups.RECORDS / f"{name}.json")))
+            backups.record(replace(found, files=summary.get("total_files_processed", 0), size=summary.get("total_bytes_processed", 0)))
+
+
+def find(to: str) -> Target:
+    all_of_them = backups.kept()
+    if not all_of_them:
+        raise Failure("there is no backup to restore from; `gatehouse backups` tells where they would be")
+    promote = "--target-action=promote"
+    if to == "latest":
+        return Target("the newest state that was saved", ("--type=default",), all_of_them[-1])
+    for backup in all_of_them:
+        if backup.name == to:
+            return Target(f"backup {to}", ("--type=name", f"--target={backup.point}", f"--set={backup.label}", promote), backup)
+    if re.fullmatch(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}", to):
+        before = [b for b in all_of_them if _position(b.lsn) <= _position(to)]
+        return Target(f"LSN {to}", ("--type=lsn", f"--target={to}", promote), _newest(before, to, all_of_them))
+    try:
+        moment = datetime.fromisoformat(to).astimezone(UTC)
+    except ValueError:
+        raise Failure(f"restore to what? {to!r} is none of: latest, the name of a backup (`gatehouse backups`), a time such as "
+                      "2026-11-25 14:30:00 or 2026-11-25T14:30:00+01:00, an LSN such as 0/16B3D80") from None
+    if moment > datetime.now(UTC):
+        raise Failure(f"{iso(moment.timestamp())} is still to come; `--to latest` restores the newest state that was saved")
+    before = [b for b in all_of_them if b.marked <= moment.timestamp()]
+    return Target(iso(moment.timestamp()), ("--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f}+00", promote), _newest(before, to, all_of_them))
+
+
+def _newest(before: list[Backup], to: str, all_of_them: list[Backup]) -> Backup:
+    if not before:
+        first = all_of_them[0]
+        raise Failure(f"{to} lies before the oldest backup that is kept: {first.name}, of {iso(first.marked)} and LSN {first.lsn}")
+    return before[-1]
+
+
+def _position(lsn: str) -> int:
+    high, low = lsn.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began: float) -> dict:
+    stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
+    folders = {data.path: release for release, data in backups.members() if data.path in target.backup.folders.values()}
+    for path in (s.data, *folders):
+        _refuse_what_cannot_move(path)
+    running = _units()
+    told = {"to": target.words, "backup": target.backup.name, "folders": sorted(folders), "stops": running, "database": None}
+    # Each file system is asked for what all of it needs, which errs on the side of room.
+    for path in (s.data, *folders):
+        scratch.refuse_without_room(os.path.dirname(path), target.backup.size)
+    if dry_run:
+        return told | {"done": False}
+    shelves = {path: f"{path}.restored-{stamp}" for path in folders}
+    exchanges = (Exchange(s.data, f"{s.data}.restored-{stamp}", f"{s.data}.before-{stamp}"),
+                 *(Exchange(path, shelf + path, f"{path}.before-{stamp}") for path, shelf in shelves.items()))
+    wanted = Swap(f"{target.words} at {iso(began)}", exchanges, tuple(running), tuple(shelves.values()))
+    try:
+        _archive_now(live)
+        _postgres(s, target, exchanges[0].new)
+        snapshot = restic.snapshots(s)[target.backup.name]
+        for path, shelf in shelves.items():
+            say(f"restore {path}")
+            restic.restore(s, snapshot, path, shelf)
+            scratch.give_back_names(shelf, target.backup.names)
+        _exchange(wanted)
+    except BaseException:
+        swap.clear(wanted)
+        raise
+    say(f"what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings it back ({size(target.backup.size)})")
+    units.queue("start", ["gatehouse-backup.service"])  # the first of a new timeline
+    return told | {"done": True, "seconds": round(time.time() - began, 1)}
+
+
+def _archive_now(live: Cluster) -> None:
+    """What was written a moment ago may be wanted. A server that is broken has archived what it could."""
+    with contextlib.suppress(Failure):
+        live.ask("SELECT pg_switch_wal()")
+
+
+def _postgres(s: Settings, target: Target, into: str) -> None:
+    say(f"restore PostgreSQL to {target.words}, beside the one that runs")
+    scratch.folder_of(s.user, into)
+    pgbackrest.restore(s, into, target.options)
+    with cluster.private(s, into, durable=True) as server:
+        cluster.forget_recovery(server)
+        say(f"it answers with {len(server.databases())} databases")
+    cluster.verify_pages(s, into)
+
+
+def _exchange(wanted: Swap) -> None:
+    """Everything that is not the backup's stops, the folders change places, and everything must be healthy again."""
+    with _nobody_else():
+        try:
+            swap.stop(wanted.ran)
+            swap.forward(wanted)
+            _start(wanted)
+        except BaseException as error:
+            _go_back(wanted, error)
+        swap.keep(wanted)
+
+
+def _go_back(wanted: Swap, error: BaseException) -> None:
+    say("failed, going back to what was there before")
+    try:
+        swap.stop(wanted.ran)
+        swap.back(wanted)
+        swap.clear(wanted)
+        _start(wanted)
+    except Exception as second:
+        raise Failure(f"{error}\nwhat was there before is back, but not healthy:\n{second}", ROLLED_BACK_UNHEALTHY) from error
+    raise Failure(f"{error}\nwhat was there before is back, and healthy", ROLLED_BACK) from error
+
+
+def _start(wanted: Swap) -> None:
+    """What ran runs again. Steps too: roles and passwords of now may not be in what was restored."""
+    manifests = [live for release in store.releases() if (live := release.manifest())]
+    deadline = time.monotonic() + max((m.deadline for m in manifests), default=60)
+    units.run("start", list(wanted.ran), deadline)
+    for m in manifests:
+        if _uses_data(m):
+            for step in m.step:
+                say(f"step {step.name} of {m.release}")
+                status, output = commands.run(step.exec, step.user, stdin=step.stdin, seconds=max(1.0, deadline - time.monotonic()))
+                if status:
+                    raise Failure(f"step {step.name} of {m.release} failed:\n{'' if m.secret else commands.indented(output)}")
+    for m in manifests:
+        probes.await_all(m, deadline)
+
+
+def confirm() -> dict:
+    """The old folders go."""
+    found = _waiting()
+    swap.clear(found)
+    return {"confirmed": found.what}
+
+
+def undo() -> dict:
+    """The old folders are the live ones again."""
+    found = _waiting()
+    with store.lock(LOCK, "taking a restore back", _PATIENCE), _nobody_else():
+        swap.stop(found.ran)
+        swap.back(found)
+        _start(found)
+        swap.clear(found)
+    units.queue("start", ["gatehouse-backup.service"])
+    return {"undone": found.what}
+
+
+def resolve() -> None:
+    """A restore that was killed: what was there before is back."""
+    if found := swap.interrupted():
+        say(f"the restore of {found.what} was interrupted: going back to what was there before")
+        swap.stop(found.ran)
+        swap.back(found)
+        swap.clear(found)
+        _start(found)
+
+
+def _waiting() -> Swap:
+    found = swap.kept()
+    if not found:
+        raise Failure("no restore waits for your word; `gatehouse restore --to WHAT` restores")
+    return found
+
+
+@contextlib.contextmanager
+def _nobody_else():
+    """No release is applied meanwhile."""
+    with contextlib.ExitStack() as locks:
+        for release in store.releases():
+            locks.enter_context(store.lock(f"release-{release.name}", "a restore", _PATIENCE))
+        yield
+
+
+def _uses_data(m: Manifest) -> bool:
+    return m.release != "backup"
+
+
+def _units() -> list[str]:
+    """All that is to run because of the releases, and what runs with it, but for what takes backups."""
+    named = units.existing(dict.fromkeys(unit.name for release in store.releases() if (live := release.manifest()) and _uses_data(live) for unit in live.unit))
+    return list(dict.fromkeys([*named, *units.running_with(named)]))
+
+
+def _refuse_what_cannot_move(path: str) -> None:
+    if os.path.ismount(path) or os.path.islink(path):
+        raise Failure(f"{path} is a mount point or a link, which cannot change places with what is restored; move the folder itself there")
+
+
+def lines(done: dict) -> list[str]:
+    if "confirmed" in done:
+        return [f"confirmed: the restore of {done['confirmed']}; what was there before is deleted"]
+    if "undone" in done:
+        return [f"taken back: the restore of {done['undone']}"]
+    told = [f"{'restored' if done['done'] else 'would restore'} {done['database'] and 'database ' + done['database'] or 'everything'} to {done['to']}"]
+    told += [f"folders are those of backup {done['backup']}: {', '.join(done['folders']) or 'none'}"]
+    return told if done["done"] else [*told, f"these would stop meanwhile: {' '.join(done['stops']) or 'nothing'}"]
