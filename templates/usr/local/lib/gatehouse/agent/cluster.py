@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -38,9 +39,6 @@ class Cluster:
             raise Failure(f"PostgreSQL refuses in database {database}:\n{commands.indented(output)}")
         return output.strip()
 
-    def answers(self) -> bool:
-        return commands.run((*self.psql("postgres"), "--command", "SELECT 1"), self.settings.user, seconds=10)[0] == 0
-
     def databases(self) -> list[str]:
         return json.loads(self.ask(_DATABASES))
 
@@ -59,7 +57,7 @@ class Session:
 
     def send(self, sql: str) -> None:
         try:
-            self.process.stdin.write(f"{sql}\n\\echo :\n")
+            self.process.stdin.write(f"{sql};\n\\echo :\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             pass  # told by `answer`
@@ -127,7 +125,7 @@ def private(s: Settings, data: str, durable: bool):
     with open(f"{folder}/log", "w+", errors="replace") as log:
         process = commands.start(words, s.user, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            _await(server, process, log)
+            _await(data, process, log)
             yield server
         finally:
             process.send_signal(signal.SIGINT)  # a fast shutdown
@@ -137,17 +135,24 @@ def private(s: Settings, data: str, durable: bool):
             shutil.rmtree(folder)
 
 
-def _await(server: Cluster, process: subprocess.Popen, log) -> None:
+def _await(data: str, process: subprocess.Popen, log) -> None:
+    """It says so itself, in the file that pg_ctl reads too; who connects before fills the log."""
     until, told = time.monotonic() + _PATIENCE, time.monotonic()
     while process.poll() is None and time.monotonic() < until:
-        if server.answers() and server.ask("SELECT pg_is_in_recovery()") == "f":
-            return
+        with contextlib.suppress(FileNotFoundError):
+            if Path(data, "postmaster.pid").read_text().splitlines()[7:8] == ["ready   "]:
+                return
         if time.monotonic() - told > 10:
             told = time.monotonic()
             say("PostgreSQL is reading WAL")
         time.sleep(0.1)
     log.seek(0)
-    raise Failure(f"PostgreSQL does not start on what was restored:\n{commands.indented(log.read())}")
+    text = log.read()
+    if "recovery ended before configured recovery target was reached" in text:
+        last = re.findall(r"last completed transaction was at log time (.*)", text)
+        raise Failure(f"what was saved ends before that{f', with a transaction of {last[-1]}' if last else ''}: the rest had not been archived yet; "
+                      "`--to latest` restores all that was saved")
+    raise Failure(f"PostgreSQL does not start on what was restored:\n{commands.indented(text)}")
 
 
 def forget_recovery(server: Cluster) -> None:
