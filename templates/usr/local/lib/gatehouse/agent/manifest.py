@@ -36,9 +36,12 @@ class File:
 
 @dataclass(frozen=True)
 class Image:
-    """Found or pulled before anything that runs is stopped."""
+    """Found or pulled before anything that runs is stopped. One of a `series` takes the place of an image of the same
+    series, or of one that it `follows`: what migrates its data cannot skip a step, nor go back."""
 
     reference: str
+    series: str | None = None
+    follows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -76,28 +76,22 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
       FROM pg_database, aclexplode(datacl) WHERE datname = '{name}'""")
     live.ask(grants)
     deadline = time.monotonic() + max((m.deadline for m in users), default=60)
-    with contextlib.ExitStack() as locks:
+    try:
+        units.run("stop", stops)
+        live.ask(f"DO $$ BEGIN {_moves(name, old, fresh)} END $$")
+        units.run("start", stops, deadline)
         for m in users:
-            locks.enter_context(store.lock(f"release-{m.release}", f"restore of database {name}", _PATIENCE))
-        try:
-            units.run("stop", stops)
-            live.ask(_renames(name, old, fresh))
-            units.run("start", stops, deadline)
-            for m in users:
-                probes.await_all(m, deadline)
-        except Exception as error:
-            say("failed, going back to what was there before")
-            units.run("stop", stops)
-            live.ask(f"""DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN {_moves(name, fresh, old)} END IF; END $$""")
-            units.run("start", stops)
-            raise Failure(f"{error}\nwhat was there before is back; what was restored is database {fresh}", ROLLED_BACK) from error
-
-
-def _renames(name: str, old: str, fresh: str) -> str:
-    return f"DO $$ BEGIN {_moves(name, old, fresh)} END $$"
+            probes.await_all(m, deadline)
+    except Exception as error:
+        say("failed, going back to what was there before")
+        units.run("stop", stops)
+        live.ask(f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN {_moves(name, fresh, old)} END IF; END $$")
+        units.run("start", stops)
+        raise Failure(f"{error}\nwhat was there before is back; what was restored is database {fresh}", ROLLED_BACK) from error
 
 
 def _moves(name: str, away: str, comes: str) -> str:
-    """In one transaction, without anybody's connection in the way."""
+    """In one transaction, without anybody's connection in the way. Perhaps it was dropped by mistake, and is not there."""
     return f"""PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('{name}', '{comes}');
-      ALTER DATABASE "{name}" RENAME TO "{away}"; ALTER DATABASE "{comes}" RENAME TO "{name}";"""
+      IF EXISTS (SELECT FROM pg_database WHERE datname = '{name}') THEN ALTER DATABASE "{name}" RENAME TO "{away}"; END IF;
+      ALTER DATABASE "{comes}" RENAME TO "{name}";"""

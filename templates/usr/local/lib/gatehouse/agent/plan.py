@@ -55,6 +55,7 @@ class Plan:
 def make(release: Release, manifest: Manifest, text: str) -> Plan:
     current, generation = release.manifest(), release.generation
     claim(manifest, current)
+    _refuse_leap(manifest, current)
     names = [u.name for u in manifest.unit]
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
     stops = units.existing(dropped + units.triggered(dropped))  # with a timer goes what it has started
@@ -103,6 +104,15 @@ def claim(manifest: Manifest, current: Manifest | None) -> None:
                     if f"{path}/".startswith(f"{data.path}/"):
                         raise Failure(f"{path} of release {theirs.release} lies in {data.path}, which is data of release {one.release}: "
                                       "a purge would delete it; nothing was done")
+
+
+def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
+    there = {image.series for image in current.image if image.series} if current else set()
+    for image in manifest.image:
+        for series in sorted(there - {image.series, *image.follows}) if image.series else ():
+            raise Failure(f"{image.reference} is of series {image.series}, which can only follow {' or '.join(image.follows) or 'nothing'}, and this host has "
+                          f"{series}: its data are migrated one series at a time, and never back. Go through each series between them with an `up` "
+                          "of its own; nothing was done")
 
 
 def concerned(changes: list[Change], effect: str) -> list[str]:

@@ -33,8 +33,10 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict
     began = time.time()
     vault.learn_all()
     s = backups.settings()
-    with store.lock(LOCK, f"restore to {to}", _PATIENCE):
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(store.lock(LOCK, f"restore to {to}", _PATIENCE))
         swap.refuse_another()
+        locks.enter_context(_nobody_else())
         adopt(s)
         target = find(to)
         live = Cluster(s, s.socket_directory)
@@ -140,14 +142,13 @@ def _postgres(s: Settings, target: Target, into: str) -> None:
 
 def _exchange(wanted: Swap) -> None:
     """Everything that is not the backup's stops, the folders change places, and everything must be healthy again."""
-    with _nobody_else():
-        try:
-            swap.stop(wanted.ran)
-            swap.forward(wanted)
-            _start(wanted)
-        except BaseException as error:
-            _go_back(wanted, error)
-        swap.keep(wanted)
+    try:
+        swap.stop(wanted.ran)
+        swap.forward(wanted)
+        _start(wanted)
+    except BaseException as error:
+        _go_back(wanted, error)
+    swap.keep(wanted)
 
 
 def _go_back(wanted: Swap, error: BaseException) -> None:
@@ -216,10 +217,11 @@ def _waiting() -> Swap:
 
 @contextlib.contextmanager
 def _nobody_else():
-    """No release is applied meanwhile."""
+    """No release is applied meanwhile. An apply that is under way is not waited for: it may itself be waiting for the end
+    of this, to take a backup."""
     with contextlib.ExitStack() as locks:
         for release in store.releases():
-            locks.enter_context(store.lock(f"release-{release.name}", "a restore", _PATIENCE))
+            locks.enter_context(store.lock(f"release-{release.name}", "a restore", _PATIENCE, wait=False))
         yield
 
 

@@ -2,10 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import backups
 import facts
 import probes
 import store
 import strays
+import swap
 import units
 import vault
 from columns import ago, columns, counted, iso
@@ -18,7 +20,10 @@ def status() -> dict:
     vault.learn_all()
     owned = strays.owned()
     releases = [_look(release, owned) for release in store.releases()]
-    return {"well": all(release["well"] for release in releases), "releases": releases}
+    kept = backups.overview() if backups.SETTINGS.exists() else None
+    waiting = swap.kept()
+    return {"well": all(release["well"] for release in releases) and (not kept or kept["well"]), "releases": releases, "backups": kept,
+            "restored": waiting and waiting.what}
 
 
 def lines(found: dict) -> list[str]:
@@ -32,10 +37,21 @@ def lines(found: dict) -> list[str]:
         complaints += [[r["release"], text] for text in _complaints(r)]
     if not rows:
         return ["no release is on this host"]
-    table = columns(["RELEASE", "GENERATION", "APPLIED", "UNIT", "STATE", "PROBES", "HOST"], rows)
+    table = columns(["RELEASE", "GENERATION", "APPLIED", "UNIT", "STATE", "PROBES", "HOST"], rows) + [""] + _kept(found)
     if found["well"]:
-        return [*table, "", f"all well: {counted(len(found['releases']), 'release')}"]
-    return [*table, "", *columns(["RELEASE", "WHAT IS NOT WELL"], complaints)]
+        return [*table, f"all well: {counted(len(found['releases']), 'release')}"]
+    complaints += [["backup", text] for text in (backups.complaints(found["backups"]) if found["backups"] else ())]
+    return [*table, *columns(["RELEASE", "WHAT IS NOT WELL"], complaints)]
+
+
+def _kept(found: dict) -> list[str]:
+    told = []
+    if kept := found["backups"]:
+        newest = kept["backups"][-1]["marked_seconds"] if kept["backups"] else None
+        told.append(f"newest backup: {ago(newest)}, last good drill: {ago(kept['drill'].get('good'))}, in {kept['repository']}")
+    if found["restored"]:
+        told.append(f"restored to {found['restored']}: `gatehouse restore --confirm` deletes what was there before, `--undo` brings it back")
+    return told
 
 
 def _look(release: Release, owned: set[str]) -> dict:

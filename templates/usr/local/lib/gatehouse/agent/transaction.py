@@ -3,6 +3,8 @@
 import time
 
 import back
+import backup
+import backups
 import checks
 import commands
 import faults
@@ -62,6 +64,9 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
         faults.point("fetched")
         checks.run(manifest, plan.changes)
         faults.point("checked")
+        if plan.guards and backups.SETTINGS.exists():
+            say("a backup first: the new image may alter data for ever")
+            backup.take()
         _carry_out(release, plan)
     actions = {u: verb for verb, names in (("start", plan.starts), ("reload", plan.reloads), ("stop", plan.stops), ("restart", plan.restarts)) for u in names}
     return {"release": release.name, "generation": release.generation, "changed": plan.paths, "units": actions}
