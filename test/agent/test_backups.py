@@ -1,0 +1,127 @@
+"""What there is to restore, and how one asks for it."""
+
+import unittest
+from datetime import UTC, datetime
+from pathlib import Path
+
+import support  # first: it puts the agent on the path
+import backups
+import restore
+import vault
+from backups import Backup
+from report import Failure
+from support import STATE, HostTest, file, secret
+
+
+def backup(name: str, minute: int, lsn: str, label: str = "F") -> Backup:
+    moment = datetime(2026, 11, 25, 12, minute, tzinfo=UTC).timestamp()
+    return Backup(name, moment - 5, moment, moment + 5, f"20261125-1200{minute:02}{label}", f"gatehouse-{name}-1", lsn, True,
+                  {"wiki": {"public.page": [3, "77"]}}, {"app-wiki/data": "/var/lib/apps/wiki/data"}, {"users": {}, "groups": {}}, 4, 2 << 20, 1 << 20)
+
+
+class Backups(HostTest):
+    def setUp(self):
+        super().setUp()
+        self.patch(backups, "RECORDS", STATE / "backups")
+        self.patch(backups, "METRICS", support.TREE / "metrics/gatehouse.prom")
+        self.patch(backups, "SETTINGS", support.TREE / "backup.toml")
+        backups.METRICS.parent.mkdir()
+        backups.SETTINGS.write_text('stanza = "main"\nrepository = "/srv/backups"\nfull_days = 7\nbin = "/b"\nconfig = "/c"\ndata = "/d"\nuser = "u"\n'
+                                    'unit = "p.service"\nsocket_directory = "/s"\nrestic = ["restic"]\nkey_of_a_newer_program = 1\n')
+        for one in (backup("first", 0, "0/10"), backup("second", 30, "1/0", "D")):
+            backups.record(one)
+
+    def test_a_record_is_read_back_as_it_was(self):
+        self.assertEqual([b.name for b in backups.kept()], ["first", "second"])
+        self.assertEqual(backups.kept()[0], backup("first", 0, "0/10"))
+
+    def test_where_a_restore_leads(self):
+        for to, options, taken in (
+            ("latest", ("--type=default",), "second"),
+            ("first", ("--type=name", "--target=gatehouse-first-1", "--set=20261125-120000F", "--target-action=promote"), "first"),
+            ("0/FF", ("--type=lsn", "--target=0/FF", "--target-action=promote"), "first"),
+            ("1/1", ("--type=lsn", "--target=1/1", "--target-action=promote"), "second"),
+            ("2026-11-25T12:29:59Z", ("--type=time", "--target=2026-11-25 12:29:59.000000+00", "--target-action=promote"), "first"),
+            ("2026-11-25T13:31:00.25+01:00", ("--type=time", "--target=2026-11-25 12:31:00.250000+00", "--target-action=promote"), "second"),
+        ):
+            with self.subTest(to):
+                found = restore.find(to)
+                self.assertEqual((found.options, found.backup.name), (options, taken))
+
+    def test_a_time_without_a_zone_is_the_hosts_own(self):
+        local = datetime(2026, 11, 25, 12, 40, tzinfo=UTC).astimezone().replace(tzinfo=None)
+        self.assertEqual(restore.find(f"{local:%Y-%m-%d %H:%M}").options[1], "--target=2026-11-25 12:40:00.000000+00")
+
+    def test_what_leads_nowhere_is_refused(self):
+        for to, words in (("yesterday", "none of: latest"), ("2026-11-25T11:59:00Z", "before the oldest backup that is kept: first"),
+                          ("0/1", "before the oldest"), ("2126-01-01", "still to come"), ("third", "none of")):
+            with self.subTest(to), self.assertRaisesRegex(Failure, words):
+                restore.find(to)
+
+    def test_without_a_backup_there_is_nothing_to_restore(self):
+        for one in backups.kept():
+            backups.forget(one)
+        with self.assertRaisesRegex(Failure, "no backup"):
+            restore.find("latest")
+
+    def test_a_host_without_the_component_says_what_to_do(self):
+        backups.SETTINGS.unlink()
+        with self.assertRaisesRegex(Failure, "gatehouse:backup"):
+            backups.settings()
+
+    def test_the_overview_is_well_until_something_fails(self):
+        self.assertTrue(backups.overview()["well"])
+        backups.settle("drill", 100, 130, "public.page differs")
+        found = backups.overview()
+        self.assertFalse(found["well"])
+        text = "\n".join(backups.lines(found))
+        self.assertRegex(text, r"second .* differential +10 s +2\.0 MiB +1\.0 MiB +1 +4")
+        self.assertRegex(text, "the last drill failed, .*: public.page differs")
+        self.assertIn("last good drill: never", text)
+        backups.settle("drill", 200, 230, None)
+        self.assertTrue(backups.overview()["well"])
+
+    def test_metrics_tell_of_the_last_good_one_too(self):
+        backups.settle("drill", 200, 230, None)
+        backups.settle("drill", 300, 310, "damaged")
+        text = backups.METRICS.read_text()
+        for line in ("gatehouse_drill_last_failed 1", "gatehouse_drill_last_good_timestamp_seconds 230", "gatehouse_drill_duration_seconds 10",
+                     "gatehouse_backup_size_bytes 2097152", "gatehouse_backup_duration_seconds 10.0"):
+            self.assertIn(f"{line}\n", text)
+        self.assertEqual(backups.METRICS.stat().st_mode & 0o777, 0o644)
+        self.assertEqual([p.name for p in backups.METRICS.parent.iterdir()], ["gatehouse.prom"])
+
+
+class Merging(HostTest):
+    def test_a_generation_that_is_named_stands_alone(self):
+        for number, word in ((1, "first"), (2, "second")):
+            self.apply(release="keys", secret=True, file=[secret("keys", word, rotation=str(number))])
+            self.apply(release=f"user{number}", refers=[f"{STATE}/secrets/keys/{number}"], file=[file(f"etc/{number}", "x")])
+        self.assertEqual(vault.merged("{{secrets keys/password}}"), "second first")
+        self.assertEqual(vault.merged("{{secrets keys/1/password}} {{secrets keys/2/password}}"), "first second")
+        with self.assertRaisesRegex(Failure, "secret keys/3/password is not on this host"):
+            vault.merged("{{secrets keys/3/password}}")
+
+
+class Series(HostTest):
+    def image(self, series: str, *follows: str) -> dict:
+        return dict(image=[{"reference": f"localhost/app:{series}.1", "series": series, "follows": list(follows)}], file=[file("etc/app", series)])
+
+    def test_one_series_at_a_time_and_never_back(self):
+        self.apply(**self.image("2026.2"))
+        self.refused(1, "series 2026.8", "can only follow 2026.5", "this host has 2026.2", **self.image("2026.8", "2026.5"))
+        self.assertEqual(support.live("etc/app"), "2026.2")
+        self.apply(**self.image("2026.5", "2026.2"))
+        self.apply(**self.image("2026.8", "2026.5"))
+        self.refused(1, "this host has 2026.8", "never back", **self.image("2026.5", "2026.2"))
+        self.assertEqual(support.live("etc/app"), "2026.8")
+
+    def test_within_a_series_and_from_one_that_is_unknown_any_image_goes(self):
+        self.apply(image=[{"reference": "localhost/app:1"}])
+        self.apply(**self.image("2026.8", "2026.5"))
+        self.apply(**self.image("2026.8", "2026.5") | {"file": [file("etc/app", "other")]})
+        self.assertEqual(support.live("etc/app"), "other")
+
+
+if __name__ == "__main__":
+    unittest.main()
