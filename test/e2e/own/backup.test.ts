@@ -1,0 +1,313 @@
+// Backups and the way back, on hosts of their own since data is destroyed on them: first to a folder of the host itself, then
+// over SFTP to a second host, and from there onto a third one that is new.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ask } from "../support/client.ts";
+import { Lab } from "../support/lab.ts";
+import { newKey } from "../support/keys.ts";
+import { Stack } from "../support/stack.ts";
+
+const DOMAIN = "auth.lab.internal";
+const DATA = "/var/lib/postgresql/17/main";
+const UPLOADS = "/var/lib/authentik/data";
+const METRICS = "/var/lib/prometheus/node-exporter/gatehouse.prom";
+
+let host: Lab;
+let vault: Lab;
+let stack: Stack;
+const labs: Lab[] = [];
+
+beforeAll(async () => {
+  host = await Lab.create("backup", "2026.8.3", "2026.8.4");
+  labs.push(host);
+  stack = await Stack.create(host, {
+    postgres: { databases: { ledger: {}, other: {} } },
+    backup: { repository: { path: "/srv/backups" } },
+  });
+  stack.settings.authentik.deadline = 30;
+});
+afterAll(async () => {
+  for (const lab of labs) await lab.destroy();
+  stack.remove();
+});
+
+const sql = (statement: string, database = "ledger", lab = host) =>
+  lab.sh(`cd / && su postgres -c "psql -XqAt -d ${database}" <<'SQL'\n${statement}\nSQL`);
+const note = (text: string) => host.sh(`curl -sf -X POST 'http://127.0.0.1:9000/notes?text=${text}'`);
+const notes = async (lab = host) => (await ask(lab.address, DOMAIN, "/notes")).body;
+/** What `gatehouse backups` knows. */
+// biome-ignore lint/suspicious/noExplicitAny: the answer is what the test is about
+const known = async (lab = host): Promise<any> => JSON.parse((await lab.try("gatehouse backups --json")).text);
+const backUp = async (): Promise<string> => JSON.parse((await host.sh("gatehouse backup 2>/dev/null")) || "{}").backup;
+const metric = async (name: string) =>
+  Number(await host.sh(`sed -n 's/^gatehouse_${name} //p' ${METRICS}`));
+const awaited = (what: string, lab = host) => lab.sh(`for i in $(seq 600); do if ${what}; then exit; fi; sleep 0.1; done; exit 1`);
+/** The unit takes one by itself, after the first `up` and after a restore. */
+const settled = (lab = host) => awaited("systemctl is-active gatehouse-backup.service | grep -qx inactive", lab);
+
+/** Inserts through the socket, about 40 a second, until it is told to stop or the server goes. */
+async function load(): Promise<{ stop(): Promise<void> }> {
+  await sql("CREATE TABLE IF NOT EXISTS load (id serial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp())");
+  await sql("ALTER TABLE load OWNER TO ledger");
+  await host.sh(
+    `systemd-run --quiet --unit=load --uid=postgres --working-directory=/ sh -c 'while sleep 0.02; do echo "INSERT INTO load DEFAULT VALUES;"; done | psql -Xq -d ledger'`,
+  );
+  return { stop: async () => void (await host.try("systemctl stop load; systemctl reset-failed load")) };
+}
+
+test("the first `up` makes the repositories and takes a backup by itself; the second changes nothing", async () => {
+  const { status, text } = await stack.up();
+  expect(status, text).toBe(0);
+  await settled();
+  const found = await known();
+  expect(found).toMatchObject({ well: true, repository: "/srv/backups" });
+  expect(found.backups.map(({ kind }: { kind: string }) => kind)).toEqual(["full"]);
+  expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+});
+
+test("timers start backups and drills, gently, and make up for what they missed", async () => {
+  for (const unit of ["gatehouse-backup", "gatehouse-drill"]) {
+    expect(await host.sh(`systemctl show ${unit}.timer -p ActiveState -p Persistent -p RandomizedDelayUSec`)).toBe(
+      "RandomizedDelayUSec=30min\nPersistent=yes\nActiveState=active",
+    );
+    expect(await host.sh(`systemctl show ${unit}.service -p Nice -p IOWeight -p CPUWeight`)).toBe(
+      "CPUWeight=20\nIOWeight=20\nNice=10",
+    );
+  }
+});
+
+test("what lies in the repositories is encrypted, and no argument list or log has the passphrase", async () => {
+  await sql("CREATE TABLE plain (word text); INSERT INTO plain SELECT 'legible-in-the-clear' FROM generate_series(1, 5000)");
+  await host.sh(`echo legible-in-the-clear >${UPLOADS}/word`);
+  await backUp();
+  expect(await host.sh(`grep -rl legible-in-the-clear ${DATA}/base ${UPLOADS} | wc -l`), "where it is not").not.toBe("0");
+  expect(await host.sh("grep -rl legible-in-the-clear /srv/backups | wc -l")).toBe("0");
+  const { recovery } = await stack.outputs();
+  expect(recovery.passphrase).toMatch(/^\w{48}$/);
+  expect((await host.try(`journalctl -o cat | grep -c ${recovery.passphrase}`)).text.trim()).toBe("0");
+  expect(await host.sh(`grep -rl ${recovery.passphrase} /etc /var/lib/gatehouse /var/log | sort`)).toMatch(
+    /^\/etc\/pgbackrest\/pgbackrest\.conf\n\/var\/lib\/gatehouse\/secrets\/backup-secrets\/\d+\/passphrase$/,
+  );
+});
+
+test("inserts under load, the database destroyed, restored to a noted time: exactly what was committed until then", async () => {
+  const { stop } = await load();
+  await host.sh("sleep 1");
+  await backUp();
+  await host.sh("sleep 2");
+  const [noted, count] = (await sql("SELECT now() || '|' || count(*) FROM load")).split("|") as [string, string];
+  await host.sh("sleep 2");
+  await sql("SELECT pg_switch_wal()");
+  const [lag, rate] = (
+    await sql(
+      "SELECT round(extract(epoch FROM clock_timestamp() - last_archived_time)::numeric, 1) || '|' || (SELECT round(count(*) / extract(epoch FROM max(at) - min(at))) FROM load) FROM pg_stat_archiver",
+    )
+  ).split("|") as [string, string];
+  await awaited(`su postgres -c "psql -XAtc \\"SELECT last_archived_time > '${noted}' FROM pg_stat_archiver\\"" | grep -qx t`);
+  const more = Number(await sql("SELECT count(*) FROM load"));
+  expect(more).toBeGreaterThan(Number(count));
+  expect(Number(rate)).toBeGreaterThanOrEqual(20);
+  const before = await sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM load WHERE at <= '" + noted + "'");
+  await host.sh(`rm -rf ${DATA}`);
+  await stop();
+  const began = Date.now();
+  const { status, text } = await host.try(`gatehouse restore --to '${noted}'`);
+  const seconds = (Date.now() - began) / 1000;
+  expect(status, text).toBe(0);
+  expect(await sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM load WHERE at <= '" + noted + "'")).toBe(before);
+  expect(await sql(`SELECT count(*) FROM load WHERE at > '${noted}'`)).toBe("0");
+  console.log(
+    `${count} rows restored of ${more}, written at ${rate} a second; ${seconds.toFixed(1)} s to restore; the last WAL had been archived ${lag} s before`,
+  );
+  expect((await ask(host.address, DOMAIN)).status).toBe(200);
+  await settled();
+  expect((await host.try("gatehouse status")).text).toContain("`gatehouse restore --confirm` deletes");
+  expect((await host.try("gatehouse restore --to latest")).text).toMatch(/waits for your word/);
+  await host.sh("gatehouse restore --confirm");
+  expect((await host.try("gatehouse status")).status).toBe(0);
+  expect(await host.sh("ls /var/lib/postgresql/17")).toBe("main");
+  expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+});
+
+test("a backup by its name brings database and files of one moment, and `--undo` what was there before", async () => {
+  await note("before-the-backup");
+  await host.sh(`echo before >${UPLOADS}/moment && chown authentik: ${UPLOADS}/moment && chmod 640 ${UPLOADS}/moment`);
+  const name = await backUp();
+  await note("after-the-backup");
+  await host.sh(`echo after >${UPLOADS}/moment`);
+  const dry = await host.try(`gatehouse restore --to ${name} --dry-run`);
+  expect(dry.text).toContain(`folders are those of backup ${name}: `);
+  for (const word of [UPLOADS, "authentik-pod.service", "postgresql@17-main.service", "caddy.service"])
+    expect(dry.text).toContain(word);
+  expect(await notes(), "a dry run does nothing").toContain("after-the-backup");
+  const { status, text } = await host.try(`gatehouse restore --to ${name}`);
+  expect(status, text).toBe(0);
+  expect(await notes()).toContain("before-the-backup");
+  expect(await notes()).not.toContain("after-the-backup");
+  expect(await host.sh(`cat ${UPLOADS}/moment`)).toBe("before");
+  expect(await host.stat(`${UPLOADS}/moment`)).toBe("640 authentik:authentik");
+  expect(await host.stat(UPLOADS)).toBe("750 authentik:authentik");
+  await host.sh("gatehouse restore --undo");
+  expect(await notes()).toContain("after-the-backup");
+  expect(await host.sh(`cat ${UPLOADS}/moment`)).toBe("after");
+  await settled();
+  expect(await host.sh("ls /var/lib/postgresql/17 /var/lib/authentik | grep -E 'before|restored' | wc -l")).toBe("0");
+  expect((await host.try("gatehouse verify")).status).toBe(0);
+});
+
+test("one database alone, also one that was dropped; all others stay as they are", async () => {
+  await sql("CREATE TABLE page (text text); INSERT INTO page VALUES ('kept')", "other");
+  const name = await backUp();
+  await sql("UPDATE page SET text = 'later'", "other");
+  await sql("CREATE TABLE later ()");
+  const { status, text } = await host.try(`gatehouse restore --to ${name} --database other`);
+  expect(status, text).toBe(0);
+  expect(await sql("SELECT text FROM page", "other")).toBe("kept");
+  expect(await sql("SELECT count(*) FROM pg_class WHERE relname = 'later'"), "of another database").toBe("1");
+  const old = await sql("SELECT datname FROM pg_database WHERE datname LIKE 'other_before_%'");
+  expect(await sql("SELECT text FROM page", old)).toBe("later");
+  await sql(`DROP DATABASE "${old}"; DROP DATABASE other`);
+  expect((await host.try(`gatehouse restore --to ${name} --database other`)).status).toBe(0);
+  expect(await sql("SELECT text FROM page", "other")).toBe("kept");
+  expect(await sql("SELECT pg_get_userbyid(datdba) || datacl::text FROM pg_database WHERE datname = 'other'")).toBe(
+    "other{other=CTc/other}",
+  );
+  expect((await host.try(`gatehouse restore --to ${name} --database nobodys`)).text).toMatch(
+    /database nobodys is not in backup .*; there are: authentik, ledger, other, postgres/,
+  );
+});
+
+test("what does not get healthy when it is restored goes back, and nothing is lost", async () => {
+  await sql("INSERT INTO authentik_version_history (version, build) VALUES ('2031.2.1', 'nobody')", "authentik");
+  const name = await backUp();
+  await sql("DELETE FROM authentik_version_history WHERE build = 'nobody'", "authentik");
+  await note("since-the-backup");
+  const { status, text } = await host.try(`gatehouse restore --to ${name}`);
+  expect(status, text).toBe(3);
+  expect(text).toContain("what was there before is back, and healthy");
+  expect(await notes()).toContain("since-the-backup");
+  expect((await host.try("gatehouse status")).status).toBe(0);
+  expect(await host.sh("ls /var/lib/postgresql/17")).toBe("main");
+});
+
+test("a drill restores the newest backup, compares every table and file, and leaves its result", async () => {
+  await settled();
+  await backUp();
+  const { status, text } = await host.try("systemctl start gatehouse-drill.service && gatehouse status");
+  expect(status, text).toBe(0);
+  expect(text).toMatch(/newest backup: \d+ s ago, last good drill: \d+ s ago, in \/srv\/backups/);
+  expect(await metric("drill_last_failed")).toBe(0);
+  expect(Date.now() / 1000 - (await metric("drill_last_good_timestamp_seconds"))).toBeLessThan(60);
+  expect(Date.now() / 1000 - (await metric("backup_last_good_timestamp_seconds"))).toBeLessThan(120);
+  expect(await metric("backup_size_bytes")).toBeGreaterThan(20e6);
+  expect(await host.sh("ls /var/lib/postgresql/17; ls /var/lib/gatehouse | grep -c drill || true")).toBe("main\n0");
+});
+
+test("a drill of a backup whose record is not what it holds fails and says where", async () => {
+  const { backups } = await known();
+  const record = `/var/lib/gatehouse/backups/${backups.at(-1).name}.json`;
+  await host.sh(`cp ${record} /root/record && sed -i 's/"public.plain": \\[5000/"public.plain": [5001/' ${record}`);
+  const { status, text } = await host.try("gatehouse drill");
+  expect(status, text).toBe(1);
+  expect(text).toContain("restored, but not with what was there: ledger: public.plain");
+  expect(await metric("drill_last_failed")).toBe(1);
+  await host.sh(`cp /root/record ${record}`);
+  expect((await host.try("gatehouse drill")).status).toBe(0);
+  expect(await metric("drill_last_failed")).toBe(0);
+});
+
+test.each([
+  ["PostgreSQL", "find /srv/backups/postgres/backup -name '*.bundle' -o -path '*bundle/*' -type f | xargs ls -S | head -1"],
+  ["the folders", "find /srv/backups/files/data -type f | xargs ls -S | head -1"],
+])("a drill of a damaged backup of %s fails loudly", async (_, find) => {
+  const path = await host.sh(find);
+  await host.sh(`cp -a ${path} /root/whole && chmod u+w ${path}`);
+  await host.sh(`dd if=/dev/urandom of=${path} bs=1 seek=200 count=64 conv=notrunc status=none`);
+  const ran = await host.try("systemctl start gatehouse-drill.service");
+  expect(ran.status).not.toBe(0);
+  const told = await host.try("gatehouse status");
+  expect(told.status).toBe(3);
+  expect(told.text).toMatch(/backup +the last drill failed/);
+  expect(await metric("drill_last_failed")).toBe(1);
+  await host.sh(`cp -a /root/whole ${path}`);
+  const again = await host.try("gatehouse drill");
+  expect(again.status, again.text).toBe(0);
+});
+
+test("a new image of authentik is preceded by a backup, and a leap over a series is refused before anything changes", async () => {
+  const newest = async () => (await known()).backups.at(-1).name;
+  const before = await newest();
+  stack.settings.authentik.version = "2026.8.4";
+  const changed = await stack.up();
+  expect(changed.status, changed.text).toBe(0);
+  expect(await newest()).not.toBe(before);
+  stack.settings.authentik.version = "2026.2.1";
+  const refused = await stack.up();
+  expect(refused.status).not.toBe(0);
+  expect(refused.text).toMatch(/2026\.2\.1 is of series 2026\.2, which can only follow 2025\.12, and this host has 2026\.8/);
+  expect((await ask(host.address, DOMAIN)).body).toContain("2026.8.4");
+  stack.settings.authentik.version = "2026.8.4";
+  expect((await stack.up()).status).toBe(0);
+});
+
+test("over SFTP to another host: the key it may use, and nothing of the old repository is touched", async () => {
+  vault = await Lab.create("vault");
+  labs.push(vault);
+  const key = newKey();
+  await vault.sh(
+    `useradd -m -s /bin/bash keeper && install -d -m 700 -o keeper -g keeper /home/keeper/.ssh && printf '%s\\n' '${key.public}' >/home/keeper/.ssh/authorized_keys && chown keeper: /home/keeper/.ssh/authorized_keys && install -d -o keeper -g keeper /srv/keeper`,
+  );
+  const local = await host.sh("find /srv/backups -type f | sort | sha256sum");
+  await stack.setSecret("backupKey", key.private);
+  stack.settings.backup.repository = {
+    sftp: { address: vault.address, user: "keeper", hostKey: vault.hostKey, path: "/srv/keeper" },
+  };
+  const { status, text } = await stack.up();
+  expect(status, text).toBe(0);
+  await settled();
+  expect(await host.sh("find /srv/backups -type f | sort | sha256sum")).toBe(local);
+  await backUp();
+  const drilled = await host.try("gatehouse drill");
+  expect(drilled.status, drilled.text).toBe(0);
+  expect(await vault.sh("ls /srv/keeper")).toBe("files\npostgres");
+  expect((await host.try("gatehouse status")).status).toBe(0);
+});
+
+test("onto a new host: `up`, one command, and everything is there", async () => {
+  await note("on-the-host-that-goes");
+  await host.sh(`echo saved >${UPLOADS}/moved && chown authentik: ${UPLOADS}/moved`);
+  await backUp();
+  await note("archived-a-moment-later");
+  await sql("SELECT pg_switch_wal()");
+  await host.sh("sleep 2");
+  await host.destroy();
+  labs.splice(labs.indexOf(host), 1);
+  const fresh = await Lab.create("fresh", "2026.8.4");
+  labs.push(fresh);
+  // So that numbers of users differ from those of the old host.
+  await fresh.sh("for n in 1 2 3; do useradd --system filler$n; done");
+  await stack.setKey(fresh.key);
+  stack.settings.host = { address: fresh.address, hostKey: fresh.hostKey };
+  const { status, text } = await stack.up();
+  expect(status, text).toBe(0);
+  expect(text).toContain("has the backups of another cluster");
+  const restored = await fresh.try("gatehouse restore --to latest");
+  expect(restored.status, restored.text).toBe(0);
+  expect(await notes(fresh)).toContain("on-the-host-that-goes");
+  expect(await notes(fresh)).toContain("archived-a-moment-later");
+  expect(await fresh.sh(`cat ${UPLOADS}/moved`)).toBe("saved");
+  expect(await fresh.stat(`${UPLOADS}/moved`)).toBe("644 authentik:authentik");
+  expect(await sql("SELECT count(*) > 0 FROM load", "ledger", fresh)).toBe("t");
+  await settled(fresh);
+  await fresh.sh("gatehouse restore --confirm");
+  expect((await fresh.try("gatehouse status")).status).toBe(0);
+  expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+});
+
+test("without the component no backups are taken, and those that are there stay", async () => {
+  delete stack.settings.backup;
+  await stack.dropSecret("backupKey");
+  const { status, text } = await stack.up();
+  expect(status, text).toBe(0);
+  expect(await vault.sh("find /srv/keeper/files /srv/keeper/postgres -type f | wc -l")).not.toBe("0");
+  expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+});
