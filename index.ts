@@ -1,5 +1,6 @@
 // The platform on one page: who gets what from whom.
 import { Authentik } from "./components/authentik/authentik.ts";
+import { Backup } from "./components/backup/backup.ts";
 import { Caddy } from "./components/caddy/caddy.ts";
 import { load } from "./components/config/load.ts";
 import { Host } from "./components/host/host.ts";
@@ -14,7 +15,7 @@ import { Valkey } from "./components/valkey/valkey.ts";
 // each of the stack traces that the SDK makes, dozens for a resource, takes longer than all else that the program does.
 Reflect.deleteProperty(Error, "prepareStackTrace");
 
-const { sshKey, authentikSecrets, drift, ...settings } = load();
+const { sshKey, authentikSecrets, backupKey, backupPassphrase, drift, ...settings } = load();
 const connection = { ...settings.host, privateKey: sshKey };
 const { abandoned } = settings.host;
 const look = looking(drift && !abandoned);
@@ -38,6 +39,16 @@ const authentik = new Authentik("authentik", {
   secretEnvironment: authentikSecrets,
   valkey: settings.authentik.valkey ? valkey : undefined,
 });
+// Behind those who use PostgreSQL: it is restarted once, which must not meet their first start.
+const backup =
+  settings.backup &&
+  new Backup("backup", {
+    host,
+    after: [...postgres.ready, ...authentik.ready],
+    ...settings.backup,
+    key: backupKey,
+    passphrase: backupPassphrase,
+  });
 const caddy = new Caddy("caddy", {
   host,
   ...settings.caddy,
@@ -49,3 +60,6 @@ export const platform = platformOf({ host, postgres, valkey, authentik, caddy, t
 
 /** How roles with a password and applications of Valkey's log in; secret, and therefore apart. */
 export const logins = { postgres: postgres.passwords, valkey: valkey.urls };
+
+/** What a restore on another host needs; secret. To be kept where neither the host nor this state is. */
+export const recovery = backup?.recovery;

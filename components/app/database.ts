@@ -19,6 +19,7 @@ export function databaseManifest(names: Platform["postgres"], app: string, datab
     data: [
       {
         name: "database",
+        database,
         user,
         save: pgDumps(names, [database, ...leftovers(database)], "{dump}"),
         drop: psql(names, ...drop.flatMap((statement) => ["--command", statement])),

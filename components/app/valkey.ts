@@ -10,7 +10,7 @@ export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettin
   const socket = `${socketDirectory}/valkey.sock`;
   const owner = `${account}:${account}`;
   return {
-    data: [{ name: "valkey", path: data }],
+    data: [{ name: "valkey", path: data, before: ["sh", "-c", save(unit, socket)] }],
     // The app is in the server's group, so that the data are for the server's user alone.
     directories: [{ path: data, mode: "0700", owner }],
     files: [
@@ -37,6 +37,16 @@ export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettin
     probes: [{ name: `${app} reaches its Valkey`, user: app, exec: ["valkey-cli", "-e", "-s", socket, "ping"] }],
   };
 }
+
+/** Makes it write its snapshot now; what does not run has written it when it ended. */
+const save = (unit: string, socket: string) => `systemctl is-active --quiet ${unit} || exit 0
+for second in $(seq 60); do
+  answer=$(valkey-cli -s ${socket} save)
+  case $answer in OK) exit 0 ;; *"in progress"*) sleep 1 ;; *) break ;; esac
+done
+echo "$answer" >&2
+exit 1
+`;
 
 /** Valkey has no test of its configuration: a scratch server has to start with it. */
 function scratchServer(config: string, user: string): Check {

@@ -92,9 +92,9 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
   const owner = `${NAME}:${NAME}`;
   const data = dataFolder(view.version);
   const folders = [
-    { host: `${HOME}${data}`, container: data },
-    { host: `${HOME}/certs`, container: "/certs" },
-    { host: `${HOME}/templates`, container: "/templates" },
+    { name: "data", host: `${HOME}${data}`, container: data },
+    { name: "certs", host: `${HOME}/certs`, container: "/certs" },
+    { name: "templates", host: `${HOME}/templates`, container: "/templates" },
   ];
   const peers = [view.postgres, ...(view.valkey ? [view.valkey] : [])];
   const container = (role: "server" | "worker"): File => ({
@@ -109,7 +109,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
       listen: Object.entries(LISTEN[role]),
       volumes: [
         ...peers.map(({ socketDirectory }) => ({ host: socketDirectory, container: socketDirectory, options: "" })),
-        ...folders.map((folder) => ({ ...folder, options: "" })),
+        ...folders.map(({ host, container }) => ({ host, container, options: "" })),
         { host: view.secrets, container: SECRETS, options: ":ro" },
       ],
       extra: Object.entries(view.container),
@@ -118,6 +118,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
   });
   return {
     deadline: view.deadline,
+    data: folders.map(({ name, host }) => ({ name, path: host })),
     directories: [
       { path: HOME, mode: "0750", owner },
       ...folders.map(({ host }) => ({ path: host, mode: "0750", owner })),

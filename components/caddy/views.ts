@@ -8,8 +8,9 @@ type Names = Platform["caddy"];
 
 /** Caddy itself, without any site. */
 export function caddyManifest(names: Names, { email }: Pick<CaddySettings, "email">): Manifest {
-  const { unit, config } = names;
+  const { unit, config, data } = names;
   return {
+    data: [{ name: "certificates", path: data }],
     directories: [{ path: `${config}/sites`, mode: "0755", owner: "root:root" }],
     files: [
       { ...file(`${config}/Caddyfile`, "etc/caddy/Caddyfile", { email: email ?? "" }), reloads: [unit] },

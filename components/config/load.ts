@@ -10,12 +10,18 @@ export interface Configuration extends Settings {
   sshKey: pulumi.Output<string> | undefined;
   /** Settings of authentik whose values are secret. @default none */
   authentikSecrets: Record<string, pulumi.Output<string>>;
+  /** What opens the backup's repository, secret. @default - the repository needs none */
+  backupKey: pulumi.Output<string> | undefined;
+  /** The passphrase of a repository that is there already, secret. @default - one is generated */
+  backupPassphrase: pulumi.Output<string> | undefined;
 }
 
 /** How to set what must be secret. */
 const SET_SECRET: Record<string, string> = {
   sshKey: "pulumi config set --secret gatehouse:sshKey < KEYFILE",
   authentikSecrets: "pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD",
+  backupKey: "pulumi config set --secret gatehouse:backupKey < KEYFILE",
+  backupPassphrase: "pulumi config set --secret gatehouse:backupPassphrase",
 };
 const SECRET_KEYS = Object.keys(SET_SECRET);
 
@@ -47,14 +53,40 @@ export function load(): Configuration {
   if (!named.success) faults.push(...named.error.issues.map((issue) => ({ ...issue, path: ["authentikSecrets"] })));
   for (const name of secretNames?.filter((name) => name in (parsed.data?.authentik.environment ?? {})) ?? [])
     faults.push({ path: ["authentikSecrets", name], message: "is in authentik.environment too; take it out of one" });
+  if (parsed.success) faults.push(...backupFaults(parsed.data.backup, config));
   if (faults.length > 0 || !parsed.success) throw new pulumi.RunError(refusal(pulumi.getStack(), faults));
-  const sshKey = config.getSecret("sshKey");
+  const whole = (key: string) => (key.endsWith("\n") ? key : `${key}\n`);
+  const line = (text: string) => text.replace(/\n$/, "");
   return {
     ...parsed.data,
-    sshKey: sshKey?.apply((key) => (key.endsWith("\n") ? key : `${key}\n`)),
+    sshKey: config.getSecret("sshKey")?.apply(whole),
     authentikSecrets: Object.fromEntries((secretNames ?? []).map((name) => [name, secretOf(config, name)])),
+    backupKey: config.getSecret("backupKey")?.apply(parsed.data.backup?.repository.sftp ? whole : line),
+    backupPassphrase: config.getSecret("backupPassphrase")?.apply(line),
   };
 }
+
+/** What does not fit between the backup and its secrets. */
+function* backupFaults(backup: Settings["backup"], config: pulumi.Config): Generator<Fault> {
+  const [key, passphrase] = ["backupKey", "backupPassphrase"].map((name) => config.get(name));
+  const { sftp, s3 } = backup?.repository ?? {};
+  const opens = sftp ? "the private key for backup.repository.sftp" : s3 && "the secret of backup.repository.s3.keyId";
+  if (opens && key === undefined) yield { path: ["backupKey"], message: `expected ${opens}: ${SET_SECRET.backupKey}` };
+  if (!opens && key !== undefined)
+    yield { path: ["backupKey"], message: `nothing needs it: ${RM_SECRET} gatehouse:backupKey` };
+  if (!backup && passphrase !== undefined)
+    yield { path: ["backupPassphrase"], message: `there is no backup: ${RM_SECRET} gatehouse:backupPassphrase` };
+  for (const [name, text] of [
+    ["backupKey", sftp ? undefined : key],
+    ["backupPassphrase", passphrase],
+  ])
+    if (text !== undefined && !ONE_LINE.test(text))
+      yield { path: [name as string], message: "expected one line, without blanks at its ends" };
+}
+
+const RM_SECRET = "pulumi config rm";
+// As it stands in pgbackrest.conf and in a file of credentials.
+const ONE_LINE = /^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?\n?$/u;
 
 /** The names in a secret table; undefined when it is none. The SDK's own message would show the text. */
 function namesOf(text: string): string[] | undefined {

@@ -2,8 +2,10 @@
 import { z } from "zod";
 import { authentikSchema } from "../authentik/schema.ts";
 import { usesValkey, VERSION } from "../authentik/version.ts";
+import { backupSchema } from "../backup/schema.ts";
 import { caddySchema } from "../caddy/schema.ts";
 import { postgresSchema } from "../postgres/schema.ts";
+import { ARCHIVE_SETTINGS } from "../postgres/settings.ts";
 import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
 import { address, hostKey, port, unixName } from "./scalars.ts";
@@ -58,6 +60,9 @@ export const settingsSchema = z
     valkey: valkeySchema.default(valkeySchema.parse({})),
     authentik: authentikSchema,
     caddy: caddySchema.default(caddySchema.parse({})),
+    backup: backupSchema.optional().meta({
+      description: "Backups of PostgreSQL and of all folders with data. Without it there are none.",
+    }),
     policy: policySchema.default(policySchema.parse({})),
   })
   .superRefine((settings, context) => {
@@ -65,7 +70,7 @@ export const settingsSchema = z
   });
 export type Settings = z.output<typeof settingsSchema>;
 
-function* clashes({ authentik, caddy, postgres, valkey }: Omit<Settings, "host" | "drift">) {
+function* clashes({ authentik, backup, caddy, postgres, valkey }: Omit<Settings, "host" | "drift">) {
   // Asked even when a single value was refused, such as the version.
   const old = VERSION.test(authentik.version) && usesValkey(authentik.version);
   if (old && !authentik.valkey)
@@ -86,6 +91,15 @@ function* clashes({ authentik, caddy, postgres, valkey }: Omit<Settings, "host" 
         path: ["postgres", kind, name],
         message: "authentik's databases and role are the platform's; take it out",
       };
+  if (backup) {
+    for (const name of ARCHIVE_SETTINGS.filter((name) => name in postgres.settings))
+      yield { path: ["postgres", "settings", name], message: `${name} is the backup's; take it out` };
+    if (postgres.settings.wal_level === "minimal")
+      yield {
+        path: ["postgres", "settings", "wal_level"],
+        message: "minimal WAL is not enough for a backup; take it out",
+      };
+  }
   const names = new Map([[authentik.domain, "authentik.domain"]]);
   for (const [name, site] of Object.entries(caddy.sites)) {
     const holder = names.get(site.domain);

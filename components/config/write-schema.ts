@@ -22,7 +22,12 @@ const schema = z.toJSONSchema(settingsSchema, { io: "input", unrepresentable: "a
 function stackSchema(): string {
   const sshKey = { description: "SSH private key, secret. Without it the keys of the SSH agent are used." };
   const authentikSecrets = { description: "Settings of authentik whose values are secret, by name." };
-  const properties = Object.entries({ ...schema.properties, sshKey, authentikSecrets }).map(([key, node]) => [
+  const backupKey = {
+    description: "What opens the backup's repository, secret: an SSH private key, or the secret of an S3 key.",
+  };
+  const backupPassphrase = { description: "The passphrase of a repository that is there already, secret." };
+  const secrets = { sshKey, authentikSecrets, backupKey, backupPassphrase };
+  const properties = Object.entries({ ...schema.properties, ...secrets }).map(([key, node]) => [
     `gatehouse:${key}`,
     node,
   ]);
@@ -57,6 +62,8 @@ Schema, for editors, is [stack.schema.json](stack.schema.json). A key that is no
 |---|---|---|---|---|
 | \`sshKey\` | secret text | the SSH agent | The private key that logs in: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`. | |
 | \`authentikSecrets\` | secret map | none | Settings of authentik whose values are secret; each reaches it as a file. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
+| \`backupKey\` | secret text | none | What opens \`backup.repository\`: the private key for \`sftp\`, the secret of \`keyId\` for \`s3\`, nothing for \`path\`. | \`pulumi config set --secret gatehouse:backupKey < KEYFILE\` |
+| \`backupPassphrase\` | secret text | a generated one | The passphrase of a repository that is there already, where the state with it was lost: \`recovery\` of the stack's outputs. | \`pulumi config set --secret gatehouse:backupPassphrase\` |
 ${rows.join("\n")}
 `;
 }

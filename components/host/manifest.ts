@@ -52,11 +52,18 @@ export interface Guard {
 }
 
 /**
- * What stays on the host when the release goes: a folder, or what commands copy and delete. Of a release with `purge` it
- * goes too, once there is a copy below /var/backups/gatehouse.
+ * What stays on the host when the release goes, and what is backed up: a folder, or what commands copy and delete. Of a
+ * release with `purge` it goes too, once there is a copy below /var/backups/gatehouse.
  */
 export type Data =
-  | { name: string; path: string }
+  | {
+      name: string;
+      path: string;
+      /** A command that makes the folder whole right before it is backed up. @default nothing */
+      before?: readonly string[];
+      /** A command that undoes `before` once the folder is backed up. @default nothing */
+      after?: readonly string[];
+    }
   | {
       /** Of the copy's folder. */
       name: string;
@@ -65,6 +72,8 @@ export type Data =
       /** Deletes it; must succeed where it is gone already. */
       drop: readonly string[];
       user: string;
+      /** The database of PostgreSQL that it is: the backup of the cluster has it already. @default - none */
+      database?: string;
     };
 
 /** A unit that runs because of the release. */

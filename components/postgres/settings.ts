@@ -18,6 +18,15 @@ export const OWN_SETTINGS = [
   "unix_socket_permissions",
 ] as const;
 
+/** Settings that belong to the backup, where there is one. */
+export const ARCHIVE_SETTINGS = [
+  "archive_command",
+  "archive_library",
+  "archive_mode",
+  "archive_timeout",
+  "restore_command",
+] as const;
+
 /** Every other setting whose context is `postmaster`. */
 export const RESTART_SETTINGS: ReadonlySet<string> = new Set(
   `archive_mode autovacuum_freeze_max_age autovacuum_max_workers autovacuum_multixact_freeze_max_age bonjour bonjour_name

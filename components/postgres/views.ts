@@ -1,7 +1,8 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
-import type { Check, Manifest } from "../host/manifest.ts";
+import type { Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { psql } from "../host/psql.ts";
+import { scratchInstance } from "../host/scratch.ts";
 import { render, rendered } from "../render/render.ts";
 import type { PostgresSettings } from "./schema.ts";
 import { needsRestart } from "./settings.ts";
@@ -122,42 +123,4 @@ export function scramVerifier(password: string, salt: Buffer, iterations = 4096)
   const hmac = (key: string) => createHmac("sha256", salted).update(key).digest();
   const stored = createHash("sha256").update(hmac("Client Key")).digest("base64");
   return `SCRAM-SHA-256$${iterations}:${salt.toString("base64")}$${stored}:${hmac("Server Key").toString("base64")}`;
-}
-
-/**
- * A scratch instance with the new files, on a socket of its own. `postgres -C` would neither read pg_hba.conf nor
- * notice values that only fail at the start, such as a library that is not there.
- */
-function scratchInstance({ user, bin, config }: Names): Check {
-  const overrides = {
-    data_directory: "{scratch}/data",
-    hba_file: "{tree}/pg_hba.conf",
-    ident_file: "{tree}/pg_ident.conf",
-    unix_socket_directories: "{scratch}",
-    external_pid_file: "{scratch}/pid",
-    listen_addresses: "",
-    logging_collector: "off",
-    archive_mode: "off",
-    fsync: "off",
-  };
-  return {
-    name: "a scratch PostgreSQL starts with the new files",
-    tree: config,
-    user,
-    prepare: [
-      `${bin}/initdb`,
-      "--pgdata={scratch}/data",
-      "--no-sync",
-      "--no-instructions",
-      "--auth=peer",
-      "--encoding=UTF8",
-      "--locale=C.UTF-8",
-    ],
-    exec: [
-      `${bin}/postgres`,
-      "--config-file={tree}/postgresql.conf",
-      ...Object.entries(overrides).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-    ],
-    ready: [`${bin}/pg_isready`, "--quiet", "--host={scratch}"],
-  };
 }

@@ -6,12 +6,12 @@ import { rendered } from "../render/render.ts";
 
 type Names = Platform["valkey"];
 
-/** The agent's own user: it reloads the ACLs and can do nothing else. */
+/** The agent's own user: it reloads the ACLs, has the snapshot written, and can do nothing else. */
 export const AGENT_USER = "gatehouse";
 
 /** What an application may do: everything with data, nothing that reaches beyond its own or stops the server. */
 const APPLICATION_RULES = "~* &* +@all -@admin -@dangerous +info +keys +sort";
-const AGENT_RULES = "resetkeys resetchannels -@all +acl|load";
+const AGENT_RULES = "resetkeys resetchannels -@all +acl|load +save";
 
 /** The release of a user's secrets. */
 export const secretsOf = (user: string) => `valkey-${user}`;
@@ -54,7 +54,9 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
     { name: AGENT_USER, rules: AGENT_RULES },
     ...view.applications.map((name) => ({ name, rules: APPLICATION_RULES })),
   ];
+  const agent = { socket, user: AGENT_USER, passwords: `${secretsFolder(secretsOf(AGENT_USER), "*")}/password` };
   return {
+    data: [{ name: "snapshot", path: names.data, before: [`${libexec}/valkey-save`] }],
     // Clients share the group that the server runs with, so its own folders are for its user alone.
     directories: [config, names.data, names.log].map((path) => ({ path, mode: "0700", owner })),
     files: [
@@ -88,10 +90,18 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
         restarts: [unit],
       },
       {
-        ...rendered(`${libexec}/valkey-reload`, "root:root", "0755", "usr/local/libexec/gatehouse/valkey-reload", {
-          socket,
-          user: AGENT_USER,
-          passwords: `${secretsFolder(secretsOf(AGENT_USER), "*")}/password`,
+        ...rendered(
+          `${libexec}/valkey-reload`,
+          "root:root",
+          "0755",
+          "usr/local/libexec/gatehouse/valkey-reload",
+          agent,
+        ),
+      },
+      {
+        ...rendered(`${libexec}/valkey-save`, "root:root", "0755", "usr/local/libexec/gatehouse/valkey-save", {
+          ...agent,
+          unit,
         }),
       },
       {

@@ -16,7 +16,7 @@ beforeAll(async () => {
     },
   });
   run = rest;
-  names = Object.keys(outputs);
+  names = Object.keys(outputs).filter((name) => outputs[name] !== undefined);
   platform = outputs.platform as typeof platform;
   logins = outputs.logins;
 });

@@ -43,6 +43,8 @@ export const UNKNOWN = Symbol("unknown until the update");
 export interface Settings {
   /** Configuration of the stack, by key without the project. */
   config: Record<string, unknown>;
+  /** What is kept secret of it besides the SSH key. @default nothing */
+  secrets?: Record<string, string>;
   /** @default false, an update */
   preview?: boolean;
   /** What the host says of itself; without it drift is off. */
@@ -118,14 +120,15 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
   const resources: Recorded[] = [];
   const names = new Map<string, string>();
   const warnings: Run["warnings"] = [];
+  const secrets = { sshKey: SSH_KEY, ...settings.secrets };
   pulumi.runtime.setAllConfig(
     Object.fromEntries(
-      Object.entries({ sshKey: SSH_KEY, ...settings.config }).map(([key, value]) => [
+      Object.entries({ ...secrets, ...settings.config }).map(([key, value]) => [
         `gatehouse:${key}`,
         typeof value === "string" ? value : JSON.stringify(value),
       ]),
     ),
-    ["gatehouse:sshKey"],
+    Object.keys(secrets).map((key) => `gatehouse:${key}`),
   );
   await pulumi.runtime.setMocks(
     {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { sealed, toml } from "../../components/host/document.ts";
 import { agentOnly, hostKeys, imageDigests, loopbackOnly, plainSecrets, type Resource } from "../../policy/rules.ts";
 import { HOST_KEY, runProgram, Secret, SMALL, SSH_KEY, UNKNOWN } from "../components/program.ts";
-import { CASES } from "../render/cases.ts";
+import { CASES, SECRETS } from "../render/cases.ts";
 
 const DIGEST = `sha256:${"5".repeat(64)}`;
 
@@ -118,8 +118,8 @@ test.each<[string, ...string[]]>([
 test.each([false, true])(
   "the whole program passes, with every case of the golden files (preview: %s)",
   async (preview) => {
-    for (const config of [SMALL, ...Object.values(CASES)] as Record<string, unknown>[]) {
-      const { resources } = await runProgram({ config, preview });
+    for (const [name, config] of Object.entries({ small: SMALL, ...CASES }) as [string, Record<string, unknown>][]) {
+      const { resources } = await runProgram({ config, secrets: SECRETS[name], preview });
       const types = new Map(resources.filter(({ custom }) => !custom).map(({ name, type }) => [`${name}`, type]));
       const shown = resources.map(({ type, name, parent, inputs }) => ({
         // Names of components are not unique, so the chain is looked up by the kind of the command.

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { appSettings } from "../../components/app/schema.ts";
 import { servedManifest } from "../../components/app/site.ts";
@@ -385,8 +386,17 @@ describe("its Valkey", () => {
     expect(values(unit, "ReadWritePaths")).toEqual(["/var/lib/apps/grafana-valkey"]);
   });
 
-  test("lets the app do everything with data, and nothing with the server", () => {
-    expect(conf).toContain("user default on nopass ~* &* +@all -@admin\n");
+  test("lets the app do everything with data, and nothing with the server but ask for a snapshot", () => {
+    expect(conf).toContain("user default on nopass ~* &* +@all -@admin +save\n");
+  });
+
+  test("writes its snapshot before its folder is backed up, in shell that parses, and only where it runs", () => {
+    const [folder] = partsOfApp("grafana").valkey?.data ?? [];
+    const [sh, option, script = ""] = folder && "before" in folder ? (folder.before ?? []) : [];
+    expect([sh, option]).toEqual(["sh", "-c"]);
+    expect(script).toMatch(/^systemctl is-active --quiet valkey-grafana\.service \|\| exit 0$/m);
+    expect(script).toContain("valkey-cli -s /run/valkey-grafana/valkey.sock save");
+    expect(spawnSync("sh", ["-n"], { input: script, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
   });
 
   test("has as much memory as was said, or no limit", () => {

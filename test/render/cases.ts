@@ -2,6 +2,7 @@
 
 import { usesValkey } from "../../components/authentik/version.ts";
 import { authentikManifest } from "../../components/authentik/views.ts";
+import { backupManifest } from "../../components/backup/views.ts";
 import { caddyManifest } from "../../components/caddy/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
 import type { Manifest } from "../../components/host/manifest.ts";
@@ -18,7 +19,7 @@ import { valkeyManifest } from "../../components/valkey/views.ts";
 const HOST = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA" };
 const GIDS = { postgres: 987, valkey: 986 };
 
-/** Everything that can be chosen, on the newest authentik. */
+/** Everything that can be chosen, on the newest authentik, with its backups on a disk of the host's. */
 const full = {
   host: HOST,
   postgres: {
@@ -50,6 +51,7 @@ const full = {
     tls: "internal",
     sites: { grafana: { domain: "grafana.example.org", backend: "127.0.0.1:3000", directives: "encode gzip\n\nlog" } },
   },
+  backup: { repository: { path: "/srv/backups" }, schedule: "*-*-* 03:30:00", full: 14, keep: 2 },
 };
 const small = (version: string, more: object = {}, rest: object = {}) => ({
   host: HOST,
@@ -62,6 +64,34 @@ export const CASES: Record<string, object> = {
   "old-authentik-with-valkey": small("2025.8.4", {}, { valkey: { databases: { authentik: 1 } } }),
   "authentik-without-valkey": small("2025.12.1", { valkey: false }),
   acme: small("2026.5.6", {}, { caddy: { email: "ops@example.org" } }),
+  "backup-over-sftp": small(
+    "2026.8.3",
+    {},
+    {
+      backup: {
+        repository: {
+          sftp: {
+            address: "198.51.100.9",
+            port: 2222,
+            user: "gatehouse",
+            hostKey: "ecdsa-sha2-nistp256 AAAA",
+            path: "/srv/backups",
+          },
+        },
+      },
+    },
+  ),
+  "backup-in-a-bucket": small(
+    "2026.8.3",
+    {},
+    { backup: { repository: { s3: { endpoint: "s3.example.org:9000", bucket: "backups", keyId: "AKIAEXAMPLE" } } } },
+  ),
+};
+
+/** What must be kept secret of a case, by its name. */
+export const SECRETS: Record<string, Record<string, string>> = {
+  "backup-over-sftp": { backupKey: "the private key for the backups\n" },
+  "backup-in-a-bucket": { backupKey: "the secret of the bucket's key" },
 };
 
 export interface Parts {
@@ -72,6 +102,8 @@ export interface Parts {
   authentik: Manifest;
   caddy: Manifest;
   sites: Record<string, Manifest>;
+  /** Where there is one. */
+  backup?: Manifest;
 }
 
 /** What index.ts makes of a configuration, by the same pure functions, with the answers that a host would give. */
@@ -113,6 +145,7 @@ export function partsOf(configuration: object): Parts {
     sites: Object.fromEntries(
       Object.entries(sites).map(([name, site]) => [name, siteManifest(debian.caddy, settings.caddy.tls, name, site)]),
     ),
+    ...(settings.backup && { backup: backupManifest(debian.postgres, { ...settings.backup, generation: 5 }) }),
   };
 }
 

@@ -46,8 +46,8 @@ describe("users.acl", () => {
     expect(users[2]?.slice(5).join(" ")).toBe("~* &* +@all -@admin -@dangerous +info +keys +sort");
   });
 
-  test("lets the agent's user reload the rules and do nothing else", () => {
-    expect(file("full", ACL)).toMatch(/^user gatehouse on \S+ \S+ resetkeys resetchannels -@all \+acl\|load$/m);
+  test("lets the agent's user reload the rules, have the snapshot written, and do nothing else", () => {
+    expect(file("full", ACL)).toMatch(/^user gatehouse on \S+ \S+ resetkeys resetchannels -@all \+acl\|load \+save$/m);
   });
 
   test("is reloaded, not restarted, when it changes (M18)", () => {
@@ -107,17 +107,32 @@ describe("valkey-socket-fix.service (M3)", () => {
   });
 });
 
-test.each(["valkey-socket-fix", "valkey-reload"])("%s is shell that starts with its interpreter and parses", (name) => {
-  const script = file("full", `/usr/local/libexec/gatehouse/${name}`);
-  expect(script.startsWith("#!/bin/sh\n")).toBe(true);
-  expect(spawnSync("sh", ["-n"], { input: script, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
-});
+test.each(["valkey-socket-fix", "valkey-reload", "valkey-save"])(
+  "%s is shell that starts with its interpreter and parses",
+  (name) => {
+    const script = file("full", `/usr/local/libexec/gatehouse/${name}`);
+    expect(script.startsWith("#!/bin/sh\n")).toBe(true);
+    expect(spawnSync("sh", ["-n"], { input: script, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+  },
+);
 
-test("the reload script has the password by its file, in whichever generation the server knows, never as an argument", () => {
-  const script = file("full", "/usr/local/libexec/gatehouse/valkey-reload");
-  expect(script).toContain("for password in /var/lib/gatehouse/secrets/valkey-gatehouse/*/password; do");
-  expect(script).toContain('cat "$password"');
-  expect(script).not.toMatch(/--pass|-a \S|REDISCLI_AUTH/);
+test.each(["valkey-reload", "valkey-save"])(
+  "%s has the password by its file, in whichever generation the server knows, never as an argument",
+  (name) => {
+    const script = file("full", `/usr/local/libexec/gatehouse/${name}`);
+    expect(script).toContain("for password in /var/lib/gatehouse/secrets/valkey-gatehouse/*/password; do");
+    expect(script).toContain('cat "$password"');
+    expect(script).not.toMatch(/--pass|-a \S|REDISCLI_AUTH/);
+  },
+);
+
+test("the snapshot is written before its folder is backed up, by a script that asks nothing of what does not run", () => {
+  expect(partsOfCase("full").valkey.data).toEqual([
+    { name: "snapshot", path: "/var/lib/valkey", before: ["/usr/local/libexec/gatehouse/valkey-save"] },
+  ]);
+  expect(lines(file("full", "/usr/local/libexec/gatehouse/valkey-save"))[1]).toBe(
+    "systemctl is-active --quiet valkey-server.service || exit 0",
+  );
 });
 
 test("a user's secrets are a hash, and the plain password for the agent's own user alone", () => {

@@ -11,6 +11,7 @@ export const debian: Platform = {
     user: "postgres",
     bin: "/usr/lib/postgresql/17/bin",
     config: "/etc/postgresql/17/main",
+    data: "/var/lib/postgresql/17/main",
     clusterDefaults: "/etc/postgresql-common/createcluster.d/gatehouse.conf",
     tmpfiles: "/etc/tmpfiles.d/postgresql-common.conf",
     socketDirectory: "/run/postgresql",
@@ -26,5 +27,12 @@ export const debian: Platform = {
   },
   podman: { packages: ["podman", "crun", "netavark", "aardvark-dns", "catatonit", "nftables"] },
   // curl asks each site for its handshake.
-  caddy: { packages: ["caddy", "curl"], unit: "caddy.service", user: "caddy", config: "/etc/caddy" },
+  caddy: {
+    packages: ["caddy", "curl"],
+    unit: "caddy.service",
+    user: "caddy",
+    config: "/etc/caddy",
+    data: "/var/lib/caddy",
+  },
+  backup: { packages: ["pgbackrest", "restic"], sftp: ["openssh-client"] },
 };

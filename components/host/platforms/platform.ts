@@ -11,6 +11,8 @@ export interface Platform {
     readonly bin: string;
     /** The folder of postgresql.conf, pg_hba.conf and conf.d. */
     readonly config: string;
+    /** The cluster itself. */
+    readonly data: string;
     /** Read by the package when it makes the first cluster. */
     readonly clusterDefaults: string;
     /** Overrides the package's own tmpfiles.d file for the socket directory. */
@@ -32,5 +34,9 @@ export interface Platform {
     readonly unit: string;
     readonly user: string;
     readonly config: string;
+    /** What it keeps: certificates and its own authority. */
+    readonly data: string;
   };
+  /** pgBackRest and restic, and what they reach an SFTP server with. */
+  readonly backup: { readonly packages: readonly string[]; readonly sftp: readonly string[] };
 }

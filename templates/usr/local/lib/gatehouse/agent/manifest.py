@@ -60,14 +60,17 @@ class Guard:
 
 @dataclass(frozen=True)
 class Data:
-    """What stays when the release goes, unless that is a purge: the folder `path`, or what `save` copies into the folder
-    `{dump}` and `drop`, which must be idempotent, deletes."""
+    """What stays when the release goes, unless that is a purge, and what is backed up: the folder `path`, or what `save`
+    copies into the folder `{dump}` and `drop`, which must be idempotent, deletes."""
 
     name: str  # of the copy's folder
     path: str | None = None
     save: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     user: str = "root"
+    before: tuple[str, ...] = ()  # makes the folder whole right before it is backed up
+    after: tuple[str, ...] = ()  # undoes `before` once it is
+    database: str | None = None  # of PostgreSQL: the backup of the cluster has it already
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,9 @@ def _faults(m: Manifest):
             yield f"{at}.name", f"{what}: not a name of lower-case letters, digits, dots and dashes that the others do not have"
         if bool(data.path) == bool(data.save) or bool(data.save) != bool(data.drop):
             yield at, f"{what}: give either path, or save and drop"
+        for key in ("before", "after") if data.save else ("database",):
+            if getattr(data, key):
+                yield f"{at}.{key}", f"{what}: {key} goes with {'path' if data.save else 'save and drop'} alone"
         if data.path and not (_clean(data.path) and data.path.count("/") > 2):
             yield f"{at}.path", f"{what}: {data.path} is not an absolute, clean path of three names or more"
     for n, probe in enumerate(m.probe):

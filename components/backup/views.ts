@@ -1,0 +1,239 @@
+import { toml } from "../host/document.ts";
+import type { File, Manifest } from "../host/manifest.ts";
+import type { Platform } from "../host/platforms/platform.ts";
+import { psql } from "../host/psql.ts";
+import { scratchInstance } from "../host/scratch.ts";
+import { secretsFolder } from "../host/secrets.ts";
+import { rendered } from "../render/render.ts";
+import type { BackupSettings, Repository } from "./schema.ts";
+
+type Names = Platform["postgres"];
+type Server = NonNullable<Repository["sftp"]>;
+
+/** The release of the secrets. */
+export const SECRETS = "backup-secrets";
+
+/** What pgBackRest calls the cluster. */
+const STANZA = "main";
+const KNOWN_HOSTS = "/etc/gatehouse/backup.known_hosts";
+const UNITS = "/etc/systemd/system";
+/** Where the node exporter of Prometheus looks for what others measure. */
+const METRICS = "/var/lib/prometheus/node-exporter";
+
+/** The place of a repository as people write it. */
+export function placeOf({ path, sftp, s3 }: Repository): string {
+  if (sftp) return `${serverOf(sftp)}${sftp.path}`;
+  if (s3) return `s3://${s3.endpoint}/${s3.bucket}${s3.path}`;
+  return path as string;
+}
+
+/** What PostgreSQL's backups are encrypted with, and the key that opens the place where they go. */
+export interface BackupSecrets {
+  passphrase: string;
+  /** @default - the repository needs none */
+  key?: string;
+}
+
+/**
+ * The secrets as files. Without `rotation`, unlike other generated ones: with a lost state the host would go on with a
+ * passphrase that the operator does not know, while a repository that refuses another one says so.
+ */
+export function backupSecrets({ user }: Names, { s3 }: Repository, { passphrase, key }: BackupSecrets): Manifest {
+  const secret = (name: string, owner: string, content: string): File => ({
+    path: `${secretsFolder(SECRETS, "{generation}")}/${name}`,
+    mode: "0400",
+    owner: `${owner}:${owner}`,
+    content,
+  });
+  return {
+    files: [
+      secret("passphrase", "root", passphrase),
+      ...(key === undefined ? [] : [secret("key", user, key)]),
+      // As restic reads it.
+      ...(s3 && key !== undefined
+        ? [secret("aws", "root", `[default]\naws_access_key_id = ${s3.keyId}\naws_secret_access_key = ${key}\n`)]
+        : []),
+    ],
+  };
+}
+
+export interface BackupView extends BackupSettings {
+  /** The generation of the secrets; a placeholder in a preview. */
+  generation: number | string;
+}
+
+/** Backups as they should be on the host: of PostgreSQL by pgBackRest, of folders by restic, both by the agent. */
+export function backupManifest(names: Names, view: BackupView): Manifest {
+  const { unit, user, config } = names;
+  const { repository, generation } = view;
+  const secrets = secretsFolder(SECRETS, generation);
+  const timers = ["gatehouse-backup.timer", "gatehouse-drill.timer"];
+  return {
+    deadline: 120,
+    directories: [...directories(names, repository), { path: METRICS, mode: "0755", owner: "root:root" }],
+    files: [
+      { path: "/etc/gatehouse/backup.toml", mode: "0644", owner: "root:root", content: agentSettings(names, view) },
+      rendered("/etc/pgbackrest/pgbackrest.conf", `root:${user}`, "0640", "etc/pgbackrest/pgbackrest.conf", {
+        ...postgresRepository(repository),
+        keep: view.keep,
+        secrets: `${SECRETS}/${generation}`,
+        key: `${secrets}/key`,
+        knownHosts: KNOWN_HOSTS,
+        stanza: STANZA,
+        data: names.data,
+        socketDirectory: names.socketDirectory,
+        user,
+      }),
+      ...(repository.sftp
+        ? [
+            rendered(KNOWN_HOSTS, "root:root", "0644", "etc/gatehouse/backup.known_hosts", {
+              host: knownAs(repository.sftp),
+              hostKey: repository.sftp.hostKey,
+            }),
+          ]
+        : []),
+      {
+        ...rendered(
+          `${config}/conf.d/gatehouse-archive.conf`,
+          `${user}:${user}`,
+          "0640",
+          "etc/postgresql/17/main/conf.d/gatehouse-archive.conf",
+          { stanza: STANZA },
+        ),
+        restarts: [unit],
+      },
+      ...scheduled("gatehouse-backup", "Back up PostgreSQL and the folders", "backup", view.schedule),
+      ...scheduled("gatehouse-drill", "Restore the newest backup aside, and look at it", "drill", view.drill),
+    ],
+    refers: [secrets],
+    checks: [
+      scratchInstance(names),
+      ...[view.schedule, view.drill].map((schedule) => ({
+        name: `schedule ${schedule}`,
+        tree: UNITS,
+        exec: ["systemd-analyze", "calendar", "--", schedule],
+      })),
+    ],
+    units: timers.map((name) => ({ name, enabled: true })),
+    // Makes what is missing in the repositories, and waits until a piece of WAL has arrived there.
+    steps: [{ name: "repositories", exec: ["gatehouse", "backup", "--prepare"] }],
+    probes: [
+      {
+        // A restart that did not happen would show in no unit.
+        name: "PostgreSQL archives",
+        user,
+        exec: psql(
+          names,
+          "--command",
+          "DO $$ BEGIN ASSERT current_setting('archive_mode') = 'on', 'archive_mode is off'; END $$",
+        ),
+      },
+    ],
+  };
+}
+
+/** A repository on the host itself: PostgreSQL's part is PostgreSQL's, which archives as itself. */
+function directories({ user }: Names, { path }: Repository) {
+  if (path === undefined) return [];
+  return [
+    { path, mode: "0711", owner: "root:root" },
+    { path: `${path}/postgres`, mode: "0750", owner: `${user}:${user}` },
+    { path: `${path}/files`, mode: "0700", owner: "root:root" },
+  ];
+}
+
+/** A timer and what it starts. */
+function scheduled(name: string, description: string, verb: string, schedule: string): File[] {
+  const file = (kind: string, view: object) =>
+    rendered(`${UNITS}/${name}.${kind}`, "root:root", "0644", `etc/systemd/system/gatehouse-backup.${kind}`, view);
+  return [
+    file("service", { description, verb }),
+    { ...file("timer", { service: `${name}.service`, schedule }), restarts: [`${name}.timer`] },
+  ];
+}
+
+/** What the agent reads. */
+function agentSettings(names: Names, { repository, full, generation }: BackupView): string {
+  const { bin, config, data, user, unit, socketDirectory } = names;
+  const secrets = secretsFolder(SECRETS, generation);
+  return `# Written by gatehouse.\n${toml({
+    stanza: STANZA,
+    repository: placeOf(repository),
+    full_days: full,
+    bin,
+    config: `${config}/postgresql.conf`,
+    data,
+    user,
+    unit,
+    socket_directory: socketDirectory,
+    restic: ["restic", ...resticOptions(repository, secrets), "--password-file", `${secrets}/passphrase`],
+    restic_environment: resticEnvironment(repository, secrets),
+  })}`;
+}
+
+/** Where restic's repository is. What is far away is remembered in a cache; what is near needs none. */
+function resticOptions({ path, sftp, s3 }: Repository, secrets: string): string[] {
+  const far = ["--cache-dir", "/var/cache/gatehouse/restic"];
+  // One slash ends the server's name, the other one begins the path.
+  if (sftp)
+    return [
+      ...far,
+      "--repo",
+      `${serverOf(sftp)}/${below(sftp.path, "files")}`,
+      "-o",
+      `sftp.command=${ssh(sftp, secrets).join(" ")}`,
+    ];
+  if (s3)
+    return [
+      ...far,
+      "--repo",
+      `s3:https://${s3.endpoint}/${s3.bucket}${below(s3.path, "files")}`,
+      "-o",
+      "s3.bucket-lookup=path",
+    ];
+  return ["--no-cache", "--repo", `${path}/files`];
+}
+
+const resticEnvironment = ({ s3 }: Repository, secrets: string): string[] =>
+  s3 ? [`AWS_SHARED_CREDENTIALS_FILE=${secrets}/aws`, `AWS_DEFAULT_REGION=${s3.region}`] : [];
+
+/** ssh with this key and this server alone, whatever root's own settings say; a server that is gone is given up. */
+function ssh({ address, port, user }: Server, secrets: string): string[] {
+  const options = {
+    UserKnownHostsFile: KNOWN_HOSTS,
+    GlobalKnownHostsFile: "/dev/null",
+    StrictHostKeyChecking: "yes",
+    IdentitiesOnly: "yes",
+    BatchMode: "yes",
+    ConnectTimeout: 30,
+    ServerAliveInterval: 30,
+  };
+  return [
+    "ssh",
+    "-F",
+    "none",
+    "-i",
+    `${secrets}/key`,
+    ...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]),
+    "-p",
+    String(port),
+    `${user}@${address}`,
+    "-s",
+    "sftp",
+  ];
+}
+
+/** The same for pgBackRest: every kind but one is empty. */
+const postgresRepository = ({ path, sftp, s3 }: Repository) => ({
+  path: below(sftp?.path ?? s3?.path ?? (path as string), "postgres"),
+  sftp: sftp ?? "",
+  s3: s3 ?? "",
+});
+
+const below = (path: string, name: string) => (path === "/" ? `/${name}` : `${path}/${name}`);
+
+const serverOf = ({ address, port, user }: Server) =>
+  `sftp://${user}@${address.includes(":") ? `[${address}]` : address}:${port}`;
+
+/** As known_hosts(5) has it. */
+const knownAs = ({ address, port }: Server) => (port === 22 ? address : `[${address}]:${port}`);
