@@ -42,7 +42,7 @@ const manifestSchema = z
     deadline,
     refers,
     directories: lists.directory,
-    images: lists.image.map(({ reference }) => reference),
+    images: lists.image,
     files: lists.file,
     checks: lists.check,
     guards: lists.guard,

@@ -110,7 +110,8 @@ export function saved(old: Read | undefined, next: Read | undefined) {
 
 function watched({ images, guards }: Read, guard: Read["guards"][number]): string[] {
   const own = guards.find(({ name }) => name === guard.name) ?? guard;
-  return images.filter((image) => own.images.length === 0 || own.images.includes(image));
+  const references = images.map(({ reference }) => reference);
+  return references.filter((image) => own.images.length === 0 || own.images.includes(image));
 }
 
 /** The deletion of a release: its own units stop, others that run are told that its files went. */

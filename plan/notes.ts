@@ -20,7 +20,10 @@ export function notesOn(old: Read | undefined, next: Read | undefined): string[]
 const unit = ({ units }: Read) => units.map(({ name }) => name).join(", ") || "none";
 
 function images(old: Read | undefined, next: Read): string[] {
-  const [was, is] = [old?.images ?? [], next.images];
+  const [was, is] = [old?.images ?? [], next.images].map((images) => images.map(({ reference }) => reference)) as [
+    string[],
+    string[],
+  ];
   if (was.join("\n") === is.join("\n")) return [];
   if (was.length === 0) return is.map((image) => `image ${image} is pulled unless the host has it`);
   return [`image: ${was.join(", ")} becomes ${is.join(", ") || "none"}`];

@@ -1,7 +1,7 @@
-import { leftovers } from "../host/guard.ts";
+import { databaseData } from "../host/database.ts";
 import type { Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
-import { pgDumps, psql } from "../host/psql.ts";
+import { psql } from "../host/psql.ts";
 import { render, rendered } from "../render/render.ts";
 
 /**
@@ -10,21 +10,8 @@ import { render, rendered } from "../render/render.ts";
  */
 export function databaseManifest(names: Platform["postgres"], app: string, database: string): Manifest {
   const { user, unit, config } = names;
-  const drop = [
-    ...[database, ...leftovers(database)].map((name) => `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`),
-    // It stays with a database that it had under another name, of which there is no copy.
-    `DO $$ BEGIN DROP ROLE IF EXISTS "${app}"; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $$`,
-  ];
   return {
-    data: [
-      {
-        name: "database",
-        database,
-        user,
-        save: pgDumps(names, [database, ...leftovers(database)], "{dump}"),
-        drop: psql(names, ...drop.flatMap((statement) => ["--command", statement])),
-      },
-    ],
+    data: [databaseData(names, database, app)],
     files: [
       {
         ...rendered(

@@ -1,4 +1,4 @@
-import { databaseGuard } from "../host/guard.ts";
+import { databaseGuard } from "../host/database.ts";
 import type { File, Manifest, Probe } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { secretsFolder, secretsHome } from "../host/secrets.ts";
@@ -100,7 +100,7 @@ export function appManifest(view: AppView): Manifest {
     // All of it: a volume that an app no longer has may hold something all the same.
     data: [{ name: "volumes", path: homeOf(app) }],
     directories: folders(app, containers, served),
-    images: imagesOf(entries),
+    images: imagesOf(entries).map((reference) => ({ reference })),
     files: [
       ...placed
         .filter(({ container }) => Object.keys(container.environment).length > 0)

@@ -9,6 +9,16 @@ const series = (version: string): number => {
   return Number(found[1]) * 100 + Number(found[2]);
 };
 
+/** As 2026.8 of 2026.8.3: what a major version is to authentik. */
+export const seriesOf = (version: string): string => version.slice(0, version.lastIndexOf("."));
+
+/** Those that are out, oldest first. */
+const SERIES = ["2025.8", "2025.10", "2025.12", "2026.2", "2026.5", "2026.8"];
+
+/** The series right before a version's, whose database it can migrate; one that is newer than all follows the newest. */
+export const predecessors = (version: string): string[] =>
+  SERIES.filter((other) => series(`${other}.0`) < series(version)).slice(-1);
+
 /** Versions before 2025.8 keep tasks and sessions in Valkey as well, with settings of their own. */
 export const isSupported = (version: string): boolean => series(version) >= 202508;
 

@@ -1,11 +1,11 @@
-import { databaseGuard } from "../host/guard.ts";
+import { databaseData, databaseGuard } from "../host/database.ts";
 import type { File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { secretsFolder } from "../host/secrets.ts";
 import { containerFile, containerUnit, podFile, podUnit, QUADLETS } from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
 import type { AuthentikSettings } from "./schema.ts";
-import { dataFolder, knowsBaseUrl, usesValkey } from "./version.ts";
+import { dataFolder, knowsBaseUrl, predecessors, seriesOf, usesValkey } from "./version.ts";
 
 export const NAME = "authentik";
 const HOME = `/var/lib/${NAME}`;
@@ -118,12 +118,13 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
   });
   return {
     deadline: view.deadline,
-    data: folders.map(({ name, host }) => ({ name, path: host })),
+    data: [...folders.map(({ name, host }) => ({ name, path: host })), databaseData(postgres, NAME, NAME)],
     directories: [
       { path: HOME, mode: "0750", owner },
       ...folders.map(({ host }) => ({ path: host, mode: "0750", owner })),
     ],
-    images: [imageReference(view)],
+    // Its migrations skip no series and do not go back.
+    images: [{ reference: imageReference(view), series: seriesOf(view.version), follows: predecessors(view.version) }],
     files: [
       {
         ...rendered(`/etc/${NAME}/${NAME}.env`, "root:root", "0644", "etc/authentik/authentik.env", {

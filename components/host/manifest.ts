@@ -37,6 +37,14 @@ export interface Check {
   ready?: readonly string[];
 }
 
+/** An image of a container. */
+export interface Image {
+  reference: string;
+  /** With it, the image takes the place of one of the same series or of those that it `follows`, and of no other. */
+  series?: string;
+  follows?: readonly string[];
+}
+
 /**
  * What a new image may change for ever; saved before, restored on the way back. A way back that was killed is gone
  * again, so `restore` must leave alone what it has restored already, and succeed.
@@ -122,8 +130,8 @@ export interface Manifest {
   /** Seconds from the start of the units until the last probe must have passed. @default 60 */
   deadline?: number;
   directories?: readonly Directory[];
-  /** Image references, found or pulled before anything running is stopped. */
-  images?: readonly string[];
+  /** Found or pulled before anything running is stopped. */
+  images?: readonly Image[];
   files?: readonly File[];
   /** Folders of secrets, one generation each, that must be kept as long as this manifest is. */
   refers?: readonly string[];
@@ -145,7 +153,7 @@ export function manifestDocument(release: string, owner: string, secret: boolean
     secret: secret || undefined,
     refers: manifest.refers?.length ? [...manifest.refers] : undefined,
     directory: rows(manifest.directories),
-    image: manifest.images?.map((reference) => ({ reference })),
+    image: rows(manifest.images),
     file: rows(manifest.files),
     check: rows(manifest.checks),
     guard: rows(manifest.guards),

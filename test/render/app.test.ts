@@ -331,7 +331,7 @@ describe("its database", () => {
   test("is copied before another image of what runs starts, with that stopped; a job's image is none of those", () => {
     const [guard] = partsOfApp("grafana").app?.guards ?? [];
     expect(guard?.units).toEqual(["app-grafana.service"]);
-    expect(guard?.images).toEqual(partsOfApp("grafana").app?.images);
+    expect(guard?.images?.map((reference) => ({ reference }))).toEqual(partsOfApp("grafana").app?.images);
     expect(guard?.save).toContain(
       'CREATE DATABASE "metrics_before_upgrade" TEMPLATE "metrics" OWNER "grafana" STRATEGY file_copy',
     );

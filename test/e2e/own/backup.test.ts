@@ -1,9 +1,9 @@
 // Backups and the way back, on hosts of their own since data is destroyed on them: first to a folder of the host itself, then
 // over SFTP to a second host, and from there onto a third one that is new.
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { newKey } from "../../unit/sshd.ts";
 import { ask } from "../support/client.ts";
 import { Lab } from "../support/lab.ts";
-import { newKey } from "../support/keys.ts";
 import { Stack } from "../support/stack.ts";
 
 const DOMAIN = "auth.lab.internal";
@@ -38,15 +38,17 @@ const notes = async (lab = host) => (await ask(lab.address, DOMAIN, "/notes")).b
 // biome-ignore lint/suspicious/noExplicitAny: the answer is what the test is about
 const known = async (lab = host): Promise<any> => JSON.parse((await lab.try("gatehouse backups --json")).text);
 const backUp = async (): Promise<string> => JSON.parse((await host.sh("gatehouse backup 2>/dev/null")) || "{}").backup;
-const metric = async (name: string) =>
-  Number(await host.sh(`sed -n 's/^gatehouse_${name} //p' ${METRICS}`));
-const awaited = (what: string, lab = host) => lab.sh(`for i in $(seq 600); do if ${what}; then exit; fi; sleep 0.1; done; exit 1`);
+const metric = async (name: string) => Number(await host.sh(`sed -n 's/^gatehouse_${name} //p' ${METRICS}`));
+const awaited = (what: string, lab = host) =>
+  lab.sh(`for i in $(seq 600); do if ${what}; then exit; fi; sleep 0.1; done; exit 1`);
 /** The unit takes one by itself, after the first `up` and after a restore. */
 const settled = (lab = host) => awaited("systemctl is-active gatehouse-backup.service | grep -qx inactive", lab);
 
 /** Inserts through the socket, about 40 a second, until it is told to stop or the server goes. */
 async function load(): Promise<{ stop(): Promise<void> }> {
-  await sql("CREATE TABLE IF NOT EXISTS load (id serial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp())");
+  await sql(
+    "CREATE TABLE IF NOT EXISTS load (id serial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp())",
+  );
   await sql("ALTER TABLE load OWNER TO ledger");
   await host.sh(
     `systemd-run --quiet --unit=load --uid=postgres --working-directory=/ sh -c 'while sleep 0.02; do echo "INSERT INTO load DEFAULT VALUES;"; done | psql -Xq -d ledger'`,
@@ -76,10 +78,14 @@ test("timers start backups and drills, gently, and make up for what they missed"
 });
 
 test("what lies in the repositories is encrypted, and no argument list or log has the passphrase", async () => {
-  await sql("CREATE TABLE plain (word text); INSERT INTO plain SELECT 'legible-in-the-clear' FROM generate_series(1, 5000)");
+  await sql(
+    "CREATE TABLE plain (word text); INSERT INTO plain SELECT 'legible-in-the-clear' FROM generate_series(1, 5000)",
+  );
   await host.sh(`echo legible-in-the-clear >${UPLOADS}/word`);
   await backUp();
-  expect(await host.sh(`grep -rl legible-in-the-clear ${DATA}/base ${UPLOADS} | wc -l`), "where it is not").not.toBe("0");
+  expect(await host.sh(`grep -rl legible-in-the-clear ${DATA}/base ${UPLOADS} | wc -l`), "where it is not").not.toBe(
+    "0",
+  );
   expect(await host.sh("grep -rl legible-in-the-clear /srv/backups | wc -l")).toBe("0");
   const { recovery } = await stack.outputs();
   expect(recovery.passphrase).toMatch(/^\w{48}$/);
@@ -102,7 +108,9 @@ test("inserts under load, the database destroyed, restored to a noted time: exac
       "SELECT round(extract(epoch FROM clock_timestamp() - last_archived_time)::numeric, 1) || '|' || (SELECT round(count(*) / extract(epoch FROM max(at) - min(at))) FROM load) FROM pg_stat_archiver",
     )
   ).split("|") as [string, string];
-  await awaited(`su postgres -c "psql -XAtc \\"SELECT last_archived_time > '${noted}' FROM pg_stat_archiver\\"" | grep -qx t`);
+  await awaited(
+    `su postgres -c "psql -XAtc \\"SELECT last_archived_time > '${noted}' FROM pg_stat_archiver\\"" | grep -qx t`,
+  );
   const more = Number(await sql("SELECT count(*) FROM load"));
   expect(more).toBeGreaterThan(Number(count));
   expect(Number(rate)).toBeGreaterThanOrEqual(20);
@@ -216,7 +224,10 @@ test("a drill of a backup whose record is not what it holds fails and says where
 });
 
 test.each([
-  ["PostgreSQL", "find /srv/backups/postgres/backup -name '*.bundle' -o -path '*bundle/*' -type f | xargs ls -S | head -1"],
+  [
+    "PostgreSQL",
+    "find /srv/backups/postgres/backup -name '*.bundle' -o -path '*bundle/*' -type f | xargs ls -S | head -1",
+  ],
   ["the folders", "find /srv/backups/files/data -type f | xargs ls -S | head -1"],
 ])("a drill of a damaged backup of %s fails loudly", async (_, find) => {
   const path = await host.sh(find);
@@ -243,7 +254,9 @@ test("a new image of authentik is preceded by a backup, and a leap over a series
   stack.settings.authentik.version = "2026.2.1";
   const refused = await stack.up();
   expect(refused.status).not.toBe(0);
-  expect(refused.text).toMatch(/2026\.2\.1 is of series 2026\.2, which can only follow 2025\.12, and this host has 2026\.8/);
+  expect(refused.text).toMatch(
+    /2026\.2\.1 is of series 2026\.2, which can only follow 2025\.12, and this host has 2026\.8/,
+  );
   expect((await ask(host.address, DOMAIN)).body).toContain("2026.8.4");
   stack.settings.authentik.version = "2026.8.4";
   expect((await stack.up()).status).toBe(0);

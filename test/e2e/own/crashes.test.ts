@@ -242,7 +242,7 @@ test("with the plug pulled once data may be migrated, data and files go back whe
   await lab.sh("printf '#!/bin/sh\\n' >/usr/local/bin/podman && chmod +x /usr/local/bin/podman");
   const guarded = (which: string) =>
     generation(which, {
-      images: [`image:${which}`],
+      images: [{ reference: `image:${which}` }],
       guards: [
         {
           name: "data",

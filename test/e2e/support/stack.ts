@@ -71,14 +71,24 @@ export class Stack {
     return stack;
   }
 
-  /** Sets the SSH key as an operator would; the encrypted value is kept for later configurations. */
-  async setKey(key: string): Promise<void> {
-    writeFileSync(this.#file, "");
-    await this.must(["config", "set", "--secret", `${this.#project}:sshKey`, "--config-file", this.#file], key);
-    const text = readFileSync(this.#file, "utf8");
-    const [salt, secure] = [/encryptionsalt: (\S+)/, /secure: (\S+)/].map((pattern) => pattern.exec(text)?.[1]);
-    const secret = `encryptionsalt: ${salt}\nconfig:\n  ${this.#project}:sshKey:\n    secure: ${secure}\n`;
-    writeFileSync(join(this.folder, "secret.yaml"), secret);
+  setKey(key: string): Promise<void> {
+    return this.setSecret("sshKey", key);
+  }
+
+  /** Sets a secret as an operator would; the encrypted value is kept for later configurations. */
+  setSecret(name: string, value: string): Promise<void> {
+    return this.#secrets(["set", "--secret", `${this.#project}:${name}`], value);
+  }
+
+  dropSecret(name: string): Promise<void> {
+    return this.#secrets(["rm", `${this.#project}:${name}`]);
+  }
+
+  async #secrets(words: string[], input?: string): Promise<void> {
+    const kept = join(this.folder, "secret.yaml");
+    writeFileSync(this.#file, existsSync(kept) ? readFileSync(kept) : "");
+    await this.must(["config", ...words, "--config-file", this.#file], input);
+    cpSync(this.#file, kept);
   }
 
   up(...args: string[]): Promise<Outcome> {

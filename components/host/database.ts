@@ -1,9 +1,9 @@
-import type { Guard } from "./manifest.ts";
+import type { Data, Guard } from "./manifest.ts";
 import type { Platform } from "./platforms/platform.ts";
-import { psql } from "./psql.ts";
+import { pgDumps, psql } from "./psql.ts";
 
 /** What an image change leaves behind of a database: as it was before, and as a failed one made it. */
-export const leftovers = (database: string): string[] => [`${database}_before_upgrade`, `${database}_failed_upgrade`];
+const leftovers = (database: string): string[] => [`${database}_before_upgrade`, `${database}_failed_upgrade`];
 
 /**
  * A new image may migrate its database at the first start, and an older one does not understand the result. So a copy is
@@ -42,5 +42,22 @@ export function databaseGuard(
       END $$`.replace(/\s+/g, " "),
     ),
     images,
+  };
+}
+
+/** A database and the role that owns it, as data of whoever uses them: with what image changes left of it. */
+export function databaseData(names: Platform["postgres"], database: string, role: string): Data {
+  const all = [database, ...leftovers(database)];
+  const drop = [
+    ...all.map((name) => `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`),
+    // It stays with a database that it had under another name, of which there is no copy.
+    `DO $$ BEGIN DROP ROLE IF EXISTS "${role}"; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $$`,
+  ];
+  return {
+    name: "database",
+    database,
+    user: names.user,
+    save: pgDumps(names, all, "{dump}"),
+    drop: psql(names, ...drop.flatMap((statement) => ["--command", statement])),
   };
 }
