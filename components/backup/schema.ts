@@ -10,17 +10,13 @@ const text = (what: string, pattern: RegExp) => {
 
 // What stands in a command of ssh's and in pgbackrest.conf: no blanks, no quotes, and no way up.
 const PATH = /^(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+)+$/;
-
-/** Of the distribution's; the folder's mode is changed. */
-const SYSTEM = /^\/(bin|boot|dev|etc|lib\w*|proc|run|sbin|sys|tmp|usr)\/|^\/var\/[^/]+$/;
-
+// Two names or more, and not the distribution's, since its mode is changed.
+const FOLDER =
+  /^(?!\/(bin|boot|dev|etc|lib\w*|proc|run|sbin|sys|tmp|usr)\/|\/var\/[^/]+$)(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+){2,}$/;
 const folder = text(
   "a folder of its own such as /srv/backups: absolute, of two names or more, and none of the system's",
-  PATH,
-).refine((path) => path.lastIndexOf("/") > 0 && !SYSTEM.test(path), {
-  error: ({ input }) =>
-    `expected a folder of its own such as /srv/backups: absolute, of two names or more, and none of the system's, got ${JSON.stringify(input)}`,
-});
+  FOLDER,
+);
 
 const schedule = text(
   "a calendar expression of systemd's such as *-*-* 02:00:00 or Sun 04:00",

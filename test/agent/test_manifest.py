@@ -8,6 +8,8 @@ from report import REFUSED, Failure
 from support import OWNER, file, manifest
 
 CONF = {"path": "/etc/app.conf", "mode": "0640", "owner": OWNER, "content": ""}
+FOLDER = {"name": "folder", "path": "/srv/app/data"}
+TABLE = {"name": "table", "save": ["true"], "drop": ["true"]}
 DATA = {"path": "/srv/app", "mode": "02770", "owner": OWNER}
 
 # What it is about, what is accepted, what is refused, and the words that tell.
@@ -43,6 +45,12 @@ RULES = [
     ("an owner without a stack", {"owner": "shop/prod/app"}, {"owner": "app"}, "owner: 'app' is not PROJECT/STACK/RESOURCE"),
     ("an owner with too much", {"owner": "shop/prod/app"}, {"owner": "shop/prod/app/x"}, "owner: 'shop/prod/app/x' is not"),
     ("an owner without a group", {"file": [CONF | {"owner": "0:0"}]}, {"file": [CONF | {"owner": "root"}]}, "owner 'root': no such"),
+    ("a database that is a folder", {"data": [TABLE | {"database": "app"}]}, {"data": [FOLDER | {"database": "app"}]},
+     "data folder: database goes with save and drop alone"),
+    ("a copy that is made whole before", {"data": [FOLDER | {"before": ["true"]}]}, {"data": [TABLE | {"before": ["true"]}]},
+     "data table: before goes with path alone"),
+    ("a copy with something after it", {"data": [FOLDER | {"after": ["true"]}]}, {"data": [TABLE | {"after": ["true"]}]},
+     "data table: after goes with path alone"),
     ("a probe of nothing", {"probe": [{"name": "p", "socket": "/s"}]}, {"probe": [{"name": "p"}]}, "probe p: give exactly one of exec, http, tcp, socket, unit"),
     ("a probe of two things", {"probe": [{"name": "p", "http": "http://h/"}]}, {"probe": [{"name": "p", "http": "http://h/", "exec": ["/bin/true"]}]},
      "probe p: give exactly one"),

@@ -83,6 +83,14 @@ test("nothing in it is secret: a StackReference would make all of it secret, GID
   expect(holds(logins)).toBe(true);
 });
 
+test("with a backup there is what a restore elsewhere needs, secret, and the platform is the same", async () => {
+  const { outputs } = await runProgram({ config: { ...SMALL, backup: { repository: { path: "/srv/backups" } } } });
+  expect(outputs.recovery).toEqual(
+    new Secret({ passphrase: "password-of-backup-passphrase", repository: "/srv/backups" }),
+  );
+  expect(Object.keys(outputs.platform as object)).toEqual(Object.keys(platform));
+});
+
 test("it holds no private key: a consumer brings its own (H19)", () => {
   expect(JSON.stringify(platform)).not.toMatch(/PRIVATE KEY|privateKey|sshKey/);
   expect(JSON.stringify(platform)).toContain(HOST_KEY);

@@ -14,12 +14,16 @@ beforeAll(async () => {
       authentik: { ...SMALL.authentik, version: "2025.8.4" },
       valkey: { databases: { authentik: 1, grafana: 2 } },
       postgres: { databases: { wiki: {} }, roles: { wiki: { auth: "scram" } } },
+      backup: { repository: { sftp: { ...SMALL.host, user: "gatehouse", path: "/srv/backups" } } },
     },
+    secrets: { backupKey: BACKUP_KEY },
   }));
 });
 
+const BACKUP_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nthe key for the backups\n-----END OPENSSH PRIVATE KEY-----\n";
 const SECRET = [
   "release-authentik-secrets",
+  "release-backup-secrets",
   "release-postgres-passwords",
   "release-valkey-authentik",
   "release-valkey-gatehouse",
@@ -48,7 +52,7 @@ test("what is open stays open: outputs are readable and the log shows progress",
 });
 
 test("a generation number is not secret, or every manifest that names one would be (H4)", () => {
-  for (const name of ["release-authentik", "release-valkey"]) {
+  for (const name of ["release-authentik", "release-backup", "release-valkey"]) {
     const { inputs } = commands().find((command) => command.name === name) as Recorded;
     expect(inputs.stdin, name).toBeTypeOf("string");
     expect(inputs.stdin, name).toMatch(/\/var\/lib\/gatehouse\/secrets\/[a-z-]+\/3/);
@@ -60,10 +64,29 @@ test("no secret is anywhere in the open: not in a command, a document or an argu
   // What the mocks answer for every generated password.
   expect(open).not.toContain("password-of-");
   expect(open).not.toContain(SSH_KEY.split("\n")[1]);
+  expect(open).not.toContain(BACKUP_KEY.split("\n")[1]);
   // The positive twin: they are there, in what is secret.
   const all = JSON.stringify(resources);
   expect(all).toContain("password-of-valkey-gatehouse");
   expect(all).toContain("password-of-authentik-secret-key");
+  expect(all).toContain("password-of-backup-passphrase");
+  expect(all).toContain(BACKUP_KEY.split("\n")[1]);
+});
+
+test("how pgBackRest and restic are called is in the open, and what they encrypt and log in with is not (H4)", () => {
+  const { inputs } = commands().find(({ name }) => name === "release-backup") as Recorded;
+  expect(inputs.stdin).toContain("repo1-cipher-pass={{secrets backup-secrets/3/passphrase}}");
+  expect(inputs.stdin).toContain("/var/lib/gatehouse/secrets/backup-secrets/3/key");
+});
+
+test("a passphrase that is given is the repository's, and none is generated", async () => {
+  const { named, resources, outputs } = await runProgram({
+    config: { ...SMALL, backup: { repository: { path: "/srv/backups" } } },
+    secrets: { backupPassphrase: "of the lost state" },
+  });
+  expect((named("release-backup-secrets").inputs.stdin as Secret).value).toContain('content = "of the lost state"');
+  expect(resources.map(({ name }) => name)).not.toContain("backup-passphrase");
+  expect(outputs.recovery).toMatchObject({ value: { passphrase: "of the lost state" } });
 });
 
 test("Valkey's rules are in the open and its hashes are not (H4)", () => {
@@ -72,13 +95,14 @@ test("Valkey's rules are in the open and its hashes are not (H4)", () => {
 });
 
 test("logins leave the program only as secret outputs", () => {
+  expect(outputs.recovery).toBeInstanceOf(Secret);
   expect(outputs.logins).toMatchObject({ postgres: { wiki: new Secret("password-of-postgres-wiki") } });
   expect(JSON.stringify(withoutSecrets(outputs))).not.toContain("password-of-");
 });
 
 test("generated secrets are made of letters and digits alone, and are long", () => {
   const passwords = resources.filter(({ type }) => type.endsWith(":RandomPassword"));
-  expect(passwords).toHaveLength(5);
+  expect(passwords).toHaveLength(6);
   for (const { name, inputs } of passwords) {
     expect([name, inputs.special]).toEqual([name, false]);
     expect(inputs.length, name).toBeGreaterThanOrEqual(48);

@@ -24,10 +24,10 @@ function pulumi(args: string[], input = ""): Promise<{ status: number; text: str
 }
 
 /** A preview of the smallest stack with these settings besides. */
-function preview(authentik: object, more: Record<string, object> = {}) {
+function preview(authentik: object, more: Record<string, object> = {}, kept = secret) {
   const settings = { ...SMALL, authentik: { ...SMALL.authentik, ...authentik }, ...more };
   const lines = Object.entries(settings).map(([key, value]) => `  gatehouse:${key}: ${JSON.stringify(value)}\n`);
-  writeFileSync(join(folder, "Pulumi.test.yaml"), secret + lines.join(""));
+  writeFileSync(join(folder, "Pulumi.test.yaml"), kept + lines.join(""));
   return pulumi(["preview", "--stack", "test", "--policy-pack", join(ROOT, "policy")]);
 }
 
@@ -67,4 +67,15 @@ test("a secret in plain text fails the preview, and is not shown", async () => {
   expect(text).toMatch(/\[mandatory\].*plain-secrets/);
   expect(text).toMatch(/AUTHENTIK_EMAIL__PASSWORD looks like a secret/);
   expect(status).not.toBe(0);
+});
+
+test("what the backups are encrypted with is secret, and passes", async () => {
+  const file = join(folder, "Pulumi.test.yaml");
+  writeFileSync(file, secret);
+  const set = ["config", "set", "--secret", "gatehouse:backupPassphrase", "--stack", "test"];
+  expect(await pulumi(set, "of the lost state")).toMatchObject({ status: 0 });
+  const backup = { repository: { path: "/srv/backups" } };
+  const { status, text } = await preview({}, { backup }, readFileSync(file, "utf8"));
+  expect(text).not.toContain("plain-secrets");
+  expect(status, text).toBe(0);
 });

@@ -10,6 +10,17 @@ const HOST_KEY =
   "expected a host key such as `ssh-ed25519 AAAA...`, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name, got";
 const DIFFERENTLY =
   "would be read differently by authentik's parts: no quotes or brackets at its start, no blanks at its ends, not empty";
+const FOLDER =
+  "expected a folder of its own such as /srv/backups: absolute, of two names or more, and none of the system's, got";
+const CALENDAR = "expected a calendar expression of systemd's such as *-*-* 02:00:00 or Sun 04:00, got";
+const SFTP = {
+  address: "198.51.100.9",
+  user: "gatehouse",
+  hostKey: "ecdsa-sha2-nistp256 AAAA",
+  path: "/srv/backups",
+};
+const S3 = { endpoint: "s3.example.org", bucket: "backups", keyId: "AKIAEXAMPLE" };
+const KINDS = "[repository] expected exactly one of path, sftp and s3, got";
 const UNDECIDED = "is decided by the platform; take it out";
 
 /** [where, what is put there, what is told about it] */
@@ -114,6 +125,37 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["caddy.sites.a", { domain: "a.example.org", backend: "192.0.2.1:80" }, `[backend] ${BACKEND} "192.0.2.1:80"`],
   ["caddy.sites.a", { domain: "a.example.org", backend: "127.0.0.1:99999" }, `[backend] ${BACKEND} "127.0.0.1:99999"`],
   ["caddy.sites.a", { domain: "a.example.org", backend: "https://[::1]:1" }, `[backend] ${BACKEND} "https://[::1]:1"`],
+  ["backup", {}, "[repository] expected keys and values, got nothing"],
+  ["backup", { repository: {} }, `${KINDS} none`],
+  ["backup", { repository: { path: "/srv/backups", sftp: SFTP } }, `${KINDS} path and sftp`],
+  ["backup.repository.path", "backups", `${FOLDER} "backups"`],
+  ["backup.repository.path", "/backups", `${FOLDER} "/backups"`],
+  ["backup.repository.path", "/srv/backups/", `${FOLDER} "/srv/backups/"`],
+  ["backup.repository.path", "/srv/../etc", `${FOLDER} "/srv/../etc"`],
+  ["backup.repository.path", "/srv/my backups", `${FOLDER} "/srv/my backups"`],
+  ["backup.repository.path", "/etc/backups", `${FOLDER} "/etc/backups"`],
+  ["backup.repository.path", "/var/lib", `${FOLDER} "/var/lib"`],
+  ["backup.repository.sftp", { ...SFTP, hostKey: undefined }, `[hostKey] ${HOST_KEY} nothing`],
+  ["backup.repository.sftp", { ...SFTP, user: "The Backup" }, `[user] ${NAME} "The Backup"`],
+  ["backup.repository.sftp", { ...SFTP, port: 0 }, `[port] ${PORT} 0`],
+  ["backup.repository.sftp", { ...SFTP, path: "~" }, '[path] expected an absolute path such as /srv/backups, got "~"'],
+  [
+    "backup.repository.s3",
+    { ...S3, endpoint: "https://s3.example.org" },
+    '[endpoint] expected a host name, with a port if need be, such as s3.example.org, got "https://s3.example.org"',
+  ],
+  ["backup.repository.s3", { ...S3, bucket: "B" }, '[bucket] expected the name of a bucket, got "B"'],
+  ["backup.repository.s3", { ...S3, path: "prod" }, '[path] expected an absolute path such as /prod, got "prod"'],
+  ["backup.repository.s3", { ...S3, keyId: "a b" }, '[keyId] expected the id of an access key, got "a b"'],
+  [
+    "backup",
+    { repository: { path: "/srv/backups" }, schedule: "0 2 * * * root" },
+    `[schedule] ${CALENDAR} "0 2 * * * root"`,
+  ],
+  ["backup", { repository: { path: "/srv/backups" }, drill: "" }, `[drill] ${CALENDAR} ""`],
+  ["backup", { repository: { path: "/srv/backups" }, full: 0 }, "[full] expected a whole number from 1 on, got 0"],
+  ["backup", { repository: { path: "/srv/backups" }, keep: 1.5 }, "[keep] expected a whole number from 1 on, got 1.5"],
+  ["backup", { repository: { path: "/srv/backups" }, key: "x" }, "[key] there is no such key"],
 ];
 
 test.each(WRONG)("%s: %j is refused, with its path and what would do", async (path, value, message) => {
@@ -146,6 +188,9 @@ test.each([
   ["authentik.container.LogDriver", "journald"],
   ["authentik.container.Memory", "2g"],
   ["caddy.email", "ops@example.org"],
+  ["backup", { repository: { path: "/srv/backups" } }],
+  ["backup", { repository: { path: "/mnt/disk/gatehouse" }, schedule: "daily", drill: "monthly", full: 1, keep: 1 }],
+  ["backup", { repository: { path: "/var/backups/nightly" } }],
   ["caddy.sites.my-app", { domain: "a.example.org", backend: "127.0.0.1:65535" }],
 ])("%s: %j is accepted", async (path, value) => {
   expect(await faults(changed(SMALL, { [path]: value }))).toEqual([]);

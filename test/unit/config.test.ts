@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type * as pulumi from "@pulumi/pulumi";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { changed, faults, read, SMALL, type Table } from "./configuration.ts";
 
 const OLD = changed(SMALL, { "authentik.version": "2025.8.4", "valkey.databases.authentik": 1 });
 
 test("what is left out gets its default", async () => {
-  const { sshKey, authentikSecrets, ...settings } = await read(SMALL);
-  expect(sshKey).toBeUndefined();
+  const { sshKey, authentikSecrets, backupKey, backupPassphrase, ...settings } = await read(SMALL);
+  expect([sshKey, backupKey, backupPassphrase]).toEqual([undefined, undefined, undefined]);
   expect(authentikSecrets).toEqual({});
   expect(settings).toEqual({
     host: { ...(SMALL.host as Table), port: 22, user: "root", sudo: false, abandoned: false, platform: "debian" },
@@ -59,6 +59,74 @@ test("what must be secret and is not is refused, with the command that sets it",
     "sshKey: is not kept secret: pulumi config set --secret gatehouse:sshKey < KEYFILE",
   ]);
   expect(await faults({ ...SMALL, sshKey: "-----KEY-----" }, ["sshKey"])).toEqual([]);
+});
+
+describe("what goes with the backup", () => {
+  const FOLDER = changed(SMALL, { "backup.repository.path": "/srv/backups" });
+  const SERVER = { address: "198.51.100.9", user: "gatehouse", hostKey: "ssh-ed25519 AAAA", path: "/srv/backups" };
+  const SFTP = changed(SMALL, { "backup.repository.sftp": SERVER });
+  const S3 = changed(SMALL, { "backup.repository.s3": { endpoint: "s3.example.org", bucket: "backups", keyId: "A" } });
+  const SET = "pulumi config set --secret gatehouse:backupKey < KEYFILE";
+  const plain = async (output: unknown) => {
+    const { promise, isSecret } = output as { promise(): Promise<string>; isSecret: Promise<boolean> };
+    expect(await isSecret).toBe(true);
+    return promise();
+  };
+
+  test("is a key where the repository needs one, and none where it does not", async () => {
+    expect(await faults(SFTP)).toEqual([`backupKey: expected the private key for backup.repository.sftp: ${SET}`]);
+    expect(await faults(S3)).toEqual([`backupKey: expected the secret of backup.repository.s3.keyId: ${SET}`]);
+    expect(await faults(FOLDER)).toEqual([]);
+    const needless = ["backupKey: nothing needs it: pulumi config rm gatehouse:backupKey"];
+    expect(await faults({ ...FOLDER, backupKey: "x" }, ["backupKey"])).toEqual(needless);
+    expect(await faults({ ...SMALL, backupKey: "x" }, ["backupKey"])).toEqual(needless);
+    expect(await faults({ ...SFTP, backupKey: "x" }, ["backupKey"])).toEqual([]);
+    expect(await faults({ ...S3, backupKey: "x" }, ["backupKey"])).toEqual([]);
+  });
+
+  test("is kept secret, or refused without being shown", async () => {
+    expect(await faults({ ...SFTP, backupKey: "hunter2" })).toEqual([`backupKey: is not kept secret: ${SET}`]);
+    expect(await faults({ ...FOLDER, backupPassphrase: "hunter2" })).toEqual([
+      "backupPassphrase: is not kept secret: pulumi config set --secret gatehouse:backupPassphrase",
+    ]);
+  });
+
+  test("arrives as it is used: a private key ends with a line break, a secret of S3's and a passphrase do not", async () => {
+    const sftp = await read({ ...SFTP, backupKey: "-----KEY-----\nend" }, ["backupKey"]);
+    expect(await plain(sftp.backupKey)).toBe("-----KEY-----\nend\n");
+    const table = { ...S3, backupKey: "hunter2\n", backupPassphrase: "a b\n" };
+    const s3 = await read(table, ["backupKey", "backupPassphrase"]);
+    expect(await plain(s3.backupKey)).toBe("hunter2");
+    expect(await plain(s3.backupPassphrase)).toBe("a b");
+  });
+
+  test("is one line where it stands in a file of lines", async () => {
+    const line = "expected one line, without blanks at its ends";
+    const secret = ["backupKey", "backupPassphrase"];
+    for (const bad of ["a\nb", " a", "a ", "\n", "a\u0000"])
+      expect(await faults({ ...S3, backupKey: bad, backupPassphrase: bad }, secret)).toEqual([
+        `backupKey: ${line}`,
+        `backupPassphrase: ${line}`,
+      ]);
+    expect(await faults({ ...SFTP, backupKey: "a\nb" }, secret)).toEqual([]);
+  });
+
+  test("is a passphrase only where there is a backup", async () => {
+    expect(await faults({ ...FOLDER, backupPassphrase: "x" }, ["backupPassphrase"])).toEqual([]);
+    expect(await faults({ ...SMALL, backupPassphrase: "x" }, ["backupPassphrase"])).toEqual([
+      "backupPassphrase: there is no backup: pulumi config rm gatehouse:backupPassphrase",
+    ]);
+  });
+
+  test("is what PostgreSQL archives: settings that contradict it are refused, and only then", async () => {
+    const settings = { archive_command: "cp %p /srv/wal/%f", wal_level: "minimal" };
+    expect(await faults(changed(FOLDER, { "postgres.settings": settings }))).toEqual([
+      "postgres.settings.archive_command: archive_command is the backup's; take it out",
+      "postgres.settings.wal_level: minimal WAL is not enough for a backup; take it out",
+    ]);
+    expect(await faults(changed(SMALL, { "postgres.settings": settings }))).toEqual([]);
+    expect(await faults(changed(FOLDER, { "postgres.settings.wal_level": "logical" }))).toEqual([]);
+  });
 });
 
 test("a secret key other than the SSH key is refused, since its values would end in plain files, and is not shown", async () => {
@@ -135,5 +203,7 @@ test("Pulumi.prod.yaml in this repository is accepted", async () => {
   const entries = Object.entries(load(text).config).map(([key, value]) => [key.replace(/^gatehouse:/, ""), value]);
   const isSecret = (value: unknown) => typeof value === "object" && value !== null && "secure" in value;
   const secret = entries.filter(([, value]) => isSecret(value)).map(([key]) => key as string);
-  expect(await faults(Object.fromEntries(entries), secret)).toEqual([]);
+  // Its comments say how to set it.
+  const table = { ...Object.fromEntries(entries), backupKey: "the operator's" };
+  expect(await faults(table, [...secret, "backupKey"])).toEqual([]);
 });
