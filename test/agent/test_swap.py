@@ -43,7 +43,7 @@ class Swapping(HostTest):
         self.assertEqual((swap.interrupted(), swap.kept()), (None, self.swap))
         with self.assertRaisesRegex(Failure, "--confirm.*--undo"):
             swap.refuse_another()
-        swap.clear(self.swap)
+        swap.confirm(self.swap)
         self.assertEqual((self.words(), self.beside(), swap.kept()), (["restored"] * 3, [], None))
         swap.refuse_another()
 
@@ -52,7 +52,7 @@ class Swapping(HostTest):
         swap.keep(self.swap)
         swap.back(self.swap)
         self.assertEqual(self.words(), ["now", "now", None])
-        swap.clear(self.swap)
+        swap.discard(self.swap)
         self.assertEqual((self.words(), self.beside()), (["now", "now", None], []))
 
     def test_killed_at_every_rename_it_goes_back_at_boot(self):

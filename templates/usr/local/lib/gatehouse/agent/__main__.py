@@ -110,6 +110,7 @@ def main(argv: list[str]) -> int:
             _check_name(kind, name, text)
             faults.point("received")
             store.prepare()
+            restore.resolve()
             done = _ITEMS[kind](text)
             store.settle(f"{kind}-{name}", due, done, raw)
             answer(done)

@@ -3,7 +3,6 @@
 import grp
 import pwd
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import backups
@@ -14,9 +13,9 @@ import restic
 import store
 import units
 import vault
-from backups import LOCK, RECORDS, Backup, Settings
+from backups import LOCK, Backup, Settings
 from cluster import Cluster
-from report import Failure, say
+from report import Failure, masked, say
 from store import STATE
 
 _PATIENCE = 24 * 3600  # seconds
@@ -42,10 +41,10 @@ def take(full: bool = False) -> dict:
     with store.lock(LOCK, "a backup", _PATIENCE):
         try:
             backup = _take(s, full, began)
+            _expire(s)
         except Exception as error:
-            backups.settle("backup", began, time.time(), str(error))
+            backups.settle("backup", began, time.time(), masked(str(error)))
             raise
-        _expire(s)
         backups.settle("backup", began, time.time(), None)
     say(f"backup {backup.name} is in {s.repository}")
     return {"backup": backup.name, "kind": backups.kind(backup), "seconds": round(backup.ended - began, 1), "size": backup.size, "added": backup.added}
@@ -57,29 +56,24 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
     say(f"copy PostgreSQL, {'all of it' if full else 'what differs from the last full backup'}")
     known = pgbackrest.backup(s, name, full)
     members = backups.members()
-    try:
-        _run_hooks(members, "before")
-        server = Cluster(s, s.socket_directory)
-        with cluster.sessions(server, server.databases()) as sessions:
+    folders = {f"{release}/{data.name}": data.path for release, data in members}
+    server = Cluster(s, s.socket_directory)
+    with cluster.sessions(server, server.databases()) as sessions:
+        try:
+            _run_hooks(members, "before")
             point, lsn, exact = _mark(name, sessions)
             marked = time.time()
-            say(f"count and sum up {len(sessions)} databases as they were at {point}")
-            tables = {session.database: cluster.fingerprints(session) for session in sessions}
-        folders = {f"{release}/{data.name}": data.path for release, data in members}
-        begun = Backup(name, began, marked, marked, known["label"], point, lsn, exact, tables, folders, _names())
-        own = backups.record(begun)
-        say(f"copy {len(folders)} folders")
-        saved = restic.save(s, name, [*folders.values(), str(own), str(STATE / "secrets")])
-    except BaseException:
-        (RECORDS / f"{name}.json").unlink(missing_ok=True)
-        raise
-    finally:
-        _run_hooks(members, "after")
-    say("have the WAL of this moment archived")
+            say(f"copy {len(folders)} folders")
+            saved = restic.save(s, name, [*folders.values(), str(STATE / "secrets")])
+        finally:
+            _run_hooks(members, "after")
+        say(f"sum up {len(sessions)} databases as they were at {point}")
+        tables = {session.database: cluster.fingerprints(session) for session in sessions}
+    say("have the WAL of that moment archived")
     pgbackrest.check(s)
     size, added = known["info"]["size"] + saved["total_bytes_processed"], known["info"]["repository"]["delta"] + saved["data_added_packed"]
-    done = replace(begun, ended=time.time(), files=saved["total_files_processed"], size=size, added=added)
-    backups.record(done)
+    done = Backup(name, began, marked, time.time(), known["label"], point, lsn, exact, tables, folders, _names(), saved["total_files_processed"], size, added)
+    restic.save_record(s, name, str(backups.record(done)))
     return done
 
 
@@ -121,4 +115,4 @@ def _expire(s: Settings) -> None:
     for backup in backups.kept():
         if backup.name not in there:
             backups.forget(backup)
-    restic.forget(s, [snapshot for name, snapshot in restic.snapshots(s).items() if name not in there])
+    restic.keep(s, there)

@@ -9,11 +9,12 @@ import cluster
 import commands
 import pgbackrest
 import restic
+import restore
 import scratch
 import store
 import vault
 from backups import LOCK, Backup, Settings
-from report import Failure, say
+from report import Failure, masked, say
 
 _PATIENCE = 24 * 3600  # seconds
 
@@ -25,9 +26,10 @@ def drill(name: str | None = None) -> dict:
     s = backups.settings()
     with store.lock(LOCK, "a drill", _PATIENCE):
         try:
+            restore.adopt(s)
             found = _drill(s, _chosen(name))
         except Exception as error:
-            backups.settle("drill", began, time.time(), str(error))
+            backups.settle("drill", began, time.time(), masked(str(error)))
             raise
         backups.settle("drill", began, time.time(), None, backup=found["backup"])
     return found | {"seconds": round(time.time() - began, 1)}
@@ -54,7 +56,7 @@ def _drill(s: Settings, backup: Backup) -> dict:
             _amcheck(s, server)
         cluster.verify_pages(s, data)
         os.mkdir(shelf, 0o700)
-        snapshot = restic.snapshots(s).get(backup.name)
+        snapshot = restic.folders(s).get(backup.name)
         if snapshot is None:
             raise Failure(f"the folders of backup {backup.name} are not in {s.repository}")
         say(f"restore {len(backup.folders)} folders, and read each file back")

@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from datetime import UTC, datetime
+from typing import Callable
 
 import cluster
 import commands
@@ -21,11 +23,13 @@ from report import ROLLED_BACK, Failure, say
 _PATIENCE = 24 * 3600  # seconds
 
 
-def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool, began: float) -> dict:
+def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool, began: float, archive: Callable[[], None]) -> dict:
     """It is taken from a private server that has everything as of then, and takes the name of the one that is live, which
     stays under another."""
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d%H%M%S")
     fresh, old, private = f"{name}_restored_{stamp}", f"{name}_before_{stamp}", f"{s.data}.restored-{stamp}"
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise Failure(f"{name!r} is not a name of letters, digits, dots, dashes and underscores, as a database to restore alone must have")
     if name not in target.backup.tables:
         raise Failure(f"database {name} is not in backup {target.backup.name}; there are: {', '.join(sorted(target.backup.tables))}")
     users = [m for release in store.releases() if (m := release.manifest()) and any(data.database == name for data in m.data)]
@@ -36,8 +40,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
     if dry_run:
         return told | {"done": False}
     try:
-        with contextlib.suppress(Failure):
-            live.ask("SELECT pg_switch_wal()")
+        archive()
         say(f"restore PostgreSQL to {target.words}, beside the one that runs")
         scratch.folder_of(s.user, private)
         pgbackrest.restore(s, private, target.options)

@@ -8,7 +8,7 @@ from report import Failure
 
 _PATIENCE = 24 * 3600  # seconds: folders may be large
 _NO_REPOSITORY = 10  # restic's exit status
-_NAME = "gatehouse="
+_FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
 
 
 def prepare(s: Settings) -> None:
@@ -20,25 +20,43 @@ def prepare(s: Settings) -> None:
 
 
 def save(s: Settings, name: str, paths: list[str]) -> dict:
-    """Copies folders, to be told by `name`; restic's own summary."""
-    status, output = _run(s, "backup", "--json", "--quiet", "--host=gatehouse", f"--tag={_NAME}{name}", "--one-file-system", "--", *paths)
+    """Copies the folders of a backup; restic's own summary."""
+    return _save(s, f"{_FOLDERS}{name}", paths)
+
+
+def save_record(s: Settings, name: str, path: str) -> None:
+    """The file that tells what a backup has, which is known only once all else is saved."""
+    _save(s, f"{_RECORD}{name}", [path])
+
+
+def _save(s: Settings, tag: str, paths: list[str]) -> dict:
+    status, output = _run(s, "backup", "--json", "--quiet", "--host=gatehouse", f"--tag={tag}", "--one-file-system", "--", *paths)
     if status:
         raise Failure(f"folders could not be copied:\n{commands.indented(output)}")
     return json.loads(output.strip().splitlines()[-1])
 
 
-def snapshots(s: Settings) -> dict[str, dict]:
-    """What restic knows of each, by the backup's name, oldest first."""
+def folders(s: Settings) -> dict[str, dict]:
+    """What restic knows of the copies of folders, by the backup's name."""
+    return _tagged(s, _FOLDERS)
+
+
+def records(s: Settings) -> dict[str, dict]:
+    return _tagged(s, _RECORD)
+
+
+def _tagged(s: Settings, prefix: str) -> dict[str, dict]:
     status, output = _run(s, "snapshots", "--json", "--quiet")
     if status:
         raise Failure(f"the repository of folders in {s.repository} cannot be read:\n{commands.indented(output)}")
-    found = sorted(json.loads(output), key=lambda snapshot: snapshot["time"])
-    return {tag.removeprefix(_NAME): one for one in found for tag in one.get("tags") or () if tag.startswith(_NAME)}
+    return {tag.removeprefix(prefix): one for one in json.loads(output) for tag in one.get("tags") or () if tag.startswith(prefix)}
 
 
-def forget(s: Settings, snapshots: list[dict]) -> None:
-    if snapshots:
-        status, output = _run(s, "forget", "--prune", "--quiet", *(one["id"] for one in snapshots))
+def keep(s: Settings, names: set[str]) -> None:
+    """All but these is deleted."""
+    old = [one["id"] for found in (folders(s), records(s)) for name, one in found.items() if name not in names]
+    if old:
+        status, output = _run(s, "forget", "--prune", "--quiet", *old)
         if status:
             raise Failure(f"old copies of folders could not be deleted:\n{commands.indented(output)}")
 
@@ -59,6 +77,5 @@ def text(s: Settings, snapshot: dict, path: str) -> str:
 
 
 def _run(s: Settings, *words: str) -> tuple[int, str]:
-    # Its cache would hold the names of files in the clear.
     environment = ("env", *s.restic_environment) if s.restic_environment else ()
-    return commands.run((*environment, *s.restic, "--no-cache", *words), seconds=_PATIENCE)
+    return commands.run((*environment, *s.restic, *words), seconds=_PATIENCE)

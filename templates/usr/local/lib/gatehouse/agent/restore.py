@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import backups
@@ -41,18 +40,16 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict
         target = find(to)
         live = Cluster(s, s.socket_directory)
         if database:
-            return onedatabase.restore(s, live, target, database, dry_run, began)
+            return onedatabase.restore(s, live, target, database, dry_run, began, lambda: archive_now(s))
         return _everything(s, live, target, dry_run, began)
 
 
 def adopt(s: Settings) -> None:
     """A host that is new knows of no backup; what is known of each lies in it."""
     known = {backup.name for backup in backups.kept()}
-    for name, snapshot in restic.snapshots(s).items():
+    for name, snapshot in restic.records(s).items():
         if name not in known:
-            summary = snapshot.get("summary") or {}
-            found = backups.read(restic.text(s, snapshot, str(backups.RECORDS / f"{name}.json")))
-            backups.record(replace(found, files=summary.get("total_files_processed", 0), size=summary.get("total_bytes_processed", 0)))
+            backups.record(backups.read(restic.text(s, snapshot, str(backups.RECORDS / f"{name}.json"))))
 
 
 def find(to: str) -> Target:
@@ -108,26 +105,27 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
                  *(Exchange(path, shelf + path, f"{path}.before-{stamp}") for path, shelf in shelves.items()))
     wanted = Swap(f"{target.words} at {iso(began)}", exchanges, tuple(running), tuple(shelves.values()))
     try:
-        _archive_now(live)
+        archive_now(s)
         _postgres(s, target, exchanges[0].new)
-        snapshot = restic.snapshots(s)[target.backup.name]
+        snapshot = restic.folders(s)[target.backup.name]
         for path, shelf in shelves.items():
             say(f"restore {path}")
             restic.restore(s, snapshot, path, shelf)
             scratch.give_back_names(shelf, target.backup.names)
-        _exchange(wanted)
     except BaseException:
-        swap.clear(wanted)
+        swap.discard(wanted)
         raise
+    _exchange(wanted)
     say(f"what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings it back ({size(target.backup.size)})")
     units.queue("start", ["gatehouse-backup.service"])  # the first of a new timeline
     return told | {"done": True, "seconds": round(time.time() - began, 1)}
 
 
-def _archive_now(live: Cluster) -> None:
+def archive_now(s: Settings) -> None:
     """What was written a moment ago may be wanted. A server that is broken has archived what it could."""
+    say("have the WAL of this moment archived, if there is any")
     with contextlib.suppress(Failure):
-        live.ask("SELECT pg_switch_wal()")
+        pgbackrest.check(s)
 
 
 def _postgres(s: Settings, target: Target, into: str) -> None:
@@ -156,7 +154,7 @@ def _go_back(wanted: Swap, error: BaseException) -> None:
     try:
         swap.stop(wanted.ran)
         swap.back(wanted)
-        swap.clear(wanted)
+        swap.discard(wanted)
         _start(wanted)
     except Exception as second:
         raise Failure(f"{error}\nwhat was there before is back, but not healthy:\n{second}", ROLLED_BACK_UNHEALTHY) from error
@@ -181,31 +179,36 @@ def _start(wanted: Swap) -> None:
 
 def confirm() -> dict:
     """The old folders go."""
-    found = _waiting()
-    swap.clear(found)
+    with store.lock(LOCK, "confirming a restore"):
+        found = _waiting()
+        swap.confirm(found)
     return {"confirmed": found.what}
 
 
 def undo() -> dict:
     """The old folders are the live ones again."""
-    found = _waiting()
     with store.lock(LOCK, "taking a restore back", _PATIENCE), _nobody_else():
+        found = _waiting()
         swap.stop(found.ran)
         swap.back(found)
         _start(found)
-        swap.clear(found)
+        swap.discard(found)
     units.queue("start", ["gatehouse-backup.service"])
     return {"undone": found.what}
 
 
 def resolve() -> None:
-    """A restore that was killed: what was there before is back."""
-    if found := swap.interrupted():
-        say(f"the restore of {found.what} was interrupted: going back to what was there before")
-        swap.stop(found.ran)
-        swap.back(found)
-        swap.clear(found)
-        _start(found)
+    """A restore that was killed, and not one that is under way: what was there before is back, and runs."""
+    with store.glance(LOCK) as busy:
+        if busy or not swap.interrupted():
+            return
+    with store.lock(LOCK, "going back from a restore", _PATIENCE), _nobody_else():
+        if found := swap.interrupted():
+            say(f"the restore of {found.what} was interrupted: going back to what was there before")
+            swap.stop(found.ran)
+            swap.back(found)
+            swap.discard(found)
+            _start(found)
 
 
 def _waiting() -> Swap:

@@ -66,9 +66,16 @@ def keep(swap: Swap) -> None:
     store.sync_directory(_KEPT.parent)
 
 
-def clear(swap: Swap) -> None:
-    """Whatever is not live is deleted."""
-    for path in [e.old for e in swap.exchanges] + [e.new for e in swap.exchanges] + list(swap.leftovers):
+def confirm(swap: Swap) -> None:
+    """The old folders are deleted: the only place that does."""
+    for path in [*(e.old for e in swap.exchanges), *swap.leftovers]:
+        shutil.rmtree(path, ignore_errors=True)
+    _KEPT.unlink(missing_ok=True)
+
+
+def discard(swap: Swap) -> None:
+    """The old folders are live: what was restored is deleted."""
+    for path in [*(e.new for e in swap.exchanges), *swap.leftovers]:
         shutil.rmtree(path, ignore_errors=True)
     for mark in (_UNDER_WAY, _KEPT):
         mark.unlink(missing_ok=True)
@@ -79,7 +86,7 @@ def prepare_boot() -> None:
     if swap := interrupted():
         say(f"the restore of {swap.what} was interrupted: what was there before is back")
         back(swap)
-        clear(swap)
+        discard(swap)
 
 
 def refuse_another() -> None:
