@@ -91,7 +91,7 @@ test("what lies in the repositories is encrypted, and no argument list or log ha
   expect(recovery.passphrase).toMatch(/^\w{48}$/);
   expect((await host.try(`journalctl -o cat | grep -c ${recovery.passphrase}`)).text.trim()).toBe("0");
   expect(await host.sh(`grep -rl ${recovery.passphrase} /etc /var/lib/gatehouse /var/log | sort`)).toMatch(
-    /^\/etc\/pgbackrest\/pgbackrest\.conf\n\/var\/lib\/gatehouse\/secrets\/backup-secrets\/\d+\/passphrase$/,
+    /^\/etc\/pgbackrest\/pgbackrest\.conf\n(\/var\/lib\/gatehouse\/(releases|secrets)\/backup-secrets\/\d+\/\S+\n?){2}$/,
   );
 });
 
