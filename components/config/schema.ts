@@ -3,6 +3,7 @@ import { z } from "zod";
 import { authentikSchema } from "../authentik/schema.ts";
 import { usesValkey, VERSION } from "../authentik/version.ts";
 import { caddySchema } from "../caddy/schema.ts";
+import { platforms } from "../host/platforms/platforms.ts";
 import { postgresSchema } from "../postgres/schema.ts";
 import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
@@ -29,7 +30,7 @@ const hostSchema = z.strictObject({
       "The host is gone for good: after an `up` with this a `pulumi destroy` forgets what was there without connecting.",
   }),
   platform: z
-    .enum(["debian"])
+    .enum(Object.keys(platforms) as (keyof typeof platforms)[])
     .default("debian")
     .meta({ description: "What the host runs; checked against its /etc/os-release." }),
   proxy: z

@@ -56,7 +56,7 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
   ];
   return {
     // Clients share the group that the server runs with, so its own folders are for its user alone.
-    directories: [config, names.data, names.log].map((path) => ({ path, mode: "0700", owner })),
+    directories: [config, names.data, ...(names.log ? [names.log] : [])].map((path) => ({ path, mode: "0700", owner })),
     files: [
       {
         ...rendered(`${config}/valkey.conf`, owner, "0600", "etc/valkey/valkey.conf", {
@@ -79,10 +79,11 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
           `/etc/systemd/system/${unit}.d/gatehouse.conf`,
           "root:root",
           "0644",
-          "etc/systemd/system/valkey-server.service.d/gatehouse.conf",
+          "etc/systemd/system/valkey.service.d/gatehouse.conf",
           {
             group: view.clientsGroup,
             reload: `${libexec}/valkey-reload`,
+            lines: names.service ?? [],
           },
         ),
         restarts: [unit],
