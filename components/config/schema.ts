@@ -3,7 +3,7 @@ import { z } from "zod";
 import { authentikSchema } from "../authentik/schema.ts";
 import { usesValkey, VERSION } from "../authentik/version.ts";
 import { caddySchema } from "../caddy/schema.ts";
-import { platforms } from "../host/platforms/platforms.ts";
+import { platforms, USUAL } from "../host/platforms/platforms.ts";
 import { postgresSchema } from "../postgres/schema.ts";
 import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
@@ -31,7 +31,7 @@ const hostSchema = z.strictObject({
   }),
   platform: z
     .enum(Object.keys(platforms) as (keyof typeof platforms)[])
-    .default("debian")
+    .default(USUAL)
     .meta({ description: "What the host runs; checked against its /etc/os-release." }),
   proxy: z
     .strictObject(hop)

@@ -37,5 +37,5 @@ const debianOf = (id: string, version: string, postgres: number): Platform => ({
 /** Debian 13 "trixie". */
 export const debian = debianOf("debian", "13", 17);
 
-/** Ubuntu 26.04 "Resolute Raccoon". Releases before it have no Podman 5, or no PostgreSQL that is kept for years. */
+/** Ubuntu 26.04 "Resolute Raccoon", the first release kept for years that has Podman 5. Not tried on a host. */
 export const ubuntu = debianOf("ubuntu", "26.04", 18);

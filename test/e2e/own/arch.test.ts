@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ask } from "../support/client.ts";
 import { Lab } from "../support/lab.ts";
+import { POSTGRES } from "../support/platform.ts";
 import { type Outcome, Stack } from "../support/stack.ts";
 import { touched, UNITS } from "../support/touched.ts";
 
@@ -58,6 +59,41 @@ test("the cluster has checksums and is UTF8, though an initdb of before was kill
   expect(await sql("select pg_encoding_to_char(encoding) from pg_database where datname = 'authentik'")).toBe("UTF8");
   expect((await lab.try(`ls ${DATA}.new`)).status).not.toBe(0);
   expect(await sql("show config_file")).toBe("/etc/postgresql/postgresql.conf");
+});
+
+test("a package that the repository has no more is told with the upgrade that is the operator's to choose", async () => {
+  const ask = `printf 'manager = "pacman"\\nnames = ["passt"]\\nunits = []\\n' >/tmp/body
+    (cat /tmp/body; echo "# gatehouse: $(wc -c </tmp/body) bytes") | gatehouse packages passt --due x/0`;
+  await lab.sh("mkdir /root/aside && mv /var/lib/lab-mirror/arch/passt-* /root/aside");
+  const refused = await lab.try(ask);
+  expect(refused.status).toBe(1);
+  expect(refused.text).toMatch(/passt cannot be installed:\n.*failed retrieving file 'passt-/s);
+  expect(refused.text).toContain("Upgrade the host as a whole, with `pacman -Syu`");
+  await lab.sh("mv /root/aside/* /var/lib/lab-mirror/arch");
+  expect(JSON.parse(await lab.sh(ask))).toMatchObject({ manager: "pacman", versions: { passt: expect.any(String) } });
+});
+
+test("data of another major than the server that is installed: nothing is stopped, and both are named", async () => {
+  const major = await lab.sh(`cat ${DATA}/PG_VERSION`);
+  await lab.sh(`echo ${Number(major) - 1} >${DATA}/PG_VERSION`);
+  stack.settings.postgres = { settings: { max_connections: 120 } };
+  const { result, units } = await touched(lab, () => stack.up());
+  expect(result.status).not.toBe(0);
+  expect(result.text).toContain(`are of PostgreSQL ${Number(major) - 1}, and PostgreSQL ${major} is installed`);
+  expect(units).toEqual({});
+  await lab.sh(`echo ${major} >${DATA}/PG_VERSION`);
+  const again = await touched(lab, () => stack.up());
+  expect([again.result.status, again.units]).toEqual([0, { [POSTGRES]: "restarted" }]);
+  expect(await sql("show max_connections")).toBe("120");
+});
+
+test("after a restart of the host all runs as before", async () => {
+  await lab.reboot();
+  await expect
+    .poll(() => lab.try(`systemctl is-active ${UNITS.join(" ")}`), { timeout: 90_000, interval: 1000 })
+    .toMatchObject({ status: 0 });
+  expect((await ask(lab.address, "auth.lab.internal")).status).toBe(200);
+  expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
 test("the sockets belong to the clients' groups", async () => {

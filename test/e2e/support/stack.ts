@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { Differences } from "../../../plan/differences.ts";
 import type { Report } from "../../../plan/report.ts";
 import { IMAGE, type Lab, type Ran, run } from "./lab.ts";
-import { platform } from "./platform.ts";
+import { distribution } from "./platform.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -247,7 +247,7 @@ export class Stack {
 }
 
 const usual = (lab: Lab): Settings => ({
-  host: { address: lab.address, hostKey: lab.hostKey, platform: platform.id },
+  host: { address: lab.address, hostKey: lab.hostKey, platform: distribution.id },
   authentik: { domain: "auth.lab.internal", image: IMAGE, version: "2026.8.3", deadline: 60 },
   caddy: { tls: "internal" },
 });

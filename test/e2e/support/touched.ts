@@ -1,11 +1,11 @@
 import type { Report } from "../../../plan/report.ts";
 import type { Lab } from "./lab.ts";
-import { platform } from "./platform.ts";
+import { POSTGRES, VALKEY } from "./platform.ts";
 
 /** Every unit that the platform runs. */
 export const UNITS = [
-  platform.postgres.unit,
-  platform.valkey.unit,
+  POSTGRES,
+  VALKEY,
   "valkey-socket-fix.service",
   "authentik-pod.service",
   "authentik-server.service",
