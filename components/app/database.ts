@@ -14,13 +14,10 @@ export function databaseManifest(names: Platform["postgres"], app: string, datab
     data: [databaseData(names, database, app)],
     files: [
       {
-        ...rendered(
-          `${config}/hba.d/app-${app}.conf`,
-          `${user}:${user}`,
-          "0640",
-          "etc/postgresql/17/main/hba.d/app.conf",
-          { role: app, database },
-        ),
+        ...rendered(`${config}/hba.d/app-${app}.conf`, `${user}:${user}`, "0640", "etc/postgresql/hba.d/app.conf", {
+          role: app,
+          database,
+        }),
         reloads: [unit],
       },
     ],

@@ -5,9 +5,9 @@ import { deadline, domain, port, releaseName, setting } from "../config/scalars.
 import type { Tls } from "../site/site.ts";
 import { PARTS } from "./names.ts";
 
-/** Accounts that Debian and the platform have: an app of such a name would run as somebody else. */
+/** Accounts that a distribution or the platform has: an app of such a name would run as somebody else, here or elsewhere. */
 const TAKEN =
-  /^(root|daemon|bin|sys|sync|games|man|lp|mail|news|uucp|proxy|www-data|backup|list|irc|nobody|messagebus|sshd|polkitd|systemd-.*|postgres|valkey|caddy|authentik|gatehouse)$/;
+  /^(root|daemon|bin|sys|sync|games|man|lp|mail|news|uucp|proxy|www-data|backup|list|irc|nobody|messagebus|dbus|ftp|http|alpm|tss|uuidd|sshd|polkitd|systemd-.*|postgres|valkey|caddy|authentik|gatehouse)$/;
 
 /** An account, a role and a database have this name; Valkey's account has seven characters more. */
 export const appName = releaseName

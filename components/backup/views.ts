@@ -97,7 +97,7 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
           `${config}/conf.d/gatehouse-archive.conf`,
           `${user}:${user}`,
           "0640",
-          "etc/postgresql/17/main/conf.d/gatehouse-archive.conf",
+          "etc/postgresql/conf.d/gatehouse-archive.conf",
           { stanza: STANZA },
         ),
         restarts: [unit],

@@ -4,6 +4,7 @@ import { authentikSchema } from "../authentik/schema.ts";
 import { usesValkey, VERSION } from "../authentik/version.ts";
 import { backupSchema } from "../backup/schema.ts";
 import { caddySchema } from "../caddy/schema.ts";
+import { platforms, USUAL } from "../host/platforms/platforms.ts";
 import { postgresSchema } from "../postgres/schema.ts";
 import { ARCHIVE_SETTINGS } from "../postgres/settings.ts";
 import { nextFree } from "../valkey/databases.ts";
@@ -31,8 +32,8 @@ const hostSchema = z.strictObject({
       "The host is gone for good: after an `up` with this a `pulumi destroy` forgets what was there without connecting.",
   }),
   platform: z
-    .enum(["debian"])
-    .default("debian")
+    .enum(Object.keys(platforms) as (keyof typeof platforms)[])
+    .default(USUAL)
     .meta({ description: "What the host runs; checked against its /etc/os-release." }),
   proxy: z
     .strictObject(hop)

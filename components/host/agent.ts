@@ -19,7 +19,9 @@ export interface Expectations {
 /** Lines of shell that stop, with every problem named, on a host that cannot be used. */
 export function preflight({ platform, gids = {} }: Expectations): string {
   const groups = Object.entries(gids).flatMap(([name, gid]) => (gid === undefined ? [] : [`${name}=${gid}`]));
-  return `PLATFORM_ID=${platform.id} PLATFORM_VERSION=${platform.version} GROUPS_WANTED='${groups.join(" ")}'
+  return `PLATFORM_ID=${platform.id} PLATFORM_VERSION=${platform.version} PYTHON_PACKAGE=${platform.packages.python}
+podman_offered() { ${platform.packages.podmanOffered}; }
+GROUPS_WANTED='${groups.join(" ")}'
 ${readFileSync(here("preflight.sh"), "utf8")}`;
 }
 

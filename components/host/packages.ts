@@ -22,7 +22,9 @@ export class Packages extends pulumi.ComponentResource {
 
   constructor(name: string, { host, names, held = [] }: PackagesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Packages", name, {}, opts);
-    const document = pulumi.output(sealed(toml({ names: [...names], units: [...held] })));
+    const document = pulumi.output(
+      sealed(toml({ manager: host.platform.packages.manager, names: [...names], units: [...held] })),
+    );
     const answer = askFor<{ versions: Record<string, string> }>(
       { host, kind: "packages", item: name, document },
       this,

@@ -1,5 +1,6 @@
 # What gatehouse needs of a host. Reads only. Every problem is told in one go.
-# In, from the configuration: PLATFORM_ID and PLATFORM_VERSION; GROUPS_WANTED, words such as postgres-clients=2001.
+# In, from the platform's profile: PLATFORM_ID, PLATFORM_VERSION, PYTHON_PACKAGE and the function podman_offered; from the
+# configuration: GROUPS_WANTED, words such as postgres-clients=2001.
 problems=''
 problem() { problems="$problems  - $1
 "; }
@@ -11,7 +12,12 @@ problem() { problems="$problems  - $1
 id=$(. /etc/os-release && echo "$ID") version=$(. /etc/os-release && echo "${VERSION_ID-rolling}")
 [ "$id $version" = "$PLATFORM_ID $PLATFORM_VERSION" ] ||
   problem "this is $id $version, but host.platform says $PLATFORM_ID $PLATFORM_VERSION"
-python3 -c 'import sys, tomllib' 2>/dev/null || problem "Python 3.11 or newer with its standard library is missing: install the package python3"
+python3 -c 'import sys, tomllib' 2>/dev/null || problem "Python 3.11 or newer with its standard library is missing: install the package $PYTHON_PACKAGE"
+podman=$(podman --version 2>/dev/null) && podman=${podman##* } || podman=$(podman_offered)
+case $podman in
+[1-4].*) problem "Podman here is $podman, and its Quadlets know no pods: Podman 5 or newer is needed" ;;
+*) ;; # 5 or newer, or not known: then the installation will tell
+esac
 for wanted in $GROUPS_WANTED; do
   name=${wanted%=*} gid=${wanted#*=}
   holder=$(getent group "$gid" | cut -d: -f1) has=$(getent group "$name" | cut -d: -f3)

@@ -5,7 +5,7 @@ import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import type { PostgresSettings } from "./schema.ts";
-import { clusterDefaults, passwordsManifest, postgresManifest, rolesOf, scramVerifier } from "./views.ts";
+import { clusterManifest, passwordsManifest, postgresManifest, rolesOf, scramVerifier } from "./views.ts";
 
 export interface PostgresArgs extends PostgresSettings {
   host: Host;
@@ -40,15 +40,16 @@ export class Postgres extends pulumi.ComponentResource {
     this.unit = names.unit;
     this.socketDirectory = names.socketDirectory;
     this.clients = new Group("postgres-clients", { host, gid }, below);
-    const defaults = new Release(`${name}-cluster`, { host, manifest: clusterDefaults(names) }, below);
-    const packages = new Packages(
-      name,
-      { host, names: names.packages, held: [names.unit] },
-      { ...below, dependsOn: [defaults] },
-    );
-    this.versions = packages.versions;
+    const cluster = (dependsOn: pulumi.Resource[]) =>
+      new Release(`${name}-cluster`, { host, manifest: clusterManifest(names) }, { ...below, dependsOn });
+    const packages = (dependsOn: pulumi.Resource[]) =>
+      new Packages(name, { host, names: names.packages, held: [names.unit] }, { ...below, dependsOn });
+    // Where the package makes the first cluster it reads first of what kind; elsewhere the package brings initdb.
+    const installed = packages(names.cluster.by === "package" ? [cluster([])] : []);
+    const made = names.cluster.by === "initdb" ? cluster([installed]) : installed;
+    this.versions = installed.versions;
     const manifest = postgresManifest(names, this.clients.groupName, wishes);
-    const release = new Release(name, { host, manifest }, { ...below, dependsOn: [packages, this.clients] });
+    const release = new Release(name, { host, manifest }, { ...below, dependsOn: [made, this.clients] });
     const scram = rolesOf(wishes).filter((role) => wishes.roles[role]?.auth === "scram");
     this.passwords = Object.fromEntries(scram.map((role) => [role, password(role, this)]));
     this.ready = [release, ...this.setPasswords(name, host, release)];

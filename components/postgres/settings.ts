@@ -1,5 +1,5 @@
-// Which settings of PostgreSQL 17 take effect on a reload, and which need a restart. A preview must know without a
-// host; a test compares the table with `pg_settings.context` on a real one.
+// Which settings of PostgreSQL take effect on a reload, and which need a restart. A preview must know without a host; a
+// test compares the tables with `pg_settings.context` on a real one.
 
 /** Settings that belong to the platform: where the cluster lies and how it is reached is decided here, not in config. */
 export const OWN_SETTINGS = [
@@ -27,7 +27,7 @@ export const ARCHIVE_SETTINGS = [
   "restore_command",
 ] as const;
 
-/** Every other setting whose context is `postmaster`. */
+/** Every other setting whose context is `postmaster` in PostgreSQL 17. */
 export const RESTART_SETTINGS: ReadonlySet<string> = new Set(
   `archive_mode autovacuum_freeze_max_age autovacuum_max_workers autovacuum_multixact_freeze_max_age bonjour bonjour_name
    cluster_name commit_timestamp_buffers data_sync_retry debug_io_direct dynamic_shared_memory_type event_source hot_standby
@@ -42,8 +42,18 @@ export const RESTART_SETTINGS: ReadonlySet<string> = new Set(
    wal_log_hints`.split(/\s+/),
 );
 
+/** What 18 adds to them. That the number of autovacuum's workers needs no restart there is not made use of. */
+export const RESTART_SETTINGS_OF_18: ReadonlySet<string> = new Set([
+  "autovacuum_worker_slots",
+  "io_max_combine_limit",
+  "io_max_concurrency",
+  "io_method",
+  "max_active_replication_origins",
+]);
+
 /**
  * Whether a change of a setting takes effect at a restart only. What an extension reads (`name.setting`) is not known
  * here, and a setting that silently waits for the next restart is worse than a restart too many.
  */
-export const needsRestart = (setting: string): boolean => RESTART_SETTINGS.has(setting) || setting.includes(".");
+export const needsRestart = (setting: string): boolean =>
+  RESTART_SETTINGS.has(setting) || RESTART_SETTINGS_OF_18.has(setting) || setting.includes(".");

@@ -1,5 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
-import type { Manifest } from "../host/manifest.ts";
+import { dirname } from "node:path";
+import type { Check, File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { psql } from "../host/psql.ts";
 import { scratchInstance } from "../host/scratch.ts";
@@ -21,16 +22,39 @@ export const rolesOf = ({ databases, roles }: Pick<Wishes, "databases" | "roles"
   ]),
 ];
 
-/** What the package reads when it makes the cluster; checksums cannot be switched on later without a stop. */
-export const clusterDefaults = (names: Names): Manifest => ({
-  files: [
-    rendered(names.clusterDefaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {}),
-  ],
-});
+/**
+ * What makes the first cluster, with checksums, which cannot be switched on later without a stop. Where the package
+ * makes it, that is a file which must be there before; where nobody does, a step once the package is there.
+ */
+export function clusterManifest(names: Names): Manifest {
+  const { user, bin, cluster, data } = names;
+  if (cluster.by === "package")
+    return {
+      files: [
+        rendered(cluster.defaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {}),
+      ],
+    };
+  return {
+    directories: [{ path: dirname(data), mode: "0700", owner: `${user}:${user}` }],
+    steps: [{ name: "first cluster", user, exec: ["sh", "-eu", "-c", FIRST_CLUSTER, "sh", data, bin] }],
+  };
+}
+
+// Beside its place and then there in one go: an initdb that was killed leaves no half of a cluster to be started.
+const FIRST_CLUSTER = `data=$1 fresh=$1.new bin=$2
+if [ -e "$data/PG_VERSION" ]; then exit 0; fi
+if [ -n "$(ls -A "$data" 2>/dev/null)" ]; then
+  echo "$data holds something that is no cluster of PostgreSQL's: look what it is and move it away" >&2
+  exit 1
+fi
+rm -rf "$fresh"
+"$bin/initdb" --pgdata="$fresh" --data-checksums --encoding=UTF8 --locale=C.UTF-8 --auth=peer --no-instructions
+mv -T "$fresh" "$data"
+sync "$data/.."`;
 
 /** PostgreSQL as it should be on the host. */
 export function postgresManifest(names: Names, clientsGroup: string, wishes: Wishes): Manifest {
-  const { unit, user, config } = names;
+  const { unit, user, config, cluster } = names;
   const owner = `${user}:${user}`;
   const settings = Object.entries(wishes.settings).sort(([a], [b]) => (a < b ? -1 : 1));
   const socket = { socketDirectory: names.socketDirectory };
@@ -52,7 +76,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
           `${config}/conf.d/gatehouse-restart.conf`,
           owner,
           "0640",
-          "etc/postgresql/17/main/conf.d/gatehouse-restart.conf",
+          "etc/postgresql/conf.d/gatehouse-restart.conf",
           {
             ...socket,
             settings: settings.filter(([name]) => needsRestart(name)),
@@ -65,7 +89,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
           `${config}/conf.d/gatehouse-reload.conf`,
           owner,
           "0640",
-          "etc/postgresql/17/main/conf.d/gatehouse-reload.conf",
+          "etc/postgresql/conf.d/gatehouse-reload.conf",
           {
             settings: settings.filter(([name]) => !needsRestart(name)),
           },
@@ -73,20 +97,23 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         reloads: [unit],
       },
       {
-        ...rendered(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/17/main/pg_hba.conf", { user, logins }),
+        ...rendered(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/pg_hba.conf", { user, logins }),
         reloads: [unit],
       },
       {
-        ...rendered(names.tmpfiles, "root:root", "0644", "etc/tmpfiles.d/postgresql-common.conf", {
+        ...rendered(names.tmpfiles, "root:root", "0644", "etc/tmpfiles.d/postgresql.conf", {
           ...socket,
           user,
           group: clientsGroup,
+          log: names.log ?? "",
         }),
         restarts: [unit],
       },
+      ...(cluster.by === "initdb" ? besideTheData(names) : []),
     ],
-    checks: [scratchInstance(names)],
-    units: [{ name: unit }],
+    checks: [...(cluster.by === "initdb" ? [sameMajor(names)] : []), scratchInstance(names)],
+    // The package's tools start their clusters at boot.
+    units: [{ name: unit, enabled: cluster.by === "initdb" ? true : undefined }],
     steps: [
       {
         name: "roles and databases",
@@ -99,6 +126,49 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
     probes: [{ name: "PostgreSQL answers on its socket", user, exec: psql(names, "--command", "SELECT 1") }],
   };
 }
+
+/**
+ * The configuration of a cluster that initdb made, in a folder of its own: it can then be copied, and the copy be checked,
+ * whatever the size of the data.
+ */
+function besideTheData({ unit, user, bin, config, data }: Names): File[] {
+  return [
+    {
+      ...rendered(`${config}/postgresql.conf`, `${user}:${user}`, "0640", "etc/postgresql/postgresql.conf", {
+        config,
+        data,
+      }),
+      restarts: [unit],
+    },
+    {
+      ...rendered(
+        `/etc/systemd/system/${unit}.d/gatehouse.conf`,
+        "root:root",
+        "0644",
+        "etc/systemd/system/postgresql.service.d/gatehouse.conf",
+        { bin, data, config },
+      ),
+      restarts: [unit],
+    },
+  ];
+}
+
+/**
+ * Where the distribution may bring another major at any upgrade: the server that runs still reads its data, and the one
+ * that is installed by now would not. Told before anything is stopped.
+ */
+const sameMajor = ({ user, bin, config, data }: Names): Check => ({
+  name: "the data are of the PostgreSQL that is installed",
+  tree: config,
+  user,
+  exec: ["sh", "-eu", "-c", SAME_MAJOR, "sh", data, bin],
+});
+
+const SAME_MAJOR = `made=$(cat "$1/PG_VERSION") installed=$("$2/postgres" --version | sed 's/[^0-9]*\\([0-9]*\\).*/\\1/')
+if [ "$made" = "$installed" ]; then exit 0; fi
+echo "The data in $1 are of PostgreSQL $made, and PostgreSQL $installed is installed, which cannot read them." >&2
+echo "Upgrade the data with pg_upgrade, or install PostgreSQL $made again; then run pulumi up." >&2
+exit 1`;
 
 /** Passwords as SCRAM verifiers; the only manifest of PostgreSQL's that is secret. */
 export const passwordsManifest = (names: Names, verifiers: Record<string, string>): Manifest => ({

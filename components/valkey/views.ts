@@ -58,7 +58,7 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
   return {
     data: [{ name: "snapshot", path: names.data, before: [`${libexec}/valkey-save`] }],
     // Clients share the group that the server runs with, so its own folders are for its user alone.
-    directories: [config, names.data, names.log].map((path) => ({ path, mode: "0700", owner })),
+    directories: [config, names.data, ...(names.log ? [names.log] : [])].map((path) => ({ path, mode: "0700", owner })),
     files: [
       {
         ...rendered(`${config}/valkey.conf`, owner, "0600", "etc/valkey/valkey.conf", {
@@ -81,10 +81,11 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
           `/etc/systemd/system/${unit}.d/gatehouse.conf`,
           "root:root",
           "0644",
-          "etc/systemd/system/valkey-server.service.d/gatehouse.conf",
+          "etc/systemd/system/valkey.service.d/gatehouse.conf",
           {
             group: view.clientsGroup,
             reload: `${libexec}/valkey-reload`,
+            lines: names.service ?? [],
           },
         ),
         restarts: [unit],

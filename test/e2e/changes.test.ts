@@ -2,11 +2,10 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { ask } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
+import { POSTGRES, VALKEY } from "./support/platform.ts";
 import { type Settings, Stack } from "./support/stack.ts";
 import { touched } from "./support/touched.ts";
 
-const POSTGRES = "postgresql@17-main.service";
-const VALKEY = "valkey-server.service";
 const POD = {
   "authentik-pod.service": "restarted",
   "authentik-server.service": "restarted",

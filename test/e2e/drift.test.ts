@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { ask } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
+import { POSTGRES, VALKEY } from "./support/platform.ts";
 import { Stack } from "./support/stack.ts";
 import { announced, touched } from "./support/touched.ts";
 
@@ -65,10 +66,10 @@ const HANDS: {
   },
   {
     what: "a stopped unit",
-    does: "systemctl stop valkey-server",
-    told: ["valkey-server.service is not active"],
-    units: { "valkey-server.service": "restarted", "valkey-socket-fix.service": "restarted" },
-    right: ["systemctl is-active valkey-server valkey-socket-fix | uniq", "active"],
+    does: `systemctl stop ${VALKEY}`,
+    told: [`${VALKEY} is not active`],
+    units: { [VALKEY]: "restarted", "valkey-socket-fix.service": "restarted" },
+    right: [`systemctl is-active ${VALKEY} valkey-socket-fix | uniq`, "active"],
   },
   {
     what: "a disabled unit",
@@ -99,7 +100,7 @@ const HANDS: {
     what: "the mode of a socket's directory",
     does: "chmod 777 /run/postgresql",
     told: ["/run/postgresql is 2777 "],
-    units: { "postgresql@17-main.service": "restarted" },
+    units: { [POSTGRES]: "restarted" },
     right: ["stat -c '%a %G' /run/postgresql", "2770 postgres-clients"],
   },
   {
@@ -144,8 +145,8 @@ test("a group whose GID changed: sockets, directories and containers carry the n
   ]);
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.status, result.text).toBe(0);
-  expect(Object.keys(units)).toEqual(expect.arrayContaining(["valkey-server.service", "authentik-server.service"]));
-  expect(units["postgresql@17-main.service"]).toBeUndefined();
+  expect(Object.keys(units)).toEqual(expect.arrayContaining([VALKEY, "authentik-server.service"]));
+  expect(units[POSTGRES]).toBeUndefined();
   expect((await stack.outputs()).platform.groups.valkey.gid).toBe(gid + 1000);
   expect(await lab.sh("stat -c %g /run/valkey /run/valkey/valkey.sock")).toBe(`${gid + 1000}\n${gid + 1000}`);
   const groups = "cat /proc/$(podman inspect -f '{{.State.Pid}}' authentik-server)/status | grep ^Groups";

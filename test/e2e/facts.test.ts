@@ -1,9 +1,10 @@
 // What is true on the host after an `up`: mission rows M1 to M13.
 
 import { beforeAll, describe, expect, inject, test } from "vitest";
-import { OWN_SETTINGS, RESTART_SETTINGS } from "../../components/postgres/settings.ts";
+import { OWN_SETTINGS, RESTART_SETTINGS, RESTART_SETTINGS_OF_18 } from "../../components/postgres/settings.ts";
 import { ask } from "./support/client.ts";
 import { IMAGE, Lab, run } from "./support/lab.ts";
+import { distribution, POSTGRES, VALKEY } from "./support/platform.ts";
 import { Stack } from "./support/stack.ts";
 
 const PG = "/run/postgresql";
@@ -114,14 +115,7 @@ describe("authentik", () => {
   });
 
   test("M8: every service runs in system.slice", async () => {
-    for (const unit of [
-      "postgresql@17-main",
-      "valkey-server",
-      "authentik-server",
-      "authentik-worker",
-      "authentik-pod",
-      "caddy",
-    ])
+    for (const unit of [POSTGRES, VALKEY, "authentik-server", "authentik-worker", "authentik-pod", "caddy"])
       expect(await lab.sh(`systemctl show -p ControlGroup --value ${unit}`)).toMatch(/^\/system\.slice\//);
   });
 
@@ -223,7 +217,9 @@ test("the table of settings that need a restart is what PostgreSQL itself says",
   );
   const notSettings = ["include", "include_dir", "include_if_exists"]; // directives of the file
   const own = OWN_SETTINGS.filter((name) => !notSettings.includes(name));
-  expect([...RESTART_SETTINGS, ...own].sort()).toEqual(names.split("\n").sort());
+  const major = Number(await lab.sh(`${distribution.postgres.bin}/postgres --version | grep -o '[0-9]*' | head -1`));
+  const later = major < 18 ? [] : RESTART_SETTINGS_OF_18;
+  expect([...RESTART_SETTINGS, ...later, ...own].sort()).toEqual(names.split("\n").sort());
 });
 
 test("PostgreSQL was made with checksums, and its databases are UTF8", async () => {
@@ -235,5 +231,5 @@ test("PostgreSQL was made with checksums, and its databases are UTF8", async () 
 test("no package started its service with its stock configuration", async () => {
   const first = await lab.sh("journalctl -u caddy -o cat | grep -m1 -o 'admin endpoint started.*'");
   expect(first).toContain("/run/caddy/admin.sock");
-  expect(await lab.sh("journalctl -u valkey-server -o cat | grep -c 'Started valkey-server'"), "one start").toBe("1");
+  expect(await lab.sh(`journalctl -u ${VALKEY} -o cat | grep -c 'Started ${VALKEY}'`), "one start").toBe("1");
 });

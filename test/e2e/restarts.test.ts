@@ -2,6 +2,7 @@
 import { afterEach, beforeAll, expect, inject, test } from "vitest";
 import { ask } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
+import { POSTGRES, VALKEY } from "./support/platform.ts";
 import { touched } from "./support/touched.ts";
 
 let lab: Lab;
@@ -35,13 +36,13 @@ async function ready(): Promise<void> {
 const restart = async (unit: string) => (await touched(lab, () => lab.sh(`systemctl restart ${unit}`))).units;
 
 test("a restart of PostgreSQL restarts nothing else, and the running pod finds it again", async () => {
-  expect(await restart("postgresql@17-main")).toEqual({ "postgresql@17-main.service": "restarted" });
+  expect(await restart(POSTGRES)).toEqual({ [POSTGRES]: "restarted" });
 });
 
 test("a restart of Valkey runs the socket check again and nothing else; its directory is the same one", async () => {
   const inode = await lab.sh("stat -c %i /run/valkey");
-  expect(await restart("valkey-server")).toEqual({
-    "valkey-server.service": "restarted",
+  expect(await restart(VALKEY)).toEqual({
+    [VALKEY]: "restarted",
     "valkey-socket-fix.service": "restarted",
   });
   expect(await lab.sh("stat -c %i /run/valkey")).toBe(inode);

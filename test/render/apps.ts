@@ -8,6 +8,7 @@ import { valkeyManifest } from "../../components/app/valkey.ts";
 import { appManifest, claimManifest, secretsManifest } from "../../components/app/views.ts";
 import type { Manifest } from "../../components/host/manifest.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
+import type { Platform } from "../../components/host/platforms/platform.ts";
 import { siteManifest, type Tls } from "../../components/site/site.ts";
 
 type Wishes = Omit<AppArgs, "host" | "postgres"> & { database?: string };
@@ -85,7 +86,7 @@ export const APPS: Record<string, Wishes> = {
 };
 
 /** What App makes of its arguments, by the same pure functions, with the answers that a host would give. */
-export function partsOfApp(app: string): Record<string, Manifest> {
+export function partsOfApp(app: string, platform: Platform = debian): Record<string, Manifest> {
   const { containers, database, valkey, site, deadline } = appSettings(app, APPS[app] as Wishes);
   const secrets = Object.fromEntries(
     Object.entries(containers).map(([name, container]) => [name, container.secrets as Record<string, string>]),
@@ -98,7 +99,7 @@ export function partsOfApp(app: string): Record<string, Manifest> {
   return {
     claim: claimManifest(),
     secrets: secretsManifest(app, secrets),
-    ...(database && { postgres: databaseManifest(debian.postgres, app, database) }),
+    ...(database && { postgres: databaseManifest(platform.postgres, app, database) }),
     ...(valkey && { valkey: valkeyManifest(app, valkey) }),
     app: appManifest({
       containers,
@@ -106,13 +107,13 @@ export function partsOfApp(app: string): Record<string, Manifest> {
       app,
       uid: 975,
       gid: 974,
-      sockets: [...(database ? [door(debian.postgres, 987)] : []), ...(valkey ? [door(valkeyOf(app), 973)] : [])],
+      sockets: [...(database ? [door(platform.postgres, 987)] : []), ...(valkey ? [door(valkeyOf(app), 973)] : [])],
       secrets: Object.values(secrets).some((files) => Object.keys(files).length > 0) ? 2 : undefined,
-      database: database ? { names: debian.postgres, name: database } : undefined,
+      database: database ? { names: platform.postgres, name: database } : undefined,
       served: site?.files,
     }),
     ...(site && {
-      site: siteManifest(debian.caddy, site.tls as Tls, releaseOf(app), siteOf(app, site)),
+      site: siteManifest(platform.caddy, site.tls as Tls, releaseOf(app), siteOf(app, site)),
     }),
   };
 }

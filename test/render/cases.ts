@@ -6,9 +6,9 @@ import { backupManifest } from "../../components/backup/views.ts";
 import { caddyManifest } from "../../components/caddy/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
 import type { Manifest } from "../../components/host/manifest.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
+import { platforms } from "../../components/host/platforms/platforms.ts";
 import {
-  clusterDefaults,
+  clusterManifest,
   passwordsManifest,
   postgresManifest,
   scramVerifier,
@@ -94,6 +94,9 @@ export const SECRETS: Record<string, Record<string, string>> = {
   "backup-in-a-bucket": { backupKey: "the secret of the bucket's key" },
 };
 
+/** The same stack on Arch. */
+export const ON_ARCH = { ...full, host: { ...HOST, platform: "arch" } };
+
 export interface Parts {
   cluster: Manifest;
   postgres: Manifest;
@@ -109,6 +112,7 @@ export interface Parts {
 /** What index.ts makes of a configuration, by the same pure functions, with the answers that a host would give. */
 export function partsOf(configuration: object): Parts {
   const settings = settingsSchema.parse(configuration);
+  const platform = platforms[settings.host.platform];
   const wishes = { ...settings.postgres, databases: { ...settings.postgres.databases, authentik: { clients: [] } } };
   const applications = Object.keys(settings.valkey.databases).sort();
   const generations = Object.fromEntries(["gatehouse", ...applications].map((user, number) => [user, number + 1]));
@@ -119,33 +123,33 @@ export function partsOf(configuration: object): Parts {
     authentik: { domain: settings.authentik.domain, backend: `127.0.0.1:${settings.authentik.port}` },
   };
   return {
-    cluster: clusterDefaults(debian.postgres),
-    postgres: postgresManifest(debian.postgres, "postgres-clients", wishes),
+    cluster: clusterManifest(platform.postgres),
+    postgres: postgresManifest(platform.postgres, "postgres-clients", wishes),
     passwords: passwordsManifest(
-      debian.postgres,
+      platform.postgres,
       Object.fromEntries(scram.map(([role]) => [role, scramVerifier(`password of ${role}`, salt)])),
     ),
-    valkey: valkeyManifest(debian.valkey, {
+    valkey: valkeyManifest(platform.valkey, {
       ...settings.valkey,
       clientsGroup: "valkey-clients",
       applications,
       generations,
     }),
-    authentik: authentikManifest(debian.postgres, {
+    authentik: authentikManifest(platform.postgres, {
       ...settings.authentik,
       uid: 985,
       gid: 984,
-      postgres: { ...debian.postgres, port: 5432, gid: GIDS.postgres },
-      valkey: settings.authentik.valkey ? { ...debian.valkey, gid: GIDS.valkey } : undefined,
+      postgres: { ...platform.postgres, port: 5432, gid: GIDS.postgres },
+      valkey: settings.authentik.valkey ? { ...platform.valkey, gid: GIDS.valkey } : undefined,
       secretVariables: settings.authentik.digest ? ["AUTHENTIK_EMAIL__PASSWORD"] : [],
       secrets: "/var/lib/gatehouse/secrets/authentik-secrets/4",
       refers: usesValkey(settings.authentik.version) ? ["/var/lib/gatehouse/secrets/valkey-authentik/2"] : [],
     }),
-    caddy: caddyManifest(debian.caddy, settings.caddy),
+    caddy: caddyManifest(platform.caddy, settings.caddy),
     sites: Object.fromEntries(
-      Object.entries(sites).map(([name, site]) => [name, siteManifest(debian.caddy, settings.caddy.tls, name, site)]),
+      Object.entries(sites).map(([name, site]) => [name, siteManifest(platform.caddy, settings.caddy.tls, name, site)]),
     ),
-    ...(settings.backup && { backup: backupManifest(debian.postgres, { ...settings.backup, generation: 5 }) }),
+    ...(settings.backup && { backup: backupManifest(platform.postgres, { ...settings.backup, generation: 5 }) }),
   };
 }
 

@@ -5,8 +5,9 @@ import { fileURLToPath } from "node:url";
 import nunjucks from "nunjucks";
 import { expect, test, vi } from "vitest";
 import type { Manifest } from "../../components/host/manifest.ts";
+import { arch } from "../../components/host/platforms/arch.ts";
 import { APPS, partsOfApp } from "./apps.ts";
-import { CASES, manifestsOf, partsOf } from "./cases.ts";
+import { CASES, manifestsOf, ON_ARCH, partsOf } from "./cases.ts";
 import { differences, treeOf } from "./golden.ts";
 
 /** Everything of which golden files are kept, by the name of their folder. */
@@ -15,6 +16,10 @@ const KEPT: Record<string, () => Manifest[]> = {
     Object.entries(CASES).map(([name, configuration]) => [name, () => manifestsOf(partsOf(configuration))]),
   ),
   ...Object.fromEntries(Object.keys(APPS).map((app) => [`app-${app}`, () => Object.values(partsOfApp(app))])),
+  "arch-full": () => manifestsOf(partsOf(ON_ARCH)),
+  // What an app is does not depend on the platform, but for where its database's line and its site go, and whom it awaits.
+  "arch-app-grafana": () => Object.values(partsOfApp("grafana", arch)),
+  "arch-app-wiki": () => Object.values(partsOfApp("wiki", arch)),
 };
 
 test.each(Object.entries(KEPT))("every file of case %s is what its golden file says", (name, manifests) => {

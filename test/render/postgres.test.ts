@@ -1,7 +1,12 @@
-import { describe, expect, test } from "vitest";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { arch } from "../../components/host/platforms/arch.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
 import { postgresSchema } from "../../components/postgres/schema.ts";
-import { postgresManifest, rolesOf } from "../../components/postgres/views.ts";
+import { clusterManifest, postgresManifest, rolesOf } from "../../components/postgres/views.ts";
 import { CASES } from "./cases.ts";
 import { file, partsOfCase } from "./rendered.ts";
 
@@ -136,8 +141,114 @@ describe("the check before anything goes live (H11)", () => {
   });
 });
 
-test("the cluster gets checksums, which cannot be switched on later without a stop", () => {
-  expect(file("full", debian.postgres.clusterDefaults)).toContain("--data-checksums");
+describe("the first cluster gets checksums, which cannot be switched on later without a stop", () => {
+  test("by what the package reads, where the package makes it", () => {
+    const { files, steps } = clusterManifest(debian.postgres);
+    expect(files?.map(({ path, content }) => [path, content])).toEqual([
+      ["/etc/postgresql-common/createcluster.d/gatehouse.conf", expect.stringContaining("--data-checksums")],
+    ]);
+    expect(steps).toBeUndefined();
+  });
+
+  test("by initdb, as PostgreSQL's user, where nobody makes it", () => {
+    const { files, steps = [] } = clusterManifest(arch.postgres);
+    expect(files).toBeUndefined();
+    expect(steps).toMatchObject([{ user: "postgres", exec: expect.arrayContaining(["/var/lib/postgres/data"]) }]);
+    expect(steps[0]?.exec.join(" ")).toContain("--data-checksums");
+  });
+});
+
+describe("that script", () => {
+  const folder = mkdtempSync(join(tmpdir(), "cluster-test-"));
+  const data = join(folder, "data");
+  afterAll(() => rmSync(folder, { recursive: true }));
+  beforeEach(() => {
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+    // Makes what initdb makes first and last, and ends before the last one where BROKEN is set.
+    const initdb = `#!/bin/sh\nfor word; do case $word in --pgdata=*) at=\${word#*=};; esac; done
+mkdir "$at" && touch "$at/PG_VERSION" && [ -z "$BROKEN" ] && echo "$@" >"$at/complete"\n`;
+    writeFileSync(join(folder, "initdb"), initdb, { mode: 0o755 });
+  });
+  const make = (env = {}) => {
+    const [, , , script = ""] = clusterManifest(arch.postgres).steps?.[0]?.exec ?? [];
+    return spawnSync("sh", ["-eu", "-c", script, "sh", data, folder], {
+      encoding: "utf8",
+      env: { ...process.env, BROKEN: "", ...env },
+    });
+  };
+
+  test("makes a cluster in an empty folder or none, once", () => {
+    mkdirSync(data);
+    expect(make()).toMatchObject({ status: 0, stderr: "" });
+    expect(readdirSync(folder).sort()).toEqual(["data", "initdb"]);
+    expect(readFileSync(join(data, "complete"), "utf8")).toContain("--data-checksums --encoding=UTF8");
+    writeFileSync(join(data, "complete"), "as it was");
+    expect(make().status).toBe(0);
+    expect(readFileSync(join(data, "complete"), "utf8")).toBe("as it was");
+  });
+
+  test("leaves no half of a cluster to be started when it is killed, and begins anew", () => {
+    expect(make({ BROKEN: "1" }).status).not.toBe(0);
+    expect(readdirSync(folder)).not.toContain("data");
+    expect(make().status).toBe(0);
+    expect(readdirSync(data).sort()).toEqual(["PG_VERSION", "complete"]);
+  });
+
+  test("touches nothing where something else lies", () => {
+    mkdirSync(data);
+    writeFileSync(join(data, "theirs"), "");
+    expect(make()).toMatchObject({ status: 1, stderr: expect.stringContaining("holds something that is no cluster") });
+    expect(readdirSync(data)).toEqual(["theirs"]);
+  });
+});
+
+describe("a distribution that may bring another major at any upgrade", () => {
+  const check = postgresManifest(arch.postgres, "postgres-clients", { settings: {}, databases: {}, roles: {} })
+    .checks?.[0];
+  const folder = mkdtempSync(join(tmpdir(), "major-test-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const judge = (made: string, installed: string) => {
+    writeFileSync(join(folder, "PG_VERSION"), `${made}\n`);
+    writeFileSync(join(folder, "postgres"), `#!/bin/sh\necho "postgres (PostgreSQL) ${installed}"\n`, { mode: 0o755 });
+    return spawnSync("sh", ["-eu", "-c", check?.exec[3] ?? "", "sh", folder, folder], { encoding: "utf8" });
+  };
+
+  test("has a check before every change that could restart PostgreSQL", () => {
+    expect(check).toMatchObject({ tree: arch.postgres.config, user: "postgres" });
+    expect(check?.exec.slice(-2)).toEqual(["/var/lib/postgres/data", "/usr/bin"]);
+  });
+
+  test.each([
+    ["17", "17.12"],
+    ["18", "18.0 (Arch)"],
+    ["18", "18beta1"],
+  ])("data of %s and PostgreSQL %s fit", (made, installed) => {
+    expect(judge(made, installed)).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  test.each([
+    ["17", "18.1"],
+    ["18", "17.12"],
+  ])("data of %s and PostgreSQL %s do not, with both versions and what to do", (made, installed) => {
+    const major = installed.split(".")[0];
+    expect(judge(made, installed)).toMatchObject({
+      status: 1,
+      stderr: `The data in ${folder} are of PostgreSQL ${made}, and PostgreSQL ${major} is installed, which cannot read them.
+Upgrade the data with pg_upgrade, or install PostgreSQL ${made} again; then run pulumi up.\n`,
+    });
+  });
+});
+
+test("the configuration of a cluster by initdb lies apart from the data, and is written whole", () => {
+  const { files = [], units } = postgresManifest(arch.postgres, "postgres-clients", {
+    settings: {},
+    databases: {},
+    roles: {},
+  });
+  const paths = files.map(({ path }) => path);
+  expect(paths).toContain("/etc/postgresql/postgresql.conf");
+  expect(paths.filter((path) => path.startsWith("/var/lib"))).toEqual([]);
+  expect(units).toEqual([{ name: "postgresql.service", enabled: true }]);
 });
 
 test("health is an answer on the socket, since Debian's unit ignores how the start went (H13)", () => {

@@ -2,7 +2,9 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { inspection, installation, preflight } from "../../components/host/agent.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
+import { arch } from "../../components/host/platforms/arch.ts";
+import { debian, ubuntu } from "../../components/host/platforms/debian.ts";
+import type { Platform } from "../../components/host/platforms/platform.ts";
 
 const FILE = fileURLToPath(new URL("../../components/host/preflight.sh", import.meta.url));
 const EXPECTED = { platform: debian, gids: { "postgres-clients": 2001, "valkey-clients": undefined } };
@@ -30,14 +32,19 @@ const HOST = {
   df: "echo header; echo '/dev/vda1 9000 1000 8000 12% /'",
   python3: "true",
   getent: "return 2",
+  podman: "echo podman version 5.4.2",
   // What `.` reads is a file, so /etc/os-release itself is replaced in the text.
 };
 const OS_RELEASE = 'ID=debian VERSION_ID="13"';
 
-function judged(changes: Partial<typeof HOST> = {}, release = OS_RELEASE): { status: number | null; told: string } {
+function judged(
+  changes: Partial<typeof HOST> = {},
+  { release = OS_RELEASE, offered = "true", platform = debian as Platform } = {},
+): { status: number | null; told: string } {
   const functions = Object.entries({ ...HOST, ...changes }).map(([name, body]) => `${name}() { ${body}\n}\n`);
-  const script = preflight(EXPECTED)
+  const script = preflight({ ...EXPECTED, platform })
     .replaceAll(". /etc/os-release &&", `${release} &&`)
+    .replace(/^podman_offered\(\).*$/m, `podman_offered() { ${offered}; }`)
     .replace(/^\[ -d \/run\/systemd\/system \].*$/m, "");
   const { status, stderr } = run("sh", ["-s"], functions.join("") + script);
   return { status, told: stderr };
@@ -47,6 +54,24 @@ describe("a host is judged before anything is put on it", () => {
   test("a Debian 13 with systemd, Python and room is accepted without a word", () => {
     expect(judged()).toEqual({ status: 0, told: "" });
     expect(judged({ getent: "echo postgres-clients:x:2001:" })).toEqual({ status: 0, told: "" });
+  });
+
+  test("so are the releases of the other platforms, each by its own profile", () => {
+    expect(judged({}, { platform: ubuntu, release: 'ID=ubuntu VERSION_ID="26.04"' })).toEqual({ status: 0, told: "" });
+    expect(judged({}, { platform: arch, release: "ID=arch BUILD_ID=rolling; unset VERSION_ID" }).told).toBe("");
+  });
+
+  test("a Podman that knows no pods as Quadlets is refused, whether it is there or would be installed", () => {
+    const problem = (version: string) =>
+      `  - Podman here is ${version}, and its Quadlets know no pods: Podman 5 or newer is needed\n`;
+    expect(judged({ podman: "echo podman version 4.9.3" }).told).toContain(problem("4.9.3"));
+    const offered = { offered: "echo 4.9.3+ds1-1ubuntu0.2", platform: ubuntu, release: 'ID=ubuntu VERSION_ID="24.04"' };
+    expect(judged({ podman: "return 127" }, offered).told).toBe(
+      `gatehouse: this host cannot be used:\n  - this is ubuntu 24.04, but host.platform says ubuntu 26.04\n${problem("4.9.3+ds1-1ubuntu0.2")}`,
+    );
+    // What no list tells is not known, and no fault.
+    for (const offered of ["echo 5.4.2+ds1-2", "echo 10.0", "true", "return 100"])
+      expect(judged({ podman: "return 127" }, { offered }), offered).toEqual({ status: 0, told: "" });
   });
 
   test.each([
@@ -84,15 +109,18 @@ describe("a host is judged before anything is put on it", () => {
   });
 
   test("another distribution than configured is refused, also one without a version", () => {
-    expect(judged({}, 'ID=ubuntu VERSION_ID="24.04"').told).toContain(
-      "- this is ubuntu 24.04, but host.platform says debian 13",
+    expect(judged({}, { release: 'ID=ubuntu VERSION_ID="26.04"' }).told).toContain(
+      "- this is ubuntu 26.04, but host.platform says debian 13",
     );
-    expect(judged({}, "ID=arch; unset VERSION_ID").told).toContain("- this is arch rolling, but host.platform says");
+    expect(judged({}, { release: "ID=arch; unset VERSION_ID" }).told).toContain(
+      "- this is arch rolling, but host.platform says debian 13",
+    );
+    expect(judged({}, { platform: arch }).told).toContain("- this is debian 13, but host.platform says arch rolling");
   });
 
   test("all problems are told in one go", () => {
     expect(
-      judged({ stat: "echo tmpfs", python3: "return 127" }, "ID=x VERSION_ID=1").told.match(/^ {2}- /gm),
+      judged({ stat: "echo tmpfs", python3: "return 127" }, { release: "ID=x VERSION_ID=1" }).told.match(/^ {2}- /gm),
     ).toHaveLength(3);
   });
 });

@@ -1,20 +1,25 @@
 import type { Platform } from "./platform.ts";
 
-/** Debian 13 "trixie": PostgreSQL clusters by postgresql-common, Valkey as valkey-server.service, Podman 5. */
-export const debian: Platform = {
-  id: "debian",
-  version: "13",
+/** Debian and what is made of it: clusters by postgresql-common, Valkey as valkey-server.service. */
+const debianOf = (id: string, version: string, postgres: number): Platform => ({
+  id,
+  version,
+  packages: {
+    manager: "apt",
+    python: "python3",
+    podmanOffered: "apt-cache show --no-all-versions podman 2>/dev/null | sed -n 's/^Version: //p'",
+  },
   postgres: {
-    packages: ["postgresql-17", "postgresql-client-17"],
-    major: 17,
-    unit: "postgresql@17-main.service",
+    packages: [`postgresql-${postgres}`, `postgresql-client-${postgres}`],
+    unit: `postgresql@${postgres}-main.service`,
     user: "postgres",
-    bin: "/usr/lib/postgresql/17/bin",
-    config: "/etc/postgresql/17/main",
-    data: "/var/lib/postgresql/17/main",
-    clusterDefaults: "/etc/postgresql-common/createcluster.d/gatehouse.conf",
+    bin: `/usr/lib/postgresql/${postgres}/bin`,
+    config: `/etc/postgresql/${postgres}/main`,
+    data: `/var/lib/postgresql/${postgres}/main`,
+    cluster: { by: "package", defaults: "/etc/postgresql-common/createcluster.d/gatehouse.conf" },
     tmpfiles: "/etc/tmpfiles.d/postgresql-common.conf",
     socketDirectory: "/run/postgresql",
+    log: "/var/log/postgresql",
   },
   valkey: {
     packages: ["valkey-server", "valkey-tools"],
@@ -35,4 +40,10 @@ export const debian: Platform = {
     data: "/var/lib/caddy",
   },
   backup: { packages: ["pgbackrest", "restic"], sftp: ["openssh-client"] },
-};
+});
+
+/** Debian 13 "trixie". */
+export const debian = debianOf("debian", "13", 17);
+
+/** Ubuntu 26.04 "Resolute Raccoon", the first release kept for years that has Podman 5. Not tried on a host. */
+export const ubuntu = debianOf("ubuntu", "26.04", 18);

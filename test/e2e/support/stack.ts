@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { Differences } from "../../../plan/differences.ts";
 import type { Report } from "../../../plan/report.ts";
 import { IMAGE, type Lab, type Ran, run } from "./lab.ts";
+import { distribution } from "./platform.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -60,7 +61,7 @@ export class Stack {
     this.#project = project;
     this.folder = join(tmpdir(), `gatehouse-${lab.name}${suffix}`);
     this.#backend = beside.folder;
-    this.settings = project === "gatehouse" ? { ...platform(lab), ...settings } : settings;
+    this.settings = project === "gatehouse" ? { ...usual(lab), ...settings } : settings;
   }
 
   static async create(lab: Lab, settings?: Settings, place?: Place): Promise<Stack> {
@@ -255,8 +256,8 @@ export class Stack {
   }
 }
 
-const platform = (lab: Lab): Settings => ({
-  host: { address: lab.address, hostKey: lab.hostKey },
+const usual = (lab: Lab): Settings => ({
+  host: { address: lab.address, hostKey: lab.hostKey, platform: distribution.id },
   authentik: { domain: "auth.lab.internal", image: IMAGE, version: "2026.8.3", deadline: 60 },
   caddy: { tls: "internal" },
 });

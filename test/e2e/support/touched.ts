@@ -1,10 +1,11 @@
 import type { Report } from "../../../plan/report.ts";
 import type { Lab } from "./lab.ts";
+import { POSTGRES, VALKEY } from "./platform.ts";
 
 /** Every unit that the platform runs. */
 export const UNITS = [
-  "postgresql@17-main.service",
-  "valkey-server.service",
+  POSTGRES,
+  VALKEY,
   "valkey-socket-fix.service",
   "authentik-pod.service",
   "authentik-server.service",

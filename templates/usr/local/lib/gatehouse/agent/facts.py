@@ -32,8 +32,7 @@ class _Ahead:
     def __init__(self, records: dict[str, dict]):
         wanted = {u.name: u.enabled for release in store.releases() if (manifest := release.manifest()) for u in manifest.unit}
         self.units = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None])
-        names = {name for item, record in records.items() if item.startswith("packages-") for name in record["answer"].get("versions", ())}
-        self.installed = packages.versions(tuple(names)) if names else {}
+        self.installed = packages.survey([record["answer"] for item, record in records.items() if item.startswith("packages-")])
 
 
 def _look(item: str, record: dict, owned: set[str], ahead: _Ahead, diffs: bool) -> dict:
@@ -55,7 +54,7 @@ def _drifted(kind: str, name: str, left: dict, owned: set[str], ahead: _Ahead, d
             found = of_release(store.Release(name), owned)
         return found and of_release(store.Release(name), owned, diffs)
     if kind == "packages":
-        return _packages(left, ahead.installed) and _packages(left, packages.versions(tuple(left["versions"])))
+        return _packages(left, ahead.installed) and _packages(left, packages.survey([left]))
     return {"group": _group, "account": _account}[kind](name, left)
 
 

@@ -1,65 +1,65 @@
 """Native packages, installed without starting what they bring: a release starts it, with its configuration in place."""
 
 import contextlib
-import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import apt
 import commands
+import pacman
 import store
 import units
 from document import read
 from report import Failure, say
 from store import HOST
 
-_APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends", "--yes")
+_MANAGERS = {"apt": apt, "pacman": pacman}
 _UNITS = Path("/run/systemd/system")  # a mask there is gone at the next boot whatever happens to us
 _HELD = Path("/run/gatehouse/held")  # the units that we have masked, also those that an interrupted run left so
 
 
 @dataclass(frozen=True)
 class Packages:
-    """`names` to be present; `units` that their installation must not start."""
+    """`names` to be present; `units` that their installation must not start; the `manager` that installs them."""
 
     names: tuple[str, ...]
     units: tuple[str, ...] = ()
+    manager: str = "apt"
 
 
 def ensure(text: str) -> dict:
     wanted = read(Packages, text)
-    installed = versions(wanted.names)
+    if wanted.manager not in _MANAGERS:
+        raise Failure(f"manager: {wanted.manager!r} is none that this agent knows, which are {', '.join(_MANAGERS)}; nothing was done")
+    installed = versions(wanted.manager, wanted.names)
     missing = [name for name in wanted.names if name not in installed]
     if missing or _HELD.exists():
         with store.lock(HOST, f"installation of {' '.join(wanted.names)}", 3600):
             _release()
             if missing:
-                _install(missing, wanted.units)
-    return {"versions": versions(wanted.names)}
+                _install(wanted.manager, missing, wanted.units)
+    return {"manager": wanted.manager, "versions": versions(wanted.manager, wanted.names)}
 
 
-def _install(missing: list[str], held: tuple[str, ...]) -> None:
+def _install(manager: str, missing: list[str], held: tuple[str, ...]) -> None:
     say(f"install {' '.join(missing)}")
     with _held(held):
-        if _apt("install", *missing):
-            say("refresh the package lists and try again")
-            _apt("update")
-            if complaint := _apt("install", *missing):
-                raise Failure(f"{' '.join(missing)} cannot be installed:\n{commands.indented(complaint)}")
+        if complaint := _MANAGERS[manager].install(missing):
+            raise Failure(f"{' '.join(missing)} cannot be installed:\n{commands.indented(complaint)}")
 
 
-def versions(names: tuple[str, ...]) -> dict[str, str]:
+def versions(manager: str, names: tuple[str, ...]) -> dict[str, str]:
     """The installed ones among `names`, with their versions."""
-    out = subprocess.run(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package} ${Version}\n", *names], capture_output=True, text=True).stdout
-    rows = [line.split() for line in out.splitlines()]
-    return {row[1]: row[2] for row in rows if row[0] == "ii"}
+    return _MANAGERS[manager].versions(names)
 
 
-def _apt(*arguments: str) -> str | None:
-    """None when apt succeeds, else what it said."""
-    done = subprocess.run([*_APT, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8"})
-    return done.stdout or f"exit status {done.returncode}" if done.returncode else None
+def survey(answers: list[dict]) -> dict[str, str]:
+    """Of all packages that were answered for, in one question to each manager."""
+    asked: dict[str, set[str]] = {}
+    for answer in answers:
+        if names := answer.get("versions"):
+            asked.setdefault(answer.get("manager", "apt"), set()).update(names)  # before there were others, an answer did not tell
+    return {name: version for manager, names in asked.items() for name, version in versions(manager, tuple(names)).items()}
 
 
 @contextlib.contextmanager

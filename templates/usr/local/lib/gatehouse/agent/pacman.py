@@ -1,0 +1,41 @@
+"""Arch's package manager. It installs what the package lists of this host say, and never fetches newer lists: a package
+that is newer than the libraries beside it may not even start. New lists come with a full upgrade, which is the operator's."""
+
+import os
+import subprocess
+import time
+
+_INSTALL = ("pacman", "-S", "--needed", "--noconfirm")
+_PATIENCE = 300  # seconds for another pacman to end
+# What a repository answers that has moved on, and pacman where it never had a list.
+_OLD = ("failed retrieving file", "could not find or read package", "database file for", "target not found", "could not satisfy dependencies")
+
+
+def versions(names: tuple[str, ...]) -> dict[str, str]:
+    """The installed ones among `names`, with their versions."""
+    out = _pacman("pacman", "-Q", "--", *names).stdout
+    # pacman answers with another package's name where that one provides what was asked for.
+    return {name: version for name, version in (line.split() for line in out.splitlines() if line.count(" ") == 1) if name in names}
+
+
+def install(names: list[str]) -> str | None:
+    """None when they are installed, else what was said."""
+    until = time.monotonic() + _PATIENCE
+    while (done := _pacman(*_INSTALL, "--", *names)).returncode:
+        if "unable to lock database" not in done.stderr:
+            return _told(done)
+        if time.monotonic() > until:
+            return f"{done.stderr}Another pacman has been at work for {_PATIENCE} s, or was killed: if none runs, rm /var/lib/pacman/db.lck"
+        time.sleep(1)
+    return None
+
+
+def _told(done: subprocess.CompletedProcess) -> str:
+    told = done.stderr or done.stdout or f"exit status {done.returncode}"
+    if any(words in told for words in _OLD):
+        return f"{told}This host's package lists are older than the repository's, or lack it. Upgrade the host as a whole, with `pacman -Syu`, and try again; gatehouse does not do that by itself"
+    return told
+
+
+def _pacman(*argv: str) -> subprocess.CompletedProcess:
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, env={**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"})

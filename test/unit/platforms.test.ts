@@ -1,0 +1,65 @@
+// What differs between distributions stands in their profiles, and the rest of the program cannot tell them apart.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { settingsSchema } from "../../components/config/schema.ts";
+import { platforms } from "../../components/host/platforms/platforms.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const ROOMS = ["components", "plan", "policy", "templates"];
+/** The profiles, and the agent's knowledge of one package manager each. */
+const KNOW = [/^components\/host\/platforms\//, /\/agent\/(apt|pacman|packages)\.py$/];
+const NAMES = /\b(arch|archlinux|debian|ubuntu|apt|apt-get|dpkg|pacman)\b/i;
+
+const program = ROOMS.flatMap((room) =>
+  readdirSync(join(ROOT, room), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.(ts|js|py|sh|njk)$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length)),
+).filter((path) => !path.includes("node_modules/"));
+
+/** Lines of code that name a distribution, or what only one has; comments may. */
+const naming = (text: string): string[] =>
+  text
+    .replace(/\/\*[\s\S]*?\*\/|\{#[\s\S]*?#\}|"""[\s\S]*?"""/g, "")
+    .split("\n")
+    .map((line) => line.replace(/(^|\s)(\/\/|#).*/, ""))
+    .filter((line) => NAMES.test(line));
+
+describe("no code outside of the profiles names a distribution", () => {
+  const others = program.filter((path) => !KNOW.some((known) => known.test(path)));
+
+  test("neither the program, nor the plan, nor the policies, nor the templates, nor the agent", () => {
+    expect(others.length).toBeGreaterThan(100);
+    const found = others.flatMap((path) =>
+      naming(readFileSync(join(ROOT, path), "utf8")).map((line) => `${path}: ${line}`),
+    );
+    expect(found).toEqual([]);
+  });
+
+  test("as a profile does, and as a comparison would", () => {
+    expect(naming(readFileSync(join(ROOT, "components/host/platforms/arch.ts"), "utf8"))).not.toEqual([]);
+    expect(naming('if (host.platform.id === "arch") return;')).toHaveLength(1);
+    expect(naming("// Debian's unit\n/** not on Arch */\nconst unit = 1; // of Ubuntu")).toEqual([]);
+  });
+});
+
+describe.each(Object.entries(platforms))("the profile of %s", (name, platform) => {
+  test("has the name that the configuration and /etc/os-release have", () => {
+    expect(platform.id).toBe(name);
+    const host = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA", platform: name };
+    const authentik = { domain: "auth.example.org", version: "2026.8.3" };
+    expect(settingsSchema.parse({ host, authentik }).host.platform).toBe(name);
+  });
+
+  test("knows a package manager that the agent knows as well", () => {
+    const agent = readdirSync(join(ROOT, "templates/usr/local/lib/gatehouse/agent"));
+    expect(agent).toContain(`${platform.packages.manager}.py`);
+  });
+});
+
+test("a platform without a profile is refused with those that have one", () => {
+  const host = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA", platform: "gentoo" };
+  const { error } = settingsSchema.safeParse({ host, authentik: { domain: "auth.example.org", version: "2026.8.3" } });
+  expect(error?.issues).toMatchObject([{ path: ["host", "platform"], values: Object.keys(platforms) }]);
+});
