@@ -104,9 +104,9 @@ describe("what an app declares", () => {
       for (const name of ["wiki", "blog"]) new App(name, { host, containers });
     });
     expect(commands(run).filter((name) => name.startsWith("packages-"))).toEqual([PODMAN]);
-    expect(document(run, PODMAN)).toMatch(/^names = \["podman", .*\nunits = \[\]\n/);
+    expect(document(run, PODMAN)).toMatch(/^manager = "apt"\nnames = \["podman", .*\nunits = \[\]\n/);
     const cache = await deploy({ valkey: {} });
-    expect(document(cache, VALKEY)).toMatch(/^names = \["valkey-server", .*\nunits = \["valkey-server.service"\]\n/);
+    expect(document(cache, VALKEY)).toMatch(/^manager = "apt"\nnames = \["valkey-server", .*\nunits = \["valkey-server.service"\]\n/);
     expect(cache.named(VALKEY).dependsOn).toEqual(["host-agent"]);
   });
 
