@@ -55,10 +55,11 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
     ...view.applications.map((name) => ({ name, rules: APPLICATION_RULES })),
   ];
   const agent = { socket, user: AGENT_USER, passwords: `${secretsFolder(secretsOf(AGENT_USER), "*")}/password` };
+  const folders = [config, names.data, ...(names.log ? [names.log] : [])];
   return {
     data: [{ name: "snapshot", path: names.data, before: [`${libexec}/valkey-save`] }],
     // Clients share the group that the server runs with, so its own folders are for its user alone.
-    directories: [config, names.data, ...(names.log ? [names.log] : [])].map((path) => ({ path, mode: "0700", owner })),
+    directories: folders.map((path) => ({ path, mode: "0700", owner })),
     files: [
       {
         ...rendered(`${config}/valkey.conf`, owner, "0600", "etc/valkey/valkey.conf", {
@@ -132,6 +133,9 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
         ),
         restarts: ["valkey-socket-fix.service"],
       },
+      ...(names.tmpfiles
+        ? [rendered(names.tmpfiles, "root:root", "0644", "etc/tmpfiles.d/valkey.conf", { user, folders })]
+        : []),
     ],
     refers: users.map(({ name }) => secretsFolder(secretsOf(name), view.generations[name] as number)),
     checks: [scratchServer(names, view.clientsGroup)],

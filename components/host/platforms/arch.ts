@@ -31,6 +31,7 @@ export const arch: Platform = {
     config: "/etc/valkey",
     socketDirectory: "/run/valkey",
     data: "/var/lib/valkey",
+    tmpfiles: "/etc/tmpfiles.d/valkey.conf",
     service: [
       // What Arch's own valkey.conf says, which is replaced: the unit waits to be told that the server is up.
       "ExecStart=",

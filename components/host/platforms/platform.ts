@@ -36,6 +36,8 @@ export interface Platform {
     readonly data: string;
     /** What the package has for logs; the server itself logs to the journal. @default none */
     readonly log?: string;
+    /** Overrides the package's own tmpfiles.d file. @default - the package has none for these folders */
+    readonly tmpfiles?: string;
     /** Lines of [Service] for what the package's own unit lacks. @default none */
     readonly service?: readonly string[];
   };
