@@ -1,4 +1,5 @@
 // The platform on one page: who gets what from whom.
+import { getStack } from "@pulumi/pulumi";
 import { Authentik } from "./components/authentik/authentik.ts";
 import { Caddy } from "./components/caddy/caddy.ts";
 import { load } from "./components/config/load.ts";
@@ -7,6 +8,7 @@ import { inspect } from "./components/host/inspect.ts";
 import { looking } from "./components/host/looking.ts";
 import { platforms } from "./components/host/platforms/platforms.ts";
 import { platformOf } from "./components/platform/output.ts";
+import { readmeOf } from "./components/platform/readme.ts";
 import { Postgres } from "./components/postgres/postgres.ts";
 import { Valkey } from "./components/valkey/valkey.ts";
 
@@ -49,3 +51,6 @@ export const platform = platformOf({ host, postgres, valkey, authentik, caddy, t
 
 /** How roles with a password and applications of Valkey's log in; secret, and therefore apart. */
 export const logins = { postgres: postgres.passwords, valkey: valkey.urls };
+
+/** What there is and where, for people: `pulumi stack output readme`. */
+export const readme = readmeOf({ stack: getStack(), host: settings.host, authentik });

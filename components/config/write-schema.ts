@@ -21,7 +21,10 @@ const schema = z.toJSONSchema(settingsSchema, { io: "input", unrepresentable: "a
 /** For editors: the whole of a Pulumi.STACK.yaml. */
 function stackSchema(): string {
   const sshKey = { description: "SSH private key, secret. Without it the keys of the SSH agent are used." };
-  const authentikSecrets = { description: "Settings of authentik whose values are secret, by name." };
+  const authentikSecrets = {
+    description:
+      "Settings of authentik whose values are secret, by name. AUTHENTIK_SECRET_KEY takes the place of a generated key.",
+  };
   const properties = Object.entries({ ...schema.properties, sshKey, authentikSecrets }).map(([key, node]) => [
     `gatehouse:${key}`,
     node,
@@ -56,7 +59,7 @@ Schema, for editors, is [stack.schema.json](stack.schema.json). A key that is no
 | key | value | without it | meaning | example |
 |---|---|---|---|---|
 | \`sshKey\` | secret text | the SSH agent | The private key that logs in: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`. | |
-| \`authentikSecrets\` | secret map | none | Settings of authentik whose values are secret; each reaches it as a file. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
+| \`authentikSecrets\` | secret map | none | Settings of authentik whose values are secret; each reaches it as a file. AUTHENTIK_SECRET_KEY among them is the key of an authentik from before; without it one is generated. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
 ${rows.join("\n")}
 `;
 }

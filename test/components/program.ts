@@ -125,7 +125,7 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
         typeof value === "string" ? value : JSON.stringify(value),
       ]),
     ),
-    ["gatehouse:sshKey"],
+    ["gatehouse:sshKey", "gatehouse:authentikSecrets"],
   );
   await pulumi.runtime.setMocks(
     {
