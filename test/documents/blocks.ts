@@ -55,7 +55,7 @@ export function blocksOf(document: string, markdown = readFileSync(ROOT + docume
 export const MARKS = ["host", "internet", "human"];
 
 export const isCommands = ({ kind }: Block): boolean => kind === "sh" || kind === "console";
-export const isFile = (block: Block): boolean => !isCommands(block) && block.words.length > 0;
+export const isFile = (block: Block): boolean => !isCommands(block) && /[./]/.test(block.words[0] ?? "");
 export const needsMore = ({ words }: Block): boolean => words.includes("internet") || words.includes("human");
 export const isRun = (block: Block): boolean => isFile(block) || (isCommands(block) && !needsMore(block));
 

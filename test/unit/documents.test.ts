@@ -92,6 +92,16 @@ test.each(DOCUMENTS)("no link of %s leads nowhere", (document) => {
   expect(own.flatMap((target) => faultOf(target, document) ?? [])).toEqual([]);
 });
 
+const DECISIONS = globSync("docs/decisions/0*.md", { cwd: ROOT }).sort();
+test.each(DECISIONS)(
+  "%s says what was the case, what was decided, what follows, what was rejected; the list has it",
+  (path) => {
+    const sections = [...text(path).matchAll(/^## (.*)$/gm)].map(([, title]) => title);
+    expect(sections).toEqual(["Context", "Decision", "Consequences", "Rejected"]);
+    expect(text("docs/decisions/README.md")).toContain(`(${path.slice("docs/decisions/".length)})`);
+  },
+);
+
 test("a section that a message names is there", () => {
   const sources = globSync("{components,plan,templates}/**/*.{ts,py,sh,njk}", { cwd: ROOT });
   const named = sources.flatMap((source) =>
