@@ -55,7 +55,10 @@ export const authentikSchema = z.strictObject({
     })
     .default("ghcr.io/goauthentik/server")
     .meta({ description: "Image without its tag." }),
-  digest: digest.optional().meta({ description: "Digest that the image must have. Without it the tag alone decides." }),
+  digest: digest.optional().meta({
+    description: "Digest that the image must have. Without it the tag alone decides.",
+    examples: [`sha256:${"0".repeat(64)}`],
+  }),
   rotation: rotation.meta({ description: "Raise it by one to make a new secret key, which ends all sessions." }),
   valkey: z
     .boolean()

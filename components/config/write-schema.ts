@@ -8,6 +8,8 @@ type Node = {
   description?: string;
   default?: unknown;
   examples?: unknown[];
+  /** Of a number that has one. */
+  unit?: string;
   enum?: unknown[];
   const?: unknown;
   properties?: Record<string, Node>;
@@ -48,8 +50,9 @@ function stackSchema(): string {
 function reference(): string {
   const rows = [...keys("", schema)].map(([path, node, needed]) => {
     const fallback = needed ? "required" : node.default === undefined ? "none" : `\`${JSON.stringify(node.default)}\``;
-    const example = node.examples?.[0] === undefined ? "" : `\`${JSON.stringify(node.examples[0])}\``;
-    return `| \`${path}\` | ${kind(node)} | ${fallback} | ${node.description ?? ""} | ${example} |`;
+    const shown = node.examples?.[0] ?? node.default;
+    const example = shown === undefined ? "" : `\`${JSON.stringify(shown)}\``;
+    return `| \`${path}\` | ${kind(node)}${node.unit ? `, ${node.unit}` : ""} | ${fallback} | ${node.description ?? ""} | ${example} |`;
   });
   return `# Configuration
 
@@ -58,7 +61,7 @@ Schema, for editors, is [stack.schema.json](stack.schema.json). A key that is no
 
 | key | value | without it | meaning | example |
 |---|---|---|---|---|
-| \`sshKey\` | secret text | the SSH agent | The private key that logs in: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`. | |
+| \`sshKey\` | secret text | the SSH agent | The private key that logs in. | \`pulumi config set --secret gatehouse:sshKey < KEYFILE\` |
 | \`authentikSecrets\` | secret map | none | Settings of authentik whose values are secret; each reaches it as a file. AUTHENTIK_SECRET_KEY among them is the key of an authentik from before; without it one is generated. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
 ${rows.join("\n")}
 `;

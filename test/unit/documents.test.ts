@@ -92,6 +92,16 @@ test.each(DOCUMENTS)("no link of %s leads nowhere", (document) => {
   expect(own.flatMap((target) => faultOf(target, document) ?? [])).toEqual([]);
 });
 
+test("every key of the configuration has a value, what holds without it, a meaning and an example", () => {
+  const [, , ...rows] = [...text("docs/configuration.md").matchAll(/^\|(.*)\|$/gm)].map(([, row = ""]) => row);
+  expect(rows.length).toBeGreaterThan(40);
+  for (const row of rows) {
+    const cells = row.split("|").map((cell) => cell.trim());
+    expect(cells, row).toHaveLength(5);
+    expect(cells, row).not.toContain("");
+  }
+});
+
 const DECISIONS = globSync("docs/decisions/0*.md", { cwd: ROOT }).sort();
 test.each(DECISIONS)(
   "%s says what was the case, what was decided, what follows, what was rejected; the list has it",
