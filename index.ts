@@ -1,4 +1,5 @@
 // The platform on one page: who gets what from whom.
+import { getStack } from "@pulumi/pulumi";
 import { Authentik } from "./components/authentik/authentik.ts";
 import { Backup } from "./components/backup/backup.ts";
 import { Caddy } from "./components/caddy/caddy.ts";
@@ -9,6 +10,7 @@ import { looking } from "./components/host/looking.ts";
 import { platforms } from "./components/host/platforms/platforms.ts";
 import { quiet } from "./components/host/quiet.ts";
 import { platformOf } from "./components/platform/output.ts";
+import { readmeOf } from "./components/platform/readme.ts";
 import { Postgres } from "./components/postgres/postgres.ts";
 import { Valkey } from "./components/valkey/valkey.ts";
 
@@ -62,3 +64,6 @@ export const logins = { postgres: postgres.passwords, valkey: valkey.urls };
 
 /** What a restore on another host needs; secret. To be kept where neither the host nor this state is. */
 export const recovery = backup?.recovery;
+
+/** What there is and where, for people: `pulumi stack output readme`. */
+export const readme = readmeOf({ stack: getStack(), host: settings.host, authentik });

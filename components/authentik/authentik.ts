@@ -7,9 +7,9 @@ import { legible } from "../host/legible.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { secretsFolder } from "../host/secrets.ts";
-import type { AuthentikSettings } from "./schema.ts";
+import { type AuthentikSettings, SECRET_KEY } from "./schema.ts";
 import { usesValkey } from "./version.ts";
-import { authentikManifest, authentikSecrets, NAME } from "./views.ts";
+import { authentikManifest, authentikSecrets, NAME, type Secret } from "./views.ts";
 
 /** A native service that is reached over a socket which a group may use. */
 interface SocketService {
@@ -28,7 +28,10 @@ interface ValkeyLogin {
 
 export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
   host: Host;
-  /** Settings whose values are secret, such as AUTHENTIK_EMAIL__PASSWORD: they reach authentik as files. */
+  /**
+   * Settings whose values are secret, such as AUTHENTIK_EMAIL__PASSWORD: they reach authentik as files. With
+   * AUTHENTIK_SECRET_KEY among them none is generated: an authentik that was there before keeps its sessions.
+   */
   secretEnvironment: Record<string, pulumi.Input<string>>;
   /** Must have a database `authentik` with an owner of the same name. */
   postgres: SocketService & { readonly port: number };
@@ -55,6 +58,7 @@ export class Authentik extends pulumi.ComponentResource {
   constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Authentik", name, {}, opts);
     const { host, postgres, valkey, secretEnvironment, ...settings } = args;
+    const { [SECRET_KEY]: givenKey, ...secretSettings } = secretEnvironment;
     const below = { parent: this };
     const login = usesValkey(settings.version) ? valkey?.login(NAME) : undefined;
     const services = valkey ? [postgres, valkey] : [postgres];
@@ -67,7 +71,7 @@ export class Authentik extends pulumi.ComponentResource {
       { host, home: `/var/lib/${NAME}`, groups: services.map(({ clients }) => clients) },
       below,
     );
-    const secrets = this.secrets(host, settings.rotation, login, secretEnvironment);
+    const secrets = this.secrets(host, this.key(settings.rotation, givenKey), login, secretSettings);
     const gid = (service: SocketService) =>
       legible(usableGid(service.clients, NAME), `gid of ${service.clients.groupName}`);
     const manifest = pulumi
@@ -86,7 +90,7 @@ export class Authentik extends pulumi.ComponentResource {
           gid,
           postgres: { ...socketOf(postgres), port: postgres.port, gid: postgresGid },
           valkey: valkey && { ...socketOf(valkey), gid: valkeyGid },
-          secretVariables: Object.keys(secretEnvironment),
+          secretVariables: Object.keys(secretSettings),
           secrets: secretsFolder(`${NAME}-secrets`, generation),
           refers: login ? [valkeySecrets] : [],
         }),
@@ -96,23 +100,26 @@ export class Authentik extends pulumi.ComponentResource {
     this.registerOutputs({ url: this.url });
   }
 
+  /** What signs the sessions: the one from before, or one that is made here and anew at each rotation. */
+  private key(rotation: number, given: pulumi.Input<string> | undefined): pulumi.Input<Secret> {
+    if (given) return pulumi.output(given).apply((content) => ({ content }));
+    const keepers = { rotation: String(rotation) };
+    const args = { length: 64, special: false, keepers };
+    const key = new random.RandomPassword(`${NAME}-secret-key`, args, { parent: this }).result;
+    return key.apply((content) => ({ content, rotation: String(rotation) }));
+  }
+
   /** A release of their own: its manifest is secret as a whole, and the pod restarts when its generation moves. */
   private secrets(
     host: Host,
-    rotation: number,
+    key: pulumi.Input<Secret>,
     login: ValkeyLogin | undefined,
     settings: AuthentikArgs["secretEnvironment"],
   ): Release {
     const release = `${NAME}-secrets`;
-    const keepers = { rotation: String(rotation) };
-    const key = new random.RandomPassword(
-      `${NAME}-secret-key`,
-      { length: 64, special: false, keepers },
-      { parent: this },
-    ).result;
     const manifest = pulumi.output({ key, url: login?.url, settings }).apply((plain) =>
       authentikSecrets(release, {
-        secret_key: { content: plain.key, rotation: String(rotation) },
+        secret_key: plain.key,
         ...(login && { valkey_url: { content: plain.url as string, rotation: login.rotation } }),
         ...Object.fromEntries(Object.entries(plain.settings).map(([name, content]) => [name, { content }])),
       }),

@@ -6,6 +6,9 @@ import { isSupported, VERSION } from "./version.ts";
 const OWN_ENVIRONMENT =
   /^AUTHENTIK_(POSTGRESQL__.*|SECRET_KEY|LISTEN__.*|CACHE__URL|CHANNEL__URL|REDIS__.*|WEB__BASE_URL|BOOTSTRAP_.*)$/;
 
+/** Derived as well, unless an authentik from before brings its own: then it is among the secrets. */
+export const SECRET_KEY = "AUTHENTIK_SECRET_KEY";
+
 /** A setting of authentik that is the operator's to make. */
 export const variable = z
   .string()
@@ -52,7 +55,10 @@ export const authentikSchema = z.strictObject({
     })
     .default("ghcr.io/goauthentik/server")
     .meta({ description: "Image without its tag." }),
-  digest: digest.optional().meta({ description: "Digest that the image must have. Without it the tag alone decides." }),
+  digest: digest.optional().meta({
+    description: "Digest that the image must have. Without it the tag alone decides.",
+    examples: [`sha256:${"0".repeat(64)}`],
+  }),
   rotation: rotation.meta({ description: "Raise it by one to make a new secret key, which ends all sessions." }),
   valkey: z
     .boolean()

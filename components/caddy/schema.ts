@@ -15,13 +15,19 @@ export const caddySchema = z.strictObject({
   email: z
     .email({ error: ({ input }) => `expected an e-mail address, got ${JSON.stringify(input)}` })
     .optional()
-    .meta({ description: "Where the certificate authority sends warnings. Without it none are sent." }),
+    .meta({
+      description: "Where the certificate authority sends warnings. Without it none are sent.",
+      examples: ["operator@example.org"],
+    }),
   sites: z
     .record(
       releaseName,
       z.strictObject({
-        domain: domain.meta({ description: "The site's public name." }),
-        backend: backend.meta({ description: "Where the site is served on this host, in plain HTTP." }),
+        domain: domain.meta({ description: "The site's public name.", examples: ["grafana.example.org"] }),
+        backend: backend.meta({
+          description: "Where the site is served on this host, in plain HTTP.",
+          examples: ["127.0.0.1:3000"],
+        }),
         directives: z
           .string()
           .default("")

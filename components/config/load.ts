@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { variable } from "../authentik/schema.ts";
+import { SECRET_KEY, variable } from "../authentik/schema.ts";
 import { type Fault, faultsOf, told } from "./faults.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
 
@@ -49,11 +49,13 @@ export function load(): Configuration {
   const shown = ({ path }: Fault) => !isSecret(prefix + String(path[0]));
   faults.push(...faultsOf(parsed.error).filter(shown));
   const secretNames = namesOf(config.get("authentikSecrets") ?? "{}");
-  const named = z.array(variable).safeParse(secretNames);
+  const named = z.array(variable).safeParse(secretNames?.filter((name) => name !== SECRET_KEY));
   if (!named.success) faults.push(...named.error.issues.map((issue) => ({ ...issue, path: ["authentikSecrets"] })));
   for (const name of secretNames?.filter((name) => name in (parsed.data?.authentik.environment ?? {})) ?? [])
     faults.push({ path: ["authentikSecrets", name], message: "is in authentik.environment too; take it out of one" });
   if (parsed.success) faults.push(...backupFaults(parsed.data.backup, config));
+  if (secretNames?.includes(SECRET_KEY) && (parsed.data?.authentik.rotation ?? 1) > 1)
+    faults.push({ path: ["authentik", "rotation"], message: NO_ROTATION });
   if (faults.length > 0 || !parsed.success) throw new pulumi.RunError(refusal(pulumi.getStack(), faults));
   const whole = (key: string) => (key.endsWith("\n") ? key : `${key}\n`);
   const line = (text: string) => text.replace(/\n$/, "");
@@ -99,6 +101,7 @@ const secretOf = (config: pulumi.Config, name: string): pulumi.Output<string> =>
 
 // Its values would go on as plain text, into files and the state, and the SDK says nothing about it.
 const NOT_SECRET = `is kept secret, but its values go into files that are not; secret settings of authentik go into authentikSecrets`;
+const NO_ROTATION = `makes a new secret key, but authentikSecrets.${SECRET_KEY} gives one; take that out to have a new one made`;
 const isSecret = (key: string): boolean =>
   (pulumi.runtime as unknown as { isConfigSecret(key: string): boolean }).isConfigSecret(key);
 

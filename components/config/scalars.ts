@@ -51,7 +51,10 @@ export const gid = z
   .max(65533, expected("a GID from 1 to 65533"));
 
 /** Of a service's start. Shorter ones leave no time to see that it keeps running. */
-export const deadline = z.int(expected("a whole number of seconds")).min(10, expected("at least 10 seconds"));
+export const deadline = z
+  .int(expected("a whole number of seconds"))
+  .min(10, expected("at least 10 seconds"))
+  .meta({ unit: "seconds" });
 
 /** Counts how often generated secrets were made anew; the host keeps what it has while it stays the same. */
 export const rotation = z

@@ -12,7 +12,7 @@ import { valkeySchema } from "../valkey/schema.ts";
 import { address, hostKey, port, unixName } from "./scalars.ts";
 
 const hop = {
-  address: address.meta({ description: "IP address or name." }),
+  address: address.meta({ description: "IP address or name.", examples: ["192.0.2.10"] }),
   port: port.default(22).meta({ description: "Port of sshd." }),
   user: unixName.default("root").meta({ description: "Who to log in as." }),
   hostKey: hostKey.meta({
@@ -38,7 +38,10 @@ const hostSchema = z.strictObject({
   proxy: z
     .strictObject(hop)
     .optional()
-    .meta({ description: "A host to go through, with the same key. Without it: directly." }),
+    .meta({
+      description: "A host to go through, with the same key. Without it: directly.",
+      examples: [{ address: "198.51.100.7", user: "deploy", hostKey: "ssh-ed25519 AAAA..." }],
+    }),
 });
 
 /** Read by policy/ alone. */
@@ -52,7 +55,10 @@ const policySchema = z.strictObject({
 /** Everything that is not secret. */
 export const settingsSchema = z
   .strictObject({
-    host: hostSchema.meta({ description: "The host, and how to reach it over SSH." }),
+    host: hostSchema.meta({
+      description: "The host, and how to reach it over SSH.",
+      examples: [{ address: "192.0.2.10", user: "deploy", sudo: true, hostKey: "ssh-ed25519 AAAA..." }],
+    }),
     drift: z
       .boolean()
       .default(true)

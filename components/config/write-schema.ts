@@ -8,6 +8,8 @@ type Node = {
   description?: string;
   default?: unknown;
   examples?: unknown[];
+  /** Of a number that has one. */
+  unit?: string;
   enum?: unknown[];
   const?: unknown;
   properties?: Record<string, Node>;
@@ -21,7 +23,10 @@ const schema = z.toJSONSchema(settingsSchema, { io: "input", unrepresentable: "a
 /** For editors: the whole of a Pulumi.STACK.yaml. */
 function stackSchema(): string {
   const sshKey = { description: "SSH private key, secret. Without it the keys of the SSH agent are used." };
-  const authentikSecrets = { description: "Settings of authentik whose values are secret, by name." };
+  const authentikSecrets = {
+    description:
+      "Settings of authentik whose values are secret, by name. AUTHENTIK_SECRET_KEY takes the place of a generated key.",
+  };
   const backupKey = {
     description: "What opens the backup's repository, secret: an SSH private key, or the secret of an S3 key.",
   };
@@ -50,8 +55,9 @@ function stackSchema(): string {
 function reference(): string {
   const rows = [...keys("", schema)].map(([path, node, needed]) => {
     const fallback = needed ? "required" : node.default === undefined ? "none" : `\`${JSON.stringify(node.default)}\``;
-    const example = node.examples?.[0] === undefined ? "" : `\`${JSON.stringify(node.examples[0])}\``;
-    return `| \`${path}\` | ${kind(node)} | ${fallback} | ${node.description ?? ""} | ${example} |`;
+    const shown = node.examples?.[0] ?? node.default;
+    const example = shown === undefined ? "" : `\`${JSON.stringify(shown)}\``;
+    return `| \`${path}\` | ${kind(node)}${node.unit ? `, ${node.unit}` : ""} | ${fallback} | ${node.description ?? ""} | ${example} |`;
   });
   return `# Configuration
 
@@ -60,8 +66,8 @@ Schema, for editors, is [stack.schema.json](stack.schema.json). A key that is no
 
 | key | value | without it | meaning | example |
 |---|---|---|---|---|
-| \`sshKey\` | secret text | the SSH agent | The private key that logs in: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`. | |
-| \`authentikSecrets\` | secret map | none | Settings of authentik whose values are secret; each reaches it as a file. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
+| \`sshKey\` | secret text | the SSH agent | The private key that logs in. | \`pulumi config set --secret gatehouse:sshKey < KEYFILE\` |
+| \`authentikSecrets\` | secret map | none | Settings of authentik whose values are secret; each reaches it as a file. AUTHENTIK_SECRET_KEY among them is the key of an authentik from before; without it one is generated. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
 | \`backupKey\` | secret text | none | What opens \`backup.repository\`: the private key for \`sftp\`, the secret of \`keyId\` for \`s3\`, nothing for \`path\`. | \`pulumi config set --secret gatehouse:backupKey < KEYFILE\` |
 | \`backupPassphrase\` | secret text | a generated one | The passphrase of a repository that is there already, where the state with it was lost: \`recovery\` of the stack's outputs. | \`pulumi config set --secret gatehouse:backupPassphrase\` |
 ${rows.join("\n")}

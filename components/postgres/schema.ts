@@ -21,6 +21,7 @@ const name = unixName.refine((name) => !OWN_NAME.test(name), {
 export const postgresSchema = z.strictObject({
   gid: gid.optional().meta({
     description: "GID of the group postgres-clients. Without it the host chooses, and an existing group keeps its own.",
+    examples: [2001],
   }),
   settings: z
     .record(settingName, setting)
@@ -35,6 +36,7 @@ export const postgresSchema = z.strictObject({
       z.strictObject({
         owner: name.optional().meta({
           description: "The role that owns the database and may connect. Without it: the role of the database's name.",
+          examples: ["grafana"],
         }),
         clients: z
           .array(name)
@@ -56,6 +58,7 @@ export const postgresSchema = z.strictObject({
       z.strictObject({
         auth: z.enum(["peer", "scram"]).meta({
           description: "peer: the operating-system account of the same name, no password. scram: a generated password.",
+          examples: ["scram"],
         }),
       }),
     )

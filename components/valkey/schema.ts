@@ -41,6 +41,7 @@ export const valkeySchema = z
   .strictObject({
     gid: gid.optional().meta({
       description: "GID of the group valkey-clients. Without it the host chooses, and an existing group keeps its own.",
+      examples: [2002],
     }),
     settings: z
       .record(settingName, setting)

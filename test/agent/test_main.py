@@ -33,10 +33,12 @@ class Main(HostTest):
         done = self.release(sealed(manifest(file=[file("etc/app.conf", "x")]))[:-5])
         self.assertEqual((done.returncode, done.stdout, support.tree(), store.items()), (1, b"", {}, {}))
         self.assertIn(b"gatehouse: truncated", done.stderr)
+        self.assertNotIn(b"docs/", done.stderr)
 
     def test_a_failure_has_its_status_and_is_not_remembered(self):
         done = self.release(sealed(manifest(step=[shell("no", "exit 1")])))
         self.assertEqual((done.returncode, done.stdout, store.items()), (5, b"", {}))
+        self.assertTrue(done.stderr.endswith(b"what to do at exit status 5: docs/manifest.md#exit-codes\n"), done.stderr)
 
     def test_a_fault_of_its_own_is_no_refusal(self):
         (STATE / "releases/app/current").mkdir(parents=True)

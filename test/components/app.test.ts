@@ -106,7 +106,9 @@ describe("what an app declares", () => {
     expect(commands(run).filter((name) => name.startsWith("packages-"))).toEqual([PODMAN]);
     expect(document(run, PODMAN)).toMatch(/^manager = "apt"\nnames = \["podman", .*\nunits = \[\]\n/);
     const cache = await deploy({ valkey: {} });
-    expect(document(cache, VALKEY)).toMatch(/^manager = "apt"\nnames = \["valkey-server", .*\nunits = \["valkey-server.service"\]\n/);
+    expect(document(cache, VALKEY)).toMatch(
+      /^manager = "apt"\nnames = \["valkey-server", .*\nunits = \["valkey-server.service"\]\n/,
+    );
     expect(cache.named(VALKEY).dependsOn).toEqual(["host-agent"]);
   });
 

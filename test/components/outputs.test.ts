@@ -5,6 +5,7 @@ import { HOST_KEY, type Run, runProgram, Secret, SMALL } from "./program.ts";
 let run: Run;
 let platform: Record<string, unknown>;
 let logins: unknown;
+let readme: unknown;
 let names: string[];
 
 beforeAll(async () => {
@@ -19,11 +20,18 @@ beforeAll(async () => {
   names = Object.keys(outputs).filter((name) => outputs[name] !== undefined);
   platform = outputs.platform as typeof platform;
   logins = outputs.logins;
+  readme = outputs.readme;
 });
 
 test("a stack exports one object, with a version, and the logins apart from it", () => {
-  expect(names.sort()).toEqual(["logins", "platform"]);
+  expect(names.sort()).toEqual(["logins", "platform", "readme"]);
   expect(platform.schemaVersion).toBe(1);
+});
+
+test("the readme tells where everything is, in the open", () => {
+  expect(readme).toContain("stack test\n");
+  expect(readme).toContain("https://auth.example.org/if/flow/initial-setup/");
+  expect(readme).toContain("On the host, root@192.0.2.10, as root:");
 });
 
 test("the platform is this, and nothing else: a change here is a change for other stacks (M21)", () => {

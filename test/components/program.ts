@@ -128,7 +128,7 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
         typeof value === "string" ? value : JSON.stringify(value),
       ]),
     ),
-    Object.keys(secrets).map((key) => `gatehouse:${key}`),
+    ["gatehouse:authentikSecrets", ...Object.keys(secrets).map((key) => `gatehouse:${key}`)],
   );
   await pulumi.runtime.setMocks(
     {

@@ -89,6 +89,16 @@ test("a passphrase that is given is the repository's, and none is generated", as
   expect(outputs.recovery).toMatchObject({ value: { passphrase: "of the lost state" } });
 });
 
+test("a secret key that is given takes the place of a generated one, in the secret document alone", async () => {
+  const authentikSecrets = { AUTHENTIK_SECRET_KEY: "the key from before" };
+  const given = (await runProgram({ config: { ...SMALL, authentikSecrets } })).resources;
+  const holding = given.filter(({ inputs }) => JSON.stringify(inputs).includes("the key from before"));
+  expect(holding.map(({ name }) => name)).toEqual(["release-authentik-secrets"]);
+  expect(JSON.stringify(holding.map(({ inputs }) => withoutSecrets(inputs)))).not.toContain("the key from before");
+  expect(given.map(({ name }) => name)).not.toContain("authentik-secret-key");
+  expect(resources.map(({ name }) => name)).toContain("authentik-secret-key");
+});
+
 test("Valkey's rules are in the open and its hashes are not (H4)", () => {
   const { inputs } = commands().find(({ name }) => name === "release-valkey") as Recorded;
   expect(inputs.stdin).toContain("user grafana on {{secrets valkey-grafana/hash}} ~* &* +@all");

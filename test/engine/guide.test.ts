@@ -125,6 +125,18 @@ test.each([
   expect(manifest).toMatchObject({ unit: units.map((name) => ({ name })) });
 });
 
+test("a preview of exporter declares its package, its account and its release", async () => {
+  const planned = await preview("exporter");
+  const own = Object.keys(planned).filter((key) => /^command:.*(exporter|prometheus)$/.test(key));
+  expect(own.map((key) => key.split(" ")[1]).sort()).toEqual([
+    "account-prometheus",
+    "packages-exporter",
+    "release-exporter",
+  ]);
+  const manifest = parse(planned["command:remote:Command release-exporter"] ?? "");
+  expect(manifest).toMatchObject({ unit: [{ name: "prometheus-postgres-exporter.service", enabled: true }] });
+});
+
 test("an example that App refuses fails its preview, in words", async () => {
   const { invoices = "" } = EXAMPLES;
   const wrong = invoices.replace("Mon..Fri 07:30", "30 7 * * 1-5");

@@ -48,9 +48,17 @@ test("secret settings of authentik stay secret, and only the operator's own vari
   };
   expect(await output.promise()).toBe("hunter2");
   expect(await output.isSecret).toBe(true);
-  const own = { ...SMALL, authentikSecrets: { AUTHENTIK_SECRET_KEY: "x" } };
+  const own = { ...SMALL, authentikSecrets: { AUTHENTIK_POSTGRESQL__PASSWORD: "x" } };
   expect(await faults(own, ["authentikSecrets"])).toEqual([
-    "authentikSecrets: AUTHENTIK_SECRET_KEY is decided by the platform; take it out",
+    "authentikSecrets: AUTHENTIK_POSTGRESQL__PASSWORD is decided by the platform; take it out",
+  ]);
+});
+
+test("the secret key of an authentik from before is taken, and then none is made: raising `rotation` is refused", async () => {
+  const table = { ...SMALL, authentikSecrets: { AUTHENTIK_SECRET_KEY: "from before" } };
+  expect(await faults(table, ["authentikSecrets"])).toEqual([]);
+  expect(await faults(changed(table, { "authentik.rotation": 2 }), ["authentikSecrets"])).toEqual([
+    "authentik.rotation: makes a new secret key, but authentikSecrets.AUTHENTIK_SECRET_KEY gives one; take that out to have a new one made",
   ]);
 });
 

@@ -33,7 +33,7 @@ test.each([
   expect(pulumi.RunError.isInstance(refusal)).toBe(true);
   const message =
     `authentik needs the GID of group postgres-clients, a whole number from 1 to 65533, and got ${given}. ` +
-    "Look at it on the host with `getent group postgres-clients`.";
+    "Look at it on the host with `getent group postgres-clients`; docs/architecture.md#how-a-gid-gets-into-a-quadlet tells where it comes from.";
   expect((refusal as Error).message).toBe(message);
   expect(told).toEqual([message]);
 });

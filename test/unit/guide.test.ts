@@ -22,6 +22,6 @@ test("the guide's examples are what the compiler accepts", { timeout: 60_000 }, 
 });
 
 test("there is one of each kind, and each fits on a screen", () => {
-  expect(Object.keys(EXAMPLES)).toEqual(["grafana", "board", "invoices", "handbook"]);
+  expect(Object.keys(EXAMPLES)).toEqual(["grafana", "board", "invoices", "handbook", "exporter"]);
   for (const text of examples.values()) expect(text.split("\n").length).toBeLessThan(40);
 });

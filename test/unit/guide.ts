@@ -3,7 +3,10 @@ import { readFileSync } from "node:fs";
 
 const guide = readFileSync(new URL("../../docs/service-integration-guide.md", import.meta.url), "utf8");
 
-/** By the name of the app that each makes. */
+/** By the name of the app, or of the release, that each makes. */
 export const EXAMPLES = Object.fromEntries(
-  [...guide.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text = ""]) => [/new App\("(.*?)"/.exec(text)?.[1] ?? "", text]),
+  [...guide.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text = ""]) => [
+    /new (?:App|Release)\("(.*?)"/.exec(text)?.[1] ?? "",
+    text,
+  ]),
 );

@@ -17,17 +17,18 @@ export interface Ran {
 export const run = (
   program: string,
   args: string[],
-  options: { env?: NodeJS.ProcessEnv; input?: string } = {},
+  { env, cwd, input }: { env?: NodeJS.ProcessEnv; cwd?: string; input?: string } = {},
 ): Promise<Ran> =>
   new Promise((resolve) => {
     let text = "";
-    const child = execFile(program, args, { env: { ...process.env, ...options.env }, maxBuffer: 64 << 20 }, (error) =>
+    const options = { env: { ...process.env, ...env }, cwd, maxBuffer: 64 << 20 };
+    const child = execFile(program, args, options, (error) =>
       resolve({ status: error ? (typeof error.code === "number" ? error.code : 1) : 0, text }),
     );
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (text += chunk));
     // A program may end before it reads what it was given: its exit status says whether that is a fault.
     child.stdin?.on("error", () => {});
-    child.stdin?.end(options.input);
+    child.stdin?.end(input);
   });
 
 async function must(program: string, args: string[]): Promise<string> {
@@ -74,6 +75,11 @@ export class Lab {
   /** A shell command that may fail. */
   try(command: string): Promise<Ran> {
     return run(TOOL, ["enter", this.name, "sh", "-c", command]);
+  }
+
+  /** The same by bash, as somebody who is logged in types it. */
+  bash(command: string): Promise<Ran> {
+    return run(TOOL, ["enter", this.name, "bash", "-c", command]);
   }
 
   /** `hard` pulls the plug instead of shutting down. */

@@ -55,7 +55,7 @@ import status
 import store
 import transaction
 import verify
-from report import FAULT, REFUSED, Failure, answer, fail, show
+from report import FAULT, REFUSED, ROLLED_BACK, Failure, answer, fail, show
 
 _ITEMS = {"group": accounts.ensure_group, "account": accounts.ensure_account, "packages": packages.ensure, "release": transaction.apply}
 _VERBS = {"backup", "backups", "drill", "restore", "status", "verify", "history", "diff", "rollback", "recover", "remove", "facts", *_ITEMS}
@@ -170,6 +170,8 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except Failure as failure:
         fail(f"gatehouse: {failure}")
+        if failure.code >= ROLLED_BACK:
+            fail(f"what to do at exit status {failure.code}: docs/manifest.md#exit-codes")
         sys.exit(failure.code or REFUSED)
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:

@@ -1,0 +1,38 @@
+// What docs/service-integration-guide.md says is refused, and the words that stand below each example.
+import * as pulumi from "@pulumi/pulumi";
+import { expect, test } from "vitest";
+import { App } from "../../components/app/app.ts";
+import { usableGid } from "../../components/host/group.ts";
+import { Host } from "../../components/host/host.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
+import { blocksOf } from "../documents/blocks.ts";
+import { HOST_KEY, record } from "./program.ts";
+import { rejectionsOf } from "./rejections.ts";
+
+const blocks = blocksOf("docs/service-integration-guide.md");
+const refused = blocks.flatMap(({ words, text, line }, index) =>
+  words.includes("refused") ? [{ line, example: text, told: blocks[index + 1]?.text.trimEnd() }] : [],
+);
+
+/** What the program says that runs these lines, as a rejection or at once. */
+const told = (example: string) =>
+  rejectionsOf(() =>
+    record({ config: {} }, () => {
+      const host = new Host("host", { connection: { address: "192.0.2.10", hostKey: HOST_KEY }, platform: debian });
+      return new Function("host", "App", "usableGid", "pulumi", example)(host, App, usableGid, pulumi);
+    }),
+  );
+
+test("the guide has examples of what is refused, each with what it is told", () => {
+  expect(refused.length).toBeGreaterThan(3);
+});
+
+test.each(refused)("line $line: what is told is what stands there", async ({ example, told: expected }) => {
+  expect(await told(example)).toEqual([expected]);
+});
+
+test("the same with another name, image and schedule is accepted", async () => {
+  const containers = { web: { image: "docker.io/library/wiki:1.4" } };
+  expect(await told(`new App("wiki", { host, containers: ${JSON.stringify(containers)} })`)).toEqual([]);
+  expect(await told('usableGid({ groupName: "postgres-clients", gid: pulumi.output(990) }, "wiki")')).toEqual([]);
+});
