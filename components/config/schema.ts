@@ -69,6 +69,7 @@ export const settingsSchema = z
     caddy: caddySchema.default(caddySchema.parse({})),
     backup: backupSchema.optional().meta({
       description: "Backups of PostgreSQL and of all folders with data. Without it there are none.",
+      examples: [{ repository: { path: "/srv/backups" } }],
     }),
     policy: policySchema.default(policySchema.parse({})),
   })

@@ -1,5 +1,7 @@
 """What there is to restore, and how one asks for it."""
 
+import os
+import pwd
 import unittest
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,10 +9,11 @@ from pathlib import Path
 import support  # first: it puts the agent on the path
 import backups
 import restore
+import scratch
 import vault
 from backups import Backup
 from report import Failure
-from support import STATE, HostTest, file, secret
+from support import STATE, HostTest, at, file, secret
 
 
 def backup(name: str, minute: int, lsn: str, label: str = "F") -> Backup:
@@ -90,6 +93,35 @@ class Backups(HostTest):
             self.assertIn(f"{line}\n", text)
         self.assertEqual(backups.METRICS.stat().st_mode & 0o777, 0o644)
         self.assertEqual([p.name for p in backups.METRICS.parent.iterdir()], ["gatehouse.prom"])
+
+
+class Folders(HostTest):
+    def test_each_folder_that_a_release_calls_its_data_is_backed_up_and_a_database_is_in_the_clusters(self):
+        save = {"save": ["true"], "drop": ["true"], "database": "wiki"}
+        self.apply(release="app-wiki", file=[file("etc/wiki", "x")],
+                   data=[{"name": "volumes", "path": "/var/lib/apps/wiki", "before": ["sync"]}, {"name": "database", **save}])
+        self.apply(release="caddy", file=[file("etc/caddy", "x")], data=[{"name": "certificates", "path": "/var/lib/caddy"}])
+        self.assertEqual([(release, data.name, data.path, data.before) for release, data in backups.members()],
+                         [("app-wiki", "volumes", "/var/lib/apps/wiki", ("sync",)), ("caddy", "certificates", "/var/lib/caddy", ())])
+
+    def test_room_is_looked_for_first(self):
+        scratch.refuse_without_room(str(support.TREE), 1 << 20)
+        with self.assertRaisesRegex(Failure, "free, and 1.1 TiB may be needed; make room there, nothing was done"):
+            scratch.refuse_without_room(str(support.TREE), 1 << 40)
+
+    @unittest.skipIf(os.geteuid(), "only root gives files away")
+    def test_files_go_back_to_names_and_not_to_numbers(self):
+        for name, uid, mode in (("renumbered", 50001, 0o2750), ("nobodys", 50002, 0o640), ("unknown", 50003, 0o600)):
+            Path(at(name)).write_text(name)
+            os.chown(at(name), uid, uid)
+            os.chmod(at(name), mode)
+        os.symlink("nobodys", at("link"))
+        os.chown(at("link"), 50001, 50001, follow_symlinks=False)
+        scratch.give_back_names(str(support.TREE), {"users": {"50001": "daemon", "50002": "gone-with-the-host"}, "groups": {"50001": "daemon"}})
+        daemon = pwd.getpwnam("daemon")
+        found = {name: (os.lstat(at(name)).st_uid, os.lstat(at(name)).st_gid, os.lstat(at(name)).st_mode & 0o7777) for name in ("renumbered", "nobodys", "unknown")}
+        self.assertEqual(found, {"renumbered": (daemon.pw_uid, daemon.pw_gid, 0o2750), "nobodys": (50002, 50002, 0o640), "unknown": (50003, 50003, 0o600)})
+        self.assertEqual((os.lstat(at("link")).st_uid, os.readlink(at("link"))), (daemon.pw_uid, "nobodys"))
 
 
 class Merging(HostTest):

@@ -293,7 +293,6 @@ test("over SFTP to another host: the key it may use, and nothing of the old repo
   await vault.sh(
     `useradd -m -s /bin/bash keeper && install -d -m 700 -o keeper -g keeper /home/keeper/.ssh && printf '%s\\n' '${key.public}' >/home/keeper/.ssh/authorized_keys && chown keeper: /home/keeper/.ssh/authorized_keys && install -d -o keeper -g keeper /srv/keeper`,
   );
-  const local = await host.sh("find /srv/backups -type f | sort | sha256sum");
   await stack.setSecret("backupKey", key.private);
   stack.settings.backup.repository = {
     sftp: { address: gateway(vault), port: PORT, user: "keeper", hostKey: vault.hostKey, path: "/srv/keeper" },
@@ -301,11 +300,12 @@ test("over SFTP to another host: the key it may use, and nothing of the old repo
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
   await settled();
-  expect(await host.sh("find /srv/backups -type f | sort | sha256sum")).toBe(local);
+  const local = await host.sh("find /srv/backups -type f | sort | sha256sum");
   await backUp();
   const drilled = await host.try("gatehouse drill");
   expect(drilled.status, drilled.text).toBe(0);
   expect(await vault.sh("ls /srv/keeper")).toBe("files\npostgres");
+  expect(await host.sh("find /srv/backups -type f | sort | sha256sum")).toBe(local);
   expect((await host.try("gatehouse status")).status).toBe(0);
 });
 
