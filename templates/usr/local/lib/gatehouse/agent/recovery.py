@@ -15,9 +15,12 @@ from store import Release
 def recover() -> dict:
     """At boot twice: before any unit of a release runs, to put the files back, and once all run, to do the rest."""
     vault.learn_all()
-    act = back.prepare if units.booting() else back.resolve
-    (swap.prepare_boot if units.booting() else restore.resolve)()
+    act, resolve_restore = (back.prepare, swap.prepare_boot) if units.booting() else (back.resolve, restore.resolve)
     done, complaints = [], {}
+    try:
+        resolve_restore()  # first: releases need their data
+    except Failure as failure:
+        complaints["restore"] = failure
     for release in _interrupted():
         try:
             with store.lock(f"release-{release.name}", f"recovery of release {release.name}", 3 * commands.PATIENCE, wait=False):
@@ -28,7 +31,7 @@ def recover() -> dict:
         except Failure as busy:
             say(f"release {release.name} is left alone: {busy}")
     if complaints:
-        raise Failure("\n".join(f"release {name}: {failure}" for name, failure in complaints.items()),
+        raise Failure("\n".join(f"{name}: {failure}" for name, failure in complaints.items()),
                       max(failure.code for failure in complaints.values()))
     return {"recovered": done}
 

@@ -22,7 +22,7 @@ from backups import LOCK, Backup, Settings, Target
 from cluster import Cluster
 from columns import iso, size
 from manifest import Manifest
-from report import ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
+from report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
 from swap import Exchange, Swap
 
 _PATIENCE = 24 * 3600  # seconds
@@ -154,7 +154,10 @@ def _go_back(wanted: Swap, error: BaseException) -> None:
     try:
         swap.stop(wanted.ran)
         swap.back(wanted)
-        swap.discard(wanted)
+    except Exception as second:
+        raise Failure(f"{error}\nand not gone back: {second}\n`gatehouse recover` tries again, and so does every boot", NOT_ROLLED_BACK) from error
+    swap.discard(wanted)
+    try:
         _start(wanted)
     except Exception as second:
         raise Failure(f"{error}\nwhat was there before is back, but not healthy:\n{second}", ROLLED_BACK_UNHEALTHY) from error
