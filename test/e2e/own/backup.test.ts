@@ -327,7 +327,7 @@ test("onto a new host: `up`, one command, and everything is there", async () => 
   stack.settings.host = { address: fresh.address, hostKey: fresh.hostKey };
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
-  expect(text).toContain("has the backups of another cluster");
+  expect((await fresh.try("gatehouse status")).text).toContain("has the backups of another cluster");
   const restored = await fresh.try("gatehouse restore --to latest");
   expect(restored.status, restored.text).toBe(0);
   expect(await notes(fresh)).toContain("on-the-host-that-goes");

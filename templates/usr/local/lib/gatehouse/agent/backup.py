@@ -28,7 +28,9 @@ def prepare() -> dict:
     restic.prepare(s)
     ours = pgbackrest.prepare(s)
     if not ours:
-        say(f"{s.repository} has the backups of another cluster, so nothing is added to it: `gatehouse restore --to latest` takes them over")
+        now = time.time()
+        backups.settle("backup", now, now, "the repository has the backups of another cluster, so nothing is added to it: "
+                                           "`gatehouse restore --to latest` takes them over")
     elif not backups.kept():
         units.queue("start", ["gatehouse-backup.service"])
     return {"prepared": ours, "repository": s.repository}

@@ -25,7 +25,7 @@ def recover() -> dict:
         try:
             with store.lock(f"release-{release.name}", f"recovery of release {release.name}", 3 * commands.PATIENCE, wait=False):
                 if complaint := _attempt(act, release):
-                    complaints[release.name] = complaint
+                    complaints[f"release {release.name}"] = complaint
                 else:
                     done.append(release.name)
         except Failure as busy:
