@@ -30,7 +30,10 @@ const repository = z
       .meta({ description: "A folder on the host itself, such as a mounted disk.", examples: ["/srv/backups"] }),
     sftp: z
       .strictObject({
-        address: address.meta({ description: "IP address or name of the SFTP server." }),
+        address: address.meta({
+          description: "IP address or name of the SFTP server.",
+          examples: ["keeper.example.org"],
+        }),
         port: port.default(22).meta({ description: "Port of its sshd." }),
         user: unixName.meta({ description: "Who to log in as, with `gatehouse:backupKey`.", examples: ["backup"] }),
         hostKey: hostKey.meta({
@@ -44,7 +47,17 @@ const repository = z
         }),
       })
       .optional()
-      .meta({ description: "A folder on an SFTP server." }),
+      .meta({
+        description: "A folder on an SFTP server.",
+        examples: [
+          {
+            address: "keeper.example.org",
+            user: "gatehouse",
+            hostKey: "ecdsa-sha2-nistp256 AAAA...",
+            path: "/srv/backups",
+          },
+        ],
+      }),
     s3: z
       .strictObject({
         endpoint: text(
@@ -70,7 +83,12 @@ const repository = z
         }),
       })
       .optional()
-      .meta({ description: "A bucket that is spoken to as S3 is." }),
+      .meta({
+        description: "A bucket that is spoken to as S3 is.",
+        examples: [
+          { endpoint: "s3.eu-central-1.amazonaws.com", bucket: "gatehouse-backups", keyId: "AKIAIOSFODNN7EXAMPLE" },
+        ],
+      }),
   })
   .superRefine((kinds, context) => {
     const given = Object.entries(kinds).flatMap(([kind, value]) => (value === undefined ? [] : [kind]));
@@ -92,6 +110,7 @@ const whole = (least: number) => {
 export const backupSchema = z.strictObject({
   repository: repository.meta({
     description: "Where backups go, encrypted: exactly one of `path`, `sftp` and `s3`.",
+    examples: [{ path: "/srv/backups" }],
   }),
   schedule: schedule.default("*-*-* 02:00:00").meta({
     description: "When to back up, as systemd writes calendars; up to half an hour later.",
