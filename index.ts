@@ -7,14 +7,13 @@ import { Host } from "./components/host/host.ts";
 import { inspect } from "./components/host/inspect.ts";
 import { looking } from "./components/host/looking.ts";
 import { platforms } from "./components/host/platforms/platforms.ts";
+import { quiet } from "./components/host/quiet.ts";
 import { platformOf } from "./components/platform/output.ts";
 import { readmeOf } from "./components/platform/readme.ts";
 import { Postgres } from "./components/postgres/postgres.ts";
 import { Valkey } from "./components/valkey/valkey.ts";
 
-// Node runs these lines as they stand, so no source map is needed to tell where something went wrong; looking for one in
-// each of the stack traces that the SDK makes, dozens for a resource, takes longer than all else that the program does.
-Reflect.deleteProperty(Error, "prepareStackTrace");
+quiet();
 
 const { sshKey, authentikSecrets, drift, ...settings } = load();
 const connection = { ...settings.host, privateKey: sshKey };

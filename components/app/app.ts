@@ -4,7 +4,6 @@ import { type GroupHandle, usableGid } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { legible } from "../host/legible.ts";
 import type { Manifest } from "../host/manifest.ts";
-import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { siteManifest, type Tls } from "../site/site.ts";
 import type { AppArgs } from "./args.ts";
@@ -66,7 +65,6 @@ export class App extends pulumi.ComponentResource {
     this.url = site && `https://${site.domain}`;
     // Everything else comes behind it, and so behind what the app itself depends on.
     const claim = this.release("claim", claimManifest(), opts?.dependsOn);
-    const packages = this.packages(settings, claim);
     const server = valkey && this.server(claim);
     const doors = [...(postgres ? [this.postgresDoor(postgres)] : []), ...(server ? [this.valkeyDoor(server)] : [])];
     this.account = new Account(
@@ -74,16 +72,18 @@ export class App extends pulumi.ComponentResource {
       { host, home: homeOf(name), groups: doors.map(({ group }) => group) },
       { ...below, dependsOn: server ? [claim, server] : [claim] },
     );
-    const ground = [...(packages ? [packages] : []), this.account];
     const stores = [
-      ...(database ? [this.database(database, [...ground, ...(postgres?.ready ?? [])])] : []),
-      ...(valkey ? [this.release("valkey", valkeyManifest(name, valkey), ground)] : []),
+      ...(database ? [this.database(database, [this.account, ...(postgres?.ready ?? [])])] : []),
+      ...(valkey
+        ? [this.release("valkey", valkeyManifest(name, valkey), [this.account, host.packages("valkey")])]
+        : []),
     ];
+    const runs = Object.keys(containers).length > 0 ? [host.packages("podman")] : [];
     const manifest = this.manifest({ ...settings, database }, doors, this.secrets(containers));
     const app = new Release(
       releaseOf(name),
       { host, manifest, purge },
-      { ...below, dependsOn: [...ground, ...stores] },
+      { ...below, dependsOn: [this.account, ...runs, ...stores] },
     );
     this.ready = [app];
     if (site) this.release("site", this.site(site), app);
@@ -94,15 +94,6 @@ export class App extends pulumi.ComponentResource {
     const purge = this.#purge && part !== "claim" && part !== "site"; // which are no data
     const args = { host: this.#host, manifest, secret, purge };
     return new Release(releaseOf(this.#name, part), args, { parent: this, dependsOn });
-  }
-
-  /** An item of the app's own: two stacks must not ask for one item in two ways. Undefined where nothing is needed. */
-  private packages({ containers, valkey: wanted }: AppSettings, claim: Release): Packages | undefined {
-    const { podman, valkey } = this.#host.platform;
-    const names = [...(Object.keys(containers).length > 0 ? podman.packages : []), ...(wanted ? valkey.packages : [])];
-    if (names.length === 0) return undefined;
-    const args = { host: this.#host, names, held: wanted ? [valkey.unit] : [] };
-    return new Packages(releaseOf(this.#name), args, { parent: this, dependsOn: claim });
   }
 
   /** Who runs the app's own Valkey. Its group is the one that may use the socket. */

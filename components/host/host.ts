@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { type Expectations, installation } from "./agent.ts";
 import { asRoot, type CompleteConnection, type Connection, complete, remoteConnection } from "./connection.ts";
 import { type Facts, NEVER_ASKED } from "./facts.ts";
+import { Packages } from "./packages.ts";
 import type { Platform } from "./platforms/platform.ts";
 
 export interface HostArgs extends Expectations {
@@ -28,6 +29,8 @@ export class Host extends pulumi.ComponentResource {
   readonly abandoned: boolean;
   /** To depend on: resolved once the agent is installed. */
   readonly agent: pulumi.Resource;
+  readonly #name: string;
+  readonly #packages: Partial<Record<"podman" | "valkey", Packages>> = {};
 
   constructor(
     name: string,
@@ -35,6 +38,7 @@ export class Host extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("gatehouse:index:Host", name, {}, opts);
+    this.#name = name;
     this.connection = complete(connection);
     this.remote = pulumi.output(remoteConnection(this.connection));
     this.platform = platform;
@@ -54,5 +58,19 @@ export class Host extends pulumi.ComponentResource {
       { parent: this, hideDiffs: ["stdin"], ignoreChanges: facts ? [] : ["create"] },
     );
     this.registerOutputs();
+  }
+
+  /**
+   * The packages that apps run on, declared when the first of a program asks and once for all of them. The item is the
+   * stack's own: another one may use another gatehouse, and two must not ask for one item in two ways.
+   */
+  packages(service: "podman" | "valkey"): Packages {
+    const { packages: names, unit }: { packages: readonly string[]; unit?: string } = this.platform[service];
+    this.#packages[service] ??= new Packages(
+      [pulumi.getProject(), pulumi.getStack(), this.#name, service].join("-"),
+      { host: this, names, held: unit === undefined ? [] : [unit] },
+      { parent: this },
+    );
+    return this.#packages[service];
   }
 }

@@ -15,6 +15,7 @@ export type { Check, Directory, File, Guard, Manifest, Probe, Step, Unit } from 
 export { Packages, type PackagesArgs } from "../host/packages.ts";
 export type { Platform as Distribution } from "../host/platforms/platform.ts";
 export { platforms } from "../host/platforms/platforms.ts";
+export { quiet } from "../host/quiet.ts";
 export { Release, type ReleaseArgs } from "../host/release.ts";
 export { type PlatformFacts, platformSchema, SCHEMA_VERSION } from "./contract.ts";
 export { Platform } from "./platform.ts";

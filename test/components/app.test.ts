@@ -38,15 +38,18 @@ const FULL: Partial<AppArgs> = {
 const document = (run: Run, name: string) => String(run.named(name).inputs.stdin);
 const groups = (run: Run) =>
   [...document(run, "release-app-wiki").matchAll(/--group-add=(\S+)/g)].map(([, gid]) => gid);
+/** What apps run on is the stack's, and not an app's. */
+const PODMAN = "packages-gatehouse-test-host-podman";
+const VALKEY = "packages-gatehouse-test-host-valkey";
 const commands = (run: Run) =>
   run.resources.filter(({ type }) => type === "command:remote:Command").map(({ name }) => name);
 
 describe("what an app declares", () => {
-  test("is, in its smallest form, an account, packages, and its release, behind its claim", async () => {
+  test("is, in its smallest form, an account, and its release, behind its claim; and the packages that apps run on", async () => {
     expect(commands(await deploy({}))).toEqual([
       "account-wiki",
       "host-agent",
-      "packages-app-wiki",
+      PODMAN,
       "release-app-wiki",
       "release-app-wiki-claim",
     ]);
@@ -78,7 +81,8 @@ describe("what an app declares", () => {
       "account-wiki",
       "account-wiki-valkey",
       "host-agent",
-      "packages-app-wiki",
+      PODMAN,
+      VALKEY,
       "release-app-wiki",
       "release-app-wiki-claim",
       "release-app-wiki-postgres",
@@ -92,9 +96,23 @@ describe("what an app declares", () => {
       );
   });
 
+  test("is for apps together their packages once, each kind where one of them needs it", async () => {
+    const containers = { web: { image: IMAGE } };
+    const run = await record({ config: {}, answers: ANSWERS }, () => {
+      const host = newHost();
+      new App("files", { host, site: { domain: "files.example.org", files: "public" } });
+      for (const name of ["wiki", "blog"]) new App(name, { host, containers });
+    });
+    expect(commands(run).filter((name) => name.startsWith("packages-"))).toEqual([PODMAN]);
+    expect(document(run, PODMAN)).toMatch(/^names = \["podman", .*\nunits = \[\]\n/);
+    const cache = await deploy({ valkey: {} });
+    expect(document(cache, VALKEY)).toMatch(/^names = \["valkey-server", .*\nunits = \["valkey-server.service"\]\n/);
+    expect(cache.named(VALKEY).dependsOn).toEqual(["host-agent"]);
+  });
+
   test("keeps when it is deleted what has no delete: its accounts", async () => {
     const run = await deploy(FULL);
-    for (const name of ["account-wiki", "account-wiki-valkey", "packages-app-wiki"])
+    for (const name of ["account-wiki", "account-wiki-valkey", PODMAN, VALKEY])
       expect(run.named(name).inputs.delete).toBeUndefined();
   });
 });
@@ -157,11 +175,10 @@ describe("in the program that makes PostgreSQL", () => {
 test.each([
   ["account-wiki", ["account-wiki-valkey", "release-app-wiki-claim"]],
   ["account-wiki-valkey", ["release-app-wiki-claim"]],
-  ["packages-app-wiki", ["release-app-wiki-claim"]],
   ["release-app-wiki-secrets", ["account-wiki"]],
   ["release-app-wiki-postgres", ["account-wiki"]],
-  ["release-app-wiki-valkey", ["account-wiki", "packages-app-wiki"]],
-  ["release-app-wiki", ["release-app-wiki-postgres", "release-app-wiki-secrets", "release-app-wiki-valkey"]],
+  ["release-app-wiki-valkey", ["account-wiki", VALKEY]],
+  ["release-app-wiki", [PODMAN, "release-app-wiki-postgres", "release-app-wiki-secrets", "release-app-wiki-valkey"]],
   ["release-app-wiki-site", ["release-app-wiki"]],
 ])("%s waits for %j", async (name, others) => {
   expect((await deploy(FULL)).named(name).dependsOn).toEqual(expect.arrayContaining(others));

@@ -119,7 +119,7 @@ test.each([
   const own = commands.filter((name) => name.endsWith(`-${app}`) || name.includes(`-${app}-`));
   const valkey = parts.includes("valkey") ? [`account-${app}-valkey`] : [];
   const releases = ["", "-claim", ...parts.map((part) => `-${part}`)].map((part) => `release-app-${app}${part}`);
-  expect(own.sort()).toEqual([`account-${app}`, ...valkey, `packages-app-${app}`, ...releases].sort());
+  expect(own.sort()).toEqual([`account-${app}`, ...valkey, ...releases].sort());
   expect(Object.keys(planned)).toContain(`gatehouse:index:App ${app}`);
   const manifest = parse(planned[`command:remote:Command release-app-${app}`] ?? "");
   expect(manifest).toMatchObject({ unit: units.map((name) => ({ name })) });

@@ -6,13 +6,12 @@ import type { Connection } from "../../../../components/host/connection.ts";
 import { Host } from "../../../../components/host/host.ts";
 import { inspect } from "../../../../components/host/inspect.ts";
 import { debian } from "../../../../components/host/platforms/debian.ts";
+import { quiet } from "../../../../components/host/quiet.ts";
 
 /** `wantsPostgres` names the database; the group's GID comes from the platform's outputs. */
 type Wishes = Omit<AppArgs, "host" | "postgres"> & { wantsPostgres?: string };
 
-// Node runs these lines as they stand, so no source map is needed to tell where something went wrong; looking for one in
-// each of the stack traces that the SDK makes, dozens for a resource, takes longer than all else that the program does.
-Reflect.deleteProperty(Error, "prepareStackTrace");
+quiet();
 
 // The platform's own namespace, so that a test writes both configurations in the same way.
 const config = new pulumi.Config("gatehouse");
