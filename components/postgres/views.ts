@@ -34,9 +34,13 @@ export function clusterManifest(names: Names): Manifest {
         rendered(cluster.defaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {}),
       ],
     };
+  // No directory of the release's: what its mode is, the package says again at each boot and installation of others.
+  const place = ["install", "--directory", `--owner=${user}`, `--group=${user}`, dirname(data)];
   return {
-    directories: [{ path: dirname(data), mode: "0700", owner: `${user}:${user}` }],
-    steps: [{ name: "first cluster", user, exec: ["sh", "-eu", "-c", FIRST_CLUSTER, "sh", data, bin] }],
+    steps: [
+      { name: "place of the cluster", exec: place },
+      { name: "first cluster", user, exec: ["sh", "-eu", "-c", FIRST_CLUSTER, "sh", data, bin] },
+    ],
   };
 }
 

@@ -153,8 +153,11 @@ describe("the first cluster gets checksums, which cannot be switched on later wi
   test("by initdb, as PostgreSQL's user, where nobody makes it", () => {
     const { files, steps = [] } = clusterManifest(arch.postgres);
     expect(files).toBeUndefined();
-    expect(steps).toMatchObject([{ user: "postgres", exec: expect.arrayContaining(["/var/lib/postgres/data"]) }]);
-    expect(steps[0]?.exec.join(" ")).toContain("--data-checksums");
+    expect(steps).toMatchObject([
+      { exec: expect.arrayContaining(["--owner=postgres", "/var/lib/postgres"]) },
+      { user: "postgres", exec: expect.arrayContaining(["/var/lib/postgres/data"]) },
+    ]);
+    expect(steps[1]?.exec.join(" ")).toContain("--data-checksums");
   });
 });
 
@@ -170,7 +173,7 @@ mkdir "$at" && touch "$at/PG_VERSION" && [ -z "$BROKEN" ] && echo "$@" >"$at/com
     writeFileSync(join(folder, "initdb"), initdb, { mode: 0o755 });
   });
   const make = (env = {}) => {
-    const [, , , script = ""] = clusterManifest(arch.postgres).steps?.[0]?.exec ?? [];
+    const [, , , script = ""] = clusterManifest(arch.postgres).steps?.[1]?.exec ?? [];
     return spawnSync("sh", ["-eu", "-c", script, "sh", data, folder], {
       encoding: "utf8",
       env: { ...process.env, BROKEN: "", ...env },
