@@ -1,13 +1,16 @@
 """What there is to restore, and how one asks for it."""
 
+import json
 import os
 import pwd
 import unittest
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import support  # first: it puts the agent on the path
 import backups
+import restic
 import restore
 import scratch
 import vault
@@ -98,11 +101,29 @@ class Backups(HostTest):
 class Folders(HostTest):
     def test_each_folder_that_a_release_calls_its_data_is_backed_up_and_a_database_is_in_the_clusters(self):
         save = {"save": ["true"], "drop": ["true"], "database": "wiki"}
+        for name in ("wiki", "caddy"):
+            os.makedirs(at(f"var/lib/{name}"))
         self.apply(release="app-wiki", file=[file("etc/wiki", "x")],
-                   data=[{"name": "volumes", "path": "/var/lib/apps/wiki", "before": ["sync"]}, {"name": "database", **save}])
-        self.apply(release="caddy", file=[file("etc/caddy", "x")], data=[{"name": "certificates", "path": "/var/lib/caddy"}])
+                   data=[{"name": "volumes", "path": at("var/lib/wiki"), "before": ["sync"]}, {"name": "database", **save}])
+        self.apply(release="caddy", file=[file("etc/caddy", "x")],
+                   data=[{"name": "certificates", "path": at("var/lib/caddy")}, {"name": "nothing-yet", "path": at("var/lib/none")}])
         self.assertEqual([(release, data.name, data.path, data.before) for release, data in backups.members()],
-                         [("app-wiki", "volumes", "/var/lib/apps/wiki", ("sync",)), ("caddy", "certificates", "/var/lib/caddy", ())])
+                         [("app-wiki", "volumes", at("var/lib/wiki"), ("sync",)), ("caddy", "certificates", at("var/lib/caddy"), ())])
+
+    def restic(self, status: int, *lines: str) -> backups.Settings:
+        """A program that says what restic would, one message of its a line."""
+        said = "\n".join(json.dumps(line) for line in lines)
+        return replace(backups.Settings("main", "r", 7, "b", "c", "d", "u", "p", "s", ()), restic=("/bin/sh", "-c", f"printf '%s\n' '{said}'; exit {status}"))
+
+    def test_a_file_that_goes_while_it_is_copied_fails_no_backup_and_one_that_cannot_be_read_does(self):
+        summary = {"message_type": "summary", "total_files_processed": 3}
+        error = lambda words: {"message_type": "error", "error": {"message": words}}  # noqa: E731
+        gone, broken = error("lstat /srv/a.tmp: no such file or directory"), error("read /srv/b: input/output error")
+        self.assertEqual(restic.save(self.restic(0, summary), "n", ["/srv"]), summary)
+        self.assertEqual(restic.save(self.restic(3, gone, summary), "n", ["/srv"]), summary)
+        for status, lines in ((3, (gone, broken, summary)), (1, (summary,)), (0, ())):
+            with self.subTest(status=status, lines=lines), self.assertRaisesRegex(Failure, "folders could not be copied"):
+                restic.save(self.restic(status, *lines), "n", ["/srv"])
 
     def test_room_is_looked_for_first(self):
         scratch.refuse_without_room(str(support.TREE), 1 << 20)

@@ -1,6 +1,7 @@
 """The backups of this host: where they go, which there are, and what is known of each."""
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -100,8 +101,9 @@ def settle(kind: str, began: float, ended: float, failed: str | None, **more) ->
 
 
 def members() -> list[tuple[str, manifest.Data]]:
-    """Every folder that the releases of this host name as data."""
-    return [(release.name, data) for release in store.releases() if (live := release.manifest()) for data in live.data if data.path]
+    """Every folder that the releases of this host name as data, and that is there: an app may have no volumes."""
+    return [(release.name, data) for release in store.releases() if (live := release.manifest())
+            for data in live.data if data.path and os.path.isdir(data.path)]
 
 
 def overview() -> dict:

@@ -7,7 +7,7 @@ from backups import Settings
 from report import Failure
 
 _PATIENCE = 24 * 3600  # seconds: folders may be large
-_NO_REPOSITORY = 10  # restic's exit status
+_INCOMPLETE, _NO_REPOSITORY = 3, 10  # exit statuses of restic's
 _FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
 
 
@@ -31,9 +31,13 @@ def save_record(s: Settings, name: str, path: str) -> None:
 
 def _save(s: Settings, tag: str, paths: list[str]) -> dict:
     status, output = _run(s, "backup", "--json", "--quiet", "--host=gatehouse", f"--tag={tag}", "--one-file-system", "--", *paths)
-    if status:
+    told = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    # A file that went while its folder was read is no file of that moment's.
+    gone = all("no such file or directory" in one["error"]["message"] for one in told if one["message_type"] == "error")
+    summary = next((one for one in told if one["message_type"] == "summary"), None)
+    if summary is None or not (status == 0 or status == _INCOMPLETE and gone):
         raise Failure(f"folders could not be copied:\n{commands.indented(output)}")
-    return json.loads(output.strip().splitlines()[-1])
+    return summary
 
 
 def folders(s: Settings) -> dict[str, dict]:

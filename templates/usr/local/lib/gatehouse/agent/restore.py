@@ -90,7 +90,9 @@ def _position(lsn: str) -> int:
 
 def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began: float) -> dict:
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
-    folders = {data.path: release for release, data in backups.members() if data.path in target.backup.folders.values()}
+    # Also one that was deleted meanwhile; none of a release that is gone.
+    named = {f"{release.name}/{data.name}" for release in store.releases() if (live_one := release.manifest()) for data in live_one.data}
+    folders = [path for name, path in target.backup.folders.items() if name in named]
     for path in (s.data, *folders):
         _refuse_what_cannot_move(path)
     running = _units()
