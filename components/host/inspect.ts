@@ -26,13 +26,18 @@ export async function inspect(
     return await read(plain.value, expectations);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    if (look === "required" || !pulumi.runtime.isDryRun()) throw new pulumi.RunError(error.message);
+    if (look === "required" || !pulumi.runtime.isDryRun()) throw refused(error.message);
     await pulumi.log.warn(`${error.message}. The preview goes on without looking for changes made on the host.`);
     return undefined;
   }
 }
 
 class Unreachable extends Error {}
+
+const refused = (message: string) =>
+  new pulumi.RunError(
+    `${message}\nMore: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-shows-another-host-key`,
+  );
 
 type Plain = pulumi.Unwrap<CompleteConnection>;
 
@@ -82,20 +87,20 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
     client.on("error", (error: Error & { level?: string; code?: string }) => {
       if (offered && !offered.equals(expected))
         return reject(
-          new pulumi.RunError(
+          refused(
             `${address} shows another host key than ${at}.hostKey:\n  expected ${fingerprint(expected)}\n  offered  ${fingerprint(offered)}\n` +
               `If the host was set up anew, ask its console for the key (\`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\`) and put it into ${at}.hostKey. If not, someone is in between: do not go on.`,
           ),
         );
       if (error.level === "client-authentication")
         return reject(
-          new pulumi.RunError(
+          refused(
             `${where} refuses the key${privateKey ? " in gatehouse:sshKey" : "s of the SSH agent ($SSH_AUTH_SOCK)"}. ` +
               `Put the public half into ~${username}/.ssh/authorized_keys there, or set another key: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`.`,
           ),
         );
       if (/host key format|no matching host key/i.test(error.message))
-        return reject(new pulumi.RunError(`${address} has no host key of the kind ${kind} that ${at}.hostKey names`));
+        return reject(refused(`${address} has no host key of the kind ${kind} that ${at}.hostKey names`));
       if (!offered || error.level === "client-socket" || error.level === "client-timeout" || error.code)
         return reject(
           new Unreachable(
@@ -121,9 +126,7 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
       });
     } catch (error) {
       // ssh2 throws at once for a key that it cannot parse.
-      reject(
-        new pulumi.RunError(`gatehouse:sshKey is not a private key that can be used: ${(error as Error).message}`),
-      );
+      reject(refused(`gatehouse:sshKey is not a private key that can be used: ${(error as Error).message}`));
     }
   });
 }

@@ -32,6 +32,6 @@ free=$(df -Pm /var/lib | awk 'NR == 2 { print $4 }')
 [ -x /usr/local/bin/gatehouse ] || [ "$free" -ge 2048 ] || problem "only $free MiB are free under /var/lib; 2048 are needed"
 
 if [ -n "$problems" ]; then
-  printf 'gatehouse: this host cannot be used:\n%s' "$problems" >&2
+  printf 'gatehouse: this host cannot be used:\n%sMore: docs/authentik-deployment-guide.md#pulumi-says-this-host-cannot-be-used\n' "$problems" >&2
   exit 1
 fi

@@ -8,6 +8,10 @@ import { debian } from "../../components/host/platforms/debian.ts";
 import { rejectionsOf } from "../components/rejections.ts";
 import { type Answer, newKey, type Sshd, sshd } from "./sshd.ts";
 
+/** What every such message ends with. */
+const MORE =
+  "More: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-shows-another-host-key";
+
 const FACTS = { protocol: 1, machine: "0123456789ab", items: {} };
 const HOST = { platform: debian, gids: {} };
 let servers: Sshd[] = [];
@@ -133,7 +137,7 @@ describe("a host that cannot be trusted or reached", () => {
   test("has no key of the kind that is trusted", async () => {
     const server = await serve();
     expect(await told(to(server, { hostKey: "ecdsa-sha2-nistp256 AAAA" }))).toBe(
-      "127.0.0.1 has no host key of the kind ecdsa-sha2-nistp256 that host.hostKey names",
+      `127.0.0.1 has no host key of the kind ecdsa-sha2-nistp256 that host.hostKey names\n${MORE}`,
     );
   });
 
@@ -180,7 +184,8 @@ describe("a host that cannot be trusted or reached", () => {
     const message = await told(to(server, { privateKey: newKey().private }));
     expect(message).toBe(
       `root@127.0.0.1:${server.port} refuses the key in gatehouse:sshKey. Put the public half into ~root/.ssh/authorized_keys there, ` +
-        "or set another key: `pulumi config set --secret gatehouse:sshKey < KEYFILE`.",
+        "or set another key: `pulumi config set --secret gatehouse:sshKey < KEYFILE`.\n" +
+        MORE,
     );
   });
 
@@ -208,7 +213,7 @@ describe("a host that cannot be trusted or reached", () => {
     await run(false);
     const port = await unusedPort();
     expect(await told(to({ ...(await serve()), port }))).toBe(
-      `root@127.0.0.1:${port} cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): check host.address and host.port, and that sshd runs there`,
+      `root@127.0.0.1:${port} cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): check host.address and host.port, and that sshd runs there\n${MORE}`,
     );
   });
 

@@ -6,6 +6,9 @@ import { arch } from "../../components/host/platforms/arch.ts";
 import { debian, ubuntu } from "../../components/host/platforms/debian.ts";
 import type { Platform } from "../../components/host/platforms/platform.ts";
 
+/** What every such message ends with. */
+const MORE = "More: docs/authentik-deployment-guide.md#pulumi-says-this-host-cannot-be-used\n";
+
 const FILE = fileURLToPath(new URL("../../components/host/preflight.sh", import.meta.url));
 const EXPECTED = { platform: debian, gids: { "postgres-clients": 2001, "valkey-clients": undefined } };
 const run = (command: string, args: string[], input = "") => spawnSync(command, args, { encoding: "utf8", input });
@@ -67,7 +70,7 @@ describe("a host is judged before anything is put on it", () => {
     expect(judged({ podman: "echo podman version 4.9.3" }).told).toContain(problem("4.9.3"));
     const offered = { offered: "echo 4.9.3+ds1-1ubuntu0.2", platform: ubuntu, release: 'ID=ubuntu VERSION_ID="24.04"' };
     expect(judged({ podman: "return 127" }, offered).told).toBe(
-      `gatehouse: this host cannot be used:\n  - this is ubuntu 24.04, but host.platform says ubuntu 26.04\n${problem("4.9.3+ds1-1ubuntu0.2")}`,
+      `gatehouse: this host cannot be used:\n  - this is ubuntu 24.04, but host.platform says ubuntu 26.04\n${problem("4.9.3+ds1-1ubuntu0.2")}${MORE}`,
     );
     // What no list tells is not known, and no fault.
     for (const offered of ["echo 5.4.2+ds1-2", "echo 10.0", "true", "return 100"])
@@ -104,7 +107,7 @@ describe("a host is judged before anything is put on it", () => {
   ])("%s is refused, with what to do", (_, changes, problem) => {
     expect(judged(changes)).toEqual({
       status: 1,
-      told: `gatehouse: this host cannot be used:\n  - ${problem}\n`,
+      told: `gatehouse: this host cannot be used:\n  - ${problem}\n${MORE}`,
     });
   });
 
