@@ -127,6 +127,10 @@ export const backupSchema = z.strictObject({
   keep: whole(1)
     .default(4)
     .meta({ description: "How many full backups to keep, with everything that stands on them." }),
+  allowDataLoss: z.boolean().default(false).meta({
+    description:
+      "Whether a lower `keep` may delete backups that are there. Without it such an `up` is refused, and names them.",
+  }),
 });
 export type BackupSettings = z.output<typeof backupSchema>;
 export type Repository = BackupSettings["repository"];

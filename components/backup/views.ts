@@ -108,6 +108,15 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
     refers: [secrets],
     checks: [
       scratchInstance(names),
+      ...(view.allowDataLoss
+        ? []
+        : [
+            {
+              name: "no backup is lost",
+              tree: "/etc/pgbackrest",
+              exec: ["gatehouse", "backup", "--keeps", String(view.keep)],
+            },
+          ]),
       ...[view.schedule, view.drill].map((schedule) => ({
         name: `schedule ${schedule}`,
         tree: UNITS,

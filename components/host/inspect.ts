@@ -22,17 +22,26 @@ export async function inspect(
 ): Promise<Facts | undefined> {
   try {
     const plain = await known(complete(connection));
-    if (!plain) throw new Unreachable("How the host is reached, another stack has yet to tell");
+    if (!plain) throw new Unreachable(UNTOLD, new pulumi.RunError(UNTOLD));
     return await read(plain.value, expectations);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    if (look === "required" || !pulumi.runtime.isDryRun()) throw refused(error.message);
+    if (look === "required" || !pulumi.runtime.isDryRun()) throw error.refusal;
     await pulumi.log.warn(`${error.message}. The preview goes on without looking for changes made on the host.`);
     return undefined;
   }
 }
 
-class Unreachable extends Error {}
+const UNTOLD = "How the host is reached, another stack has yet to tell";
+
+class Unreachable extends Error {
+  /** What ends an update, for which there is no going on without the host. */
+  readonly refusal: pulumi.RunError;
+  constructor(message: string, refusal = refused(message)) {
+    super(message);
+    this.refusal = refusal;
+  }
+}
 
 const refused = (message: string) =>
   new pulumi.RunError(

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import support  # first: it puts the agent on the path
+import backup as backup_module
 import backups
+import pgbackrest
 import restic
 import restore
 import scratch
@@ -25,7 +27,7 @@ def backup(name: str, minute: int, lsn: str, label: str = "F") -> Backup:
                   {"wiki": {"public.page": [3, "77"]}}, {"app-wiki/data": "/var/lib/apps/wiki/data"}, {"users": {}, "groups": {}}, 4, 2 << 20, 1 << 20)
 
 
-class Backups(HostTest):
+class WithBackups(HostTest):
     def setUp(self):
         super().setUp()
         self.patch(backups, "RECORDS", STATE / "backups")
@@ -37,6 +39,8 @@ class Backups(HostTest):
         for one in (backup("first", 0, "0/10"), backup("second", 30, "1/0", "D")):
             backups.record(one)
 
+
+class Backups(WithBackups):
     def test_a_record_is_read_back_as_it_was(self):
         self.assertEqual([b.name for b in backups.kept()], ["first", "second"])
         self.assertEqual(backups.kept()[0], backup("first", 0, "0/10"))
@@ -143,6 +147,23 @@ class Folders(HostTest):
         found = {name: (os.lstat(at(name)).st_uid, os.lstat(at(name)).st_gid, os.lstat(at(name)).st_mode & 0o7777) for name in ("renumbered", "nobodys", "unknown")}
         self.assertEqual(found, {"renumbered": (daemon.pw_uid, daemon.pw_gid, 0o2750), "nobodys": (50002, 50002, 0o640), "unknown": (50003, 50003, 0o600)})
         self.assertEqual((os.lstat(at("link")).st_uid, os.readlink(at("link"))), (daemon.pw_uid, "nobodys"))
+
+
+class Keeping(WithBackups):
+    def setUp(self):
+        super().setUp()
+        kinds = [("1F", "full", "one"), ("1F_2D", "diff", "two"), ("3F", "full", "three"), ("4F", "full", "four")]
+        self.patch(pgbackrest, "known", lambda _: [{"label": label, "type": kind, "annotation": {"gatehouse": name}} for label, kind, name in kinds])
+
+    def test_fewer_full_backups_than_there_are_is_refused_with_all_that_stands_on_them(self):
+        for keep in (3, 4):
+            backup_module.refuse_loss(keep)
+        with self.assertRaisesRegex(Failure, "to keep 2 full backups deletes one, two: raise backup.keep to 3, or set backup.allowDataLoss"):
+            backup_module.refuse_loss(2)
+
+    def test_a_host_without_backups_has_none_to_lose(self):
+        backups.SETTINGS.unlink()
+        backup_module.refuse_loss(1)
 
 
 class Merging(HostTest):

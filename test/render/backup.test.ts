@@ -1,7 +1,7 @@
 import { parse } from "smol-toml";
 import { describe, expect, test } from "vitest";
-import type { BackupSettings } from "../../components/backup/schema.ts";
-import { backupSecrets } from "../../components/backup/views.ts";
+import { type BackupSettings, backupSchema } from "../../components/backup/schema.ts";
+import { backupManifest, backupSecrets } from "../../components/backup/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
 import { CASES } from "./cases.ts";
@@ -223,6 +223,22 @@ describe("PostgreSQL", () => {
   });
 });
 
+describe("fewer full backups than there are", () => {
+  const keeps = (more: object) => {
+    const wish = { repository: { path: "/srv/backups" }, keep: 2, ...more };
+    const view = { ...backupSchema.parse(wish), generation: 1 };
+    return backupManifest(debian.postgres, view).checks?.find(({ name }) => name === "no backup is lost");
+  };
+
+  test("are refused before anything changes", () => {
+    expect(keeps({})).toMatchObject({ exec: ["gatehouse", "backup", "--keeps", "2"], tree: "/etc/pgbackrest" });
+  });
+
+  test("are taken where the word stands beside it", () => {
+    expect(keeps({ allowDataLoss: true })).toBeUndefined();
+  });
+});
+
 describe("the timers", () => {
   const unit = (name: string) => file(FOLDER, `/etc/systemd/system/${name}`);
 
@@ -247,11 +263,8 @@ describe("the timers", () => {
   });
 
   test("are judged by systemd before they go live", () => {
-    expect(
-      manifestOf(FOLDER)
-        .checks?.slice(1)
-        .map(({ exec }) => exec.at(-1)),
-    ).toEqual(["*-*-* 03:30:00", "Sun *-*-* 04:00:00"]);
+    const judged = manifestOf(FOLDER).checks?.filter(({ exec }) => exec[0] === "systemd-analyze");
+    expect(judged?.map(({ exec }) => exec.at(-1))).toEqual(["*-*-* 03:30:00", "Sun *-*-* 04:00:00"]);
   });
 });
 

@@ -1,10 +1,11 @@
 // Backups and the way back, on hosts of their own since data is destroyed on them: first to a folder of the host itself, then
 // over SFTP to a second host, and from there onto a third one that is new.
 import { connect, createServer, type Server } from "node:net";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newKey } from "../../unit/sshd.ts";
 import { ask } from "../support/client.ts";
-import { Lab } from "../support/lab.ts";
+import { IMAGE, Lab } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 
 const DOMAIN = "auth.lab.internal";
@@ -15,6 +16,7 @@ const METRICS = "/var/lib/prometheus/node-exporter/gatehouse.prom";
 let host: Lab;
 let vault: Lab;
 let stack: Stack;
+let apps: Stack | undefined;
 let relaying: Server | undefined;
 const labs: Lab[] = [];
 
@@ -30,7 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   relaying?.close();
   for (const lab of labs) await lab.destroy();
-  stack.remove();
+  for (const one of [stack, apps]) one?.remove();
 });
 
 const sql = (statement: string, database = "ledger", lab = host) =>
@@ -138,14 +140,14 @@ test("inserts under load, the database destroyed, restored to a noted time: exac
   const more = Number(await sql("SELECT count(*) FROM load"));
   expect(more).toBeGreaterThan(Number(count));
   expect(Number(rate)).toBeGreaterThanOrEqual(20);
-  const before = await sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM load WHERE at <= '" + noted + "'");
+  const before = await sql(`SELECT string_agg(id::text, ',' ORDER BY id) FROM load WHERE at <= '${noted}'`);
   await host.sh(`rm -rf ${DATA}`);
   await stop();
   const began = Date.now();
   const { status, text } = await host.try(`gatehouse restore --to '${noted}'`);
   const seconds = (Date.now() - began) / 1000;
   expect(status, text).toBe(0);
-  expect(await sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM load WHERE at <= '" + noted + "'")).toBe(before);
+  expect(await sql(`SELECT string_agg(id::text, ',' ORDER BY id) FROM load WHERE at <= '${noted}'`)).toBe(before);
   expect(await sql(`SELECT count(*) FROM load WHERE at > '${noted}'`)).toBe("0");
   console.log(
     `${count} rows restored of ${more}, written at ${rate} a second; ${seconds.toFixed(1)} s to restore; the last WAL had been archived ${lag} s before`,
@@ -184,6 +186,74 @@ test("a backup by its name brings database and files of one moment, and `--undo`
   await settled();
   expect(await host.sh("ls /var/lib/postgresql/17 /var/lib/authentik | grep -E 'before|restored' | wc -l")).toBe("0");
   expect((await host.try("gatehouse verify")).status).toBe(0);
+});
+
+test("an app of another stack belongs to the backup: its volume, its database and its Valkey", async () => {
+  await host.sh(
+    `podman create -q --name base ${IMAGE}:2026.8.3 && podman commit -q --change 'ENTRYPOINT ["python3"]' base localhost/python:1 && podman rm base`,
+  );
+  const { platform } = await stack.outputs();
+  const web = {
+    image: "localhost/python:1",
+    command: ["-m", "http.server", "8080", "--directory", "/srv"],
+    volumes: { "/srv": "pages" },
+    port: 8080,
+    publish: 9100,
+    health: { http: "/" },
+  };
+  apps = await Stack.create(
+    host,
+    { platform, apps: { wiki: { containers: { web }, wantsPostgres: "wiki", valkey: {} } } },
+    { program: fileURLToPath(new URL("apps", import.meta.url)), suffix: "-apps" },
+  );
+  const made = await apps.up();
+  expect(made.status, made.text).toBe(0);
+  const remember = async (word: string) => {
+    await host.sh(`echo ${word} >/var/lib/apps/wiki/pages/index.html`);
+    await sql(
+      `CREATE TABLE IF NOT EXISTS page (text text); TRUNCATE page; INSERT INTO page VALUES ('${word}')`,
+      "wiki",
+    );
+    await host.sh(`su -s /bin/sh wiki -c 'valkey-cli -s /run/valkey-wiki/valkey.sock set word ${word}'`);
+  };
+  const remembered = async () => [
+    await host.sh("curl -sf http://127.0.0.1:9100/"),
+    await sql("SELECT text FROM page", "wiki"),
+    await host.sh("su -s /bin/sh wiki -c 'valkey-cli -s /run/valkey-wiki/valkey.sock get word'"),
+  ];
+  await remember("first");
+  const name = await backUp();
+  await remember("second");
+  expect(await remembered()).toEqual(["second", "second", "second"]);
+  const { status, text } = await host.try(`gatehouse restore --to ${name}`);
+  expect(status, text).toBe(0);
+  expect(await remembered()).toEqual(["first", "first", "first"]);
+  await settled();
+  await host.sh("gatehouse restore --confirm");
+  expect((await apps.destroy()).status).toBe(0);
+  expect(await host.sh("cat /var/lib/apps/wiki/pages/index.html"), "destroy keeps data").toBe("first");
+});
+
+test("to keep fewer full backups than there are is refused with their names, unless the word for it is given", async () => {
+  await host.sh("gatehouse backup --full");
+  await settled();
+  const names = (await known()).backups.map(({ name }: { name: string }) => name);
+  const fulls = (await known()).backups.filter(({ kind }: { kind: string }) => kind === "full").length;
+  expect(fulls).toBeGreaterThan(1);
+  stack.settings.backup.keep = 1;
+  const refused = await stack.up();
+  expect(refused.status).not.toBe(0);
+  expect(refused.text).toMatch(
+    new RegExp(`to keep 1 full backups deletes ${names[0]}.*: raise backup.keep to ${fulls}`),
+  );
+  expect((await known()).backups.map(({ name }: { name: string }) => name)).toEqual(names);
+  stack.settings.backup.allowDataLoss = true;
+  expect((await stack.up()).status).toBe(0);
+  await backUp();
+  expect((await known()).backups.map(({ name }: { name: string }) => name)).not.toContain(names[0]);
+  delete stack.settings.backup.keep;
+  delete stack.settings.backup.allowDataLoss;
+  expect((await stack.up()).status).toBe(0);
 });
 
 test("one database alone, also one that was dropped; all others stay as they are", async () => {

@@ -87,6 +87,8 @@ def main(argv: list[str]) -> int:
         case ["backup", *how] if how in ([], ["--full"], ["--prepare"]):
             _outlive_the_connection(argv)
             answer(backup.prepare() if how == ["--prepare"] else backup.take(full=bool(how)))
+        case ["backup", "--keeps", number] if number.isdecimal():
+            backup.refuse_loss(int(number))
         case ["backups"]:
             return _tell(backups.overview(), backups.lines, as_json)
         case ["drill", *name] if len(name) < 2:

@@ -36,6 +36,18 @@ def prepare() -> dict:
     return {"prepared": ours, "repository": s.repository}
 
 
+def refuse_loss(keep: int) -> None:
+    """Before so many full backups are the most: what stands on older ones would be deleted after the next one."""
+    if not backups.SETTINGS.exists():
+        return
+    known = pgbackrest.known(backups.settings())
+    lost = [full["label"] for full in known if full["type"] == "full"][:-keep]
+    names = [(b.get("annotation") or {}).get("gatehouse", b["label"]) for b in known if b["label"].split("_")[0] in lost]
+    if names:
+        raise Failure(f"to keep {keep} full backups deletes {', '.join(names)}: raise backup.keep to {keep + len(lost)}, or set "
+                      "backup.allowDataLoss to true if that is meant")
+
+
 def take(full: bool = False) -> dict:
     began = time.time()
     vault.learn_all()
