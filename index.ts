@@ -62,8 +62,8 @@ export const platform = platformOf({ host, postgres, valkey, authentik, caddy, t
 /** How roles with a password and applications of Valkey's log in; secret, and therefore apart. */
 export const logins = { postgres: postgres.passwords, valkey: valkey.urls };
 
-/** What a restore on another host needs; secret. To be kept where neither the host nor this state is. */
-export const recovery = backup?.recovery;
+/** What a restore on another host needs, secret, where there is a backup. To be kept where neither host nor state is. */
+export const recovery = backup?.recovery ?? null;
 
 /** What there is and where, for people: `pulumi stack output readme`. */
 export const readme = readmeOf({ stack: getStack(), host: settings.host, authentik });

@@ -4,6 +4,7 @@ import { HOST_KEY, type Run, runProgram, Secret, SMALL } from "./program.ts";
 
 let run: Run;
 let platform: Record<string, unknown>;
+let recovery: unknown;
 let logins: unknown;
 let readme: unknown;
 let names: string[];
@@ -17,14 +18,17 @@ beforeAll(async () => {
     },
   });
   run = rest;
-  names = Object.keys(outputs).filter((name) => outputs[name] !== undefined);
+  names = Object.keys(outputs);
+  recovery = outputs.recovery;
   platform = outputs.platform as typeof platform;
   logins = outputs.logins;
   readme = outputs.readme;
 });
 
 test("a stack exports one object, with a version, and the logins apart from it", () => {
-  expect(names.sort()).toEqual(["logins", "platform", "readme"]);
+  expect(names.sort()).toEqual(["logins", "platform", "readme", "recovery"]);
+  // Not undefined, of which the engine warns at each run.
+  expect(recovery, "there is no backup").toBeNull();
   expect(platform.schemaVersion).toBe(1);
 });
 
