@@ -259,6 +259,7 @@ test("to keep fewer full backups than there are is refused with their names, unl
 test("one database alone, also one that was dropped; all others stay as they are", async () => {
   await sql("CREATE TABLE page (text text); INSERT INTO page VALUES ('kept')", "other");
   const name = await backUp();
+  const position = await sql("SELECT pg_current_wal_insert_lsn()");
   await sql("UPDATE page SET text = 'later'", "other");
   await sql("CREATE TABLE later ()");
   const { status, text } = await host.try(`gatehouse restore --to ${name} --database other`);
@@ -268,7 +269,8 @@ test("one database alone, also one that was dropped; all others stay as they are
   const old = await sql("SELECT datname FROM pg_database WHERE datname LIKE 'other_before_%'");
   expect(await sql("SELECT text FROM page", old)).toBe("later");
   await sql(`DROP DATABASE "${old}"; DROP DATABASE other`);
-  expect((await host.try(`gatehouse restore --to ${name} --database other`)).status).toBe(0);
+  const again = await host.try(`gatehouse restore --to ${position} --database other`);
+  expect(again.status, again.text).toBe(0);
   expect(await sql("SELECT text FROM page", "other")).toBe("kept");
   expect(await sql("SELECT pg_get_userbyid(datdba) || datacl::text FROM pg_database WHERE datname = 'other'")).toBe(
     "other{other=CTc/other}",
@@ -411,11 +413,16 @@ test("onto a new host: `up`, one command, and everything is there", async () => 
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("without the component no backups are taken, and those that are there stay", async () => {
+test("without the component, and after a destroy, no backups are taken and those that are there stay", async () => {
   delete stack.settings.backup;
   await stack.dropSecret("backupKey");
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
-  expect(await vault.sh("find /srv/keeper/files /srv/keeper/postgres -type f | wc -l")).not.toBe("0");
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+  const destroyed = await stack.destroy();
+  expect(destroyed.status, destroyed.text).toBe(0);
+  expect(await vault.sh("find /srv/keeper/files /srv/keeper/postgres -type f | wc -l")).not.toBe("0");
+  const fresh = labs.at(-1) as Lab;
+  expect(await fresh.sh(`cat ${UPLOADS}/moved`), "data stay too").toBe("saved");
+  expect(await fresh.sh(`test -f ${DATA}/PG_VERSION && echo there`)).toBe("there");
 });
