@@ -166,6 +166,35 @@ class Keeping(WithBackups):
         backup_module.refuse_loss(1)
 
 
+class Handles(WithBackups):
+    """An SFTP server that lets each run of pgBackRest read so many files of ten."""
+
+    def restoring(self, at_once: int) -> list[tuple]:
+        into, calls = at("restored"), []
+        os.mkdir(into)
+
+        def run(_, *words):
+            calls.append(words)
+            for _ in range(at_once):
+                if (number := len(os.listdir(into))) < 10:
+                    Path(into, str(number)).touch()
+            return (0, "") if len(os.listdir(into)) == 10 else (41, "ERROR: unable to open file: libssh2 error [-31]: sftp error [4] failure")
+
+        self.patch(pgbackrest, "_run", run)
+        pgbackrest.restore(backups.settings(), into, ("--type=default",))
+        return calls
+
+    def test_a_restore_goes_on_where_the_server_had_no_more_handles(self):
+        first, *more = self.restoring(4)
+        self.assertNotIn("--delta", first)
+        self.assertEqual([words[0] for words in more], ["--delta", "--delta"])
+        self.assertEqual(len(os.listdir(at("restored"))), 10)
+
+    def test_a_server_that_gives_nothing_is_told(self):
+        with self.assertRaisesRegex(Failure, "cannot be restored:\n.*sftp error"):
+            self.restoring(0)
+
+
 class Merging(HostTest):
     def test_a_generation_that_is_named_stands_alone(self):
         for number, word in ((1, "first"), (2, "second")):

@@ -65,7 +65,7 @@ describe("pgbackrest.conf", () => {
       "repo1-s3-key-secret={{secrets backup-secrets/5/key}}",
       "repo1-path=/postgres",
     ]);
-    // Each file of a bundle that is restored leaves a handle open on the server, which has a thousand.
+    // A restore goes on with a new connection where the server has no more handles: then whole files must be there.
     expect(kind(SFTP).filter((line) => /bundle|block/.test(line))).toEqual([]);
   });
 

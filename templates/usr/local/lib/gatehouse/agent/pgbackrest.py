@@ -1,14 +1,16 @@
 """PostgreSQL's own backups: pgBackRest, which copies the cluster's files and keeps all WAL since."""
 
 import json
+import os
 import re
 import time
 
 import commands
 from backups import Settings
-from report import Failure
+from report import Failure, say
 
 _PATIENCE = 24 * 3600  # seconds: a cluster may be large
+_READERS = 8  # at the same time: a restore waits for the repository more than for a processor
 
 
 def prepare(s: Settings) -> bool:
@@ -54,7 +56,14 @@ def full_is_due(s: Settings) -> bool:
 def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
     """The cluster as of `target` (options of pgBackRest), into a new folder. It reads WAL up to there when it is started."""
     # On the timeline of the backup: one that somebody restored to, and left again, must not lead the way.
-    status, output = _run(s, f"--pg1-path={into}", *target, "--target-timeline=current", "restore")
+    words = (f"--pg1-path={into}", f"--process-max={_READERS}", *target, "--target-timeline=current", "restore")
+    status, output, there = *_run(s, *words), -1
+    # Over SFTP each reader leaves a handle open for every file, of which a server gives it about a thousand: then a new
+    # one goes on with what is missing, as long as that gets less.
+    while status and "sftp error [4]" in output and (now := sum(len(names) for _, _, names in os.walk(into))) > there:
+        there = now
+        say(f"the SFTP server has no more handles for one reader: {there} files are there, go on with a new one")
+        status, output = _run(s, "--delta", *words)
     if status:
         raise Failure(f"PostgreSQL cannot be restored:\n{commands.indented(output)}")
 
