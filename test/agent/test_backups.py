@@ -171,7 +171,7 @@ class Handles(WithBackups):
 
     def restoring(self, at_once: int) -> list[tuple]:
         into, calls = at("restored"), []
-        os.mkdir(into)
+        self.patch(scratch, "folder_of", lambda _, path: os.mkdir(path))
 
         def run(_, *words):
             calls.append(words)

@@ -18,7 +18,6 @@ from cluster import Cluster
 from report import Failure, masked, say
 from store import STATE
 
-_PATIENCE = 24 * 3600  # seconds
 _ATTEMPTS = 200  # to find a moment without a transaction
 
 
@@ -52,7 +51,7 @@ def take(full: bool = False) -> dict:
     began = time.time()
     vault.learn_all()
     s = backups.settings()
-    with store.lock(LOCK, "a backup", _PATIENCE):
+    with store.lock(LOCK, "a backup", commands.LONG):
         try:
             backup = _take(s, full, began)
             _expire(s)

@@ -16,6 +16,7 @@ SETTINGS = Path("/etc/gatehouse/backup.toml")
 METRICS = Path("/var/lib/prometheus/node-exporter/gatehouse.prom")
 RECORDS = STATE / "backups"  # one file per backup, which lies in the backup as well
 LOCK = "backup"
+PROMOTE = "--target-action=promote"  # of pgBackRest's: what was restored is no copy that waits for more
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Backup:
     files: int = 0
     size: int = 0  # bytes, of the folders and of the databases
     added: int = 0  # bytes that the repository grew by
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What pgBackRest is told to restore it."""
+        return "--type=name", f"--target={self.point}", f"--set={self.label}", PROMOTE
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,7 @@ def settle(kind: str, began: float, ended: float, failed: str | None, **more) ->
 
 def members() -> list[tuple[str, manifest.Data]]:
     """Every folder that the releases of this host name as data, and that is there: an app may have no volumes."""
-    return [(release.name, data) for release in store.releases() if (live := release.manifest())
-            for data in live.data if data.path and os.path.isdir(data.path)]
+    return [(m.release, data) for m in store.live() for data in m.data if data.path and os.path.isdir(data.path)]
 
 
 def overview() -> dict:

@@ -15,7 +15,6 @@ import commands
 from backups import Settings
 from report import Failure, say
 
-_PATIENCE = 24 * 3600  # seconds: WAL of a week may have to be read
 # What no setting of a client's may change in the text of a row.
 _PLAIN = "SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET intervalstyle = 'postgres'; SET statement_timeout = 0;"
 _TABLES = """SELECT coalesce(json_agg(format('%I.%I', nspname, relname) ORDER BY nspname, relname), '[]') FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
@@ -34,17 +33,13 @@ class Cluster:
                 f"--host={self.folder}", f"--dbname={database}")
 
     def ask(self, sql: str, database: str = "postgres") -> str:
-        status, output = commands.run((*self.psql(database), "--command", sql), self.settings.user, seconds=_PATIENCE)
+        status, output = commands.run((*self.psql(database), "--command", sql), self.settings.user, seconds=commands.LONG)
         if status:
             raise Failure(f"PostgreSQL refuses in database {database}:\n{commands.indented(output)}")
         return output.strip()
 
     def databases(self) -> list[str]:
         return json.loads(self.ask(_DATABASES))
-
-    def system(self) -> str:
-        """What tells this cluster from every other one."""
-        return self.ask("SELECT system_identifier FROM pg_control_system()")
 
 
 class Session:
@@ -137,7 +132,7 @@ def private(s: Settings, data: str, durable: bool):
 
 def _await(data: str, process: subprocess.Popen, log) -> None:
     """It says so itself, in the file that pg_ctl reads too; who connects before fills the log."""
-    until, told = time.monotonic() + _PATIENCE, time.monotonic()
+    until, told = time.monotonic() + commands.LONG, time.monotonic()
     while process.poll() is None and time.monotonic() < until:
         with contextlib.suppress(FileNotFoundError):
             if Path(data, "postmaster.pid").read_text().splitlines()[7:8] == ["ready   "]:
@@ -164,6 +159,6 @@ def forget_recovery(server: Cluster) -> None:
 def verify_pages(s: Settings, data: str) -> None:
     """Of a server that is stopped."""
     say("compare the checksum of every page")
-    status, output = commands.run((f"{s.bin}/pg_checksums", "--check", f"--pgdata={data}"), s.user, seconds=_PATIENCE)
+    status, output = commands.run((f"{s.bin}/pg_checksums", "--check", f"--pgdata={data}"), s.user, seconds=commands.LONG)
     if status and "not enabled" not in output:
         raise Failure(f"what was restored is damaged:\n{commands.indented(output)}")

@@ -10,6 +10,7 @@ import subprocess
 from report import Failure
 
 PATIENCE = 1800  # seconds for what has no deadline of its own: a pull, a dump, a check
+LONG = 24 * 3600  # seconds for all data of a host: it may be large, and nobody waits for it
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 

@@ -16,15 +16,13 @@ import vault
 from backups import LOCK, Backup, Settings
 from report import Failure, masked, say
 
-_PATIENCE = 24 * 3600  # seconds
-
 
 def drill(name: str | None = None) -> dict:
     """Of the newest backup, or another one."""
     began = time.time()
     vault.learn_all()
     s = backups.settings()
-    with store.lock(LOCK, "a drill", _PATIENCE):
+    with store.lock(LOCK, "a drill", commands.LONG):
         try:
             restore.adopt(s)
             found = _drill(s, _chosen(name))
@@ -49,8 +47,7 @@ def _drill(s: Settings, backup: Backup) -> dict:
         scratch.refuse_without_room(folder, backup.size)
     try:
         say(f"restore PostgreSQL of backup {backup.name}")
-        scratch.folder_of(s.user, data)
-        pgbackrest.restore(s, data, ("--type=name", f"--target={backup.point}", f"--set={backup.label}", "--target-action=promote"))
+        pgbackrest.restore(s, data, backup.options)
         with cluster.private(s, data, durable=False) as server:
             rows = _compare(backup, server)
             _amcheck(s, server)
@@ -89,7 +86,7 @@ def _compare(backup: Backup, server: cluster.Cluster) -> int:
 def _amcheck(s: Settings, server: cluster.Cluster) -> None:
     say("look through every table and index")
     status, output = commands.run((f"{s.bin}/pg_amcheck", f"--host={server.folder}", "--all", "--install-missing", "--heapallindexed", "--no-strict-names"),
-                                  s.user, seconds=_PATIENCE)
+                                  s.user, seconds=commands.LONG)
     if status:
         raise Failure(f"what was restored is damaged:\n{commands.indented(output)}")
 

@@ -30,7 +30,7 @@ class _Ahead:
     meanwhile: what seems to differ is asked again then."""
 
     def __init__(self, records: dict[str, dict]):
-        wanted = {u.name: u.enabled for release in store.releases() if (manifest := release.manifest()) for u in manifest.unit}
+        wanted = {u.name: u.enabled for manifest in store.live() for u in manifest.unit}
         self.units = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None])
         self.installed = packages.survey([record["answer"] for item, record in records.items() if item.startswith("packages-")])
 

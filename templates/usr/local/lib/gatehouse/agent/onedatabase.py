@@ -6,7 +6,6 @@ import re
 import shutil
 import time
 from datetime import UTC, datetime
-from typing import Callable
 
 import cluster
 import commands
@@ -20,10 +19,8 @@ from cluster import Cluster
 from manifest import Manifest
 from report import ROLLED_BACK, Failure, say
 
-_PATIENCE = 24 * 3600  # seconds
 
-
-def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool, began: float, archive: Callable[[], None]) -> dict:
+def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool, began: float) -> dict:
     """It is taken from a private server that has everything as of then, and takes the name of the one that is live, which
     stays under another."""
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d%H%M%S")
@@ -32,7 +29,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
         raise Failure(f"{name!r} is not a name of letters, digits, dots, dashes and underscores, as a database to restore alone must have")
     if name not in target.backup.tables:
         raise Failure(f"database {name} is not in backup {target.backup.name}; there are: {', '.join(sorted(target.backup.tables))}")
-    users = [m for release in store.releases() if (m := release.manifest()) and any(data.database == name for data in m.data)]
+    users = [m for m in store.live() if any(data.database == name for data in m.data)]
     named = units.existing(dict.fromkeys(unit.name for m in users for unit in m.unit))
     stops = [unit for unit in units.running_with(named) if unit != s.unit]
     told = {"to": target.words, "backup": target.backup.name, "folders": [], "stops": stops, "database": name}
@@ -40,9 +37,8 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
     if dry_run:
         return told | {"done": False}
     try:
-        archive()
+        pgbackrest.archive_now(s)
         say(f"restore PostgreSQL to {target.words}, beside the one that runs")
-        scratch.folder_of(s.user, private)
         pgbackrest.restore(s, private, target.options)
         with cluster.private(s, private, durable=False) as server:
             _copy(s, server, live, name, fresh)
@@ -67,7 +63,7 @@ def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) ->
     live.ask(f'REVOKE ALL ON DATABASE "{fresh}" FROM PUBLIC')
     script = f"""set -o pipefail; '{s.bin}/pg_dump' --host='{server.folder}' --format=custom --dbname='{name}' |
       '{s.bin}/pg_restore' --host='{live.folder}' --dbname='{fresh}' --exit-on-error"""
-    status, output = commands.run(("bash", "-c", script), s.user, seconds=_PATIENCE)
+    status, output = commands.run(("bash", "-c", script), s.user, seconds=commands.LONG)
     if status:
         raise Failure(f"database {name} could not be copied:\n{commands.indented(output)}")
 

@@ -1,15 +1,16 @@
 """PostgreSQL's own backups: pgBackRest, which copies the cluster's files and keeps all WAL since."""
 
+import contextlib
 import json
 import os
 import re
 import time
 
 import commands
+import scratch
 from backups import Settings
 from report import Failure, say
 
-_PATIENCE = 24 * 3600  # seconds: a cluster may be large
 _READERS = 8  # at the same time: a restore waits for the repository more than for a processor
 
 
@@ -30,6 +31,13 @@ def check(s: Settings) -> None:
     status, output = _run(s, "check")
     if status:
         raise Failure(f"WAL of PostgreSQL does not reach {s.repository}:\n{commands.indented(output)}")
+
+
+def archive_now(s: Settings) -> None:
+    """What was written a moment ago may be wanted. A server that is broken has archived what it could."""
+    say("have the WAL of this moment archived, if there is any")
+    with contextlib.suppress(Failure):
+        check(s)
 
 
 def backup(s: Settings, name: str, full: bool) -> dict:
@@ -55,6 +63,7 @@ def full_is_due(s: Settings) -> bool:
 
 def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
     """The cluster as of `target` (options of pgBackRest), into a new folder. It reads WAL up to there when it is started."""
+    scratch.folder_of(s.user, into)
     # On the timeline of the backup: one that somebody restored to, and left again, must not lead the way.
     words = (f"--pg1-path={into}", f"--process-max={_READERS}", *target, "--target-timeline=current", "restore")
     status, output, there = *_run(s, *words), -1
@@ -69,4 +78,4 @@ def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
 
 
 def _run(s: Settings, *words: str) -> tuple[int, str]:
-    return commands.run(("pgbackrest", f"--stanza={s.stanza}", *words), s.user, seconds=_PATIENCE)
+    return commands.run(("pgbackrest", f"--stanza={s.stanza}", *words), s.user, seconds=commands.LONG)

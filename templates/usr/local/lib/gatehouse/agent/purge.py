@@ -14,7 +14,6 @@ from report import Failure, say
 from store import Release, read_private, write_private
 
 BACKUPS = Path("/var/backups/gatehouse")
-_PATIENCE = 24 * 3600  # seconds for one copy or deletion: data may be large, and nobody waits for the app any more
 _DROPPING = "purge"  # in the release's folder, once data is being deleted: where the copies of all of it lie
 
 
@@ -97,6 +96,6 @@ def _refuse_elsewhere(path: str) -> None:
 
 
 def _run(data: Data, argv: tuple[str, ...], complaint: str) -> None:
-    status, output = commands.run(argv, data.user, seconds=_PATIENCE)
+    status, output = commands.run(argv, data.user, seconds=commands.LONG)
     if status:
         raise Failure(f"{data.name} {complaint}:\n{commands.indented(output)}")

@@ -6,7 +6,6 @@ import commands
 from backups import Settings
 from report import Failure
 
-_PATIENCE = 24 * 3600  # seconds: folders may be large
 _INCOMPLETE, _NO_REPOSITORY = 3, 10  # exit statuses of restic's
 _FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
 
@@ -50,15 +49,21 @@ def records(s: Settings) -> dict[str, dict]:
 
 
 def _tagged(s: Settings, prefix: str) -> dict[str, dict]:
+    return {tag.removeprefix(prefix): one for one, tag in _listed(s) if tag.startswith(prefix)}
+
+
+def _listed(s: Settings) -> list[tuple[dict, str]]:
+    """Every snapshot in the repository, with each of its tags."""
     status, output = _run(s, "snapshots", "--json", "--quiet")
     if status:
         raise Failure(f"the repository of folders in {s.repository} cannot be read:\n{commands.indented(output)}")
-    return {tag.removeprefix(prefix): one for one in json.loads(output) for tag in one.get("tags") or () if tag.startswith(prefix)}
+    return [(one, tag) for one in json.loads(output) for tag in one.get("tags") or ()]
 
 
 def keep(s: Settings, names: set[str]) -> None:
     """All but these is deleted."""
-    old = [one["id"] for found in (folders(s), records(s)) for name, one in found.items() if name not in names]
+    wanted = {f"{prefix}{name}" for prefix in (_FOLDERS, _RECORD) for name in names}
+    old = [one["id"] for one, tag in _listed(s) if tag.startswith((_FOLDERS, _RECORD)) and tag not in wanted]
     if old:
         status, output = _run(s, "forget", "--prune", "--quiet", *old)
         if status:
@@ -82,4 +87,4 @@ def text(s: Settings, snapshot: dict, path: str) -> str:
 
 def _run(s: Settings, *words: str) -> tuple[int, str]:
     environment = ("env", *s.restic_environment) if s.restic_environment else ()
-    return commands.run((*environment, *s.restic, *words), seconds=_PATIENCE)
+    return commands.run((*environment, *s.restic, *words), seconds=commands.LONG)

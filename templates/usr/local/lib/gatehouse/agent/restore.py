@@ -18,14 +18,12 @@ import store
 import swap
 import units
 import vault
-from backups import LOCK, Backup, Settings, Target
+from backups import LOCK, PROMOTE, Backup, Settings, Target
 from cluster import Cluster
 from columns import iso, size
 from manifest import Manifest
 from report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
 from swap import Exchange, Swap
-
-_PATIENCE = 24 * 3600  # seconds
 
 
 def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict:
@@ -33,14 +31,14 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict
     vault.learn_all()
     s = backups.settings()
     with contextlib.ExitStack() as locks:
-        locks.enter_context(store.lock(LOCK, f"restore to {to}", _PATIENCE))
+        locks.enter_context(store.lock(LOCK, f"restore to {to}", commands.LONG))
         swap.refuse_another()
         locks.enter_context(_nobody_else())
         adopt(s)
         target = find(to)
         live = Cluster(s, s.socket_directory)
         if database:
-            return onedatabase.restore(s, live, target, database, dry_run, began, lambda: archive_now(s))
+            return onedatabase.restore(s, live, target, database, dry_run, began)
         return _everything(s, live, target, dry_run, began)
 
 
@@ -56,15 +54,14 @@ def find(to: str) -> Target:
     all_of_them = backups.kept()
     if not all_of_them:
         raise Failure("there is no backup to restore from; `gatehouse backups` tells where they would be")
-    promote = "--target-action=promote"
     if to == "latest":
         return Target("the newest state that was saved", ("--type=default",), all_of_them[-1])
     for backup in all_of_them:
         if backup.name == to:
-            return Target(f"backup {to}", ("--type=name", f"--target={backup.point}", f"--set={backup.label}", promote), backup)
+            return Target(f"backup {to}", backup.options, backup)
     if re.fullmatch(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}", to):
         before = [b for b in all_of_them if _position(b.lsn) <= _position(to)]
-        return Target(f"LSN {to}", ("--type=lsn", f"--target={to}", promote), _newest(before, to, all_of_them))
+        return Target(f"LSN {to}", ("--type=lsn", f"--target={to}", PROMOTE), _newest(before, to, all_of_them))
     try:
         moment = datetime.fromisoformat(to).astimezone(UTC)
     except ValueError:
@@ -73,7 +70,7 @@ def find(to: str) -> Target:
     if moment > datetime.now(UTC):
         raise Failure(f"{iso(moment.timestamp())} is still to come; `--to latest` restores the newest state that was saved")
     before = [b for b in all_of_them if b.marked <= moment.timestamp()]
-    return Target(iso(moment.timestamp()), ("--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f}+00", promote), _newest(before, to, all_of_them))
+    return Target(iso(moment.timestamp()), ("--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f}+00", PROMOTE), _newest(before, to, all_of_them))
 
 
 def _newest(before: list[Backup], to: str, all_of_them: list[Backup]) -> Backup:
@@ -91,7 +88,7 @@ def _position(lsn: str) -> int:
 def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began: float) -> dict:
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
     # Also one that was deleted meanwhile; none of a release that is gone.
-    named = {f"{release.name}/{data.name}" for release in store.releases() if (live_one := release.manifest()) for data in live_one.data}
+    named = {f"{m.release}/{data.name}" for m in store.live() for data in m.data}
     folders = [path for name, path in target.backup.folders.items() if name in named]
     for path in (s.data, *folders):
         _refuse_what_cannot_move(path)
@@ -107,7 +104,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
                  *(Exchange(path, shelf + path, f"{path}.before-{stamp}") for path, shelf in shelves.items()))
     wanted = Swap(f"{target.words} at {iso(began)}", exchanges, tuple(running), tuple(shelves.values()))
     try:
-        archive_now(s)
+        pgbackrest.archive_now(s)
         _postgres(s, target, exchanges[0].new)
         snapshot = restic.folders(s)[target.backup.name]
         for path, shelf in shelves.items():
@@ -123,16 +120,8 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     return told | {"done": True, "seconds": round(time.time() - began, 1)}
 
 
-def archive_now(s: Settings) -> None:
-    """What was written a moment ago may be wanted. A server that is broken has archived what it could."""
-    say("have the WAL of this moment archived, if there is any")
-    with contextlib.suppress(Failure):
-        pgbackrest.check(s)
-
-
 def _postgres(s: Settings, target: Target, into: str) -> None:
     say(f"restore PostgreSQL to {target.words}, beside the one that runs")
-    scratch.folder_of(s.user, into)
     pgbackrest.restore(s, into, target.options)
     with cluster.private(s, into, durable=True) as server:
         cluster.forget_recovery(server)
@@ -168,7 +157,7 @@ def _go_back(wanted: Swap, error: BaseException) -> None:
 
 def _start(wanted: Swap) -> None:
     """What ran runs again. Steps too: roles and passwords of now may not be in what was restored."""
-    manifests = [live for release in store.releases() if (live := release.manifest())]
+    manifests = store.live()
     deadline = time.monotonic() + max((m.deadline for m in manifests), default=60)
     units.run("start", list(wanted.ran), deadline)
     for m in manifests:
@@ -192,7 +181,7 @@ def confirm() -> dict:
 
 def undo() -> dict:
     """The old folders are the live ones again."""
-    with store.lock(LOCK, "taking a restore back", _PATIENCE), _nobody_else():
+    with store.lock(LOCK, "taking a restore back", commands.LONG), _nobody_else():
         found = _waiting()
         swap.stop(found.ran)
         swap.back(found)
@@ -207,7 +196,7 @@ def resolve() -> None:
     with store.glance(LOCK) as busy:
         if busy or not swap.interrupted():
             return
-    with store.lock(LOCK, "going back from a restore", _PATIENCE), _nobody_else():
+    with store.lock(LOCK, "going back from a restore", commands.LONG), _nobody_else():
         if found := swap.interrupted():
             say(f"the restore of {found.what} was interrupted: going back to what was there before")
             swap.stop(found.ran)
@@ -229,7 +218,7 @@ def _nobody_else():
     of this, to take a backup."""
     with contextlib.ExitStack() as locks:
         for release in store.releases():
-            locks.enter_context(store.lock(f"release-{release.name}", "a restore", _PATIENCE, wait=False))
+            locks.enter_context(store.lock(f"release-{release.name}", "a restore", commands.LONG, wait=False))
         yield
 
 
@@ -239,7 +228,7 @@ def _uses_data(m: Manifest) -> bool:
 
 def _units() -> list[str]:
     """All that is to run because of the releases, and what runs with it, but for what takes backups."""
-    named = units.existing(dict.fromkeys(unit.name for release in store.releases() if (live := release.manifest()) and _uses_data(live) for unit in live.unit))
+    named = units.existing(dict.fromkeys(unit.name for m in store.live() if _uses_data(m) for unit in m.unit))
     return list(dict.fromkeys([*named, *units.running_with(named)]))
 
 

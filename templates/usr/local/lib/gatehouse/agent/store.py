@@ -110,6 +110,11 @@ def releases() -> list[Release]:
     return [release for d in (sorted(folder.iterdir()) if folder.exists() else ()) if (release := Release(d.name)).texts()]
 
 
+def live() -> list[Manifest]:
+    """The manifests that are live on this host."""
+    return [manifest for release in releases() if (manifest := release.manifest())]
+
+
 def claims(except_for: str) -> list[Manifest]:
     """The manifests of other releases, also those that are on their way in."""
     return [manifest for r in releases() if r.name != except_for for manifest in r.manifests()]
