@@ -119,6 +119,10 @@ export class Operator {
       PULUMI_BACKEND_URL: `file://${this.#folder}/backend`,
       PULUMI_SKIP_CONFIRMATIONS: "true",
       NO_COLOR: "1",
+      // `make` tells those below it that they are.
+      MAKELEVEL: undefined,
+      MAKEFLAGS: undefined,
+      MFLAGS: undefined,
     };
     return run("bash", ["-c", script], { env, cwd: join(this.#folder, "gatehouse") });
   }
