@@ -91,6 +91,14 @@ class Backups(WithBackups):
         backups.settle("drill", 200, 230, None)
         self.assertTrue(backups.overview()["well"])
 
+    def test_a_good_run_by_hand_ends_what_systemd_remembers_of_the_failed_one(self):
+        for kind in ("backup", "drill"):
+            self.systemd.log.clear()
+            backups.settle(kind, 100, 130, "no space left")
+            self.assertEqual(self.systemd.log, [])
+            backups.settle(kind, 200, 230, None)
+            self.assertEqual(self.systemd.log, [f"reset-failed gatehouse-{kind}.service"])
+
     def test_metrics_tell_of_the_last_good_one_too(self):
         backups.settle("drill", 200, 230, None)
         backups.settle("drill", 300, 310, "damaged")

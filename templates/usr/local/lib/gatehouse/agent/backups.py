@@ -8,6 +8,7 @@ from pathlib import Path
 import document
 import manifest
 import store
+import units
 from columns import ago, columns, counted, iso, size
 from report import Failure
 from store import STATE, read_private, write_private
@@ -104,6 +105,8 @@ def settle(kind: str, began: float, ended: float, failed: str | None, **more) ->
     good = ended if failed is None else outcome(kind).get("good")
     write_private(RECORDS / f"last.{kind}", json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, "good": good, **more}))
     publish()
+    if failed is None:
+        units.reset_failed([f"gatehouse-{kind}.service"])  # else systemd remembers until the timer's next run
 
 
 def members() -> list[tuple[str, manifest.Data]]:
