@@ -73,7 +73,7 @@ class Questions(unittest.TestCase):
                         time.sleep(0.01)
 
         at = self.served(ThreadingHTTPServer(("127.0.0.1", 0), Stream))
-        with mock.patch.object(probes, "_ANSWER", 0.3):
+        with mock.patch.object(probes, "ANSWER", 0.3):
             self.ask("answers without 'never'", http=f"http://{at}/", body="never")
             self.ask(None, http=f"http://{at}/", body="..")
 
@@ -93,11 +93,11 @@ class Questions(unittest.TestCase):
         self.ask("No such file or directory", socket=str(ROOM / "nothing.sock"))
 
     def test_ipv6_stands_in_brackets(self):
-        self.assertEqual(probes._endpoint("[::1]:443"), ("::1", 443))
-        self.assertEqual(probes._endpoint("app.internal:80"), ("app.internal", 80))
+        self.assertEqual(probes.endpoint("[::1]:443"), ("::1", 443))
+        self.assertEqual(probes.endpoint("app.internal:80"), ("app.internal", 80))
 
     def test_a_command_that_hangs_is_ended(self):
-        with mock.patch.object(probes, "_ANSWER", 0.2):
+        with mock.patch.object(probes, "ANSWER", 0.2):
             began = time.monotonic()
             self.ask("it was ended after 0 s", exec=("sleep", "60"))
         self.assertLess(time.monotonic() - began, 10)

@@ -1,7 +1,6 @@
 """Boot, and `gatehouse recover`: what was interrupted is put back before the units run, and brought to its end after (H16)."""
 
 import errno
-import importlib.util
 import io
 import os
 import sys
@@ -9,6 +8,7 @@ import unittest
 from unittest import mock
 
 import support  # first: it puts the agent on the path
+import cli
 import faults
 import recovery
 import report
@@ -16,7 +16,7 @@ import store
 import transaction
 from document import sealed
 from store import Release
-from support import AGENT, HostTest, Killed, at, file, live, manifest, shell
+from support import HostTest, Killed, at, file, live, manifest, shell
 from test_interruption import new, old
 
 
@@ -146,12 +146,9 @@ class FaultPoints(HostTest):
 
     def call(self, **keys) -> None:
         """As the host calls it, from the reading of the document on."""
-        spec = importlib.util.spec_from_file_location("gatehouse_main", AGENT / "__main__.py")
-        main = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(main)
         stdin = mock.Mock(buffer=io.BytesIO(sealed(manifest(**keys))))
-        with mock.patch.object(sys, "stdin", stdin), mock.patch.dict(os.environ, GATEHOUSE_UNIT="1"), mock.patch.object(main, "answer"):
-            main.main(["release", "app", "--due", "machine/0"])
+        with mock.patch.object(sys, "stdin", stdin), mock.patch.dict(os.environ, GATEHOUSE_UNIT="1"), mock.patch.object(cli, "answer"):
+            cli.run(["release", "app", "--due", "machine/0"])
 
     def test_a_whole_apply_passes_each_of_them_in_this_order(self):
         passed = []

@@ -4,10 +4,11 @@ import os
 import unittest
 
 import support  # first: it puts the agent on the path
+import cli
 import columns
 import store
 from support import at, file, secret, shell
-from verbs import VerbTest, main
+from verbs import VerbTest
 
 
 class Status(VerbTest):
@@ -102,7 +103,7 @@ class Words(VerbTest):
     def test_it_needs_root(self):
         environment = {key: value for key, value in os.environ.items() if key != "GATEHOUSE_STATE"}
         with support.mock.patch.dict(os.environ, environment, clear=True), support.mock.patch.object(os, "geteuid", lambda: 1000):
-            self.refused(1, "only root", call=lambda: main.main(["status"]))
+            self.refused(1, "only root", call=lambda: cli.run(["status"]))
             self.assertEqual(self.ask("--help")[0], 0)
 
     def test_how_long_ago(self):

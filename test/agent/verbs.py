@@ -1,15 +1,11 @@
 """The operator's verbs as they are called, without a process of their own."""
 
-import importlib.util
 import json
 import os
 
 import support  # first: it puts the agent on the path
-from support import AGENT, HostTest
-
-_spec = importlib.util.spec_from_file_location("gatehouse_main", AGENT / "__main__.py")
-main = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(main)
+import cli
+from support import HostTest
 
 
 class VerbTest(HostTest):
@@ -20,7 +16,7 @@ class VerbTest(HostTest):
     def ask(self, *argv: str) -> tuple[int, str]:
         """Exit status, and what was told on stdout (and stderr)."""
         self.said.clear()
-        return main.main(list(argv)), "".join(self.said)
+        return cli.run(list(argv)), "".join(self.said)
 
     def tells(self, code: int, *words: str, argv: tuple[str, ...]) -> str:
         status, text = self.ask(*argv)

@@ -1,5 +1,6 @@
 """What is true on this host now, against what the last apply left: the program asks this before it declares anything."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Callable
 
 import accounts
@@ -20,8 +21,11 @@ def facts(diffs: bool = False) -> dict:
     """For each item its due number, which moves on while the host differs from what was left, and the differences. With
     `diffs`, a file whose content differs has its diff in the lines below: redacted, and none of what is secret."""
     vault.learn_all()
-    owned, records = strays.owned(), store.items()
-    ahead = _Ahead(records)
+    records = store.items()
+    with ThreadPoolExecutor(1) as meanwhile:  # systemd takes as long to answer as the rest to read
+        asked = meanwhile.submit(_Ahead, records)
+        owned = strays.owned()
+        ahead = asked.result()
     return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, owned, ahead, diffs) for item, record in records.items()}}
 
 
@@ -80,16 +84,18 @@ def _packages(left: dict, installed: dict[str, str]) -> list[str]:
 
 def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> list[str]:
     """`owned` are the files of all releases."""
-    name, manifest = release.name, release.manifest()
-    if manifest is None:
+    name, generation = release.name, release.generation
+    text = release.text(generation)
+    if text is None:
         return [f"release {name} has no generation"]
+    manifest = store.read(text)
     found = [f"an apply of release {name} was interrupted"] if release.record.exists() else []
-    if release.text().startswith(UNPROVEN):
-        found.append(f"generation {release.generation} of release {name} is live though it was never found healthy")
+    if text.startswith(UNPROVEN):
+        found.append(f"generation {generation} of release {name} is live though it was never found healthy")
     else:
-        found += _another(release, store.item(f"release-{name}"))
-    owners = {files.at_generation(i.path, release.generation): i.owner for i in (*manifest.file, *manifest.directory)}
-    left, shown = release.left(), _shown(manifest) if diffs else {}
+        found += _another(name, generation, text)
+    owners = {files.at_generation(i.path, generation): i.owner for i in (*manifest.file, *manifest.directory)}
+    left, shown = release.left(generation), _shown(manifest) if diffs else {}
     for path, mark in left["files"].items():
         found += _compare(path, mark, owners.get(path), lambda: (there := files.look(path)) and there.fingerprint, shown.get(path))
     for path, mark in left["folders"].items():
@@ -103,13 +109,14 @@ def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> 
     return found
 
 
-def _another(release: store.Release, item: dict) -> list[str]:
+def _another(name: str, generation: int, text: str) -> list[str]:
     """The host may follow its manifest to the letter, and that manifest be another one than the program gave."""
+    item = store.item(f"release-{name}")
     if "note" in item:
         return [item["note"]]
-    if item.get("document") in (None, document.digest(document.sealed(release.text()))):
+    if item.get("document") in (None, document.digest(document.sealed(text))):
         return []
-    return [f"the program does not know of generation {release.generation} of release {release.name}"]
+    return [f"the program does not know of generation {generation} of release {name}"]
 
 
 def _shown(manifest: Manifest) -> dict[str, Callable[[], str]]:

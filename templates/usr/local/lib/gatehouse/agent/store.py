@@ -57,11 +57,11 @@ class Release:
 
     def manifest(self) -> Manifest | None:
         text = self.text()
-        return _read(text) if text is not None else None
+        return read(text) if text is not None else None
 
     def manifests(self) -> list[Manifest]:
         """Those that are live or on their way in."""
-        return [_read(text) for text in self.texts()]
+        return [read(text) for text in self.texts()]
 
     def left(self, generation: int | None = None) -> dict:
         """What the live generation, or another, left on the host: fingerprints of `files` and `folders`, the units that it
@@ -121,8 +121,8 @@ def claims(except_for: str) -> list[Manifest]:
 
 
 @functools.lru_cache(maxsize=None)
-def _read(text: str) -> Manifest:
-    """Whoever asks about one release asks about all of them, several times."""
+def read(text: str) -> Manifest:
+    """A manifest that is kept. Whoever asks about one release asks about all of them, several times."""
     return manifests.stored(text)
 
 
