@@ -6,6 +6,7 @@ import { backupManifest } from "../../components/backup/views.ts";
 import { caddyManifest } from "../../components/caddy/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
 import type { Manifest } from "../../components/host/manifest.ts";
+import type { Platform } from "../../components/host/platforms/platform.ts";
 import { platforms } from "../../components/host/platforms/platforms.ts";
 import {
   clusterManifest,
@@ -94,8 +95,11 @@ export const SECRETS: Record<string, Record<string, string>> = {
   "backup-in-a-bucket": { backupKey: "the secret of the bucket's key" },
 };
 
-/** The same stack on Arch. */
-export const ON_ARCH = { ...full, host: { ...HOST, platform: "arch" } };
+/** The same stack on another platform. */
+export const stackOn = ({ id }: Platform, stack: object) => ({
+  ...stack,
+  host: { ...HOST, platform: id },
+});
 
 export interface Parts {
   cluster: Manifest;

@@ -6,21 +6,24 @@ import nunjucks from "nunjucks";
 import { expect, test, vi } from "vitest";
 import type { Manifest } from "../../components/host/manifest.ts";
 import { arch } from "../../components/host/platforms/arch.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
 import { APPS, partsOfApp } from "./apps.ts";
-import { CASES, manifestsOf, ON_ARCH, partsOf } from "./cases.ts";
+import { CASES, manifestsOf, partsOf, stackOn } from "./cases.ts";
 import { differences, treeOf } from "./golden.ts";
 
-/** Everything of which golden files are kept, by the name of their folder. */
-const KEPT: Record<string, () => Manifest[]> = {
-  ...Object.fromEntries(
-    Object.entries(CASES).map(([name, configuration]) => [name, () => manifestsOf(partsOf(configuration))]),
-  ),
-  ...Object.fromEntries(Object.keys(APPS).map((app) => [`app-${app}`, () => Object.values(partsOfApp(app))])),
-  "arch-full": () => manifestsOf(partsOf(ON_ARCH)),
-  // What an app is does not depend on the platform, but for where its database's line and its site go, and whom it awaits.
-  "arch-app-grafana": () => Object.values(partsOfApp("grafana", arch)),
-  "arch-app-wiki": () => Object.values(partsOfApp("wiki", arch)),
-};
+/** Everything of which golden files are kept, on both platforms, by the name of their folder. */
+const KEPT: Record<string, () => Manifest[]> = Object.fromEntries(
+  [debian, arch].flatMap((platform) => {
+    const on = platform === debian ? "" : `${platform.id}-`;
+    return [
+      ...Object.entries(CASES).map(([name, stack]) => [
+        on + name,
+        () => manifestsOf(partsOf(stackOn(platform, stack))),
+      ]),
+      ...Object.keys(APPS).map((app) => [`${on}app-${app}`, () => Object.values(partsOfApp(app, platform))]),
+    ];
+  }),
+);
 
 test.each(Object.entries(KEPT))("every file of case %s is what its golden file says", (name, manifests) => {
   expect(differences(name, treeOf(manifests()))).toEqual([]);
