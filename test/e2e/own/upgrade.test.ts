@@ -94,6 +94,9 @@ test("the commands of the document copy the data, and others lead back", async (
   label = (await backups()).at(-1)?.name ?? "";
   await types(UPGRADE);
   expect(await sql("SHOW server_version")).toMatch(/^17\./);
+  expect(await lab.stat("/etc/postgresql/17/main/hba.d"), "which 17 does not start without").toBe(
+    "750 postgres:postgres",
+  );
   await types(BACK);
   expect(await sql("SHOW server_version")).toMatch(/^15\./);
   expect(await sql(SUM)).toBe(sum);
@@ -120,7 +123,6 @@ test("then `up` goes on with it: all rows, roles and statistics are there, and t
   expect(await sql("SELECT count(*) FROM pg_stats WHERE tablename = 'entry'")).toBe("2");
   expect(await sql("SELECT has_table_privilege('auditor', 'entry', 'SELECT')")).toBe("t");
   expect(await sql("SHOW data_checksums")).toBe("on");
-  expect(await lab.stat("/etc/postgresql/17/main/hba.d")).toBe("750 postgres:postgres");
   expect(await answers()).toBe(200);
   expect(await lab.sh("pg_lsclusters --no-header | awk '{ print $1, $2, $3, $4 }'")).toBe(
     "15 main 5433 down\n17 main 5432 online",
