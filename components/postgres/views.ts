@@ -31,8 +31,13 @@ export function clusterManifest(names: Names): Manifest {
   if (cluster.by === "package")
     return {
       files: [
-        rendered(cluster.defaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {}),
+        // It names the cluster, so that it changes with the major: a check runs only where a file of its tree changes.
+        rendered(cluster.defaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {
+          data,
+        }),
+        upgradeHook(),
       ],
+      checks: [onlyCluster(names, cluster.defaults)],
     };
   // No directory of the release's: what its mode is, the package says again at each boot and installation of others.
   const place = ["install", "--directory", `--owner=${user}`, `--group=${user}`, dirname(data)];
@@ -55,6 +60,46 @@ rm -rf "$fresh"
 "$bin/initdb" --pgdata="$fresh" --data-checksums --encoding=UTF8 --locale=C.UTF-8 --auth=peer --no-instructions
 mv -T "$fresh" "$data"
 sync "$data/.."`;
+
+/**
+ * After an upgrade of the distribution the package of another major would make an empty cluster beside the one with the
+ * data, and everything would start on it. Told before that package is installed.
+ */
+const onlyCluster = ({ config }: Names, defaults: string): Check => ({
+  name: "no other cluster has the port",
+  tree: dirname(defaults),
+  exec: ["sh", "-eu", "-c", ONLY_CLUSTER, "sh", config],
+});
+
+// The package's tools give the port to the first cluster, and `pg_upgradecluster` passes it on to the new one. A host
+// without them has no cluster.
+const ONLY_CLUSTER = `if ! command -v pg_lsclusters >/dev/null; then exit 0; fi
+ours=\${1#/etc/postgresql/} clusters=$(pg_lsclusters --no-header)
+while read -r major name port _ _ data _; do
+  if [ "$port" != 5432 ] || [ "$major/$name" = "$ours" ]; then continue; fi
+  echo "PostgreSQL's cluster on this host is $major/$name, with port 5432 and its data in $data."
+  echo "This program runs $ours, which would be an empty one. On the host, with all that uses PostgreSQL stopped:"
+  if [ -e "$1" ]; then echo "  pg_dropcluster --stop \${ours%/*} \${ours#*/}    # if it is the empty one that the package made"; fi
+  if [ "$major" = "\${ours%/*}" ]; then
+    echo "  pg_renamecluster $major $name \${ours#*/}"
+  else
+    echo "  pg_upgradecluster -v \${ours%/*} $major $name    # keeps $major/$name; needs the package postgresql-\${ours%/*}"
+  fi
+  echo "and then pulumi up again. All steps, and the way back: docs/backup-and-restore.md, Upgrades."
+  echo "If nobody needs what is in it: pg_dropcluster --stop $major $name"
+  exit 1
+done <<CLUSTERS
+$clusters
+CLUSTERS`;
+
+/**
+ * pg_upgradecluster takes pg_hba.conf along, and not the folder that it takes in, without which the new cluster does not
+ * start.
+ */
+const upgradeHook = (): File => {
+  const path = "etc/postgresql-common/pg_upgradecluster.d/gatehouse";
+  return rendered(`/${path}`, "root:root", "0755", path, {});
+};
 
 /** PostgreSQL as it should be on the host. */
 export function postgresManifest(names: Names, clientsGroup: string, wishes: Wishes): Manifest {

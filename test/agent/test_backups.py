@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import time
 import unittest
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 import support  # first: it puts the agent on the path
 import backup as backup_module
 import backups
+import commands
 import pgbackrest
 import restic
 import restore
@@ -172,6 +174,80 @@ class Keeping(WithBackups):
     def test_a_host_without_backups_has_none_to_lose(self):
         backups.SETTINGS.unlink()
         backup_module.refuse_loss(1)
+
+
+class Upgrades(WithBackups):
+    """pgBackRest and PostgreSQL, as far as they tell of majors. Backups of 15, the second one a differential one."""
+
+    def setUp(self):
+        super().setUp()
+        self.did, self.installed, self.mismatch = [], "17", True
+        self.clusters = [{"id": 1, "version": "15"}]
+        self.there = [self.taken(b.label, 1) for b in backups.kept()]
+        self.patch(pgbackrest, "_run", self.pgbackrest)
+        self.patch(commands, "run", lambda *_, **__: (0, f"postgres (PostgreSQL) {self.installed}.12 (Debian 17.12-0+deb13u1)\n"))
+        self.patch(restic, "prepare", lambda _: None)
+        backups.settle("backup", 100, 130, None)
+        self.systemd.log.clear()
+
+    def taken(self, label: str, cluster: int) -> dict:
+        kind = {"F": "full", "D": "diff"}[label[-1]]
+        return {"label": label, "type": kind, "database": {"id": cluster, "repo-key": 1}, "timestamp": {"start": 0, "stop": int(time.time())}}
+
+    def pgbackrest(self, _, *words: str) -> tuple[int, str]:
+        if "info" in words:
+            return 0, json.dumps([{"name": "main", "backup": self.there, "db": self.clusters}])
+        self.did.append(words[0])
+        if words[0] == "stanza-upgrade":
+            self.clusters.append({"id": len(self.clusters) + 1, "version": self.installed})
+            self.mismatch = False
+        return (28, "ERROR: [028]: backup and archive info files exist but do not match the database") if self.mismatch else (0, "")
+
+    def test_the_cluster_of_this_host_is_followed_into_another_major_and_a_full_backup_is_asked_for(self):
+        self.assertFalse(pgbackrest.full_is_due(backups.settings()))
+        self.assertTrue(backup_module.prepare()["prepared"])
+        self.assertEqual(self.did, ["stanza-create", "stanza-upgrade", "check"])
+        self.assertTrue(pgbackrest.full_is_due(backups.settings()))
+        self.assertEqual(self.systemd.log, ["start gatehouse-backup.service"])
+
+    def refused(self):
+        self.assertFalse(backup_module.prepare()["prepared"])
+        self.assertEqual(self.did, ["stanza-create"])
+        self.assertIn("another cluster", backups.outcome("backup")["failed"])
+
+    def test_a_cluster_that_was_made_anew_has_the_same_major_and_is_refused(self):
+        self.installed = "15"
+        self.refused()
+
+    def test_a_new_host_of_another_major_is_refused(self):
+        for one in backups.kept():
+            backups.forget(one)
+        self.refused()
+
+    def test_a_new_host_that_knows_of_backups_and_took_none_is_refused(self):
+        (backups.RECORDS / "last.backup").unlink()
+        self.refused()
+
+    def test_another_repository_that_has_none_of_this_hosts_backups_is_refused(self):
+        self.there = [self.taken("20260101-000000F", 1)]
+        self.refused()
+
+    def test_a_backup_is_restored_by_the_major_that_made_it_alone(self):
+        s, (old, _) = backups.settings(), backups.kept()
+        self.patch(restore, "adopt", lambda _: self.fail("a host that can restore none must not count them as its own"))
+        with self.assertRaisesRegex(Failure, "all backups are of PostgreSQL 15, and this host has PostgreSQL 17.*nothing was touched"):
+            restore.restore("latest")
+        self.clusters.append({"id": 2, "version": "17"})
+        self.there.append(self.taken("20261126-000000F", 2))
+        pgbackrest.refuse_another_major(s)
+        pgbackrest.refuse_another_major(s, "20261126-000000F")
+        with self.assertRaisesRegex(Failure, f"backup {old.label} is of PostgreSQL 15"):
+            pgbackrest.refuse_another_major(s, old.label)
+
+    def test_an_empty_repository_refuses_nobody(self):
+        self.there, self.clusters = [], []
+        pgbackrest.refuse_another_major(backups.settings())
+        self.assertTrue(pgbackrest.first_is_due(backups.settings()))
 
 
 class Handles(WithBackups):

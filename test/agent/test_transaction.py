@@ -108,6 +108,14 @@ class TheSecondApply(HostTest):
         self.assertNotIn("etc/app.conf", tree())
         self.assertEqual(self.systemd.log, ["restart app.service"])
 
+    def test_a_file_that_goes_starts_nobody_elses_unit_that_does_not_run(self):
+        theirs = {"restarts": ["old.service"]}, {"reloads": ["other.service"]}
+        self.apply(file=[file("etc/old", "x", **theirs[0]), file("etc/other", "x", **theirs[1])])
+        self.systemd.active -= {"old.service", "other.service"}
+        self.systemd.log.clear()
+        self.apply(file=[file("etc/new", "x", restarts=["new.service"])])
+        self.assertEqual(self.systemd.log, ["restart new.service"])
+
     def test_a_unit_that_the_manifest_drops_is_stopped_and_disabled(self):
         self.assertEqual(self.change(unit=[{"name": "new.service"}])["units"], {"app.service": "stop", "new.service": "start"})
         self.assertEqual(self.systemd.log, ["stop app.service", "disable app.service", "start new.service"])

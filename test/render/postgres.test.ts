@@ -146,6 +146,7 @@ describe("the first cluster gets checksums, which cannot be switched on later wi
     const { files, steps } = clusterManifest(debian.postgres);
     expect(files?.map(({ path, content }) => [path, content])).toEqual([
       ["/etc/postgresql-common/createcluster.d/gatehouse.conf", expect.stringContaining("--data-checksums")],
+      ["/etc/postgresql-common/pg_upgradecluster.d/gatehouse", expect.stringContaining("cp -a")],
     ]);
     expect(steps).toBeUndefined();
   });
@@ -202,6 +203,68 @@ mkdir "$at" && touch "$at/PG_VERSION" && [ -z "$BROKEN" ] && echo "$@" >"$at/com
     writeFileSync(join(data, "theirs"), "");
     expect(make()).toMatchObject({ status: 1, stderr: expect.stringContaining("holds something that is no cluster") });
     expect(readdirSync(data)).toEqual(["theirs"]);
+  });
+});
+
+describe("the package of another major, which would make an empty cluster beside the data", () => {
+  const { checks: [check] = [], files = [] } = clusterManifest(debian.postgres);
+  const folder = mkdtempSync(join(tmpdir(), "clusters-test-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const judge = (...clusters: string[]) => {
+    const list = clusters.map((line) => `echo '${line}'\n`).join("");
+    writeFileSync(join(folder, "pg_lsclusters"), `#!/bin/sh\n${list}`, { mode: 0o755 });
+    // A major that this machine does not have, whatever it has.
+    return spawnSync("sh", ["-eu", "-c", check?.exec[3] ?? "", "sh", "/etc/postgresql/99/main"], {
+      encoding: "utf8",
+      env: { PATH: `${folder}:/bin` },
+    });
+  };
+  const cluster = (major: number, name: string, port: number) =>
+    `${major} ${name} ${port} online postgres /var/lib/postgresql/${major}/${name} /var/log/postgresql/x.log`;
+
+  test("has a check before that package, whose tree changes with the major", () => {
+    expect(check?.exec.at(-1)).toBe(CONFIG);
+    const [defaults] = files.filter(({ path }) => path.startsWith(`${check?.tree}/`));
+    expect(defaults?.content).toContain(debian.postgres.data);
+    expect(clusterManifest(arch.postgres).checks).toBeUndefined();
+  });
+
+  test.each([
+    ["no cluster at all", []],
+    ["its own", [cluster(99, "main", 5432)]],
+    ["its own, with the data elsewhere", ["99 main 5432 online postgres /srv/pg /var/log/x"]],
+    ["its own, and the one that was upgraded", [cluster(15, "main", 5433), cluster(99, "main", 5432)]],
+  ])("is welcome on a host with %s", (_, clusters) => {
+    expect(judge(...clusters)).toMatchObject({ status: 0, stdout: "", stderr: "" });
+  });
+
+  test("is refused beside another cluster that has the port, with both, and what to type", () => {
+    const { status, stdout } = judge(cluster(15, "main", 5432), cluster(99, "main", 5433));
+    expect(status).toBe(1);
+    expect(
+      stdout,
+    ).toBe(`PostgreSQL's cluster on this host is 15/main, with port 5432 and its data in /var/lib/postgresql/15/main.
+This program runs 99/main, which would be an empty one. On the host, with all that uses PostgreSQL stopped:
+  pg_upgradecluster -v 99 15 main    # keeps 15/main; needs the package postgresql-99
+and then pulumi up again. All steps, and the way back: docs/backup-and-restore.md, Upgrades.
+If nobody needs what is in it: pg_dropcluster --stop 15 main
+`);
+  });
+
+  test("is refused beside one of the same major with another name, which needs the name alone", () => {
+    expect(judge(cluster(99, "site", 5432))).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining("  pg_renamecluster 99 site main\n"),
+    });
+  });
+
+  test("is welcome on a host that has no tools for clusters yet", () => {
+    const nowhere = { PATH: "/nowhere" };
+    expect(spawnSync("/bin/sh", check?.exec.slice(1), { env: nowhere })).toMatchObject({ status: 0 });
+  });
+
+  test("is refused where the clusters cannot be listed", () => {
+    expect(judge("x'; exit 3 #").status).toBe(3);
   });
 });
 

@@ -30,7 +30,7 @@ def prepare() -> dict:
         now = time.time()
         backups.settle("backup", now, now, "the repository has the backups of another cluster, so nothing is added to it: "
                                            "`gatehouse restore --to latest` takes them over")
-    elif not backups.kept():
+    elif not backups.kept() or pgbackrest.first_is_due(s):
         units.queue("start", ["gatehouse-backup.service"])
     return {"prepared": ours, "repository": s.repository}
 

@@ -41,6 +41,7 @@ def _chosen(name: str | None) -> Backup:
 
 
 def _drill(s: Settings, backup: Backup) -> dict:
+    pgbackrest.refuse_another_major(s, backup.label)
     data, shelf = f"{s.data}.drill", "/var/lib/gatehouse/drill"
     _clean(data, shelf)
     for folder in (os.path.dirname(data), os.path.dirname(shelf)):

@@ -6,6 +6,7 @@ import os
 import re
 import time
 
+import backups
 import commands
 import scratch
 from backups import Settings
@@ -19,11 +20,42 @@ def prepare(s: Settings) -> bool:
     a new host which has not restored from it yet."""
     status, output = _run(s, "stanza-create", "--log-level-console=info")
     if status and re.search(r"ERROR: \[028\]|does not match", output):
-        return False
+        if not _upgraded(s):
+            return False
+        say("the cluster was upgraded to another major version: the repository goes on with it")
+        status, output = _run(s, "stanza-upgrade", "--log-level-console=info")
     if status:
         raise Failure(f"the repository of PostgreSQL in {s.repository} cannot be used:\n{commands.indented(output)}")
     check(s)
     return True
+
+
+def _upgraded(s: Settings) -> bool:
+    """Whether the other cluster there is this one, before its upgrade: this host took the backups in there, and has another
+    major now. A new host has taken none, and a cluster that was only made anew has the same major."""
+    ours = {backup.label for backup in backups.kept()} if backups.outcome("backup").get("good") else set()
+    found = _stanza(s)
+    return any(b["label"] in ours for b in found["backup"]) and found["db"][-1]["version"] != _installed(s)
+
+
+def refuse_another_major(s: Settings, label: str | None = None) -> None:
+    """A backup can be restored by the major that made it alone. Without a label: all there are."""
+    found, installed = _stanza(s), _installed(s)
+    made = {db["id"]: db["version"] for db in found["db"]}
+    majors = {made[b["database"]["id"]] for b in found["backup"] if label in (None, b["label"])}
+    if majors and installed not in majors:
+        what = f"backup {label} is" if label else "all backups are"
+        raise Failure(f"{what} of PostgreSQL {', '.join(sorted(majors))}, and this host has PostgreSQL {installed}, which cannot read that; nothing was "
+                      "touched. Restore on a host with that version, and upgrade there (docs/backup-and-restore.md, Upgrades)")
+
+
+def _installed(s: Settings) -> str:
+    """The major version, as pgBackRest writes it."""
+    status, output = commands.run((f"{s.bin}/postgres", "--version"), s.user)
+    found = re.search(r"\d+", output)
+    if status or not found:
+        raise Failure(f"{s.bin}/postgres does not tell its version:\n{commands.indented(output)}")
+    return found[0]
 
 
 def check(s: Settings) -> None:
@@ -50,15 +82,30 @@ def backup(s: Settings, name: str, full: bool) -> dict:
 
 def known(s: Settings) -> list[dict]:
     """All backups in the repository, oldest first."""
+    return _stanza(s)["backup"]
+
+
+def _stanza(s: Settings) -> dict:
+    """What pgBackRest tells: `backup`, and in `db` the clusters that they are of, oldest first."""
     status, output = _run(s, "--output=json", "info")
     if status:
         raise Failure(f"the repository of PostgreSQL in {s.repository} cannot be read:\n{commands.indented(output)}")
-    return [b for stanza in json.loads(output[output.index("["):]) if stanza["name"] == s.stanza for b in stanza["backup"]]
+    return next((stanza for stanza in json.loads(output[output.index("["):]) if stanza["name"] == s.stanza), {"backup": [], "db": []})
+
+
+def first_is_due(s: Settings) -> bool:
+    return not _fulls(s)
 
 
 def full_is_due(s: Settings) -> bool:
-    fulls = [b["timestamp"]["stop"] for b in known(s) if b["type"] == "full"]
+    fulls = _fulls(s)
     return not fulls or time.time() - fulls[-1] > s.full_days * 86400 - 43200  # half a day early: timers have delays
+
+
+def _fulls(s: Settings) -> list[int]:
+    """When full backups were taken. None of the cluster as it was before an upgrade: nothing can stand on those."""
+    found = _stanza(s)
+    return [b["timestamp"]["stop"] for b in found["backup"] if b["type"] == "full" and b["database"]["id"] == found["db"][-1]["id"]]
 
 
 def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:

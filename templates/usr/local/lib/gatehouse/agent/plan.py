@@ -74,8 +74,9 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + strange
         generation += 1
     guarded = [u for g in guards for u in g.units]
-    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked else [])) if u not in dropped]
-    reloads = [u for u in concerned(changes, "reloads") if u not in restarts + dropped]
+    resting = _resting(changes, names)
+    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked else [])) if u not in dropped + resting]
+    reloads = [u for u in concerned(changes, "reloads") if u not in restarts + dropped + resting]
     down = units.inactive(names + reloads)
     return Plan(
         manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked,
@@ -117,6 +118,13 @@ def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
 
 def concerned(changes: list[Change], effect: str) -> list[str]:
     return list(dict.fromkeys(unit for change in changes for unit in getattr(change.file, effect)))
+
+
+def _resting(changes: list[Change], names: list[str]) -> list[str]:
+    """What does not run, and is not started because a file of its goes: the cluster of before an upgrade of PostgreSQL."""
+    effects = lambda those: concerned(those, "restarts") + concerned(those, "reloads")  # noqa: E731
+    needed = names + effects([c for c in changes if c.wanted])
+    return units.inactive([u for u in dict.fromkeys(effects([c for c in changes if not c.wanted])) if u not in needed])
 
 
 def _guards(manifest: Manifest, current: Manifest | None) -> list[Guard]:

@@ -34,8 +34,10 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict
         locks.enter_context(store.lock(LOCK, f"restore to {to}", commands.LONG))
         swap.refuse_another()
         locks.enter_context(_nobody_else())
+        pgbackrest.refuse_another_major(s)  # before anything is adopted: what this host knows of counts as its own once it takes backups
         adopt(s)
         target = find(to)
+        pgbackrest.refuse_another_major(s, target.backup.label)
         live = Cluster(s, s.socket_directory)
         if database:
             return onedatabase.restore(s, live, target, database, dry_run, began)
