@@ -3,7 +3,8 @@
 //     ```sh                commands, run by bash in a checkout on the operator's machine; all must succeed
 //     ```console           after `$ ` a command, below it what it prints; `...` stands for anything
 //     ```sh host           the same two as root on the host
-//     ```sh internet       only read by `bash -n`: what it needs no lab has; or `human`, who has to be asked
+//     ```sh internet       only read by `bash -n`: what it needs no lab has; or `human`, who has to be asked, or to wait: tests
+//                          cannot be run from within one, and `make demo` is run by test/e2e/own/demo.test.ts
 //     ```yaml PATH         that file, written where the commands run; `diff` is applied to it
 //
 // and `<!-- sh host` to `-->`: commands that no reader needs, such as those that bring a fault about. Anything else between
