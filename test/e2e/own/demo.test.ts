@@ -26,7 +26,8 @@ test.runIf(process.env.GATEHOUSE_EXHAUSTIVE)(
       expect(await operator.types(`${line("look around")} systemctl is-active authentik-pod`)).toBe("active\n");
     } finally {
       await operator.types(`${asked}\nmake demo-down`);
+      expect(await operator.types("test/lab/lab list")).not.toContain(HOST);
+      operator.remove();
     }
-    expect(await operator.types("test/lab/lab list")).not.toContain(HOST);
   },
 );
