@@ -24,6 +24,9 @@ export const TOLD_IN_ORDER = [
   "docs/decisions/005-rootful-containers-infrastructure-facts.md",
   "docs/service-integration-guide.md",
   "CONTRIBUTING.md",
+  "docs/plan.md",
+  "docs/manifest.md",
+  "docs/lab.md",
   "docs/backup-and-restore.md",
 ];
 /** Run on a host that Ansible set up. */
