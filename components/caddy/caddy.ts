@@ -26,7 +26,7 @@ export class Caddy extends pulumi.ComponentResource {
 
   constructor(name: string, args: CaddyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Caddy", name, {}, opts);
-    const { host, tls, email, sites } = args;
+    const { host, tls, email, acmeDirectory, sites } = args;
     const names = host.platform.caddy;
     const below = { parent: this };
 
@@ -35,7 +35,7 @@ export class Caddy extends pulumi.ComponentResource {
     this.versions = packages.versions;
     const caddy = new Release(
       name,
-      { host, manifest: caddyManifest(names, { email }) },
+      { host, manifest: caddyManifest(names, { email, acmeDirectory }) },
       { ...below, dependsOn: [packages] },
     );
     for (const [site, { after = [], ...wishes }] of Object.entries(sites))

@@ -19,6 +19,17 @@ export const caddySchema = z.strictObject({
       description: "Where the certificate authority sends warnings. Without it none are sent.",
       examples: ["operator@example.org"],
     }),
+  acmeDirectory: z
+    .string()
+    .regex(/^https:\/\/[^\s/"`{}]+\/[^\s"`{}]*$/, {
+      error: ({ input }) => `expected the https address of an ACME directory, got ${JSON.stringify(input)}`,
+    })
+    .optional()
+    .meta({
+      description:
+        "The directory of another authority that signs with `acme`, such as one of your own, which the host has to trust, or a public one's for trials. Without it Caddy asks the public ones that it knows.",
+      examples: ["https://ca.example.org/acme/acme/directory"],
+    }),
   sites: z
     .record(
       releaseName,

@@ -7,13 +7,19 @@ import type { CaddySettings } from "./schema.ts";
 type Names = Platform["caddy"];
 
 /** Caddy itself, without any site. */
-export function caddyManifest(names: Names, { email }: Pick<CaddySettings, "email">): Manifest {
+export function caddyManifest(
+  names: Names,
+  { email, acmeDirectory }: Pick<CaddySettings, "email" | "acmeDirectory">,
+): Manifest {
   const { unit, config, data } = names;
   return {
     data: [{ name: "certificates", path: data }],
     directories: [{ path: `${config}/sites`, mode: "0755", owner: "root:root" }],
     files: [
-      { ...file(`${config}/Caddyfile`, "etc/caddy/Caddyfile", { email: email ?? "" }), reloads: [unit] },
+      {
+        ...file(`${config}/Caddyfile`, "etc/caddy/Caddyfile", { email: email ?? "", directory: acmeDirectory ?? "" }),
+        reloads: [unit],
+      },
       {
         ...file(
           `/etc/systemd/system/${unit}.d/gatehouse.conf`,

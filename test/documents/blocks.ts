@@ -3,7 +3,8 @@
 //     ```sh                commands, run by bash in a checkout on the operator's machine; all must succeed
 //     ```console           after `$ ` a command, below it what it prints; `...` stands for anything
 //     ```sh host           the same two as root on the host
-//     ```sh internet       only read by `bash -n`: what it needs no lab has; or `human`, who has to be asked
+//     ```sh internet       only read by `bash -n`: what it needs no lab has; or `human`: who has to be asked, or to wait
+//                          for what another test runs (`make demo`: test/e2e/own/demo.test.ts) or none can (`make test`)
 //     ```yaml PATH         that file, written where the commands run; `diff` is applied to it
 //
 // and `<!-- sh host` to `-->`: commands that no reader needs, such as those that bring a fault about. Anything else between
@@ -23,6 +24,10 @@ export const TOLD_IN_ORDER = [
   "docs/decisions/005-rootful-containers-infrastructure-facts.md",
   "docs/service-integration-guide.md",
   "CONTRIBUTING.md",
+  "docs/plan.md",
+  "docs/manifest.md",
+  "docs/lab.md",
+  "docs/backup-and-restore.md",
 ];
 /** Run on a host that Ansible set up. */
 export const MIGRATION = "docs/migrating-from-ansible.md";

@@ -183,7 +183,7 @@ describe("the tarball", () => {
 
   test("finds its templates", async () => {
     const code = `import { render } from "./node_modules/gatehouse/dist/render/render.js";
-      console.log(render("etc/caddy/Caddyfile", { email: "" }));`;
+      console.log(render("etc/caddy/Caddyfile", { email: "", directory: "" }));`;
     expect(await must("node", ["--input-type=module", "--eval", code], consumer)).toContain("import sites/*.caddy");
   });
 

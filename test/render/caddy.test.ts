@@ -37,6 +37,13 @@ describe("TLS", () => {
     expect(file("full", "/etc/caddy/Caddyfile")).not.toMatch(/email/);
   });
 
+  test("asks the authority whose directory is given, and the public ones otherwise", () => {
+    expect(file("acme", "/etc/caddy/Caddyfile")).toMatch(
+      /^\tacme_ca https:\/\/ca\.example\.org\/acme\/acme\/directory$/m,
+    );
+    expect(file("full", "/etc/caddy/Caddyfile")).not.toMatch(/acme_ca/);
+  });
+
   test("is part of health for internal certificates alone: public ones depend on DNS and on others", () => {
     expect(partsOfCase("full").sites.authentik?.probes).toHaveLength(1);
     expect(partsOfCase("acme").sites.authentik?.probes).toEqual([]);

@@ -54,6 +54,7 @@ const full = {
   },
   backup: { repository: { path: "/srv/backups" }, schedule: "*-*-* 03:30:00", full: 14, keep: 2 },
 };
+const ACME = "https://ca.example.org/acme/acme/directory";
 const small = (version: string, more: object = {}, rest: object = {}) => ({
   host: HOST,
   authentik: { domain: "auth.example.org", version, ...more },
@@ -64,7 +65,7 @@ export const CASES: Record<string, object> = {
   full,
   "old-authentik-with-valkey": small("2025.8.4", {}, { valkey: { databases: { authentik: 1 } } }),
   "authentik-without-valkey": small("2025.12.1", { valkey: false }),
-  acme: small("2026.5.6", {}, { caddy: { email: "ops@example.org" } }),
+  acme: small("2026.5.6", {}, { caddy: { email: "ops@example.org", acmeDirectory: ACME } }),
   "backup-over-sftp": small(
     "2026.8.3",
     {},

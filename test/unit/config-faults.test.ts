@@ -6,6 +6,7 @@ const RELEASE_NAME = "expected a name of lower-case letters, digits and -, at mo
 const PORT = "expected a port from 1 to 65535, got";
 const GID = "expected a GID from 1 to 65533, got";
 const BACKEND = "expected a plain-HTTP address on this host such as 127.0.0.1:8080, got";
+const DIRECTORY = "expected the https address of an ACME directory, got";
 const HOST_KEY =
   "expected a host key such as `ssh-ed25519 AAAA...`, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name, got";
 const DIFFERENTLY =
@@ -120,6 +121,8 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["authentik.container.PodmanArgs", "--userns=host", `PodmanArgs ${UNDECIDED}`],
   ["caddy.tls", "none", 'expected one of acme, internal, got "none"'],
   ["caddy.email", "ops", 'expected an e-mail address, got "ops"'],
+  ["caddy.acmeDirectory", "http://ca.example.org/directory", `${DIRECTORY} "http://ca.example.org/directory"`],
+  ["caddy.acmeDirectory", "https://ca.example.org/{env.X}", `${DIRECTORY} "https://ca.example.org/{env.X}"`],
   ["caddy.sites.my_app", { domain: "a.example.org", backend: "127.0.0.1:1" }, `${RELEASE_NAME} "my_app"`],
   ["caddy.sites.a", { domain: "a.example.org" }, "[backend] expected a text, got nothing"],
   ["caddy.sites.a", { domain: "a.example.org", backend: "192.0.2.1:80" }, `[backend] ${BACKEND} "192.0.2.1:80"`],
@@ -188,6 +191,7 @@ test.each([
   ["authentik.container.LogDriver", "journald"],
   ["authentik.container.Memory", "2g"],
   ["caddy.email", "ops@example.org"],
+  ["caddy.acmeDirectory", "https://127.0.0.1:8443/acme/local/directory"],
   ["backup", { repository: { path: "/srv/backups" } }],
   ["backup", { repository: { path: "/mnt/disk/gatehouse" }, schedule: "daily", drill: "monthly", full: 1, keep: 1 }],
   ["backup", { repository: { path: "/var/backups/nightly" } }],

@@ -2,7 +2,7 @@
 // documents as they stand, command by command.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Block, blocksOf, exchanges, fits, isFile, isRun, ROOT } from "../../documents/blocks.ts";
@@ -22,11 +22,17 @@ insecure = true
 `;
 
 export class Operator {
-  readonly #lab: Lab;
+  readonly #known: Lab | undefined;
   readonly #folder = mkdtempSync(join(tmpdir(), "gatehouse-operator-"));
 
-  private constructor(lab: Lab) {
-    this.#lab = lab;
+  private constructor(lab?: Lab) {
+    this.#known = lab;
+    this.#checkOut();
+  }
+
+  /** Who has no host yet. */
+  static alone(): Operator {
+    return new Operator();
   }
 
   static async of(lab: Lab, ...domains: string[]): Promise<Operator> {
@@ -36,11 +42,16 @@ export class Operator {
     return operator;
   }
 
+  get #lab(): Lab {
+    if (!this.#known) throw new Error("this operator has no host");
+    return this.#known;
+  }
+
   remove(): void {
     rmSync(this.#folder, { recursive: true });
   }
 
-  #furnish(domains: readonly string[]): void {
+  #checkOut(): void {
     const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: ROOT });
     for (const path of files.toString().trim().split("\n")) {
       // What belongs to the example is written by the one who follows.
@@ -48,6 +59,9 @@ export class Operator {
     }
     symlinkSync(join(ROOT, "node_modules"), join(this.#folder, "gatehouse/node_modules"));
     mkdirSync(join(this.#folder, "backend"));
+  }
+
+  #furnish(domains: readonly string[]): void {
     mkdirSync(join(this.#folder, ".ssh"));
     writeFileSync(join(this.#folder, ".ssh/gatehouse"), this.#lab.key, { mode: 0o600 });
     // Neither the names nor who signs for them are the public's.
@@ -71,14 +85,15 @@ export class Operator {
     await this.#succeeds(block.words, block.text);
   }
 
-  /** What no document tells. */
-  types(commands: string): Promise<void> {
+  /** What no document tells, or not as a command of its own. */
+  types(commands: string): Promise<string> {
     return this.#succeeds([], commands);
   }
 
-  async #succeeds(words: readonly string[], commands: string): Promise<void> {
+  async #succeeds(words: readonly string[], commands: string): Promise<string> {
     const { status, text } = await this.#bash(words, `set -e\n${commands}`);
     expect(status, `${commands}\n${text}`).toBe(0);
+    return text;
   }
 
   async #write({ kind, words: [path = ""], text }: Block): Promise<void> {
@@ -119,6 +134,8 @@ export class Operator {
       PULUMI_BACKEND_URL: `file://${this.#folder}/backend`,
       PULUMI_SKIP_CONFIRMATIONS: "true",
       NO_COLOR: "1",
+      // What this machine has already is not built anew.
+      GATEHOUSE_CACHE: process.env.GATEHOUSE_CACHE ?? join(homedir(), ".cache/gatehouse"),
       // `make` tells those below it that they are.
       MAKELEVEL: undefined,
       MAKEFLAGS: undefined,
