@@ -3,6 +3,7 @@
 //     ```sh                commands, run by bash in a checkout on the operator's machine; all must succeed
 //     ```console           after `$ ` a command, below it what it prints; `...` stands for anything
 //     ```sh host           the same two as root on the host
+//     ```sh upgrade        on a host that is upgraded, by the test that has one: test/e2e/own/upgrade.test.ts
 //     ```sh internet       only read by `bash -n`: what it needs no lab has; or `human`: who has to be asked, or to wait
 //                          for what another test runs (`make demo`: test/e2e/own/demo.test.ts) or none can (`make test`)
 //     ```yaml PATH         that file, written where the commands run; `diff` is applied to it
@@ -59,11 +60,12 @@ export function blocksOf(document: string, markdown = readFileSync(ROOT + docume
 }
 
 /** The words that commands may be marked with. */
-export const MARKS = ["host", "internet", "human"];
+export const MARKS = ["host", "upgrade", "internet", "human"];
 
 export const isCommands = ({ kind }: Block): boolean => kind === "sh" || kind === "console";
 export const isFile = (block: Block): boolean => !isCommands(block) && /[./]/.test(block.words[0] ?? "");
-export const needsMore = ({ words }: Block): boolean => words.includes("internet") || words.includes("human");
+export const needsMore = ({ words }: Block): boolean =>
+  ["upgrade", "internet", "human"].some((mark) => words.includes(mark));
 export const isRun = (block: Block): boolean => isFile(block) || (isCommands(block) && !needsMore(block));
 
 /** A command and the lines that it is expected to print. */

@@ -11,7 +11,7 @@ import { Stack } from "../support/stack.ts";
 import { touched, UNITS } from "../support/touched.ts";
 
 const [BEFORE = "", UPGRADE = "", LOOK = "", DONE = "", BACK = ""] = blocksOf(UPGRADES)
-  .filter(({ words }) => words.includes("host"))
+  .filter(({ words }) => words.includes("upgrade"))
   .map(({ text }) => text);
 const RUN_BY_15 = UNITS.map((unit) => unit.replace("@17", "@15"));
 const SUM = "SELECT count(*) || ' ' || sum(hashtext(entry::text)) FROM entry";
