@@ -218,7 +218,7 @@ new Host("host", { connection: { ...platform.host, port: "22" }, platform: platf
       files: ["index.ts", "wrong.ts"],
     }),
   );
-  await must("node", ["node_modules/typescript/bin/tsc"], consumer);
+  await must(join(MODULES, ".bin/tsc"), [], consumer);
 });
 
 describe("the program of docs/platform.md", () => {
