@@ -30,8 +30,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await lab.destroy();
-  stack.remove();
+  await lab?.destroy();
+  stack?.remove();
 });
 
 test("the first `up` deploys the platform, and a second one does nothing", async () => {
