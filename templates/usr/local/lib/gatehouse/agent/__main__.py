@@ -1,15 +1,15 @@
-"""Where the agent is called: nothing is imported before it is known where it goes on."""
+"""Where the agent is called: nothing of weight is imported before it is known where it goes on."""
 
 import os
 import sys
 
-_CHANGING = {"group", "account", "packages", "release", "remove", "recover", "rollback", "backup", "drill", "restore"}
+from words import CHANGING
 
 
 def _outlive_the_connection(argv: list[str]) -> None:
     """What changes the host goes on in a transient unit of its own: the end of an SSH session must not end, or double, what
     it started."""
-    if set(argv[:1]) & _CHANGING and not {"--help", "-h"} & set(argv) and os.geteuid() == 0 and os.environ.get("GATEHOUSE_UNIT") != "1":
+    if set(argv[:1]) & CHANGING and not {"--help", "-h"} & set(argv) and os.geteuid() == 0 and os.environ.get("GATEHOUSE_UNIT") != "1":
         os.execvp("systemd-run", ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec", "--setenv=GATEHOUSE_UNIT=1",
                                   "/usr/bin/python3", "-I", os.path.dirname(os.path.abspath(__file__)), *argv])
 

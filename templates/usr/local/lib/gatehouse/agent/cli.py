@@ -56,9 +56,9 @@ import store
 import transaction
 import verify
 from report import FAULT, REFUSED, ROLLED_BACK, Failure, answer, fail, show
+from words import CHANGING, LOOKING
 
 _ITEMS = {"group": accounts.ensure_group, "account": accounts.ensure_account, "packages": packages.ensure, "release": transaction.apply}
-_VERBS = {"backup", "backups", "drill", "restore", "status", "verify", "history", "diff", "rollback", "recover", "remove", "facts", *_ITEMS}
 _DIFFERS = 3
 
 
@@ -84,7 +84,7 @@ def run(argv: list[str]) -> int:
     if argv[:1] == ["help"] or {"--help", "-h"} & set(argv):
         show(__doc__.strip().splitlines())
         return 0
-    if argv[:1] and argv[0] in _VERBS:
+    if set(argv[:1]) & (LOOKING | CHANGING):
         _need_root()
     # Who asks for JSON of what answers so anyhow gets it.
     words, as_json = [word for word in argv if word != "--json"], "--json" in argv
