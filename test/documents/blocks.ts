@@ -32,8 +32,6 @@ export const TOLD_IN_ORDER = [
 ];
 /** Run on a host that Ansible set up. */
 export const MIGRATION = "docs/migrating-from-ansible.md";
-/** Its commands for the host are taken one by one, by the test that has a host to upgrade. */
-export const UPGRADES = "docs/backup-and-restore.md";
 
 export interface Block {
   document: string;

@@ -94,7 +94,7 @@ test("with the plug pulled while a new image migrates, image and database go bac
   Object.assign(stack.settings.authentik, { version: "2026.8.5", deadline: 60 });
   const up = stack.begin();
   const history = "su postgres -c 'psql -XAtd authentik -c \"select version from authentik_version_history\"'";
-  await lab.sh(`for i in $(seq 600); do if ${history} 2>&1 | grep -q 2026.8.5; then exit; fi; sleep 0.1; done; exit 1`);
+  await lab.awaits(`${history} 2>&1 | grep -q 2026.8.5`);
   await lab.reboot({ hard: true });
   await up.kill();
   await stack.must(["cancel", "--yes"]);

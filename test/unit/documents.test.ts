@@ -16,7 +16,6 @@ import {
   ROOT,
   script,
   TOLD_IN_ORDER,
-  UPGRADES,
 } from "../documents/blocks.ts";
 import { faults, type Table } from "./configuration.ts";
 
@@ -28,7 +27,7 @@ const FOLLOWED = [...TOLD_IN_ORDER, MIGRATION];
 const text = (document: string) => readFileSync(ROOT + document, "utf8");
 
 test("commands to be run stand in a document that a test follows, or are marked", () => {
-  const elsewhere = DOCUMENTS.filter((document) => ![...FOLLOWED, UPGRADES].includes(document));
+  const elsewhere = DOCUMENTS.filter((document) => !FOLLOWED.includes(document));
   const unseen = elsewhere.flatMap((document) =>
     blocksOf(document).filter((block) => isCommands(block) && isRun(block)),
   );

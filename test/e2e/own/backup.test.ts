@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newKey } from "../../unit/sshd.ts";
 import { ask } from "../support/client.ts";
-import { IMAGE, Lab } from "../support/lab.ts";
+import { BACKED_UP, IMAGE, Lab } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 
 const DOMAIN = "auth.lab.internal";
@@ -44,10 +44,7 @@ const notes = async (lab = host) => (await ask(lab.address, DOMAIN, "/notes")).b
 const known = async (lab = host): Promise<any> => JSON.parse((await lab.try("gatehouse backups --json")).text);
 const backUp = async (): Promise<string> => JSON.parse((await host.sh("gatehouse backup 2>/dev/null")) || "{}").backup;
 const metric = async (name: string) => Number(await host.sh(`sed -n 's/^gatehouse_${name} //p' ${METRICS}`));
-const awaited = (what: string, lab = host) =>
-  lab.sh(`for i in $(seq 600); do if ${what}; then exit; fi; sleep 0.1; done; exit 1`);
-/** The unit takes one by itself, after the first `up` and after a restore. */
-const settled = (lab = host) => awaited("systemctl is-active gatehouse-backup.service | grep -qx inactive", lab);
+const settled = (lab = host) => lab.awaits(BACKED_UP);
 
 async function allWell(lab = host): Promise<void> {
   const { status, text } = await lab.try("gatehouse status");
@@ -139,7 +136,7 @@ test("inserts under load, the database destroyed, restored to a noted time: exac
       "SELECT round(extract(epoch FROM clock_timestamp() - last_archived_time)::numeric, 1) || '|' || (SELECT round(count(*) / extract(epoch FROM max(at) - min(at))) FROM load) FROM pg_stat_archiver",
     )
   ).split("|") as [string, string];
-  await awaited(
+  await host.awaits(
     `su postgres -c "psql -XAtc \\"SELECT last_archived_time > '${noted}' FROM pg_stat_archiver\\"" | grep -qx t`,
   );
   const more = Number(await sql("SELECT count(*) FROM load"));

@@ -8,10 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { installation } from "../../../components/host/agent.ts";
 import { type Manifest, manifestDocument, type Probe } from "../../../components/host/manifest.ts";
 import { debian } from "../../../components/host/platforms/debian.ts";
-import { Lab, type Ran, run } from "../support/lab.ts";
+import { EXHAUSTIVE, Lab, type Ran, run } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 
-const EXHAUSTIVE = process.env.GATEHOUSE_EXHAUSTIVE === "1";
 const ROUNDS = EXHAUSTIVE ? 5 : 1;
 
 /** Those of the agent's faults.py, in the order in which a release passes them. */

@@ -2,32 +2,30 @@
 // what it deploys is what every other test deploys too.
 import { expect, test } from "vitest";
 import { blocksOf, fits } from "../../documents/blocks.ts";
+import { EXHAUSTIVE } from "../support/lab.ts";
 import { Operator } from "../support/operator.ts";
 
 const HOST = `demo-${process.pid}`;
 // A person may have a demo on this machine.
 const asked = `export DEMO_HOST=${HOST}`;
 
-test.runIf(process.env.GATEHOUSE_EXHAUSTIVE)(
-  "`make demo` ends as the README says, and its lines are true",
-  async () => {
-    const blocks = blocksOf("README.md");
-    const [demo = ""] = blocks.find(({ text }) => text.startsWith("make demo"))?.text.split("\n") ?? [];
-    const told = blocks.find(({ text }) => text.startsWith("The platform answers"))?.text ?? "";
-    const operator = Operator.alone();
-    try {
-      const text = await operator.types(`${asked}\n${demo}`);
-      const printed = text.slice(text.lastIndexOf("\nThe platform answers") + 1);
-      const address = /:443:([\d.]+):443/.exec(printed)?.[1] ?? "none";
-      const expected = told.replaceAll("10.77.1.2", address).replace("exec demo", `exec ${HOST}`).trim().split("\n");
-      if (!fits(expected, printed)) expect(printed).toBe(expected.join("\n"));
-      const line = (name: string) => new RegExp(`^ *${name} {2,}(.*?)( {2,}|$)`, "m").exec(printed)?.[1] ?? "false";
-      expect(await operator.types(`${line("look at it")} --fail --silent`)).toContain("stand-in");
-      expect(await operator.types(`${line("look around")} systemctl is-active authentik-pod`)).toBe("active\n");
-    } finally {
-      await operator.types(`${asked}\nmake demo-down`);
-      expect(await operator.types("test/lab/lab list")).not.toContain(HOST);
-      operator.remove();
-    }
-  },
-);
+test.runIf(EXHAUSTIVE)("`make demo` ends as the README says, and its lines are true", async () => {
+  const blocks = blocksOf("README.md");
+  const [demo = ""] = blocks.find(({ text }) => text.startsWith("make demo"))?.text.split("\n") ?? [];
+  const told = blocks.find(({ text }) => text.startsWith("The platform answers"))?.text ?? "";
+  const operator = Operator.alone();
+  try {
+    const text = await operator.types(`${asked}\n${demo}`);
+    const printed = text.slice(text.lastIndexOf("\nThe platform answers") + 1);
+    const address = /:443:([\d.]+):443/.exec(printed)?.[1] ?? "none";
+    const expected = told.replaceAll("10.77.1.2", address).replace("exec demo", `exec ${HOST}`).trim().split("\n");
+    if (!fits(expected, printed)) expect(printed).toBe(expected.join("\n"));
+    const line = (name: string) => new RegExp(`^ *${name} {2,}(.*?)( {2,}|$)`, "m").exec(printed)?.[1] ?? "false";
+    expect(await operator.types(`${line("look at it")} --fail --silent`)).toContain("stand-in");
+    expect(await operator.types(`${line("look around")} systemctl is-active authentik-pod`)).toBe("active\n");
+  } finally {
+    await operator.types(`${asked}\nmake demo-down`);
+    expect(await operator.types("test/lab/lab list")).not.toContain(HOST);
+    operator.remove();
+  }
+});

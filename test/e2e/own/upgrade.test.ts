@@ -4,14 +4,16 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, test as always, beforeAll, expect } from "vitest";
-import { blocksOf, ROOT, UPGRADES } from "../../documents/blocks.ts";
+import { blocksOf, ROOT } from "../../documents/blocks.ts";
 import { ask } from "../support/client.ts";
-import { Lab, run } from "../support/lab.ts";
+import { BACKED_UP, EXHAUSTIVE, Lab, run } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 import { touched, UNITS } from "../support/touched.ts";
 
 // Two deployments and two upgrades, of which nothing changes from day to day: `make test-all` has the time.
-const test = always.runIf(process.env.GATEHOUSE_EXHAUSTIVE === "1");
+const test = always.runIf(EXHAUSTIVE);
+
+const UPGRADES = "docs/backup-and-restore.md";
 
 const [BEFORE = "", UPGRADE = "", LOOK = "", DONE = "", BACK = ""] = blocksOf(UPGRADES)
   .filter(({ words }) => words.includes("upgrade"))
@@ -59,10 +61,7 @@ const types = async (block: string) => {
   expect(status, `${block}\n${text}`).toBe(0);
   return text;
 };
-const settled = () =>
-  lab.sh(
-    "for i in $(seq 600); do if systemctl is-active gatehouse-backup.service | grep -qx inactive; then exit; fi; sleep 0.1; done; exit 1",
-  );
+const settled = () => lab.awaits(BACKED_UP);
 /** Names and kinds of all backups. */
 const backups = async (): Promise<{ name: string; kind: string }[]> =>
   JSON.parse((await lab.try("gatehouse backups --json")).text).backups;

@@ -7,6 +7,11 @@ const TOOL = fileURLToPath(new URL("../../lab/lab", import.meta.url));
 const LOAD = fileURLToPath(new URL("../../lab/authentik/load", import.meta.url));
 export const IMAGE = "localhost:5000/authentik-stand-in";
 
+/** Whether there is the time for all: `make test-all`. */
+export const EXHAUSTIVE = process.env.GATEHOUSE_EXHAUSTIVE === "1";
+/** The unit has taken the backup that it takes by itself, after the first `up`, a restore or an upgrade. */
+export const BACKED_UP = "systemctl is-active gatehouse-backup.service | grep -qx inactive";
+
 export interface Ran {
   status: number;
   /** Both streams. */
@@ -70,6 +75,11 @@ export class Lab {
   /** The output of a shell command in the host, which must succeed. */
   async sh(command: string): Promise<string> {
     return must(TOOL, ["enter", this.name, "sh", "-c", command]);
+  }
+
+  /** Until a shell command succeeds, for a minute. */
+  awaits(condition: string): Promise<string> {
+    return this.sh(`for i in $(seq 600); do if ${condition}; then exit; fi; sleep 0.1; done; exit 1`);
   }
 
   /** A shell command that may fail. */
