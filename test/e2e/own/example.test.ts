@@ -8,7 +8,7 @@ import { type Outcome, Stack } from "../support/stack.ts";
 import { touched, UNITS } from "../support/touched.ts";
 
 const EXAMPLE = fileURLToPath(new URL("../../../examples/app", import.meta.url));
-const TYPESCRIPT = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url));
+const TSC = fileURLToPath(new URL("../../../node_modules/.bin/tsc", import.meta.url));
 const DOMAIN = "matrix.lab.internal";
 const PASSWORD = "the administrator's first password";
 const TEXT = "written before the image changed";
@@ -64,7 +64,7 @@ const sql = (query: string) => lab.sh(`su postgres -c 'psql -XAt synapse' <<'SQL
 const version = async () => (await api("GET", "/_synapse/admin/v1/server_version")).server_version;
 
 test("the program fits the types of the package", { timeout: 60_000 }, () =>
-  must("node", [TYPESCRIPT, "--project", EXAMPLE]),
+  must(TSC, ["--project", EXAMPLE]),
 );
 
 test("it deploys from a stack of its own, beside a platform that goes on", async () => {
