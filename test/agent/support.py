@@ -53,6 +53,7 @@ class Systemd:
         self.broken = lambda unit: False  # whether a unit fails to start
         self.triggers, self.failed = {}, set()  # timer -> what it starts; units that failed
         self.dependents = {}  # unit -> those that stop and restart with it
+        self.houses = {}  # unit -> its runtime directory
         self.reads, self.loaded = {}, {}
         self.state = "running"
 
@@ -91,6 +92,8 @@ class Systemd:
         elif verb == "is-enabled":
             status = int(names[0] not in self.enabled)
             out = "".join("enabled\n" if name in self.enabled else "disabled\n" for name in names)
+        elif verb == "is-active":
+            out = "".join(f"{self._properties(name)['ActiveState']}\n" for name in names)
         elif verb == "is-system-running":
             out = f"{self.state}\n"
         else:
@@ -106,7 +109,7 @@ class Systemd:
                 "ActiveState": "active" if unit in self.active else "failed" if unit in self.failed else "inactive", "Triggers": self.triggers.get(unit, ""),
                 "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
                 "RequiredBy": " ".join(self.dependents.get(unit, ())), "BoundBy": "", "ConsistsOf": "",
-                "RuntimeDirectory": "", "User": "", "Group": ""}
+                "RuntimeDirectory": self.houses.get(unit, ""), "User": "", "Group": ""}
 
     def job(self, verb: str, names: list[str]):
         return _Job(self, verb, names)

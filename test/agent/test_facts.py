@@ -152,7 +152,7 @@ class Releases(HostTest):
         self.assertEqual(questions(), before)
 
     def test_what_was_different_a_moment_ago_is_no_drift(self):
-        stale = {"app.service": {"ActiveState": "inactive", "is-enabled": "disabled"}}
+        stale = {"app.service": {"is-active": "inactive", "is-enabled": "disabled"}}
         with support.mock.patch.object(support.units, "survey", lambda *_: stale):
             self.assertEqual(self.item(), {"due": "machine/0", "drifted": []})
 

@@ -124,7 +124,7 @@ class Verify(VerbTest):
     def test_the_runtime_directory_of_a_unit(self):
         Path(at("run/app")).mkdir(parents=True)
         self.patch(strays, "RUN", at("run"))
-        self.patch(strays, "_unit", lambda unit: {"RuntimeDirectory": "app", "User": "", "Group": ""} if unit == "app.service" else {})
+        self.systemd.houses["app.service"] = "app"
         self.given(**self.keys | {"file": [file("etc/systemd/system/app.service.d/gatehouse.conf", "[Service]\nRuntimeDirectoryMode=0700\n"), self.keys["file"][1]]})
         os.chmod(at("run/app"), 0o700)
         os.chown(at("run/app"), 0, 0)

@@ -21,9 +21,9 @@ def facts(diffs: bool = False) -> dict:
     """For each item its due number, which moves on while the host differs from what was left, and the differences. With
     `diffs`, a file whose content differs has its diff in the lines below: redacted, and none of what is secret."""
     vault.learn_all()
-    records = store.items()
-    with ThreadPoolExecutor(1) as meanwhile:  # systemd takes as long to answer as the rest to read
-        asked = meanwhile.submit(_Ahead, records)
+    records, live = store.items(), store.live()
+    with ThreadPoolExecutor(1) as meanwhile:
+        asked = meanwhile.submit(_Ahead, records, live)
         owned = strays.owned()
         ahead = asked.result()
     return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, owned, ahead, diffs) for item, record in records.items()}}
@@ -33,9 +33,9 @@ class _Ahead:
     """What one question answers for all items. The answers are older than the look at an item, which nobody changes
     meanwhile: what seems to differ is asked again then."""
 
-    def __init__(self, records: dict[str, dict]):
-        wanted = {u.name: u.enabled for manifest in store.live() for u in manifest.unit}
-        self.units = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None])
+    def __init__(self, records: dict[str, dict], live: list[Manifest]):
+        wanted = {u.name: u.enabled for manifest in live for u in manifest.unit}
+        self.units = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None], strays.housed(live))
         self.installed = packages.survey([record["answer"] for item, record in records.items() if item.startswith("packages-")])
 
 

@@ -107,7 +107,7 @@ class Release:
 def releases() -> list[Release]:
     """Those that are on this host or on their way; a first apply that was refused leaves an empty folder, which is none."""
     folder = STATE / "releases"
-    return [release for d in (sorted(folder.iterdir()) if folder.exists() else ()) if (release := Release(d.name)).texts()]
+    return [release for d in (sorted(folder.iterdir()) if folder.exists() else ()) if (release := Release(d.name)).generation or release.record.exists()]
 
 
 def live() -> list[Manifest]:

@@ -121,16 +121,23 @@ def _runtime(manifest: Manifest):
     for file in manifest.file:
         if Path(file.path).parent.name == "tmpfiles.d":
             yield from ((path, mode, f"{user}:{group}") for path, mode, user, group in _TMPFILES.findall(file.content) if path.startswith(f"{RUN}/"))
-        elif "/systemd/system/" in file.path and (mode := _last(file.content, "RuntimeDirectoryMode")):
-            # Whose directory it is, the unit says; the package's own file may name it.
-            unit = next((part.removesuffix(".d") for part in reversed(Path(file.path).parts) if part.removesuffix(".d").endswith(".service")), None)
-            shown = _unit(unit) if unit else {}
-            for name in shown.get("RuntimeDirectory", "").split():
-                yield f"{RUN}/{name}", mode, f"{shown.get('User') or 'root'}:{shown.get('Group') or '-'}"
+    for unit, mode in _housed(manifest):
+        shown = units.show([unit], *units.HOUSE)[unit]
+        for name in shown["RuntimeDirectory"].split():
+            yield f"{RUN}/{name}", mode, f"{shown['User'] or 'root'}:{shown['Group'] or '-'}"
 
 
-def _unit(name: str) -> dict[str, str]:
-    return units.show([name], "RuntimeDirectory", "User", "Group")[name]
+def housed(manifests: list[Manifest]) -> list[str]:
+    """The units whose runtime directories get their mode of one of the manifests."""
+    return list(dict.fromkeys(unit for manifest in manifests for unit, _ in _housed(manifest)))
+
+
+def _housed(manifest: Manifest):
+    """With the mode. Whose directory it is, the unit says: the package's own file may name it."""
+    for file in manifest.file:
+        if "/systemd/system/" in file.path and (mode := _last(file.content, "RuntimeDirectoryMode")):
+            parts = (part.removesuffix(".d") for part in reversed(Path(file.path).parts))
+            yield from ((unit, mode) for unit in parts if unit.endswith(".service"))
 
 
 def _last(text: str, key: str) -> str | None:

@@ -12,22 +12,28 @@ from report import Failure, masked, say
 UNIT_ROOTS = ("/etc/systemd/system", "/run/systemd/system", "/etc/containers/systemd/")  # with system.control beside the first two
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
 RUNNING = ("active", "reloading")
+HOUSE = ("RuntimeDirectory", "User", "Group")
 _ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")  # as `systemctl is-enabled` judges
 _ENDING = re.compile(r"\S+: Killing process \d+ \(.*\) with signal SIG")  # words of systemd
 _STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless the unit says otherwise
 _answers: dict[str, dict[str, str]] = {}  # of the survey that is consulted
 
 
-def survey(units: list[str], switched: list[str]) -> dict[str, dict[str, str]]:
-    """What may be asked of many units, at once: systemctl takes about as long for one as for hundreds. `switched` are those
-    of which it matters whether they are enabled. Where it did not answer for each, as of names that are none, it is left out."""
-    found = show(units, "ActiveState", "RuntimeDirectory", "User", "Group")
-    found = found if len(found) == len(units) else {}
-    states = _systemctl("is-enabled", "--", *switched).stdout.split() if switched else []
-    if len(states) == len(switched):
-        for unit, state in zip(switched, states):
-            found.setdefault(unit, {})["is-enabled"] = state
+def survey(units: list[str], switched: list[str], housed: list[str]) -> dict[str, dict[str, str]]:
+    """What may be asked of many units, at once: of `switched` whether they are enabled, of `housed` which directories they
+    get. Where systemctl did not answer for each, as of names that are none, it is left out."""
+    found = show(housed, *HOUSE) if housed else {}
+    for verb, names in (("is-active", units), ("is-enabled", switched)):
+        for unit, state in _states(verb, names).items():
+            found.setdefault(unit, {})[verb] = state
     return found
+
+
+def _states(verb: str, units: list[str]) -> dict[str, str]:
+    """What `is-active` or `is-enabled` says, which for many units takes little longer than for one. `show` collects all
+    that systemd knows of each first."""
+    states = _systemctl(verb, "--", *units).stdout.split() if units else []
+    return dict(zip(units, states)) if len(states) == len(units) else {}
 
 
 @contextlib.contextmanager
@@ -75,8 +81,9 @@ def running_with(units: list[str]) -> list[str]:
 
 
 def inactive(units: list[str]) -> list[str]:
-    states = show(units, "ActiveState")
-    return [u for u in units if states[u]["ActiveState"] not in RUNNING]
+    known = {u: state for u in units if (state := _answers.get(u, {}).get("is-active"))}
+    states = known | _states("is-active", [u for u in units if u not in known])
+    return [u for u in units if states[u] not in RUNNING]
 
 
 def timers(units) -> list[str]:
