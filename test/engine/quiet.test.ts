@@ -12,11 +12,19 @@ import * as pulumi from "@pulumi/pulumi";
 import { quiet } from "./components/host/quiet.ts";
 
 if (process.env.QUIET) quiet();
-new pulumi.ComponentResource("test:index:It", "it");
-pulumi.log.warn("a warning");
-pulumi.output(1).apply(() => {
-  throw new Error("a fault of the program");
-});
+let frames = 0;
+Error.prepareStackTrace = (_, sites) => {
+  frames += sites.length;
+  return sites.map((site) => "\\n    at " + site).join("");
+};
+const it = new pulumi.ComponentResource("test:index:It", "it");
+Reflect.deleteProperty(Error, "prepareStackTrace");
+pulumi.log.warn("frames: " + frames);
+if (process.env.LEAK) new pulumi.ComponentResource("test:index:Never", "never", {}, { dependsOn: pulumi.output(new Promise(() => {})) });
+else
+  pulumi.output(1).apply(() => {
+    throw new Error("a fault of the program");
+  });
 `;
 
 let folder: string;
@@ -56,7 +64,21 @@ test("the SDK's messages of its progress are gone; warnings and faults, with the
   expect(loud).toContain("Registering resource: t=test:index:It");
   expect(quiet).not.toContain("t=test:index:It");
   for (const told of [loud, quiet]) {
-    expect(told).toContain("warning: a warning");
-    expect(told).toMatch(/Error: a fault of the program\n\s+at \S*.*index\.ts:9:9/);
+    expect(told).toContain("warning: frames: ");
+    expect(told).toMatch(/Error: a fault of the program\n\s+at \S*.*index\.ts:\d+:11/);
   }
+});
+
+test("a resource takes one stack trace, for its place, and not dozens", async () => {
+  const frames = async (variables: Record<string, string>) =>
+    Number(/frames: (\d+)/.exec(await preview({ LEAK: "yes", ...variables }))?.[1]);
+  expect(await frames({ QUIET: "yes" })).toBeLessThan((await frames({})) / 4);
+});
+
+test("what never settles is told as before; who asks where it was made is answered", async () => {
+  const leaked = (variables: Record<string, string>) => preview({ QUIET: "yes", LEAK: "yes", ...variables });
+  const told = await leaked({});
+  expect(told).toContain('"never" [test:index:Never] was waiting for its dependencies to resolve');
+  expect(told).not.toContain("STACK_TRACE");
+  expect(await leaked({ PULUMI_DEBUG_PROMISE_LEAKS: "yes" })).toMatch(/STACK_TRACE:\n(.*\n){1,12}\s+at .*index\.ts/);
 });
