@@ -63,9 +63,7 @@ const client = (method: string, path: string, wanted?: object) => api(method, `/
 const sql = (query: string) => lab.sh(`su postgres -c 'psql -XAt synapse' <<'SQL'\n${query}\nSQL`);
 const version = async () => (await api("GET", "/_synapse/admin/v1/server_version")).server_version;
 
-test("the program fits the types of the package", { timeout: 60_000 }, () =>
-  must(TSC, ["--project", EXAMPLE]),
-);
+test("the program fits the types of the package", { timeout: 60_000 }, () => must(TSC, ["--project", EXAMPLE]));
 
 test("it deploys from a stack of its own, beside a platform that goes on", async () => {
   expect(first.result.status, first.result.text).toBe(0);
