@@ -16,7 +16,7 @@ check: ## all that needs no host: lint, types, unit, render, component and agent
 test: ## everything, on throw-away hosts; ends with one line "N passed, N failed"
 	@test/run all
 
-test-all: ## the same with every crash point five times over, an upgrade of PostgreSQL, and all of e2e on a likeness of Arch; an hour more
+test-all: ## the same with every crash point five times over, an upgrade of PostgreSQL, backups in a bucket, and all of e2e on a likeness of Arch; an hour more
 	@GATEHOUSE_EXHAUSTIVE=1 test/run all
 
 demo: ## the whole platform on a throw-away host of this machine
