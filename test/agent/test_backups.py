@@ -176,6 +176,39 @@ class Keeping(WithBackups):
         backup_module.refuse_loss(1)
 
 
+class Unreadable(WithBackups):
+    """pgBackRest's `info` ends well when the repository's service is away, and tells of no backups."""
+
+    def setUp(self):
+        super().setUp()
+        away = {"code": 99, "message": "[HostConnectError] unable to connect to 's3:443': [111] Connection refused"}
+        info = [{"name": "main", "backup": [], "db": [], "repo": [{"key": 1, "status": away}], "status": {"code": 99, "message": "other"}}]
+        self.patch(pgbackrest, "_run", lambda *_: (0, json.dumps(info)))
+
+    def test_it_is_not_taken_for_an_empty_one(self):
+        s = backups.settings()
+        for ask in (pgbackrest.known, pgbackrest.first_is_due, pgbackrest.full_is_due, pgbackrest.refuse_another_major, lambda _: backup_module.refuse_loss(1)):
+            with self.assertRaisesRegex(Failure, "repository of PostgreSQL in /srv/backups cannot be read:\n.*Connection refused"):
+                ask(s)
+
+    def test_a_repository_that_has_nothing_of_this_stanza_is_an_empty_one(self):
+        missing = {"code": 1, "message": "missing stanza path"}
+        for info in ([], [{"name": "main", "backup": [], "db": [], "repo": [{"key": 1, "status": missing}], "status": missing}]):
+            self.patch(pgbackrest, "_run", lambda *_: (0, json.dumps(info)))
+            self.assertEqual(pgbackrest.known(backups.settings()), [])
+
+    def test_nothing_old_is_deleted_when_the_backup_of_just_now_is_not_known(self):
+        newest, kept = backups.kept()[-1], []
+        self.patch(restic, "keep", lambda _, names: kept.append(names))
+        self.patch(pgbackrest, "known", lambda _: [])
+        with self.assertRaisesRegex(Failure, "does not know of backup second"):
+            backup_module._expire(backups.settings(), newest)
+        self.assertEqual((len(backups.kept()), kept), (2, []))
+        self.patch(pgbackrest, "known", lambda _: [{"annotation": {"gatehouse": "second"}}])
+        backup_module._expire(backups.settings(), newest)
+        self.assertEqual(([b.name for b in backups.kept()], kept), (["second"], [{"second"}]))
+
+
 class Upgrades(WithBackups):
     """pgBackRest and PostgreSQL, as far as they tell of majors. Backups of 15, the second one a differential one."""
 
@@ -196,7 +229,7 @@ class Upgrades(WithBackups):
 
     def pgbackrest(self, _, *words: str) -> tuple[int, str]:
         if "info" in words:
-            return 0, json.dumps([{"name": "main", "backup": self.there, "db": self.clusters}])
+            return 0, json.dumps([{"name": "main", "backup": self.there, "db": self.clusters, "repo": [{"key": 1, "status": {"code": 0, "message": "ok"}}]}])
         self.did.append(words[0])
         if words[0] == "stanza-upgrade":
             self.clusters.append({"id": len(self.clusters) + 1, "version": self.installed})

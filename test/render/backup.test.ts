@@ -94,6 +94,10 @@ describe("pgbackrest.conf", () => {
   test("says that WAL is kept once it lies in the repository: nothing waits in a spool of the host's", () => {
     expect(values(file(FOLDER, CONFIG), "archive-async")).toEqual(["n"]);
   });
+
+  test("gives up a service that is away in minutes: each question is asked nine times, each time for so many seconds", () => {
+    expect(values(file(S3, CONFIG), "io-timeout")).toEqual(["20"]);
+  });
 });
 
 describe("what the agent reads", () => {

@@ -128,7 +128,7 @@ test("a service that is away: the backup fails and says so, and the next one aft
   service?.kill();
   const failed = await host.try("gatehouse backup");
   expect(failed.status, failed.text).not.toBe(0);
-  expect(failed.text).toMatch(/connection refused/i);
+  expect(failed.text).toMatch(/the repository of PostgreSQL in s3:\S+ cannot be read:\n.*Connection refused/);
   await serve();
   expect(await backUp()).toMatch(/^\d{8}/);
   const { status, text } = await host.try("gatehouse status");

@@ -54,7 +54,7 @@ def take(full: bool = False) -> dict:
     with store.lock(LOCK, "a backup", commands.LONG):
         try:
             backup = _take(s, full, began)
-            _expire(s)
+            _expire(s, backup)
         except Exception as error:
             backups.settle("backup", began, time.time(), masked(str(error)))
             raise
@@ -122,9 +122,11 @@ def _run_hooks(members: list, when: str) -> None:
                 raise Failure(f"what {release} does {when} a copy of {data.name} failed:\n{commands.indented(output)}")
 
 
-def _expire(s: Settings) -> None:
+def _expire(s: Settings, newest: Backup) -> None:
     """pgBackRest has deleted what is more than is to be kept; the folders go with it."""
     there = {(b.get("annotation") or {}).get("gatehouse") for b in pgbackrest.known(s)}
+    if newest.name not in there:
+        raise Failure(f"{s.repository} does not know of backup {newest.name}, which has just been taken: nothing old was deleted")
     for backup in backups.kept():
         if backup.name not in there:
             backups.forget(backup)

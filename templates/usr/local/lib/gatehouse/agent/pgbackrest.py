@@ -13,6 +13,7 @@ from backups import Settings
 from report import Failure, say
 
 _READERS = 8  # at the same time: a restore waits for the repository more than for a processor
+_UNREADABLE = 99  # a repository's status, by the name of "other"
 
 
 def prepare(s: Settings) -> bool:
@@ -89,8 +90,17 @@ def _stanza(s: Settings) -> dict:
     """What pgBackRest tells: `backup`, and in `db` the clusters that they are of, oldest first."""
     status, output = _run(s, "--output=json", "info")
     if status:
-        raise Failure(f"the repository of PostgreSQL in {s.repository} cannot be read:\n{commands.indented(output)}")
-    return next((stanza for stanza in json.loads(output[output.index("["):]) if stanza["name"] == s.stanza), {"backup": [], "db": []})
+        raise _unreadable(s, output)
+    found = next((stanza for stanza in json.loads(output[output.index("["):]) if stanza["name"] == s.stanza), {"backup": [], "db": [], "repo": []})
+    # It ends well all the same and tells of no backups: a service that is away must not look like an empty repository.
+    for repository in found["repo"]:
+        if repository["status"]["code"] == _UNREADABLE:
+            raise _unreadable(s, repository["status"]["message"])
+    return found
+
+
+def _unreadable(s: Settings, told: str) -> Failure:
+    return Failure(f"the repository of PostgreSQL in {s.repository} cannot be read:\n{commands.indented(told)}")
 
 
 def first_is_due(s: Settings) -> bool:
