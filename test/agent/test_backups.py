@@ -187,15 +187,45 @@ class Unreadable(WithBackups):
 
     def test_it_is_not_taken_for_an_empty_one(self):
         s = backups.settings()
-        for ask in (pgbackrest.known, pgbackrest.first_is_due, pgbackrest.full_is_due, pgbackrest.refuse_another_major, lambda _: backup_module.refuse_loss(1)):
+        for ask in (pgbackrest.known, pgbackrest.first_is_due, pgbackrest.full_is_due, pgbackrest.refuse_another_major):
             with self.assertRaisesRegex(Failure, "repository of PostgreSQL in /srv/backups cannot be read:\n.*Connection refused"):
                 ask(s)
+
+    def test_whether_a_backup_is_lost_is_told_by_what_the_host_remembers_so_that_a_new_key_can_come(self):
+        backup_module.refuse_loss(1)
+        backups.record(backup("third", 40, "2/0"))
+        with self.assertRaisesRegex(Failure, "to keep 1 full backups deletes first: raise backup.keep to 2"):
+            backup_module.refuse_loss(1)
+        backup_module.refuse_loss(2)
+        self.assertIn("Connection refused", "".join(self.said))
 
     def test_a_repository_that_has_nothing_of_this_stanza_is_an_empty_one(self):
         missing = {"code": 1, "message": "missing stanza path"}
         for info in ([], [{"name": "main", "backup": [], "db": [], "repo": [{"key": 1, "status": missing}], "status": missing}]):
             self.patch(pgbackrest, "_run", lambda *_: (0, json.dumps(info)))
             self.assertEqual(pgbackrest.known(backups.settings()), [])
+
+    def test_an_empty_folder_where_backups_were_is_a_disk_that_is_not_mounted(self):
+        made = []
+        self.patch(restic, "prepare", lambda _: made.append("folders"))
+        self.patch(pgbackrest, "prepare", lambda _: made.append("PostgreSQL") or True)
+        self.patch(pgbackrest, "_run", lambda *_: (0, "[]"))
+        backup_module.prepare()  # no backup was good yet: what is known of came from elsewhere
+        backups.settle("backup", 100, 130, None)
+        backups.settle("backup", 200, 230, "no such file")
+        with self.assertRaisesRegex(Failure, "^/srv/backups is empty, though this host has 2 backups in it: is its disk mounted"):
+            backup_module.prepare()
+        self.assertEqual(made, ["folders", "PostgreSQL"])
+        backups.SETTINGS.write_text(backups.SETTINGS.read_text().replace("/srv/backups", "/srv/others"))
+        backup_module.prepare()  # another repository, which is empty as it should be
+        self.assertEqual(len(made), 4)
+
+    def test_what_restic_says_of_repeated_attempts_is_no_part_of_the_answer(self):
+        said = "Load(<key/1>, 0, 0) returned error, retrying after 1s: connection refused\n"
+        self.patch(commands, "run", lambda *_, **__: (0, f'{said}[{{"id": "1", "tags": ["record=first"]}}]\n'))
+        self.assertEqual(list(restic.records(backups.settings())), ["first"])
+        self.patch(commands, "run", lambda *_, **__: (0, f'{said}{{"name": "first"}}'))
+        self.assertEqual(restic.record(backups.settings(), {"id": "1"}, "/record"), '{"name": "first"}')
 
     def test_nothing_old_is_deleted_when_the_backup_of_just_now_is_not_known(self):
         newest, kept = backups.kept()[-1], []

@@ -132,6 +132,14 @@ class Verify(VerbTest):
         os.chmod(at("run/app"), 0o755)
         self.differs(f"{at('run/app')} is 0755 0:0, the manifest says 0700 root:-")
 
+    def test_a_template_has_no_runtime_directory_and_its_instances_have(self):
+        content = "[Service]\nRuntimeDirectoryMode=0700\n"
+        paths = ("app@.service", "app@.service.d/x.conf", "app@one.service.d/x.conf", "app.service.d/x.conf")
+        files = [file(f"etc/systemd/system/{path}", content) for path in paths]
+        self.given(**self.keys | {"file": [*files, self.keys["file"][1]]})
+        manifest = support.store.Release(self.keys.get("release", "app")).manifest()
+        self.assertEqual(strays.housed([manifest]), ["app@one.service", "app.service"])
+
 
 if __name__ == "__main__":
     unittest.main()

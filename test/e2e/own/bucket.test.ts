@@ -1,6 +1,7 @@
 // Backups in a bucket: a real service that is spoken to as S3 is, over TLS, which looks at the signature of every request.
 // Folders, restores and drills of all kinds are in backup.test.ts; this is what another repository could change.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -14,6 +15,7 @@ const test = always.runIf(EXHAUSTIVE);
 
 const [NAME, PORT, BUCKET, KEY_ID] = ["s3.lab.internal", 9443, "gatehouse-backups", "AKIAOFTHELAB"] as const;
 const SECRET = "the/secret+of=the.access_key";
+const NEXT_SECRET = "the/secret+of=the.next_key";
 const UPLOADS = "/var/lib/authentik/data";
 const folder = mkdtempSync(join(tmpdir(), "gatehouse-bucket-"));
 /** What the service keeps: a bucket is a folder, an object a file; and what it knows about them. */
@@ -32,7 +34,7 @@ beforeAll(async () => {
   expect(built.status, built.text).toBe(0);
   program = built.text.trim().split("\n").at(-1) as string;
   await introduce();
-  await serve();
+  await serve(SECRET);
   const s3 = { endpoint: `${NAME}:${PORT}`, bucket: BUCKET, path: "/prod", keyId: KEY_ID };
   stack = await Stack.create(host, {
     postgres: { databases: { ledger: {} } },
@@ -57,10 +59,10 @@ async function introduce(): Promise<void> {
 }
 const end = () => host.address.replace(/\d+$/, "1");
 
-async function serve(): Promise<void> {
+async function serve(secret: string): Promise<void> {
   const tls = ["--port", `${end()}:${PORT}`, "--cert", CERTIFICATE, "--key", KEY];
   service = spawn(program, ["--quiet", ...tls, "posix", "--sidecar", ABOUT, dirname(BUCKETS)], {
-    env: { ...process.env, ROOT_ACCESS_KEY_ID: KEY_ID, ROOT_SECRET_ACCESS_KEY: SECRET },
+    env: { ...process.env, ROOT_ACCESS_KEY_ID: KEY_ID, ROOT_SECRET_ACCESS_KEY: secret },
     stdio: "ignore",
   });
   await host.awaits(`curl --silent --output /dev/null https://${NAME}:${PORT}/`);
@@ -101,6 +103,9 @@ test("both repositories are below the folder of the bucket, and what lies there 
     expect(stored()).toContain(join(BUCKETS, "prod", repository));
   const holding = (words: string) => run("grep", ["--recursive", "--files-with-matches", words, folder]);
   expect((await holding("legible-in-the-clear")).text).toBe("");
+  // Their lists are not compressed: nothing but the encryption makes them illegible.
+  expect(stored()).toContain("/backup.info");
+  expect((await holding("backrest-format")).text).toBe("");
   expect((await holding("PRIVATE KEY")).text, "it reads what is there").toContain("key.pem");
 });
 
@@ -118,18 +123,30 @@ test("a restore by name brings database and files back, and a drill finds all of
   expect(drilled.status, drilled.text).toBe(0);
 });
 
+test("another key while the one before is refused already: the new one goes live", async () => {
+  service?.kill("SIGKILL");
+  if (service) await once(service, "exit");
+  await serve(NEXT_SECRET);
+  expect((await host.try("gatehouse backup")).text).toMatch(/cannot be read:\n.*SignatureDoesNotMatch/s);
+  await stack.setSecret("backupKey", NEXT_SECRET);
+  const { status, text } = await stack.up();
+  expect(status, text).toBe(0);
+  expect(await backUp()).toMatch(/^\d{8}/);
+});
+
 test("the secret is in no log of the host, and below /etc in one file, which root and postgres read", async () => {
-  expect((await host.try(`journalctl -o cat | grep -cF '${SECRET}'`)).text.trim()).toBe("0");
-  const holding = await host.sh(`grep -rlF '${SECRET}' /etc /var/log | xargs stat -c '%a %U:%G %n'`);
+  expect((await host.try(`journalctl -o cat | grep -cF '${NEXT_SECRET}'`)).text.trim()).toBe("0");
+  const holding = await host.sh(`grep -rlF '${NEXT_SECRET}' /etc /var/log | xargs stat -c '%a %U:%G %n'`);
   expect(holding).toBe("640 root:postgres /etc/pgbackrest/pgbackrest.conf");
 });
 
 test("a service that is away: the backup fails and says so, and the next one after it is there again is good", async () => {
-  service?.kill();
+  service?.kill("SIGKILL");
+  if (service) await once(service, "exit");
   const failed = await host.try("gatehouse backup");
   expect(failed.status, failed.text).not.toBe(0);
   expect(failed.text).toMatch(/the repository of PostgreSQL in s3:\S+ cannot be read:\n.*Connection refused/);
-  await serve();
+  await serve(NEXT_SECRET);
   expect(await backUp()).toMatch(/^\d{8}/);
   const { status, text } = await host.try("gatehouse status");
   expect(status, text).toBe(0);

@@ -15,6 +15,7 @@ import units
 import vault
 from backups import LOCK, Backup, Settings
 from cluster import Cluster
+from columns import counted
 from report import Failure, masked, say
 from store import STATE
 
@@ -24,6 +25,7 @@ _ATTEMPTS = 200  # to find a moment without a transaction
 def prepare() -> dict:
     """Repositories for this cluster and its folders; the first backup is asked for."""
     s = backups.settings()
+    _refuse_another_disk(s)
     restic.prepare(s)
     ours = pgbackrest.prepare(s)
     if not ours:
@@ -35,16 +37,35 @@ def prepare() -> dict:
     return {"prepared": ours, "repository": s.repository}
 
 
+def _refuse_another_disk(s: Settings) -> None:
+    """Where the repository's disk is not mounted, its folder is there and empty: a new repository in it would look well."""
+    taken = len(backups.kept())
+    if taken and backups.outcome("backup").get("repository") == s.repository and not pgbackrest.known(s):
+        raise Failure(f"{s.repository} is empty, though this host has {counted(taken, 'backup')} in it: is its disk mounted? If they are gone for good: "
+                      f"rm {backups.RECORDS}/*.json")
+
+
 def refuse_loss(keep: int) -> None:
     """Before so many full backups are the most: what stands on older ones would be deleted after the next one."""
     if not backups.SETTINGS.exists():
         return
-    known = pgbackrest.known(backups.settings())
-    lost = [full["label"] for full in known if full["type"] == "full"][:-keep]
-    names = [(b.get("annotation") or {}).get("gatehouse", b["label"]) for b in known if b["label"].split("_")[0] in lost]
+    known = _labels(backups.settings())
+    lost = [label for label in known if label.endswith("F")][:-keep]
+    names = [name for label, name in known.items() if label.split("_")[0] in lost]
     if names:
         raise Failure(f"to keep {keep} full backups deletes {', '.join(names)}: raise backup.keep to {keep + len(lost)}, or set "
                       "backup.allowDataLoss to true if that is meant")
+
+
+def _labels(s: Settings) -> dict[str, str]:
+    """The backups that there are, oldest first, by pgBackRest's label. A repository that is away, or whose key is about to
+    change, cannot be asked: then by what this host remembers of it."""
+    try:
+        known = {b["label"]: (b.get("annotation") or {}).get("gatehouse", b["label"]) for b in pgbackrest.known(s)}
+    except Failure as failure:
+        say(str(failure))
+        known = {}
+    return known or {b.label: b.name for b in backups.kept()}
 
 
 def take(full: bool = False) -> dict:
@@ -127,7 +148,7 @@ def _expire(s: Settings, newest: Backup) -> None:
     there = {(b.get("annotation") or {}).get("gatehouse") for b in pgbackrest.known(s)}
     if newest.name not in there:
         raise Failure(f"{s.repository} does not know of backup {newest.name}, which has just been taken: nothing old was deleted")
+    restic.keep(s, there)
     for backup in backups.kept():
         if backup.name not in there:
             backups.forget(backup)
-    restic.keep(s, there)

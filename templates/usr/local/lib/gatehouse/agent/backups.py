@@ -97,13 +97,15 @@ def forget(backup: Backup) -> None:
 
 
 def outcome(kind: str) -> dict:
-    """How the last `backup` or `drill` ended: when, how long it took, and what failed. Empty before the first."""
+    """How the last `backup` or `drill` ended: when, how long it took, and what failed; when and with which `repository` one
+    was good. Empty before the first."""
     return json.loads(read_private(RECORDS / f"last.{kind}") or "{}")
 
 
 def settle(kind: str, began: float, ended: float, failed: str | None, **more) -> None:
-    good = ended if failed is None else outcome(kind).get("good")
-    write_private(RECORDS / f"last.{kind}", json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, "good": good, **more}))
+    before = outcome(kind)
+    good, where = (ended, settings().repository) if failed is None else (before.get("good"), before.get("repository"))
+    write_private(RECORDS / f"last.{kind}", json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, "good": good, "repository": where, **more}))
     publish()
     if failed is None:
         units.reset_failed([f"gatehouse-{kind}.service"])  # else systemd remembers until the timer's next run

@@ -49,7 +49,7 @@ def adopt(s: Settings) -> None:
     known = {backup.name for backup in backups.kept()}
     for name, snapshot in restic.records(s).items():
         if name not in known:
-            backups.record(backups.read(restic.text(s, snapshot, str(backups.RECORDS / f"{name}.json"))))
+            backups.record(backups.read(restic.record(s, snapshot, str(backups.RECORDS / f"{name}.json"))))
 
 
 def find(to: str) -> Target:

@@ -133,11 +133,11 @@ def housed(manifests: list[Manifest]) -> list[str]:
 
 
 def _housed(manifest: Manifest):
-    """With the mode. Whose directory it is, the unit says: the package's own file may name it."""
+    """With the mode. Whose directory it is, the unit says: the package's own file may name it. A template has none."""
     for file in manifest.file:
         if "/systemd/system/" in file.path and (mode := _last(file.content, "RuntimeDirectoryMode")):
             parts = (part.removesuffix(".d") for part in reversed(Path(file.path).parts))
-            yield from ((unit, mode) for unit in parts if unit.endswith(".service"))
+            yield from ((unit, mode) for unit in parts if unit.endswith(".service") and not unit.endswith("@.service"))
 
 
 def _last(text: str, key: str) -> str | None:
