@@ -105,6 +105,20 @@ test("timers start backups and drills, gently, and make up for what they missed"
   }
 });
 
+test("a disk that is not mounted is no new repository: the `up` is refused, and all is well once it is there again", async () => {
+  await host.sh("mv /srv/backups /srv/elsewhere && mkdir /srv/backups");
+  const refused = await stack.up();
+  expect(refused.status).not.toBe(0);
+  expect(refused.text).toContain("/srv/backups is empty, though this host has 1 backup in it: is its disk mounted?");
+  expect(await host.sh("find /srv/backups -type f | wc -l")).toBe("0");
+  await host.sh("rm -r /srv/backups && mv /srv/elsewhere /srv/backups");
+  const { status, text } = await stack.up();
+  expect(status, text).toBe(0);
+  await settled();
+  expect((await known()).backups.length).toBe(1);
+  await allWell();
+});
+
 test("what lies in the repositories is encrypted, and no argument list or log has the passphrase", async () => {
   await sql(
     "CREATE TABLE plain (word text); INSERT INTO plain SELECT 'legible-in-the-clear' FROM generate_series(1, 5000)",
