@@ -32,7 +32,10 @@ beforeAll(async () => {
   lab = await Lab.create("upgrade", "2026.8.3");
   const { status, text } = await run(join(ROOT, "test/lab/older"), [lab.name]);
   expect(status, text).toBe(0);
-  cpSync(ROOT, program, { recursive: true, filter: (path) => !/\/(\.git|\.state|node_modules)$/.test(path) });
+  cpSync(ROOT, program, {
+    recursive: true,
+    filter: (path) => !/\/(\.git|\.state|node_modules|Pulumi\..*\.yaml)$/.test(path),
+  });
   symlinkSync(join(ROOT, "node_modules"), join(program, "node_modules"));
   edit("components/host/platforms/debian.ts", '("debian", "13", 17)', '("debian", "13", 15)');
   edit("templates/etc/postgresql/pg_hba.conf.njk", "include_dir hba.d", ""); // PostgreSQL 15 does not know it
