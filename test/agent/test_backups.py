@@ -211,7 +211,7 @@ class Unreadable(WithBackups):
         self.patch(pgbackrest, "prepare", lambda _: made.append("PostgreSQL") or True)
         self.patch(pgbackrest, "_run", lambda *_: (0, "[]"))
         backup_module.prepare()  # no backup was good yet: what is known of came from elsewhere
-        backups.settle("backup", 100, 130, None)
+        backups.settle("backup", 100, 130, None, repository="/srv/backups")
         backups.settle("backup", 200, 230, "no such file")
         with self.assertRaisesRegex(Failure, "^/srv/backups is empty, though this host has 2 backups in it: is its disk mounted"):
             backup_module.prepare()

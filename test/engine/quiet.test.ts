@@ -7,30 +7,36 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const PROGRAM = `
+const BEGINNING = `
 import * as pulumi from "@pulumi/pulumi";
 import { quiet } from "./components/host/quiet.ts";
 
 if (process.env.QUIET) quiet();
-let frames = 0;
+`;
+const FAULTY = `${BEGINNING}new pulumi.ComponentResource("test:index:It", "it");
+pulumi.log.warn("a warning");
+pulumi.output(1).apply(() => {
+  throw new Error("a fault of the program");
+});
+`;
+const TRACED = `${BEGINNING}let frames = 0;
 Error.prepareStackTrace = (_, sites) => {
   frames += sites.length;
   return sites.map((site) => "\\n    at " + site).join("");
 };
-const it = new pulumi.ComponentResource("test:index:It", "it");
+new pulumi.ComponentResource("test:index:It", "it");
 Reflect.deleteProperty(Error, "prepareStackTrace");
 pulumi.log.warn("frames: " + frames);
-if (process.env.LEAK) new pulumi.ComponentResource("test:index:Never", "never", {}, { dependsOn: pulumi.output(new Promise(() => {})) });
-else
-  pulumi.output(1).apply(() => {
-    throw new Error("a fault of the program");
-  });
+`;
+const LEAKING = `${BEGINNING}const dependsOn = pulumi.output(new Promise(() => {}));
+new pulumi.ComponentResource("test:index:Never", "never", {}, { dependsOn });
 `;
 
 let folder: string;
 
-/** A preview that shows all that there is; it fails, as the program does. */
-async function preview(variables: Record<string, string>): Promise<string> {
+/** A preview that shows all that there is; it fails where the program does. */
+async function preview(program: string, variables: Record<string, string>): Promise<string> {
+  writeFileSync(join(folder, "index.ts"), program);
   const env = {
     ...process.env,
     PULUMI_BACKEND_URL: `file://${folder}/backend`,
@@ -55,28 +61,27 @@ beforeAll(() => {
     "name: quiet\nmain: index.ts\nruntime:\n  name: nodejs\n  options:\n    typescript: false\n",
   );
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-  writeFileSync(join(folder, "index.ts"), PROGRAM);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("the SDK's messages of its progress are gone; warnings and faults, with their place, are told as before", async () => {
-  const [loud, quiet] = [await preview({}), await preview({ QUIET: "yes" })];
+  const [loud, quiet] = [await preview(FAULTY, {}), await preview(FAULTY, { QUIET: "yes" })];
   expect(loud).toContain("Registering resource: t=test:index:It");
   expect(quiet).not.toContain("t=test:index:It");
   for (const told of [loud, quiet]) {
-    expect(told).toContain("warning: frames: ");
-    expect(told).toMatch(/Error: a fault of the program\n\s+at \S*.*index\.ts:\d+:11/);
+    expect(told).toContain("warning: a warning");
+    expect(told).toMatch(/Error: a fault of the program\n\s+at \S*.*index\.ts:9:9/);
   }
 });
 
 test("a resource takes one stack trace, for its place, and not dozens", async () => {
   const frames = async (variables: Record<string, string>) =>
-    Number(/frames: (\d+)/.exec(await preview({ LEAK: "yes", ...variables }))?.[1]);
+    Number(/frames: (\d+)/.exec(await preview(TRACED, variables))?.[1]);
   expect(await frames({ QUIET: "yes" })).toBeLessThan((await frames({})) / 4);
 });
 
 test("what never settles is told as before; who asks where it was made is answered", async () => {
-  const leaked = (variables: Record<string, string>) => preview({ QUIET: "yes", LEAK: "yes", ...variables });
+  const leaked = (variables: Record<string, string>) => preview(LEAKING, { QUIET: "yes", ...variables });
   const told = await leaked({});
   expect(told).toContain('"never" [test:index:Never] was waiting for its dependencies to resolve');
   expect(told).not.toContain("STACK_TRACE");

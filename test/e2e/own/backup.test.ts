@@ -51,11 +51,9 @@ async function allWell(lab = host): Promise<void> {
   expect(status, text).toBe(0);
 }
 
-const gateway = (lab: Lab) => lab.address.replace(/\d+$/, "1");
-
 /** No lab reaches another one: this machine's end of the vault's cable passes on what the others send there. */
 async function reachable(from: Lab): Promise<void> {
-  await from.sh(`ip route add ${gateway(vault)} via ${gateway(from)}`);
+  await from.sh(`ip route add ${vault.gateway} via ${from.gateway}`);
 }
 const PORT = 2222;
 async function relay(): Promise<Server> {
@@ -68,7 +66,7 @@ async function relay(): Promise<Server> {
         there.destroy();
       });
   });
-  await new Promise<void>((resolve) => server.listen(PORT, gateway(vault), resolve));
+  await new Promise<void>((resolve) => server.listen(PORT, vault.gateway, resolve));
   return server;
 }
 
@@ -384,7 +382,7 @@ test("over SFTP to another host: the key it may use, and nothing of the old repo
   );
   await stack.setSecret("backupKey", key.private);
   stack.settings.backup.repository = {
-    sftp: { address: gateway(vault), port: PORT, user: "keeper", hostKey: vault.hostKey, path: "/srv/keeper" },
+    sftp: { address: vault.gateway, port: PORT, user: "keeper", hostKey: vault.hostKey, path: "/srv/keeper" },
   };
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);

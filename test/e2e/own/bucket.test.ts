@@ -54,18 +54,23 @@ async function introduce(): Promise<void> {
   const request = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj /CN=${NAME} -addext subjectAltName=DNS:${NAME}`;
   execFileSync("openssl", [...request.split(" "), "-keyout", KEY, "-out", CERTIFICATE], { stdio: "ignore" });
   await host.sh(
-    `echo '${end()} ${NAME}' >>/etc/hosts && echo '${readFileSync(CERTIFICATE, "utf8")}' >/usr/local/share/ca-certificates/lab.crt && update-ca-certificates`,
+    `echo '${host.gateway} ${NAME}' >>/etc/hosts && echo '${readFileSync(CERTIFICATE, "utf8")}' >/usr/local/share/ca-certificates/lab.crt && update-ca-certificates`,
   );
 }
-const end = () => host.address.replace(/\d+$/, "1");
 
 async function serve(secret: string): Promise<void> {
-  const tls = ["--port", `${end()}:${PORT}`, "--cert", CERTIFICATE, "--key", KEY];
+  const tls = ["--port", `${host.gateway}:${PORT}`, "--cert", CERTIFICATE, "--key", KEY];
   service = spawn(program, ["--quiet", ...tls, "posix", "--sidecar", ABOUT, dirname(BUCKETS)], {
     env: { ...process.env, ROOT_ACCESS_KEY_ID: KEY_ID, ROOT_SECRET_ACCESS_KEY: secret },
     stdio: "ignore",
   });
   await host.awaits(`curl --silent --output /dev/null https://${NAME}:${PORT}/`);
+}
+
+async function goAway(): Promise<void> {
+  const ended = once(service as ChildProcess, "exit");
+  service?.kill("SIGKILL");
+  await ended;
 }
 
 const sql = (statement: string) => host.sh(`cd / && su postgres -c "psql -XqAt -d ledger" <<'SQL'\n${statement}\nSQL`);
@@ -124,8 +129,7 @@ test("a restore by name brings database and files back, and a drill finds all of
 });
 
 test("another key while the one before is refused already: the new one goes live", async () => {
-  service?.kill("SIGKILL");
-  if (service) await once(service, "exit");
+  await goAway();
   await serve(NEXT_SECRET);
   expect((await host.try("gatehouse backup")).text).toMatch(/cannot be read:\n.*SignatureDoesNotMatch/s);
   await stack.setSecret("backupKey", NEXT_SECRET);
@@ -141,8 +145,7 @@ test("the secret is in no log of the host, and below /etc in one file, which roo
 });
 
 test("a service that is away: the backup fails and says so, and the next one after it is there again is good", async () => {
-  service?.kill("SIGKILL");
-  if (service) await once(service, "exit");
+  await goAway();
   const failed = await host.try("gatehouse backup");
   expect(failed.status, failed.text).not.toBe(0);
   expect(failed.text).toMatch(/the repository of PostgreSQL in s3:\S+ cannot be read:\n.*Connection refused/);

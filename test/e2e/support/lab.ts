@@ -68,6 +68,11 @@ export class Lab {
     return new Lab(name, await must(TOOL, ["up", name]));
   }
 
+  /** This machine's end of the host's cable. */
+  get gateway(): string {
+    return this.address.replace(/\d+$/, "1");
+  }
+
   get key(): string {
     return readFileSync(this.keyFile, "utf8");
   }

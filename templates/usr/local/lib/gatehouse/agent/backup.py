@@ -61,7 +61,7 @@ def _labels(s: Settings) -> dict[str, str]:
     """The backups that there are, oldest first, by pgBackRest's label. A repository that is away, or whose key is about to
     change, cannot be asked: then by what this host remembers of it."""
     try:
-        known = {b["label"]: (b.get("annotation") or {}).get("gatehouse", b["label"]) for b in pgbackrest.known(s)}
+        known = {b["label"]: pgbackrest.name_of(b) or b["label"] for b in pgbackrest.known(s)}
     except Failure as failure:
         say(str(failure))
         known = {}
@@ -79,7 +79,7 @@ def take(full: bool = False) -> dict:
         except Exception as error:
             backups.settle("backup", began, time.time(), masked(str(error)))
             raise
-        backups.settle("backup", began, time.time(), None)
+        backups.settle("backup", began, time.time(), None, repository=s.repository)
     say(f"backup {backup.name} is in {s.repository}")
     return {"backup": backup.name, "kind": backups.kind(backup), "seconds": round(backup.ended - began, 1), "size": backup.size, "added": backup.added}
 
@@ -145,7 +145,7 @@ def _run_hooks(members: list, when: str) -> None:
 
 def _expire(s: Settings, newest: Backup) -> None:
     """pgBackRest has deleted what is more than is to be kept; the folders go with it."""
-    there = {(b.get("annotation") or {}).get("gatehouse") for b in pgbackrest.known(s)}
+    there = {pgbackrest.name_of(b) for b in pgbackrest.known(s)}
     if newest.name not in there:
         raise Failure(f"{s.repository} does not know of backup {newest.name}, which has just been taken: nothing old was deleted")
     restic.keep(s, there)

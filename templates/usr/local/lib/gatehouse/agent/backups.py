@@ -97,15 +97,15 @@ def forget(backup: Backup) -> None:
 
 
 def outcome(kind: str) -> dict:
-    """How the last `backup` or `drill` ended: when, how long it took, and what failed; when and with which `repository` one
-    was good. Empty before the first."""
+    """How the last `backup` or `drill` ended: when, how long it took, and what failed; when one was good, and the
+    `repository` of the last good backup. Empty before the first."""
     return json.loads(read_private(RECORDS / f"last.{kind}") or "{}")
 
 
 def settle(kind: str, began: float, ended: float, failed: str | None, **more) -> None:
     before = outcome(kind)
-    good, where = (ended, settings().repository) if failed is None else (before.get("good"), before.get("repository"))
-    write_private(RECORDS / f"last.{kind}", json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, "good": good, "repository": where, **more}))
+    lasting = {"good": ended if failed is None else before.get("good"), "repository": before.get("repository")}
+    write_private(RECORDS / f"last.{kind}", json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, **lasting, **more}))
     publish()
     if failed is None:
         units.reset_failed([f"gatehouse-{kind}.service"])  # else systemd remembers until the timer's next run

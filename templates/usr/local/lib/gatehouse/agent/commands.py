@@ -67,5 +67,10 @@ def filled(argv: tuple[str, ...], **values: str) -> tuple[str, ...]:
     return argv
 
 
+def line(output: str, beginning: str) -> str:
+    """What was asked for, where a program says other things beside it: a warning, or that it had to try again."""
+    return next((line for line in output.splitlines() if line.startswith(beginning)), "")
+
+
 def indented(text: str, lines: int = 20) -> str:
     return "\n".join("    " + line for line in text.strip().splitlines()[-lines:])

@@ -1,6 +1,5 @@
 """What is true on this host now, against what the last apply left: the program asks this before it declares anything."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Callable
 
 import accounts
@@ -22,10 +21,7 @@ def facts(diffs: bool = False) -> dict:
     `diffs`, a file whose content differs has its diff in the lines below: redacted, and none of what is secret."""
     vault.learn_all()
     records, live = store.items(), store.live()
-    with ThreadPoolExecutor(1) as meanwhile:
-        asked = meanwhile.submit(_Ahead, records, live)
-        owned = strays.owned()
-        ahead = asked.result()
+    owned, ahead = strays.owned(), _Ahead(records, live)
     return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, owned, ahead, diffs) for item, record in records.items()}}
 
 

@@ -78,7 +78,12 @@ def backup(s: Settings, name: str, full: bool) -> dict:
     status, output = _run(s, f"--type={'full' if full else 'diff'}", f"--annotation=gatehouse={name}", "backup")
     if status:
         raise Failure(f"PostgreSQL could not be backed up:\n{commands.indented(output)}")
-    return next(b for b in reversed(known(s)) if (b.get("annotation") or {}).get("gatehouse") == name)
+    return next(b for b in reversed(known(s)) if name_of(b) == name)
+
+
+def name_of(known: dict) -> str | None:
+    """What `backup` was told; None of one that somebody took without gatehouse."""
+    return (known.get("annotation") or {}).get("gatehouse")
 
 
 def known(s: Settings) -> list[dict]:
@@ -91,7 +96,7 @@ def _stanza(s: Settings) -> dict:
     status, output = _run(s, "--output=json", "info")
     if status:
         raise _unreadable(s, output)
-    found = next((stanza for stanza in json.loads(output[output.index("["):]) if stanza["name"] == s.stanza), {"backup": [], "db": [], "repo": []})
+    found = next((stanza for stanza in json.loads(commands.line(output, "[")) if stanza["name"] == s.stanza), {"backup": [], "db": [], "repo": []})
     # It ends well all the same and tells of no backups: a service that is away must not look like an empty repository.
     for repository in found["repo"]:
         if repository["status"]["code"] == _UNREADABLE:

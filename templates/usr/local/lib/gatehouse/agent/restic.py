@@ -57,7 +57,7 @@ def _listed(s: Settings) -> list[tuple[dict, str]]:
     status, output = _run(s, "snapshots", "--json", "--quiet")
     if status:
         raise Failure(f"the repository of folders in {s.repository} cannot be read:\n{commands.indented(output)}")
-    return [(one, tag) for one in json.loads(_line(output, "[")) for tag in one.get("tags") or ()]
+    return [(one, tag) for one in json.loads(commands.line(output, "[")) for tag in one.get("tags") or ()]
 
 
 def keep(s: Settings, names: set[str]) -> None:
@@ -82,12 +82,7 @@ def record(s: Settings, snapshot: dict, path: str) -> str:
     status, output = _run(s, "dump", "--quiet", snapshot["id"], path)
     if status:
         raise Failure(f"{path} is not in the backup:\n{commands.indented(output)}")
-    return _line(output, "{")
-
-
-def _line(output: str, beginning: str) -> str:
-    """What was asked for: where an attempt had to be repeated, restic says so beside it."""
-    return next(line for line in output.splitlines() if line.startswith(beginning))
+    return commands.line(output, "{")
 
 
 def _run(s: Settings, *words: str) -> tuple[int, str]:
