@@ -133,6 +133,8 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
           return key.equals(expected);
         },
       });
+      // A dozen small messages would each wait for the answer to the one before: a fifth of a second in all.
+      client.setNoDelay(true);
     } catch (error) {
       // ssh2 throws at once for a key that it cannot parse.
       reject(refused(`gatehouse:sshKey is not a private key that can be used: ${(error as Error).message}`));

@@ -153,7 +153,7 @@ class Releases(HostTest):
 
     def test_what_was_different_a_moment_ago_is_no_drift(self):
         stale = {"app.service": {"is-active": "inactive", "is-enabled": "disabled"}}
-        with support.mock.patch.object(support.units, "survey", lambda *_: stale):
+        with support.mock.patch.object(support.units, "survey", lambda *_: lambda: stale):
             self.assertEqual(self.item(), {"due": "machine/0", "drifted": []})
 
 

@@ -1,5 +1,6 @@
 """What is true on this host now, against what the last apply left: the program asks this before it declares anything."""
 
+import functools
 from typing import Callable
 
 import accounts
@@ -21,7 +22,7 @@ def facts(diffs: bool = False) -> dict:
     `diffs`, a file whose content differs has its diff in the lines below: redacted, and none of what is secret."""
     vault.learn_all()
     records, live = store.items(), store.live()
-    owned, ahead = strays.owned(), _Ahead(records, live)
+    ahead, owned = _Ahead(records, live), strays.owned()  # systemd answers the one while the other is read
     return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, owned, ahead, diffs) for item, record in records.items()}}
 
 
@@ -31,8 +32,12 @@ class _Ahead:
 
     def __init__(self, records: dict[str, dict], live: list[Manifest]):
         wanted = {u.name: u.enabled for manifest in live for u in manifest.unit}
-        self.units = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None], strays.housed(live))
+        self._asked = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None], strays.housed(live))
         self.installed = packages.survey([record["answer"] for item, record in records.items() if item.startswith("packages-")])
+
+    @functools.cached_property
+    def units(self) -> dict[str, dict[str, str]]:
+        return self._asked()
 
 
 def _look(item: str, record: dict, owned: set[str], ahead: _Ahead, diffs: bool) -> dict:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import threading
 import time
+from typing import Callable
 
 from report import Failure, masked, say
 
@@ -19,21 +20,34 @@ _STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless 
 _answers: dict[str, dict[str, str]] = {}  # of the survey that is consulted
 
 
-def survey(units: list[str], switched: list[str], housed: list[str]) -> dict[str, dict[str, str]]:
-    """What may be asked of many units, at once: of `switched` whether they are enabled, of `housed` which directories they
-    get. Where systemctl did not answer for each, as of names that are none, it is left out."""
-    found = show(housed, *HOUSE) if housed else {}
-    for verb, names in (("is-active", units), ("is-enabled", switched)):
-        for unit, state in _states(verb, names).items():
-            found.setdefault(unit, {})[verb] = state
-    return found
+def survey(units: list[str], switched: list[str], housed: list[str]) -> Callable[[], dict[str, dict[str, str]]]:
+    """Begins to ask what may be asked of many units at once: of `switched` whether they are enabled, of `housed` which
+    directories they get. What it gives waits for the answers; where systemctl did not answer for each, as of names that are
+    none, they are left out."""
+    found: dict[str, dict[str, str]] = {}
+
+    def ask(question: Callable[[], dict[str, dict[str, str]]]) -> None:
+        for unit, answers in question().items():
+            found.setdefault(unit, {}).update(answers)
+
+    questions = (lambda: show(housed, *HOUSE) if housed else {}, lambda: _states("is-active", units), lambda: _states("is-enabled", switched))
+    asking = [threading.Thread(target=ask, args=(question,)) for question in questions]
+    for thread in asking:
+        thread.start()
+
+    def answers() -> dict[str, dict[str, str]]:
+        for thread in asking:
+            thread.join()
+        return found
+
+    return answers
 
 
-def _states(verb: str, units: list[str]) -> dict[str, str]:
+def _states(verb: str, units: list[str]) -> dict[str, dict[str, str]]:
     """What `is-active` or `is-enabled` says, which for many units takes little longer than for one. `show` collects all
     that systemd knows of each first."""
     states = _systemctl(verb, "--", *units).stdout.split() if units else []
-    return dict(zip(units, states)) if len(states) == len(units) else {}
+    return {unit: {verb: state} for unit, state in zip(units, states)} if len(states) == len(units) else {}
 
 
 @contextlib.contextmanager
@@ -81,9 +95,9 @@ def running_with(units: list[str]) -> list[str]:
 
 
 def inactive(units: list[str]) -> list[str]:
-    known = {u: state for u in units if (state := _answers.get(u, {}).get("is-active"))}
+    known = {u: _answers[u] for u in units if "is-active" in _answers.get(u, {})}
     states = known | _states("is-active", [u for u in units if u not in known])
-    return [u for u in units if states[u] not in RUNNING]
+    return [u for u in units if states[u]["is-active"] not in RUNNING]
 
 
 def timers(units) -> list[str]:

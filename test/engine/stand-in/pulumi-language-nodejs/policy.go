@@ -1,0 +1,68 @@
+// A test fixture standing in for the Node.js language host, which is not served as a module; a difference in behaviour
+// is a bug in it. Here is what it does with a policy pack; it runs no other plugins.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+
+	"github.com/pulumi/pulumi/sdk/v3"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+)
+
+// A pack expects the stack's configuration in its environment, and the engine tells it only over gRPC. So the engine
+// talks to a server here: it waits for the configuration, then the pack is started, and it hands on everything else.
+func (host *languageHost) RunPlugin(
+	request *pulumirpc.RunPluginRequest, stream pulumirpc.LanguageRuntime_RunPluginServer,
+) error {
+	if request.GetKind() != "analyzer" {
+		return fmt.Errorf("the stand-in runs no %s plugins", request.GetKind())
+	}
+	directory := request.GetInfo().GetProgramDirectory()
+	run, err := findCommand(directory, "run-policy-pack")
+	if err != nil {
+		return err
+	}
+	streams, stdout, stderr, err := rpcutil.MakeRunPluginStreams(inTurn(stream), false)
+	if err != nil {
+		return err
+	}
+	defer streams.Close()
+	proxy, attached, err := sdk.NewPolicyProxy(stream.Context(), stdout)
+	if err != nil {
+		return err
+	}
+	config, err := proxy.AwaitConfiguration(stream.Context())
+	if err != nil {
+		return err
+	}
+
+	pack := host.command(stream.Context(), append(append([]string{run}, request.GetArgs()...), directory)...)
+	pack.Dir = directory
+	pack.Env = request.GetEnv()
+	if config != nil {
+		pack.Env = append(pack.Env, told(config)...)
+	}
+	pack.Stdout, pack.Stderr = attached, stderr
+	if err := pack.Start(); err != nil {
+		return fmt.Errorf("the policy pack was not started: %w", err)
+	}
+	err = proxy.Attach(stream.Context(), pack)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return errors.New(exited(exit.ExitCode()))
+	}
+	return err
+}
+
+// The names of the secret keys are not among it.
+func told(config *pulumirpc.AnalyzerStackConfigureRequest) []string {
+	return []string{
+		"PULUMI_NODEJS_ORGANIZATION=" + config.GetOrganization(),
+		"PULUMI_NODEJS_PROJECT=" + config.GetProject(),
+		"PULUMI_NODEJS_STACK=" + config.GetStack(),
+		fmt.Sprintf("PULUMI_NODEJS_DRY_RUN=%t", config.GetDryRun()),
+		configuration(config),
+	}
+}

@@ -1,0 +1,135 @@
+// A test fixture standing in for the random provider 4.21.2, which is not served as a module; a difference in behaviour
+// is a bug in it. It makes passwords, without their bcryptHash, and bytes.
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"maps"
+	"math/big"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+
+	"lab.invalid/engine/cli/stand-in/provider"
+)
+
+// What a password is made of: how many of each class at least, and which may fill it up.
+type passwordArgs struct {
+	Length                                     int
+	OverrideSpecial                            string
+	Lower, Upper, Numeric, Special             bool
+	MinLower, MinUpper, MinNumeric, MinSpecial int
+}
+
+func below(n int) int {
+	number, err := rand.Int(rand.Reader, big.NewInt(int64(n)))
+	if err != nil {
+		panic(err) // the system's source of randomness does not fail
+	}
+	return int(number.Int64())
+}
+
+func (args passwordArgs) generate() string {
+	special := "!@#$%&*()-_=+[]{}<>:?"
+	if args.OverrideSpecial != "" {
+		special = args.OverrideSpecial
+	}
+	classes := []struct {
+		characters string
+		wanted     bool
+		minimum    int
+	}{
+		{"abcdefghijklmnopqrstuvwxyz", args.Lower, args.MinLower},
+		{"ABCDEFGHIJKLMNOPQRSTUVWXYZ", args.Upper, args.MinUpper},
+		{"0123456789", args.Numeric, args.MinNumeric},
+		{special, args.Special, args.MinSpecial},
+	}
+	var text []byte
+	var all string
+	for _, class := range classes {
+		for range class.minimum {
+			text = append(text, class.characters[below(len(class.characters))])
+		}
+		if class.wanted {
+			all += class.characters
+		}
+	}
+	for len(text) < args.Length {
+		text = append(text, all[below(len(all))])
+	}
+	for i := len(text) - 1; i > 0; i-- {
+		j := below(i + 1)
+		text[i], text[j] = text[j], text[i]
+	}
+	return string(text)
+}
+
+// Every argument but length and overrideSpecial has a default, and the state shows it.
+func withDefaults(inputs provider.Props) provider.Props {
+	outputs := provider.Props{}
+	for _, on := range []resource.PropertyKey{"lower", "upper", "special"} {
+		outputs[on] = resource.NewProperty(true)
+	}
+	for _, minimum := range []resource.PropertyKey{"minLower", "minUpper", "minNumeric", "minSpecial"} {
+		outputs[minimum] = resource.NewProperty(0.0)
+	}
+	numeric := resource.NewProperty(true)
+	for _, name := range []resource.PropertyKey{"number", "numeric"} { // the older name and the one that goes before it
+		if given, ok := inputs[name]; ok && given.HasValue() {
+			numeric = given
+		}
+	}
+	maps.Copy(outputs, inputs)
+	outputs["numeric"], outputs["number"] = numeric, numeric
+	return outputs
+}
+
+func createPassword(call provider.Call, inputs provider.Props) (string, provider.Props, error) {
+	outputs := withDefaults(inputs)
+	result := provider.Unknown()
+	if !call.Preview {
+		var args passwordArgs
+		if err := provider.Decode(outputs, &args); err != nil {
+			return "", nil, err
+		}
+		result = resource.NewProperty(args.generate())
+	}
+	outputs["result"] = resource.MakeSecret(result)
+	return "none", outputs, nil
+}
+
+func createBytes(call provider.Call, inputs provider.Props) (string, provider.Props, error) {
+	made := map[resource.PropertyKey]resource.PropertyValue{"base64": provider.Unknown(), "hex": provider.Unknown()}
+	id := ""
+	if !call.Preview {
+		var args struct{ Length int }
+		if err := provider.Decode(inputs, &args); err != nil {
+			return "", nil, err
+		}
+		random := make([]byte, args.Length)
+		rand.Read(random) // never fails, or ends the program
+		id = base64.StdEncoding.EncodeToString(random)
+		made["base64"], made["hex"] = resource.NewProperty(id), resource.NewProperty(hex.EncodeToString(random))
+	}
+	outputs := maps.Clone(inputs)
+	for key, value := range made {
+		outputs[key] = resource.MakeSecret(value)
+	}
+	return id, outputs, nil
+}
+
+func always(string) bool { return true }
+
+func main() {
+	(&provider.Provider{
+		Name:         "random",
+		Version:      "4.21.2",
+		OpensSecrets: true,
+		Resources: map[tokens.Type]provider.Resource{
+			"random:index/randomPassword:RandomPassword": {ReplaceOn: always, Create: createPassword},
+			"random:index/randomBytes:RandomBytes":       {ReplaceOn: always, Create: createBytes},
+		},
+	}).Serve()
+}
