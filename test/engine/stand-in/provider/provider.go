@@ -33,11 +33,15 @@ type Call struct {
 	engine  *host.HostClient
 }
 
-// Status shows a line beside the resource while it is under way.
-func (c Call) Status(line string) { _ = c.engine.LogStatus(c, diag.Info, c.urn, line) }
+// Status shows a line beside the resource while it is under way, also after a cancel: what runs on the host goes on.
+func (c Call) Status(line string) {
+	_ = c.engine.LogStatus(context.WithoutCancel(c), diag.Info, c.urn, line)
+}
 
 // Log tells of something that stays on the screen.
-func (c Call) Log(severity diag.Severity, line string) { _ = c.engine.Log(c, severity, c.urn, line) }
+func (c Call) Log(severity diag.Severity, line string) {
+	_ = c.engine.Log(context.WithoutCancel(c), severity, c.urn, line)
+}
 
 // Resource is one type of a provider. Check and Delete may be left out.
 type Resource struct {
