@@ -151,6 +151,11 @@ class Releases(HostTest):
             store.settle(f"release-{name}", "machine/0", self.apply(**keys))
         self.assertEqual(questions(), before)
 
+    def test_without_an_answer_of_systemd_there_are_no_facts_rather_than_drift(self):
+        with support.mock.patch.object(support.units, "_systemctl", side_effect=FileNotFoundError("systemctl")):
+            with self.assertRaisesRegex(FileNotFoundError, "systemctl"):
+                facts.facts()
+
     def test_what_was_different_a_moment_ago_is_no_drift(self):
         stale = {"app.service": {"is-active": "inactive", "is-enabled": "disabled"}}
         with support.mock.patch.object(support.units, "survey", lambda *_: lambda: stale):

@@ -71,6 +71,8 @@ test("a program goes through create, update, preview and destroy", { timeout: 60
   const changed = { UPDATE: "echo changed from $PULUMI_COMMAND_STDOUT | tee -a log" };
   const plan = JSON.parse(await pulumi("preview --json", changed));
   expect(plan.changeSummary).toEqual({ same: 2, update: 1 });
+  const { detailedDiff } = plan.steps.find(({ op }: { op: string }) => op === "update");
+  expect(detailedDiff).toEqual({ update: { kind: "update", inputDiff: false } });
   expect(JSON.stringify(plan)).not.toContain(outputs.password);
   await pulumi("up --yes --skip-preview --expect-no-changes", { ...changed, IGNORE: "yes" });
   expect(await log()).toBe("created\n");

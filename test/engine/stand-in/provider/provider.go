@@ -33,17 +33,13 @@ type Call struct {
 	engine  *host.HostClient
 }
 
-// Status shows a line beside the resource while it is under way, also after a cancel: what runs on the host goes on.
-func (c Call) Status(line string) {
-	_ = c.engine.LogStatus(context.WithoutCancel(c), diag.Info, c.urn, line)
-}
+// Status shows a line beside the resource while it is under way. As in the real ones, nothing is told after a cancel.
+func (c Call) Status(line string) { _ = c.engine.LogStatus(c, diag.Info, c.urn, line) }
 
 // Log tells of something that stays on the screen.
-func (c Call) Log(severity diag.Severity, line string) {
-	_ = c.engine.Log(context.WithoutCancel(c), severity, c.urn, line)
-}
+func (c Call) Log(severity diag.Severity, line string) { _ = c.engine.Log(c, severity, c.urn, line) }
 
-// Resource is one type of a provider. Check and Delete may be left out.
+// Resource is one type of a provider. Check and Delete may be left out, and Update where every change replaces.
 type Resource struct {
 	Check     func(inputs Props) (Props, []plugin.CheckFailure)
 	ReplaceOn func(property string) bool
@@ -71,11 +67,30 @@ func (p *Provider) Serve() {
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	err := host.Main(p.Name, func(engine *host.HostClient) (pulumirpc.ResourceProviderServer, error) {
 		p.engine = engine
-		return plugin.NewProviderServer(p), nil
+		return server{plugin.NewProviderServer(p)}, nil
 	})
 	if err != nil {
 		cmdutil.ExitError(err.Error())
 	}
+}
+
+// The SDK's server does not say that its diffs are detailed, and the engine drops them then.
+type server struct {
+	pulumirpc.ResourceProviderServer
+}
+
+func (s server) Diff(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	response, err := s.ResourceProviderServer.Diff(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	response.HasDetailedDiff = true
+	for _, path := range response.GetReplaces() {
+		if detail := response.DetailedDiff[path]; detail.GetKind() == pulumirpc.PropertyDiff_DELETE {
+			detail.Kind = pulumirpc.PropertyDiff_DELETE_REPLACE
+		}
+	}
+	return response, nil
 }
 
 func (p *Provider) Handshake(
@@ -134,7 +149,7 @@ func (p *Provider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffR
 	if p.OpensSecrets {
 		olds, news = Plain(olds), Plain(news)
 	}
-	detailed := plugin.NewDetailedDiffFromObjectDiff(olds.Diff(news), true)
+	detailed := plugin.NewDetailedDiffFromObjectDiff(olds.Diff(news), false)
 	for path, difference := range detailed {
 		property, _, _ := strings.Cut(path, ".")
 		property, _, _ = strings.Cut(property, "[")
@@ -213,13 +228,15 @@ func (p *Provider) absent(kind, token string) error {
 
 // A time limit of 0 seconds is none.
 func (p *Provider) call(urn resource.URN, seconds float64, preview bool) (Call, context.CancelFunc) {
-	ctx, end := context.WithCancel(p.ctx)
-	if seconds > 0 {
-		ctx, end = context.WithTimeout(p.ctx, time.Duration(seconds*float64(time.Second)))
-	}
-	call := Call{Context: ctx, Preview: preview, urn: urn, engine: p.engine}
+	call := Call{Preview: preview, urn: urn, engine: p.engine}
 	if urn != "" {
 		call.Name = urn.Name()
+	}
+	var end context.CancelFunc
+	if seconds > 0 {
+		call.Context, end = context.WithTimeout(p.ctx, time.Duration(seconds*float64(time.Second)))
+	} else {
+		call.Context, end = context.WithCancel(p.ctx)
 	}
 	return call, end
 }

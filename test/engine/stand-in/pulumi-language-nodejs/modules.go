@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -85,7 +86,8 @@ func requiredPackage(manifest string) (*pulumirpc.PackageDependency, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(text, &module); err != nil {
+	err = json.Unmarshal(text, &module)
+	if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !odd { // odd for us, which is its own affair
 		return nil, fmt.Errorf("%s: %w", manifest, err)
 	}
 	if !module.Pulumi.Resource {

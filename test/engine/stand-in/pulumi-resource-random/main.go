@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"maps"
 	"math/big"
 
@@ -31,7 +32,7 @@ func below(n int) int {
 	return int(number.Int64())
 }
 
-func (args passwordArgs) generate() string {
+func (args passwordArgs) generate() (string, error) {
 	special := "!@#$%&*()-_=+[]{}<>:?"
 	if args.OverrideSpecial != "" {
 		special = args.OverrideSpecial
@@ -46,15 +47,18 @@ func (args passwordArgs) generate() string {
 		{"0123456789", args.Numeric, args.MinNumeric},
 		{special, args.Special, args.MinSpecial},
 	}
-	var text []byte
-	var all string
+	var text, all []rune
 	for _, class := range classes {
+		characters := []rune(class.characters)
 		for range class.minimum {
-			text = append(text, class.characters[below(len(class.characters))])
+			text = append(text, characters[below(len(characters))])
 		}
 		if class.wanted {
-			all += class.characters
+			all = append(all, characters...)
 		}
+	}
+	if len(all) == 0 && len(text) < args.Length {
+		return "", errors.New("of lower, upper, numeric and special one must be true")
 	}
 	for len(text) < args.Length {
 		text = append(text, all[below(len(all))])
@@ -63,7 +67,7 @@ func (args passwordArgs) generate() string {
 		j := below(i + 1)
 		text[i], text[j] = text[j], text[i]
 	}
-	return string(text)
+	return string(text), nil
 }
 
 // Every argument but length and overrideSpecial has a default, and the state shows it.
@@ -94,7 +98,11 @@ func createPassword(call provider.Call, inputs provider.Props) (string, provider
 		if err := provider.Decode(outputs, &args); err != nil {
 			return "", nil, err
 		}
-		result = resource.NewProperty(args.generate())
+		password, err := args.generate()
+		if err != nil {
+			return "", nil, err
+		}
+		result = resource.NewProperty(password)
 	}
 	outputs["result"] = resource.MakeSecret(result)
 	return "none", outputs, nil

@@ -1,6 +1,5 @@
 """What is true on this host now, against what the last apply left: the program asks this before it declares anything."""
 
-import functools
 from typing import Callable
 
 import accounts
@@ -22,8 +21,8 @@ def facts(diffs: bool = False) -> dict:
     `diffs`, a file whose content differs has its diff in the lines below: redacted, and none of what is secret."""
     vault.learn_all()
     records, live = store.items(), store.live()
-    ahead, owned = _Ahead(records, live), strays.owned()  # systemd answers the one while the other is read
-    return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, owned, ahead, diffs) for item, record in records.items()}}
+    ahead = _Ahead(records, live)
+    return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, ahead, diffs) for item, record in records.items()}}
 
 
 class _Ahead:
@@ -32,32 +31,30 @@ class _Ahead:
 
     def __init__(self, records: dict[str, dict], live: list[Manifest]):
         wanted = {u.name: u.enabled for manifest in live for u in manifest.unit}
-        self._asked = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None], strays.housed(live))
+        asked = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None], strays.housed(live))
+        self.owned = strays.owned()
         self.installed = packages.survey([record["answer"] for item, record in records.items() if item.startswith("packages-")])
-
-    @functools.cached_property
-    def units(self) -> dict[str, dict[str, str]]:
-        return self._asked()
+        self.units = asked()
 
 
-def _look(item: str, record: dict, owned: set[str], ahead: _Ahead, diffs: bool) -> dict:
+def _look(item: str, record: dict, ahead: _Ahead, diffs: bool) -> dict:
     kind, _, name = item.partition("-")
     told = {key: record[key] for key in ("due", "document") if key in record}
     with store.glance(item) as busy:
         if busy:  # what is on its way is no drift: it ends with a number of its own
             return told | {"drifted": [], "busy": busy}
         try:
-            drifted = _drifted(kind, name, record["answer"], owned, ahead, diffs)
+            drifted = _drifted(kind, name, record["answer"], ahead, diffs)
         except Exception as error:  # what is odd about one must not hide the others, nor keep an `up` from putting it right
             drifted = [f"{kind} {name} cannot be looked at: {type(error).__name__}"]
     return told | {"due": _next(told["due"]) if drifted else told["due"], "drifted": drifted}
 
 
-def _drifted(kind: str, name: str, left: dict, owned: set[str], ahead: _Ahead, diffs: bool) -> list[str]:
+def _drifted(kind: str, name: str, left: dict, ahead: _Ahead, diffs: bool) -> list[str]:
     if kind == "release":
         with units.consulting(ahead.units):
-            found = of_release(store.Release(name), owned)
-        return found and of_release(store.Release(name), owned, diffs)
+            found = of_release(store.Release(name), ahead.owned)
+        return found and of_release(store.Release(name), ahead.owned, diffs)
     if kind == "packages":
         return _packages(left, ahead.installed) and _packages(left, packages.survey([left]))
     return {"group": _group, "account": _account}[kind](name, left)

@@ -24,23 +24,42 @@ def survey(units: list[str], switched: list[str], housed: list[str]) -> Callable
     """Begins to ask what may be asked of many units at once: of `switched` whether they are enabled, of `housed` which
     directories they get. What it gives waits for the answers; where systemctl did not answer for each, as of names that are
     none, they are left out."""
-    found: dict[str, dict[str, str]] = {}
-
-    def ask(question: Callable[[], dict[str, dict[str, str]]]) -> None:
-        for unit, answers in question().items():
-            found.setdefault(unit, {}).update(answers)
-
-    questions = (lambda: show(housed, *HOUSE) if housed else {}, lambda: _states("is-active", units), lambda: _states("is-enabled", switched))
-    asking = [threading.Thread(target=ask, args=(question,)) for question in questions]
-    for thread in asking:
-        thread.start()
+    asked = [
+        _meanwhile(lambda: show(housed, *HOUSE) if housed else {}),
+        _meanwhile(lambda: _states("is-active", units)),
+        _meanwhile(lambda: _states("is-enabled", switched)),
+    ]
 
     def answers() -> dict[str, dict[str, str]]:
-        for thread in asking:
-            thread.join()
+        found: dict[str, dict[str, str]] = {}
+        for answer in asked:
+            for unit, known in answer().items():
+                found.setdefault(unit, {}).update(known)
         return found
 
     return answers
+
+
+def _meanwhile(question: Callable[[], dict]) -> Callable[[], dict]:
+    """Asks in the background; what it gives waits for the answer, and raises what the question did."""
+    told: list[dict | Exception] = []
+
+    def ask() -> None:
+        try:
+            told.append(question())
+        except Exception as error:
+            told.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+
+    def answer() -> dict:
+        thread.join()
+        if isinstance(told[0], Exception):
+            raise told[0]
+        return told[0]
+
+    return answer
 
 
 def _states(verb: str, units: list[str]) -> dict[str, dict[str, str]]:
