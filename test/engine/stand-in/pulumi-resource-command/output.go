@@ -4,7 +4,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 
@@ -16,7 +15,6 @@ const longestLine = 64 * 1024
 // What a command prints: kept, and shown line by line as it comes.
 type output struct {
 	call           provider.Call
-	logging        *string
 	mutex          sync.Mutex
 	stdout, stderr stream
 	both           bytes.Buffer
@@ -56,8 +54,6 @@ func (s *stream) Write(chunk []byte) (int, error) {
 	s.unread = bytes.Clone(lines[len(lines)-1])
 	return len(chunk), nil
 }
-
-var _ io.Writer = &stream{}
 
 // What was printed, or why the command failed, with all that it said.
 func (o *output) finish(command string, failure error) (stdout, stderr string, err error) {
