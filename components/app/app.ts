@@ -8,11 +8,11 @@ import { Release } from "../host/release.ts";
 import { siteManifest, type Tls } from "../site/site.ts";
 import type { AppArgs } from "./args.ts";
 import { databaseManifest } from "./database.ts";
-import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
+import { homeOf, type Part, releaseOf, releasesOf, valkeyOf } from "./names.ts";
 import { type AppSettings, appSettings } from "./schema.ts";
 import { siteOf } from "./site.ts";
 import { valkeyManifest } from "./valkey.ts";
-import { appManifest, claimManifest, secretsManifest } from "./views.ts";
+import { appManifest, secretsManifest } from "./views.ts";
 
 /** A socket that a group may use, and the unit that makes it. */
 interface Door {
@@ -57,20 +57,18 @@ export class App extends pulumi.ComponentResource {
     const database = postgres && (settings.database ?? name);
     const { containers, valkey, site, purge } = settings;
     super("gatehouse:index:App", name, {}, opts);
-    const below = { parent: this };
     this.#name = name;
     this.#host = host;
     this.#purge = purge;
 
     this.url = site && `https://${site.domain}`;
-    // Everything else comes behind it, and so behind what the app itself depends on.
-    const claim = this.release("claim", claimManifest(), opts?.dependsOn);
-    const server = valkey && this.server(claim);
+    // All else comes behind the first account, and so behind what the app itself depends on.
+    const server = valkey && this.server(opts?.dependsOn);
     const doors = [...(postgres ? [this.postgresDoor(postgres)] : []), ...(server ? [this.valkeyDoor(server)] : [])];
     this.account = new Account(
       name,
-      { host, home: homeOf(name), groups: doors.map(({ group }) => group) },
-      { ...below, dependsOn: server ? [claim, server] : [claim] },
+      { host, home: homeOf(name), groups: doors.map(({ group }) => group), releases: releasesOf(name) },
+      { parent: this, dependsOn: server ?? opts?.dependsOn },
     );
     const stores = [
       ...(database ? [this.database(database, [this.account, ...(postgres?.ready ?? [])])] : []),
@@ -83,23 +81,22 @@ export class App extends pulumi.ComponentResource {
     const app = new Release(
       releaseOf(name),
       { host, manifest, purge },
-      { ...below, dependsOn: [this.account, ...runs, ...stores] },
+      { parent: this, dependsOn: [this.account, ...runs, ...stores] },
     );
     this.ready = [app];
-    if (site) this.release("site", this.site(site), app);
     this.registerOutputs({ url: this.url });
   }
 
   private release(part: Part, manifest: pulumi.Input<Manifest>, dependsOn: DependsOn, secret = false): Release {
-    const purge = this.#purge && part !== "claim" && part !== "site"; // which are no data
-    const args = { host: this.#host, manifest, secret, purge };
+    const args = { host: this.#host, manifest, secret, purge: this.#purge };
     return new Release(releaseOf(this.#name, part), args, { parent: this, dependsOn });
   }
 
   /** Who runs the app's own Valkey. Its group is the one that may use the socket. */
-  private server(claim: Release): Account {
+  private server(dependsOn: DependsOn): Account {
     const { account, data } = valkeyOf(this.#name);
-    return new Account(account, { host: this.#host, home: data }, { parent: this, dependsOn: claim });
+    const releases = releasesOf(this.#name);
+    return new Account(account, { host: this.#host, home: data, releases }, { parent: this, dependsOn });
   }
 
   private database(database: string, dependsOn: DependsOn): Release {
@@ -117,14 +114,6 @@ export class App extends pulumi.ComponentResource {
     return { group, called: accountName, unit, directory: socketDirectory };
   }
 
-  /** A fragment for Caddy, called like the app's release. */
-  private site(site: NonNullable<AppSettings["site"]>): pulumi.Output<Manifest> {
-    const names = this.#host.platform.caddy;
-    return legible<Tls>(site.tls, "tls of the platform").apply((tls) =>
-      siteManifest(names, tls, releaseOf(this.#name), siteOf(this.#name, site)),
-    );
-  }
-
   /** A release of their own, which is secret as a whole; undefined where no container has any. */
   private secrets(containers: AppSettings["containers"]): Release | undefined {
     const given = Object.entries(containers).filter(([, { secrets }]) => Object.keys(secrets).length > 0);
@@ -133,6 +122,14 @@ export class App extends pulumi.ComponentResource {
       .output(Object.fromEntries(given.map(([container, { secrets }]) => [container, secrets])))
       .apply((plain) => secretsManifest(this.#name, plain));
     return this.release("secrets", manifest, this.account, true);
+  }
+
+  /** A fragment for Caddy, called like the app's release. */
+  private site(site: NonNullable<AppSettings["site"]>): pulumi.Output<Manifest> {
+    const names = this.#host.platform.caddy;
+    return legible<Tls>(site.tls, "tls of the platform").apply((tls) =>
+      siteManifest(names, tls, releaseOf(this.#name), siteOf(this.#name, site)),
+    );
   }
 
   private manifest(
@@ -150,8 +147,9 @@ export class App extends pulumi.ComponentResource {
         legible(this.account.gid, `gid of ${app}`),
         pulumi.all(sockets),
         secrets && legible(secrets.generation, `generation of ${releaseOf(app, "secrets")}`),
+        site && this.site(site),
       ])
-      .apply(([uid, gid, sockets, secrets]) =>
+      .apply(([uid, gid, sockets, secrets, told]) =>
         appManifest({
           app,
           containers,
@@ -161,6 +159,7 @@ export class App extends pulumi.ComponentResource {
           sockets,
           database: database === undefined ? undefined : { names: this.#host.platform.postgres, name: database },
           secrets,
+          site: told,
           served: site?.files,
         }),
       );

@@ -1,6 +1,9 @@
 import type { Directory } from "../host/manifest.ts";
-import { folderOf, homeOf } from "./names.ts";
+import { folderOf, HOMES, homeOf } from "./names.ts";
 import type { AppSettings } from "./schema.ts";
+
+/** The way to all of them: who does not know the name of one learns nothing. */
+export const HOMES_FOLDER: Directory = { path: HOMES, mode: "0711", owner: "root:root" };
 
 /** The folders that an app's containers have among their volumes. */
 const volumesOf = (containers: AppSettings["containers"]) =>
@@ -13,6 +16,7 @@ const volumesOf = (containers: AppSettings["containers"]) =>
 export function folders(app: string, containers: AppSettings["containers"], served: string | undefined): Directory[] {
   const owner = `${app}:${app}`;
   return [
+    HOMES_FOLDER,
     { path: homeOf(app), mode: served === undefined ? "0750" : "0751", owner },
     ...[...new Set([...volumesOf(containers), ...(served === undefined ? [] : [served])])].map((folder) => ({
       path: folderOf(app, folder),

@@ -1,10 +1,12 @@
 // What the parts of an app are called on the host. Releases, units, containers and site fragments carry a prefix: an app
 // called `cron` must not become cron.service, and no name of the platform's own begins like that.
 
-/** Every release but the first also has the part of the app that it is, such as `app-grafana-valkey`. */
+/** Every release but the app's own also has the part of the app that it is, such as `app-grafana-valkey`. */
 export const releaseOf = (app: string, part?: Part) => (part ? `app-${app}-${part}` : `app-${app}`);
-export const PARTS = ["claim", "secrets", "postgres", "valkey", "site"] as const;
+export const PARTS = ["secrets", "postgres", "valkey"] as const;
 export type Part = (typeof PARTS)[number];
+/** All that an app may have. */
+export const releasesOf = (app: string) => [releaseOf(app), ...PARTS.map((part) => releaseOf(app, part))];
 
 /** The Quadlet of the app itself, and the unit that is restarted when anything of it changes. */
 export const quadletOf = (app: string, container?: string) => (container ? `app-${app}-${container}` : `app-${app}`);

@@ -1,5 +1,6 @@
 import type { Check, Manifest } from "../host/manifest.ts";
 import { rendered } from "../render/render.ts";
+import { HOMES_FOLDER } from "./folders.ts";
 import { configOf, valkeyOf } from "./names.ts";
 import type { AppSettings } from "./schema.ts";
 
@@ -12,7 +13,7 @@ export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettin
   return {
     data: [{ name: "valkey", path: data, before: ["sh", "-c", save(unit, socket)] }],
     // The app is in the server's group, so that the data are for the server's user alone.
-    directories: [{ path: data, mode: "0700", owner }],
+    directories: [HOMES_FOLDER, { path: data, mode: "0700", owner }],
     files: [
       {
         ...rendered(`${config}/valkey.conf`, owner, "0600", "etc/apps/app/valkey.conf", {

@@ -14,7 +14,7 @@ import {
 import { rendered } from "../render/render.ts";
 import { folders } from "./folders.ts";
 import { timerManifest } from "./jobs.ts";
-import { configOf, folderOf, HOMES, homeOf, quadletOf, releaseOf } from "./names.ts";
+import { configOf, folderOf, homeOf, quadletOf, releaseOf } from "./names.ts";
 import { type AppSettings, type ContainerSettings, isJob, published } from "./schema.ts";
 import { servedManifest } from "./site.ts";
 
@@ -40,14 +40,11 @@ export interface AppView extends Pick<AppSettings, "containers" | "deadline"> {
   database?: { names: Platform["postgres"]; name: string };
   /** The generation of the secrets; undefined where no container has any. */
   secrets?: Numeric;
+  /** What Caddy is told; undefined where the app is reached from the host alone. */
+  site?: Manifest;
   /** The folder that Caddy serves; undefined where it serves none. */
   served?: string;
 }
-
-/** The first release of an app: another stack's app of the same name is refused here, before its account is touched. */
-export const claimManifest = (): Manifest => ({
-  directories: [{ path: HOMES, mode: "0711", owner: "root:root" }],
-});
 
 /** The secrets of each container in a folder of its own. */
 export function secretsManifest(app: string, secrets: Record<string, Record<string, string>>): Manifest {
@@ -72,7 +69,7 @@ export function secretsManifest(app: string, secrets: Record<string, Record<stri
  * beside them, which are in no pod. What changes of a job restarts nothing.
  */
 export function appManifest(view: AppView): Manifest {
-  const { app, containers, database, deadline, secrets, served } = view;
+  const { app, containers, database, deadline, secrets, site, served } = view;
   const entries = Object.entries(containers);
   const lasting = entries.filter(([, container]) => !isJob(container));
   const own = quadletOf(app);
@@ -91,9 +88,10 @@ export function appManifest(view: AppView): Manifest {
   const front = frontOf(view);
   const jobs = entries.flatMap(([name, { schedule }]) => (schedule ? [timerManifest(app, name, schedule)] : []));
   const timers = jobs.flatMap(({ units }) => units.map(({ name }) => name));
-  const beside = [
+  const beside: Manifest[] = [
     ...jobs,
     ...(served === undefined ? [] : [servedManifest(app, served, uses(lasting, served) ? restarts : [])]),
+    ...(site ? [site] : []),
   ];
   return {
     deadline,
@@ -128,21 +126,24 @@ export function appManifest(view: AppView): Manifest {
         const values = { ...place, ...containerView(view, name, container, folder) };
         return quadlet(containerFile(called), "app.container", values, restarts);
       }),
-      ...beside.flatMap(({ files }) => files),
+      ...beside.flatMap(({ files = [] }) => files),
     ],
     refers: folder ? [folder] : [],
     guards:
       database && lasting.length > 0
         ? [databaseGuard(database.names, database.name, [...restarts, ...timers], app, imagesOf(lasting))]
         : [],
-    ...(jobs.length > 0 && { checks: jobs.flatMap(({ checks }) => checks) }),
+    checks: beside.flatMap(({ checks = [] }) => checks),
     units: [
       ...(entries.length > 0 ? [{ name: networkUnit(own) }] : []),
       ...(pod ? [{ name: podUnit(own) }] : []),
       ...running.map(({ called }) => ({ name: containerUnit(called) })),
-      ...beside.flatMap(({ units }) => units),
+      ...beside.flatMap(({ units = [] }) => units),
     ],
-    probes: running.map(({ name, container, called }) => probeOf(app, name, containerUnit(called), container)),
+    probes: [
+      ...running.map(({ name, container, called }) => probeOf(app, name, containerUnit(called), container)),
+      ...beside.flatMap(({ probes = [] }) => probes),
+    ],
   };
 }
 
@@ -196,10 +197,14 @@ function containerView(
   };
 }
 
-/** Asked from the host: over HTTP where that is what healthy means, else whether the unit keeps running. */
+/** Asked from the host, before Caddy knows of it: over HTTP where that is what healthy means, else whether the unit keeps running. */
 function probeOf(app: string, name: string, unit: string, container: ContainerSettings): Probe {
   const { health } = container;
   if (health && !Array.isArray(health))
-    return { name: `${name} of ${app} is well`, http: `http://127.0.0.1:${published(container)}${health.http}` };
-  return { name: `${name} of ${app} keeps running`, unit, seconds: 3 };
+    return {
+      name: `${name} of ${app} is well`,
+      http: `http://127.0.0.1:${published(container)}${health.http}`,
+      alone: true,
+    };
+  return { name: `${name} of ${app} keeps running`, unit, seconds: 3, alone: true };
 }

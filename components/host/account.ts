@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { sealed, toml } from "./document.ts";
 import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
-import { askFor } from "./item.ts";
+import { askFor, ownerOf } from "./item.ts";
 import { legible } from "./legible.ts";
 
 export interface AccountArgs {
@@ -13,6 +13,8 @@ export interface AccountArgs {
   groups?: readonly GroupHandle[];
   /** @default - the next free one */
   uid?: number;
+  /** The releases that run as it: while one of them is another stack's, the account is not touched. @default none */
+  releases?: readonly string[];
 }
 
 /**
@@ -29,7 +31,8 @@ export class Account extends pulumi.ComponentResource {
 
   constructor(name: string, args: AccountArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Account", name, {}, opts);
-    const { host, home, groups = [], uid } = args;
+    const { host, home, groups = [], uid, releases } = args;
+    const owner = releases && ownerOf(name);
     this.accountName = name;
     // The agent answers for the GIDs of this program's groups; what another stack tells is looked at before it is used.
     const names = groups.map((group) =>
@@ -38,7 +41,7 @@ export class Account extends pulumi.ComponentResource {
         : // A GID that is on its way must not hide a name that is known.
           legible(usableGid(group, name), `gid for ${name}`).apply(() => group.groupName),
     );
-    const document = pulumi.all(names).apply((groups) => sealed(toml({ name, home, groups, uid })));
+    const document = pulumi.all(names).apply((groups) => sealed(toml({ name, home, groups, uid, owner, releases })));
     const answer = askFor<{ uid: number; gid: number }>(
       { host, kind: "account", item: name, document },
       this,

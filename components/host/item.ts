@@ -79,4 +79,7 @@ function due(
   return pulumi.unsecret(document.apply((text) => command(digest(text) === known.document ? known.due : fresh)));
 }
 
+/** A resource of this stack's, as the host knows whom something belongs to. */
+export const ownerOf = (resource: string): string => `${pulumi.getProject()}/${pulumi.getStack()}/${resource}`;
+
 const moment = (): number => Math.floor(Date.now() / 1000);

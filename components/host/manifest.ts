@@ -16,7 +16,7 @@ export interface File extends Directory {
   content: string;
   /** @default none - the change restarts nothing */
   restarts?: readonly string[];
-  /** @default none - the change reloads nothing */
+  /** Those of other releases are reloaded last, once this one is well by itself. @default none - the change reloads nothing */
   reloads?: readonly string[];
   /** While this word stays the same the host keeps the content it has. @default - the content is always written */
   rotation?: string;
@@ -123,6 +123,11 @@ export interface Probe {
   unit?: string;
   /** @default 5 */
   seconds?: number;
+  /**
+   * It needs no unit of another release to know of the change, so it must pass before one is told. @default false - it is
+   * asked when all know
+   */
+  alone?: boolean;
 }
 
 /** All that a service is on the host. */

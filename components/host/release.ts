@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Host } from "./host.ts";
-import { askFor } from "./item.ts";
+import { askFor, ownerOf } from "./item.ts";
 import { type Manifest, manifestDocument } from "./manifest.ts";
 
 export interface ReleaseArgs {
@@ -29,7 +29,7 @@ export class Release extends pulumi.ComponentResource {
   constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Release", name, {}, opts);
     const { host, manifest, secret = false, purge = false } = args;
-    const owner = `${pulumi.getProject()}/${pulumi.getStack()}/${name}`;
+    const owner = ownerOf(name);
     const document = pulumi.output(manifest).apply((plain) => manifestDocument(name, owner, secret, plain as Manifest));
     const removal = `remove ${name} --owner ${owner}${purge ? " --purge" : ""}`;
     const answer = askFor<{ generation: number }>(

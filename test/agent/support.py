@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -48,7 +49,7 @@ class Systemd:
 
     def __init__(self, clock: "Clock"):
         self.active, self.enabled, self.unknown = set(), set(), set()
-        self.clock, self.since = clock, {}
+        self.clock, self.since, self.stirred = clock, {}, {}
         self.log = []  # every verb that changes something, such as "restart app.service"
         self.broken = lambda unit: False  # whether a unit fails to start
         self.triggers, self.failed = {}, set()  # timer -> what it starts; units that failed
@@ -59,6 +60,7 @@ class Systemd:
 
     def do(self, verb: str, unit: str = "") -> bool:
         self.log.append(f"{verb} {unit}".strip())
+        self.stirred[unit] = time.monotonic()
         if verb == "reload":
             since = self.since.get(unit, 0)
             return unit in self.active and self._start(unit) and self.since.update({unit: since}) is None
@@ -108,6 +110,7 @@ class Systemd:
         return {"Id": unit, "LoadState": "not-found" if unit in self.unknown else "loaded",
                 "ActiveState": "active" if unit in self.active else "failed" if unit in self.failed else "inactive", "Triggers": self.triggers.get(unit, ""),
                 "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
+                "StateChangeTimestampMonotonic": int(self.stirred.get(unit, 0) * 1e6),
                 "RequiredBy": " ".join(self.dependents.get(unit, ())), "BoundBy": "", "ConsistsOf": "",
                 "RuntimeDirectory": self.houses.get(unit, ""), "User": "", "Group": ""}
 

@@ -1,9 +1,12 @@
 """A release and each of its files have one owner; who is not that changes and deletes nothing."""
 
 import unittest
+from unittest import mock
 
 import support  # first: it puts the agent on the path
+import accounts
 import removal
+import transaction
 from report import REFUSED
 from store import Release
 from support import HostTest, at, file, live
@@ -40,6 +43,43 @@ class Releases(HostTest):
         self.assertTrue(removal.remove("app", "shop/prod/app")["removed"])
         self.assertEqual(self.apply(owner="shop/prod/app", **self.keys)["generation"], 1)
         self.assertEqual(self.standing(), self.before)
+
+
+class Accounts(HostTest):
+    """One that exists with no group, so that nothing of the machine that runs this is touched."""
+
+    def setUp(self):
+        super().setUp()
+        self.ran = []
+        there = mock.Mock(pw_uid=990, pw_gid=990)
+        for name, stand_in in (("_account", lambda _: there), ("_memberships", lambda _: []), ("_group", lambda name: name), ("_run", lambda *argv: self.ran.append(argv))):
+            self.patch(accounts, name, stand_in)
+
+    def ask(self, owner: str = "shop/prod/app", **keys) -> dict:
+        return accounts.ensure_account(support.toml({"name": "app", "home": "/var/lib/app", "groups": ["clients"], "owner": owner, "releases": ["app", "app-part"]} | keys))
+
+    def test_of_another_stacks_release_is_refused_before_it_is_touched(self):
+        for release in ("app", "app-part"):
+            with self.subTest(release):
+                self.apply(release=release, owner="shop/prod/app")
+                for owner in ("shop/test/app", "other/prod/app"):
+                    self.refused(REFUSED, f"release {release} on this host belongs to shop/prod/app, not to {owner}; nothing was done", call=lambda: self.ask(owner))
+                self.assertEqual(self.ran, [])
+                removal.remove(release, "shop/prod/app")
+                self.ask("shop/test/app")
+                self.assertEqual(self.ran, [("usermod", "--groups", "clients", "app")])
+                self.ran.clear()
+
+    def test_of_a_release_of_its_own_stack_or_of_none_is_as_asked(self):
+        self.apply(release="app", owner="shop/prod/another")
+        self.apply(release="app-other", owner="other/prod/app-other")
+        self.ask()
+        self.assertEqual(self.ran, [("usermod", "--groups", "clients", "app")])
+
+    def test_of_a_release_that_is_on_its_way_is_refused_too(self):
+        with mock.patch.object(transaction.probes, "await_all", lambda *_: self.refused(REFUSED, "belongs to shop/prod/app", call=lambda: self.ask("shop/test/app"))):
+            self.apply(release="app", owner="shop/prod/app")
+        self.assertEqual(self.ran, [])
 
 
 class Files(HostTest):

@@ -140,8 +140,12 @@ class Boot(HostTest):
 
 
 class FaultPoints(HostTest):
-    def keys(self) -> dict:
-        return dict(file=[file("etc/app.conf", "x", restarts=["app.service"])], unit=[{"name": "app.service"}], image=[{"reference": "app:1"}],
+    def setUp(self):
+        super().setUp()
+        self.systemd.active.add("side.service")
+
+    def keys(self, content: str = "x") -> dict:
+        return dict(file=[file("etc/app.conf", content, restarts=["app.service"], reloads=["side.service"])], unit=[{"name": "app.service"}], image=[{"reference": "app:1"}],
                     step=[shell("true", "true")], probe=[shell("true", "true")])
 
     def call(self, **keys) -> None:
@@ -164,7 +168,7 @@ class FaultPoints(HostTest):
                 self.call(**self.keys())
                 self.patch(faults, "_passed", faults.Counter())
                 with mock.patch.dict(os.environ, GATEHOUSE_FAULT=f"{point}:full"), self.assertRaises((OSError, report.Failure)) as caught:
-                    self.call(**self.keys() | {"file": [file("etc/app.conf", "y", restarts=["app.service"])], "image": []})
+                    self.call(**self.keys("y") | {"image": []})
                 self.assertIn("No space left on device", str(caught.exception))
                 self.assertEqual(live("etc/app.conf"), "y" if point in ("committed", "pruned") else "x")
 
@@ -176,7 +180,7 @@ class FaultPoints(HostTest):
 
         with mock.patch.object(Release, "commit", full):
             self.refused(report.ROLLED_BACK, "No space left", "rolled back to generation 1",
-                         call=lambda: self.call(**self.keys() | {"file": [file("etc/app.conf", "y", restarts=["app.service"])]}))
+                         call=lambda: self.call(**self.keys("y")))
         self.assertEqual((live("etc/app.conf"), Release("app").generation), ("x", 1))
 
     def test_the_second_time_is_another_point_and_an_unknown_action_is_refused(self):

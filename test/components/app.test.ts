@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, test } from "vitest";
 import { App } from "../../components/app/app.ts";
 import type { AppArgs } from "../../components/app/args.ts";
+import { Account } from "../../components/host/account.ts";
 import { Host } from "../../components/host/host.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
 import { Postgres } from "../../components/postgres/postgres.ts";
@@ -45,28 +46,15 @@ const commands = (run: Run) =>
   run.resources.filter(({ type }) => type === "command:remote:Command").map(({ name }) => name);
 
 describe("what an app declares", () => {
-  test("is, in its smallest form, an account, and its release, behind its claim; and the packages that apps run on", async () => {
-    expect(commands(await deploy({}))).toEqual([
-      "account-wiki",
-      "host-agent",
-      PODMAN,
-      "release-app-wiki",
-      "release-app-wiki-claim",
-    ]);
+  test("is, in its smallest form, an account and its release; and the packages that apps run on", async () => {
+    expect(commands(await deploy({}))).toEqual(["account-wiki", "host-agent", PODMAN, "release-app-wiki"]);
   });
 
   test("is without a container no package, since nothing runs; its files are its account's all the same", async () => {
     const run = await deploy({ containers: undefined, site: { domain: "wiki.example.org", files: "public" } });
-    expect(commands(run)).toEqual([
-      "account-wiki",
-      "host-agent",
-      "release-app-wiki",
-      "release-app-wiki-claim",
-      "release-app-wiki-site",
-    ]);
+    expect(commands(run)).toEqual(["account-wiki", "host-agent", "release-app-wiki"]);
     expect(document(run, "release-app-wiki")).not.toMatch(/podman|\[\[image|network/i);
-    expect(document(run, "release-app-wiki-site")).toContain("\troot * /var/lib/apps/wiki/public\n");
-    expect(run.named("release-app-wiki-site").dependsOn).toContain("release-app-wiki");
+    expect(document(run, "release-app-wiki")).toContain("\troot * /var/lib/apps/wiki/public\n");
   });
 
   test("is for a job what it is for any container", async () => {
@@ -84,10 +72,8 @@ describe("what an app declares", () => {
       PODMAN,
       VALKEY,
       "release-app-wiki",
-      "release-app-wiki-claim",
       "release-app-wiki-postgres",
       "release-app-wiki-secrets",
-      "release-app-wiki-site",
       "release-app-wiki-valkey",
     ]);
     for (const name of commands(run).filter((name) => name.startsWith("release-")))
@@ -170,20 +156,41 @@ describe("in the program that makes PostgreSQL", () => {
     expect(groups(run)).toEqual(["987"]);
     expect(run.named("release-app-wiki-postgres").dependsOn).toContain("release-postgres");
     expect(run.named("account-wiki").dependsOn).toContain("group-postgres-clients");
-    expect(run.named("release-app-wiki-claim").dependsOn).toContain("release-postgres");
+    expect(run.named("account-wiki").dependsOn).toContain("release-postgres");
   });
 });
 
 test.each([
-  ["account-wiki", ["account-wiki-valkey", "release-app-wiki-claim"]],
-  ["account-wiki-valkey", ["release-app-wiki-claim"]],
+  ["account-wiki", ["account-wiki-valkey"]],
   ["release-app-wiki-secrets", ["account-wiki"]],
   ["release-app-wiki-postgres", ["account-wiki"]],
   ["release-app-wiki-valkey", ["account-wiki", VALKEY]],
   ["release-app-wiki", [PODMAN, "release-app-wiki-postgres", "release-app-wiki-secrets", "release-app-wiki-valkey"]],
-  ["release-app-wiki-site", ["release-app-wiki"]],
 ])("%s waits for %j", async (name, others) => {
   expect((await deploy(FULL)).named(name).dependsOn).toEqual(expect.arrayContaining(others));
+});
+
+test("its accounts are none of its own while one of its releases is another stack's", async () => {
+  const run = await deploy(FULL);
+  const releases = ["", "-secrets", "-postgres", "-valkey"].map((part) => `"app-wiki${part}"`).join(", ");
+  for (const account of ["wiki", "wiki-valkey"]) {
+    expect(document(run, `account-${account}`)).toContain(`\nowner = "gatehouse/test/${account}"\n`);
+    expect(document(run, `account-${account}`)).toContain(`\nreleases = [${releases}]\n`);
+  }
+});
+
+test("what it depends on is waited for by the first thing that is its own", async () => {
+  for (const [args, first] of [
+    [{}, "account-wiki"],
+    [{ valkey: {} }, "account-wiki-valkey"],
+  ] as const) {
+    const run = await record({ config: {}, answers: ANSWERS }, () => {
+      const host = newHost();
+      const before = new Account("before", { host, home: "/var/lib/before" });
+      new App("wiki", { host, containers: { web: { image: IMAGE } }, ...args }, { dependsOn: before });
+    });
+    expect(run.named(first).dependsOn).toContain("account-before");
+  }
 });
 
 describe("in a first preview", () => {
@@ -211,7 +218,7 @@ describe("in a first preview", () => {
 
 test("its site is signed as another stack tells", async () => {
   const site = { domain: "wiki.example.org", port: 8080, tls: pulumi.output<"internal">("internal") };
-  expect(document(await deploy({ site }), "release-app-wiki-site")).toContain("\ttls internal\n");
+  expect(document(await deploy({ site }), "release-app-wiki")).toContain("\ttls internal\n");
 });
 
 test("a secret is in its own release alone, which is secret as a whole, and shows nowhere", async () => {

@@ -97,28 +97,20 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each([
-  ["grafana", ["postgres", "secrets", "site"], ["app-grafana-network.service", "app-grafana.service"]],
+  ["grafana", ["postgres", "secrets"], ["app-grafana-network.service", "app-grafana.service"]],
   [
     "board",
-    ["postgres", "site", "valkey"],
+    ["postgres", "valkey"],
     ["app-board-network.service", "app-board-pod.service", "app-board-web.service", "app-board-worker.service"],
   ],
-  [
-    "invoices",
-    ["postgres", "site"],
-    ["app-invoices-network.service", "app-invoices.service", "app-invoices-reminders.timer"],
-  ],
-  [
-    "handbook",
-    ["site"],
-    ["app-handbook-network.service", "app-handbook-build.timer", "var-lib-apps-handbook-public.mount"],
-  ],
+  ["invoices", ["postgres"], ["app-invoices-network.service", "app-invoices.service", "app-invoices-reminders.timer"]],
+  ["handbook", [], ["app-handbook-network.service", "app-handbook-build.timer", "var-lib-apps-handbook-public.mount"]],
 ])("a preview of %s declares, besides what every app is, %j; what runs is %j", async (app, parts, units) => {
   const planned = await preview(app);
   const commands = Object.keys(planned).flatMap((key) => /^command:remote:Command (.*)$/.exec(key)?.[1] ?? []);
   const own = commands.filter((name) => name.endsWith(`-${app}`) || name.includes(`-${app}-`));
   const valkey = parts.includes("valkey") ? [`account-${app}-valkey`] : [];
-  const releases = ["", "-claim", ...parts.map((part) => `-${part}`)].map((part) => `release-app-${app}${part}`);
+  const releases = ["", ...parts.map((part) => `-${part}`)].map((part) => `release-app-${app}${part}`);
   expect(own.sort()).toEqual([`account-${app}`, ...valkey, ...releases].sort());
   expect(Object.keys(planned)).toContain(`gatehouse:index:App ${app}`);
   const manifest = parse(planned[`command:remote:Command release-app-${app}`] ?? "");

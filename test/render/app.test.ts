@@ -122,7 +122,7 @@ describe.each(JOBS)("the job of %s, %s", (app, name) => {
 });
 
 test("a schedule is judged by systemd itself before anything goes live", () => {
-  expect(partsOfApp("wiki").app?.checks).toEqual([
+  expect(partsOfApp("wiki").app?.checks?.filter(({ tree }) => tree !== "/etc/caddy")).toEqual([
     {
       name: "schedule of export",
       tree: "/etc/systemd/system",
@@ -266,13 +266,14 @@ describe("what a container is given", () => {
     expect(values(quadlet("paperless", "app-paperless-worker.container"), "Volume")).toContain(
       "/var/lib/apps/paperless/media:/srv/media",
     );
-    expect(partsOfApp("paperless").app?.directories).toEqual(
-      ["", "/media", "/queue"].map((folder) => ({
+    expect(partsOfApp("paperless").app?.directories).toEqual([
+      { path: "/var/lib/apps", mode: "0711", owner: "root:root" },
+      ...["", "/media", "/queue"].map((folder) => ({
         path: `/var/lib/apps/paperless${folder}`,
         mode: "0750",
         owner: "paperless:paperless",
       })),
-    );
+    ]);
   });
 });
 
@@ -286,20 +287,20 @@ describe("healthy", () => {
   test("over HTTP is asked from the host, since an image need not have a client", () => {
     expect(quadlet("whoami", "app-whoami.container")).not.toMatch(/Health|Notify/);
     expect(partsOfApp("whoami").app?.probes).toEqual([
-      { name: "web of whoami is well", http: "http://127.0.0.1:9100/health" },
+      { name: "web of whoami is well", http: "http://127.0.0.1:9100/health", alone: true },
     ]);
   });
 
   test("is otherwise to keep running", () => {
     expect(partsOfApp("pages").app?.probes).toEqual([
-      { name: "web of pages keeps running", unit: "app-pages.service", seconds: 3 },
+      { name: "web of pages keeps running", unit: "app-pages.service", seconds: 3, alone: true },
     ]);
   });
 });
 
 test.each(ROOTS)("any change of %s restarts what %s makes, and nothing of anybody else's", (app, name) => {
   const unit = name.replace(".container", ".service").replace(".pod", "-pod.service");
-  const files = partsOfApp(app).app?.files ?? [];
+  const files = partsOfApp(app).app?.files?.filter(({ path }) => !path.endsWith(".caddy")) ?? [];
   for (const { path, restarts } of files)
     expect([path, restarts]).toEqual([path, path.endsWith(".network") ? [`app-${app}-network.service`, unit] : [unit]]);
   expect(files.flatMap(({ reloads = [] }) => reloads)).toEqual([]);
@@ -381,6 +382,7 @@ describe("its Valkey", () => {
   test("keeps its data where nobody else gets in, the app included", () => {
     expect(values(unit, "ExecStart").join()).toContain(" --dir /var/lib/apps/grafana-valkey ");
     expect(partsOfApp("grafana").valkey?.directories).toEqual([
+      { path: "/var/lib/apps", mode: "0711", owner: "root:root" },
       { path: "/var/lib/apps/grafana-valkey", mode: "0700", owner: "grafana-valkey:grafana-valkey" },
     ]);
     expect(values(unit, "ReadWritePaths")).toEqual(["/var/lib/apps/grafana-valkey"]);
@@ -429,11 +431,13 @@ describe("a site of files", () => {
 
   test("may be read by everybody, its sibling by the account alone; the home lets through and lists nothing", () => {
     expect(folders("wiki")).toEqual([
+      ["/var/lib/apps", "0711"],
       ["/var/lib/apps/wiki", "0751"],
       ["/var/lib/apps/wiki/pages", "0750"],
       ["/var/lib/apps/wiki/public", "0755"],
     ]);
     expect(folders("press")).toEqual([
+      ["/var/lib/apps", "0711"],
       ["/var/lib/apps/press", "0751"],
       ["/var/lib/apps/press/public", "0755"],
     ]);
@@ -480,16 +484,36 @@ describe("a site of files", () => {
 
   test("and nothing else is an app without a container: no network, no image, no probe", () => {
     const { files, images, probes, units } = partsOfApp("press").app ?? {};
-    expect([files?.length, images, probes, units?.length]).toEqual([1, [], [], 1]);
+    expect([files?.length, images, probes?.map(({ name }) => name), units?.length]).toEqual([
+      2,
+      [],
+      ["press.example.org completes TLS"],
+      1,
+    ]);
   });
 });
 
-test("its site is a fragment beside the platform's, checked with all of them and taken in by a reload", () => {
-  const manifest = partsOfApp("grafana").site;
-  expect(manifest?.files?.map(({ path, reloads }) => [path, reloads])).toEqual([
-    ["/etc/caddy/sites/app-grafana.caddy", ["caddy.service"]],
-  ]);
-  expect(manifest?.checks).toMatchObject([{ tree: "/etc/caddy", user: "caddy" }]);
+describe("its site", () => {
+  const { files, checks, probes } = partsOfApp("grafana").app ?? {};
+
+  test("is a fragment beside the platform's, checked with all of them and taken in by a reload", () => {
+    const fragment = files?.find(({ path }) => path === "/etc/caddy/sites/app-grafana.caddy");
+    expect([fragment?.reloads, fragment?.restarts]).toEqual([["caddy.service"], undefined]);
+    expect(checks).toMatchObject([{ tree: "/etc/caddy", user: "caddy" }]);
+  });
+
+  test("is for Caddy to know of once the containers are well, and for them not to wait for", () => {
+    expect(probes?.map(({ name, alone }) => [name, alone])).toEqual([
+      ["web of grafana keeps running", true],
+      ["grafana.example.org completes TLS", undefined],
+    ]);
+  });
+
+  test("leaves nothing of Caddy's in an app that has none", () => {
+    const { files = [], checks, probes = [] } = partsOfApp("pages").app ?? {};
+    expect(files.filter(({ reloads }) => reloads)).toEqual([]);
+    expect([checks, probes.filter(({ alone }) => !alone)]).toEqual([[], []]);
+  });
 });
 
 test("no secret is in any file but the secrets' own", () => {

@@ -5,7 +5,7 @@ import { releaseOf, valkeyOf } from "../../components/app/names.ts";
 import { appSettings } from "../../components/app/schema.ts";
 import { siteOf } from "../../components/app/site.ts";
 import { valkeyManifest } from "../../components/app/valkey.ts";
-import { appManifest, claimManifest, secretsManifest } from "../../components/app/views.ts";
+import { appManifest, secretsManifest } from "../../components/app/views.ts";
 import type { Manifest } from "../../components/host/manifest.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
 import type { Platform } from "../../components/host/platforms/platform.ts";
@@ -97,7 +97,6 @@ export function partsOfApp(app: string, platform: Platform = debian): Record<str
     gid,
   });
   return {
-    claim: claimManifest(),
     secrets: secretsManifest(app, secrets),
     ...(database && { postgres: databaseManifest(platform.postgres, app, database) }),
     ...(valkey && { valkey: valkeyManifest(app, valkey) }),
@@ -110,10 +109,8 @@ export function partsOfApp(app: string, platform: Platform = debian): Record<str
       sockets: [...(database ? [door(platform.postgres, 987)] : []), ...(valkey ? [door(valkeyOf(app), 973)] : [])],
       secrets: Object.values(secrets).some((files) => Object.keys(files).length > 0) ? 2 : undefined,
       database: database ? { names: platform.postgres, name: database } : undefined,
+      site: site && siteManifest(platform.caddy, site.tls as Tls, releaseOf(app), siteOf(app, site)),
       served: site?.files,
-    }),
-    ...(site && {
-      site: siteManifest(platform.caddy, site.tls as Tls, releaseOf(app), siteOf(app, site)),
     }),
   };
 }

@@ -32,10 +32,7 @@ describe("a name", () => {
     ["postgres", "postgres is an account of the system's or the platform's; choose another name"],
     ["root", "root is an account of the system's or the platform's; choose another name"],
     ["systemd-network", "systemd-network is an account of the system's or the platform's; choose another name"],
-    [
-      "wiki-valkey",
-      "wiki-valkey ends like a part of another app (claim, secrets, postgres, valkey, site); choose another name",
-    ],
+    ["wiki-valkey", "wiki-valkey ends like a part of another app (secrets, postgres, valkey); choose another name"],
     ["a".repeat(25), `expected at most 24 characters, got "${"a".repeat(25)}"`],
     ["Wiki", 'expected a name of lower-case letters, digits and -, at most 31 long, got "Wiki"'],
   ])("such as %s is refused", (name, told) => {

@@ -442,8 +442,6 @@ describe("a site of files", () => {
     expect(Object.keys(facts.items).filter((item) => item.includes("press-kit"))).toEqual([
       "account-press-kit",
       "release-app-press-kit",
-      "release-app-press-kit-claim",
-      "release-app-press-kit-site",
     ]);
     expect(await lab.sh("ls /etc/containers/systemd; podman network ls")).not.toContain("press-kit");
   });
@@ -497,6 +495,62 @@ test("an app that does not come up goes back, and leaves everybody else alone", 
   expect((await ask(lab.address, "wiki.lab.internal")).status).toBe(200);
   apps.settings.apps = wishes();
   expect((await apps.up()).status).toBe(0);
+});
+
+describe("a new app with a site", () => {
+  /** It answers at 9700 unless it is told not to. */
+  const fresh = (more: object = {}, site: object = {}) => ({
+    containers: { web: { image: PYTHON, command: SERVE, port: 8080, publish: 9700, health: { http: "/" }, ...more } },
+    deadline: 15,
+    site: { domain: "fresh.lab.internal", port: 9700, tls: "internal", ...site },
+  });
+  const up = async (app?: object) => {
+    apps.settings.apps = app ? { ...wishes(), fresh: app } : wishes();
+    return await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
+  };
+  const known = async () =>
+    (
+      await lab.try(
+        "curl -sS --fail --unix-socket /run/caddy/admin.sock http://127.0.0.1/config/ | grep -o fresh.lab.internal",
+      )
+    ).text;
+
+  test.each([
+    ["ends", { command: ["-c", "raise SystemExit('broken on purpose')"] }, "broken on purpose"],
+    ["runs and does not answer", { health: { http: "/no-such-page" } }, "probe web of fresh is well: .*404"],
+    ["has a word in its site that Caddy does not know", {}, "unrecognized directive: no_such_directive"],
+    ["has the site of another app", {}, "ambiguous site definition: https://board.lab.internal"],
+  ])("that %s leaves nothing on the host, and Caddy as it was", async (what, container, told) => {
+    const site = what.includes("word") ? { directives: "no_such_directive" } : {};
+    const domain = what.includes("another") ? { domain: "board.lab.internal" } : {};
+    const { result, units } = await up(fresh(container, { ...site, ...domain }));
+    expect(result.status).not.toBe(0);
+    expect(result.text).toMatch(new RegExp(told));
+    expect(units).toEqual({});
+    expect(await known()).toBe("");
+    expect((await lab.try(LEFT("fresh"))).text).toBe("");
+    expect((await ask(lab.address, "board.lab.internal")).status).toBe(200);
+  });
+
+  test("is served once it is well; another port of it is its and Caddy's in one go", async () => {
+    expect((await up(fresh())).units).toEqual({ "caddy.service": "reloaded" });
+    expect(await known()).toContain("fresh.lab.internal");
+    expect((await ask(lab.address, "fresh.lab.internal")).status).toBe(200);
+    const { result, units } = await up(fresh({ publish: 9701 }, { port: 9701 }));
+    expect(result.status, result.text).toBe(0);
+    expect(units).toEqual({ "caddy.service": "reloaded" });
+    expect((await ask(lab.address, "fresh.lab.internal")).status).toBe(200);
+  });
+
+  test("stays at its port when Caddy refuses where it would be", async () => {
+    const { result, units } = await up(fresh({ publish: 9700 }, { port: 9700, directives: "no_such_directive" }));
+    expect(result.status).not.toBe(0);
+    expect(units).toEqual({});
+    expect((await ask(lab.address, "fresh.lab.internal")).status).toBe(200);
+    expect(await lab.sh("ss -Hltn 'sport = :9700 or sport = :9701' | awk '{print $4}'")).toBe("127.0.0.1:9701");
+    expect((await up()).units).toEqual({ "caddy.service": "reloaded" });
+    expect(await known()).toBe("");
+  });
 });
 
 test("an image that migrates its database and then fails goes back together with it", async () => {
@@ -564,7 +618,9 @@ test("an app of that name in a third stack is refused before its account is touc
   const { result, units } = await touched(lab, () => third.up(), [...UNITS, ...APP_UNITS]);
   third.remove();
   expect(result.status).not.toBe(0);
-  expect(result.text).toContain(`release app-wiki-claim on this host belongs to apps/${lab.name}/app-wiki-claim`);
+  expect(result.text).toContain(
+    `release app-wiki on this host belongs to apps/${lab.name}/app-wiki, not to apps/${lab.name}-third/wiki; nothing was done`,
+  );
   expect(units).toEqual({});
   expect(await lab.sh("id -Gn wiki")).toContain("postgres-clients");
 });

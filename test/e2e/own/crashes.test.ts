@@ -32,6 +32,7 @@ const POINTS = [
   "enqueued",
   "started",
   "stepped",
+  "told",
   "probed",
   "committed",
   "pruned",
@@ -47,7 +48,7 @@ let lab: Lab;
 let word = "one";
 
 /** Every file carries the word, two have it in their name. The unit runs with the word that it read; another one, which
- * only this generation has, is enabled with it. */
+ * only this generation has, is enabled with it. A unit of nobody's is told, and knows the word that it read then. */
 const generation = (which: string, more: Partial<Manifest> = {}): string =>
   manifestDocument("crash", "test/crashes/crash", false, { ...parts(which), ...more });
 const parts = (which: string): Manifest => {
@@ -56,7 +57,7 @@ const parts = (which: string): Manifest => {
   const files = [
     { path: "/etc/crash/first", content: which },
     { path: "/etc/systemd/system/crash.service", content: crash },
-    { path: "/etc/crash/second", content: which },
+    { path: "/etc/crash/second", content: which, restarts: [], reloads: ["front.service"] },
     { path: `/etc/crash/only-${which}`, content: which },
     { path: `/etc/systemd/system/only-${which}.service`, content: unit(`only ${which}`, "exec sleep infinity") },
   ];
@@ -65,7 +66,10 @@ const parts = (which: string): Manifest => {
     files: files.map((file) => ({ mode: "0644", owner: "root:root", restarts, ...file })),
     units: ["crash", `only-${which}`].map((name) => ({ name: `${name}.service`, enabled: true })),
     steps: [{ name: "step", exec: ["true"] }],
-    probes: [{ name: "it read the word", exec: ["grep", "-qx", which, "/run/crash.word"] }],
+    probes: [
+      { name: "it read the word", exec: ["grep", "-qx", which, "/run/crash.word"], alone: true },
+      { name: "the front was told", exec: ["grep", "-qx", which, "/run/front.word"] },
+    ],
   };
 };
 
@@ -77,6 +81,12 @@ ExecStart=/bin/sh -c '${script}'
 [Install]
 WantedBy=multi-user.target
 `;
+
+/** What an apply reloads, and no release makes. */
+const FRONT = unit("front", "cp /etc/crash/second /run/front.word; exec sleep infinity").replace(
+  "[Install]",
+  "ExecReload=-cp /etc/crash/second /run/front.word\n[Install]",
+);
 
 const ssh = (command: string) => ["-F", `${dirname(lab.keyFile)}/ssh_config`, "lab", command];
 const APPLY = "gatehouse release crash --due test/0";
@@ -98,12 +108,12 @@ async function applied(which: string): Promise<void> {
 const look = () =>
   lab.sh(
     "cd /etc/crash && echo $(ls only-* | tr '\\n' ' ') $(cat first) $(cat second) $(systemctl show -P Description crash.service) " +
-      "$(systemctl is-active crash.service) $(systemctl is-enabled crash.service) $(cat /run/crash.word) " +
+      "$(systemctl is-active crash.service) $(systemctl is-enabled crash.service) $(cat /run/crash.word) $(cat /run/front.word) " +
       "$(systemctl list-units --no-legend --plain 'only-*' | cut -d' ' -f1,3) $(ls /etc/systemd/system/multi-user.target.wants | grep only) " +
       "$(test -e /var/lib/gatehouse/releases/crash/transaction.json && echo interrupted)",
   );
 const whole = (which: string) =>
-  `only-${which} ${which} ${which} crash ${which} active enabled ${which} only-${which}.service active only-${which}.service`;
+  `only-${which} ${which} ${which} crash ${which} active enabled ${which} ${which} only-${which}.service active only-${which}.service`;
 
 const other = () => (word === "one" ? "two" : "one");
 
@@ -138,6 +148,7 @@ beforeAll(async () => {
     input: installation({ platform: debian, gids: {} }),
   });
   expect(status, text).toBe(0);
+  await lab.sh(`cat >/etc/systemd/system/front.service <<'END'\n${FRONT}END\nsystemctl enable --now front.service`);
   await applied(word);
 });
 afterAll(async () => {

@@ -22,6 +22,8 @@ class Account:
     home: str
     groups: tuple[str, ...] = ()
     uid: int | None = None
+    owner: str = ""  # who asks
+    releases: tuple[str, ...] = ()  # what runs as it
 
 
 def ensure_group(text: str) -> dict:
@@ -41,6 +43,8 @@ def ensure_group(text: str) -> dict:
 
 def ensure_account(text: str) -> dict:
     wanted = read(Account, text)
+    for release in wanted.releases:
+        store.refuse_foreign(release, wanted.owner)
     with store.lock("accounts", f"account {wanted.name}"):
         missing = [name for name in wanted.groups if not _group(name)]
         if missing:

@@ -49,7 +49,7 @@ def prepare(release: Release) -> None:
     record, faults = records.read(release), _Faults()
     if record is None or record.generation == release.generation:
         return
-    if record.reached == "started" and record.guards:
+    if record.altered:
         return say(f"release {release.name} was interrupted with data that may be migrated: it goes back once the host has started")
     if record.reached != "begun":
         say(f"release {release.name} was interrupted: its files are put back to generation {release.generation}")
@@ -97,21 +97,24 @@ def _undo(release: Release, record: Record) -> None:
     if record.reached != "begun":
         new = [u for u in record.touched if u not in record.ran]
         faults.attempt(units.run, "stop", units.existing(dict.fromkeys(new)))
-    if record.reached == "started" and record.guards:
+    if record.altered:
         try:
             guards.restore(record)
         except Failure as failure:
             _stay(release, record, faults)
             raise Failure("\n".join([f"not rolled back: {failure}", f"the new image stays, as generation {release.generation}; "
                                      "what was saved is kept until the next change of image", *faults]), NOT_ROLLED_BACK) from None
-        record.reach(release, "swapped")
+        record.guards = []
+        record.reach(release, record.reached)
     if record.reached != "begun":
         with store.lock(HOST, f"way back of release {release.name}"):
             _put_back(release, record, faults)
     until = time.monotonic() + (current or stored(record.text)).deadline
     if record.reached != "begun":
         faults.attempt(units.run, "restart", [u for u in record.restarts if u in record.ran], until)
-        faults.attempt(units.run, "reload", _running([u for u in record.reloads if u in record.ran]), until)
+        # Who was not told may have read the new files for another release.
+        told = record.tells if record.reached == "told" else units.stirred(record.tells, record.began)
+        faults.attempt(units.run, "reload", _running([u for u in record.reloads + told if u in record.ran]), until)
     faults.attempt(units.run, "start", units.inactive(record.ran), until)
     records.close(release)
     if current:
@@ -142,4 +145,5 @@ def _stay(release: Release, record: Record, faults: _Faults) -> None:
     manifest = stored(record.text)
     wanted = dict.fromkeys(record.touched + [u.name for u in manifest.unit])
     faults.attempt(units.run, "start", units.inactive(list(wanted)), time.monotonic() + manifest.deadline)
+    faults.attempt(units.run, "reload", _running(record.tells))
     records.commit(release, record, UNPROVEN + record.text)

@@ -12,7 +12,7 @@ from report import say
 
 # In the order in which a release passes them; `swapped` once for each file, `stepped` once for each step.
 POINTS = ("received", "locked", "planned", "fetched", "checked", "claimed", "saved", "snapshot", "recorded", "swapped", "reloaded",
-          "enqueued", "started", "stepped", "probed", "committed", "pruned")
+          "enqueued", "started", "stepped", "told", "probed", "committed", "pruned")
 _passed = Counter()
 
 

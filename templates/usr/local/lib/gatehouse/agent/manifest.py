@@ -120,6 +120,7 @@ class Probe:
     socket: str | None = None
     unit: str | None = None
     seconds: int = 5  # for which `unit` must have run without a restart
+    alone: bool = False  # needs no unit of another release to know of the change, and passes before one is told
 
 
 @dataclass(frozen=True)

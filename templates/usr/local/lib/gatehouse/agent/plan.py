@@ -28,6 +28,7 @@ class Plan:
     enables: dict[str, bool]
     restarts: list[str]
     reloads: list[str]
+    tells: list[str]  # units of other releases that are reloaded, once this one is well
     starts: list[str]
     enabled: list[str]  # the units that this release has enabled, in whatever generation
 
@@ -54,7 +55,7 @@ class Plan:
 
 def make(release: Release, manifest: Manifest, text: str) -> Plan:
     current, generation = release.manifest(), release.generation
-    claim(manifest, current)
+    claim(manifest)
     _refuse_leap(manifest, current)
     names = [u.name for u in manifest.unit]
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
@@ -78,21 +79,20 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked else [])) if u not in dropped + resting]
     reloads = [u for u in concerned(changes, "reloads") if u not in restarts + dropped + resting]
     down = units.inactive(names + reloads)
+    up = [u for u in reloads if u not in down]
     return Plan(
         manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked,
         # A timer that is active while systemd reads another calendar starts what it would have started by that one.
         stops=list(dict.fromkeys(stops + units.existing(guarded + units.triggered(guarded) + units.timers(restarts)))),
         disables=[u for u in stops if u in enabled], enables=enables,
-        restarts=restarts, reloads=[u for u in reloads if u not in down],
+        restarts=restarts, reloads=[u for u in up if u in names], tells=[u for u in up if u not in names],
         starts=[u for u in dict.fromkeys(names + reloads) if u in down and u not in restarts],
         enabled=[u.name for u in manifest.unit if u.enabled or (u.enabled is None and u.name in enabled)])
 
 
-def claim(manifest: Manifest, current: Manifest | None) -> None:
+def claim(manifest: Manifest) -> None:
     """A release, and each of its files and units, has one owner. Within a stack a renamed resource takes its release along."""
-    stack = manifest.owner.rpartition("/")[0]
-    if current and current.owner.rpartition("/")[0] != stack:
-        raise Failure(f"release {manifest.release} on this host belongs to {current.owner}, not to {manifest.owner}; nothing was done")
+    store.refuse_foreign(manifest.release, manifest.owner)
     claimed = {f.path for f in manifest.file} | {u.name for u in manifest.unit}
     for other in store.claims(except_for=manifest.release):
         for taken in [f.path for f in other.file] + [u.name for u in other.unit]:

@@ -13,9 +13,10 @@ _PAUSE = 0.2
 ANSWER = 5  # seconds one question may take
 
 
-def await_all(manifest: Manifest, deadline: float) -> None:
-    """Ask until every probe has passed and every unit is active; after `deadline` the ones still failing are told."""
-    waiting, told = list(manifest.probe), time.monotonic()
+def await_all(manifest: Manifest, deadline: float, alone: bool = False) -> None:
+    """Ask until every probe has passed and every unit is active; after `deadline` the ones still failing are told. `alone`: only
+    what does not need units of other releases to know of the change."""
+    waiting, told = [p for p in manifest.probe if p.alone or not alone], time.monotonic()
     while True:
         complaints = []
         for probe in list(waiting):

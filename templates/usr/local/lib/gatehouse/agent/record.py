@@ -12,6 +12,8 @@ import units
 from plan import Plan
 from store import Release, read_private, write_private
 
+Reached = Literal["begun", "swapped", "started", "told"]
+
 
 @dataclass
 class Record:
@@ -19,12 +21,14 @@ class Record:
     text: str
     left: dict
     began: float
-    # begun: units may be stopped, nothing else; swapped: files may be new; started: so may be what the guards saved.
-    reached: Literal["begun", "swapped", "started"]
+    # begun: units may be stopped, nothing else; swapped: files may be new; started: so may be what the guards saved; told: all is
+    # well but for what needs units of other releases, which read the new files.
+    reached: Reached
     guards: list[dict]
     stops: list[str]
     restarts: list[str]
     reloads: list[str]
+    tells: list[str]
     starts: list[str]
     ran: list[str]
     enabled: dict[str, bool]
@@ -32,9 +36,14 @@ class Record:
 
     @property
     def touched(self) -> list[str]:
-        return self.restarts + self.reloads + self.starts
+        return self.restarts + self.reloads + self.starts + (self.tells if self.reached == "told" else [])
 
-    def reach(self, release: Release, reached: Literal["begun", "swapped", "started"]) -> None:
+    @property
+    def altered(self) -> bool:
+        """What the guards saved may be another one now."""
+        return bool(self.guards) and self.reached in ("started", "told")
+
+    def reach(self, release: Release, reached: Reached) -> None:
         self.reached = reached
         write_private(release.record, json.dumps(vars(self)))
 
@@ -42,8 +51,8 @@ class Record:
 def begin(release: Release, plan: Plan) -> Record:
     record = Record(
         generation=plan.generation, text=plan.text, left=plan.left, began=units.now(), reached="begun", guards=[asdict(g) for g in plan.guards],
-        stops=plan.stops, restarts=plan.restarts, reloads=plan.reloads, starts=plan.starts,
-        ran=units.running_with(plan.restarts + plan.reloads + plan.starts + plan.stops),
+        stops=plan.stops, restarts=plan.restarts, reloads=plan.reloads, tells=plan.tells, starts=plan.starts,
+        ran=units.running_with(plan.restarts + plan.reloads + plan.tells + plan.starts + plan.stops),
         enabled={u: units.enabled(u) for u in [*plan.enables, *plan.disables]},
         removed=[c.path for c in plan.changes if c.wanted is None and not c.stray])
     record.reach(release, "begun")

@@ -115,6 +115,13 @@ def live() -> list[Manifest]:
     return [manifest for release in releases() if (manifest := release.manifest())]
 
 
+def refuse_foreign(name: str, owner: str) -> None:
+    """A release of another stack's, live or on its way in, is none of this one's business."""
+    for theirs in Release(name).manifests():
+        if theirs.owner.rpartition("/")[0] != owner.rpartition("/")[0]:
+            raise Failure(f"release {name} on this host belongs to {theirs.owner}, not to {owner}; nothing was done")
+
+
 def claims(except_for: str) -> list[Manifest]:
     """The manifests of other releases, also those that are on their way in."""
     return [manifest for r in releases() if r.name != except_for for manifest in r.manifests()]

@@ -68,7 +68,7 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
             say("a backup first: the new image may alter data for ever")
             backup.take()
         _carry_out(release, plan)
-    actions = {u: verb for verb, names in (("start", plan.starts), ("reload", plan.reloads), ("stop", plan.stops), ("restart", plan.restarts)) for u in names}
+    actions = {u: verb for verb, names in (("start", plan.starts), ("reload", plan.reloads + plan.tells), ("stop", plan.stops), ("restart", plan.restarts)) for u in names}
     return {"release": release.name, "generation": release.generation, "changed": plan.paths, "units": actions}
 
 
@@ -89,7 +89,7 @@ def _fetch(reference: str) -> None:
 
 def _carry_out(release: Release, plan: Plan) -> None:
     with store.lock(HOST, f"claim of release {release.name}"):
-        plans.claim(plan.manifest, plan.current)  # again: another release may have taken what was free when we looked
+        plans.claim(plan.manifest)  # again: another release may have taken what was free when we looked
         record = records.begin(release, plan)
     try:
         faults.point("claimed")
@@ -104,6 +104,11 @@ def _carry_out(release: Release, plan: Plan) -> None:
         for step in plan.manifest.step:
             _step(step, plan.manifest, deadline)
             faults.point("stepped")
+        if plan.tells:  # last: who fails by itself has troubled nobody
+            probes.await_all(plan.manifest, deadline, alone=True)
+            record.reach(release, "told")
+            units.run("reload", plan.tells, deadline)
+            faults.point("told")
         probes.await_all(plan.manifest, deadline)
         faults.point("probed")
         record.left["endures"] = strays.modes_of(plan.manifest)  # what a restart did not put right, the next would not either

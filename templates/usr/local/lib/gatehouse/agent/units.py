@@ -134,6 +134,12 @@ def active_since(unit: str) -> float | None:
     return int(state["ActiveEnterTimestampMonotonic"]) / 1e6 if state["ActiveState"] in RUNNING else None
 
 
+def stirred(units: list[str], since: float) -> list[str]:
+    """Those that were started, stopped or reloaded since a time."""
+    states, booted = show(units, "StateChangeTimestampMonotonic") if units else {}, now() - time.monotonic()
+    return [u for u in units if booted + int(states[u]["StateChangeTimestampMonotonic"]) / 1e6 >= since]
+
+
 def enabled(unit: str) -> bool:
     if known := _answers.get(unit, {}).get("is-enabled"):
         return known in _ENABLED
