@@ -8,8 +8,8 @@ import { Release } from "../host/release.ts";
 import { siteManifest, type Tls } from "../site/site.ts";
 import type { AppArgs } from "./args.ts";
 import { databaseManifest } from "./database.ts";
-import { homeOf, type Part, releaseOf, releasesOf, valkeyOf } from "./names.ts";
-import { type AppSettings, appSettings } from "./schema.ts";
+import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
+import { type AppSettings, appSettings, partsOf } from "./schema.ts";
 import { siteOf } from "./site.ts";
 import { valkeyManifest } from "./valkey.ts";
 import { appManifest, secretsManifest } from "./views.ts";
@@ -50,16 +50,17 @@ export class App extends pulumi.ComponentResource {
   readonly #name: string;
   readonly #host: Host;
   readonly #purge: boolean;
+  readonly #releases: readonly string[];
 
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, postgres, ...wishes } = args;
-    const settings = appSettings(name, { ...wishes, database: postgres?.database });
-    const database = postgres && (settings.database ?? name);
-    const { containers, valkey, site, purge } = settings;
+    const settings = appSettings(name, { ...wishes, database: postgres && (postgres.database ?? name) });
+    const { containers, database, valkey, site, purge } = settings;
     super("gatehouse:index:App", name, {}, opts);
     this.#name = name;
     this.#host = host;
     this.#purge = purge;
+    this.#releases = [releaseOf(name), ...partsOf(settings).map((part) => releaseOf(name, part))];
 
     this.url = site && `https://${site.domain}`;
     // All else comes behind the first account, and so behind what the app itself depends on.
@@ -67,7 +68,7 @@ export class App extends pulumi.ComponentResource {
     const doors = [...(postgres ? [this.postgresDoor(postgres)] : []), ...(server ? [this.valkeyDoor(server)] : [])];
     this.account = new Account(
       name,
-      { host, home: homeOf(name), groups: doors.map(({ group }) => group), releases: releasesOf(name) },
+      { host, home: homeOf(name), groups: doors.map(({ group }) => group), releases: this.#releases },
       { parent: this, dependsOn: server ?? opts?.dependsOn },
     );
     const stores = [
@@ -77,7 +78,7 @@ export class App extends pulumi.ComponentResource {
         : []),
     ];
     const runs = Object.keys(containers).length > 0 ? [host.packages("podman")] : [];
-    const manifest = this.manifest({ ...settings, database }, doors, this.secrets(containers));
+    const manifest = this.manifest(settings, doors, this.secrets(containers));
     const app = new Release(
       releaseOf(name),
       { host, manifest, purge },
@@ -95,8 +96,8 @@ export class App extends pulumi.ComponentResource {
   /** Who runs the app's own Valkey. Its group is the one that may use the socket. */
   private server(dependsOn: DependsOn): Account {
     const { account, data } = valkeyOf(this.#name);
-    const releases = releasesOf(this.#name);
-    return new Account(account, { host: this.#host, home: data, releases }, { parent: this, dependsOn });
+    const args = { host: this.#host, home: data, releases: this.#releases };
+    return new Account(account, args, { parent: this, dependsOn });
   }
 
   private database(database: string, dependsOn: DependsOn): Release {

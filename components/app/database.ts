@@ -35,6 +35,7 @@ export function databaseManifest(names: Platform["postgres"], app: string, datab
         name: `${app} logs in to its database`,
         user: app,
         exec: psql(names, `--dbname=${database}`, "--command", "SELECT 1"),
+        through: unit,
       },
     ],
   };

@@ -17,7 +17,7 @@ export function folders(app: string, containers: AppSettings["containers"], serv
   const owner = `${app}:${app}`;
   return [
     HOMES_FOLDER,
-    { path: homeOf(app), mode: served === undefined ? "0750" : "0751", owner },
+    { path: homeOf(app), mode: "0750", owner },
     ...[...new Set([...volumesOf(containers), ...(served === undefined ? [] : [served])])].map((folder) => ({
       path: folderOf(app, folder),
       mode: folder === served ? "0755" : "0750",

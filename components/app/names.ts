@@ -5,8 +5,6 @@
 export const releaseOf = (app: string, part?: Part) => (part ? `app-${app}-${part}` : `app-${app}`);
 export const PARTS = ["secrets", "postgres", "valkey"] as const;
 export type Part = (typeof PARTS)[number];
-/** All that an app may have. */
-export const releasesOf = (app: string) => [releaseOf(app), ...PARTS.map((part) => releaseOf(app, part))];
 
 /** The Quadlet of the app itself, and the unit that is restarted when anything of it changes. */
 export const quadletOf = (app: string, container?: string) => (container ? `app-${app}-${container}` : `app-${app}`);
@@ -15,6 +13,8 @@ export const quadletOf = (app: string, container?: string) => (container ? `app-
 export const HOMES = "/var/lib/apps";
 export const homeOf = (app: string) => `${HOMES}/${app}`;
 export const folderOf = (app: string, folder: string) => `${homeOf(app)}/${folder}`;
+/** Where Caddy finds the folder that it serves. */
+export const servedOf = (app: string) => `/run/apps/${app}`;
 export const configOf = (app: string) => `/etc/apps/${app}`;
 
 /** The app's own Valkey: its account, which has a group of the same name, its unit and its places. */

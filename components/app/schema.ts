@@ -3,7 +3,7 @@ import { z } from "zod";
 import { faultsOf, told } from "../config/faults.ts";
 import { deadline, domain, port, releaseName, setting } from "../config/scalars.ts";
 import type { Tls } from "../site/site.ts";
-import { PARTS } from "./names.ts";
+import { PARTS, type Part } from "./names.ts";
 
 /** Accounts that a distribution or the platform has: an app of such a name would run as somebody else, here or elsewhere. */
 const TAKEN =
@@ -116,6 +116,16 @@ export const published = ({ port, publish = port }: Pick<ContainerSettings, "por
 
 /** Whether it is started by a timer and runs to its end, instead of running all the time. */
 export const isJob = ({ schedule }: Pick<ContainerSettings, "schedule">) => schedule !== undefined;
+
+/** The parts that an app has besides its own release. */
+export const partsOf = ({ containers, database, valkey }: AppSettings): Part[] => {
+  const asked = {
+    secrets: Object.values(containers).some(({ secrets }) => Object.keys(secrets).length > 0),
+    postgres: database !== undefined,
+    valkey: valkey !== undefined,
+  };
+  return PARTS.filter((part) => asked[part]);
+};
 
 function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">) {
   const entries = Object.entries(containers);

@@ -90,7 +90,7 @@ export function appManifest(view: AppView): Manifest {
   const timers = jobs.flatMap(({ units }) => units.map(({ name }) => name));
   const beside: Manifest[] = [
     ...jobs,
-    ...(served === undefined ? [] : [servedManifest(app, served, uses(lasting, served) ? restarts : [])]),
+    ...(served === undefined ? [] : [servedManifest(app, served)]),
     ...(site ? [site] : []),
   ];
   return {
@@ -151,9 +151,6 @@ const imagesOf = (entries: readonly [string, ContainerSettings][]) => [
   ...new Set(entries.map(([, { image }]) => image)),
 ];
 
-const uses = (entries: readonly [string, ContainerSettings][], folder: string) =>
-  entries.some(([, { volumes }]) => Object.values(volumes).includes(folder));
-
 const environmentFile = (app: string, container: string) => `${configOf(app)}/${container}.env`;
 const configFile = (app: string, container: string, path: string) => `${configOf(app)}/${container}${path}`;
 
@@ -197,14 +194,10 @@ function containerView(
   };
 }
 
-/** Asked from the host, before Caddy knows of it: over HTTP where that is what healthy means, else whether the unit keeps running. */
+/** Asked from the host: over HTTP where that is what healthy means, else whether the unit keeps running. */
 function probeOf(app: string, name: string, unit: string, container: ContainerSettings): Probe {
   const { health } = container;
   if (health && !Array.isArray(health))
-    return {
-      name: `${name} of ${app} is well`,
-      http: `http://127.0.0.1:${published(container)}${health.http}`,
-      alone: true,
-    };
-  return { name: `${name} of ${app} keeps running`, unit, seconds: 3, alone: true };
+    return { name: `${name} of ${app} is well`, http: `http://127.0.0.1:${published(container)}${health.http}` };
+  return { name: `${name} of ${app} keeps running`, unit, seconds: 3 };
 }

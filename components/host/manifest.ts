@@ -124,10 +124,10 @@ export interface Probe {
   /** @default 5 */
   seconds?: number;
   /**
-   * It needs no unit of another release to know of the change, so it must pass before one is told. @default false - it is
-   * asked when all know
+   * The unit of another release that it needs, which a file reloads: asked once that one is told, and only in an apply that
+   * tells it. @default - it needs none
    */
-  alone?: boolean;
+  through?: string;
 }
 
 /** All that a service is on the host. */

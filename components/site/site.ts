@@ -36,7 +36,8 @@ export function siteManifest(
     ],
     checks: [validate(names)],
     // With ACME the certificate depends on DNS and on others; whether it came is not this change's health.
-    probes: tls === "internal" ? [{ name: `${domain} completes TLS`, exec: handshake(domain) }] : [],
+    probes:
+      tls === "internal" ? [{ name: `${domain} completes TLS`, exec: handshake(domain), through: names.unit }] : [],
   };
 }
 

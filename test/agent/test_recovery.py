@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import sys
 import unittest
@@ -137,6 +138,22 @@ class Boot(HostTest):
             recovery.recover()
         recovery.recover()
         self.assertEqual({f["path"]: live(f["path"]) for f in old()["file"]}, {f["path"]: f["content"] for f in old()["file"]})
+
+
+class AnotherAgents(HostTest):
+    def test_a_record_that_lacks_a_key_or_has_one_more_leads_back_all_the_same(self):
+        for change in (lambda record: record.pop("tells"), lambda record: record.update(later=[1])):
+            self.doCleanups()
+            self.setUp()
+            self.apply(**dict(file=[file("etc/app.conf", "old")]))
+            with mock.patch.object(transaction.probes, "await_all", killed), self.assertRaises(Killed):
+                self.apply(**dict(file=[file("etc/app.conf", "new")]))
+            path = Release("app").record
+            record = json.loads(path.read_text())
+            change(record)
+            path.write_text(json.dumps(record))
+            self.assertEqual(recovery.recover(), {"recovered": ["app"]})
+            self.assertEqual(live("etc/app.conf"), "old")
 
 
 class FaultPoints(HostTest):

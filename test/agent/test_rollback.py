@@ -122,6 +122,15 @@ class AfterAGoodGeneration(HostTest):
         self.assertEqual((live("srv/full/seen"), files.look_folder(at("srv/app"))[0]), ("700\n", 0o750))
         self.assertEqual(sorted(os.listdir(at("srv"))), ["app", "full"])
 
+    def test_a_folder_that_another_way_back_removes_meanwhile_gets_its_mode_all_the_same(self):
+        homes, own = at("var/homes"), at("var/homes/app")
+        folders = [{"path": homes, "mode": "0711", "owner": support.OWNER}, {"path": own, "mode": "0750", "owner": support.OWNER}]
+        os.makedirs(homes)
+        os.chmod(homes, 0o711)
+        self.patch(support.transaction.faults, "point", lambda name: os.rmdir(homes) if name == "claimed" else None)
+        self.apply(release="another", directory=folders)
+        self.assertEqual([oct(os.stat(path).st_mode)[-3:] for path in (homes, own)], ["711", "750"])
+
     def test_all_jobs_have_ended_before_the_way_back_begins_and_all_complaints_are_told(self):
         made, ended = self.systemd.job, []
 

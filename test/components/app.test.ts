@@ -54,7 +54,7 @@ describe("what an app declares", () => {
     const run = await deploy({ containers: undefined, site: { domain: "wiki.example.org", files: "public" } });
     expect(commands(run)).toEqual(["account-wiki", "host-agent", "release-app-wiki"]);
     expect(document(run, "release-app-wiki")).not.toMatch(/podman|\[\[image|network/i);
-    expect(document(run, "release-app-wiki")).toContain("\troot * /var/lib/apps/wiki/public\n");
+    expect(document(run, "release-app-wiki")).toContain("\troot * /run/apps/wiki\n");
   });
 
   test("is for a job what it is for any container", async () => {
@@ -170,7 +170,8 @@ test.each([
   expect((await deploy(FULL)).named(name).dependsOn).toEqual(expect.arrayContaining(others));
 });
 
-test("its accounts are none of its own while one of its releases is another stack's", async () => {
+test("its accounts are none of its own while one of the releases that it has is another stack's", async () => {
+  expect(document(await deploy({}), "account-wiki")).toContain('\nreleases = ["app-wiki"]\n');
   const run = await deploy(FULL);
   const releases = ["", "-secrets", "-postgres", "-valkey"].map((part) => `"app-wiki${part}"`).join(", ");
   for (const account of ["wiki", "wiki-valkey"]) {

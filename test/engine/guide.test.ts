@@ -16,7 +16,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const PORT = 1;
 const PLATFORM = "organization/gatehouse/prod";
 
-/** An example is a program, or a function of what the platform's own program has. */
+/** An example is a program, or a function of what the platform's own program has, under the names that it has there. */
 const PROGRAM = `
 import { Caddy } from "./components/caddy/caddy.ts";
 import { Host } from "./components/host/host.ts";
@@ -28,7 +28,9 @@ for (const make of Object.values(await import("./docs/example.ts"))) {
   const host = new Host("host", { connection: ${JSON.stringify({ address: "127.0.0.1", port: PORT, hostKey: HOST_KEY })}, platform: debian });
   const postgres = new Postgres("postgres", { host, ...postgresSchema.parse({}) });
   const caddy = new Caddy("caddy", { host, tls: "internal", sites: {} });
-  make(host, postgres, caddy);
+  const handles = { host, postgres, caddy };
+  const [, parameters] = /\\(([^)]*)\\)/.exec(make.toString());
+  make(...parameters.split(",").map((name) => handles[name.trim()]));
 }
 `;
 
@@ -104,7 +106,7 @@ test.each([
     ["app-board-network.service", "app-board-pod.service", "app-board-web.service", "app-board-worker.service"],
   ],
   ["invoices", ["postgres"], ["app-invoices-network.service", "app-invoices.service", "app-invoices-reminders.timer"]],
-  ["handbook", [], ["app-handbook-network.service", "app-handbook-build.timer", "var-lib-apps-handbook-public.mount"]],
+  ["handbook", [], ["app-handbook-network.service", "app-handbook-build.timer", "run-apps-handbook.mount"]],
 ])("a preview of %s declares, besides what every app is, %j; what runs is %j", async (app, parts, units) => {
   const planned = await preview(app);
   const commands = Object.keys(planned).flatMap((key) => /^command:remote:Command (.*)$/.exec(key)?.[1] ?? []);

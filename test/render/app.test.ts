@@ -1,8 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { appSettings } from "../../components/app/schema.ts";
 import { servedManifest } from "../../components/app/site.ts";
-import { appManifest } from "../../components/app/views.ts";
 import { APPS, partsOfApp } from "./apps.ts";
 import { fileOf, section, values } from "./rendered.ts";
 
@@ -137,7 +135,7 @@ test("one container and a job are no pod; a job alone has neither container nor 
     "app-wiki-network.service",
     "app-wiki.service",
     "app-wiki-export.timer",
-    "var-lib-apps-wiki-public.mount",
+    "run-apps-wiki.mount",
   ]);
   expect(units("reports")).toEqual(["app-reports-network.service", "app-reports-weekly.timer"]);
 });
@@ -287,13 +285,13 @@ describe("healthy", () => {
   test("over HTTP is asked from the host, since an image need not have a client", () => {
     expect(quadlet("whoami", "app-whoami.container")).not.toMatch(/Health|Notify/);
     expect(partsOfApp("whoami").app?.probes).toEqual([
-      { name: "web of whoami is well", http: "http://127.0.0.1:9100/health", alone: true },
+      { name: "web of whoami is well", http: "http://127.0.0.1:9100/health" },
     ]);
   });
 
   test("is otherwise to keep running", () => {
     expect(partsOfApp("pages").app?.probes).toEqual([
-      { name: "web of pages keeps running", unit: "app-pages.service", seconds: 3, alone: true },
+      { name: "web of pages keeps running", unit: "app-pages.service", seconds: 3 },
     ]);
   });
 });
@@ -325,7 +323,7 @@ describe("its database", () => {
   });
 
   test("is well once the app itself can log in", () => {
-    expect(manifest?.probes).toMatchObject([{ user: "grafana" }]);
+    expect(manifest?.probes).toMatchObject([{ user: "grafana", through: "postgresql@17-main.service" }]);
     expect(manifest?.probes?.[0]?.exec).toContain("--dbname=metrics");
   });
 
@@ -415,11 +413,11 @@ describe("its Valkey", () => {
 describe("a site of files", () => {
   const site = (app: string) => file(app, `/etc/caddy/sites/app-${app}.caddy`);
   const folders = (app: string) => partsOfApp(app).app?.directories?.map(({ path, mode }) => [path, mode]);
-  const mount = (app: string) => file(app, `/etc/systemd/system/var-lib-apps-${app}-public.mount`);
+  const mount = (app: string) => file(app, `/etc/systemd/system/run-apps-${app}.mount`);
 
   test("is served by Caddy itself, without what begins with a dot, and without lists of folders", () => {
     expect(site("press")).toBe(
-      "press.example.org {\n\ttls internal\n\troot * /var/lib/apps/press/public\n\tfile_server {\n\t\thide .*\n\t}\n}\n",
+      "press.example.org {\n\ttls internal\n\troot * /run/apps/press\n\tfile_server {\n\t\thide .*\n\t}\n}\n",
     );
   });
 
@@ -429,16 +427,16 @@ describe("a site of files", () => {
     expect(site("grafana")).not.toContain("file_server");
   });
 
-  test("may be read by everybody, its sibling by the account alone; the home lets through and lists nothing", () => {
+  test("is for everybody to read where Caddy finds it; in the home it is as shut as its siblings", () => {
     expect(folders("wiki")).toEqual([
       ["/var/lib/apps", "0711"],
-      ["/var/lib/apps/wiki", "0751"],
+      ["/var/lib/apps/wiki", "0750"],
       ["/var/lib/apps/wiki/pages", "0750"],
       ["/var/lib/apps/wiki/public", "0755"],
     ]);
     expect(folders("press")).toEqual([
       ["/var/lib/apps", "0711"],
-      ["/var/lib/apps/press", "0751"],
+      ["/var/lib/apps/press", "0750"],
       ["/var/lib/apps/press/public", "0755"],
     ]);
   });
@@ -446,10 +444,9 @@ describe("a site of files", () => {
   test("follows no link, with which an app would publish what Caddy alone may read", () => {
     for (const app of ["wiki", "press"]) {
       expect(values(mount(app), "Options")).toEqual(["bind,nosymfollow"]);
-      expect([values(mount(app), "What"), values(mount(app), "Where")]).toEqual(
-        Array(2).fill([`/var/lib/apps/${app}/public`]),
-      );
-      expect(partsOfApp(app).app?.units).toContainEqual({ name: `var-lib-apps-${app}-public.mount`, enabled: true });
+      expect(values(mount(app), "What")).toEqual([`/var/lib/apps/${app}/public`]);
+      expect(values(mount(app), "Where")).toEqual([`/run/apps/${app}`]);
+      expect(partsOfApp(app).app?.units).toContainEqual({ name: `run-apps-${app}.mount`, enabled: true });
     }
   });
 
@@ -459,27 +456,14 @@ describe("a site of files", () => {
   });
 
   test("has a unit called after its place, as systemd wants it", () => {
-    const { units } = servedManifest("press-kit", "my-files", []);
-    expect(units).toEqual([{ name: String.raw`var-lib-apps-press\x2dkit-my\x2dfiles.mount`, enabled: true }]);
+    const { units } = servedManifest("press-kit", "my-files");
+    expect(units).toEqual([{ name: String.raw`run-apps-press\x2dkit.mount`, enabled: true }]);
   });
 
-  test("restarts what has its folder among its volumes, which systemd ties to the mount, and nothing else", () => {
-    const restarts = (volume: string) => {
-      const web = { web: { image: "localhost/web:1", volumes: { "/srv": volume } } };
-      const { containers, deadline } = appSettings("wiki", { containers: web });
-      const { files } = appManifest({
-        app: "wiki",
-        containers,
-        deadline,
-        uid: 1,
-        gid: 1,
-        sockets: [],
-        served: "public",
-      });
-      return files?.find(({ path }) => path.endsWith(".mount"))?.restarts;
-    };
-    expect(restarts("public")).toEqual(["var-lib-apps-wiki-public.mount", "app-wiki.service"]);
-    expect(restarts("pages")).toEqual(["var-lib-apps-wiki-public.mount"]);
+  test("restarts nothing but its mount, also where a container has the folder among its volumes", () => {
+    expect(partsOfApp("wiki").app?.files?.find(({ path }) => path.endsWith(".mount"))?.restarts).toEqual([
+      "run-apps-wiki.mount",
+    ]);
   });
 
   test("and nothing else is an app without a container: no network, no image, no probe", () => {
@@ -503,16 +487,16 @@ describe("its site", () => {
   });
 
   test("is for Caddy to know of once the containers are well, and for them not to wait for", () => {
-    expect(probes?.map(({ name, alone }) => [name, alone])).toEqual([
-      ["web of grafana keeps running", true],
-      ["grafana.example.org completes TLS", undefined],
+    expect(probes?.map(({ name, through }) => [name, through])).toEqual([
+      ["web of grafana keeps running", undefined],
+      ["grafana.example.org completes TLS", "caddy.service"],
     ]);
   });
 
   test("leaves nothing of Caddy's in an app that has none", () => {
     const { files = [], checks, probes = [] } = partsOfApp("pages").app ?? {};
     expect(files.filter(({ reloads }) => reloads)).toEqual([]);
-    expect([checks, probes.filter(({ alone }) => !alone)]).toEqual([[], []]);
+    expect([checks, probes.filter(({ through }) => through)]).toEqual([[], []]);
   });
 });
 

@@ -67,8 +67,8 @@ const parts = (which: string): Manifest => {
     units: ["crash", `only-${which}`].map((name) => ({ name: `${name}.service`, enabled: true })),
     steps: [{ name: "step", exec: ["true"] }],
     probes: [
-      { name: "it read the word", exec: ["grep", "-qx", which, "/run/crash.word"], alone: true },
-      { name: "the front was told", exec: ["grep", "-qx", which, "/run/front.word"] },
+      { name: "it read the word", exec: ["grep", "-qx", which, "/run/crash.word"] },
+      { name: "the front was told", exec: ["grep", "-qx", which, "/run/front.word"], through: "front.service" },
     ],
   };
 };

@@ -43,9 +43,9 @@ def ensure_group(text: str) -> dict:
 
 def ensure_account(text: str) -> dict:
     wanted = read(Account, text)
-    for release in wanted.releases:
-        store.refuse_foreign(release, wanted.owner)
     with store.lock("accounts", f"account {wanted.name}"):
+        for release in wanted.releases:
+            store.refuse_foreign(release, wanted.owner)
         missing = [name for name in wanted.groups if not _group(name)]
         if missing:
             raise Failure(f"account {wanted.name} should belong to {', '.join(missing)}, which this host does not have")

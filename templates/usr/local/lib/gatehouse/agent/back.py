@@ -49,7 +49,7 @@ def prepare(release: Release) -> None:
     record, faults = records.read(release), _Faults()
     if record is None or record.generation == release.generation:
         return
-    if record.altered:
+    if record.reached == "started" and record.guards:
         return say(f"release {release.name} was interrupted with data that may be migrated: it goes back once the host has started")
     if record.reached != "begun":
         say(f"release {release.name} was interrupted: its files are put back to generation {release.generation}")
@@ -67,8 +67,9 @@ def go_back(release: Release, record: Record, failure: Failure):
     if record.reached == "begun" and not record.stops:
         records.close(release)
         raise failure  # nothing was touched yet
-    tail = units.journal(record.touched, record.began) if record.touched else ""
-    why = f"{failure}\n" + (f"  the last lines of {' '.join(record.touched)}:\n{tail}" if tail else "")
+    heard = record.touched + (list(record.tells) if record.told else [])
+    tail = units.journal(heard, record.began) if heard else ""
+    why = f"{failure}\n" + (f"  the last lines of {' '.join(heard)}:\n{tail}" if tail else "")
     say("failed, going back")
     try:
         _undo(release, record)
@@ -97,36 +98,31 @@ def _undo(release: Release, record: Record) -> None:
     if record.reached != "begun":
         new = [u for u in record.touched if u not in record.ran]
         faults.attempt(units.run, "stop", units.existing(dict.fromkeys(new)))
-    if record.altered:
+    if record.reached == "started" and record.guards:
         try:
             guards.restore(record)
         except Failure as failure:
             _stay(release, record, faults)
             raise Failure("\n".join([f"not rolled back: {failure}", f"the new image stays, as generation {release.generation}; "
                                      "what was saved is kept until the next change of image", *faults]), NOT_ROLLED_BACK) from None
-        record.guards = []
-        record.reach(release, record.reached)
+        record.reach(release, "swapped")
     if record.reached != "begun":
         with store.lock(HOST, f"way back of release {release.name}"):
             _put_back(release, record, faults)
     until = time.monotonic() + (current or stored(record.text)).deadline
     if record.reached != "begun":
         faults.attempt(units.run, "restart", [u for u in record.restarts if u in record.ran], until)
-        # Who was not told may have read the new files for another release.
-        told = record.tells if record.reached == "told" else units.stirred(record.tells, record.began)
-        faults.attempt(units.run, "reload", _running([u for u in record.reloads + told if u in record.ran]), until)
+        faults.attempt(units.run, "reload", units.running([u for u in record.reloads if u in record.ran]), until)
+        # Who was not told may have read the new files all the same, for another release.
+        now = units.changed(list(record.tells))
+        faults.attempt(units.run, "reload", units.running([u for u, was in record.tells.items() if now[u] != was]), until)
     faults.attempt(units.run, "start", units.inactive(record.ran), until)
     records.close(release)
     if current:
         faults.attempt(probes.await_all, current, until)
+        faults.attempt(probes.await_through, record.tells, current, until)
     if faults:
         raise Failure("\n".join(faults))
-
-
-def _running(names: list[str]) -> list[str]:
-    """After a boot a unit may be down, which cannot be reloaded: it reads its files when it starts."""
-    down = units.inactive(names)
-    return [u for u in names if u not in down]
 
 
 def _put_back(release: Release, record: Record, faults: _Faults) -> None:
@@ -144,6 +140,7 @@ def _stay(release: Release, record: Record, faults: _Faults) -> None:
     """The files of the new generation are live and its data cannot go back: so it is the one that the next apply changes."""
     manifest = stored(record.text)
     wanted = dict.fromkeys(record.touched + [u.name for u in manifest.unit])
-    faults.attempt(units.run, "start", units.inactive(list(wanted)), time.monotonic() + manifest.deadline)
-    faults.attempt(units.run, "reload", _running(record.tells))
+    until = time.monotonic() + manifest.deadline
+    faults.attempt(units.run, "start", units.inactive(list(wanted)), until)
+    faults.attempt(units.run, "reload", units.running(list(record.tells)), until)
     records.commit(release, record, UNPROVEN + record.text)

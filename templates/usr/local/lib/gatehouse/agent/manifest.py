@@ -120,7 +120,7 @@ class Probe:
     socket: str | None = None
     unit: str | None = None
     seconds: int = 5  # for which `unit` must have run without a restart
-    alone: bool = False  # needs no unit of another release to know of the change, and passes before one is told
+    through: str | None = None  # the unit of another release that it needs: asked once that one is told of a change, and only then
 
 
 @dataclass(frozen=True)
@@ -208,6 +208,8 @@ def _faults(m: Manifest):
         for key in ("tcp", "connect"):
             if (endpoint := getattr(probe, key)) is not None and not _ENDPOINT.fullmatch(endpoint):
                 yield f"{at}.{key}", f"{what}: {key} {endpoint!r} is not ADDRESS:PORT, such as 127.0.0.1:443 or [::1]:443"
+        if probe.through and (probe.through in {u.name for u in m.unit} or all(probe.through not in f.reloads for f in m.file)):
+            yield f"{at}.through", f"{what}: {probe.through} is not a unit of another release that a file here reloads, so it would never be asked"
         if probe.unit and not 0 < probe.seconds < m.deadline:
             yield f"{at}.seconds", f"{what}: {probe.seconds} seconds are not between 1 and the deadline of {m.deadline}"
 

@@ -28,13 +28,18 @@ class Plan:
     enables: dict[str, bool]
     restarts: list[str]
     reloads: list[str]
-    tells: list[str]  # units of other releases that are reloaded, once this one is well
+    tells: list[str]  # units of other releases that are reloaded once this one is well by itself
     starts: list[str]
     enabled: list[str]  # the units that this release has enabled, in whatever generation
 
     @property
     def idle(self) -> bool:
         return not (self.changes or self.folders or self.guards or self.crooked or self.stops or self.enables or self.starts)
+
+    @property
+    def moves(self) -> bool:
+        """Whether a unit of its own has to come up again."""
+        return bool(self.stops or self.restarts or self.reloads or self.starts)
 
     @property
     def paths(self) -> list[str]:
@@ -78,15 +83,14 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     resting = _resting(changes, names)
     restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked else [])) if u not in dropped + resting]
     reloads = [u for u in concerned(changes, "reloads") if u not in restarts + dropped + resting]
-    down = units.inactive(names + reloads)
-    up = [u for u in reloads if u not in down]
+    down = units.inactive(names)
     return Plan(
         manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked,
         # A timer that is active while systemd reads another calendar starts what it would have started by that one.
         stops=list(dict.fromkeys(stops + units.existing(guarded + units.triggered(guarded) + units.timers(restarts)))),
         disables=[u for u in stops if u in enabled], enables=enables,
-        restarts=restarts, reloads=[u for u in up if u in names], tells=[u for u in up if u not in names],
-        starts=[u for u in dict.fromkeys(names + reloads) if u in down and u not in restarts],
+        restarts=restarts, reloads=[u for u in reloads if u in names and u not in down], tells=[u for u in reloads if u not in names],
+        starts=[u for u in names if u in down and u not in restarts],
         enabled=[u.name for u in manifest.unit if u.enabled or (u.enabled is None and u.name in enabled)])
 
 

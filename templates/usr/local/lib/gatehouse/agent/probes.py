@@ -2,7 +2,7 @@
 
 import socket
 import time
-from typing import Callable
+from typing import Callable, Collection
 
 import commands
 import units
@@ -13,10 +13,19 @@ _PAUSE = 0.2
 ANSWER = 5  # seconds one question may take
 
 
-def await_all(manifest: Manifest, deadline: float, alone: bool = False) -> None:
-    """Ask until every probe has passed and every unit is active; after `deadline` the ones still failing are told. `alone`: only
-    what does not need units of other releases to know of the change."""
-    waiting, told = [p for p in manifest.probe if p.alone or not alone], time.monotonic()
+def await_all(manifest: Manifest, deadline: float) -> None:
+    """Ask until the release is well by itself: every probe has passed that needs no unit of another one, and every unit is active."""
+    _await([p for p in manifest.probe if not p.through], [u.name for u in manifest.unit], deadline)
+
+
+def await_through(told: Collection[str], manifest: Manifest, deadline: float) -> None:
+    """Ask until what needs these units of other releases has passed."""
+    _await([p for p in manifest.probe if p.through in told], [], deadline)
+
+
+def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
+    """After `deadline` the ones still failing are told."""
+    waiting, told = list(asked), time.monotonic()
     while True:
         complaints = []
         for probe in list(waiting):
@@ -25,7 +34,7 @@ def await_all(manifest: Manifest, deadline: float, alone: bool = False) -> None:
                 waiting.remove(probe)
             else:
                 complaints.append(f"probe {probe.name}: {complaint}")
-        complaints += [f"{unit} is not active" for unit in units.inactive([u.name for u in manifest.unit])]
+        complaints += [f"{unit} is not active" for unit in units.inactive(names)]
         if not complaints:
             return
         if time.monotonic() >= deadline:

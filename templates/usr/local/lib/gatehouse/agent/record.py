@@ -3,7 +3,7 @@ release's claim to the files and units of its manifest, from before they are the
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
 import live
@@ -12,8 +12,6 @@ import units
 from plan import Plan
 from store import Release, read_private, write_private
 
-Reached = Literal["begun", "swapped", "started", "told"]
-
 
 @dataclass
 class Record:
@@ -21,29 +19,24 @@ class Record:
     text: str
     left: dict
     began: float
-    # begun: units may be stopped, nothing else; swapped: files may be new; started: so may be what the guards saved; told: all is
-    # well but for what needs units of other releases, which read the new files.
-    reached: Reached
+    # begun: units may be stopped, nothing else; swapped: files may be new; started: so may be what the guards saved.
+    reached: Literal["begun", "swapped", "started"]
     guards: list[dict]
     stops: list[str]
     restarts: list[str]
     reloads: list[str]
-    tells: list[str]
     starts: list[str]
     ran: list[str]
     enabled: dict[str, bool]
     removed: list[str]
+    tells: dict[str, str] = field(default_factory=dict)  # each with when its state had changed last
+    told: bool = False
 
     @property
     def touched(self) -> list[str]:
-        return self.restarts + self.reloads + self.starts + (self.tells if self.reached == "told" else [])
+        return self.restarts + self.reloads + self.starts
 
-    @property
-    def altered(self) -> bool:
-        """What the guards saved may be another one now."""
-        return bool(self.guards) and self.reached in ("started", "told")
-
-    def reach(self, release: Release, reached: Reached) -> None:
+    def reach(self, release: Release, reached: Literal["begun", "swapped", "started"]) -> None:
         self.reached = reached
         write_private(release.record, json.dumps(vars(self)))
 
@@ -51,17 +44,18 @@ class Record:
 def begin(release: Release, plan: Plan) -> Record:
     record = Record(
         generation=plan.generation, text=plan.text, left=plan.left, began=units.now(), reached="begun", guards=[asdict(g) for g in plan.guards],
-        stops=plan.stops, restarts=plan.restarts, reloads=plan.reloads, tells=plan.tells, starts=plan.starts,
-        ran=units.running_with(plan.restarts + plan.reloads + plan.tells + plan.starts + plan.stops),
+        stops=plan.stops, restarts=plan.restarts, reloads=plan.reloads, starts=plan.starts,
+        ran=units.running_with(plan.restarts + plan.reloads + plan.starts + plan.stops),
         enabled={u: units.enabled(u) for u in [*plan.enables, *plan.disables]},
-        removed=[c.path for c in plan.changes if c.wanted is None and not c.stray])
+        removed=[c.path for c in plan.changes if c.wanted is None and not c.stray], tells=units.changed(plan.tells))
     record.reach(release, "begun")
     return record
 
 
 def read(release: Release) -> Record | None:
     text = read_private(release.record)
-    return Record(**json.loads(text)) if text else None
+    known = {f.name for f in fields(Record)}  # another agent, of before or of another stack, may have left it
+    return Record(**{key: value for key, value in json.loads(text).items() if key in known}) if text else None
 
 
 def commit(release: Release, record: Record, text: str) -> None:

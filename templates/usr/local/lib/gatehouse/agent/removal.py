@@ -44,7 +44,7 @@ def remove(name: str, owner: str, purging: bool = False) -> dict:
         gone = [Change(f.path, None, f, "removed") for f in current.file]
         for verb, effect in (("restart", "restarts"), ("reload", "reloads")):
             others = units.existing(u for u in plan.concerned(gone, effect) if u not in own)
-            units.run(verb, [u for u in others if u not in units.inactive(others)], time.monotonic() + current.deadline)
+            units.run(verb, units.running(others), time.monotonic() + current.deadline)
         if purging:
             purge.drop(release, current, copies)
         release.forget()

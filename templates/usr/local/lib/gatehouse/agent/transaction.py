@@ -104,12 +104,11 @@ def _carry_out(release: Release, plan: Plan) -> None:
         for step in plan.manifest.step:
             _step(step, plan.manifest, deadline)
             faults.point("stepped")
+        if plan.moves or not plan.tells:  # a site can be changed while its app is ill
+            probes.await_all(plan.manifest, deadline)
         if plan.tells:  # last: who fails by itself has troubled nobody
-            probes.await_all(plan.manifest, deadline, alone=True)
-            record.reach(release, "told")
-            units.run("reload", plan.tells, deadline)
-            faults.point("told")
-        probes.await_all(plan.manifest, deadline)
+            record.told = True
+            _tell(plan.manifest, plan.tells)
         faults.point("probed")
         record.left["endures"] = strays.modes_of(plan.manifest)  # what a restart did not put right, the next would not either
         release.commit(record.generation, plan.text, record.left)
@@ -124,6 +123,7 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
     """What two releases must not do at once. It waits for no unit."""
     owned = strays.owned()  # again: another release may have taken over what was nobody's
     plan.changes = [c for c in plan.changes if not (c.stray and c.path in owned)]
+    plan.folders = files.folder_changes(plan.manifest.directory)  # again: another way back may have removed what was empty
     checks.units(plan.changes)
     for change in plan.changes:
         say(f"{change.what}: {change.path}")
@@ -153,6 +153,15 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
     jobs = units.enqueue(restart=plan.restarts, reload=plan.reloads, start=plan.starts)
     faults.point("enqueued")
     return jobs
+
+
+def _tell(manifest: Manifest, others: list[str]) -> None:
+    """They get a time of their own: a service that took all of its own is well nevertheless. Who does not run is left to
+    whoever runs it, and reads its files when it starts."""
+    deadline = time.monotonic() + manifest.deadline
+    units.run("reload", units.running(others), deadline)
+    faults.point("told")
+    probes.await_through(others, manifest, deadline)
 
 
 def _step(step: Step, manifest: Manifest, deadline: float) -> None:

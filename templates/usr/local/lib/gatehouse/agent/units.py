@@ -119,6 +119,12 @@ def inactive(units: list[str]) -> list[str]:
     return [u for u in units if states[u]["is-active"] not in RUNNING]
 
 
+def running(units: list[str]) -> list[str]:
+    """What does not run cannot be reloaded: it reads its files when it starts."""
+    down = inactive(units)
+    return [u for u in units if u not in down]
+
+
 def timers(units) -> list[str]:
     return [u for u in units if u.endswith(".timer")]
 
@@ -134,10 +140,10 @@ def active_since(unit: str) -> float | None:
     return int(state["ActiveEnterTimestampMonotonic"]) / 1e6 if state["ActiveState"] in RUNNING else None
 
 
-def stirred(units: list[str], since: float) -> list[str]:
-    """Those that were started, stopped or reloaded since a time."""
-    states, booted = show(units, "StateChangeTimestampMonotonic") if units else {}, now() - time.monotonic()
-    return [u for u in units if booted + int(states[u]["StateChangeTimestampMonotonic"]) / 1e6 >= since]
+def changed(units: list[str]) -> dict[str, str]:
+    """When each was last started, stopped or reloaded: to compare with another time that this is asked."""
+    states = show(units, "StateChangeTimestampMonotonic") if units else {}
+    return {unit: state["StateChangeTimestampMonotonic"] for unit, state in states.items()}
 
 
 def enabled(unit: str) -> bool:
