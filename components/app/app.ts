@@ -54,7 +54,8 @@ export class App extends pulumi.ComponentResource {
 
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, postgres, ...wishes } = args;
-    const settings = appSettings(name, { ...wishes, database: postgres && (postgres.database ?? name) });
+    const asked = appSettings(name, { ...wishes, database: postgres?.database });
+    const settings = { ...asked, database: postgres && (asked.database ?? name) };
     const { containers, database, valkey, site, purge } = settings;
     super("gatehouse:index:App", name, {}, opts);
     this.#name = name;
@@ -150,7 +151,7 @@ export class App extends pulumi.ComponentResource {
         secrets && legible(secrets.generation, `generation of ${releaseOf(app, "secrets")}`),
         site && this.site(site),
       ])
-      .apply(([uid, gid, sockets, secrets, told]) =>
+      .apply(([uid, gid, sockets, secrets, fragment]) =>
         appManifest({
           app,
           containers,
@@ -160,7 +161,7 @@ export class App extends pulumi.ComponentResource {
           sockets,
           database: database === undefined ? undefined : { names: this.#host.platform.postgres, name: database },
           secrets,
-          site: told,
+          site: fragment,
           served: site?.files,
         }),
       );

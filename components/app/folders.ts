@@ -10,14 +10,14 @@ const volumesOf = (containers: AppSettings["containers"]) =>
   Object.values(containers).flatMap(({ volumes }) => Object.values(volumes));
 
 /**
- * An app's folders, for its account alone but for the one that Caddy serves, which everybody may read. On the way there
- * the home lets others through and still does not tell them what is in it.
+ * An app's folders, for its account alone but for the one that Caddy serves. The home is root's: whoever could rename a
+ * folder in it could put a link in its place, and root would follow that when it mounts one.
  */
 export function folders(app: string, containers: AppSettings["containers"], served: string | undefined): Directory[] {
   const owner = `${app}:${app}`;
   return [
     HOMES_FOLDER,
-    { path: homeOf(app), mode: "0750", owner },
+    { path: homeOf(app), mode: "0750", owner: `root:${app}` },
     ...[...new Set([...volumesOf(containers), ...(served === undefined ? [] : [served])])].map((folder) => ({
       path: folderOf(app, folder),
       mode: folder === served ? "0755" : "0750",

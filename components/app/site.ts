@@ -16,6 +16,8 @@ export const siteOf = (app: string, { domain, port, files, directives }: NonNull
  */
 export function servedManifest(app: string, folder: string) {
   const place = servedOf(app);
+  const path = folderOf(app, folder);
+  const same = `[ ${path} -ef ${place} ]`;
   // As systemd-escape(1) has it: the unit of a mount is called after its place.
   const mount = `${place.slice(1).replaceAll("-", "\\x2d").replaceAll("/", "-")}.mount`;
   return {
@@ -23,12 +25,15 @@ export function servedManifest(app: string, folder: string) {
       {
         ...rendered(`/etc/systemd/system/${mount}`, "root:root", "0644", "etc/systemd/system/app-files.mount", {
           app,
-          folder: folderOf(app, folder),
+          folder: path,
           place,
         }),
         restarts: [mount],
       },
     ],
     units: [{ name: mount, enabled: true }],
+    // A folder that was deleted and made again is another one than what is mounted.
+    steps: [{ name: `${place} is ${path}`, exec: ["sh", "-c", `${same} || systemctl restart '${mount}'`] }],
+    probes: [{ name: `Caddy finds ${path}`, exec: ["sh", "-c", same] }],
   } satisfies Manifest;
 }

@@ -140,6 +140,7 @@ export function appManifest(view: AppView): Manifest {
       ...running.map(({ called }) => ({ name: containerUnit(called) })),
       ...beside.flatMap(({ units = [] }) => units),
     ],
+    steps: beside.flatMap(({ steps = [] }) => steps),
     probes: [
       ...running.map(({ name, container, called }) => probeOf(app, name, containerUnit(called), container)),
       ...beside.flatMap(({ probes = [] }) => probes),

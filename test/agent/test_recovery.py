@@ -140,6 +140,21 @@ class Boot(HostTest):
         self.assertEqual({f["path"]: live(f["path"]) for f in old()["file"]}, {f["path"]: f["content"] for f in old()["file"]})
 
 
+class Mounts(HostTest):
+    def test_what_runs_before_the_files_are_back_as_a_mount_does_is_restarted_with_them(self):
+        mount = lambda what: dict(file=[file("etc/systemd/system/a.mount", what, restarts=["a.mount"])], unit=[{"name": "a.mount"}])  # noqa: E731
+        self.systemd.reads = {"a.mount": at("etc/systemd/system/a.mount")}
+        self.apply(**mount("old"))
+        with mock.patch.object(transaction.probes, "await_all", killed), self.assertRaises(Killed):
+            self.apply(**mount("new"))
+        self.systemd.state = "initializing"
+        self.systemd.do("restart", "a.mount")
+        self.patch(support.units, "queue", lambda verb, names: [self.systemd.do(verb, name) for name in names if verb == "restart" or name not in self.systemd.active])
+        self.assertEqual(self.systemd.loaded["a.mount"], b"new")
+        recovery.recover()
+        self.assertEqual(self.systemd.loaded["a.mount"], b"old")
+
+
 class AnotherAgents(HostTest):
     def test_a_record_that_lacks_a_key_or_has_one_more_leads_back_all_the_same(self):
         for change in (lambda record: record.pop("tells"), lambda record: record.update(later=[1])):

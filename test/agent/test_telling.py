@@ -8,6 +8,7 @@ from unittest import mock
 import support  # first: it puts the agent on the path
 import transaction
 from report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK
+from report import ROLLED_BACK_UNHEALTHY as ILL
 from store import Release
 from support import HostTest, Killed, at, file, live, shell
 
@@ -29,7 +30,7 @@ class Telling(HostTest):
         log = at("order")
         return dict(file=[file("etc/app.conf", word, restarts=[OWN]), file("etc/app.site", word, reloads=[FRONT])], unit=[{"name": OWN}],
                     step=[shell("step", f"echo step >> {log}")],
-                    probe=[shell("site", f"echo site >> {log}", through=FRONT), shell("app", f"echo app >> {log}")]) | keys
+                    probe=[shell("site", f"echo site >> {log}", through=FRONT), shell("app", f"test ! -e {at('ill')} && echo app >> {log}")]) | keys
 
     def order(self) -> list[str]:
         """The steps and probes so far."""
@@ -57,10 +58,40 @@ class Telling(HostTest):
 
     def test_what_it_is_told_can_be_changed_while_the_release_is_ill(self):
         self.apply(**self.keys("one"))
-        ill = {"probe": [shell("app", "false")], "file": [file("etc/app.conf", "one", restarts=[OWN]), file("etc/app.site", "closed", reloads=[FRONT])]}
-        self.apply(**self.keys("one", **ill))
+        Path(at("ill")).touch()
+        self.apply(**self.closed())
         self.assertEqual(self.systemd.loaded[FRONT], b"closed")
-        self.refused(4, "probe app", **self.keys("two", probe=ill["probe"]))
+        self.refused(ILL, "probe app", **self.keys("two"))
+
+    def closed(self, **keys) -> dict:
+        """Another site of the same app."""
+        return self.keys("one", file=[file("etc/app.conf", "one", restarts=[OWN]), file("etc/app.site", "closed", reloads=[FRONT])]) | keys
+
+    def test_who_moves_a_unit_of_its_own_is_asked_however_little_it_moves(self):
+        files = self.closed()["file"]
+        for what, before, after, meanwhile in (
+            ("start", {}, {}, lambda: self.systemd.active.discard(OWN)),
+            ("stop", {"unit": [{"name": OWN}, {"name": "more.service"}]}, {}, lambda: None),
+            ("reload", {}, {"file": [*files, file("etc/key", "key", reloads=[OWN])]}, lambda: None),
+            ("another probe", {}, {"probe": [shell("other", "false")]}, lambda: None),
+            ("another step", {}, {"step": []}, lambda: None),
+        ):
+            with self.subTest(what):
+                self.doCleanups()
+                self.setUp()
+                self.apply(**self.keys("one", **before))
+                Path(at("ill")).touch()
+                meanwhile()
+                self.refused(ILL, "not healthy", **self.closed(**after))
+                self.assertEqual(self.systemd.loaded[FRONT], b"one")
+
+    def test_what_was_never_found_well_is_asked(self):
+        image = lambda n: dict(image=[{"reference": f"app:{n}"}], guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])])  # noqa: E731
+        self.apply(**self.keys("one", **image(1)))
+        Path(at("ill")).touch()
+        self.refused(NOT_ROLLED_BACK, **self.keys("one", **image(2)))
+        self.refused(ILL, "probe app", **self.closed(**image(2)))
+        self.assertTrue(Release("app").unproven)
 
     def test_a_release_that_is_not_well_by_itself_tells_nobody(self):
         self.systemd.unknown = {"dead.service"}
@@ -83,16 +114,44 @@ class Telling(HostTest):
 
         self.apply(**self.keys("one"))
         self.patch(transaction.probes, "ask", another)
-        self.refused(4, "broken", **self.keys("two"))
+        self.refused(ILL, "broken", **self.keys("two"))
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
     def test_who_does_not_run_is_neither_started_nor_stopped(self):
         self.systemd.do("stop", FRONT)
         self.systemd.log.clear()
         self.apply(**self.keys("one"))
+        self.assertEqual((self.of_front(), self.order()), ([], ["step", "app"]))
+        self.refused(ROLLED_BACK, "step", **self.keys("two", step=[shell("step", "false")], probe=[shell("site", "false", through=FRONT)]))
         self.assertEqual(self.of_front(), [])
-        self.refused(ROLLED_BACK, "probe site", **self.keys("two", probe=[shell("site", f"grep -q one {at('etc/app.site')}", through=FRONT)]))
-        self.assertEqual(self.of_front(), [])
+
+    def test_a_site_that_does_not_answer_after_the_way_back_is_told(self):
+        self.apply(**self.keys("one", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)]))
+        Path(at("ill")).touch()
+        self.refused(ILL, "probe site", **self.keys("two", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)]))
+
+    def test_on_the_way_back_who_was_not_touched_is_not_reloaded_and_who_went_down_is_no_fault(self):
+        other = "other.service"
+        self.systemd.do("start", other)
+        more = lambda word: {"file": [*self.keys(word)["file"], file("etc/other", word, reloads=[other])]}  # noqa: E731
+        self.apply(**self.keys("one", **more("one")))
+        self.systemd.log.clear()
+        with mock.patch.object(transaction, "_step", lambda *given: self.systemd.do("reload", other) and self.systemd.do("stop", FRONT) and self.fail_step()):
+            self.refused(ROLLED_BACK, "broken", **self.keys("two", **more("two")))
+        self.assertEqual([line for line in self.systemd.log if OWN not in line], [f"reload {other}", f"stop {FRONT}", f"reload {other}"])
+
+    def fail_step(self):
+        raise support.report.Failure("broken")
+
+    def test_on_the_way_back_it_has_time_of_its_own_too(self):
+        self.apply(**self.keys("one"))
+        left = []
+        self.patch(support.units, "run", lambda verb, names, deadline=0, run=support.units.run: (left.append(deadline - self.clock.now) if verb == "reload" and names else None, run(verb, names, deadline)))
+        self.patch(transaction.probes, "ask", lambda probe: self.clock.sleep(0.4) or "ill")
+        self.refused(ILL, **self.keys("two"))
+        self.patch(transaction.probes, "ask", lambda probe: None if probe.name == "app" else "ill")
+        self.refused(ILL, **self.keys("two"))
+        self.assertEqual(left, [1, 1])
 
     def test_who_came_up_meanwhile_is_told_and_stays_up_on_the_way_back(self):
         self.apply(**self.keys("one"))

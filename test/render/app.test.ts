@@ -266,8 +266,9 @@ describe("what a container is given", () => {
     );
     expect(partsOfApp("paperless").app?.directories).toEqual([
       { path: "/var/lib/apps", mode: "0711", owner: "root:root" },
-      ...["", "/media", "/queue"].map((folder) => ({
-        path: `/var/lib/apps/paperless${folder}`,
+      { path: "/var/lib/apps/paperless", mode: "0750", owner: "root:paperless" },
+      ...["media", "queue"].map((folder) => ({
+        path: `/var/lib/apps/paperless/${folder}`,
         mode: "0750",
         owner: "paperless:paperless",
       })),
@@ -466,12 +467,21 @@ describe("a site of files", () => {
     ]);
   });
 
+  test("is mounted anew when it is another folder than what is mounted, by shell that reads the unit's name as it is", () => {
+    const { steps, probes } = servedManifest("press-kit", "my-files");
+    const same = "[ /var/lib/apps/press-kit/my-files -ef /run/apps/press-kit ]";
+    const again = String.raw`systemctl restart 'run-apps-press\x2dkit.mount'`;
+    expect(steps.map(({ exec }) => exec)).toEqual([["sh", "-c", `${same} || ${again}`]]);
+    expect(probes.map(({ exec }) => exec)).toEqual([["sh", "-c", same]]);
+    expect(spawnSync("sh", ["-n"], { input: steps[0]?.exec[2], encoding: "utf8" })).toMatchObject({ status: 0 });
+  });
+
   test("and nothing else is an app without a container: no network, no image, no probe", () => {
     const { files, images, probes, units } = partsOfApp("press").app ?? {};
     expect([files?.length, images, probes?.map(({ name }) => name), units?.length]).toEqual([
       2,
       [],
-      ["press.example.org completes TLS"],
+      ["Caddy finds /var/lib/apps/press/public", "press.example.org completes TLS"],
       1,
     ]);
   });

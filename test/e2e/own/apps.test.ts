@@ -427,6 +427,25 @@ describe("a site of files", () => {
     expect(await page("/root.key")).toEqual({ status: 500, body: "" });
   });
 
+  test("is no folder that its account could put a link in the place of", async () => {
+    expect((await as("press-kit", `mv ${HOME}/public ${HOME}/away`)).text).toContain("Permission denied");
+    expect((await as("press-kit", `touch ${HOME}/link`)).text).toContain("Permission denied");
+  });
+
+  test("is served again once it was deleted and is put right, and `gatehouse status` tells so until then", async () => {
+    await lab.sh(
+      `cp -a ${HOME}/public /root/kept && rm -rf ${HOME}/public && install -d -o press-kit -g press-kit -m 755 ${HOME}/public`,
+    );
+    expect((await lab.try("gatehouse status")).text).toContain(`Caddy finds ${HOME}/public`);
+    expect((await page("/")).status).toBe(404);
+    await lab.sh(`rm -rf ${HOME}/public`);
+    const { status, text } = await apps.up();
+    expect(status, text).toBe(0);
+    await lab.sh(`cp -a /root/kept/. ${HOME}/public/`);
+    expect(await page("/")).toEqual({ status: 200, body: "news\n" });
+    expect(await verify()).toMatch(/^clean: \d+ items/);
+  });
+
   test("may become a folder that a container has, and stop being it: nothing restarts but the mount", async () => {
     for (const files of ["notes", "public"]) {
       apps.settings.apps.digest.site.files = files;

@@ -11,12 +11,7 @@ import units
 from manifest import Manifest, stored
 from record import Record
 from report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
-from store import HOST, Release
-
-# Before the text of a generation that is live though it never was healthy. The text of no manifest is the same, so the
-# next apply does not take the host for as wanted.
-UNPROVEN = "# gatehouse: never found healthy\n"
-
+from store import HOST, UNPROVEN, Release
 
 def recover(release: Release) -> None:
     """Before anything else is done with the release. That the way back ends badly is told, and no reason to stop."""
@@ -57,6 +52,8 @@ def prepare(release: Release) -> None:
         with store.lock(HOST, f"way back of release {release.name}"):
             _put_back(release, record, faults)
         record.reach(release, "begun")  # as if nothing but the units had been touched
+    # What runs before this, as a mount does, runs with what lay there then.
+    faults.attempt(units.queue, "restart", units.running(units.existing(record.restarts)))
     faults.attempt(units.queue, "start", units.existing(record.ran))
     if faults:
         raise Failure("\n".join(faults))
@@ -109,20 +106,27 @@ def _undo(release: Release, record: Record) -> None:
     if record.reached != "begun":
         with store.lock(HOST, f"way back of release {release.name}"):
             _put_back(release, record, faults)
-    until = time.monotonic() + (current or stored(record.text)).deadline
+    patience = (current or stored(record.text)).deadline
+    until = time.monotonic() + patience
     if record.reached != "begun":
         faults.attempt(units.run, "restart", [u for u in record.restarts if u in record.ran], until)
         faults.attempt(units.run, "reload", units.running([u for u in record.reloads if u in record.ran]), until)
-        # Who was not told may have read the new files all the same, for another release.
-        now = units.changed(list(record.tells))
-        faults.attempt(units.run, "reload", units.running([u for u, was in record.tells.items() if now[u] != was]), until)
     faults.attempt(units.run, "start", units.inactive(record.ran), until)
+    told = _untell(record, faults, patience) if record.reached != "begun" else []
     records.close(release)
     if current:
         faults.attempt(probes.await_all, current, until)
-        faults.attempt(probes.await_through, record.tells, current, until)
+        faults.attempt(probes.await_through, told, current, time.monotonic() + patience)
     if faults:
         raise Failure("\n".join(faults))
+
+
+def _untell(record: Record, faults: _Faults, patience: int) -> list[str]:
+    """Who read the new files reads the old ones again: also who was not told, and read them for another release."""
+    now = units.changed(list(record.tells))
+    told = units.running([u for u, was in record.tells.items() if now[u] != was])
+    faults.attempt(units.run, "reload", told, time.monotonic() + patience)
+    return told
 
 
 def _put_back(release: Release, record: Record, faults: _Faults) -> None:

@@ -11,9 +11,9 @@ import store
 import strays
 import units
 import vault
-from back import UNPROVEN
 from manifest import PROTOCOL, File, Manifest, owner_ids
 from report import Failure
+from store import UNPROVEN
 
 
 def facts(diffs: bool = False) -> dict:

@@ -208,7 +208,7 @@ def _faults(m: Manifest):
         for key in ("tcp", "connect"):
             if (endpoint := getattr(probe, key)) is not None and not _ENDPOINT.fullmatch(endpoint):
                 yield f"{at}.{key}", f"{what}: {key} {endpoint!r} is not ADDRESS:PORT, such as 127.0.0.1:443 or [::1]:443"
-        if probe.through and (probe.through in {u.name for u in m.unit} or all(probe.through not in f.reloads for f in m.file)):
+        if probe.through and (probe.through in {u.name for u in m.unit} or all(probe.through not in f.reloads or probe.through in f.restarts for f in m.file)):
             yield f"{at}.through", f"{what}: {probe.through} is not a unit of another release that a file here reloads, so it would never be asked"
         if probe.unit and not 0 < probe.seconds < m.deadline:
             yield f"{at}.seconds", f"{what}: {probe.seconds} seconds are not between 1 and the deadline of {m.deadline}"

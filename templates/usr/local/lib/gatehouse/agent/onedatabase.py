@@ -80,7 +80,7 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
         live.ask(f"DO $$ BEGIN {_moves(name, old, fresh)} END $$")
         units.run("start", stops, deadline)
         for m in users:
-            probes.await_all(m, deadline)
+            probes.await_every(m, deadline)
     except Exception as error:
         say("failed, going back to what was there before")
         units.run("stop", stops)

@@ -31,15 +31,16 @@ class Plan:
     tells: list[str]  # units of other releases that are reloaded once this one is well by itself
     starts: list[str]
     enabled: list[str]  # the units that this release has enabled, in whatever generation
+    unproven: bool  # what is live was never found well
 
     @property
     def idle(self) -> bool:
         return not (self.changes or self.folders or self.guards or self.crooked or self.stops or self.enables or self.starts)
 
     @property
-    def moves(self) -> bool:
-        """Whether a unit of its own has to come up again."""
-        return bool(self.stops or self.restarts or self.reloads or self.starts)
+    def stays(self) -> bool:
+        """Whether all that makes it well by itself is as it was, and was found well."""
+        return not (self.stops or self.restarts or self.reloads or self.starts or self.unproven) and _own(self.manifest) == _own(self.current)
 
     @property
     def paths(self) -> list[str]:
@@ -91,7 +92,12 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         disables=[u for u in stops if u in enabled], enables=enables,
         restarts=restarts, reloads=[u for u in reloads if u in names and u not in down], tells=[u for u in reloads if u not in names],
         starts=[u for u in names if u in down and u not in restarts],
-        enabled=[u.name for u in manifest.unit if u.enabled or (u.enabled is None and u.name in enabled)])
+        enabled=[u.name for u in manifest.unit if u.enabled or (u.enabled is None and u.name in enabled)],
+        unproven=release.unproven)
+
+
+def _own(manifest: Manifest | None) -> tuple | None:
+    return manifest and (manifest.unit, manifest.step, [p for p in manifest.probe if not p.through])
 
 
 def claim(manifest: Manifest) -> None:

@@ -23,6 +23,11 @@ def await_through(told: Collection[str], manifest: Manifest, deadline: float) ->
     _await([p for p in manifest.probe if p.through in told], [], deadline)
 
 
+def await_every(manifest: Manifest, deadline: float) -> None:
+    """Ask until all of it is well, and what needs units of other releases too."""
+    _await(list(manifest.probe), [u.name for u in manifest.unit], deadline)
+
+
 def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
     """After `deadline` the ones still failing are told."""
     waiting, told = list(asked), time.monotonic()

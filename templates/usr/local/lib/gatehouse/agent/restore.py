@@ -170,7 +170,7 @@ def _start(wanted: Swap) -> None:
                 if status:
                     raise Failure(f"step {step.name} of {m.release} failed:\n{'' if m.secret else commands.indented(output)}")
     for m in manifests:
-        probes.await_all(m, deadline)
+        probes.await_every(m, deadline)
 
 
 def confirm() -> dict:

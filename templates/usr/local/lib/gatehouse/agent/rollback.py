@@ -5,10 +5,10 @@ from pathlib import Path
 import history
 import store
 import transaction
-from back import UNPROVEN
 from document import digest, sealed
 from manifest import stored
 from report import Failure
+from store import UNPROVEN
 
 
 def rollback(name: str, generation: int | None = None) -> dict:

@@ -17,6 +17,9 @@ from report import Failure, say
 STATE = Path(os.environ.get("GATEHOUSE_STATE", "/var/lib/gatehouse"))  # set by the agent's own tests
 SECRETS = STATE / "secrets"
 KEPT_GENERATIONS = 5
+# Before the text of a generation that is live though it never was healthy. The text of no manifest is the same, so the
+# next apply does not take the host for as wanted.
+UNPROVEN = "# gatehouse: never found healthy\n"
 HOST = "host"  # the lock around swap, daemon-reload and packages: two generator runs at once have written corrupt units
 
 
@@ -49,6 +52,10 @@ class Release:
     def text(self, generation: int | None = None) -> str | None:
         """The manifest of the live generation, or of another that is kept; None when there is none."""
         return read_private(self._of(generation) / "manifest.toml")
+
+    @property
+    def unproven(self) -> bool:
+        return (self.text() or "").startswith(UNPROVEN)
 
     def texts(self) -> list[str]:
         """The manifests that are live or on their way in."""

@@ -87,6 +87,7 @@ def prepare_boot() -> None:
         say(f"the restore of {swap.what} was interrupted: what was there before is back")
         back(swap)
         discard(swap)
+        units.queue("restart", units.running(units.existing(swap.ran)))  # mounts, of what lay there
 
 
 def refuse_another() -> None:

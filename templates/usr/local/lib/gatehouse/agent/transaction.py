@@ -104,11 +104,11 @@ def _carry_out(release: Release, plan: Plan) -> None:
         for step in plan.manifest.step:
             _step(step, plan.manifest, deadline)
             faults.point("stepped")
-        if plan.moves or not plan.tells:  # a site can be changed while its app is ill
+        if not (plan.stays and plan.tells):  # a site can be changed while its app is ill
             probes.await_all(plan.manifest, deadline)
-        if plan.tells:  # last: who fails by itself has troubled nobody
+        if told := units.running(plan.tells):  # last: who fails by itself has troubled nobody
             record.told = True
-            _tell(plan.manifest, plan.tells)
+            _tell(plan.manifest, told)
         faults.point("probed")
         record.left["endures"] = strays.modes_of(plan.manifest)  # what a restart did not put right, the next would not either
         release.commit(record.generation, plan.text, record.left)
@@ -156,10 +156,9 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
 
 
 def _tell(manifest: Manifest, others: list[str]) -> None:
-    """They get a time of their own: a service that took all of its own is well nevertheless. Who does not run is left to
-    whoever runs it, and reads its files when it starts."""
+    """They get a time of their own: a service that took all of its own is well nevertheless."""
     deadline = time.monotonic() + manifest.deadline
-    units.run("reload", units.running(others), deadline)
+    units.run("reload", others, deadline)
     faults.point("told")
     probes.await_through(others, manifest, deadline)
 
