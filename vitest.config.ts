@@ -44,6 +44,15 @@ export default defineConfig({
         // above.
         test: { name: "own", include: ["test/e2e/own/*.test.ts"], ...ONE_BY_ONE, fileParallelism: true, maxWorkers: 2 },
       },
+      {
+        // What an attacker tries, on a host that they share: the platform, with applications of which one is hostile.
+        test: {
+          name: "attack",
+          include: ["test/attack/*.test.ts"],
+          globalSetup: "test/attack/support/setup.ts",
+          ...ONE_BY_ONE,
+        },
+      },
     ],
     bail: 0,
   },

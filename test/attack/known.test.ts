@@ -1,0 +1,46 @@
+// What an attacker tried in vain from the first day on, which must stay so. Each has a positive twin beside it.
+import { beforeAll, expect, test } from "vitest";
+import { Attacked } from "./support/host.ts";
+
+let host: Attacked;
+beforeAll(async () => {
+  host = await Attacked.host();
+});
+
+const select = (database: string, role: string) =>
+  `import psycopg2; q = psycopg2.connect('host=/run/postgresql dbname=${database} user=${role}').cursor(); q.execute('select current_user'); print(q.fetchone()[0])`;
+
+test("an application is itself in its own database", async () => {
+  expect(await host.inside("evil", select("evil", "evil"))).toBe("evil");
+});
+
+test.each([
+  ["victim", "evil"],
+  ["victim", "victim"],
+  ["authentik", "authentik"],
+  ["postgres", "postgres"],
+  ["template1", "evil"],
+])("it is not let into database %s as %s", async (database, role) => {
+  const { status, text } = await host.tryInside("evil", select(database, role));
+  expect(status).not.toBe(0);
+  expect(text).toMatch(/no pg_hba.conf entry|[Pp]eer authentication failed/);
+});
+
+test.each([
+  "SELECT pg_read_file('/etc/passwd')",
+  "COPY (SELECT 1) TO PROGRAM 'id'",
+  "CREATE TABLE stolen (line text); COPY stolen FROM '/etc/passwd'",
+  "CREATE ROLE helper LOGIN",
+  "CREATE DATABASE more",
+  "ALTER SYSTEM SET work_mem = '1GB'",
+  "SELECT rolpassword FROM pg_authid",
+  "CREATE EVENT TRIGGER caught ON ddl_command_start EXECUTE FUNCTION pg_sleep()",
+])("its role may not: %s", async (statement) => {
+  await expect(host.sql("evil", statement)).rejects.toThrow(/permission denied|must be superuser|[Pp]ermission/);
+});
+
+test("its container has no capability, and gains none", async () => {
+  const status = await host.inside("evil", "print(open('/proc/self/status').read())");
+  expect(status).toMatch(/^CapEff:\s*0+$/m);
+  expect(status).toMatch(/^NoNewPrivs:\s*1$/m);
+});
