@@ -163,7 +163,7 @@ class HostTest(unittest.TestCase):
             *((module, "time", self.clock) for module in (transaction, back, removal, probes)),
             (report, "_write", lambda _, text: self.said.append(text)),
             (store, "machine", lambda: "machine"),
-            (os, "fsync", lambda _: None), (files, "sync_directory", lambda _: None), (store, "sync_directory", lambda _: None),  # most of the time
+            (os, "fsync", lambda _: None), (store, "sync_directory", lambda _: None),  # most of the time
         ):
             self.patch(where, name, stand_in)
 

@@ -318,7 +318,7 @@ class Handles(WithBackups):
 
     def restoring(self, at_once: int) -> list[tuple]:
         into, calls = at("restored"), []
-        self.patch(scratch, "folder_of", lambda _, path: os.mkdir(path))
+        self.patch(scratch, "give", lambda path, _: os.mkdir(path))
 
         def run(_, *words):
             calls.append(words)

@@ -31,21 +31,20 @@ class Put(HostTest):
         files.put(at("app.conf"), Content(b"old", 0o644, *IDS))
         seen, rename = [], os.rename
         self.patch(os, "fchown", lambda *_: seen.append(tree()["app.conf"]))
-        self.patch(os, "rename", lambda *names: (seen.append(tree()["app.conf"]), rename(*names)))
+        self.patch(os, "rename", lambda *names, **folders: (seen.append(tree()["app.conf"]), rename(*names, **folders)))
         files.put(at("app.conf"), Content(b"new", 0o600, *IDS))
         self.assertEqual(seen, [(b"old", 0o644, *IDS)] * 2)
         self.assertEqual(tree(), {"app.conf": (b"new", 0o600, *IDS)})
 
     def test_bytes_are_on_the_disk_before_the_name_is(self):
         order, rename = [], os.rename
-        self.patch(files, "sync_directory", support.sync_directory)
         self.patch(os, "fsync", lambda descriptor: order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"))
-        self.patch(os, "rename", lambda *names: (order.append("rename"), rename(*names)))
+        self.patch(os, "rename", lambda *names, **folders: (order.append("rename"), rename(*names, **folders)))
         files.put(at("app.conf"), Content(b"new", 0o600, *IDS))
         self.assertEqual(order, ["file", "rename", "folder"])
 
     def test_an_interrupted_put_leaves_the_old_file_and_the_next_one_no_dot_file(self):
-        def killed(*_):
+        def killed(*_, **folders):
             raise support.Killed
 
         for content in (Content(b"newer", 0o644, *IDS), None):

@@ -103,10 +103,10 @@ class Purge(HostTest):
     def fails_at_drop(self):
         run = purge._run
 
-        def failing(data, argv, complaint):
+        def failing(data, argv, complaint, folder=None):
             if argv == data.drop:
                 raise Failure(f"{data.name} {complaint}")
-            run(data, argv, complaint)
+            run(data, argv, complaint, folder)
         return failing
 
     def test_a_release_that_is_put_back_after_a_failed_removal_is_copied_anew_next_time(self):

@@ -3,7 +3,7 @@
 import type { TestProject } from "vitest/node";
 import { IMAGE, Lab } from "../../e2e/support/lab.ts";
 import { Stack } from "../../e2e/support/stack.ts";
-import { APPS, PLATFORM, PROGRAM, PYTHON } from "./host.ts";
+import { APPS, PLATFORM, PROGRAM, PYTHON } from "./apps.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import document
+import files
 import manifest
 import store
+import tree
 import units
 from columns import ago, columns, counted, iso, size
 from report import Failure
@@ -93,7 +95,7 @@ def record(backup: Backup) -> Path:
 
 
 def forget(backup: Backup) -> None:
-    (RECORDS / f"{backup.name}.json").unlink(missing_ok=True)
+    tree.remove(f"{RECORDS}/{backup.name}.json")
 
 
 def outcome(kind: str) -> dict:
@@ -113,7 +115,7 @@ def settle(kind: str, began: float, ended: float, failed: str | None, **more) ->
 
 def members() -> list[tuple[str, manifest.Data]]:
     """Every folder that the releases of this host name as data, and that is there: an app may have no volumes."""
-    return [(m.release, data) for m in store.live() for data in m.data if data.path and os.path.isdir(data.path)]
+    return [(m.release, data) for m in store.live() for data in m.data if data.path and files.look_folder(data.path)]
 
 
 def overview() -> dict:
@@ -162,8 +164,5 @@ def publish() -> None:
         "drill_duration_seconds": drill.get("seconds"),
     }
     text = "".join(f"# TYPE gatehouse_{name} gauge\ngatehouse_{name} {value}\n" for name, value in values.items() if value not in (None, {}))
-    if METRICS.parent.is_dir():
-        begun = METRICS.with_suffix(".new")
-        begun.write_text(text)
-        begun.chmod(0o644)
-        begun.rename(METRICS)
+    if tree.status(str(METRICS.parent)):  # which may be the exporter's own
+        tree.write(str(METRICS), text.encode(), 0o644, os.geteuid(), os.getegid())

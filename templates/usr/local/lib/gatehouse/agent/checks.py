@@ -1,9 +1,8 @@
 """The real tools, asked about the tree as it will be. A bad file never goes live."""
 
-import contextlib
 import os
 import re
-import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -11,7 +10,9 @@ from pathlib import Path
 
 import commands
 import files
-from files import Change
+import scratch
+import tree
+from files import Change, Content
 from manifest import Check, Directory, Manifest
 from report import Failure, say
 
@@ -20,7 +21,6 @@ UNITS = "/etc/systemd/system"
 _UNIT_PATH = (UNITS, "/run/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 GENERATOR = "/usr/lib/systemd/system-generators/podman-system-generator"
 _PATIENCE = 30  # seconds for a scratch server to answer
-_ATTEMPTS = 5  # to copy a directory that others are at work in
 
 
 def run(manifest: Manifest, changed: list[Change]) -> None:
@@ -38,19 +38,19 @@ def units(changed: list[Change]) -> None:
     plain = [c for c in changed if _below(c.path, UNITS) and c.wanted]
     if not quadlets and not plain:
         return
-    with _folder("root") as scratch:
-        generated = scratch / "units"
-        generated.mkdir()
+    with scratch.folder() as work:
+        generated = f"{work}/units"
+        tree.make(generated, 0o700)
         if quadlets:
-            _generate(merged(QUADLETS, changed, scratch / "quadlets"), generated)
-        programs = _stage_programs(changed, scratch / "programs")
+            _generate(merged(QUADLETS, changed, f"{work}/quadlets"), generated)
+        programs = _stage_programs(changed, f"{work}/programs")
         for change in plain:
             text = change.wanted.data.decode()
             for path, staged in programs.items():
                 text = text.replace(path, staged)
-            _stage(Path(change.path).relative_to(UNITS), text, generated)
+            _stage(Path(change.path).relative_to(UNITS), text.encode(), generated)
         # Only the units of this run are judged, with what is live as their surroundings.
-        judged = sorted(str(path) for path in generated.iterdir() if path.is_file())
+        judged = [f"{generated}/{name}" for name, found in tree.entries(generated).items() if stat.S_ISREG(found.st_mode)]
         if not judged:
             return
         done = subprocess.run(
@@ -60,61 +60,69 @@ def units(changed: list[Change]) -> None:
             raise Failure(f"systemd refuses the unit files, nothing was changed:\n{commands.indented(done.stderr)}")
 
 
-def _stage(name: Path, text: str, into: Path) -> None:
+def _stage(name: Path, text: bytes, into: str) -> None:
     """A unit, or a drop-in beside a copy of the unit that it alters, since only units are judged."""
-    (into / name.parent).mkdir(parents=True, exist_ok=True)
-    (into / name).write_text(text)
-    unit = into / name.parent.name.removesuffix(".d")
-    if name.parent.name and not unit.exists():
-        template = re.sub("@.+(?=[.])", "@", unit.name)
-        if live := next((path for folder in _UNIT_PATH for path in (Path(folder, unit.name), Path(folder, template)) if path.is_file()), None):
-            shutil.copyfile(live, unit)
+    _put(f"{into}/{name}", text)
+    unit = f"{into}/{name.parent.name.removesuffix('.d')}"
+    if name.parent.name and tree.status(unit) is None:
+        names = (os.path.basename(unit), re.sub("@.+(?=[.])", "@", os.path.basename(unit)))
+        if live := next((path for folder in _UNIT_PATH for path in (Path(folder, name) for name in names) if path.is_file()), None):
+            _put(unit, live.read_bytes())
 
 
-def _stage_programs(changed: list[Change], folder: Path) -> dict[str, str]:
+def _put(path: str, text: bytes) -> None:
+    files.put(path, Content(text, 0o600, os.geteuid(), os.getegid()))
+
+
+def _stage_programs(changed: list[Change], folder: str) -> dict[str, str]:
     """Where the programs that come along lie for now: systemd looks whether what a unit starts can be started."""
     staged = {}
     for number, change in enumerate(c for c in changed if c.wanted and c.wanted.mode & 0o111):
-        staged[change.path] = str(folder / str(number) / Path(change.path).name)
+        staged[change.path] = f"{folder}/{number}/{os.path.basename(change.path)}"
         files.put(staged[change.path], change.wanted)
     return staged
 
 
-def _generate(tree: Path, into: Path) -> None:
+def _generate(quadlets: str, into: str) -> None:
     """Podman's own generator over all Quadlets as they will be. A file that it cannot read is just absent from its
     output, and its exit status has not always told: its complaints are read as well."""
     done = subprocess.run([GENERATOR, "--dryrun"], capture_output=True, text=True,
-                          env={**os.environ, "QUADLET_UNIT_DIRS": str(tree)})
+                          env={**os.environ, "QUADLET_UNIT_DIRS": quadlets})
     complaints = [l for l in done.stderr.splitlines() if "Loading source unit file" not in l and l.strip()]
     if done.returncode or complaints:
-        shown = "\n".join(complaints or done.stderr.splitlines()).replace(str(tree), QUADLETS)
+        shown = "\n".join(complaints or done.stderr.splitlines()).replace(quadlets, QUADLETS)
         raise Failure(f"Podman refuses the Quadlet files, nothing was changed:\n{commands.indented(shown)}")
-    unit = None
+    units: dict[str, str] = {}
+    name = ""
     for line in done.stdout.splitlines(keepends=True):
         if line.startswith("---") and line.rstrip().endswith("---"):
-            unit = into / line.strip().strip("-")
-        elif unit:
-            with open(unit, "a") as file:
-                file.write(line)
+            name = line.strip().strip("-")
+        elif name:
+            units[name] = units.get(name, "") + line
+    for name, text in units.items():
+        _put(f"{into}/{name}", text.encode())
 
 
 def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]) -> None:
-    with _folder(check.user, check.group) as scratch:
-        tree = merged(check.tree, changed, scratch / "tree")
+    with scratch.folder() as work:
+        copy = merged(check.tree, changed, f"{work}/tree")
         for directory in directories:  # made only once the checks have passed
             if _below(directory.path, check.tree):
-                files.put_folder(str(tree / Path(directory.path).relative_to(check.tree)), *files.wanted_folder(directory))
-        values = {"tree": str(tree), "scratch": str(scratch)}
+                files.put_folder(os.path.normpath(f"{copy}/{os.path.relpath(directory.path, check.tree)}"), *files.wanted_folder(directory))
+        if not any(directory.path == check.tree for directory in directories):
+            _hand_over(check.tree, copy)
+        home = scratch.give(f"{work}/scratch", check.user, check.group)
+        values = {"tree": copy, "scratch": home}
         for argv in filter(None, (check.prepare, () if check.ready else check.exec)):
             # A home of its own: what a tool leaves there must not reach the service's.
-            status, output = commands.run(commands.filled(argv, **values), check.user, check.group, home=str(scratch))
+            status, output = commands.run(commands.filled(argv, **values), check.user, check.group, home=home)
             if status:
-                raise Failure(_refusal(check, output, tree))
+                raise Failure(_refusal(check, output, copy))
         if check.ready:
-            _try_server(check, values, tree)
+            _try_server(check, values)
 
 
-def _try_server(check: Check, values: dict[str, str], tree: Path) -> None:
+def _try_server(check: Check, values: dict[str, str]) -> None:
     with tempfile.TemporaryFile("w+") as log:
         server = commands.start(commands.filled(check.exec, **values), check.user, check.group, home=values["scratch"],
                                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
@@ -123,66 +131,49 @@ def _try_server(check: Check, values: dict[str, str], tree: Path) -> None:
             while commands.run(commands.filled(check.ready, **values), check.user, check.group, seconds=5)[0]:
                 if server.poll() is not None or time.monotonic() > until:
                     log.seek(0)
-                    raise Failure(_refusal(check, log.read(), tree))
+                    raise Failure(_refusal(check, log.read(), values["tree"]))
                 time.sleep(0.05)
         finally:
             commands.end(server, grace=10)
 
 
-def _refusal(check: Check, output: str, tree: Path) -> str:
-    shown = output.replace(str(tree), check.tree)
+def _refusal(check: Check, output: str, copy: str) -> str:
+    shown = output.replace(copy, check.tree)
     return f"check {check.name} refuses the new files, nothing was changed:\n{commands.indented(shown)}"
 
 
-def merged(directory: str, changed: list[Change], into: Path) -> Path:
-    """A copy of a live directory with the changes applied, owners and modes kept."""
-    for left in reversed(range(_ATTEMPTS)):
-        try:
-            return _merged(directory, changed, into)
-        except (FileNotFoundError, shutil.Error):  # another release has put a file in place, or taken one out, meanwhile
-            if not left:
-                raise
-            shutil.rmtree(into, ignore_errors=True)
-
-
-def _merged(directory: str, changed: list[Change], into: Path) -> Path:
-    if Path(directory).exists():
-        shutil.copytree(directory, into, symlinks=True, ignore=_special_ones)
-        for path in (into, *into.rglob("*")):
-            info = (Path(directory) / path.relative_to(into)).lstat()
-            os.chown(path, info.st_uid, info.st_gid, follow_symlinks=False)
+def merged(directory: str, changed: list[Change], into: str) -> str:
+    """A copy of a live directory with the changes applied, owners and modes kept. Its top is root's alone, so that no other
+    account is in there while root is at work."""
+    if files.look_folder(directory):
+        tree.copy(directory, into)
     else:
-        into.mkdir(mode=0o755)
+        tree.make(into, 0o700)
     for change in changed:
         if _below(change.path, directory):
-            target = Path(change.path).relative_to(directory)
-            for folder in reversed(target.parents[:-1]):
-                if (into / folder).is_symlink():  # out of the copy, to what is live
-                    (into / folder).unlink()
-                    if (Path(directory) / folder).is_dir():
-                        shutil.copytree(Path(directory) / folder, into / folder, symlinks=True, ignore=_special_ones)
-            files.put(str(into / target), change.wanted)
+            name = Path(change.path).relative_to(directory)
+            for folder in reversed(name.parents[:-1]):
+                _take_in(f"{directory}/{folder}", f"{into}/{folder}")
+            files.put(f"{into}/{name}", change.wanted)
     return into
 
 
-def _special_ones(folder: str, names: list[str]) -> list[str]:
-    """A socket cannot be copied, and who opens a FIFO waits for its other end."""
-    return [name for name in names if _special(Path(folder, name))]
+def _take_in(live: str, copy: str) -> None:
+    """In the place of a link to a folder, which leads out of the copy to what is live, a copy of that folder."""
+    found = tree.status(copy)
+    if found and stat.S_ISLNK(found.st_mode):
+        tree.remove(copy)
+        if files.look_folder(live):
+            tree.copy(live, copy)
+            tree.give_as(live, copy)
 
 
-def _special(path: Path) -> bool:
-    return not (path.is_symlink() or path.is_dir() or path.is_file())
+def _hand_over(live: str, copy: str) -> None:
+    if files.look_folder(live):
+        tree.give_as(live, copy)
+    else:
+        tree.give(copy, 0o755, os.geteuid(), os.getegid())
 
 
 def _below(path: str, directory: str) -> bool:
     return Path(path).is_relative_to(directory)
-
-
-@contextlib.contextmanager
-def _folder(user: str, group: str | None = None):
-    """A scratch directory that `user` can write and enter; gone afterwards."""
-    ids = commands.identity(user, group)
-    with tempfile.TemporaryDirectory(prefix="gatehouse-", dir="/tmp" if ids else None) as name:
-        if ids:
-            os.chown(name, ids["user"], ids["group"])
-        yield Path(name)

@@ -23,10 +23,10 @@ def identity(user: str, group: str | None = None) -> dict:
     return {"user": account.pw_uid, "group": gid, "extra_groups": os.getgrouplist(user, gid)}
 
 
-def start(argv: tuple[str, ...], user: str, group: str | None = None, home: str = "/", **keywords) -> subprocess.Popen:
-    """In a session of its own, so that `end` reaches whatever it starts."""
+def start(argv: tuple[str, ...], user: str, group: str | None = None, home: str = "/", folder: int | None = None, **keywords) -> subprocess.Popen:
+    """In a session of its own, so that `end` reaches whatever it starts; in `folder`, a descriptor, or in /."""
     try:
-        return subprocess.Popen(argv, env={**_ENVIRONMENT, "HOME": home}, cwd="/", start_new_session=True, **identity(user, group), **keywords)
+        return subprocess.Popen(argv, env={**_ENVIRONMENT, "HOME": home}, cwd="/" if folder is None else f"/proc/self/fd/{folder}", start_new_session=True, **identity(user, group), **keywords)
     except KeyError:
         raise Failure(f"{argv[0]} should run as {user}{':' + group if group else ''}, which this host does not know") from None
     except FileNotFoundError:
@@ -44,11 +44,11 @@ def end(process: subprocess.Popen, grace: float) -> None:
 
 
 def run(argv: tuple[str, ...], user: str = "root", group: str | None = None, home: str = "/",
-        stdin: str = "", seconds: float = PATIENCE) -> tuple[int, str]:
+        stdin: str = "", seconds: float = PATIENCE, folder: int | None = None) -> tuple[int, str]:
     """Exit status and merged output. A command that outlasts `seconds` is ended and counts as failed."""
     # Output goes to memory, not through a pipe: what a command leaves running would hold that open.
     with open(os.memfd_create("output"), "w+", errors="replace") as output:
-        process = start(argv, user, group, home, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True)
+        process = start(argv, user, group, home, folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True)
         status, late = 124, ""
         try:
             process.communicate(stdin, timeout=seconds)

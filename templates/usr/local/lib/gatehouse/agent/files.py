@@ -6,10 +6,11 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+import tree
 import vault
 from manifest import Directory, File, Manifest, owner_ids
 from report import Failure, learn_secret
-from store import STATE, sync_directory
+from store import STATE
 
 
 @dataclass(frozen=True)
@@ -80,25 +81,26 @@ def at_generation(path: str, generation: int) -> str:
 
 
 def look(path: str) -> Content | None:
-    try:
-        info = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    found = tree.status(path)
+    if found is None:
         return None
-    if stat.S_ISLNK(info.st_mode):
-        return Content(os.fsencode(os.readlink(path)), info.st_mode, info.st_uid, info.st_gid)
-    if not stat.S_ISREG(info.st_mode):
+    if stat.S_ISLNK(found.st_mode):
+        return Content(os.fsencode(tree.target(path)), found.st_mode, found.st_uid, found.st_gid)
+    if not stat.S_ISREG(found.st_mode):
         raise Failure(f"{path} is a directory or no plain file on this host; look what it is and move it away; nothing was done")
-    return Content(Path(path).read_bytes(), stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
+    return Content(tree.read(path), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
 
 
 def look_folder(path: str) -> list[int] | None:
     """Mode, uid and gid of a directory; None where there is none."""
-    if not os.path.lexists(path):
+    try:
+        with tree.opened(path) as folder:
+            found = os.fstat(folder)
+    except FileNotFoundError:
         return None
-    if not os.path.isdir(path):
-        raise Failure(f"{path} is no directory on this host; look what it is and move it away; nothing was done")
-    info = os.stat(path)
-    return [stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid]
+    except NotADirectoryError:
+        raise Failure(f"{path} is no directory on this host; look what it is and move it away; nothing was done") from None
+    return [stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid]
 
 
 def changes(wanted: Wanted, current: Manifest | None, generation: int) -> list[Change]:
@@ -107,9 +109,7 @@ def changes(wanted: Wanted, current: Manifest | None, generation: int) -> list[C
     for path, (file, content) in wanted.items():
         live = look(path)
         if live is None:
-            above = next(parent for parent in Path(path).parents if os.path.lexists(parent))
-            if not above.is_dir():
-                raise Failure(f"{path} cannot be made: {above} is no directory on this host; nothing was done")
+            _refuse_without_folder(path)
             found.append(Change(path, content, file, "added"))
         elif live != content:
             found.append(Change(path, content, file, "content" if live.data != content.data else "mode or owner"))
@@ -128,44 +128,34 @@ def wanted_folder(directory: Directory) -> list[int]:
     return [int(directory.mode, 8), *owner_ids(directory.owner)]
 
 
+def _refuse_without_folder(path: str) -> None:
+    above = next(folder for parent in Path(path).parents if tree.status(folder := str(parent)))
+    try:
+        with tree.opened(above):
+            pass
+    except OSError:
+        raise Failure(f"{path} cannot be made: {above} is no directory on this host; nothing was done") from None
+
+
 def put(path: str, content: Content | None) -> None:
     """Put a file in place, whole or not at all; None removes it. Safe to repeat."""
-    target = Path(path)
-    # A dot-name without the suffix that the directory's reader looks for, on the target's own file system.
-    new = target.with_name(f".{target.name}.gatehouse")
-    new.unlink(missing_ok=True)
     if content is None:
-        target.unlink(missing_ok=True)
+        return tree.remove(path)
+    make_parents(path)
+    if stat.S_ISLNK(content.mode):
+        tree.link(path, os.fsdecode(content.data))
     else:
-        _make_parents(target.parent)
-        if stat.S_ISLNK(content.mode):
-            new.symlink_to(os.fsdecode(content.data))
-        else:
-            with open(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-                file.write(content.data)
-                file.flush()
-                os.fchown(file.fileno(), content.uid, content.gid)
-                os.fchmod(file.fileno(), content.mode)
-                os.fsync(file.fileno())
-        os.rename(new, target)
-    if target.parent.exists():
-        sync_directory(target.parent)
+        tree.write(path, content.data, content.mode, content.uid, content.gid)
 
 
 def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
     """Make a directory what it should be, its contents untouched."""
-    folder = Path(path)
-    _make_parents(folder.parent)
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700)
-    os.chown(folder, uid, gid)
-    folder.chmod(mode)
+    make_parents(path)
+    tree.make(path, 0o700)
+    tree.give(path, mode, uid, gid)
 
 
-def _make_parents(folder: Path) -> None:
+def make_parents(path: str) -> None:
     """Missing parents are open like /etc, except below the agent's own private folder."""
-    if not folder.exists():
-        _make_parents(folder.parent)
-        folder.mkdir(mode=0o711 if folder.is_relative_to(STATE) else 0o755)
-        folder.chmod(0o711 if folder.is_relative_to(STATE) else 0o755)
-        sync_directory(folder.parent)
+    folder = os.path.dirname(path)
+    tree.make(folder, 0o711 if Path(folder).is_relative_to(STATE) else 0o755)

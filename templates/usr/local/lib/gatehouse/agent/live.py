@@ -2,10 +2,10 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import files
+import tree
 from files import Content
 from store import STATE, Release, read_private, write_private
 
@@ -33,27 +33,16 @@ def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
 # ---------------------------------------------------------------- folders
 
 def _note_parents(path: str) -> None:
-    if missing := {str(folder) for folder in Path(path).parents if not folder.exists()}:
+    if missing := {str(folder) for folder in Path(path).parents if tree.status(str(folder)) is None}:
         _write_made(_made() | missing)
 
 
 def _drop_parents(path: str) -> None:
     made = _made()
     for folder in Path(path).parents:
-        if str(folder) not in made or not _gone(folder):
+        if str(folder) not in made or not tree.remove_folder(str(folder)):
             break
         _write_made(made := made - {str(folder)})
-
-
-def _gone(folder: Path) -> bool:
-    """Whether the folder is away, now at the latest. One that holds something stays."""
-    try:
-        folder.rmdir()
-    except FileNotFoundError:
-        pass
-    except OSError:
-        return False
-    return True
 
 
 def _made() -> set[str]:
@@ -64,7 +53,7 @@ def _write_made(made: set[str]) -> None:
     if made:
         write_private(_MADE, json.dumps(sorted(made)))
     else:
-        _MADE.unlink(missing_ok=True)
+        tree.remove(str(_MADE))
 
 
 # ---------------------------------------------------------------- originals
@@ -85,7 +74,7 @@ def original(path: str) -> Content | None:
 
 
 def forget_original(path: str) -> None:
-    (ORIGINALS / path.lstrip("/")).unlink(missing_ok=True)
+    tree.remove(f"{ORIGINALS}{path}")
 
 
 def set_aside(release: Release, generation: int, path: str) -> str:
@@ -100,8 +89,7 @@ def set_aside(release: Release, generation: int, path: str) -> str:
 # ---------------------------------------------------------------- snapshot
 
 def take_snapshot(release: Release, paths: list[str], folders: list[str]) -> None:
-    shutil.rmtree(release.snapshot, ignore_errors=True)
-    release.snapshot.mkdir(mode=0o700, parents=True)
+    tree.remove_tree(str(release.snapshot))
     for number, path in enumerate(paths):
         there = files.look(path)
         write_private(release.snapshot / str(number), json.dumps({"path": path, "content": _stored(there) if there else None}))
@@ -118,7 +106,7 @@ def restore_snapshot(release: Release) -> list[str]:
     for path, was in reversed(json.loads((release.snapshot / "folders").read_text()).items()):
         if was:
             put_folder(path, *was)
-        elif _gone(Path(path)):  # a new one that holds data already stays
+        elif tree.remove_folder(path):  # a new one that holds data already stays
             _drop_parents(path)
     return paths
 

@@ -8,6 +8,7 @@ import apt
 import commands
 import pacman
 import store
+import tree
 import units
 from document import read
 from report import Failure, say
@@ -68,9 +69,9 @@ def _held(names: tuple[str, ...]):
     made = [name for name in names if not (_UNITS / name).is_symlink()]
     store.write_private(_HELD, "\n".join(made))
     try:
-        _UNITS.mkdir(parents=True, exist_ok=True)
+        tree.make(str(_UNITS))
         for name in made:
-            (_UNITS / name).symlink_to("/dev/null")
+            tree.link(f"{_UNITS}/{name}", "/dev/null")
         units.daemon_reload()
         yield
     finally:
@@ -81,6 +82,6 @@ def _release() -> None:
     if (held := store.read_private(_HELD)) is None:
         return
     for name in held.split():
-        (_UNITS / name).unlink(missing_ok=True)
+        tree.remove(f"{_UNITS}/{name}")
     units.daemon_reload()
-    _HELD.unlink()
+    tree.remove(str(_HELD))

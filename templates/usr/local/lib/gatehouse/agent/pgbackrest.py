@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-import os
 import re
 import time
 
 import backups
 import commands
 import scratch
+import tree
 from backups import Settings
 from report import Failure, say
 
@@ -125,13 +125,13 @@ def _fulls(s: Settings) -> list[int]:
 
 def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
     """The cluster as of `target` (options of pgBackRest), into a new folder. It reads WAL up to there when it is started."""
-    scratch.folder_of(s.user, into)
+    scratch.give(into, s.user)
     # On the timeline of the backup: one that somebody restored to, and left again, must not lead the way.
     words = (f"--pg1-path={into}", f"--process-max={_READERS}", *target, "--target-timeline=current", "restore")
     status, output, there = *_run(s, *words), -1
     # Over SFTP each reader leaves a handle open for every file, of which a server gives it about a thousand: then a new
     # one goes on with what is missing, as long as that gets less.
-    while status and "sftp error [4]" in output and (now := sum(len(names) for _, _, names in os.walk(into))) > there:
+    while status and "sftp error [4]" in output and (now := tree.count(into)) > there:
         there = now
         say(f"the SFTP server has no more handles for one reader: {there} files are there, go on with a new one")
         status, output = _run(s, "--delta", *words)

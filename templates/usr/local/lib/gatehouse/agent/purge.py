@@ -3,12 +3,12 @@
 import os
 import pwd
 import re
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import commands
 import store
+import tree
 from manifest import Data, Manifest
 from report import Failure, say
 from store import Release, read_private, write_private
@@ -30,12 +30,11 @@ def save(release: Release, manifest: Manifest) -> str | None:
             _save(data, begun)
         os.sync()
     except BaseException:
-        shutil.rmtree(begun, ignore_errors=True)
+        tree.remove_tree(str(begun))
         raise
-    if not begun.exists():
+    if tree.status(str(begun)) is None:
         return None
-    begun.rename(folder)
-    store.sync_directory(folder.parent)
+    tree.rename(str(begun), str(folder))
     return str(folder)
 
 
@@ -49,7 +48,7 @@ def refuse_in_use(release: Release, manifest: Manifest) -> None:
 
 def forget(release: Release) -> None:
     """The release lives on: copies of a removal that failed are of yesterday."""
-    (release.folder / _DROPPING).unlink(missing_ok=True)
+    tree.remove(f"{release.folder}/{_DROPPING}")
 
 
 def drop(release: Release, manifest: Manifest, copies: str | None) -> None:
@@ -58,28 +57,29 @@ def drop(release: Release, manifest: Manifest, copies: str | None) -> None:
         write_private(release.folder / _DROPPING, copies)
     for data in manifest.data:
         say(f"delete {data.name}")
-        _run(data, data.drop or ("rm", "--recursive", "--force", "--one-file-system", "--", data.path), "could not be deleted")
+        if data.path:
+            tree.remove_tree(data.path)
+        else:
+            _run(data, data.drop, "could not be deleted")
 
 
 def _save(data: Data, folder: Path) -> None:
-    if data.path and not os.path.lexists(data.path):
+    if data.path and tree.status(data.path) is None:
         return
-    for above in (BACKUPS, BACKUPS / folder.parent.name, folder):
-        above.mkdir(parents=True, exist_ok=True)
-        above.chmod(0o711)
-    place = folder / data.name
-    place.mkdir(mode=0o700)
+    place = f"{folder}/{data.name}"
+    tree.make(str(folder), 0o711)
+    tree.make(place, 0o700)
     if data.path:
         _refuse_elsewhere(data.path)
-        above, name = os.path.split(data.path)
-        tar = ("tar", "--create", "--gzip", "--acls", "--xattrs", f"--file={place}/{name}.tar.gz", f"--directory={above}", name)
-        _run(data, tar, "could not be copied")
+        with tree.above(data.path) as (above, name):
+            # tar itself opens each folder by the descriptor of the one above it.
+            tar = ("tar", "--create", "--gzip", "--acls", "--xattrs", f"--file={place}/{name}.tar.gz", "--", name)
+            _run(data, tar, "could not be copied", above)
     else:
-        if not os.geteuid():
-            os.chown(place, pwd.getpwnam(data.user).pw_uid, -1)
-        _run(data, commands.filled(data.save, dump=str(place)), "could not be copied")
-        if not os.geteuid():
-            os.chown(place, 0, 0)
+        writer = pwd.getpwnam(data.user).pw_uid if not os.geteuid() else os.geteuid()
+        tree.give(place, 0o700, writer, os.getegid())
+        _run(data, commands.filled(data.save, dump=place), "could not be copied")
+        tree.give(place, 0o700, os.geteuid(), os.getegid())
 
 
 def _refuse_elsewhere(path: str) -> None:
@@ -95,7 +95,7 @@ def _refuse_elsewhere(path: str) -> None:
             raise Failure(f"{point} is a file system of its own, which cannot be deleted; unmount it, or take `purge` out")
 
 
-def _run(data: Data, argv: tuple[str, ...], complaint: str) -> None:
-    status, output = commands.run(argv, data.user, seconds=commands.LONG)
+def _run(data: Data, argv: tuple[str, ...], complaint: str, folder: int | None = None) -> None:
+    status, output = commands.run(argv, data.user, seconds=commands.LONG, folder=folder)
     if status:
         raise Failure(f"{data.name} {complaint}:\n{commands.indented(output)}")

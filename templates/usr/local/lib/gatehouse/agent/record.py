@@ -2,12 +2,12 @@
 release's claim to the files and units of its manifest, from before they are there."""
 
 import json
-import shutil
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
 import live
 import store
+import tree
 import units
 from plan import Plan
 from store import Release, read_private, write_private
@@ -72,6 +72,6 @@ def finish(release: Release, record: Record) -> None:
 
 
 def close(release: Release) -> None:
-    release.record.unlink()
+    tree.remove(str(release.record))
     store.sync_directory(release.folder)  # a record that a power cut brings back needs its snapshot
-    shutil.rmtree(release.snapshot, ignore_errors=True)
+    tree.remove_tree(str(release.snapshot))

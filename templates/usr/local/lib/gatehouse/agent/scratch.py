@@ -1,47 +1,58 @@
-"""Folders that a restore works in."""
+"""Folders that checks, drills and restores work in."""
 
+import contextlib
 import grp
 import os
 import pwd
-from typing import Callable
+import secrets
+from typing import Iterator
 
+import commands
+import tree
 from columns import size
 from report import Failure
+from store import STATE
+
+ROOM = f"{STATE}/scratch"  # root's: other accounts may pass through, and neither list nor change what is in it
 
 
-def folder_of(user: str, path: str) -> None:
-    """A new folder that only `user` enters."""
-    owner = pwd.getpwnam(user)
-    os.mkdir(path, 0o700)
-    os.chown(path, owner.pw_uid, owner.pw_gid)
+@contextlib.contextmanager
+def folder() -> Iterator[str]:
+    """A new folder of root's; gone afterwards. An account is given one of its own in it, under a name that root alone can
+    change, and whatever root makes in it is handed over last."""
+    tree.make(ROOM, 0o711)
+    for name in tree.entries(ROOM):  # of runs that were killed
+        if not os.path.exists(f"/proc/{name.partition('-')[0]}"):
+            tree.remove_tree(f"{ROOM}/{name}")
+    path = f"{ROOM}/{os.getpid()}-{secrets.token_hex(8)}"
+    tree.make(path, 0o711)
+    try:
+        yield path
+    finally:
+        tree.remove_tree(path)
+
+
+def give(path: str, user: str, group: str | None = None) -> str:
+    """A new folder that `user` alone enters; its path."""
+    ids = commands.identity(user, group) or {"user": os.geteuid(), "group": os.getegid()}
+    tree.make(path, 0o700)
+    tree.give(path, 0o700, ids["user"], ids["group"])
+    return path
 
 
 def refuse_without_room(folder: str, needed: int) -> None:
-    found = os.statvfs(folder)
+    """A tenth more than `needed` bytes must be free in the file system of `folder`, for WAL that is read on the way."""
+    with tree.opened(folder) as descriptor:
+        found = os.fstatvfs(descriptor)
     free = found.f_bavail * found.f_frsize
-    # A tenth, for WAL that is read on the way.
     if free < needed * 1.1:
         raise Failure(f"{folder} has {size(free)} free, and {size(needed * 1.1)} may be needed; make room there, nothing was done")
 
 
-def _number(name: str, key: str, look: Callable) -> int | None:
-    try:
-        return getattr(look(name), key)
-    except KeyError:
-        return None  # nobody here has that name: the number stays
-
-
-def give_back_names(folder: str, names: dict) -> None:
+def give_back_names(folder: str, names: dict[str, dict[str, str]]) -> None:
     """Each file to the user and group of the name that it had; a new host may have given them other numbers."""
-    users = {number: _number(name, "pw_uid", pwd.getpwnam) for number, name in names["users"].items()}
-    groups = {number: _number(name, "gr_gid", grp.getgrnam) for number, name in names["groups"].items()}
-    for above, below, files in os.walk(folder):
-        for path in [above, *(os.path.join(above, name) for name in files), *(p for name in below if os.path.islink(p := os.path.join(above, name)))]:
-            found = os.lstat(path)
-            uid, gid = users.get(str(found.st_uid)), groups.get(str(found.st_gid))
-            uid, gid = found.st_uid if uid is None else uid, found.st_gid if gid is None else gid
-            if (uid, gid) != (found.st_uid, found.st_gid):
-                mode = found.st_mode
-                os.chown(path, uid, gid, follow_symlinks=False)
-                if not os.path.islink(path):
-                    os.chmod(path, mode & 0o7777)  # which chown takes setuid and setgid from
+    users = {user.pw_name: user.pw_uid for user in pwd.getpwall()}
+    groups = {group.gr_name: group.gr_gid for group in grp.getgrall()}
+    # Where no account here has that name the number stays.
+    tree.renumber(folder, {int(number): users[name] for number, name in names["users"].items() if name in users},
+                  {int(number): groups[name] for number, name in names["groups"].items() if name in groups})

@@ -1,12 +1,11 @@
 """Folders exchanged for others that lie beside them, all or none, and back again as long as the old ones are kept."""
 
 import json
-import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import store
+import tree
 import units
 from report import Failure, say
 from store import STATE, read_private, write_private
@@ -45,7 +44,7 @@ def forward(swap: Swap) -> None:
     """Nothing runs that uses the folders. From here on an interruption leads back."""
     write_private(_UNDER_WAY, json.dumps(asdict(swap)))
     for e in swap.exchanges:
-        if os.path.lexists(e.live):
+        if tree.status(e.live):
             _rename(e.live, e.old)
         _rename(e.new, e.live)
 
@@ -53,32 +52,32 @@ def forward(swap: Swap) -> None:
 def back(swap: Swap) -> None:
     """However far it got: each folder that was exchanged is the old one again."""
     for e in reversed(swap.exchanges):
-        if not os.path.lexists(e.new) and os.path.lexists(e.live):
+        if not tree.status(e.new) and tree.status(e.live):
             _rename(e.live, e.new)
-        if os.path.lexists(e.old):
+        if tree.status(e.old):
             _rename(e.old, e.live)
 
 
 def keep(swap: Swap) -> None:
     """It is healthy: until somebody confirms, the old folders stay."""
     write_private(_KEPT, json.dumps(asdict(swap)))
-    _UNDER_WAY.unlink(missing_ok=True)
+    tree.remove(str(_UNDER_WAY))
     store.sync_directory(_KEPT.parent)
 
 
 def confirm(swap: Swap) -> None:
     """The old folders are deleted: the only place that does."""
     for path in [*(e.old for e in swap.exchanges), *swap.leftovers]:
-        shutil.rmtree(path, ignore_errors=True)
-    _KEPT.unlink(missing_ok=True)
+        tree.remove_tree(path)
+    tree.remove(str(_KEPT))
 
 
 def discard(swap: Swap) -> None:
     """The old folders are live: what was restored is deleted."""
     for path in [*(e.new for e in swap.exchanges), *swap.leftovers]:
-        shutil.rmtree(path, ignore_errors=True)
+        tree.remove_tree(path)
     for mark in (_UNDER_WAY, _KEPT):
-        mark.unlink(missing_ok=True)
+        tree.remove(str(mark))
 
 
 def prepare_boot() -> None:
@@ -103,11 +102,9 @@ def stop(ran: tuple[str, ...]) -> None:
 
 def _rename(source: str, target: str) -> None:
     try:
-        os.rename(source, target)
+        tree.rename(source, target)
     except OSError as error:
         raise Failure(f"{source} cannot become {target}: {error.strerror}") from None
-    for folder in {os.path.dirname(source), os.path.dirname(target)}:
-        store.sync_directory(Path(folder))
 
 
 def _read(path: Path) -> Swap | None:

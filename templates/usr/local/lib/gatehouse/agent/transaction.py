@@ -17,6 +17,7 @@ import purge
 import record as records
 import store
 import strays
+import tree
 import units
 import vault
 from manifest import Manifest, Step, load
@@ -29,7 +30,7 @@ from store import HOST, Release
 def apply(text: str) -> dict:
     manifest = load(text)
     release = Release(manifest.release)
-    release.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    tree.make(str(release.folder), 0o700)
     with _locked(release, manifest):
         faults.point("locked")
         done = _apply(release, manifest, text)

@@ -2,10 +2,10 @@
 
 import contextlib
 import re
-import shutil
 from pathlib import Path
 from typing import Callable
 
+import tree
 from report import Failure, learn_secret, say
 from store import SECRETS, Release, releases
 
@@ -54,7 +54,7 @@ def prune(apply_again: Callable[[Release], None]) -> None:
                 say(f"old secrets of {folder.name} stay until the next apply: {error}")
                 continue
             for generation in _stale(folder.name, _texts()):  # somebody may have gone back to one meanwhile
-                shutil.rmtree(generation, ignore_errors=True)
+                tree.remove_tree(str(generation))
             say(f"old secrets of {folder.name} are deleted: nobody refers to them any more")
 
 
