@@ -14,7 +14,7 @@ export function databaseManifest(names: Platform["postgres"], app: string, datab
     data: [databaseData(names, database, app)],
     files: [
       {
-        ...rendered(`${config}/hba.d/app-${app}.conf`, `${user}:${user}`, "0640", "etc/postgresql/hba.d/app.conf", {
+        ...rendered(`${config}/hba.d/app-${app}.conf`, `root:${user}`, "0640", "etc/postgresql/hba.d/app.conf", {
           role: app,
           database,
         }),

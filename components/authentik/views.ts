@@ -120,7 +120,8 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
     deadline: view.deadline,
     data: [...folders.map(({ name, host }) => ({ name, path: host })), databaseData(postgres, NAME, NAME)],
     directories: [
-      { path: HOME, mode: "0750", owner },
+      // Root's: whoever could rename a folder in it could put a link in its place, which root would follow.
+      { path: HOME, mode: "0750", owner: `root:${NAME}` },
       ...folders.map(({ host }) => ({ path: host, mode: "0750", owner })),
     ],
     // Its migrations skip no series and do not go back.

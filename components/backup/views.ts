@@ -95,7 +95,7 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
       {
         ...rendered(
           `${config}/conf.d/gatehouse-archive.conf`,
-          `${user}:${user}`,
+          `root:${user}`,
           "0640",
           "etc/postgresql/conf.d/gatehouse-archive.conf",
           { stanza: STANZA },

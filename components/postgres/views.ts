@@ -104,7 +104,8 @@ const upgradeHook = (): File => {
 /** PostgreSQL as it should be on the host. */
 export function postgresManifest(names: Names, clientsGroup: string, wishes: Wishes): Manifest {
   const { unit, user, config, cluster } = names;
-  const owner = `${user}:${user}`;
+  // Root's, and for the server to read: it has no need to change its own configuration.
+  const owner = `root:${user}`;
   const settings = Object.entries(wishes.settings).sort(([a], [b]) => (a < b ? -1 : 1));
   const socket = { socketDirectory: names.socketDirectory };
   const databases = Object.entries(wishes.databases).map(([name, database]) => ({
@@ -117,8 +118,12 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
     [...new Set([owner, ...clients])].map((role) => ({ database: name, role, method: method(role) })),
   );
   return {
-    // Other stacks put their own lines there.
-    directories: [{ path: `${config}/hba.d`, mode: "0750", owner }],
+    directories: [
+      ...wayTo(config).map((path) => ({ path, mode: "0755", owner: "root:root" })),
+      { path: `${config}/conf.d`, mode: "0750", owner },
+      // Other stacks put their own lines there.
+      { path: `${config}/hba.d`, mode: "0750", owner },
+    ],
     files: [
       {
         ...rendered(
@@ -170,11 +175,22 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         exec: psql(names, "--file", "-"),
         stdin: render("sql/roles.sql", { roles: rolesOf(wishes), databases }),
       },
+      // The package makes these for the server's account, and its tools read some of them as root.
+      {
+        name: "the rest of the configuration is root's",
+        exec: ["find", config, "-maxdepth", "1", "-type", "f", "!", "-user", "root", "-exec", "chown", "-h", "root", "{}", "+"],
+      },
     ],
     // The unit's start proves nothing on Debian, which ignores how pg_ctlcluster ends.
     probes: [{ name: "PostgreSQL answers on its socket", user, exec: psql(names, "--command", "SELECT 1") }],
   };
 }
+
+/** The folders below /etc down to that of the configuration: whoever owns one of them could replace what is in it. */
+const wayTo = (config: string): string[] => {
+  const names = config.split("/").slice(2);
+  return names.map((_, index) => `/etc/${names.slice(0, index + 1).join("/")}`);
+};
 
 /**
  * The configuration of a cluster that initdb made, in a folder of its own: it can then be copied, and the copy be checked,
@@ -183,7 +199,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
 function besideTheData({ unit, user, bin, config, data }: Names): File[] {
   return [
     {
-      ...rendered(`${config}/postgresql.conf`, `${user}:${user}`, "0640", "etc/postgresql/postgresql.conf", {
+      ...rendered(`${config}/postgresql.conf`, `root:${user}`, "0640", "etc/postgresql/postgresql.conf", {
         config,
         data,
       }),

@@ -55,11 +55,15 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
     ...view.applications.map((name) => ({ name, rules: APPLICATION_RULES })),
   ];
   const agent = { socket, user: AGENT_USER, passwords: `${secretsFolder(secretsOf(AGENT_USER), "*")}/password` };
-  const folders = [config, names.data, ...(names.log ? [names.log] : [])];
+  const folders = [names.data, ...(names.log ? [names.log] : [])];
   return {
     data: [{ name: "snapshot", path: names.data, before: [`${libexec}/valkey-save`] }],
     // Clients share the group that the server runs with, so its own folders are for its user alone.
-    directories: folders.map((path) => ({ path, mode: "0700", owner })),
+    directories: [
+      // Root's: the server reads its configuration, and need not replace it.
+      { path: config, mode: "0711", owner: "root:root" },
+      ...folders.map((path) => ({ path, mode: "0700", owner })),
+    ],
     files: [
       {
         ...rendered(`${config}/valkey.conf`, owner, "0600", "etc/valkey/valkey.conf", {
@@ -134,7 +138,7 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
         restarts: ["valkey-socket-fix.service"],
       },
       ...(names.tmpfiles
-        ? [rendered(names.tmpfiles, "root:root", "0644", "etc/tmpfiles.d/valkey.conf", { user, folders })]
+        ? [rendered(names.tmpfiles, "root:root", "0644", "etc/tmpfiles.d/valkey.conf", { user, config, folders })]
         : []),
     ],
     refers: users.map(({ name }) => secretsFolder(secretsOf(name), view.generations[name] as number)),

@@ -221,8 +221,10 @@ describe("the manifest", () => {
     ]);
   });
 
-  test("gives its folders to the account alone", () => {
-    for (const { mode, owner } of authentik.directories ?? [])
-      expect([mode, owner]).toEqual(["0750", "authentik:authentik"]);
+  test("gives its folders to the account alone, and keeps the one above them, whose names root acts on", () => {
+    const [home, ...folders] = authentik.directories ?? [];
+    expect(home).toEqual({ path: "/var/lib/authentik", mode: "0750", owner: "root:authentik" });
+    expect(folders).toHaveLength(3);
+    for (const { mode, owner } of folders) expect([mode, owner]).toEqual(["0750", "authentik:authentik"]);
   });
 });

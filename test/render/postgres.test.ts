@@ -34,7 +34,11 @@ describe("pg_hba.conf", () => {
   test("takes in what other stacks add (H20), from a folder that is there", () => {
     expect(file("full", `${CONFIG}/pg_hba.conf`)).toMatch(/^include_dir hba\.d$/m);
     expect(partsOfCase("full").postgres.directories).toEqual([
-      { path: `${CONFIG}/hba.d`, mode: "0750", owner: "postgres:postgres" },
+      { path: "/etc/postgresql", mode: "0755", owner: "root:root" },
+      { path: "/etc/postgresql/17", mode: "0755", owner: "root:root" },
+      { path: CONFIG, mode: "0755", owner: "root:root" },
+      { path: `${CONFIG}/conf.d`, mode: "0750", owner: "root:postgres" },
+      { path: `${CONFIG}/hba.d`, mode: "0750", owner: "root:postgres" },
     ]);
   });
 });

@@ -76,13 +76,11 @@ describe("the service", () => {
 
   test("writes nothing that its group can read: clients are in it (H14)", () => {
     expect(unit).toContain("UMask=0077");
-    expect(partsOfCase("full").valkey.directories).toEqual(
-      ["/etc/valkey", "/var/lib/valkey", "/var/log/valkey"].map((path) => ({
-        path,
-        mode: "0700",
-        owner: "valkey:valkey",
-      })),
-    );
+    expect(partsOfCase("full").valkey.directories).toEqual([
+      { path: "/etc/valkey", mode: "0711", owner: "root:root" },
+      { path: "/var/lib/valkey", mode: "0700", owner: "valkey:valkey" },
+      { path: "/var/log/valkey", mode: "0700", owner: "valkey:valkey" },
+    ]);
   });
 
   test("reaches only this host, and is hardened beyond the package (M12)", () => {

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import stat
 import time
 from datetime import UTC, datetime
 
@@ -16,6 +17,7 @@ import restic
 import scratch
 import store
 import swap
+import tree
 import units
 import vault
 from backups import LOCK, PROMOTE, Backup, Settings, Target
@@ -94,6 +96,8 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     folders = [path for name, path in target.backup.folders.items() if name in named]
     for path in (s.data, *folders):
         _refuse_what_cannot_move(path)
+    for path in folders:
+        tree.refuse_shared(path)  # restic works there as root, by path
     running = _units()
     told = {"to": target.words, "backup": target.backup.name, "folders": sorted(folders), "stops": running, "database": None}
     # Each file system is asked for what all of it needs, which errs on the side of room.
@@ -111,6 +115,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
         snapshot = restic.folders(s)[target.backup.name]
         for path, shelf in shelves.items():
             say(f"restore {path}")
+            tree.make(shelf, 0o700)
             restic.restore(s, snapshot, path, shelf)
             scratch.give_back_names(shelf, target.backup.names)
     except BaseException:
@@ -235,7 +240,8 @@ def _units() -> list[str]:
 
 
 def _refuse_what_cannot_move(path: str) -> None:
-    if os.path.ismount(path) or os.path.islink(path):
+    found, above = tree.status(path), tree.status(os.path.dirname(path))
+    if found and above and (stat.S_ISLNK(found.st_mode) or found.st_dev != above.st_dev):
         raise Failure(f"{path} is a mount point or a link, which cannot change places with what is restored; move the folder itself there")
 
 
