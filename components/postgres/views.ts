@@ -178,7 +178,23 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
       // The package makes these for the server's account, and its tools read some of them as root.
       {
         name: "the rest of the configuration is root's",
-        exec: ["find", config, "-maxdepth", "1", "-type", "f", "!", "-user", "root", "-exec", "chown", "-h", "root", "{}", "+"],
+        exec: [
+          "find",
+          config,
+          "-maxdepth",
+          "1",
+          "-type",
+          "f",
+          "!",
+          "-user",
+          "root",
+          "-exec",
+          "chown",
+          "-h",
+          "root",
+          "{}",
+          "+",
+        ],
       },
     ],
     // The unit's start proves nothing on Debian, which ignores how pg_ctlcluster ends.

@@ -347,10 +347,10 @@ class Merging(HostTest):
         for number, word in ((1, "first"), (2, "second")):
             self.apply(release="keys", secret=True, file=[secret("keys", word, rotation=str(number))])
             self.apply(release=f"user{number}", refers=[f"{STATE}/secrets/keys/{number}"], file=[file(f"etc/{number}", "x")])
-        self.assertEqual(vault.merged("{{secrets keys/password}}"), "second first")
-        self.assertEqual(vault.merged("{{secrets keys/1/password}} {{secrets keys/2/password}}"), "first second")
+        self.assertEqual(vault.merged("{{secrets keys/password}}", "shop/prod/x"), "second first")
+        self.assertEqual(vault.merged("{{secrets keys/1/password}} {{secrets keys/2/password}}", "shop/prod/x"), "first second")
         with self.assertRaisesRegex(Failure, "secret keys/3/password is not on this host"):
-            vault.merged("{{secrets keys/3/password}}")
+            vault.merged("{{secrets keys/3/password}}", "shop/prod/x")
 
 
 class Series(HostTest):

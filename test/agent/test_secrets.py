@@ -21,6 +21,28 @@ class SecretsTest(HostTest):
         return {path.parent.name: path.read_text() for path in sorted((FOLDER / release).glob("*/password"))}
 
 
+class Owners(SecretsTest):
+    def test_a_release_of_the_same_stack_takes_a_secret_in_and_one_of_another_stack_does_not(self):
+        self.secrets("secret-one", "1")
+        self.apply(file=[file("etc/users.acl", "user a {{secrets pw/password}}")])
+        self.assertEqual(live("etc/users.acl"), "user a secret-one")
+        for owner in ("shop/test/app", "other/prod/app"):
+            for name in ("pw/password", "pw/1/password"):
+                told = self.refused(1, "release pw on this host belongs to shop/prod/pw", "nothing was done",
+                                    release="thief", owner=owner, file=[file("etc/stolen", f"{{{{secrets {name}}}}}")])
+                self.assertNotIn("secret-one", told)
+        self.assertNotIn("etc/stolen", support.tree())
+
+    def test_secrets_of_no_release_are_not_taken_in_since_they_may_be_of_any_stack(self):
+        files.put(f"{FOLDER}/left/1/password", files.Content(b"secret-left", 0o400, 0, 0))
+        self.refused(1, "secret left/password is not on this host", file=[file("etc/stolen", "{{secrets left/password}}")])
+
+    def test_a_name_that_leads_elsewhere_is_text(self):
+        self.secrets("secret-one", "1")
+        self.apply(file=[file("etc/app.conf", "{{secrets pw/1/..}} {{secrets ../pw}}")])
+        self.assertEqual(live("etc/app.conf"), "{{secrets pw/1/..}} {{secrets ../pw}}")
+
+
 class Generations(SecretsTest):
     def test_each_rotation_has_a_folder_of_its_own(self):
         self.assertEqual(self.secrets("secret-one", "1")["generation"], 1)
@@ -183,15 +205,16 @@ class Merging(SecretsTest):
         self.assertEqual((armed, live("etc/acl")), ([], "user app,other >secret-two end\n"))
 
     def test_generations_are_ordered_as_numbers(self):
+        self.secrets("secret-1", "1")
         for number in (9, 10, 11):
             files.put(str(FOLDER / f"pw/{number}/password"), files.Content(f"secret-{number}".encode(), 0o400, 0, 0))
-        self.assertEqual(vault.merged("{{secrets pw/password}}"), "secret-11 secret-10 secret-9")
+        self.assertEqual(vault.merged("{{secrets pw/password}}", "shop/prod/x"), "secret-11 secret-10 secret-9 secret-1")
 
     def test_a_secret_that_came_later_is_merged_from_where_it_is(self):
         self.secrets("secret-one", "1")
         self.apply(refers=[f"{FOLDER}/pw/1"])
         self.apply(release="pw", secret=True, file=[secret("pw", "secret-one"), secret("pw", "key-one", name="key")])
-        self.assertEqual(vault.merged("{{secrets pw/key}}"), "key-one")
+        self.assertEqual(vault.merged("{{secrets pw/key}}", "shop/prod/x"), "key-one")
 
     def test_a_secret_that_is_not_there_is_refused_by_name(self):
         self.secrets("secret-one", "1")

@@ -119,18 +119,18 @@ def _another(name: str, generation: int, text: str) -> list[str]:
 
 def _shown(manifest: Manifest) -> dict[str, Callable[[], str]]:
     """How the files that are not secret differ from what they should be, for who finds that they do."""
-    return {} if manifest.secret else {file.path: lambda file=file: _diff(file, manifest.refers) for file in manifest.file}
+    return {} if manifest.secret else {file.path: lambda file=file: _diff(file, manifest) for file in manifest.file}
 
 
-def _diff(file: File, refers: tuple[str, ...]) -> str:
+def _diff(file: File, manifest: Manifest) -> str:
     private = not int(file.mode, 8) & 0o044
     there = files.look(file.path)
-    return redaction.unified(file.path, _merged(file.content, refers), there.data if there else b"", private)
+    return redaction.unified(file.path, _merged(file.content, manifest), there.data if there else b"", private)
 
 
-def _merged(content: str, refers: tuple[str, ...]) -> str:
+def _merged(content: str, manifest: Manifest) -> str:
     try:
-        return vault.merged(content, refers)
+        return vault.merged(content, manifest.owner, manifest.refers)
     except Failure:  # the secret is gone: the placeholder tells as much
         return content
 

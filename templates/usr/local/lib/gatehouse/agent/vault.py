@@ -7,19 +7,22 @@ from typing import Callable
 
 import tree
 from report import Failure, learn_secret, say
-from store import SECRETS, Release, releases
+from store import SECRETS, Release, refuse_foreign, releases
 
-_MERGE = re.compile(r"\{\{secrets ([a-z0-9-]+)/(?:(\d+)/)?([\w.-]+)\}\}")
+_MERGE = re.compile(r"\{\{secrets ([a-z0-9-]+)/(?:(\d+)/)?(\w[\w.-]*)\}\}")
 
 
-def merged(content: str, refers: tuple[str, ...] = ()) -> str:
-    """`{{secrets RELEASE/FILE}}` stands for that file in every generation of secrets that somebody (or `refers`) still
-    refers to, newest first: a server that reads it accepts the old secret until the last client moved to the new one.
-    `{{secrets RELEASE/GENERATION/FILE}}` stands for that generation's alone."""
+def merged(content: str, owner: str, refers: tuple[str, ...] = ()) -> str:
+    """`{{secrets RELEASE/FILE}}` stands for that file in every generation of secrets that a manifest on this host (or
+    `refers`) still refers to, newest first: a server that reads it accepts the old secret until the last client moved to
+    the new one. `{{secrets RELEASE/GENERATION/FILE}}` stands for that generation's alone.
+
+    Raises Failure for a secret that is not on this host, or that another stack than that of `owner` has."""
 
     def fill(found: re.Match) -> str:
         name, generation, file = found.groups()
-        folders = [SECRETS / name / generation] if generation else _kept(name, [*refers, *_texts()])
+        refuse_foreign(name, owner)
+        folders = [] if not Release(name).texts() else [SECRETS / name / generation] if generation else _kept(name, [*refers, *_texts()])
         texts = [path.read_text().strip() for folder in folders if (path := folder / file).exists()]
         if not texts:
             raise Failure(f"secret {found[0][10:-2]} is not on this host; nothing was done")
