@@ -41,7 +41,8 @@ export const caddySchema = z.strictObject({
           examples: ["127.0.0.1:3000"],
         }),
         directives: directives.meta({
-          description: "More lines of Caddyfile for the site; Caddy checks them before they go live.",
+          description:
+            "More lines of Caddyfile for the site, in which no other is opened; Caddy checks them before they go live.",
         }),
       }),
     )
