@@ -183,7 +183,7 @@ http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Echo).serve_forever()`;
     });
 
   beforeAll(async () => {
-    host.apps.settings.apps.victim.containers.web.command = ["-c", ECHO];
+    host.apps.settings.apps.victim.containers.web.command = ["-c", `exec(${JSON.stringify(ECHO)})`];
     const { status, text } = await host.apps.up();
     expect(status, text).toBe(0);
     await answers(VICTIM, 200);
@@ -240,9 +240,13 @@ basicauth /closed {
 log`;
     const { status: done, text } = await host.apps.up();
     expect(done, text).toBe(0);
-    const arrived = (await outside({ "X-Authentik-Username": "akadmin", "X-Authentik-Email": "akadmin" })).filter(
-      ([name]) => /authentik/i.test(name),
-    );
+    const arrived = (
+      await outside({
+        "X-Authentik-Username": "akadmin",
+        "X-Authentik-Email": "akadmin",
+        Connection: "X-Authentik-Username",
+      })
+    ).filter(([name]) => /authentik/i.test(name));
     expect(arrived).toEqual([["X-Authentik-Username", expect.stringMatching(/GMT$/)]]);
     expect(await status(VICTIM, "/closed")).toBe(401);
     site.directives = before;

@@ -13,6 +13,7 @@ const SAYS = String.raw`print('\x1b[2J\x1b]0;pwned\x07 \x9b31m \u202eabc <{%%x%%
 test("a failed up quotes a journal that would act on the terminal, on Pulumi and on a runner", async () => {
   const { web } = host.apps.settings.apps.evil.containers;
   const before = web.command;
+  host.apps.settings.apps.evil.deadline = 15;
   web.command = ["-c", SAYS.replaceAll("%%", "%")];
   const { status, text } = await host.apps.up("--color", "always");
   web.command = before;
