@@ -110,6 +110,7 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
         read = {database: one.result() for database, one in sums.items()}
     unread |= {database: complaint for database, (_, complaint) in read.items() if complaint}
     incomplete = parts.incomplete | {f"database {legible(database)}": f"a drill cannot compare all of it: {why}" for database, why in unread.items()}
+    incomplete = {whose: masked(why) for whose, why in incomplete.items()}
     say("have the WAL of that moment archived")
     pgbackrest.check(s)
     done = Backup(

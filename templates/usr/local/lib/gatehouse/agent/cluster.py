@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Iterator
 
@@ -152,17 +153,20 @@ class Session:
 
 def opened(cluster: Cluster, databases: list[str]) -> tuple[list[Session], dict[str, str]]:
     """A session in each database, and why there is none: it takes no connection, or is gone."""
-    begun, found, without = [Session(cluster, name) for name in databases], [], {}
-    for session in begun:
-        session.send("SELECT pg_stat_force_next_flush()")
-    for session in begun:
-        try:
-            session.answer()
-            found.append(session)
-        except Failure as failure:
-            session.close()
-            without[session.database] = str(failure)
-    return found, without
+    begun = [Session(cluster, name) for name in databases]
+    with ThreadPoolExecutor(len(begun) or 1) as pool:
+        complaints = dict(zip(databases, pool.map(_begin, begun)))
+    return ([session for session in begun if complaints[session.database] is None],
+            {database: complaint for database, complaint in complaints.items() if complaint is not None})
+
+
+def _begin(session: Session) -> str | None:
+    try:
+        session.ask("SELECT pg_stat_force_next_flush()")  # moment.py compares how many sessions there were
+    except Failure as failure:
+        session.close()
+        return str(failure)
+    return None
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import time
 from datetime import UTC, datetime
 
@@ -14,6 +13,7 @@ import pgbackrest
 import probes
 import scratch
 import store
+import tree
 import units
 from backups import Settings, Target
 from cluster import Cluster
@@ -48,7 +48,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
             live.ask(f'DROP DATABASE IF EXISTS "{fresh}"')
         raise
     finally:
-        shutil.rmtree(private, ignore_errors=True)
+        tree.remove_tree(private)
     _exchange(live, users, stops, name, fresh, old)
     say(f"database {name} of before is kept as {old}: DROP DATABASE \"{old}\" when you do not need it any more")
     return told | {"done": True, "seconds": round(time.time() - began, 1)}
