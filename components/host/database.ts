@@ -1,9 +1,16 @@
 import type { Data, Guard } from "./manifest.ts";
 import type { Platform } from "./platforms/platform.ts";
-import { pgDumps, psql } from "./psql.ts";
+import { literal, pgDumps, psql, quoted } from "./psql.ts";
 
 /** What an image change leaves behind of a database: as it was before, and as a failed one made it. */
 const leftovers = (database: string): string[] => [`${database}_before_upgrade`, `${database}_failed_upgrade`];
+
+/** Drops a database, if it is there. Its owner may have made it a template, which cannot be dropped. */
+const dropped = (database: string, how = ""): string[] => [
+  `DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = ${literal(database)}) THEN
+    ALTER DATABASE ${quoted(database)} IS_TEMPLATE false; END IF; END $$`.replace(/\s+/g, " "),
+  `DROP DATABASE IF EXISTS ${quoted(database)}${how}`,
+];
 
 /**
  * A new image may migrate its database at the first start, and an older one does not understand the result. So a copy is
@@ -23,21 +30,23 @@ export function databaseGuard(
     units,
     user: names.user,
     save: sql(
-      `DROP DATABASE IF EXISTS "${failed}"`,
-      `DROP DATABASE IF EXISTS "${copy}"`,
-      `CREATE DATABASE "${copy}" TEMPLATE "${database}" OWNER "${owner}" STRATEGY file_copy`,
-      `REVOKE ALL ON DATABASE "${copy}" FROM PUBLIC`,
+      ...dropped(failed),
+      ...dropped(copy),
+      // The units are stopped; what they asked of the server may go on for nobody.
+      `DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)}; END $$`,
+      `CREATE DATABASE ${quoted(copy)} TEMPLATE ${quoted(database)} OWNER ${quoted(owner)} STRATEGY file_copy`,
+      `REVOKE ALL ON DATABASE ${quoted(copy)} FROM PUBLIC`,
     ),
     // One transaction, which finds out itself whether it was done: a way back that was cut is gone again. What the
     // failed upgrade made of the data is kept as well, until the next one.
     restore: sql(
       `DO $$ BEGIN
-        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('${database}', '${copy}');
-        IF EXISTS (SELECT FROM pg_database WHERE datname = '${copy}') THEN
-          ALTER DATABASE "${database}" RENAME TO "${failed}";
-          ALTER DATABASE "${copy}" RENAME TO "${database}";
-        ELSIF NOT EXISTS (SELECT FROM pg_database WHERE datname = '${failed}') THEN
-          RAISE EXCEPTION 'database ${copy} is not there';
+        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN (${literal(database)}, ${literal(copy)});
+        IF EXISTS (SELECT FROM pg_database WHERE datname = ${literal(copy)}) THEN
+          ALTER DATABASE ${quoted(database)} RENAME TO ${quoted(failed)};
+          ALTER DATABASE ${quoted(copy)} RENAME TO ${quoted(database)};
+        ELSIF NOT EXISTS (SELECT FROM pg_database WHERE datname = ${literal(failed)}) THEN
+          RAISE EXCEPTION 'database % is not there', ${literal(copy)};
         END IF;
       END $$`.replace(/\s+/g, " "),
     ),
@@ -49,9 +58,9 @@ export function databaseGuard(
 export function databaseData(names: Platform["postgres"], database: string, role: string): Data {
   const all = [database, ...leftovers(database)];
   const drop = [
-    ...all.map((name) => `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`),
+    ...all.flatMap((name) => dropped(name, " WITH (FORCE)")),
     // It stays with a database that it had under another name, of which there is no copy.
-    `DO $$ BEGIN DROP ROLE IF EXISTS "${role}"; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $$`,
+    `DO $$ BEGIN DROP ROLE IF EXISTS ${quoted(role)}; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $$`,
   ];
   return {
     name: "database",

@@ -9,7 +9,7 @@ export function scratchInstance({ user, bin, config }: Platform["postgres"]): Ch
   const overrides = {
     data_directory: "{scratch}/data",
     hba_file: "{tree}/pg_hba.conf",
-    ident_file: "{tree}/pg_ident.conf",
+    ident_file: "{tree}/gatehouse_ident.conf",
     unix_socket_directories: "{scratch}",
     external_pid_file: "{scratch}/pid",
     listen_addresses: "",

@@ -103,7 +103,7 @@ const upgradeHook = (): File => {
 
 /** PostgreSQL as it should be on the host. */
 export function postgresManifest(names: Names, clientsGroup: string, wishes: Wishes): Manifest {
-  const { unit, user, config, cluster } = names;
+  const { unit, user, config, data, cluster } = names;
   // Root's, and for the server to read: it has no need to change its own configuration.
   const owner = `root:${user}`;
   const settings = Object.entries(wishes.settings).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -133,6 +133,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
           "etc/postgresql/conf.d/gatehouse-restart.conf",
           {
             ...socket,
+            ident: `${config}/gatehouse_ident.conf`,
             settings: settings.filter(([name]) => needsRestart(name)),
           },
         ),
@@ -152,6 +153,14 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
       },
       {
         ...rendered(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/pg_hba.conf", { user, logins }),
+        reloads: [unit],
+      },
+      {
+        // Beside the operator's own file, which it takes in.
+        ...rendered(`${config}/gatehouse_ident.conf`, owner, "0640", "etc/postgresql/gatehouse_ident.conf", {
+          user,
+          others: cluster.by === "package" ? `${config}/pg_ident.conf` : `${data}/pg_ident.conf`,
+        }),
         reloads: [unit],
       },
       {

@@ -13,6 +13,7 @@ import support  # first: it puts the agent on the path
 import backup as backup_module
 import backups
 import commands
+import parts
 import pgbackrest
 import restic
 import restore
@@ -121,23 +122,74 @@ class Folders(HostTest):
                    data=[{"name": "volumes", "path": at("var/lib/wiki"), "before": ["sync"]}, {"name": "database", **save}])
         self.apply(release="caddy", file=[file("etc/caddy", "x")],
                    data=[{"name": "certificates", "path": at("var/lib/caddy")}, {"name": "nothing-yet", "path": at("var/lib/none")}])
-        self.assertEqual([(release, data.name, data.path, data.before) for release, data in backups.members()],
-                         [("app-wiki", "volumes", at("var/lib/wiki"), ("sync",)), ("caddy", "certificates", at("var/lib/caddy"), ())])
+        self.assertEqual({release: [(data.name, data.path, data.before) for data in members] for release, members in parts.Parts().members.items()},
+                         {"app-wiki": [("volumes", at("var/lib/wiki"), ("sync",))], "caddy": [("certificates", at("var/lib/caddy"), ())]})
 
-    def restic(self, status: int, *lines: str) -> backups.Settings:
+    def restic(self, status: int, *lines: dict) -> backups.Settings:
         """A program that says what restic would, one message of its a line."""
-        said = "\n".join(json.dumps(line) for line in lines)
-        return replace(backups.Settings("main", "r", 7, "b", "c", "d", "u", "p", "s", ()), restic=("/bin/sh", "-c", f"printf '%s\n' '{said}'; exit {status}"))
+        self.patch(restic, "_CLOSED", 'shift 2; exec "$@"')  # of one folder
+        Path(at("said")).write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
+        return replace(backups.Settings("main", "r", 7, "b", "c", "d", "u", "p", "s", ()), restic=("/bin/sh", "-c", f"cat {at('said')}; exit {status}"))
 
-    def test_a_file_that_goes_while_it_is_copied_fails_no_backup_and_one_that_cannot_be_read_does(self):
-        summary = {"message_type": "summary", "total_files_processed": 3}
-        error = lambda words: {"message_type": "error", "error": {"message": words}}  # noqa: E731
-        gone, broken = error("lstat /srv/a.tmp: no such file or directory"), error("read /srv/b: input/output error")
-        self.assertEqual(restic.save(self.restic(0, summary), "n", ["/srv"]), summary)
-        self.assertEqual(restic.save(self.restic(3, gone, summary), "n", ["/srv"]), summary)
-        for status, lines in ((3, (gone, broken, summary)), (1, (summary,)), (0, ())):
-            with self.subTest(status=status, lines=lines), self.assertRaisesRegex(Failure, "folders could not be copied"):
-                restic.save(self.restic(status, *lines), "n", ["/srv"])
+    SUMMARY = {"message_type": "summary", "total_files_processed": 3, "total_bytes_processed": 7 << 40, "data_added_packed": 5}
+
+    @staticmethod
+    def error(words: str) -> dict:
+        return {"message_type": "error", "error": {"message": words}}
+
+    @unittest.skipIf(os.geteuid(), "only root makes mounts")
+    def test_a_file_that_goes_while_it_is_copied_is_nothing_and_one_that_cannot_be_read_is_said(self):
+        gone, broken = self.error("lstat /srv/a.tmp: no such file or directory"), self.error("read /srv/b: input/output error")
+        disguised = self.error("read /srv/no such file or directory: input/output error")
+        for status, lines, complaint in ((0, (), None), (3, (gone,), None), (3, (gone, broken), "read /srv/b: input/output error"),
+                                         (3, (disguised, broken), f"{disguised['error']['message']} and 1 more"), (1, (), "restic ended with status 1"),
+                                         (0, ("{ of a name", '{"message_type": "error", "error": 1}'), None)):
+            with self.subTest(status=status, lines=lines):
+                found = restic.save(self.restic(status, *lines, self.SUMMARY), "n", [str(support.TREE)])
+                self.assertEqual((found.files, found.added, found.complaint), (3, 5, complaint))
+                self.assertLess(found.size, 1 << 30)  # a file of holes takes no room
+        with self.assertRaisesRegex(Failure, "wrong password"):
+            restic.save(self.restic(1, "wrong password"), "n", [str(support.TREE)])
+
+    def test_what_is_wrong_with_the_folders_of_one_release_is_its_own(self):
+        for name in ("evil", "victim"):
+            os.makedirs(at(f"var/lib/{name}"))
+            self.apply(release=name, file=[file(f"etc/{name}", "x")],
+                       data=[{"name": "volumes", "path": at(f"var/lib/{name}"), "before": ["false"] if name == "evil" else ["true"]}])
+
+        def save(_, name: str, paths: list[str]) -> restic.Saved:
+            if "evil" in paths[0]:
+                raise Failure("too many levels of symbolic links")
+            return restic.Saved(1, 2, 3, None)
+
+        self.patch(restic, "save", save)
+        found = parts.Parts()
+        found.run_hooks("before")
+        self.assertEqual(set(found.save(None, "n")), {"victim", parts.OURS})
+        self.assertEqual(list(found.folders({"victim": None})), ["victim/volumes"])
+        self.assertEqual(found.incomplete, {"evil": "what it does before a copy of volumes failed: ; its folders are not in the backup: "
+                                                    "too many levels of symbolic links"})
+
+    def test_what_fails_for_the_agents_own_folder_fails_for_all(self):
+        self.patch(restic, "save", lambda *_: restic.Saved(1, 2, 3, "input/output error"))
+        with self.assertRaisesRegex(Failure, "the agent's secrets could not be copied: input/output error"):
+            parts.Parts().save(None, "n")
+
+    def test_a_folder_whose_name_another_account_can_give_away_is_refused(self):
+        os.makedirs(at("open/data"))
+        os.chmod(at("open"), 0o777)
+        with self.assertRaisesRegex(Failure, "can be written by another account than root"):
+            restic.save(self.restic(0, self.SUMMARY), "n", [at("open/data")])
+
+    def test_a_folder_is_restored_from_the_snapshot_that_has_it(self):
+        ran = []
+        self.patch(restic, "_run", lambda _, *words, **__: ran.append(words) or (0, ""))
+        snapshots = [{"id": "1", "paths": ["/a"]}, {"id": "2", "paths": ["/b", "/c"]}, {"id": "3", "paths": ["/secrets"]}]
+        for path, snapshot in (("/c", "2"), ("/secrets/app", "3")):
+            restic.restore(None, snapshots, path, "/shelf")
+            self.assertEqual(ran.pop()[:4], ("restore", snapshot, f"--include={path}", "--target=/shelf"))
+        with self.assertRaisesRegex(Failure, "/d is not in the backup"):
+            restic.restore(None, snapshots, "/d", "/shelf")
 
     def test_room_is_looked_for_first(self):
         scratch.refuse_without_room(str(support.TREE), 1 << 20)

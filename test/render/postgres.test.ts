@@ -20,8 +20,19 @@ describe("pg_hba.conf", () => {
       'local "grafana" "grafana" peer',
       'local "wiki" "editors" scram-sha-256',
       'local "authentik" "authentik" peer',
+      'local "/^.+_restored_[0-9]{14}$" all peer map=gatehouse',
       "include_dir hba.d",
     ]);
+  });
+
+  test("lets the superuser's account alone be another role, in a database that is being restored, beside the operator's own maps", () => {
+    expect(lines(file("full", `${CONFIG}/gatehouse_ident.conf`))).toEqual([
+      `include_if_exists "${CONFIG}/pg_ident.conf"`,
+      'gatehouse "postgres" all',
+    ]);
+    expect(file("full", `${CONFIG}/conf.d/gatehouse-restart.conf`)).toContain(
+      `ident_file = '${CONFIG}/gatehouse_ident.conf'`,
+    );
   });
 
   test.each(Object.keys(CASES))("of case %s trusts nobody and knows no host line: there is no TCP (M11)", (name) => {

@@ -3,23 +3,26 @@
 import grp
 import pwd
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import backups
 import cluster
 import commands
+import moment
 import pgbackrest
 import restic
 import store
+import tables
 import units
 import vault
 from backups import LOCK, Backup, Settings
 from cluster import Cluster
-from columns import counted
+from columns import counted, legible
+from parts import Parts
 from report import Failure, masked, say
-from store import STATE
 
-_ATTEMPTS = 200  # to find a moment without a transaction
+_AT_ONCE = 4  # databases that are summed up
 
 
 def prepare() -> dict:
@@ -81,7 +84,8 @@ def take(full: bool = False) -> dict:
             raise
         backups.settle("backup", began, time.time(), None, repository=s.repository)
     say(f"backup {backup.name} is in {s.repository}")
-    return {"backup": backup.name, "kind": backups.kind(backup), "seconds": round(backup.ended - began, 1), "size": backup.size, "added": backup.added}
+    return {"backup": backup.name, "kind": backups.kind(backup), "seconds": round(backup.ended - began, 1), "size": backup.size, "added": backup.added,
+            "incomplete": backup.incomplete}
 
 
 def _take(s: Settings, full: bool, began: float) -> Backup:
@@ -89,58 +93,49 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
     full = full or pgbackrest.full_is_due(s)
     say(f"copy PostgreSQL, {'all of it' if full else 'what differs from the last full backup'}")
     known = pgbackrest.backup(s, name, full)
-    members = backups.members()
-    folders = {f"{release}/{data.name}": data.path for release, data in members}
-    server = Cluster(s, s.socket_directory)
-    with cluster.sessions(server, server.databases()) as sessions:
+    server, parts = Cluster(s, s.socket_directory), Parts()
+    databases = server.databases()
+    sessions, unread = cluster.opened(server, databases)
+    with ThreadPoolExecutor(_AT_ONCE) as pool, cluster.closing(sessions):
         try:
-            _run_hooks(members, "before")
-            point, lsn, exact = _mark(name, sessions)
+            parts.run_hooks("before")
+            found = moment.mark(name, server, sessions)
             marked = time.time()
-            say(f"copy {len(folders)} folders")
-            saved = restic.save(s, name, [*folders.values(), str(STATE / "secrets")])
+            unread |= found.failed
+            say(f"copy the folders of {len(parts.members)} releases, and sum up {len(sessions)} databases as they were at {found.point}")
+            sums = {session.database: pool.submit(_sums, session) for session in sessions if session.database not in unread}
+            saved = parts.save(s, name)
         finally:
-            _run_hooks(members, "after")
-        say(f"sum up {len(sessions)} databases as they were at {point}")
-        tables = {session.database: cluster.fingerprints(session) for session in sessions}
+            parts.run_hooks("after")
+        read = {database: one.result() for database, one in sums.items()}
+    unread |= {database: complaint for database, (_, complaint) in read.items() if complaint}
+    incomplete = parts.incomplete | {f"database {legible(database)}": f"a drill cannot compare all of it: {why}" for database, why in unread.items()}
+    incomplete = {whose: masked(why) for whose, why in incomplete.items()}
     say("have the WAL of that moment archived")
     pgbackrest.check(s)
-    size, added = known["info"]["size"] + saved["total_bytes_processed"], known["info"]["repository"]["delta"] + saved["data_added_packed"]
-    done = Backup(name, began, marked, time.time(), known["label"], point, lsn, exact, tables, folders, _names(), saved["total_files_processed"], size, added)
+    done = Backup(
+        name, began, marked, time.time(), known["label"], found.point, found.lsn, not found.moved,
+        {database: read[database][0] if database in read else {} for database in databases},
+        parts.folders(saved), _names(),
+        files=sum(one.files for one in saved.values()), size=known["info"]["size"] + sum(one.size for one in saved.values()),
+        added=known["info"]["repository"]["delta"] + sum(one.added for one in saved.values()),
+        sums=tables.KIND, moved=list(found.moved), parts={release: [one.files, one.size] for release, one in saved.items()}, incomplete=incomplete)
+    for whose, what in incomplete.items():
+        say(f"incomplete: {whose}: {what}")
     restic.save_record(s, name, str(backups.record(done)))
     return done
 
 
+def _sums(session: cluster.Session) -> tuple[dict, str | None]:
+    """The session ends with it, so that nothing of its moment is held longer than it is read."""
+    try:
+        return tables.read(session)
+    finally:
+        session.close()
+
+
 def _names() -> dict:
     return {"users": {str(user.pw_uid): user.pw_name for user in pwd.getpwall()}, "groups": {str(group.gr_gid): group.gr_name for group in grp.getgrall()}}
-
-
-def _mark(name: str, sessions: list[cluster.Session]) -> tuple[str, str, bool]:
-    """Set a restore point, and have every session see the databases exactly as they will be when restored to it: nothing
-    was written between the point and what the sessions see, and no transaction was under way that could commit."""
-    point = position = ""
-    for attempt in range(1, _ATTEMPTS + 1):
-        for session in sessions:
-            session.ask("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;" if attempt > 1 else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;")
-        point = f"gatehouse-{name}-{attempt}"
-        marker = cluster.Session(sessions[0].cluster, "postgres")
-        try:
-            position = marker.ask(f"SELECT pg_create_restore_point('{point}');")
-        finally:
-            marker.close()
-        for session in sessions:
-            session.send("SELECT pg_current_wal_insert_lsn() || ' ' || (pg_snapshot_xmin(s) = pg_snapshot_xmax(s)) FROM pg_current_snapshot() s;")
-        if [session.answer() for session in sessions] == [f"{position} true"] * len(sessions):
-            return point, position, True
-    return point, position, False
-
-
-def _run_hooks(members: list, when: str) -> None:
-    for release, data in members:
-        if argv := getattr(data, when):
-            status, output = commands.run(argv, data.user)
-            if status:
-                raise Failure(f"what {release} does {when} a copy of {data.name} failed:\n{commands.indented(output)}")
 
 
 def _expire(s: Settings, newest: Backup) -> None:

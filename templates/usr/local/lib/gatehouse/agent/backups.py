@@ -2,13 +2,10 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import document
-import files
-import manifest
-import store
 import tree
 import units
 from columns import ago, columns, counted, iso, size
@@ -50,13 +47,17 @@ class Backup:
     label: str  # of pgBackRest's
     point: str  # a restore point in the WAL
     lsn: str  # where that is
-    exact: bool  # whether `tables` are those of the point, without a transaction more or less
+    exact: bool  # whether `tables` are those of the point in every database, without a transaction more or less
     tables: dict  # by database and table: number of rows, and a sum over their contents
     folders: dict  # path by release and name of data
     names: dict  # "users" and "groups": the name of each number, since another host may have given it to somebody else
     files: int = 0
     size: int = 0  # bytes, of the folders and of the databases
     added: int = 0  # bytes that the repository grew by
+    sums: str = ""  # how the sums were made; empty: as older programs did
+    moved: list = field(default_factory=list)  # databases in which something ran at the point: `tables` may be a transaction off
+    parts: dict = field(default_factory=dict)  # by release: number and bytes of its files
+    incomplete: dict = field(default_factory=dict)  # by whose it is: what is not in the backup, or could not be looked at
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -113,20 +114,16 @@ def settle(kind: str, began: float, ended: float, failed: str | None, **more) ->
         units.reset_failed([f"gatehouse-{kind}.service"])  # else systemd remembers until the timer's next run
 
 
-def members() -> list[tuple[str, manifest.Data]]:
-    """Every folder that the releases of this host name as data, and that is there: an app may have no volumes."""
-    return [(m.release, data) for m in store.live() for data in m.data if data.path and files.look_folder(data.path)]
-
-
 def overview() -> dict:
     """`gatehouse backups`."""
     where, all_of_them = settings().repository, kept()
     last, drill = outcome("backup"), outcome("drill")
     return {
-        "well": not last.get("failed") and not drill.get("failed") and bool(all_of_them),
+        "well": not last.get("failed") and not drill.get("failed") and bool(all_of_them) and not all_of_them[-1].incomplete,
         "repository": where,
         "backups": [{"name": b.name, "marked": iso(b.marked), "marked_seconds": b.marked, "seconds": b.ended - b.began, "kind": kind(b), "size": b.size,
-                     "added": b.added, "tables": sum(map(len, b.tables.values())), "files": b.files, "exact": b.exact} for b in all_of_them],
+                     "added": b.added, "tables": sum(map(len, b.tables.values())), "files": b.files, "exact": b.exact, "moved": b.moved,
+                     "incomplete": b.incomplete} for b in all_of_them],
         "last": last, "drill": drill,
     }
 
@@ -147,6 +144,7 @@ def complaints(found: dict) -> list[str]:
     told = [] if found["backups"] else ["there is no backup yet: `gatehouse backup` takes one"]
     told += [f"the last {what} failed, {ago(found[key]['ended'])}: {found[key]['failed']}" for key, what in (("last", "backup"), ("drill", "drill"))
              if found[key].get("failed")]
+    told += [f"the newest backup is incomplete: {whose}: {what}" for whose, what in (found["backups"][-1]["incomplete"] if found["backups"] else {}).items()]
     return told
 
 
@@ -159,6 +157,7 @@ def publish() -> None:
         "backup_duration_seconds": newest and newest.ended - newest.began,
         "backup_size_bytes": newest and newest.size,
         "backup_added_bytes": newest and newest.added,
+        "backup_incomplete_parts": newest and len(newest.incomplete),
         "drill_last_good_timestamp_seconds": drill.get("good"),
         "drill_last_failed": drill and int(bool(drill["failed"])),
         "drill_duration_seconds": drill.get("seconds"),

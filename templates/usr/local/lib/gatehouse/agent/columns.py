@@ -44,3 +44,10 @@ def size(number: float) -> str:
     else:
         unit = "TiB"
     return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
+
+
+def legible(text: str, most: int = 300) -> str:
+    """What an application chose, such as a name: one line, which moves no cursor."""
+    words = " ".join(text.split())
+    plain = "".join(letter if letter.isprintable() else "?" for letter in words)
+    return plain if len(plain) <= most else f"{plain[:most]} ..."

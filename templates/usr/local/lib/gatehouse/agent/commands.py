@@ -10,6 +10,7 @@ import subprocess
 from report import Failure
 
 PATIENCE = 1800  # seconds for what has no deadline of its own: a pull, a dump, a check
+LATE = 124  # the status of what took longer than it may; the first line of its output says so
 LONG = 24 * 3600  # seconds for all data of a host: it may be large, and nobody waits for it
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
@@ -49,7 +50,7 @@ def run(argv: tuple[str, ...], user: str = "root", group: str | None = None, hom
     # Output goes to memory, not through a pipe: what a command leaves running would hold that open.
     with open(os.memfd_create("output"), "w+", errors="replace") as output:
         process = start(argv, user, group, home, folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True)
-        status, late = 124, ""
+        status, late = LATE, ""
         try:
             process.communicate(stdin, timeout=seconds)
             status = process.returncode

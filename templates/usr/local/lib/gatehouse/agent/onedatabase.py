@@ -3,16 +3,17 @@
 import contextlib
 import os
 import re
-import shutil
 import time
 from datetime import UTC, datetime
 
 import cluster
 import commands
+import owners
 import pgbackrest
 import probes
 import scratch
 import store
+import tree
 import units
 from backups import Settings, Target
 from cluster import Cluster
@@ -47,7 +48,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
             live.ask(f'DROP DATABASE IF EXISTS "{fresh}"')
         raise
     finally:
-        shutil.rmtree(private, ignore_errors=True)
+        tree.remove_tree(private)
     _exchange(live, users, stops, name, fresh, old)
     say(f"database {name} of before is kept as {old}: DROP DATABASE \"{old}\" when you do not need it any more")
     return told | {"done": True, "seconds": round(time.time() - began, 1)}
@@ -55,17 +56,21 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
 
 def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) -> None:
     say(f"copy database {name}")
+    owner = server.ask(f"SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = '{name}'")
     made = server.ask(f"""SELECT format('CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L', '{fresh}',
       pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype) FROM pg_database WHERE datname = '{name}'""")
     if not made:
         raise Failure(f"database {name} was not there then")
     live.ask(made)
     live.ask(f'REVOKE ALL ON DATABASE "{fresh}" FROM PUBLIC')
-    script = f"""set -o pipefail; '{s.bin}/pg_dump' --host='{server.folder}' --format=custom --dbname='{name}' |
-      '{s.bin}/pg_restore' --host='{live.folder}' --dbname='{fresh}' --exit-on-error"""
-    status, output = commands.run(("bash", "-c", script), s.user, seconds=commands.LONG)
-    if status:
-        raise Failure(f"database {name} could not be copied:\n{commands.indented(output)}")
+    with scratch.folder() as folder:
+        dump = f"{scratch.give(f'{folder}/dump', s.user)}/archive"
+        server.ask(f"ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true")  # of a server that nobody else reaches
+        words = server.command("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={cluster.named(name)}")
+        status, output = commands.run(words, s.user, seconds=commands.LONG)
+        if status:
+            raise Failure(f"database {name} could not be copied:\n{commands.indented(output)}")
+        owners.load(live, dump, fresh, owner)
 
 
 def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str, fresh: str, old: str) -> None:

@@ -1,13 +1,24 @@
 """Folders: restic, which keeps each different piece of them once."""
 
+import contextlib
 import json
+import re
+from dataclasses import dataclass
 
 import commands
+import tree
 from backups import Settings
+from columns import legible
 from report import Failure
 
 _INCOMPLETE, _NO_REPOSITORY = 3, 10  # exit statuses of restic's
 _FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
+_SAVE = ("backup", "--json", "--quiet", "--host=gatehouse", "--one-file-system")
+# An application can have restic wait for ever, at a FIFO that takes a file's place in the right moment, or read without end, in
+# a file that is nothing but holes: a time for all that lies on the disk, and no more.
+_PATIENCE, _SLOWEST = 120, 1 << 20  # seconds; bytes a second
+_COUNTING = 600  # seconds to find out how much that is: there may be millions of files
+_CLOSED = """left=$1; while shift; [ $left -gt 0 ]; do mount --bind -o ro,nosymfollow,nodev,nosuid,noexec -- "$1" "$1"; left=$((left - 1)); done; exec "$@\""""
 
 
 def prepare(s: Settings) -> None:
@@ -18,38 +29,77 @@ def prepare(s: Settings) -> None:
         raise Failure(f"the repository of folders in {s.repository} cannot be used:\n{commands.indented(output)}")
 
 
-def save(s: Settings, name: str, paths: list[str]) -> dict:
-    """Copies the folders of a backup; restic's own summary."""
-    return _save(s, f"{_FOLDERS}{name}", paths)
+@dataclass(frozen=True)
+class Saved:
+    """One release's folders in the repository."""
+
+    files: int
+    size: int  # bytes
+    added: int  # bytes that the repository grew by
+    complaint: str | None  # what is not in there, and why
+
+
+def save(s: Settings, name: str, paths: list[str]) -> Saved:
+    """Copies the folders of one release, for which a backup's name stands. Each release has a snapshot of its own: what is
+    wrong with the folders of one, or made so, is not in the way of another's."""
+    for path in paths:
+        tree.refuse_shared(path)
+    taken = _allotted(paths)
+    # No container and no account can lead root out of a folder: in there no link is followed, whenever it is put there.
+    words = ("unshare", "--mount", "--propagation", "private", "--", "sh", "-ec", _CLOSED, "sh", str(len(paths)), *paths, *_words(s), *_SAVE,
+             f"--tag={_FOLDERS}{name}", "--", *paths)
+    status, output = commands.run(words, seconds=_enough(taken))
+    summary, errors = _told(output)
+    if summary is None:
+        lines = output.strip().splitlines() or [f"restic ended with status {status}"]
+        raise Failure(legible(lines[0 if status == commands.LATE else -1]))
+    # A file that went while its folder was read is no file of that moment's. Its name is the application's, the end is not.
+    errors = [error for error in errors if not error.endswith(": no such file or directory")]
+    complaint = legible(errors[0]) + (f" and {len(errors) - 1} more" if len(errors) > 1 else "") if errors else None
+    if status not in (0, _INCOMPLETE):
+        complaint = complaint or f"restic ended with status {status}"
+    # Of a file with holes as much as lies on the disk: a restore makes the holes again.
+    return Saved(summary["total_files_processed"], min(summary["total_bytes_processed"], taken), summary["data_added_packed"], complaint)
 
 
 def save_record(s: Settings, name: str, path: str) -> None:
-    """The file that tells what a backup has, which is known only once all else is saved."""
-    _save(s, f"{_RECORD}{name}", [path])
+    """The file that says what a backup has, which is known only once all else is saved."""
+    status, output = _run(s, *_SAVE, f"--tag={_RECORD}{name}", "--", path)
+    if status:
+        raise Failure(f"the record of the backup could not be copied:\n{commands.indented(output)}")
 
 
-def _save(s: Settings, tag: str, paths: list[str]) -> dict:
-    status, output = _run(s, "backup", "--json", "--quiet", "--host=gatehouse", f"--tag={tag}", "--one-file-system", "--", *paths)
-    told = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    # A file that went while its folder was read is no file of that moment's.
-    gone = all("no such file or directory" in one["error"]["message"] for one in told if one["message_type"] == "error")
-    summary = next((one for one in told if one["message_type"] == "summary"), None)
-    if summary is None or not (status == 0 or status == _INCOMPLETE and gone):
-        raise Failure(f"folders could not be copied:\n{commands.indented(output)}")
-    return summary
+def _told(output: str) -> tuple[dict | None, list[str]]:
+    """The summary, which comes last, and each error. A line may also be of a warning that has a name in it."""
+    said = []
+    for line in output.splitlines():
+        with contextlib.suppress(ValueError):
+            said += [one for one in [json.loads(line)] if isinstance(one, dict)]
+    return (next((one for one in reversed(said) if one.get("message_type") == "summary"), None),
+            [str(one["error"].get("message")) for one in said if one.get("message_type") == "error" and isinstance(one.get("error"), dict)])
 
 
-def folders(s: Settings) -> dict[str, dict]:
-    """What restic knows of the copies of folders, by the backup's name."""
-    return _tagged(s, _FOLDERS)
+def _allotted(paths: list[str]) -> int:
+    """Bytes on the disk. Its last line is the sum: those before may hold names that an application chose."""
+    status, output = commands.run(("du", "--summarize", "--total", "--one-file-system", "--block-size=1", "--", *paths), seconds=_COUNTING)
+    found = re.fullmatch(r"(\d+)\ttotal", output.splitlines()[-1] if output else "")
+    if not found:
+        raise Failure(f"its size could not be found out within {_COUNTING} s: {legible(output)}")
+    return int(found[1])
+
+
+def folders(s: Settings) -> dict[str, list[dict]]:
+    """What restic knows of the copies of folders, by the backup's name: a snapshot for each release, or one for all of
+    them in a backup of an older program."""
+    found: dict[str, list[dict]] = {}
+    for one, tag in _listed(s):
+        if tag.startswith(_FOLDERS):
+            found.setdefault(tag.removeprefix(_FOLDERS), []).append(one)
+    return found
 
 
 def records(s: Settings) -> dict[str, dict]:
-    return _tagged(s, _RECORD)
-
-
-def _tagged(s: Settings, prefix: str) -> dict[str, dict]:
-    return {tag.removeprefix(prefix): one for one, tag in _listed(s) if tag.startswith(prefix)}
+    return {tag.removeprefix(_RECORD): one for one, tag in _listed(s) if tag.startswith(_RECORD)}
 
 
 def _listed(s: Settings) -> list[tuple[dict, str]]:
@@ -70,11 +120,23 @@ def keep(s: Settings, names: set[str]) -> None:
             raise Failure(f"old copies of folders could not be deleted:\n{commands.indented(output)}")
 
 
-def restore(s: Settings, snapshot: dict, path: str, below: str) -> None:
-    """One folder of a snapshot, to where it was but `below` another; read back and compared with what was saved."""
-    status, output = _run(s, "restore", snapshot["id"], f"--include={path}", f"--target={below}", "--verify", "--quiet")
+def restore(s: Settings, snapshots: list[dict], path: str, below: str) -> None:
+    """One folder of a backup, to where it was but `below` another; read back and compared with what was saved."""
+    snapshot = next((one for one in snapshots if any(path == top or path.startswith(f"{top}/") for top in one["paths"])), None)
+    if snapshot is None:
+        raise Failure(f"{path} is not in the backup")
+    _restore(s, snapshot, f"--include={path}", f"--target={below}", seconds=commands.LONG)
+
+
+def restore_all(s: Settings, snapshot: dict, below: str, size: int) -> None:
+    """The folders of a release, of which `size` bytes lie on a disk."""
+    _restore(s, snapshot, f"--target={below}", seconds=_enough(size))
+
+
+def _restore(s: Settings, snapshot: dict, *words: str, seconds: float) -> None:
+    status, output = _run(s, "restore", snapshot["id"], *words, "--sparse", "--verify", "--quiet", seconds=seconds)
     if status:
-        raise Failure(f"{path} cannot be restored:\n{commands.indented(output)}")
+        raise Failure(f"{', '.join(snapshot['paths'])} cannot be restored:\n{commands.indented(output)}")
 
 
 def record(s: Settings, snapshot: dict, path: str) -> str:
@@ -85,6 +147,13 @@ def record(s: Settings, snapshot: dict, path: str) -> str:
     return commands.line(output, "{")
 
 
-def _run(s: Settings, *words: str) -> tuple[int, str]:
-    environment = ("env", *s.restic_environment) if s.restic_environment else ()
-    return commands.run((*environment, *s.restic, *words), seconds=commands.LONG)
+def _enough(size: int) -> float:
+    return min(commands.LONG, _PATIENCE + size / _SLOWEST)
+
+
+def _run(s: Settings, *words: str, seconds: float = commands.LONG) -> tuple[int, str]:
+    return commands.run((*_words(s), *words), seconds=seconds)
+
+
+def _words(s: Settings) -> tuple[str, ...]:
+    return (*(("env", *s.restic_environment) if s.restic_environment else ()), *s.restic)

@@ -1,0 +1,101 @@
+"""A dump of a database loaded with nobody's code as superuser.
+
+To load a dump is to run what is in it: CHECK constraints, domains, generated columns, index expressions, triggers, materialized
+views. A superuser's session that only takes a role can be had to drop it again (RESET ROLE). So what belongs to a role is
+loaded by a session that logs in as that role, and has no other rights to go back to.
+
+What belongs to a superuser comes first, while the database has no function, type or operator of anyone else's: what is the
+superuser's and needs one of them fails. Afterwards the superuser only grants, which calls nothing.
+"""
+
+import itertools
+import os
+import re
+from dataclasses import dataclass
+
+import commands
+import tree
+from cluster import Cluster, named
+from report import Failure, say
+
+_ENTRY = re.compile(r"(?P<number>\d+); \d+ \d+ (?P<what>.*) (?P<owner>\S*)")
+# Schemas, extensions and what is said of them: they call no one's code in a database that has none, and all else lies in them.
+_FIRST = ("SCHEMA - ", "EXTENSION - ", "ACL - SCHEMA ", "COMMENT - SCHEMA ", "COMMENT - EXTENSION ", "PROCEDURAL LANGUAGE - ")
+_GRANTS = ("ACL ", "DEFAULT ACL ")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of an archive's table of contents. Names in it are an application's; what it is, and the owner at its end, are not."""
+
+    number: str
+    what: str
+    owner: str
+
+
+def load(live: Cluster, dump: str, database: str, owner: str) -> None:
+    """Everything in the archive `dump`, into an empty database that belongs to `owner`."""
+    superusers = set(live.ask("SELECT rolname FROM pg_roles WHERE rolsuper").splitlines())
+    data, rest = contents(live, dump, "pre-data", "data"), contents(live, dump, "post-data")
+    first = [entry for entry in data + rest if _is_first(entry, superusers)]
+    later = [[entry for entry in part if not _is_first(entry, superusers) and not entry.what.startswith(_GRANTS)] for part in (data, rest)]
+    others = {_login(entry, owner) for part in later for entry in part} - {owner}
+    grants = [entry for entry in data + rest if entry.what.startswith("ACL ") and entry not in first]
+    defaults = [entry for entry in data + rest if entry.what.startswith("DEFAULT ACL ")]
+    _restore(live, dump, database, live.settings.user, first)
+    for other in others:
+        live.ask(f"GRANT CONNECT ON DATABASE {quoted(database)} TO {quoted(other)}")
+    _restore_by_owners(live, dump, database, owner, later[0])
+    _restore(live, dump, database, live.settings.user, grants)
+    _restore_by_owners(live, dump, database, owner, later[1])
+    _restore(live, dump, database, live.settings.user, defaults)
+    for other in others:
+        live.ask(f"REVOKE CONNECT ON DATABASE {quoted(database)} FROM {quoted(other)}")
+
+
+def contents(live: Cluster, dump: str, *sections: str) -> list[Entry]:
+    """What is in an archive, in the order in which it is loaded."""
+    words = (f"{live.settings.bin}/pg_restore", "--list", *(f"--section={section}" for section in sections), dump)
+    status, output = commands.run(words, live.settings.user, seconds=commands.LONG)
+    if status:
+        raise Failure(f"the copy cannot be read:\n{commands.indented(output)}")
+    lines = [line for line in output.split("\n") if line and not line.startswith(";")]
+    found = [_ENTRY.fullmatch(line) for line in lines]
+    if not all(found):
+        raise Failure(f"the copy has a line that is not understood: {next(line for line, match in zip(lines, found) if not match)!r}")
+    return [Entry(**match.groupdict()) for match in found]
+
+
+def _is_first(entry: Entry, superusers: set[str]) -> bool:
+    return entry.what.startswith(_FIRST) or entry.owner in superusers and not entry.what.startswith(_GRANTS)
+
+
+def _login(entry: Entry, owner: str) -> str:
+    """What belongs to none, such as a cast, and to whoever has the database, is made by its owner."""
+    return owner if entry.owner in ("", "pg_database_owner") else entry.owner
+
+
+def _restore_by_owners(live: Cluster, dump: str, database: str, owner: str, entries: list[Entry]) -> None:
+    for login, some in itertools.groupby(entries, lambda entry: _login(entry, owner)):
+        _restore(live, dump, database, login, list(some))
+
+
+def _restore(live: Cluster, dump: str, database: str, login: str, entries: list[Entry]) -> None:
+    """By a session that logs in as `login`: pg_hba.conf lets PostgreSQL's own account be any role in a database that is being
+    restored. What a superuser restores is given to its owner."""
+    if not entries:
+        return
+    ours = login == live.settings.user
+    say(f"load {len(entries)} parts as {login}")
+    listed = f"{os.path.dirname(dump)}.list"  # beside the folder of the dump, where root alone writes
+    tree.write(listed, "".join(f"{entry.number};\n" for entry in entries).encode(), 0o644, os.geteuid(), os.getegid())
+    words = live.command("pg_restore", f"--dbname={named(database)}", "--exit-on-error", f"--use-list={listed}",
+                         *(() if ours else ("--no-owner",)), dump, login=login)
+    status, output = commands.run(words, live.settings.user, seconds=commands.LONG)
+    if status:
+        why = "; what belongs to a superuser can use nothing of an application's: restore everything instead, or give it to the database's owner" if ours else ""
+        raise Failure(f"database {database} could not be loaded as {login}{why}:\n{commands.indented(output)}")
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

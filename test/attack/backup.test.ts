@@ -1,0 +1,114 @@
+// What an application does in its own folders to whoever copies them as root.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Attacked } from "./support/host.ts";
+
+let host: Attacked;
+beforeAll(async () => {
+  host = await Attacked.host();
+  await host.lab.awaits("systemctl is-active gatehouse-backup.service | grep -qx inactive");
+  await host.inside("victim", "open('/srv/kept', 'w').write('of the victim')");
+  await host.lab.sh(
+    "mkdir -p /root/outside && cd /root/outside && for n in $(seq 200); do echo secret >outside-$n; done",
+  );
+});
+afterAll(() => host.lab.try("rm -rf /root/outside"));
+
+const RESTIC =
+  "restic --no-cache --repo /srv/backups/files --password-file /var/lib/gatehouse/secrets/backup-secrets/*/passphrase";
+const FILES = "/var/lib/apps/evil/files";
+
+interface Answer {
+  text: string;
+  backup: string;
+  incomplete: Record<string, string>;
+}
+async function backUp(): Promise<Answer> {
+  const { status, text } = await host.lab.try("gatehouse backup");
+  expect(status, text).toBe(0);
+  const answer = { text, ...JSON.parse(/^\{.*\}$/m.exec(text)?.[0] ?? "{}") };
+  expect(Object.keys(answer.incomplete).filter((whose) => !/evil/.test(whose))).toEqual([]);
+  expect(await saved(answer, "victim")).toContain("/var/lib/apps/victim/files/kept");
+  return answer;
+}
+/** The paths in an application's part of a backup. */
+const saved = ({ backup }: Answer, app: string): Promise<string> =>
+  host.lab.sh(
+    `for id in $(${RESTIC} snapshots --json --tag gatehouse=${backup} --path /var/lib/apps/${app} | grep -o '"short_id":"[0-9a-f]*' | cut -d'"' -f4); do ${RESTIC} ls $id; done`,
+  );
+
+/** A tight loop that has two names change places. */
+async function swapping(one: string, other: string): Promise<{ end(): Promise<void> }> {
+  const path = "/tmp/swap.py";
+  const program = `import ctypes\nc = ctypes.CDLL(None).renameat2\nwhile True: c(-100, b'${one}', -100, b'${other}', 2)\n`;
+  await host.inside("evil", `open('${path}', 'w').write(${JSON.stringify(program)})`);
+  await host.lab.sh(`podman exec --detach app-evil python3 ${path}; sleep 1`);
+  const end = `import os, signal\nfor p in filter(str.isdigit, os.listdir('/proc')):\n    if '${path}' in open(f'/proc/{p}/cmdline').read(): os.kill(int(p), signal.SIGKILL)`;
+  return { end: async () => void (await host.inside("evil", end)) };
+}
+
+test("a folder that is swapped for a link brings nothing from outside", async () => {
+  await host.inside(
+    "evil",
+    `import os\nfor d in ('d', 'e/f'):\n    os.makedirs('/srv/' + d)\n    for n in range(300): open(f'/srv/{d}/own-{n}', 'w').write('own')\nos.symlink('/root/outside', '/srv/l')\nos.symlink('/root', '/srv/m')`,
+  );
+  const loop = await swapping("/srv/d", "/srv/l");
+  // Else what follows would find nothing, however it is read.
+  await host.lab.awaits(`ls ${FILES}/d/ | grep -q outside-`);
+  for (let round = 0; round < 3; round += 1) {
+    const taken = await backUp();
+    expect(await saved(taken, "evil")).not.toContain("outside-");
+  }
+  await loop.end();
+  const quiet = await backUp();
+  expect(quiet.incomplete).toEqual({});
+  expect(await saved(quiet, "evil")).toContain(`${FILES}/e/f/own-299`);
+});
+
+test("what never ends, a FIFO in a file's place or a file of holes, ends its own part alone", async () => {
+  await host.inside(
+    "evil",
+    "import os\nos.mkfifo('/srv/fifo')\nopen('/srv/file', 'w').write('x')\nopen('/srv/hole', 'w').truncate(4 << 40)",
+  );
+  const loop = await swapping("/srv/file", "/srv/fifo");
+  const began = Date.now();
+  const taken = await backUp();
+  expect(Date.now() - began).toBeLessThan(240_000);
+  await loop.end();
+  expect(taken.incomplete).toEqual({ "app-evil": expect.stringContaining("it was ended after 12") });
+  const { text } = await host.lab.try("gatehouse status");
+  expect(text).toContain("the newest backup is incomplete: app-evil: its folders are not in the backup");
+  const drilled = await host.lab.try("gatehouse drill");
+  expect(drilled.status, drilled.text).toBe(0);
+  await host.inside("evil", "import os\nfor name in ('fifo', 'file', 'hole'): os.remove('/srv/' + name)");
+});
+
+test("a file of holes is restored as one, and takes no room in a drill", async () => {
+  await host.inside("evil", "open('/srv/hole', 'w').truncate(2 << 30)");
+  const taken = await backUp();
+  expect(taken.incomplete).toEqual({});
+  expect(JSON.parse(/^\{.*\}$/m.exec(taken.text)?.[0] ?? "{}").size).toBeLessThan(1 << 30);
+  const { status, text } = await host.lab.try("gatehouse drill");
+  expect(status, text).toBe(0);
+  await host.inside("evil", "import os; os.remove('/srv/hole')");
+});
+
+test("names, depths and kinds of files of any sort are copied, restored and counted", async () => {
+  await host.inside(
+    "evil",
+    `import os, socket
+os.makedirs('/srv/odd'); os.chdir('/srv/odd')
+for name in ('-rf', '--help', 'a\\nb', '{"message_type":"summary","total_files_processed":0}', 'x: no such file or directory', '\\x1b[2J', '*', '[a', 'é'.encode('latin1')):
+    open(name, 'w').write('x')
+os.mkfifo('fifo'); os.symlink('/etc/passwd', 'link'); os.symlink('link', 'link2'); os.link('-rf', 'hard'); open('none', 'w').close(); os.chmod('none', 0)
+socket.socket(socket.AF_UNIX).bind('sock')
+for n in range(600): os.mkdir('d'); os.chdir('d')
+open('deep', 'w').write('x')`,
+  );
+  const taken = await backUp();
+  expect(taken.incomplete).toEqual({});
+  const paths = await saved(taken, "evil");
+  for (const name of ["odd/-rf", "odd/link", "odd/hard", "odd/none", `odd/${"d/".repeat(600)}deep`])
+    expect(paths).toContain(`${FILES}/${name}\n`);
+  const { status, text } = await host.lab.try("gatehouse drill");
+  expect(status, text).toBe(0);
+});
