@@ -2,6 +2,7 @@
 import { getStack } from "@pulumi/pulumi";
 import { Authentik } from "./components/authentik/authentik.ts";
 import { Backup } from "./components/backup/backup.ts";
+import { clusterFolder } from "./components/backup/views.ts";
 import { Caddy } from "./components/caddy/caddy.ts";
 import { load } from "./components/config/load.ts";
 import { Host } from "./components/host/host.ts";
@@ -30,6 +31,7 @@ const host = new Host("host", { connection, ...expectations, abandoned, facts })
 const postgres = new Postgres("postgres", {
   host,
   ...settings.postgres,
+  repository: settings.backup && clusterFolder(settings.backup.repository),
   databases: { ...settings.postgres.databases, authentik: { clients: [] } },
 });
 const valkey = new Valkey("valkey", { host, ...settings.valkey });

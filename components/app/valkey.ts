@@ -1,5 +1,6 @@
 import type { Check, Manifest } from "../host/manifest.ts";
 import { rendered } from "../render/render.ts";
+import { socketFolder } from "../render/sockets.ts";
 import { HOMES_FOLDER } from "./folders.ts";
 import { configOf, valkeyOf } from "./names.ts";
 import type { AppSettings } from "./schema.ts";
@@ -10,6 +11,7 @@ export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettin
   const config = configOf(app);
   const socket = `${socketDirectory}/valkey.sock`;
   const owner = `${account}:${account}`;
+  const program = socketFolder(`valkey-${app}`);
   return {
     data: [{ name: "valkey", path: data, before: ["sh", "-c", save(unit, socket)] }],
     // The app is in the server's group, so that the data are for the server's user alone.
@@ -22,12 +24,14 @@ export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettin
         }),
         restarts: [unit],
       },
+      { ...program, restarts: [unit] },
       {
         ...rendered(`/etc/systemd/system/${unit}`, "root:root", "0644", "etc/systemd/system/valkey-app.service", {
           app,
           account,
           config: `${config}/valkey.conf`,
-          runtime: socketDirectory.replace("/run/", ""),
+          program: program.path,
+          folder: socketDirectory,
           data,
         }),
         restarts: [unit],

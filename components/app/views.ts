@@ -180,7 +180,8 @@ function containerView(
     groups: sockets.map(({ gid }) => gid),
     environmentFile: Object.keys(environment).length > 0 ? environmentFile(app, name) : "",
     volumes: [
-      ...sockets.map(({ directory }) => ({ host: directory, container: directory, options: "" })),
+      // A client connects to the socket, and changes nothing beside it.
+      ...sockets.map(({ directory }) => ({ host: directory, container: directory, options: ":ro" })),
       ...Object.entries(volumes).map(([path, volume]) => ({
         host: folderOf(app, volume),
         container: path,

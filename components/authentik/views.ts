@@ -108,7 +108,8 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
       environmentFile: `/etc/${NAME}/${NAME}.env`,
       listen: Object.entries(LISTEN[role]),
       volumes: [
-        ...peers.map(({ socketDirectory }) => ({ host: socketDirectory, container: socketDirectory, options: "" })),
+        // A client connects to the socket, and changes nothing beside it.
+        ...peers.map(({ socketDirectory }) => ({ host: socketDirectory, container: socketDirectory, options: ":ro" })),
         ...folders.map(({ host, container }) => ({ host, container, options: "" })),
         { host: view.secrets, container: SECRETS, options: ":ro" },
       ],

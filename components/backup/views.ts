@@ -1,5 +1,5 @@
 import { toml } from "../host/document.ts";
-import type { File, Manifest } from "../host/manifest.ts";
+import type { File, Manifest, Step } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { psql } from "../host/psql.ts";
 import { scratchInstance } from "../host/scratch.ts";
@@ -19,6 +19,9 @@ const KNOWN_HOSTS = "/etc/gatehouse/backup.known_hosts";
 const UNITS = "/etc/systemd/system";
 /** Where the node exporter of Prometheus looks for what others measure. */
 const METRICS = "/var/lib/prometheus/node-exporter";
+
+/** Where PostgreSQL archives as itself, if that is a folder of the host. */
+export const clusterFolder = ({ path }: Repository): string | undefined => path && `${path}/postgres`;
 
 /** The place of a repository as people write it. */
 export function placeOf({ path, sftp, s3 }: Repository): string {
@@ -102,8 +105,17 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
         ),
         restarts: [unit],
       },
-      ...scheduled("gatehouse-backup", "Back up PostgreSQL and the folders", "backup", view.schedule),
-      ...scheduled("gatehouse-drill", "Restore the newest backup aside, and look at it", "drill", view.drill),
+      rendered("/etc/tmpfiles.d/gatehouse-backup.conf", "root:root", "0644", "etc/tmpfiles.d/gatehouse-backup.conf", {
+        user,
+      }),
+      ...scheduled("gatehouse-backup", "Back up PostgreSQL and the folders", "backup", view.schedule, repository),
+      ...scheduled(
+        "gatehouse-drill",
+        "Restore the newest backup aside, and look at it",
+        "drill",
+        view.drill,
+        repository,
+      ),
     ],
     refers: [secrets],
     checks: [
@@ -125,7 +137,7 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
     ],
     units: timers.map((name) => ({ name, enabled: true })),
     // Makes what is missing in the repositories, and waits until a piece of WAL has arrived there.
-    steps: [{ name: "repositories", exec: ["gatehouse", "backup", "--prepare"] }],
+    steps: [...mayArchive(unit, repository), { name: "repositories", exec: ["gatehouse", "backup", "--prepare"] }],
     probes: [
       {
         // A restart that did not happen would show in no unit.
@@ -141,22 +153,39 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
   };
 }
 
+/** The server sees a new folder of its unit's once it is restarted, which all but another path has done already. */
+function mayArchive(unit: string, repository: Repository): Step[] {
+  const folder = clusterFolder(repository);
+  if (folder === undefined) return [];
+  return [{ name: "PostgreSQL may write its repository", exec: ["sh", "-eu", "-c", MAY_ARCHIVE, "sh", unit, folder] }];
+}
+
+const MAY_ARCHIVE = `server=$(systemctl show --property=MainPID --value "$1")
+if nsenter --mount --target "$server" test -w "$2"; then exit 0; fi
+systemctl restart "$1"`;
+
 /** A repository on the host itself: PostgreSQL's part is PostgreSQL's, which archives as itself. */
 function directories({ user }: Names, { path }: Repository) {
   if (path === undefined) return [];
   return [
     { path, mode: "0711", owner: "root:root" },
-    { path: `${path}/postgres`, mode: "0750", owner: `${user}:${user}` },
+    { path: clusterFolder({ path }) as string, mode: "0750", owner: `${user}:${user}` },
     { path: `${path}/files`, mode: "0700", owner: "root:root" },
   ];
 }
 
 /** A timer and what it starts. */
-function scheduled(name: string, description: string, verb: string, schedule: string): File[] {
+function scheduled(
+  name: string,
+  description: string,
+  verb: string,
+  schedule: string,
+  { path = "" }: Repository,
+): File[] {
   const file = (kind: string, view: object) =>
     rendered(`${UNITS}/${name}.${kind}`, "root:root", "0644", `etc/systemd/system/gatehouse-backup.${kind}`, view);
   return [
-    file("service", { description, verb }),
+    file("service", { description, verb, repository: path }),
     { ...file("timer", { service: `${name}.service`, schedule }), restarts: [`${name}.timer`] },
   ];
 }

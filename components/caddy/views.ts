@@ -21,11 +21,9 @@ export function caddyManifest(
         reloads: [unit],
       },
       {
-        ...file(
-          `/etc/systemd/system/${unit}.d/gatehouse.conf`,
-          "etc/systemd/system/caddy.service.d/gatehouse.conf",
-          {},
-        ),
+        ...file(`/etc/systemd/system/${unit}.d/gatehouse.conf`, "etc/systemd/system/caddy.service.d/gatehouse.conf", {
+          data,
+        }),
         restarts: [unit],
       },
     ],

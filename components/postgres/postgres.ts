@@ -9,6 +9,8 @@ import { clusterManifest, passwordsManifest, postgresManifest, rolesOf, scramVer
 
 export interface PostgresArgs extends PostgresSettings {
   host: Host;
+  /** Where its backups go, if that is a folder of the host. @default - they go elsewhere, or there are none */
+  repository?: string;
 }
 
 /**
@@ -33,7 +35,7 @@ export class Postgres extends pulumi.ComponentResource {
 
   constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Postgres", name, {}, opts);
-    const { host, gid, ...wishes } = args;
+    const { host, gid, repository, ...wishes } = args;
     const names = host.platform.postgres;
     const below = { parent: this };
 
@@ -48,7 +50,7 @@ export class Postgres extends pulumi.ComponentResource {
     const installed = packages(names.cluster.by === "package" ? [cluster([])] : []);
     const made = names.cluster.by === "initdb" ? cluster([installed]) : installed;
     this.versions = installed.versions;
-    const manifest = postgresManifest(names, this.clients.groupName, wishes);
+    const manifest = postgresManifest(names, this.clients.groupName, wishes, repository);
     const release = new Release(name, { host, manifest }, { ...below, dependsOn: [made, this.clients] });
     const scram = rolesOf(wishes).filter((role) => wishes.roles[role]?.auth === "scram");
     this.passwords = Object.fromEntries(scram.map((role) => [role, password(role, this)]));

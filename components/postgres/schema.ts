@@ -17,6 +17,14 @@ const name = unixName.refine((name) => !OWN_NAME.test(name), {
   error: ({ input }) => `${input} is a name of PostgreSQL's own; choose another`,
 });
 
+// It stands in a unit, which must go on to protect the system's folders.
+const FOLDER =
+  /^(?!\/(bin|boot|dev|etc|lib\w*|proc|run|sbin|sys|tmp|usr)(\/|$)|\/(home|root|var|var\/[^/]+)$)(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+)+$/;
+const folder = z.string().regex(FOLDER, {
+  error: ({ input }) =>
+    `expected a folder such as /srv/tablespaces, absolute and none of the system's, got ${JSON.stringify(input)}`,
+});
+
 /** What an operator may choose about PostgreSQL. */
 export const postgresSchema = z.strictObject({
   gid: gid.optional().meta({
@@ -29,6 +37,14 @@ export const postgresSchema = z.strictObject({
     .meta({
       description: "Settings of postgresql.conf. What can be reloaded is; the rest restarts PostgreSQL.",
       examples: [{ max_connections: 200 }],
+    }),
+  writable: z
+    .array(folder)
+    .optional()
+    .meta({
+      description:
+        "Folders beside its data that PostgreSQL may write, such as those of tablespaces. Without it: none, and the rest of the host is read-only to it.",
+      examples: [["/srv/tablespaces"]],
     }),
   databases: z
     .record(
@@ -57,7 +73,8 @@ export const postgresSchema = z.strictObject({
       name,
       z.strictObject({
         auth: z.enum(["peer", "scram"]).meta({
-          description: "peer: the operating-system account of the same name, no password. scram: a generated password.",
+          description:
+            "peer: the operating-system account of the same name, no password. scram: a generated password, which a client gives to no false server with require_auth=scram-sha-256.",
           examples: ["scram"],
         }),
       }),

@@ -3,6 +3,7 @@ import type { Check, File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { secretsFolder } from "../host/secrets.ts";
 import { rendered } from "../render/render.ts";
+import { socketFolder } from "../render/sockets.ts";
 
 type Names = Platform["valkey"];
 
@@ -50,6 +51,8 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
   const owner = `${user}:${user}`;
   const socket = `${names.socketDirectory}/valkey.sock`;
   const libexec = "/usr/local/libexec/gatehouse";
+  const program = socketFolder("valkey");
+  const opened = { program: program.path, folder: names.socketDirectory, owner: `${user}:${view.clientsGroup}` };
   const users = [
     { name: AGENT_USER, rules: AGENT_RULES },
     ...view.applications.map((name) => ({ name, rules: APPLICATION_RULES })),
@@ -88,6 +91,7 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
           "0644",
           "etc/systemd/system/valkey.service.d/gatehouse.conf",
           {
+            ...opened,
             group: view.clientsGroup,
             reload: `${libexec}/valkey-reload`,
             lines: names.service ?? [],
@@ -110,30 +114,14 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
           unit,
         }),
       },
-      {
-        ...rendered(
-          `${libexec}/valkey-socket-fix`,
-          "root:root",
-          "0755",
-          "usr/local/libexec/gatehouse/valkey-socket-fix",
-          {
-            directory: names.socketDirectory,
-            socket,
-            group: view.clientsGroup,
-          },
-        ),
-        restarts: ["valkey-socket-fix.service"],
-      },
+      { ...program, restarts: [unit] },
       {
         ...rendered(
           "/etc/systemd/system/valkey-socket-fix.service",
           "root:root",
           "0644",
           "etc/systemd/system/valkey-socket-fix.service",
-          {
-            unit,
-            script: `${libexec}/valkey-socket-fix`,
-          },
+          { ...opened, unit },
         ),
         restarts: ["valkey-socket-fix.service"],
       },

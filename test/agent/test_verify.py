@@ -132,6 +132,33 @@ class Verify(VerbTest):
         os.chmod(at("run/app"), 0o755)
         self.differs(f"{at('run/app')} is 0755 0:0, the manifest says 0700 root:-")
 
+    def test_a_folder_that_a_unit_opens_to_clients(self):
+        self.patch(strays, "RUN", str(support.ROOM))
+        folder, gid = support.ROOM / "sockets", os.getgid()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        content = f"[Service]\nExecStartPre=+/x/db-socket-folder close {folder} {os.getuid()}:{gid}\nExecStartPost=+/x/db-socket-folder open {folder} {os.getuid()}:{gid} s\n"
+        self.given(**self.keys | {"file": [file("etc/systemd/system/app.service.d/gatehouse.conf", content), self.keys["file"][1]]})
+        folder.chmod(0o3750)
+        self.differs(f"{folder} is 3750 {os.getuid()}:{gid}, the manifest says 3770")
+        folder.chmod(0o3770)
+        self.clean()
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(folder / "s"))
+            os.chmod(folder / "s", 0o755)
+            self.differs(f"{folder}/s is 0755 of group {gid}, it should be 0770 of group {gid}")
+            if os.getuid() == 0:  # what a client makes there is no difference that a restart would mend
+                os.chown(folder / "s", 12345, gid)
+                self.clean()
+                os.chown(folder / "s", 0, gid)
+            os.chmod(folder / "s", 0o770)
+            self.clean()
+        manifest = support.store.Release(self.keys.get("release", "app")).manifest()
+        self.patch(strays.units, "inactive", lambda names: names)
+        self.assertEqual(strays.modes_of(manifest), [f"{folder} is 3770 {os.getuid()}:{gid}, the manifest says 3750 {os.getuid()}:{gid}"])
+        folder.chmod(0o3750)
+        self.assertEqual(strays.modes_of(manifest), [])
+
     def test_a_template_has_no_runtime_directory_and_its_instances_have(self):
         content = "[Service]\nRuntimeDirectoryMode=0700\n"
         paths = ("app@.service", "app@.service.d/x.conf", "app@one.service.d/x.conf", "app.service.d/x.conf")

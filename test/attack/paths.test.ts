@@ -1,6 +1,7 @@
 // A service account, or whoever became it, replaces what root is about to open: by a link that stands there, and by a program
 // that exchanges a folder and a link all the time. A folder of root's, the canary, must come out of it as it was.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PLATFORM } from "./support/apps.ts";
 import { Attacked } from "./support/host.ts";
 import { Racer } from "./support/racer.ts";
 
@@ -85,7 +86,7 @@ describe("a fast program that exchanges folders and links while root is at work"
     await host.lab.sh(`chown -R postgres:postgres ${CONFIG}`);
     const racer = await Racer.start(host.lab, "postgres", CONFIG, CANARY, ["conf.d", "hba.d"]);
     try {
-      host.stack.settings.postgres = { settings: { work_mem: "5MB" } };
+      host.stack.settings.postgres = { ...PLATFORM.postgres, settings: { work_mem: "5MB" } };
       await host.stack.up();
       expect(await canary()).toBe(before);
     } finally {

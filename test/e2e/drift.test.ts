@@ -101,7 +101,7 @@ const HANDS: {
     does: "chmod 777 /run/postgresql",
     told: ["/run/postgresql is 2777 "],
     units: { [POSTGRES]: "restarted" },
-    right: ["stat -c '%a %G' /run/postgresql", "2770 postgres-clients"],
+    right: ["stat -c '%a %G' /run/postgresql", "3770 postgres-clients"],
   },
   {
     what: "a secret file",

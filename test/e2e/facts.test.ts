@@ -34,8 +34,8 @@ describe("groups and sockets", () => {
   });
 
   test("M2: the socket directories are 0770, setgid, with the client groups", async () => {
-    expect(await lab.stat(PG)).toBe("2770 postgres:postgres-clients");
-    expect(await lab.stat(VK)).toBe("2770 valkey:valkey-clients");
+    expect(await lab.stat(PG)).toBe("3770 postgres:postgres-clients");
+    expect(await lab.stat(VK)).toBe("3770 valkey:valkey-clients");
   });
 
   test("the sockets are 0770 with the client groups", async () => {

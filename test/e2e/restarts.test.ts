@@ -12,9 +12,9 @@ beforeAll(async () => {
 
 afterEach(async () => {
   await ready();
-  expect(await lab.stat("/run/postgresql")).toBe("2770 postgres:postgres-clients");
+  expect(await lab.stat("/run/postgresql")).toBe("3770 postgres:postgres-clients");
   expect(await lab.stat("/run/postgresql/.s.PGSQL.5432")).toBe("770 postgres:postgres-clients");
-  expect(await lab.stat("/run/valkey")).toBe("2770 valkey:valkey-clients");
+  expect(await lab.stat("/run/valkey")).toBe("3770 valkey:valkey-clients");
   expect(await lab.stat("/run/valkey/valkey.sock")).toBe("770 valkey:valkey-clients");
 });
 

@@ -157,13 +157,13 @@ describe("sockets", () => {
 
   test.each([
     ["whoami", "app-whoami.container", []],
-    ["paperless", "app-paperless-worker.container", ["/run/valkey-paperless:/run/valkey-paperless"]],
+    ["paperless", "app-paperless-worker.container", ["/run/valkey-paperless:/run/valkey-paperless:ro"]],
     [
       "grafana",
       "app-grafana.container",
-      ["/run/postgresql:/run/postgresql", "/run/valkey-grafana:/run/valkey-grafana"],
+      ["/run/postgresql:/run/postgresql:ro", "/run/valkey-grafana:/run/valkey-grafana:ro"],
     ],
-  ])("of %s: %s mounts their directories and no others, %j", (app, name, mounts) => {
+  ])("of %s: %s mounts their directories read-only and no others, %j", (app, name, mounts) => {
     const found = values(quadlet(app, name), "Volume").filter((mount) => mount.startsWith("/run/"));
     expect(found).toEqual(mounts);
   });
@@ -376,7 +376,11 @@ describe("its Valkey", () => {
 
   test("runs as an account of its own, in whose group the app is", () => {
     expect([values(unit, "User"), values(unit, "Group")]).toEqual([["grafana-valkey"], ["grafana-valkey"]]);
-    expect(values(unit, "RuntimeDirectoryMode")).toEqual(["2770"]);
+    const folder = (verb: string) =>
+      `+/usr/local/libexec/gatehouse/valkey-grafana-socket-folder ${verb} /run/valkey-grafana grafana-valkey:grafana-valkey`;
+    expect(values(unit, "ExecStartPre")).toEqual([folder("close")]);
+    expect(values(unit, "ExecStartPost")).toEqual([`${folder("open")} valkey.sock`]);
+    expect(values(unit, "RuntimeDirectory")).toEqual([]);
     expect(partsOfApp("grafana").valkey?.probes).toMatchObject([{ user: "grafana" }]);
   });
 
@@ -386,7 +390,7 @@ describe("its Valkey", () => {
       { path: "/var/lib/apps", mode: "0711", owner: "root:root" },
       { path: "/var/lib/apps/grafana-valkey", mode: "0700", owner: "grafana-valkey:grafana-valkey" },
     ]);
-    expect(values(unit, "ReadWritePaths")).toEqual(["/var/lib/apps/grafana-valkey"]);
+    expect(values(unit, "ReadWritePaths")).toEqual(["/var/lib/apps/grafana-valkey -/run/valkey-grafana"]);
   });
 
   test("lets the app do everything with data, and nothing with the server but ask for a snapshot", () => {

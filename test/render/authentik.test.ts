@@ -56,10 +56,10 @@ describe.each(CONTAINERS)("%s", (path) => {
     expect(values(file(name, path), "PodmanArgs")).toEqual(expected);
   });
 
-  test("mounts the sockets' directories, not the sockets, which a restart makes anew", () => {
+  test("mounts the sockets' directories, not the sockets, which a restart makes anew, and read-only", () => {
     const mounts = (name: string) => values(file(name, path), "Volume").filter((mount) => mount.startsWith("/run/"));
-    expect(mounts(NEW)).toEqual(["/run/postgresql:/run/postgresql", "/run/valkey:/run/valkey"]);
-    expect(mounts(ALONE)).toEqual(["/run/postgresql:/run/postgresql"]);
+    expect(mounts(NEW)).toEqual(["/run/postgresql:/run/postgresql:ro", "/run/valkey:/run/valkey:ro"]);
+    expect(mounts(ALONE)).toEqual(["/run/postgresql:/run/postgresql:ro"]);
   });
 
   test.each([

@@ -3,7 +3,7 @@
 import { guardManifest } from "../../components/authentik/guard.ts";
 import { usesValkey } from "../../components/authentik/version.ts";
 import { authentikManifest } from "../../components/authentik/views.ts";
-import { backupManifest } from "../../components/backup/views.ts";
+import { backupManifest, clusterFolder } from "../../components/backup/views.ts";
 import { caddyManifest } from "../../components/caddy/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
 import type { Manifest } from "../../components/host/manifest.ts";
@@ -135,7 +135,12 @@ export function partsOf(configuration: object): Parts {
   };
   return {
     cluster: clusterManifest(platform.postgres),
-    postgres: postgresManifest(platform.postgres, "postgres-clients", wishes),
+    postgres: postgresManifest(
+      platform.postgres,
+      "postgres-clients",
+      wishes,
+      settings.backup && clusterFolder(settings.backup.repository),
+    ),
     passwords: passwordsManifest(
       platform.postgres,
       Object.fromEntries(scram.map(([role]) => [role, scramVerifier(`password of ${role}`, salt)])),

@@ -1,14 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { arch } from "../../components/host/platforms/arch.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
+import type { Platform } from "../../components/host/platforms/platform.ts";
 import { postgresSchema } from "../../components/postgres/schema.ts";
 import { clusterManifest, postgresManifest, rolesOf } from "../../components/postgres/views.ts";
 import { CASES } from "./cases.ts";
-import { file, partsOfCase } from "./rendered.ts";
+import { file, partsOfCase, values } from "./rendered.ts";
 
 const CONFIG = "/etc/postgresql/17/main";
 const lines = (text: string) => text.split("\n").filter((line) => line !== "");
@@ -61,9 +62,99 @@ describe("the socket", () => {
 
   test("is 0770, and gets its group from the setgid directory, from the first instant (M2)", () => {
     expect(lines(file("full", `${CONFIG}/conf.d/gatehouse-restart.conf`))).toContain("unix_socket_permissions = 0770");
-    expect(lines(file("full", "/etc/tmpfiles.d/postgresql-common.conf"))[0]).toBe(
-      "d /run/postgresql 2770 postgres postgres-clients - -",
+    expect(lines(file("full", "/etc/tmpfiles.d/postgresql-common.conf"))).toContain(
+      "d /run/postgresql :3750 postgres postgres-clients - -",
     );
+  });
+});
+
+type Names = Platform["postgres"];
+
+describe("the unit", () => {
+  const dropIn = ({ unit }: Names, files: readonly { path: string; content: string }[] = []) =>
+    files.find(({ path }) => path === `/etc/systemd/system/${unit}.d/gatehouse.conf`)?.content ?? "";
+  const nothing = { settings: {}, databases: {}, roles: {} };
+  const debianUnit = dropIn(debian.postgres, partsOfCase("full").postgres.files);
+
+  test.each([
+    ["debian", debian.postgres],
+    ["arch", arch.postgres],
+  ])("of %s opens the socket's folder while the server is up, and closes it before it stops", (_, names) => {
+    const folder = (verb: string) =>
+      `/usr/local/libexec/gatehouse/postgres-socket-folder ${verb} /run/postgresql postgres:postgres-clients`;
+    const text = dropIn(names, postgresManifest(names, "postgres-clients", nothing).files);
+    expect(values(text, "ExecStartPre")).toEqual([`+${folder("close")}`]);
+    expect(values(text, "ExecStartPost")).toEqual([`+${folder("open")} .s.PGSQL.5432`]);
+    expect(values(text, "ExecStop").slice(0, 2)).toEqual(["", `-+${folder("close")}`]);
+    expect(values(text, "ExecStopPost")).toEqual([`+${folder("close")}`]);
+  });
+
+  test("runs the package's tools as PostgreSQL's user, with no capability to gain", () => {
+    expect([values(debianUnit, "User"), values(debianUnit, "Group")]).toEqual([["postgres"], ["postgres"]]);
+    expect(values(debianUnit, "CapabilityBoundingSet")).toEqual([""]);
+    expect(values(debianUnit, "ExecStop")[2]).toContain("pg_ctlcluster --skip-systemctl-redirect -m fast %i stop");
+  });
+
+  const sandbox = (settings: object, writable: string[] = [], repository?: string) => {
+    const wishes = { ...nothing, writable, ...settings };
+    const { files = [], checks = [] } = postgresManifest(debian.postgres, "postgres-clients", wishes, repository);
+    const text = files.map(({ path, content }) => (path.includes(".service.d/") ? content : "")).join("");
+    return { files, checks, paths: values(text, "ReadWritePaths"), home: values(text, "ProtectHome") };
+  };
+
+  test("writes the data, the socket's folder, logs, what the operator names and where it archives; nothing else", () => {
+    expect(sandbox({}).paths).toEqual([
+      "/var/lib/postgresql/17/main -/run/postgresql",
+      "-/var/log/postgresql",
+      "-/var/log/pgbackrest",
+      "-/var/spool/pgbackrest",
+    ]);
+    const more = sandbox({ settings: { log_directory: "/srv/log" } }, ["/srv/tables"], "/srv/backups/postgres").paths;
+    for (const path of ["-/srv/log", "-/srv/tables", "-/srv/backups/postgres"]) expect(more).toContain(path);
+  });
+
+  test("sees no home, but for what lies below one", () => {
+    expect(sandbox({}).home).toEqual(["true"]);
+    expect(sandbox({}, ["/home/db/tables"]).home).toEqual(["read-only"]);
+    expect(sandbox({}, [], "/home/db/backups/postgres").home).toEqual(["true", "read-only"]);
+  });
+
+  test("leaves the restart for a repository to the backup, which needs one anyway", () => {
+    const found = sandbox({}, [], "/srv/backups/postgres").files.find(({ path }) =>
+      path.endsWith("gatehouse-backup.conf"),
+    );
+    expect(found).toMatchObject({ content: expect.stringContaining("ReadWritePaths=-/srv/backups/postgres") });
+    expect(found?.restarts).toBeUndefined();
+  });
+
+  describe("before it goes live", () => {
+    const folder = mkdtempSync(join(tmpdir(), "tables-test-"));
+    afterAll(() => rmSync(folder, { recursive: true }));
+    const data = join(folder, "data");
+    const elsewhere = join(folder, "elsewhere");
+    mkdirSync(join(data, "pg_tblspc"), { recursive: true });
+    mkdirSync(join(elsewhere, "wal"), { recursive: true });
+    const judge = (...writable: string[]) => {
+      const check = sandbox({}).checks.find(({ name }) => name === "PostgreSQL may write where its data are");
+      const [program = "", ...words] = check?.exec ?? [];
+      return spawnSync(program, [...words.slice(0, 4), data, ...writable], { encoding: "utf8" });
+    };
+
+    test("a cluster that is in its folder alone passes", () => {
+      expect(judge()).toMatchObject({ status: 0, stderr: "" });
+    });
+
+    test("a tablespace elsewhere, or WAL, is named with the key that it needs", () => {
+      symlinkSync(join(elsewhere, "tables"), join(data, "pg_tblspc/16390"));
+      symlinkSync(join(elsewhere, "wal"), join(data, "pg_wal"));
+      const { status, stderr } = judge("/srv/other");
+      expect(status).toBe(1);
+      for (const told of [`${elsewhere}/tables`, `${elsewhere}/wal`, "postgres.writable"])
+        expect(stderr).toContain(told);
+      expect(judge(`${elsewhere}/tables`).stderr).not.toContain("16390");
+      expect(judge(elsewhere)).toMatchObject({ status: 0, stderr: "" });
+      expect(judge(`${folder}/else`)).toMatchObject({ status: 1 });
+    });
   });
 });
 

@@ -8,6 +8,7 @@ const CONFIG = "/etc/valkey/valkey.conf";
 const ACL = "/etc/valkey/users.acl";
 const DROP_IN = "/etc/systemd/system/valkey-server.service.d/gatehouse.conf";
 const FIX = "/etc/systemd/system/valkey-socket-fix.service";
+const PROGRAM = "/usr/local/libexec/gatehouse/valkey-socket-folder";
 const lines = (text: string) => text.split("\n").filter((line) => line !== "");
 
 describe("valkey.conf", () => {
@@ -67,11 +68,14 @@ describe("the service", () => {
 
   test("runs with the clients' group, so that the socket has it from the first instant (M2, H14)", () => {
     expect(unit).toContain("Group=valkey-clients");
-    expect(unit).toContain("RuntimeDirectoryMode=2770");
+    expect(unit).toContain(`ExecStartPost=+${PROGRAM} open /run/valkey valkey:valkey-clients valkey.sock`);
+    for (const when of ["ExecStartPre=+", "ExecStop=-+", "ExecStopPost=+"])
+      expect(unit).toContain(`${when}${PROGRAM} close /run/valkey valkey:valkey-clients`);
   });
 
   test("keeps its socket directory through a restart, or a container would go on seeing the dead one (H14)", () => {
-    expect(unit).toContain("RuntimeDirectoryPreserve=yes");
+    // A runtime directory would be opened before the server has its socket, too.
+    expect(unit).toContain("RuntimeDirectory=");
   });
 
   test("writes nothing that its group can read: clients are in it (H14)", () => {
@@ -99,20 +103,17 @@ describe("valkey-socket-fix.service (M3)", () => {
   });
 
   test("looks at the directory and the socket, and is enabled", () => {
-    const script = file("full", values(unit, "ExecStart")[0] as string);
-    expect(lines(script).slice(-2)).toEqual(["fix /run/valkey 2770", "fix /run/valkey/valkey.sock 770"]);
+    expect(values(unit, "ExecStart")).toEqual([`${PROGRAM} mend /run/valkey valkey:valkey-clients valkey.sock`]);
+    expect(file("full", PROGRAM)).toContain("OPEN, CLOSED, SOCKET = 0o3770, 0o3750, 0o770\n");
     expect(partsOfCase("full").valkey.units).toContainEqual({ name: "valkey-socket-fix.service", enabled: true });
   });
 });
 
-test.each(["valkey-socket-fix", "valkey-reload", "valkey-save"])(
-  "%s is shell that starts with its interpreter and parses",
-  (name) => {
-    const script = file("full", `/usr/local/libexec/gatehouse/${name}`);
-    expect(script.startsWith("#!/bin/sh\n")).toBe(true);
-    expect(spawnSync("sh", ["-n"], { input: script, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
-  },
-);
+test.each(["valkey-reload", "valkey-save"])("%s is shell that starts with its interpreter and parses", (name) => {
+  const script = file("full", `/usr/local/libexec/gatehouse/${name}`);
+  expect(script.startsWith("#!/bin/sh\n")).toBe(true);
+  expect(spawnSync("sh", ["-n"], { input: script, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+});
 
 test.each(["valkey-reload", "valkey-save"])(
   "%s has the password by its file, in whichever generation the server knows, never as an argument",

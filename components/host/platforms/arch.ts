@@ -23,6 +23,12 @@ export const arch: Platform = {
     cluster: { by: "initdb" },
     tmpfiles: "/etc/tmpfiles.d/postgresql.conf",
     socketDirectory: "/run/postgresql",
+    service: [
+      // The socket's directory is tmpfiles.d's alone: the unit would give it its own group again at each start.
+      "RuntimeDirectory=",
+      "ExecStart=",
+      "ExecStart=/usr/bin/postgres -D /var/lib/postgres/data -c config_file=/etc/postgresql/postgresql.conf",
+    ],
   },
   valkey: {
     packages: ["valkey"],
@@ -39,7 +45,6 @@ export const arch: Platform = {
       "TimeoutStopSec=infinity",
       "Restart=always",
       "LimitNOFILE=65535",
-      "RuntimeDirectory=valkey",
       "ReadWritePaths=/var/lib/valkey",
       // As strict as Debian's unit is by itself.
       "CapabilityBoundingSet=",

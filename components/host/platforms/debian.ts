@@ -20,6 +20,9 @@ const debianOf = (id: string, version: string, postgres: number): Platform => ({
     tmpfiles: "/etc/tmpfiles.d/postgresql-common.conf",
     socketDirectory: "/run/postgresql",
     log: "/var/log/postgresql",
+    // The package starts its tools as root, only for them to become this user.
+    service: ["User=postgres", "Group=postgres"],
+    stop: "/usr/bin/pg_ctlcluster --skip-systemctl-redirect -m fast %i stop",
   },
   valkey: {
     packages: ["valkey-server", "valkey-tools"],

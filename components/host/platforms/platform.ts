@@ -26,6 +26,10 @@ export interface Platform {
     readonly socketDirectory: string;
     /** Where the package's tools log to. @default - to the journal alone */
     readonly log?: string;
+    /** Lines of [Service] for what the package's own unit lacks. */
+    readonly service: readonly string[];
+    /** What stops the server. @default - a signal of systemd's */
+    readonly stop?: string;
   };
   readonly valkey: {
     readonly packages: readonly string[];

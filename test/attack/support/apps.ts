@@ -6,7 +6,11 @@ export const PROGRAM = fileURLToPath(new URL("../../e2e/own/apps", import.meta.u
 export const PYTHON = "localhost/python:1";
 
 /** What the platform is asked for beyond the usual. */
-export const PLATFORM = { backup: { repository: { path: "/srv/backups" } } };
+export const PLATFORM = {
+  backup: { repository: { path: "/srv/backups" } },
+  // A role that logs in by password.
+  postgres: { databases: { reports: { owner: "reporting" } }, roles: { reporting: { auth: "scram" } } },
+};
 
 const IDLE = ["-c", "import signal; signal.pause()"];
 const SERVE = ["-m", "http.server", "8080", "--directory", "/srv"];

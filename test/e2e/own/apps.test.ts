@@ -221,7 +221,7 @@ describe("Valkey", () => {
 
   test("each app has one of its own, on a socket of its own group and on no port", async () => {
     for (const app of ["wiki", "board"]) {
-      expect(await lab.stat(`/run/valkey-${app}`)).toBe(`2770 ${app}-valkey:${app}-valkey`);
+      expect(await lab.stat(`/run/valkey-${app}`)).toBe(`3770 ${app}-valkey:${app}-valkey`);
       expect(await lab.stat(`/run/valkey-${app}/valkey.sock`)).toBe(`770 ${app}-valkey:${app}-valkey`);
     }
     const pids = await lab.sh("systemctl show --value -p MainPID valkey-wiki valkey-board");

@@ -108,8 +108,8 @@ test("after a restart of the host all runs as before", async () => {
 });
 
 test("the sockets belong to the clients' groups", async () => {
-  expect(await lab.stat("/run/postgresql")).toBe("2770 postgres:postgres-clients");
+  expect(await lab.stat("/run/postgresql")).toBe("3770 postgres:postgres-clients");
   expect(await lab.stat("/run/postgresql/.s.PGSQL.5432")).toBe("770 postgres:postgres-clients");
-  expect(await lab.stat("/run/valkey")).toBe("2770 valkey:valkey-clients");
+  expect(await lab.stat("/run/valkey")).toBe("3770 valkey:valkey-clients");
   expect(await lab.stat("/run/valkey/valkey.sock")).toBe("770 valkey:valkey-clients");
 });

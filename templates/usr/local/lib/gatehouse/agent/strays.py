@@ -19,6 +19,8 @@ from store import Release
 QUADLETS = Path(checks.QUADLETS)
 UNITS = (Path(checks.UNITS), Path("/etc/systemd/system.control"), Path("/run/systemd/system"), Path("/run/systemd/system.control"))
 RUN = "/run"
+_OPENED = re.compile(r"^ExecStartPost=\+\S+/\S+-socket-folder open (\S+) (\S+) ", re.M)
+_OPEN, _CLOSED = "3770", "3750"  # to clients, while the unit runs or not
 _TMPFILES = re.compile(r"^[dD]\S*\s+(/\S+)\s+([0-7]{3,4})\s+(\S+)\s+(\S+)", re.M)
 
 
@@ -107,8 +109,8 @@ def modes_of(manifest: Manifest) -> list[str]:
             found.append(f"{path} is missing")
         elif now[0] != wanted[0] or any(want not in (None, have) for want, have in zip(wanted[1:], now[1:])):
             found.append(f"{path} is {now[0]:04o} {now[1]}:{now[2]}, the manifest says {mode} {owner}")
-        if now and wanted[0] & stat.S_ISGID:
-            found += _sockets(path, wanted[0] & 0o777, wanted[2] if wanted[2] is not None else now[2])
+        if now and wanted[0] & stat.S_ISGID and mode != _CLOSED:
+            found += _sockets(path, wanted[0] & 0o777, *(want if want is not None else have for want, have in zip(wanted[1:], now[1:])))
     return found
 
 
@@ -121,6 +123,9 @@ def _runtime(manifest: Manifest):
     for file in manifest.file:
         if Path(file.path).parent.name == "tmpfiles.d":
             yield from ((path, mode, f"{user}:{group}") for path, mode, user, group in _TMPFILES.findall(file.content) if path.startswith(f"{RUN}/"))
+    for unit, content in _services(manifest):
+        for path, owner in _OPENED.findall(content):
+            yield path, _CLOSED if units.inactive([unit]) else _OPEN, owner
     for unit, mode in _housed(manifest):
         shown = units.show([unit], *units.HOUSE)[unit]
         for name in shown["RuntimeDirectory"].split():
@@ -133,11 +138,18 @@ def housed(manifests: list[Manifest]) -> list[str]:
 
 
 def _housed(manifest: Manifest):
-    """With the mode. Whose directory it is, the unit says: the package's own file may name it. A template has none."""
+    """With the mode. Whose directory it is, the unit says: the package's own file may name it."""
+    for unit, content in _services(manifest):
+        if mode := _last(content, "RuntimeDirectoryMode"):
+            yield unit, mode
+
+
+def _services(manifest: Manifest):
+    """Services with what each of the manifest's files says of them. A template is none."""
     for file in manifest.file:
-        if "/systemd/system/" in file.path and (mode := _last(file.content, "RuntimeDirectoryMode")):
+        if "/systemd/system/" in file.path:
             parts = (part.removesuffix(".d") for part in reversed(Path(file.path).parts))
-            yield from ((unit, mode) for unit in parts if unit.endswith(".service") and not unit.endswith("@.service"))
+            yield from ((unit, file.content) for unit in parts if unit.endswith(".service") and not unit.endswith("@.service"))
 
 
 def _last(text: str, key: str) -> str | None:
@@ -150,9 +162,10 @@ def _ids(owner: str) -> list[int | None]:
     return [None if user == "-" else owner_ids(f"{user}:0")[0], None if group == "-" else owner_ids(f"0:{group}")[1]]
 
 
-def _sockets(folder: str, mode: int, gid: int) -> list[str]:
+def _sockets(folder: str, mode: int, uid: int, gid: int) -> list[str]:
+    """The server's own: whatever clients make beside them is theirs."""
     found = []
     for name, info in tree.entries(folder).items():
-        if stat.S_ISSOCK(info.st_mode) and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid):
+        if stat.S_ISSOCK(info.st_mode) and info.st_uid == uid and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid):
             found.append(f"{folder}/{name} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}")
     return found
