@@ -22,7 +22,6 @@ CHANGE_BY_PATH = {"tree": "the module itself", "store": "/var/lib/gatehouse"}
 READ_BY_PATH = CHANGE_BY_PATH | {
     "backups": "/etc/gatehouse and /var/lib/gatehouse",
     "checks": "systemd's folders of units",
-    "commands": "no folder: memory",
     "live": "/var/lib/gatehouse",
     "purge": "/proc",
     "strays": "systemd's and Quadlet's folders of units",
@@ -37,8 +36,9 @@ def calls(source: str) -> tuple[set[str], set[str]]:
         if not isinstance(node, ast.Call):
             continue
         if isinstance(node.func, ast.Name) and node.func.id == "open":
-            (changes if any(isinstance(word, ast.Constant) and set(str(word.value)) & set("wax+") for word in node.args[1:2])
-             and not _descriptor(node.args[0]) else reads).add("open")
+            if not _descriptor(node.args[0]):
+                writes = any(isinstance(word, ast.Constant) and set(str(word.value)) & set("wax+") for word in node.args[1:2])
+                (changes if writes else reads).add("open")
         elif isinstance(node.func, ast.Attribute):
             name, of = node.func.attr, node.func.value.id if isinstance(node.func.value, ast.Name) else ""
             if name in CHANGES.get(of, ()) or (of != "tree" and name in CHANGING_METHODS):
@@ -70,7 +70,7 @@ class Paths(unittest.TestCase):
             self.assertTrue(calls(source)[0], source)
         for source in ("open(p)", "Path(p).read_text()", "os.listdir(p)", "p.glob('*')"):
             self.assertTrue(calls(source)[1], source)
-        for source in ("tree.rename(a, b)", "tree.read(p)", "text.replace('a', 'b')", "found.remove(x)", "os.fchown(d, 0, 0)", "open(os.open(p, 1), 'wb')"):
+        for source in ("tree.rename(a, b)", "open(os.memfd_create('x'), 'w+')", "tree.read(p)", "text.replace('a', 'b')", "found.remove(x)", "os.fchown(d, 0, 0)", "open(os.open(p, 1), 'wb')"):
             self.assertEqual(calls(source)[0], set(), source)
 
 
