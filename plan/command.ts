@@ -1,13 +1,17 @@
 // What the commands of this room have in common: how they read their options, write their files, and fail.
 import { writeFileSync } from "node:fs";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { plain } from "../components/host/plain.ts";
 import { PreviewError } from "./preview.ts";
 
 /** A wrong use of a command; its message says what is allowed. */
 export class UsageError extends Error {}
 
 /** Progress and errors; stdout is for the answer. */
-export const say = (line: string): void => void process.stderr.write(`${line}\n`);
+export const say = (line: string): void => void process.stderr.write(`${plain(line)}\n`);
+
+/** The answer, for a terminal. */
+export const answer = (lines: string): void => void process.stdout.write(`${plain(lines)}\n`);
 
 /** @throws UsageError naming the options that there are. */
 export function parsed<T extends ParseArgsOptionsConfig>(args: readonly string[], options: T) {

@@ -1,5 +1,5 @@
 // `npm run drift`: whether a host is as it was left. docs/plan.md explains it.
-import { command, parsed, say, UsageError, write } from "./command.ts";
+import { answer, command, parsed, say, UsageError, write } from "./command.ts";
 import { differencesOf, markdown, terminal } from "./differences.ts";
 import { underWay } from "./due.ts";
 import { preview } from "./preview.ts";
@@ -43,6 +43,6 @@ await command("drift", async (args) => {
   const found = differencesOf(seen);
   write(out, () => markdown(found));
   write(json, () => `${JSON.stringify(found, undefined, 2)}\n`);
-  process.stdout.write(`${terminal(found)}\n`);
+  answer(terminal(found));
   return found.drifted ? DIFFERS : CLEAN;
 });

@@ -1,6 +1,7 @@
 // The plan as one page that asks nobody for anything else.
 import { fileURLToPath } from "node:url";
 import nunjucks from "nunjucks";
+import { plain } from "../components/host/plain.ts";
 import { placed } from "./drawing.ts";
 import type { FileChange } from "./files.ts";
 import type { Report } from "./report.ts";
@@ -21,7 +22,7 @@ const environment = new nunjucks.Environment(
 export function html(report: Report): string {
   const { units, releases, items, data, databases, warnings, doors } = report;
   const drawing = placed(doors);
-  return environment.render("page.html.njk", {
+  const page = environment.render("page.html.njk", {
     stack: report.stack,
     project: report.project,
     summary: report.changes ? report.summary : "nothing to do",
@@ -48,6 +49,7 @@ export function html(report: Report): string {
       lines: drawing.lines.map((line) => ({ ...line, change: line.change ?? "" })),
     },
   });
+  return plain(page);
 }
 
 const SIGNS: Record<string, string> = { "+": "added", "-": "removed", "@": "place", "\\": "place" };

@@ -1,5 +1,6 @@
 // The plan as a comment under a pull request.
 import { createHash } from "node:crypto";
+import { plain } from "../components/host/plain.ts";
 import type { FileChange } from "./files.ts";
 import type { ItemChange } from "./items.ts";
 import type { ReleaseChange, Report } from "./report.ts";
@@ -95,7 +96,8 @@ function file({ path, what, access, accessBefore, diff }: FileChange): string {
 }
 
 /** A fence that nothing in the content closes. */
-export function fenced(content: string): string {
+export function fenced(told: string): string {
+  const content = plain(told);
   const longest = content.match(/`+/g)?.reduce((most, run) => Math.max(most, run.length), 2) ?? 2;
   const fence = "`".repeat(longest + 1);
   return `${fence}diff\n${content.replace(/\n?$/, "\n")}${fence}`;
@@ -114,12 +116,16 @@ const details = (title: string, body: readonly string[]) =>
 
 export const bullets = (lines: readonly string[]) => lines.map((line) => `- ${text(line)}`).join("\n");
 
-/** Text that keeps to its line and to its cell of a table, and in which nothing is Markdown or HTML. */
-export const text = (plain: string): string => markup(plain).replace(/[\\`*_[\]|~#]/g, "\\$&");
+/** Text that keeps to its line and to its cell of a table, and in which nothing is Markdown or HTML, or calls for a user. */
+export const text = (told: string): string => markup(told).replace(/[\\`*_[\]|~#]/g, "\\$&");
 
 /** Text within HTML, where Markdown is not read. */
-const markup = (plain: string): string =>
-  plain.replace(/\s+/g, " ").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const markup = (told: string): string =>
+  plain(told.replace(/\s+/g, " "))
+    .replace(/&/g, "&amp;")
+    .replace(/</g, "&lt;")
+    .replace(/>/g, "&gt;")
+    .replace(/@(?=\w)/g, "@<!-- -->");
 
 /** A name in code; it holds no backtick, or is written as text. */
-const code = (name: string): string => (/[`\n|]/.test(name) ? text(name) : `\`${name}\``);
+const code = (name: string): string => (/[`|]|[^\S ]/.test(name) ? text(name) : `\`${plain(name)}\``);

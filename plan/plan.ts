@@ -1,6 +1,6 @@
 // `npm run plan`: what an `up` would do on the host. docs/plan.md explains it.
 import { reportOf } from "./changes.ts";
-import { command, say, write } from "./command.ts";
+import { answer, command, say, write } from "./command.ts";
 import { html } from "./html.ts";
 import { markdown } from "./markdown.ts";
 import { HELP, optionsOf, refused } from "./options.ts";
@@ -22,7 +22,7 @@ await command("plan", async (args) => {
   write(out, () => markdown(report, { link }));
   write(page, () => html(report));
   write(json, () => `${JSON.stringify(report, undefined, 2)}\n`);
-  process.stdout.write(`${terminal(report)}\n`);
+  answer(terminal(report));
   const unwanted = refused(report, failOn);
   if (unwanted.length > 0) {
     say(`refused by --fail-on: the plan has ${unwanted.join(", ")}`);

@@ -162,7 +162,7 @@ export class App extends pulumi.ComponentResource {
           database: database === undefined ? undefined : { names: this.#host.platform.postgres, name: database },
           secrets,
           site: fragment,
-          served: site?.files,
+          served: site?.files === undefined ? undefined : { folder: site.files, names: this.#host.platform.caddy },
         }),
       );
   }

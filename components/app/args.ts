@@ -76,12 +76,12 @@ export interface AppArgs {
     /** One of the published ports, to which Caddy passes what is asked. @default - `files`; exactly one of both is given */
     port?: number;
     /**
-     * The folder below /var/lib/apps/APP that Caddy serves as it is: the app writes it and everybody may read it, but for
+     * The folder below /var/lib/apps/APP that is served as it is: the app writes it and everybody may read it, but for
      * what begins with a dot, links and the lists of folders. Containers may have it among their volumes.
      * @default - `port`; exactly one of both is given
      */
     files?: string;
-    /** More lines of Caddyfile. @default none */
+    /** More lines of Caddyfile for this site; what would close it or open another is refused. @default none */
     directives?: string;
     /** As the platform's own sites have it: `platform.caddy.tls` of another stack. @default "acme" */
     tls?: Input<Tls>;

@@ -13,8 +13,14 @@ export const quadletOf = (app: string, container?: string) => (container ? `app-
 export const HOMES = "/var/lib/apps";
 export const homeOf = (app: string) => `${HOMES}/${app}`;
 export const folderOf = (app: string, folder: string) => `${homeOf(app)}/${folder}`;
-/** Where Caddy finds the folder that it serves. */
+/** Where the folder that Caddy serves is mounted. */
 export const servedOf = (app: string) => `/run/apps/${app}`;
+/** Who serves the files in it, and the socket at which Caddy asks. */
+export const filesOf = (app: string) => ({
+  unit: `files-${app}.service`,
+  runtime: `files-${app}`,
+  socket: `/run/files-${app}/caddy.sock`,
+});
 export const configOf = (app: string) => `/etc/apps/${app}`;
 
 /** The app's own Valkey: its account, which has a group of the same name, its unit and its places. */

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { faultsOf, told } from "../config/faults.ts";
 import { deadline, domain, port, releaseName, setting } from "../config/scalars.ts";
+import { directives } from "../site/schema.ts";
 import type { Tls } from "../site/site.ts";
 import { PARTS, type Part } from "./names.ts";
 
@@ -96,7 +97,7 @@ export const appSchema = z
         domain,
         port: port.optional(),
         files: releaseName.optional(),
-        directives: z.string().default(""),
+        directives,
         tls: z
           .union([z.enum(["acme", "internal"]), z.custom<pulumi.Output<Tls>>(pulumi.Output.isInstance)])
           .default("acme"),

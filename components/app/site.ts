@@ -1,22 +1,25 @@
 import type { Manifest } from "../host/manifest.ts";
+import type { Platform } from "../host/platforms/platform.ts";
 import { rendered } from "../render/render.ts";
 import type { Site } from "../site/site.ts";
-import { folderOf, servedOf } from "./names.ts";
+import { configOf, filesOf, folderOf, servedOf } from "./names.ts";
 import type { AppSettings } from "./schema.ts";
 
 /** An app's site as Caddy is told: where the app answers, or where its files are. */
 export const siteOf = (app: string, { domain, port, files, directives }: NonNullable<AppSettings["site"]>): Site =>
   files === undefined
     ? { domain, directives, backend: `127.0.0.1:${port}` }
-    : { domain, directives, files: servedOf(app) };
+    : { domain, directives, files: servedOf(app), backend: `unix/${filesOf(app).socket}` };
 
 /**
- * The folder, mounted for Caddy at a place of its own, where no link in it is followed. There is nothing in that place
- * while it is not mounted.
+ * The folder, mounted at a place of its own, where no link in it is followed, and who serves it from there: a process of
+ * the app's own, which Caddy asks. There is nothing in that place while it is not mounted.
  */
-export function servedManifest(app: string, folder: string) {
+export function servedManifest({ user, data }: Platform["caddy"], app: string, folder: string) {
   const place = servedOf(app);
   const path = folderOf(app, folder);
+  const { unit, runtime, socket } = filesOf(app);
+  const config = `${configOf(app)}/files.caddy`;
   const same = `[ ${path} -ef ${place} ]`;
   // As systemd-escape(1) has it: the unit of a mount is called after its place.
   const mount = `${place.slice(1).replaceAll("-", "\\x2d").replaceAll("/", "-")}.mount`;
@@ -30,10 +33,31 @@ export function servedManifest(app: string, folder: string) {
         }),
         restarts: [mount],
       },
+      {
+        ...rendered(config, "root:root", "0644", "etc/apps/app/files.caddy", { place, socket }),
+        restarts: [unit],
+      },
+      {
+        ...rendered(`/etc/systemd/system/${unit}`, "root:root", "0644", "etc/systemd/system/app-files.service", {
+          app,
+          place,
+          config,
+          group: user,
+          data,
+          runtime,
+        }),
+        restarts: [unit],
+      },
     ],
-    units: [{ name: mount, enabled: true }],
+    units: [
+      { name: mount, enabled: true },
+      { name: unit, enabled: true },
+    ],
     // A folder that was deleted and made again is another one than what is mounted.
     steps: [{ name: `${place} is ${path}`, exec: ["sh", "-c", `${same} || systemctl restart '${mount}'`] }],
-    probes: [{ name: `Caddy finds ${path}`, exec: ["sh", "-c", same] }],
+    probes: [
+      { name: `Caddy finds ${path}`, exec: ["sh", "-c", same] },
+      { name: `files of ${app} are served`, socket },
+    ],
   } satisfies Manifest;
 }

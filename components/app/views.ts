@@ -43,7 +43,7 @@ export interface AppView extends Pick<AppSettings, "containers" | "deadline"> {
   /** What Caddy is told; undefined where the app is reached from the host alone. */
   site?: Manifest;
   /** The folder that Caddy serves; undefined where it serves none. */
-  served?: string;
+  served?: { folder: string; names: Platform["caddy"] };
 }
 
 /** The secrets of each container in a folder of its own. */
@@ -90,14 +90,14 @@ export function appManifest(view: AppView): Manifest {
   const timers = jobs.flatMap(({ units }) => units.map(({ name }) => name));
   const beside: Manifest[] = [
     ...jobs,
-    ...(served === undefined ? [] : [servedManifest(app, served)]),
+    ...(served === undefined ? [] : [servedManifest(served.names, app, served.folder)]),
     ...(site ? [site] : []),
   ];
   return {
     deadline,
     // All of it: a volume that an app no longer has may hold something all the same.
     data: [{ name: "volumes", path: homeOf(app) }],
-    directories: folders(app, containers, served),
+    directories: folders(app, containers, served?.folder),
     images: imagesOf(entries).map((reference) => ({ reference })),
     files: [
       ...placed

@@ -7,6 +7,7 @@ import { legible } from "../host/legible.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { secretsFolder } from "../host/secrets.ts";
+import { GUARD, guardManifest } from "./guard.ts";
 import { type AuthentikSettings, SECRET_KEY } from "./schema.ts";
 import { usesValkey } from "./version.ts";
 import { authentikManifest, authentikSecrets, NAME, type Secret } from "./views.ts";
@@ -49,7 +50,7 @@ export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
  */
 export class Authentik extends pulumi.ComponentResource {
   /** For Caddy: the public name, and where it is served on the host. */
-  readonly site: { domain: string; backend: string };
+  readonly site: { domain: string; backend: string; identifies: true };
   readonly url: string;
   readonly account: Account;
   /** To depend on: resolved once authentik is ready. */
@@ -64,7 +65,7 @@ export class Authentik extends pulumi.ComponentResource {
     const services = valkey ? [postgres, valkey] : [postgres];
 
     this.url = `https://${settings.domain}`;
-    this.site = { domain: settings.domain, backend: `127.0.0.1:${settings.port}` };
+    this.site = { domain: settings.domain, backend: `127.0.0.1:${settings.port}`, identifies: true };
     const packages = new Packages("podman", { host, names: host.platform.podman.packages }, below);
     this.account = new Account(
       NAME,
@@ -95,7 +96,8 @@ export class Authentik extends pulumi.ComponentResource {
           refers: login ? [valkeySecrets] : [],
         }),
       );
-    const dependsOn = [packages, ...services.flatMap(({ ready }) => ready)];
+    const guard = new Release(GUARD, { host, manifest: guardManifest() }, { ...below, dependsOn: [packages] });
+    const dependsOn = [packages, guard, ...services.flatMap(({ ready }) => ready)];
     this.ready = [new Release(NAME, { host, manifest }, { ...below, dependsOn })];
     this.registerOutputs({ url: this.url });
   }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { domain, releaseName } from "../config/scalars.ts";
+import { directives } from "../site/schema.ts";
 
 const LOCAL = /^(127\.0\.0\.1|\[::1\]|localhost):([1-9]\d{0,4})$/;
 const backend = z.string().refine((address) => Number(LOCAL.exec(address)?.[2] ?? Infinity) <= 65535, {
@@ -39,10 +40,10 @@ export const caddySchema = z.strictObject({
           description: "Where the site is served on this host, in plain HTTP.",
           examples: ["127.0.0.1:3000"],
         }),
-        directives: z
-          .string()
-          .default("")
-          .meta({ description: "More lines of Caddyfile for the site; Caddy checks them before they go live." }),
+        directives: directives.meta({
+          description:
+            "More lines of Caddyfile for the site, in which no other is opened; Caddy checks them before they go live.",
+        }),
       }),
     )
     .default({})

@@ -5,6 +5,7 @@ import { type Expectations, inspection } from "./agent.ts";
 import { asRoot, type CompleteConnection, type Connection, complete } from "./connection.ts";
 import { type Facts, factsSchema } from "./facts.ts";
 import { known } from "./known.ts";
+import { plain } from "./plain.ts";
 
 /**
  * Looks at the host before anything is declared: one SSH session, which only reads. It is also where a wrong address,
@@ -62,9 +63,9 @@ async function read(connection: Plain, expectations: Expectations): Promise<Fact
       asRoot(connection, "sh -s"),
       inspection(expectations),
     );
-    if (status !== 0) throw new pulumi.RunError(complaint(connection, stderr || `exit status ${status}`));
+    if (status !== 0) throw new pulumi.RunError(complaint(connection, plain(stderr) || `exit status ${status}`));
     const facts = factsSchema.safeParse(json(connection, stdout));
-    if (!facts.success) throw new pulumi.RunError(`${connection.address}: ${facts.error.issues[0]?.message}`);
+    if (!facts.success) throw new pulumi.RunError(plain(`${connection.address}: ${facts.error.issues[0]?.message}`));
     return facts.data;
   } finally {
     for (const hop of hops.reverse()) hop.end();
@@ -76,7 +77,7 @@ function json({ address }: Plain, stdout: string): unknown {
     return JSON.parse(stdout);
   } catch {
     throw new pulumi.RunError(
-      `${address} does not answer with facts but with ${JSON.stringify(stdout.split("\n", 1)[0])}. A shell that is not interactive must not print anything of its own.`,
+      `${address} does not answer with facts but with ${JSON.stringify(plain(stdout.split("\n", 1)[0] ?? ""))}. A shell that is not interactive must not print anything of its own.`,
     );
   }
 }
@@ -113,10 +114,10 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
       if (!offered || error.level === "client-socket" || error.level === "client-timeout" || error.code)
         return reject(
           new Unreachable(
-            `${where} cannot be reached (${error.message}): check ${at}.address and ${at}.port, and that sshd runs there`,
+            `${where} cannot be reached (${plain(error.message)}): check ${at}.address and ${at}.port, and that sshd runs there`,
           ),
         );
-      reject(new pulumi.RunError(`${where}: ${error.message}`));
+      reject(new pulumi.RunError(`${where}: ${plain(error.message)}`));
     });
     try {
       client.connect({
@@ -146,7 +147,7 @@ const tunnel = (client: Client, { address, port }: Plain): Promise<ConnectConfig
   new Promise((resolve, reject) =>
     client.forwardOut("127.0.0.1", 0, address, port, (error, stream) =>
       error
-        ? reject(new Unreachable(`${address}:${port} cannot be reached through host.proxy (${error.message})`))
+        ? reject(new Unreachable(`${address}:${port} cannot be reached through host.proxy (${plain(error.message)})`))
         : resolve(stream),
     ),
   );

@@ -3,6 +3,7 @@ import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { NEVER_ASKED } from "./facts.ts";
 import type { Host } from "./host.ts";
+import { plain } from "./plain.ts";
 
 /** One thing on the host that the agent keeps as a document says. */
 export interface ItemArgs {
@@ -52,8 +53,8 @@ export function askFor<Answer>(
       additionalSecretOutputs: secret ? ["stdout", "stderr"] : [],
     },
   );
-  for (const difference of drifted) pulumi.log.warn(`changed on the host: ${difference}`, command);
-  if (busy) pulumi.log.warn(`not known yet: ${busy} is under way on the host`, command);
+  for (const difference of drifted) pulumi.log.warn(plain(`changed on the host: ${difference}`), command);
+  if (busy) pulumi.log.warn(plain(`not known yet: ${busy} is under way on the host`), command);
   return command.stdout.apply((line) => JSON.parse(line) as Answer);
 }
 

@@ -2,25 +2,48 @@
 import type { Check, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { rendered } from "../render/render.ts";
+import { directivesOf } from "./caddyfile.ts";
 
-/** A public name, and what is there: what answers in plain HTTP on this host, or a folder of files. */
-export type Site = {
+/** A public name, and what answers there on this host in plain HTTP. */
+export interface Site {
   domain: string;
   /** More lines of Caddyfile. @default none */
   directives?: string;
-} & ({ backend: string; files?: undefined } | { files: string; backend?: undefined });
+  /** It is authentik itself, whose own pages send it headers such as X-Authentik-CSRF. @default false */
+  identifies?: boolean;
+  /** Where that is: an address, or `unix/` and the path of a socket. */
+  backend: string;
+  /** The folder that it serves, in which `directives` may look for files. @default none */
+  files?: string;
+}
 
 /** Who signs a site's certificate: a public authority, or Caddy's own. */
 export type Tls = "acme" | "internal";
+
+/**
+ * By these names a proxy says who it is that asks, and an application believes it: no client may send them. A `*` stands
+ * for any rest. An application that reads headers as variables sees no difference between a dash and a `_`.
+ */
+const IDENTITY = [
+  ...["*_*", "*.*", "Remote-*", "X-Remote-*", "X-Auth-Request-*", "X-Auth-User*", "X-Authenticated-*", "X-WebAuth-*"],
+  ...["User", "Email", "Group", "Preferred", "Access"].map((what) => `X-Forwarded-${what}*`),
+  ...["Forwarded", "X-SSL-*", "SSL-Client-*", "X-Goog-*", "Cf-Access-*", "Tailscale-User-*"],
+];
+const OF_AUTHENTIK = "X-Authentik-*";
+
+/** They belong to a site and to no place in it. */
+const OF_A_SITE = /^(tls|bind|log|handle_errors|@.*)$/;
 
 /** One site: a fragment that Caddy imports. */
 export function siteManifest(
   names: Platform["caddy"],
   tls: Tls,
   name: string,
-  { domain, backend = "", files = "", directives = "" }: Site,
+  { domain, backend, files = "", directives = "", identifies = false }: Site,
 ): Manifest {
-  const lines = directives.split("\n").filter((line) => line.trim() !== "");
+  const all = directivesOf(directives);
+  const linesOf = (ofSite: boolean) =>
+    all.filter(({ name }) => OF_A_SITE.test(name) === ofSite).flatMap(({ lines }) => lines);
   return {
     files: [
       {
@@ -29,7 +52,9 @@ export function siteManifest(
           backend,
           files,
           tls,
-          lines,
+          stripped: [...IDENTITY, ...(identifies ? [] : [OF_AUTHENTIK])],
+          outer: linesOf(true),
+          inner: linesOf(false),
         }),
         reloads: [names.unit],
       },

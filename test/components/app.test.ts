@@ -53,7 +53,7 @@ describe("what an app declares", () => {
   test("is without a container no package, since nothing runs; its files are its account's all the same", async () => {
     const run = await deploy({ containers: undefined, site: { domain: "wiki.example.org", files: "public" } });
     expect(commands(run)).toEqual(["account-wiki", "host-agent", "release-app-wiki"]);
-    expect(document(run, "release-app-wiki")).not.toMatch(/podman|\[\[image|network/i);
+    expect(document(run, "release-app-wiki")).not.toMatch(/podman|\[\[image|\.network|-network/i);
     expect(document(run, "release-app-wiki")).toContain("\troot * /run/apps/wiki\n");
   });
 

@@ -26,6 +26,7 @@ test("these commands exist, in these words, for the smallest stack", () => {
     "release-authentik-secrets": "gatehouse release authentik-secrets --due never-asked",
     "release-authentik": "gatehouse release authentik --due never-asked",
     "release-caddy": "gatehouse release caddy --due never-asked",
+    "release-container-guard": "gatehouse release container-guard --due never-asked",
     "release-site-authentik": "gatehouse release site-authentik --due never-asked",
   });
 });
@@ -78,7 +79,7 @@ describe("each command", () => {
 
   test("with a delete is deleted before it is replaced (H8)", () => {
     const deleting = commands.filter(({ inputs }) => inputs.delete !== undefined);
-    expect(deleting).toHaveLength(8);
+    expect(deleting).toHaveLength(9);
     for (const { name, options } of deleting) expect([name, options.deleteBeforeReplace]).toEqual([name, true]);
   });
 
@@ -89,7 +90,7 @@ describe("each command", () => {
 
 test("releases are removed by the resource that owns them, as project/stack/name (H8)", () => {
   const releases = commands.filter(({ name }) => name.startsWith("release-"));
-  expect(releases).toHaveLength(8);
+  expect(releases).toHaveLength(9);
   for (const { name, inputs } of releases) {
     const release = name.replace("release-", "");
     expect(inputs.delete).toBe(`gatehouse remove ${release} --owner gatehouse/test/${release}`);

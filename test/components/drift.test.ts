@@ -85,7 +85,7 @@ describe("without facts", () => {
   test("each command says that it never asked, and a number that the state holds is kept", async () => {
     const run = await runProgram({ config: SMALL });
     const commands = run.resources.filter(({ type }) => type === "command:remote:Command");
-    expect(commands).toHaveLength(16);
+    expect(commands).toHaveLength(17);
     for (const { name, inputs, options } of commands) {
       expect(options.ignoreChanges, name).toEqual(["create"]);
       expect(inputs.create, name).toMatch(name === "host-agent" ? /^sh -s -- never-asked$/ : / --due never-asked$/);

@@ -49,8 +49,8 @@ const HANDS: {
     told: [
       "/etc/caddy/sites/authentik.caddy: the content was changed by hand",
       "+++ /etc/caddy/sites/authentik.caddy\tas it is now",
-      "-\treverse_proxy 127.0.0.1:9000",
-      "+\treverse_proxy # by hand 127.0.0.1:9000",
+      "-\t\t\treverse_proxy 127.0.0.1:9000",
+      "+\t\t\treverse_proxy # by hand 127.0.0.1:9000",
       "+# password [hidden]",
     ],
     hidden: "hunter2",

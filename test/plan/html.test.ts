@@ -33,6 +33,15 @@ test("what was changed by hand is shown with the host's own diff", async () => {
   expect(drift).toContain('<span class="removed">-one</span><span class="added">+&lt;two&gt;</span>');
 });
 
+test("nothing in it acts, or turns the order of letters", async () => {
+  const preview = await previewOfChange({ from: FULL, to: FULL });
+  const told = ["/srv/\x1b[31m\u202e: the content was changed by hand\n--- a\n+++ a\n@@ -1 +1 @@\n-one\n+\x9b2J\r\x07"];
+  const shown = html(reportOf(drifted(preview, { "release-caddy": told })));
+  expect(shown).not.toMatch(/[^\P{Cc}\n\t]|[\u202a-\u202e\u2066-\u2069]/u);
+  expect(shown).toContain(String.raw`/srv/\x1b[31m\u202e: the content was changed by hand`);
+  expect(shown).toContain(String.raw`+\x9b2J\x0d\x07`);
+});
+
 describe("the drawing", () => {
   test("shows who may use which socket, by which group", () => {
     for (const line of [

@@ -67,11 +67,12 @@ test("a first deployment starts everything", async () => {
     "authentik-server.service",
     "authentik-worker.service",
     "caddy.service",
+    "gatehouse-container-guard.service",
     POSTGRES,
     VALKEY,
     "valkey-socket-fix.service",
   ]);
-  expect(report.summary).toMatch(/^\d\d files, 7 starts, 0 reloads, 0 restarts, 2 new databases, no data touched$/);
+  expect(report.summary).toMatch(/^\d\d files, 8 starts, 0 reloads, 0 restarts, 2 new databases, no data touched$/);
 });
 
 test("a rotated SSH key sends everything again, and changes nothing at all", async () => {

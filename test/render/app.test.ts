@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { servedManifest } from "../../components/app/site.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
 import { APPS, partsOfApp } from "./apps.ts";
 import { fileOf, section, values } from "./rendered.ts";
 
@@ -136,6 +137,7 @@ test("one container and a job are no pod; a job alone has neither container nor 
     "app-wiki.service",
     "app-wiki-export.timer",
     "run-apps-wiki.mount",
+    "files-wiki.service",
   ]);
   expect(units("reports")).toEqual(["app-reports-network.service", "app-reports-weekly.timer"]);
 });
@@ -416,15 +418,34 @@ describe("a site of files", () => {
   const folders = (app: string) => partsOfApp(app).app?.directories?.map(({ path, mode }) => [path, mode]);
   const mount = (app: string) => file(app, `/etc/systemd/system/run-apps-${app}.mount`);
 
-  test("is served by Caddy itself, without what begins with a dot, and without lists of folders", () => {
-    expect(site("press")).toBe(
-      "press.example.org {\n\ttls internal\n\troot * /run/apps/press\n\tfile_server {\n\t\thide .*\n\t}\n}\n",
+  test("is served by a process of its own, without what begins with a dot, and without lists of folders", () => {
+    expect(file("press", "/etc/apps/press/files.caddy")).toBe(
+      "{\n\tadmin off\n\tauto_https off\n}\n\nhttp:// {\n\tbind unix//run/files-press/caddy.sock\n\troot * /run/apps/press\n\tfile_server {\n\t\thide .*\n\t}\n}\n",
+    );
+    expect(site("press")).not.toContain("file_server");
+    expect(site("press")).toContain("\treverse_proxy unix//run/files-press/caddy.sock {\n");
+  });
+
+  test("is served by nobody who could do more than read it", () => {
+    const service = section(file("press", "/etc/systemd/system/files-press.service"), "Service");
+    for (const line of ["DynamicUser=true", "User=files_press", "Group=caddy", "UMask=0007", "PrivateNetwork=true"])
+      expect(service).toContain(line);
+    for (const line of [
+      "Restart=always",
+      "LimitNPROC=64",
+      "CapabilityBoundingSet=",
+      "InaccessiblePaths=-/var/lib/caddy -/run/caddy",
+    ])
+      expect(service).toContain(line);
+    expect(section(file("press", "/etc/systemd/system/files-press.service"), "Unit")).toContain(
+      "StartLimitIntervalSec=0",
     );
   });
 
-  test("takes further directives; one with a port is passed on as ever", () => {
-    expect(site("wiki")).toMatch(/\n\tencode gzip\n}\n$/);
-    expect(site("grafana")).toContain("\n\treverse_proxy 127.0.0.1:9300\n");
+  test("takes further directives beside it; one with a port is passed on as ever", () => {
+    expect(site("wiki")).toMatch(/\n\t\t\tencode gzip\n\t\t}\n\t}\n}\n$/);
+    expect(site("wiki")).toContain("\n\t\t\troot * /run/apps/wiki\n");
+    expect(site("grafana")).toContain("\n\t\t\treverse_proxy 127.0.0.1:9300\n");
     expect(site("grafana")).not.toContain("file_server");
   });
 
@@ -457,8 +478,8 @@ describe("a site of files", () => {
   });
 
   test("has a unit called after its place, as systemd wants it", () => {
-    const { units } = servedManifest("press-kit", "my-files");
-    expect(units).toEqual([{ name: String.raw`run-apps-press\x2dkit.mount`, enabled: true }]);
+    const { units } = servedManifest(debian.caddy, "press-kit", "my-files");
+    expect(units).toContainEqual({ name: String.raw`run-apps-press\x2dkit.mount`, enabled: true });
   });
 
   test("restarts nothing but its mount, also where a container has the folder among its volumes", () => {
@@ -468,21 +489,21 @@ describe("a site of files", () => {
   });
 
   test("is mounted anew when it is another folder than what is mounted, by shell that reads the unit's name as it is", () => {
-    const { steps, probes } = servedManifest("press-kit", "my-files");
+    const { steps, probes } = servedManifest(debian.caddy, "press-kit", "my-files");
     const same = "[ /var/lib/apps/press-kit/my-files -ef /run/apps/press-kit ]";
     const again = String.raw`systemctl restart 'run-apps-press\x2dkit.mount'`;
     expect(steps.map(({ exec }) => exec)).toEqual([["sh", "-c", `${same} || ${again}`]]);
-    expect(probes.map(({ exec }) => exec)).toEqual([["sh", "-c", same]]);
+    expect(probes[0]).toMatchObject({ exec: ["sh", "-c", same] });
     expect(spawnSync("sh", ["-n"], { input: steps[0]?.exec[2], encoding: "utf8" })).toMatchObject({ status: 0 });
   });
 
   test("and nothing else is an app without a container: no network, no image, no probe", () => {
     const { files, images, probes, units } = partsOfApp("press").app ?? {};
     expect([files?.length, images, probes?.map(({ name }) => name), units?.length]).toEqual([
-      2,
+      4,
       [],
-      ["Caddy finds /var/lib/apps/press/public", "press.example.org completes TLS"],
-      1,
+      ["Caddy finds /var/lib/apps/press/public", "files of press are served", "press.example.org completes TLS"],
+      2,
     ]);
   });
 });

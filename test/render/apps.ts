@@ -110,7 +110,7 @@ export function partsOfApp(app: string, platform: Platform = debian): Record<str
       secrets: Object.values(secrets).some((files) => Object.keys(files).length > 0) ? 2 : undefined,
       database: database ? { names: platform.postgres, name: database } : undefined,
       site: site && siteManifest(platform.caddy, site.tls as Tls, releaseOf(app), siteOf(app, site)),
-      served: site?.files,
+      served: site?.files === undefined ? undefined : { folder: site.files, names: platform.caddy },
     }),
   };
 }

@@ -10,7 +10,7 @@ describe.each(Object.keys(CASES))("the site of authentik in case %s", (name) => 
   const site = file(name, SITE);
 
   test("proxies to plain HTTP on loopback, with no TLS to the backend (M10)", () => {
-    expect(site).toMatch(/^\treverse_proxy 127\.0\.0\.1:\d+$/m);
+    expect(site).toMatch(/^\t+reverse_proxy 127\.0\.0\.1:\d+$/m);
     expect(site).not.toMatch(/tls_transport|transport|https:\/\//);
   });
 
@@ -81,10 +81,46 @@ describe("Caddy itself", () => {
   });
 });
 
-test("further lines of a site stand in its block as they are, without empty ones", () => {
-  expect(file("full", "/etc/caddy/sites/grafana.caddy")).toBe(
-    "grafana.example.org {\n\ttls internal\n\treverse_proxy 127.0.0.1:3000\n\tencode gzip\n\tlog\n}\n",
-  );
+describe("further lines of a site", () => {
+  const site = (directives: string) =>
+    siteManifest(debian.caddy, "internal", "x", { domain: "x.example.org", backend: "127.0.0.1:1", directives })
+      .files?.[0]?.content ?? "";
+
+  test("stand beside what it answers, behind what is taken out of each request", () => {
+    const lines = file("full", "/etc/caddy/sites/grafana.caddy").split("\n");
+    const at = (line: string) => lines.indexOf(line);
+    expect(at("\t\trequest_header -Remote-*")).toBeGreaterThan(0);
+    expect(at("\t\thandle {")).toBeGreaterThan(at("\t\trequest_header -X-Authentik-*"));
+    expect(at("\t\t\tencode gzip")).toBeGreaterThan(at("\t\thandle {"));
+  });
+
+  test("stand in the site's own block where they belong to no place in it", () => {
+    const content = site(
+      "encode gzip\ntls {\n\tprotocols tls1.3\n}\n@api path /api/*\nlog\nhandle_errors {\n  respond sorry\n}",
+    );
+    expect(content).toContain(
+      "\ttls internal\n\ttls {\n\t\tprotocols tls1.3\n\t}\n\t@api path /api/*\n\tlog\n\thandle_errors {\n\t  respond sorry\n\t}\n\troute {",
+    );
+    expect(content).toContain("\t\t\tencode gzip\n\t\t}\n\t}\n}\n");
+  });
+
+  test("keep each line within quotes as it is", () => {
+    expect(site('respond "a\n\n  b"')).toContain('\t\t\trespond "a\n\n  b"\n');
+  });
+
+  test("that would close the site are refused, whoever gives them", () => {
+    expect(() => site("}\nother.example.org {")).toThrow(/^line 1: this } closes the site itself/);
+  });
+});
+
+test("a client's word about who it is reaches no application, and authentik's pages still reach authentik", () => {
+  const taken = (path: string): string[] => file("full", path).match(/(?<=request_header -)\S+/g) ?? [];
+  const grafana = taken("/etc/caddy/sites/grafana.caddy");
+  expect(grafana).toEqual(expect.arrayContaining(["*_*", "Remote-*", "X-Forwarded-User*", "X-Authentik-*"]));
+  const authentik = taken(SITE);
+  expect(grafana.filter((name) => !authentik.includes(name))).toEqual(["X-Authentik-*"]);
+  for (const path of ["/etc/caddy/sites/grafana.caddy", SITE])
+    expect(file("full", path)).toMatch(/^\t\trequest_header X-Real-IP \{http\.request\.remote\.host\}$/m);
 });
 
 test("a name or a backend that would open a block is refused, with the template and the value", () => {

@@ -1,5 +1,6 @@
 // The stacks of which every rendered file is kept.
 
+import { guardManifest } from "../../components/authentik/guard.ts";
 import { usesValkey } from "../../components/authentik/version.ts";
 import { authentikManifest } from "../../components/authentik/views.ts";
 import { backupManifest } from "../../components/backup/views.ts";
@@ -107,6 +108,7 @@ export interface Parts {
   postgres: Manifest;
   passwords: Manifest;
   valkey: Manifest;
+  guard: Manifest;
   authentik: Manifest;
   caddy: Manifest;
   sites: Record<string, Manifest>;
@@ -125,7 +127,11 @@ export function partsOf(configuration: object): Parts {
   const salt = Buffer.from("salt of the test");
   const sites = {
     ...settings.caddy.sites,
-    authentik: { domain: settings.authentik.domain, backend: `127.0.0.1:${settings.authentik.port}` },
+    authentik: {
+      domain: settings.authentik.domain,
+      backend: `127.0.0.1:${settings.authentik.port}`,
+      identifies: true,
+    },
   };
   return {
     cluster: clusterManifest(platform.postgres),
@@ -140,6 +146,7 @@ export function partsOf(configuration: object): Parts {
       applications,
       generations,
     }),
+    guard: guardManifest(),
     authentik: authentikManifest(platform.postgres, {
       ...settings.authentik,
       uid: 985,

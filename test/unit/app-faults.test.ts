@@ -127,6 +127,10 @@ test.each([
     'site.files: expected a name of lower-case letters, digits and -, at most 31 long, got "../public"',
   ],
   [
+    { site: { domain: "wiki.example.org", port: 8080, directives: "handle {\n}\n}\nother.example.org {" } },
+    "site.directives: line 3: this } closes the site itself, since no { is open before it; take it out",
+  ],
+  [
     { containers: { job }, site: { domain: "wiki.example.org", port: 8080 } },
     "site.port: no container publishes 8080; published are none",
   ],
@@ -151,6 +155,7 @@ test.each([
   [{ containers: {}, site: { domain: "wiki.example.org", files: "public" } }],
   [{ containers: undefined, site: { domain: "wiki.example.org", files: "public" } }],
   [{ containers: { web, job }, site: { domain: "wiki.example.org", files: "public" } }],
+  [{ site: { domain: "wiki.example.org", port: 8080, directives: "handle /a {\n  header X {uri}\n}" } }],
 ])("of an app, %j is accepted", (wishes) => {
   expect(faults(wishes)).toEqual([]);
 });

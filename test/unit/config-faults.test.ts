@@ -128,6 +128,11 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["caddy.sites.a", { domain: "a.example.org", backend: "192.0.2.1:80" }, `[backend] ${BACKEND} "192.0.2.1:80"`],
   ["caddy.sites.a", { domain: "a.example.org", backend: "127.0.0.1:99999" }, `[backend] ${BACKEND} "127.0.0.1:99999"`],
   ["caddy.sites.a", { domain: "a.example.org", backend: "https://[::1]:1" }, `[backend] ${BACKEND} "https://[::1]:1"`],
+  [
+    "caddy.sites.a",
+    { domain: "a.example.org", backend: "127.0.0.1:1", directives: "}\nb.example.org {" },
+    "[directives] line 1: this } closes the site itself, since no { is open before it; take it out",
+  ],
   ["backup", {}, "[repository] expected keys and values, got nothing"],
   ["backup", { repository: {} }, `${KINDS} none`],
   ["backup", { repository: { path: "/srv/backups", sftp: SFTP } }, `${KINDS} path and sftp`],
@@ -196,6 +201,10 @@ test.each([
   ["backup", { repository: { path: "/mnt/disk/gatehouse" }, schedule: "daily", drill: "monthly", full: 1, keep: 1 }],
   ["backup", { repository: { path: "/var/backups/nightly" } }],
   ["caddy.sites.my-app", { domain: "a.example.org", backend: "127.0.0.1:65535" }],
+  [
+    "caddy.sites.my-app",
+    { domain: "a.example.org", backend: "127.0.0.1:1", directives: 'respond "{ } }" {\n  close\n}' },
+  ],
 ])("%s: %j is accepted", async (path, value) => {
   expect(await faults(changed(SMALL, { [path]: value }))).toEqual([]);
 });

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 import { render } from "../../components/render/render.ts";
 
-const SITE = { domain: "a.example.org", backend: "127.0.0.1:1", tls: "acme", lines: [] };
+const SITE = { domain: "a.example.org", backend: "127.0.0.1:1", tls: "acme", stripped: [], outer: [], inner: [] };
 
 test("a template is rendered as it stands: nothing is escaped for HTML, and control lines leave no gap", () => {
-  expect(render("etc/caddy/sites/site.caddy", { ...SITE, lines: ["header X <&'\">"] })).toBe(
-    "# Written by gatehouse.\na.example.org {\n\treverse_proxy 127.0.0.1:1\n\theader X <&'\">\n}\n",
+  const line = { text: "header X <&'\">", kept: false };
+  expect(render("etc/caddy/sites/site.caddy", { ...SITE, inner: [line] })).toMatch(
+    /^# Written by gatehouse\.\na\.example\.org \{\n\troute \{\n.*\n\t\t\treverse_proxy 127.0.0.1:1\n\t\t\theader X <&'">\n\t\t\}\n\t\}\n\}\n$/s,
   );
 });
 

@@ -26,7 +26,9 @@ const APP_UNITS = [
   "app-digest.service",
   "app-digest-build.timer",
   "run-apps-digest.mount",
+  "files-digest.service",
   MOUNT,
+  "files-press-kit.service",
 ];
 const SERVE = ["-m", "http.server", "8080", "--directory", "/srv"];
 /** Publishes who it is and what it was given; takes its time where it is told to. */
@@ -416,12 +418,16 @@ describe("a site of files", () => {
     expect((await as("press-kit", `cat ${key}`)).text).toContain("Permission denied");
     await as("press-kit", `ln -s ${key} ${HOME}/public/root.key`);
     expect(await page("/root.key")).toEqual({ status: 500, body: "" });
-    // It is the mount that keeps it: with another one the key is out. With none there is nothing.
+    // It is the mount that keeps it: by another one a link leads on, though never to what Caddy alone reads. With none there
+    // is nothing.
+    await as("press-kit", `ln -s /etc/hostname ${HOME}/public/hostname`);
+    expect(await page("/hostname")).toEqual({ status: 500, body: "" });
     await lab.sh(`systemctl stop ${MOUNT}`);
     expect((await page("/root.key")).status).toBe(404);
     expect(await verify()).toContain(".mount is not active");
     await lab.sh(`mkdir -p /run/apps/press-kit && mount --bind ${HOME}/public /run/apps/press-kit`);
-    expect((await page("/root.key")).body).toContain("PRIVATE KEY");
+    expect((await page("/hostname")).body).toContain(lab.name);
+    expect((await page("/root.key")).body).toBe("");
     await lab.sh("umount /run/apps/press-kit");
     await lab.sh(`systemctl start ${MOUNT}`);
     expect(await page("/root.key")).toEqual({ status: 500, body: "" });

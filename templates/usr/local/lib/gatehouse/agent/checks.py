@@ -106,7 +106,8 @@ def _generate(quadlets: str, into: str) -> None:
 def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]) -> None:
     with scratch.folder() as work:
         copy = merged(check.tree, changed, f"{work}/tree")
-        for directory in directories:  # made only once the checks have passed
+        # Made on the host only once the checks have passed. The upper ones last, since they are handed over with it.
+        for directory in sorted(directories, key=lambda d: d.path, reverse=True):
             if _below(directory.path, check.tree):
                 files.put_folder(os.path.normpath(f"{copy}/{os.path.relpath(directory.path, check.tree)}"), *files.wanted_folder(directory))
         if not any(directory.path == check.tree for directory in directories):

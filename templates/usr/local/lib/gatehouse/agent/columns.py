@@ -2,8 +2,11 @@
 
 import time
 
+from report import plain
+
 
 def columns(head: list[str], rows: list[list[str]]) -> list[str]:
+    rows = [[plain(cell).replace("\n", "\\x0a") for cell in row] for row in rows]  # whoever names a file makes no row
     widths = [max(map(len, cells)) for cells in zip(head, *rows)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows)]
 
@@ -44,7 +47,6 @@ def size(number: float) -> str:
 
 
 def legible(text: str, most: int = 300) -> str:
-    """What an application chose, such as a name: one line, which moves no cursor."""
-    words = " ".join(text.split())
-    plain = "".join(letter if letter.isprintable() else "?" for letter in words)
-    return plain if len(plain) <= most else f"{plain[:most]} ..."
+    """What an application chose, such as a name, in one line that is not long."""
+    words = plain(" ".join(text.split()))
+    return words if len(words) <= most else f"{words[:most]} ..."

@@ -1,7 +1,6 @@
 """What no release put on this host, though it alters what releases run: files beside ours, images, runtime directories."""
 
 import json
-import os
 import re
 import shutil
 import stat
@@ -11,6 +10,7 @@ from pathlib import Path
 import checks
 import files
 import store
+import tree
 import units
 from manifest import File, Manifest, owner_ids
 from report import Failure
@@ -152,11 +152,7 @@ def _ids(owner: str) -> list[int | None]:
 
 def _sockets(folder: str, mode: int, gid: int) -> list[str]:
     found = []
-    for entry in sorted(os.scandir(folder), key=lambda e: e.name):
-        try:
-            info = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:  # its server ended just now
-            continue
+    for name, info in tree.entries(folder).items():
         if stat.S_ISSOCK(info.st_mode) and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid):
-            found.append(f"{entry.path} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}")
+            found.append(f"{folder}/{name} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}")
     return found

@@ -21,11 +21,14 @@ def merged(content: str, owner: str, refers: tuple[str, ...] = ()) -> str:
 
     def fill(found: re.Match) -> str:
         name, generation, file = found.groups()
+        missing = Failure(f"secret {found[0][10:-2]} is not on this host; nothing was done")
         refuse_foreign(name, owner)
-        folders = [] if not Release(name).texts() else [SECRETS / name / generation] if generation else _kept(name, [*refers, *_texts()])
+        if not Release(name).texts():  # they may be any stack's
+            raise missing
+        folders = [SECRETS / name / generation] if generation else _kept(name, [*refers, *_texts()])
         texts = [path.read_text().strip() for folder in folders if (path := folder / file).exists()]
         if not texts:
-            raise Failure(f"secret {found[0][10:-2]} is not on this host; nothing was done")
+            raise missing
         for text in texts:
             learn_secret(text)
         return " ".join(texts)

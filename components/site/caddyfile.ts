@@ -1,0 +1,213 @@
+// How Caddy reads the lines of a Caddyfile: which words there are, and which braces they open and close. As its lexer does
+// it, since whoever writes a `}` that Caddy counts and this does not has closed the site and may open another.
+
+/** What is wrong with the lines of a site; its message names the line. */
+export class DirectivesFault extends Error {}
+
+/** One directive of a site, with all that is in its block. */
+export interface Directive {
+  name: string;
+  /** Its lines as they were written, without what indents the first; `kept` begins within quotes, where a blank counts. */
+  lines: { text: string; kept: boolean }[];
+}
+
+interface Token {
+  text: string;
+  /** Where it stands in the source. */
+  start: number;
+  end: number;
+  /** Whether it begins a line; a backslash before a line break joins two. */
+  first: boolean;
+}
+
+/**
+ * The directives of a site, in their order.
+ *
+ * @throws DirectivesFault where a brace is not closed or closes too much, or where a line is no directive of a site.
+ */
+export function directivesOf(written: string): Directive[] {
+  const source = written.replaceAll("\r\n", "\n");
+  refuseVariables(source);
+  return grouped(source, tokensOf(source, true));
+}
+
+/** What is wrong with the lines of a site; undefined where nothing is. */
+export function faultIn(written: string): string | undefined {
+  try {
+    directivesOf(written);
+  } catch (error) {
+    if (error instanceof DirectivesFault) return error.message;
+    throw error;
+  }
+  return undefined;
+}
+
+const NAME = /^(@\S+|[A-Za-z][\w-]*)$/;
+
+function grouped(source: string, tokens: readonly Token[]): Directive[] {
+  const directives: { name: string; tokens: Token[] }[] = [];
+  const open: Token[] = [];
+  for (const token of tokens) {
+    const head = open.length === 0 && (token.first || directives.length === 0);
+    // In quotes too: Caddy asks for the text of a word alone.
+    if (token.text === "}" && open.pop() === undefined)
+      throw fault(source, token, "this } closes the site itself, since no { is open before it; take it out");
+    if (head && !NAME.test(token.text))
+      throw fault(
+        source,
+        token,
+        `expected a directive such as \`encode gzip\` or a matcher such as \`@api\`, got ${JSON.stringify(token.text)}; another site is an entry of its own`,
+      );
+    if (token.text === "{") open.push(token);
+    if (head) directives.push({ name: token.text, tokens: [token] });
+    else directives.at(-1)?.tokens.push(token);
+  }
+  const unclosed = open.at(-1);
+  if (unclosed) throw fault(source, unclosed, "no } closes the block that this { opens; put one behind it");
+  for (const { tokens } of directives) refuseHeredoc(source, tokens);
+  return directives.map(({ name, tokens }) => ({ name, lines: linesOf(source, tokens) }));
+}
+
+/** Caddy has heredocs since 2.7. For an older one their lines are lines like others, which must not close the site. */
+function refuseHeredoc(source: string, tokens: readonly Token[]): void {
+  const start = tokens[0]?.start ?? 0;
+  let depth = 0;
+  for (const { text, first } of tokensOf(source.slice(start, tokens.at(-1)?.end), false)) {
+    if (text === "{") depth += 1;
+    if (text === "}") depth -= 1;
+    if (depth < 0 || (first && depth === 1 && text === "{"))
+      throw fault(
+        source,
+        { start },
+        "a Caddy without heredocs, as before 2.7, would take a brace in this one for the site's; put the text in backticks",
+      );
+  }
+}
+
+function linesOf(source: string, tokens: readonly Token[]): Directive["lines"] {
+  const start = tokens[0]?.start ?? 0;
+  const inside = (at: number) => tokens.some((token) => token.start < at && at < token.end);
+  let at = start;
+  return source
+    .slice(start, tokens.at(-1)?.end)
+    .split("\n")
+    .map((text) => {
+      const line = { text, kept: inside(at) };
+      at += text.length + 1;
+      return line;
+    })
+    .filter(({ text, kept }) => kept || text.trim() !== "");
+}
+
+const fault = (source: string, { start }: Pick<Token, "start">, what: string) =>
+  new DirectivesFault(`line ${source.slice(0, start).split("\n").length}: ${what}`);
+
+/** A variable of the host's, which Caddy puts in before it looks for words. */
+const VARIABLE = /\{\$([^}]*)\}/g;
+
+/** A variable adds letters to a word and nothing else, whether the host has it or not: no word, quote or brace of its own. */
+function refuseVariables(source: string): void {
+  for (const { 0: found, index } of source.matchAll(/\\?\{\$[^}]*\}?/g))
+    if (!/^\{\$\w+(:[^\s{}"`\\#<]*)?\}$/.test(found))
+      throw fault(
+        source,
+        { start: index },
+        `expected a variable of the host as {$NAME} or {$NAME:default}, without blanks, quotes, braces or a backslash, got ${JSON.stringify(found)}`,
+      );
+}
+
+/** What is left of a word where the host has no such variable must mean nothing to Caddy by itself. */
+function refuseRest(source: string, word: string, start: number, quoted: boolean): void {
+  const rests = [word.replace(VARIABLE, ""), word.replace(VARIABLE, (_, inner: string) => inner.replace(/^\w+:?/, ""))];
+  const rest = rests.find((rest) => /^[{}]$/.test(rest) || (!quoted && /^(["`#]|<<)/.test(rest)));
+  if (word.search(VARIABLE) >= 0 && rest !== undefined)
+    throw fault(source, { start }, `without its variable ${word} is ${rest}, which Caddy would not take for a word`);
+}
+
+/** What Go calls a blank. */
+const BLANK = /[\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
+
+/** Word for word what lexer.go does in Caddy, its oddities included. */
+function tokensOf(source: string, heredocs: boolean): Token[] {
+  const tokens: Token[] = [];
+  let text = "";
+  let start = -1;
+  let first = true;
+  let comment = false;
+  let escaped = false;
+  let quote = "";
+  let literal = false;
+  const done = (end: number) => {
+    refuseRest(source, text, start, quote !== "");
+    tokens.push({ text, start, end, first });
+    text = "";
+    start = -1;
+    first = false;
+    quote = "";
+    literal = false;
+  };
+  /** Whether what comes is the marker that ends a heredoc. */
+  const marks = () => heredocs && quote === "" && !literal && text.startsWith("<<");
+  for (let at = 0; at < source.length; at++) {
+    const character = source.charAt(at);
+    if (marks() && character !== " ") {
+      if (character === "\r") continue;
+      if (character !== "\n") {
+        text += character;
+        continue;
+      }
+      const marker = text.slice(2);
+      const end = /^[\w-]+$/.test(marker) ? source.indexOf(marker, at + 1) : -1;
+      if (end < 0) throw fault(source, { start }, `no line ends the text that ${text} begins`);
+      text = source.slice(at + 1, end).trim();
+      at = end + marker.length - 1;
+      quote = "<";
+      done(at + 1);
+      continue;
+    }
+    if (!escaped && quote !== "`" && character === "\\") {
+      escaped = true;
+      if (start < 0 && !comment) start = at;
+      continue;
+    }
+    if (quote !== "") {
+      if (quote === '"' && escaped) {
+        text += character === '"' ? character : `\\${character}`;
+        escaped = false;
+      } else if (character === quote) done(at + 1);
+      else text += character;
+      continue;
+    }
+    if (BLANK.test(character)) {
+      if (character === "\r") continue;
+      if (text !== "") done(at);
+      if (character !== "\n") continue;
+      if (!escaped) first = true;
+      escaped = false;
+      comment = false;
+      start = -1;
+      continue;
+    }
+    if (character === "#" && text === "") comment = true;
+    if (comment) continue;
+    if (text === "") {
+      if (start < 0) start = at;
+      if (character === '"' || character === "`") {
+        quote = character;
+        continue;
+      }
+    }
+    if (escaped) {
+      if (heredocs && character === "<") literal = true;
+      else text += "\\";
+      escaped = false;
+    }
+    text += character;
+  }
+  if (quote !== "") throw fault(source, { start }, `no ${quote} closes the one that opens here; put one behind it`);
+  if (marks()) throw fault(source, { start }, `no line ends the text that ${text} begins`);
+  if (escaped)
+    throw fault(source, { start: source.length }, "a backslash at the end would join a line that is not the site's");
+  if (text !== "") done(source.length);
+  return tokens;
+}

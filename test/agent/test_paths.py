@@ -1,0 +1,78 @@
+"""Where the agent may take a path: only `tree` opens what another account can write, by descriptor and without links."""
+
+import ast
+import unittest
+from pathlib import Path
+
+from support import AGENT
+
+CHANGES = {
+    "os": {"chmod", "chown", "lchmod", "lchown", "link", "makedirs", "mkdir", "mkfifo", "mknod", "remove", "removedirs", "removexattr", "rename", "renames",
+           "replace", "rmdir", "setxattr", "symlink", "truncate", "unlink", "utime"},
+    "shutil": {"chown", "copy", "copy2", "copyfile", "copymode", "copystat", "copytree", "make_archive", "move", "rmtree", "unpack_archive"},
+    "tempfile": {"mkdtemp", "mkstemp", "NamedTemporaryFile", "TemporaryDirectory"},
+}
+READS = {"os": {"fwalk", "listdir", "open", "readlink", "scandir", "stat", "lstat", "walk"}}
+# Methods of a Path, which no other object of the agent has under these names.
+CHANGING_METHODS = {"chmod", "hardlink_to", "lchmod", "mkdir", "rmdir", "symlink_to", "touch", "unlink", "write_bytes", "write_text"}
+READING_METHODS = {"glob", "iterdir", "read_bytes", "read_text", "rglob"}
+
+# Modules that go by path, each with the folders that it does so in: root alone can write those, and what is above them.
+CHANGE_BY_PATH = {"tree": "the module itself", "store": "/var/lib/gatehouse"}
+READ_BY_PATH = CHANGE_BY_PATH | {
+    "backups": "/etc/gatehouse and /var/lib/gatehouse",
+    "checks": "systemd's folders of units",
+    "commands": "no folder: memory",
+    "live": "/var/lib/gatehouse",
+    "purge": "/proc",
+    "strays": "systemd's and Quadlet's folders of units",
+    "vault": "/var/lib/gatehouse",
+}
+
+
+def calls(source: str) -> tuple[set[str], set[str]]:
+    """What a module calls that changes a path, and what only reads one."""
+    changes, reads = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id == "open":
+            (changes if any(isinstance(word, ast.Constant) and set(str(word.value)) & set("wax+") for word in node.args[1:2])
+             and not _descriptor(node.args[0]) else reads).add("open")
+        elif isinstance(node.func, ast.Attribute):
+            name, of = node.func.attr, node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+            if name in CHANGES.get(of, ()) or (of != "tree" and name in CHANGING_METHODS):
+                changes.add(name)
+            if name in READS.get(of, ()) or (of != "tree" and name in READING_METHODS):
+                reads.add(name)
+    return changes, reads
+
+
+def _descriptor(word: ast.expr) -> bool:
+    """Whether what is opened is a descriptor already."""
+    return isinstance(word, ast.Call) and ast.unparse(word.func) in ("os.memfd_create", "os.open")
+
+
+class Paths(unittest.TestCase):
+    def test_only_the_module_that_opens_by_descriptor_changes_what_has_a_path(self):
+        found = {path.stem: changes for path in AGENT.glob("*.py") if path.stem not in CHANGE_BY_PATH and (changes := calls(path.read_text())[0])}
+        self.assertEqual(found, {}, "use tree instead")
+
+    def test_modules_that_read_by_path_say_where(self):
+        found = {path.stem: reads for path in AGENT.glob("*.py") if path.stem not in READ_BY_PATH and (reads := calls(path.read_text())[1])}
+        self.assertEqual(found, {}, "use tree instead, or name the folders, which are root's alone")
+
+    def test_who_is_named_here_does_so(self):
+        self.assertEqual([name for name in READ_BY_PATH if not any(calls(Path(AGENT, f"{name}.py").read_text()))], [])
+
+    def test_the_rule_sees_what_it_is_to_refuse(self):
+        for source in ("os.chown(p, 0, 0)", "shutil.rmtree(p)", "Path(p).write_text('')", "open(p, 'w')", "(a / b).unlink()", "tempfile.mkdtemp()"):
+            self.assertTrue(calls(source)[0], source)
+        for source in ("open(p)", "Path(p).read_text()", "os.listdir(p)", "p.glob('*')"):
+            self.assertTrue(calls(source)[1], source)
+        for source in ("tree.rename(a, b)", "tree.read(p)", "text.replace('a', 'b')", "found.remove(x)", "os.fchown(d, 0, 0)", "open(os.open(p, 1), 'wb')"):
+            self.assertEqual(calls(source)[0], set(), source)
+
+
+if __name__ == "__main__":
+    unittest.main()

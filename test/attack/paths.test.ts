@@ -1,0 +1,122 @@
+// A service account, or whoever became it, replaces what root is about to open: by a link that stands there, and by a program
+// that exchanges a folder and a link all the time. A folder of root's, the canary, must come out of it as it was.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Attacked } from "./support/host.ts";
+import { Racer } from "./support/racer.ts";
+
+const CANARY = "/root/canary";
+const CONFIG = "/etc/postgresql/17/main";
+let host: Attacked;
+let before: string;
+
+/** All that could be altered about the canary: names, modes, owners, times of change and contents. */
+const canary = () =>
+  host.lab.sh(`find ${CANARY} -printf '%p %y %m %u:%g %T@ %C@\n' | sort; cat ${CANARY}/secret; ls -A ${CANARY}`);
+
+beforeAll(async () => {
+  host = await Attacked.host();
+  await host.lab.sh(`mkdir -m 755 ${CANARY} && chmod 711 /root && echo 'a secret of root' >${CANARY}/secret`);
+  before = await canary();
+});
+afterAll(async () => {
+  await host.lab.sh(`rm -rf ${CANARY}; chmod 700 /root`);
+});
+
+async function settles(): Promise<void> {
+  for (const stack of [host.stack, host.apps]) {
+    const { status, text } = await stack.up();
+    expect(status, text).toBe(0);
+  }
+  expect((await host.lab.try("gatehouse verify")).text).toMatch(/^clean/);
+}
+
+describe("a name that stands above what root acts on", () => {
+  test.each([
+    ["postgres", `${CONFIG}/hba.d`],
+    ["postgres", CONFIG],
+    ["postgres", "/etc/postgresql/17"],
+    ["valkey", "/etc/valkey/users.acl"],
+    ["authentik", "/var/lib/authentik/certs"],
+    ["evil", "/var/lib/apps/evil/files"],
+    ["evil-valkey", "/var/lib/apps/evil-valkey"],
+    ["caddy", "/etc/caddy/sites"],
+  ])("%s cannot replace %s", async (account, path) => {
+    const { status, text } = await host.as(account, `mv ${path} ${path}.away`);
+    expect(status).not.toBe(0);
+    expect(text).toContain("Permission denied");
+  });
+
+  test.each([
+    ["authentik", "/var/lib/authentik/certs/mine"],
+    ["evil", "/var/lib/apps/evil/files/mine"],
+  ])("%s still writes %s", async (account, path) => {
+    expect(await host.as(account, `touch ${path} && rm ${path}`)).toEqual({ status: 0, text: "" });
+  });
+
+  test("PostgreSQL still reads its configuration", async () => {
+    expect(await host.operator("SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL")).toBe("0");
+  });
+});
+
+describe("a link that stands there already, as on a host whose folders belong to the accounts", () => {
+  test.each([
+    ["authentik", "/var/lib/authentik", "certs"],
+    ["postgres", CONFIG, "hba.d"],
+    ["postgres", "/etc/postgresql", "17"],
+  ])("%s made %s its own, and %s a link: nothing behind it is given away", async (account, folder, name) => {
+    await host.lab.sh(
+      `chown ${account}:${account} ${folder} && mv ${folder}/${name} /root/away && su -s /bin/sh ${account} -c 'ln -s ${CANARY} ${folder}/${name}'`,
+    );
+    try {
+      const { status, text } = await host.stack.up();
+      expect(status, text).not.toBe(0);
+      expect(text).toMatch(/is a link in a folder that another account than root can write|is a link/);
+      expect(await canary()).toBe(before);
+    } finally {
+      await host.lab.sh(`rm ${folder}/${name} && mv /root/away ${folder}/${name}`);
+    }
+    await settles();
+    expect(await host.lab.stat(folder)).toMatch(/ root:/);
+  });
+});
+
+describe("a fast program that exchanges folders and links while root is at work", () => {
+  test("a changed setting of PostgreSQL, checked in a scratch folder and applied", async () => {
+    await host.lab.sh(`chown -R postgres:postgres ${CONFIG}`);
+    const racer = await Racer.start(host.lab, "postgres", CONFIG, CANARY, ["conf.d", "hba.d"]);
+    try {
+      host.stack.settings.postgres = { settings: { work_mem: "5MB" } };
+      await host.stack.up();
+      expect(await canary()).toBe(before);
+    } finally {
+      expect(await racer.stop()).toBeGreaterThan(1000);
+    }
+    await settles();
+    expect(await host.operator("SHOW work_mem")).toBe("5MB");
+  });
+
+  test.each([
+    ["a backup", "gatehouse backup"],
+    ["a drill", "gatehouse drill"],
+    ["verify", "gatehouse verify"],
+    ["a restore", "gatehouse restore --to latest; gatehouse restore --undo"],
+  ])("%s", async (_, command) => {
+    await host.lab.awaits("systemctl is-active gatehouse-backup.service | grep -qx inactive");
+    const racers = [
+      await Racer.start(host.lab, "postgres", "/var/lib/postgresql/17", CANARY, []),
+      await Racer.start(host.lab, "authentik", "/var/lib/authentik/data", CANARY, []),
+    ];
+    try {
+      await host.lab.try(`${command} >/root/log 2>&1`);
+      expect(await canary()).toBe(before);
+    } finally {
+      for (const racer of racers) await racer.stop();
+    }
+    // What the attacker leaves behind is its own to remove.
+    await host.lab.try("gatehouse restore --undo; gatehouse recover");
+    await host.lab.awaits("systemctl is-active gatehouse-backup.service | grep -qx inactive");
+    const { status, text } = await host.lab.try(`(set -e; ${command}) 2>&1`);
+    expect(status, text).toBe(0);
+    expect(await canary()).toBe(before);
+  });
+});

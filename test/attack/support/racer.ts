@@ -1,0 +1,60 @@
+// A program that exchanges a folder and a link, again and again, as fast as the kernel can.
+import type { Lab } from "../../e2e/support/lab.ts";
+
+// In a folder of the account's own: every name in it that is wanted, or each new folder that appears, and a link to the
+// canary change places. Counts what it did.
+const PROGRAM = `
+import ctypes, os, signal, stat, sys
+folder, canary, *wanted = sys.argv[1:]
+libc, swaps, own = ctypes.CDLL(None), 0, set() if wanted else set(os.listdir(folder))
+os.chdir(folder)
+def end(*_):
+    # The folders are at their names again, as far as that is theirs to do.
+    for name in os.listdir("."):
+        if name.startswith(".racer-"):
+            real = name.removeprefix(".racer-")
+            if not os.path.islink(name) and os.path.islink(real):
+                libc.renameat2(-100, name.encode(), -100, real.encode(), 2)
+            os.unlink(name) if os.path.islink(name) else None
+    print(swaps, flush=True)
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while True:
+    names = wanted or [name for name in os.listdir(".") if name not in own and not name.startswith(".racer-")]
+    for name in names:
+        link = f".racer-{name}"
+        try:
+            os.path.lexists(link) or os.symlink(canary, link)
+        except OSError:
+            continue
+        for _ in range(50):
+            swaps += libc.renameat2(-100, name.encode(), -100, link.encode(), 2) == 0
+`;
+
+export class Racer {
+  readonly #lab: Lab;
+  readonly #unit: string;
+
+  private constructor(lab: Lab, unit: string) {
+    this.#lab = lab;
+    this.#unit = unit;
+  }
+
+  /** Begins as `account` in a folder that it may write: `names`, or each folder that appears there from now on. */
+  static async start(lab: Lab, account: string, folder: string, canary: string, names: string[]): Promise<Racer> {
+    const unit = `racer-${account}`;
+    await lab.sh(`cat >/tmp/racer.py <<'PROGRAM'\n${PROGRAM}\nPROGRAM`);
+    await lab.sh(
+      `systemd-run --quiet --collect --unit=${unit} --uid=${account} --property=StandardOutput=truncate:/run/${unit} python3 /tmp/racer.py ${folder} ${canary} ${names.join(" ")}`,
+    );
+    await lab.awaits(`grep -q ready /run/${unit}`);
+    return new Racer(lab, unit);
+  }
+
+  /** Ends it; how often it exchanged something. */
+  async stop(): Promise<number> {
+    await this.#lab.sh(`systemctl stop ${this.#unit}`);
+    return Number((await this.#lab.sh(`cat /run/${this.#unit}`)).split("\n")[1]);
+  }
+}
