@@ -95,7 +95,7 @@ class Session:
     def __init__(self, cluster: Cluster, database: str):
         self.database = database
         self._mark = secrets.token_hex(16)  # no row can be taken for it
-        self._errors, self._shown = open(os.memfd_create("errors"), "rb"), 0
+        self._errors, self._shown = os.fdopen(os.memfd_create("errors"), "rb"), 0
         # Rows as they are stored: no conversion can fail.
         words = cluster.command("psql", *_PSQL, "--set=VERBOSITY=terse", f"--dbname={named(database)}", more=" -cclient_encoding=SQL_ASCII")
         self.process = commands.start(words, cluster.settings.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
@@ -201,7 +201,7 @@ def _server(s: Settings, data: str, durable: bool, folder: str):
         "shared_preload_libraries": "", "autovacuum": "off", "shared_buffers": "128MB", "huge_pages": "off",
     }
     words = (f"{s.bin}/postgres", f"--config-file={s.config}", *(word for item in settings.items() for word in ("-c", "=".join(item))))
-    with open(os.memfd_create("log"), "w+", errors="replace") as log:
+    with os.fdopen(os.memfd_create("log"), "w+", errors="replace") as log:
         process = commands.start(words, s.user, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             _await(s, data, process, log)

@@ -47,7 +47,6 @@ def size(number: float) -> str:
 
 
 def legible(text: str, most: int = 300) -> str:
-    """What an application chose, such as a name: one line, which moves no cursor."""
-    words = " ".join(text.split())
-    plain = "".join(letter if letter.isprintable() else "?" for letter in words)
-    return plain if len(plain) <= most else f"{plain[:most]} ..."
+    """What an application chose, such as a name, in one line that is not long."""
+    words = plain(" ".join(text.split()))
+    return words if len(words) <= most else f"{words[:most]} ..."

@@ -81,7 +81,7 @@ def _look_at_databases(backup: Backup, server: Cluster) -> tuple[int, list[str]]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(lambda name: _look_at(backup, server, name), there))
     for name, (_, fault) in zip(there, found):
-        faults += [f"database {legible(name)}: {fault}"] if fault else []
+        faults += [f"{legible(name)}: {fault}"] if fault else []
     return sum(rows for rows, _ in found), faults
 
 
