@@ -428,7 +428,7 @@ describe("a site of files", () => {
 
   test("is served by nobody who could do more than read it", () => {
     const service = section(file("press", "/etc/systemd/system/files-press.service"), "Service");
-    for (const line of ["DynamicUser=true", "User=files_press", "Group=caddy", "UMask=0007", "PrivateNetwork=true"])
+    for (const line of ["DynamicUser=true", "User=files_press", "Group=caddy", "UMask=0077", "PrivateNetwork=true"])
       expect(service).toContain(line);
     for (const line of [
       "Restart=always",
