@@ -55,7 +55,7 @@ describe("what an application puts into the folder that is served", () => {
     await answers(PLAIN, 200);
   });
 
-  test("its own server is nobody who could do more, and no container reaches its socket", async () => {
+  test("its own server can do nothing more, and no container reaches its socket", async () => {
     const owner = await host.lab.sh("ps -o user:32=,group= -p $(systemctl show --value -p MainPID files-plain)");
     expect(owner).toMatch(/^(?!root|caddy|plain)\S+ +caddy$/);
     expect((await host.as("plain", "curl -s --unix-socket /run/files-plain/caddy.sock http://x/")).status).not.toBe(0);
@@ -186,7 +186,7 @@ http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Echo).serve_forever()`;
     await answers(VICTIM, 200);
   });
 
-  test("an application is told nothing of it, by HTTP/1.1", async () => {
+  test("an application learns nothing of it, by HTTP/1.1", async () => {
     headers = await outside({
       ...sent(CLAIMS),
       "X-Real-IP": "1.2.3.4",
