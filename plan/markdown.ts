@@ -96,8 +96,8 @@ function file({ path, what, access, accessBefore, diff }: FileChange): string {
 }
 
 /** A fence that nothing in the content closes. */
-export function fenced(told: string): string {
-  const content = plain(told);
+export function fenced(words: string): string {
+  const content = plain(words);
   const longest = content.match(/`+/g)?.reduce((most, run) => Math.max(most, run.length), 2) ?? 2;
   const fence = "`".repeat(longest + 1);
   return `${fence}diff\n${content.replace(/\n?$/, "\n")}${fence}`;
@@ -117,11 +117,11 @@ const details = (title: string, body: readonly string[]) =>
 export const bullets = (lines: readonly string[]) => lines.map((line) => `- ${text(line)}`).join("\n");
 
 /** Text that keeps to its line and to its cell of a table, and in which nothing is Markdown or HTML, or calls for a user. */
-export const text = (told: string): string => markup(told).replace(/[\\`*_[\]|~#]/g, "\\$&");
+export const text = (words: string): string => markup(words).replace(/[\\`*_[\]|~#]/g, "\\$&");
 
 /** Text within HTML, where Markdown is not read. */
-const markup = (told: string): string =>
-  plain(told.replace(/\s+/g, " "))
+const markup = (words: string): string =>
+  plain(words.replace(/\s+/g, " "))
     .replace(/&/g, "&amp;")
     .replace(/</g, "&lt;")
     .replace(/>/g, "&gt;")

@@ -76,7 +76,7 @@ export interface AppArgs {
     /** One of the published ports, to which Caddy passes what is asked. @default - `files`; exactly one of both is given */
     port?: number;
     /**
-     * The folder below /var/lib/apps/APP that is served as it is: the app writes it and everybody may read it, but for
+     * The folder below /var/lib/apps/APP that is served as it is: the app writes it and all the world reads it, except
      * what begins with a dot, links and the lists of folders. Containers may have it among their volumes.
      * @default - `port`; exactly one of both is given
      */

@@ -42,6 +42,7 @@ export function servedManifest({ user, data }: Platform["caddy"], app: string, f
           app,
           place,
           config,
+          socket,
           group: user,
           data,
           runtime,

@@ -1,5 +1,5 @@
 // How Caddy reads the lines of a Caddyfile: which words there are, and which braces they open and close. As its lexer does
-// it, since whoever writes a `}` that Caddy counts and this does not has closed the site and may open another.
+// it, since a `}` that Caddy counts and this does not closes the site, and another may follow.
 
 /** What is wrong with the lines of a site; its message names the line. */
 export class DirectivesFault extends Error {}

@@ -184,7 +184,7 @@ describe("the rule stays", () => {
     for (const started of containers) expect(started).toBeGreaterThan(guard);
   });
 
-  test("what is missing in it is not well", async () => {
+  test("what is missing in it makes the release unhealthy", async () => {
     await host.lab.sh("podman network create --subnet 10.98.0.0/24 app-late");
     expect((await host.lab.try("gatehouse status")).text).toContain(
       "containers are reached from outside at 10.98.0.0/24",

@@ -55,7 +55,7 @@ const HANDS: {
     ],
     hidden: "hunter2",
     units: { "caddy.service": "reloaded" },
-    right: ["grep -c hand /etc/caddy/sites/authentik.caddy || true", "0"],
+    right: ["grep -c 'by hand' /etc/caddy/sites/authentik.caddy || true", "0"],
   },
   {
     what: "the mode of a file",

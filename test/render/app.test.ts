@@ -430,9 +430,9 @@ describe("a site of files", () => {
     expect(site("press")).toContain("\treverse_proxy unix//run/files-press/caddy.sock {\n");
   });
 
-  test("is served by nobody who could do more than read it", () => {
+  test("is served by a user who may read it and do nothing else", () => {
     const service = section(file("press", "/etc/systemd/system/files-press.service"), "Service");
-    for (const line of ["DynamicUser=true", "User=files_press", "Group=caddy", "UMask=0007", "PrivateNetwork=true"])
+    for (const line of ["DynamicUser=true", "User=files_press", "Group=caddy", "UMask=0077", "PrivateNetwork=true"])
       expect(service).toContain(line);
     for (const line of [
       "Restart=always",

@@ -108,7 +108,7 @@ describe("further lines of a site", () => {
     expect(site('respond "a\n\n  b"')).toContain('\t\t\trespond "a\n\n  b"\n');
   });
 
-  test("that would close the site are refused, whoever gives them", () => {
+  test("that would close the site are refused, also without a schema", () => {
     expect(() => site("}\nother.example.org {")).toThrow(/^line 1: this } closes the site itself/);
   });
 });

@@ -6,7 +6,7 @@ from report import plain
 
 
 def columns(head: list[str], rows: list[list[str]]) -> list[str]:
-    rows = [[plain(cell).replace("\n", "\\x0a") for cell in row] for row in rows]  # whoever names a file makes no row
+    rows = [[plain(cell).replace("\n", "\\x0a") for cell in row] for row in rows]  # the name of a file makes no row
     widths = [max(map(len, cells)) for cells in zip(head, *rows)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows)]
 
