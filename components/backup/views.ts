@@ -1,5 +1,5 @@
 import { toml } from "../host/document.ts";
-import type { File, Manifest, Step } from "../host/manifest.ts";
+import type { File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { psql } from "../host/psql.ts";
 import { scratchInstance } from "../host/scratch.ts";
@@ -137,7 +137,7 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
     ],
     units: timers.map((name) => ({ name, enabled: true })),
     // Makes what is missing in the repositories, and waits until a piece of WAL has arrived there.
-    steps: [...mayArchive(unit, repository), { name: "repositories", exec: ["gatehouse", "backup", "--prepare"] }],
+    steps: [{ name: "repositories", exec: ["gatehouse", "backup", "--prepare"] }],
     probes: [
       {
         // A restart that did not happen would show in no unit.
@@ -152,17 +152,6 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
     ],
   };
 }
-
-/** The server sees a new folder of its unit's once it is restarted, which all but another path has done already. */
-function mayArchive(unit: string, repository: Repository): Step[] {
-  const folder = clusterFolder(repository);
-  if (folder === undefined) return [];
-  return [{ name: "PostgreSQL may write its repository", exec: ["sh", "-eu", "-c", MAY_ARCHIVE, "sh", unit, folder] }];
-}
-
-const MAY_ARCHIVE = `server=$(systemctl show --property=MainPID --value "$1")
-if nsenter --mount --target "$server" test -w "$2"; then exit 0; fi
-systemctl restart "$1"`;
 
 /** A repository on the host itself: PostgreSQL's part is PostgreSQL's, which archives as itself. */
 function directories({ user }: Names, { path }: Repository) {

@@ -202,10 +202,7 @@ describe("the repository", () => {
   });
 
   test("is prepared, by a step that may run again, once PostgreSQL archives", () => {
-    expect(manifestOf(FOLDER).steps?.at(-1)).toEqual({
-      name: "repositories",
-      exec: ["gatehouse", "backup", "--prepare"],
-    });
+    expect(manifestOf(FOLDER).steps).toEqual([{ name: "repositories", exec: ["gatehouse", "backup", "--prepare"] }]);
   });
 });
 

@@ -9,6 +9,7 @@ import backups
 import commands
 import scratch
 import tree
+import units
 from backups import Settings
 from report import Failure, say
 
@@ -19,6 +20,7 @@ _UNREADABLE = 99  # a repository's status, by the name of "other"
 def prepare(s: Settings) -> bool:
     """Make the repository for this cluster, and see WAL arrive in it. False where it is another cluster's already, as on
     a new host which has not restored from it yet."""
+    _show_folder(s)
     status, output = _run(s, "stanza-create", "--log-level-console=info")
     if status and re.search(r"ERROR: \[028\]|does not match", output):
         if not _upgraded(s):
@@ -29,6 +31,20 @@ def prepare(s: Settings) -> bool:
         raise Failure(f"the repository of PostgreSQL in {s.repository} cannot be used:\n{commands.indented(output)}")
     check(s)
     return True
+
+
+def _show_folder(s: Settings) -> None:
+    """PostgreSQL archives into the folder that its unit had when it started. Another one, of a new path or a new disk, it sees
+    once it is restarted."""
+    folder = f"{s.repository}/postgres"
+    if not os.path.isdir(folder):  # the repository is on another host
+        return
+    seen = f"/proc/{units.show([s.unit], 'MainPID')[s.unit]['MainPID']}/root{folder}"
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samefile(folder, seen) and not os.statvfs(seen).f_flag & os.ST_RDONLY:
+            return
+    say(f"restart {s.unit}, which may not write {folder} yet")
+    units.run("restart", [s.unit])
 
 
 def _upgraded(s: Settings) -> bool:
