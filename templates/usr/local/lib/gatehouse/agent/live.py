@@ -1,7 +1,6 @@
 """The live tree, altered with a way back: what stood there before is kept, and folders made for a file go with it."""
 
 import json
-import os
 from pathlib import Path
 
 import files
