@@ -32,7 +32,7 @@ export function databaseGuard(
     save: sql(
       ...dropped(failed),
       ...dropped(copy),
-      // The units are stopped; what they asked of the server may go on for nobody.
+      // The units are stopped; what they asked of the server may still go on.
       `DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)}; END $$`,
       `CREATE DATABASE ${quoted(copy)} TEMPLATE ${quoted(database)} OWNER ${quoted(owner)} STRATEGY file_copy`,
       `REVOKE ALL ON DATABASE ${quoted(copy)} FROM PUBLIC`,

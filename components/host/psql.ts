@@ -1,8 +1,8 @@
 import type { Platform } from "./platforms/platform.ts";
 
 /**
- * What every session has, whatever is set for its role or its database. A lock that somebody holds for ever is no reason to
- * wait for ever.
+ * What every session has, whatever is set for its role or its database. A lock that another session holds for ever is no
+ * reason to wait for ever.
  */
 const SETTINGS = {
   search_path: "pg_catalog,pg_temp",
@@ -17,7 +17,7 @@ const OPTIONS = Object.entries(SETTINGS)
   .map(([name, value]) => `-c${name}=${value}`)
   .join(" ");
 
-/** psql over the socket, quiet, without anybody's settings, ending at the first error; what it runs comes behind. */
+/** psql over the socket, quiet, without a user's settings, ending at the first error; what it runs comes behind. */
 export const psql = ({ bin, socketDirectory }: Platform["postgres"], ...rest: string[]): string[] => [
   "env",
   `PGOPTIONS=${OPTIONS}`,

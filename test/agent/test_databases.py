@@ -121,7 +121,7 @@ class Tables(WithPsql):
         Path(at("COPY public.b")).write_text("1\n")
         found, missing = self.read()
         self.assertEqual(list(found), ["public.b", "pg_catalog.pg_largeobject"])
-        self.assertEqual(missing, "not read: public.a (somebody holds a lock on it)")
+        self.assertEqual(missing, "not read: public.a (another session holds a lock on it)")
         Path(at("COPY public.b")).write_text("end")
         found, missing = self.read()
         self.assertEqual(found, {})

@@ -1,4 +1,4 @@
-// What an application does in its own folders to whoever copies them as root.
+// What an application does in its own folders to root, which copies them.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Attacked } from "./support/host.ts";
 

@@ -1,4 +1,4 @@
-// What an application does in its own database to whoever opens that with more rights: a backup, a drill, a restore.
+// What an application does in its own database to a session that has more rights: a backup, a drill, a restore.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Attacked } from "./support/host.ts";
 
@@ -276,7 +276,7 @@ describe("what the owner of a database does to it", () => {
     await held.end();
     await victimIsWhole(taken);
     expect(taken.incomplete["database evil"]).toMatch(
-      /public\.locked_1 \(somebody holds a lock on it\), .*locked_2 .*locked_3/,
+      /public\.locked_1 \(another session holds a lock on it\), .*locked_2 .*locked_3/,
     );
     const { tables } = await record(taken.name);
     expect(Object.keys(tables.evil)).toContain("public.free");
@@ -398,7 +398,7 @@ async function busy(program: string): Promise<{ end(): Promise<void> }> {
   );
   await host.lab.sh(`podman exec --detach app-evil python3 ${path}; sleep 2`);
   const end = `import os, signal\nfor p in filter(str.isdigit, os.listdir('/proc')):\n    if '${path}' in open(f'/proc/{p}/cmdline').read(): os.kill(int(p), signal.SIGKILL)`;
-  // The server would go on with what it was asked, for nobody.
+  // The server would go on with what it was asked.
   const left = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'evil'";
   return { end: async () => void [await host.inside("evil", end), await host.operator(left)] };
 }

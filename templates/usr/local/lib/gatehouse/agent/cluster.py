@@ -1,5 +1,5 @@
-"""PostgreSQL asked: the one that everybody uses, or a private one on folders of its own. Whoever owns a database is taken for
-an attacker: a session of the superuser's in it runs nothing of the owner's, and nothing of the owner's changes the session."""
+"""PostgreSQL asked: the live one, or a private one on folders of its own. The owner of a database is taken for an attacker: a
+session of the superuser's in it runs nothing of the owner's, and nothing of the owner's changes the session."""
 
 import contextlib
 import json
@@ -180,7 +180,7 @@ def closing(sessions: list[Session]):
 
 @contextlib.contextmanager
 def private(s: Settings, data: str, durable: bool):
-    """A server on `data` that nobody else reaches, once it has read all WAL that it is to read. Not `durable`: it may
+    """A server on `data` that only this process reaches, once it has read all WAL that it is to read. Not `durable`: it may
     forget what the machine forgets. WAL that it writes waits in `data` until the cluster there has a way to archive it."""
     with scratch.folder() as folder, _server(s, data, durable, folder) as server:
         yield server

@@ -77,7 +77,7 @@ def _look_at_databases(backup: Backup, server: Cluster) -> tuple[int, list[str]]
         say("an older program took the backup and summed its tables up in another way: their rows are counted")
     there = server.databases()
     faults = [f"database {legible(name)} is not there" for name in sorted(backup.tables.keys() - there)]
-    server.ask("UPDATE pg_database SET datallowconn = true WHERE datname <> 'template0'")  # nobody else reaches this server
+    server.ask("UPDATE pg_database SET datallowconn = true WHERE datname <> 'template0'")  # only the drill reaches this server
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(lambda name: _look_at(backup, server, name), there))
     for name, (_, fault) in zip(there, found):

@@ -65,7 +65,7 @@ def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) ->
     live.ask(f'REVOKE ALL ON DATABASE "{fresh}" FROM PUBLIC')
     with scratch.folder() as folder:
         dump = f"{scratch.give(f'{folder}/dump', s.user)}/archive"
-        server.ask(f"ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true")  # of a server that nobody else reaches
+        server.ask(f"ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true")  # of a server that only this restore reaches
         words = server.command("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={cluster.named(name)}")
         status, output = commands.run(words, s.user, seconds=commands.LONG)
         if status:

@@ -1,4 +1,4 @@
-"""A dump of a database loaded with nobody's code as superuser.
+"""A dump of a database loaded without running an owner's code as superuser.
 
 To load a dump is to run what is in it: CHECK constraints, domains, generated columns, index expressions, triggers, materialized
 views. A superuser's session that only takes a role can be had to drop it again (RESET ROLE). So what belongs to a role is
@@ -19,7 +19,7 @@ from cluster import Cluster, named
 from report import Failure, say
 
 _ENTRY = re.compile(r"(?P<number>\d+); \d+ \d+ (?P<what>.*) (?P<owner>\S*)")
-# Schemas, extensions and what is said of them: they call no one's code in a database that has none, and all else lies in them.
+# Schemas, extensions and what is said of them: they call no owner's code in a database that has none, and all else is in them.
 _FIRST = ("SCHEMA - ", "EXTENSION - ", "ACL - SCHEMA ", "COMMENT - SCHEMA ", "COMMENT - EXTENSION ", "PROCEDURAL LANGUAGE - ")
 _GRANTS = ("ACL ", "DEFAULT ACL ")
 
@@ -71,7 +71,7 @@ def _is_first(entry: Entry, superusers: set[str]) -> bool:
 
 
 def _login(entry: Entry, owner: str) -> str:
-    """What belongs to none, such as a cast, and to whoever has the database, is made by its owner."""
+    """The owner of the database makes what has no owner, such as a cast, and what belongs to pg_database_owner."""
     return owner if entry.owner in ("", "pg_database_owner") else entry.owner
 
 

@@ -1,4 +1,4 @@
-"""The folders that releases call their data, each release's for itself: what is wrong with one is in nobody else's way."""
+"""The folders that releases call their data, each release's for itself: what is wrong with one is in no other's way."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -53,7 +53,7 @@ class Parts:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             ours = pool.submit(restic.save, s, name, [_SECRETS])
             found = dict(zip(wanted, pool.map(lambda release: self._save(s, name, release, wanted[release]), wanted)))
-            # Nobody else can be in the way of these: where they fail it is the repository's fault, and everybody's.
+            # No application reaches these: where they fail, the repository is at fault and the backup fails.
             found[OURS] = ours.result()
         if found[OURS].complaint:
             raise Failure(f"the agent's secrets could not be copied: {found[OURS].complaint}")

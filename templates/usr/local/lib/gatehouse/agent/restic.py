@@ -15,7 +15,7 @@ _INCOMPLETE, _NO_REPOSITORY = 3, 10  # exit statuses of restic's
 _FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
 _SAVE = ("backup", "--json", "--quiet", "--host=gatehouse", "--one-file-system")
 # An application can have restic wait for ever, at a FIFO that takes a file's place in the right moment, or read without end, in
-# a file that is nothing but holes: a time for all that lies on the disk, and no more.
+# a file that is nothing but holes: a time for all that is on the disk, and no more.
 _PATIENCE, _SLOWEST = 120, 1 << 20  # seconds; bytes a second
 _COUNTING = 600  # seconds to find out how much that is: there may be millions of files
 _CLOSED = """left=$1; while shift; [ $left -gt 0 ]; do mount --bind -o ro,nosymfollow,nodev,nosuid,noexec -- "$1" "$1"; left=$((left - 1)); done; exec "$@\""""
@@ -58,7 +58,7 @@ def save(s: Settings, name: str, paths: list[str]) -> Saved:
     complaint = legible(errors[0]) + (f" and {len(errors) - 1} more" if len(errors) > 1 else "") if errors else None
     if status not in (0, _INCOMPLETE):
         complaint = complaint or f"restic ended with status {status}"
-    # Of a file with holes as much as lies on the disk: a restore makes the holes again.
+    # Of a file with holes as much as is on the disk: a restore makes the holes again.
     return Saved(summary["total_files_processed"], min(summary["total_bytes_processed"], taken), summary["data_added_packed"], complaint)
 
 

@@ -36,7 +36,7 @@ def read(session: Session) -> tuple[dict[str, list], str | None]:
                 found[table] = _sum(session, table)
                 session.ask("RELEASE one")
             except Refused as refused:
-                missing.append(f"{legible(table, 100)} ({'somebody holds a lock on it' if refused.state == _LOCKED else refused})")
+                missing.append(f"{legible(table, 100)} ({'another session holds a lock on it' if refused.state == _LOCKED else refused})")
                 if refused.state == _LOCKED:
                     patience = max(_LEAST, patience - (time.monotonic() - began))
                 session.ask("ROLLBACK TO one")
