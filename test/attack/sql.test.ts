@@ -8,7 +8,10 @@ beforeAll(async () => {
   await host.lab.awaits("systemctl is-active gatehouse-backup.service | grep -qx inactive");
   await host.sql("victim", VICTIM);
 });
-afterAll(() => host.lab.try("rm -f /tmp/pwned-*"));
+afterAll(() => clean());
+
+/** Where the server may write, in its sandbox too, and whoever is PostgreSQL's account without one. */
+const MARKS = "/var/log/postgresql";
 
 /** Ordinary data, with what a careful application has beside it. */
 const VICTIM = `
@@ -34,10 +37,11 @@ const VICTIM = `
 const shows = (name: string, value: string) =>
   `$f$ BEGIN BEGIN PERFORM public."show ${name}"(); EXCEPTION WHEN OTHERS THEN NULL; END; RETURN ${value}; END $f$`;
 const shown = (name: string) => `CREATE FUNCTION public."show ${name}"() RETURNS void LANGUAGE plpgsql AS
-  $f$ BEGIN EXECUTE $q$COPY (SELECT current_user, session_user) TO PROGRAM 'cat >>/tmp/pwned-${name}'$q$; END $f$;`;
+  $f$ BEGIN EXECUTE $q$COPY (SELECT current_user, session_user) TO PROGRAM 'cat >>${MARKS}/pwned-${name}'$q$; END $f$;`;
 const trap = (name: string, signature: string, value: string, more = "IMMUTABLE") =>
   `CREATE OR REPLACE FUNCTION ${signature} LANGUAGE plpgsql ${more} AS ${shows(name, value)};`;
-const marks = () => host.lab.sh("cd /tmp && ls pwned-* 2>/dev/null || true");
+const marks = () => host.lab.sh(`cd ${MARKS} && ls pwned-* 2>/dev/null || true`);
+const clean = () => host.lab.sh(`rm -f ${MARKS}/pwned-*`);
 
 /** Each: what the application makes, and what the superuser may not ask in its way. */
 const TRAPS: Record<string, { made: string; sprung: string }> = {
@@ -110,7 +114,7 @@ const TRAPS: Record<string, { made: string; sprung: string }> = {
       CREATE OR REPLACE FUNCTION chk(int) RETURNS bool LANGUAGE plpgsql AS $f$ BEGIN
         RESET ROLE; RESET SESSION AUTHORIZATION;
         BEGIN EXECUTE 'ALTER ROLE evil SUPERUSER'; EXCEPTION WHEN OTHERS THEN NULL; END;
-        BEGIN EXECUTE $q$COPY (SELECT current_user) TO PROGRAM 'cat >>/tmp/pwned-superuser'$q$; EXCEPTION WHEN OTHERS THEN NULL; END;
+        BEGIN EXECUTE $q$COPY (SELECT current_user) TO PROGRAM 'cat >>${MARKS}/pwned-superuser'$q$; EXCEPTION WHEN OTHERS THEN NULL; END;
         RETURN true; END $f$;`,
     sprung: "BEGIN; INSERT INTO public.bait2 VALUES (2); ROLLBACK; ALTER ROLE evil NOSUPERUSER",
   },
@@ -147,7 +151,7 @@ describe("an application's code in its database", () => {
   let taken: Answer;
   beforeAll(async () => {
     for (const [name, { made }] of Object.entries(TRAPS)) await host.sql("evil", shown(name) + made);
-    await host.lab.sh("rm -f /tmp/pwned-*");
+    await clean();
     taken = await backUp();
   });
   afterAll(() => host.operator("ALTER DATABASE evil RESET ALL"));
@@ -379,7 +383,7 @@ describe("a database that is restored alone", () => {
       "evil",
     );
     const { name } = await backUp();
-    await host.lab.sh("rm -f /tmp/pwned-*");
+    await clean();
     const { status, text } = await host.lab.try(`gatehouse restore --to ${name} --database evil`);
     expect(status, text).toBe(1);
     expect(text).toContain("what belongs to a superuser can use nothing of an application's");
