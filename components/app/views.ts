@@ -52,8 +52,9 @@ export function secretsManifest(app: string, secrets: Record<string, Record<stri
   const folder = secretsFolder(release, "{generation}");
   const secret = (container: string, name: string, content: string): File => ({
     path: `${folder}/${container}/${name}`,
-    mode: "0400",
-    owner: `${app}:${app}`,
+    // Root's: its owner could change it, or keep root from opening it.
+    mode: "0440",
+    owner: `root:${app}`,
     content,
   });
   return {

@@ -161,8 +161,9 @@ export interface Secret {
 export function authentikSecrets(release: string, secrets: Record<string, Secret>): Manifest {
   const secret = (name: string, { content, rotation }: Secret): File => ({
     path: `${secretsFolder(release, "{generation}")}/${name}`,
-    mode: "0400",
-    owner: `${NAME}:${NAME}`,
+    // Root's: its owner could change it, or keep root from opening it.
+    mode: "0440",
+    owner: `root:${NAME}`,
     content,
     rotation,
   });

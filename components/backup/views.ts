@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { toml } from "../host/document.ts";
 import type { File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
@@ -71,6 +72,8 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
   const { repository, generation } = view;
   const secrets = secretsFolder(SECRETS, generation);
   const timers = ["gatehouse-backup.timer", "gatehouse-drill.timer"];
+  // Beside the data a drill restores them; where that is, a link of the operator's may say.
+  const writable = [dirname(names.data), ...(repository.path === undefined ? [] : [repository.path])];
   return {
     deadline: 120,
     directories: [...directories(names, repository), { path: METRICS, mode: "0755", owner: "root:root" }],
@@ -108,14 +111,8 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
       rendered("/etc/tmpfiles.d/gatehouse-backup.conf", "root:root", "0644", "etc/tmpfiles.d/gatehouse-backup.conf", {
         user,
       }),
-      ...scheduled("gatehouse-backup", "Back up PostgreSQL and the folders", "backup", view.schedule, repository),
-      ...scheduled(
-        "gatehouse-drill",
-        "Restore the newest backup aside, and look at it",
-        "drill",
-        view.drill,
-        repository,
-      ),
+      ...scheduled("gatehouse-backup", "Back up PostgreSQL and the folders", "backup", view.schedule, writable),
+      ...scheduled("gatehouse-drill", "Restore the newest backup aside, and look at it", "drill", view.drill, writable),
     ],
     refers: [secrets],
     checks: [
@@ -169,12 +166,12 @@ function scheduled(
   description: string,
   verb: string,
   schedule: string,
-  { path = "" }: Repository,
+  writable: readonly string[],
 ): File[] {
   const file = (kind: string, view: object) =>
     rendered(`${UNITS}/${name}.${kind}`, "root:root", "0644", `etc/systemd/system/gatehouse-backup.${kind}`, view);
   return [
-    file("service", { description, verb, repository: path }),
+    file("service", { description, verb, writable }),
     { ...file("timer", { service: `${name}.service`, schedule }), restarts: [`${name}.timer`] },
   ];
 }

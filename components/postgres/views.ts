@@ -201,6 +201,8 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
           "1",
           "-type",
           "f",
+          "-perm",
+          "-g=r",
           "!",
           "-user",
           "root",

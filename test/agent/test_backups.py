@@ -5,7 +5,7 @@ import os
 import pwd
 import time
 import unittest
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,7 +131,7 @@ class Folders(HostTest):
         Path(at("said")).write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
         return replace(backups.Settings("main", "r", 7, "b", "c", "d", "u", "p", "s", ()), restic=("/bin/sh", "-c", f"cat {at('said')}; exit {status}"))
 
-    SUMMARY = {"message_type": "summary", "total_files_processed": 3, "total_bytes_processed": 7 << 40, "data_added_packed": 5}
+    SUMMARY = {"message_type": "summary", "snapshot_id": "4f1e", "total_files_processed": 3, "total_bytes_processed": 7 << 40, "data_added_packed": 5}
 
     @staticmethod
     def error(words: str) -> dict:
@@ -373,6 +373,15 @@ class Upgrades(WithBackups):
         pgbackrest.refuse_another_major(s, "20261126-000000F")
         with self.assertRaisesRegex(Failure, f"backup {old.label} is of PostgreSQL 15"):
             pgbackrest.refuse_another_major(s, old.label)
+
+    def test_a_record_that_says_what_it_is_not_is_not_taken_over(self):
+        there = backups.kept()[0]
+        made_up = {"20261201-000000": replace(there, name="../../../tmp/evil"), "20261202-000000": replace(there, name="20261202-000000"),
+                   "../evil": replace(there, name="../evil")}
+        self.patch(restic, "records", lambda _: {name: {"id": name} for name in made_up})
+        self.patch(restic, "record", lambda _, snapshot, path: json.dumps(asdict(made_up[snapshot["id"]])))
+        restore.adopt(backups.settings())
+        self.assertEqual([one.name for one in backups.kept()], ["20261202-000000", "first", "second"])
 
     def test_an_empty_repository_refuses_nobody(self):
         self.there, self.clusters = [], []

@@ -115,6 +115,40 @@ class Kinds(HostTest):
                 tree.read(path)
         self.assertLess(time.monotonic() - began, 5)
 
+    def test_a_file_whose_owner_holds_a_lease_is_refused_at_once(self):
+        Path(at("leased")).write_text("x")
+        holds = f"import fcntl, signal; signal.signal(signal.SIGIO, signal.SIG_IGN); f = open({at('leased')!r}, 'r+'); " \
+                "fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK); print('held', flush=True); signal.pause()"
+        holder = subprocess.Popen([sys.executable, "-c", holds], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(holder.stdout.close)
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        self.assertEqual(holder.stdout.readline(), "held\n")
+        began = time.monotonic()
+        with self.assertRaisesRegex(Failure, "is held by a process of its owner's"):
+            tree.read(at("leased"))
+        self.assertLess(time.monotonic() - began, 5)
+
+    def test_a_file_with_several_names_changes_its_owner_once(self):
+        os.makedirs(at("tree"))
+        for name, uid in (("a", 5001), ("c", 5002)):
+            Path(at(f"tree/{name}")).touch()
+            os.chown(at(f"tree/{name}"), uid, uid)
+        os.chmod(at("tree/a"), 0o4755)
+        os.link(at("tree/a"), at("tree/b"))
+        tree.renumber(at("tree"), {5001: 5002, 5002: 5001}, {5001: 5002, 5002: 5001})
+        self.assertEqual([os.stat(at(f"tree/{name}")).st_uid for name in "abc"], [5002, 5002, 5001])
+        self.assertEqual(stat.S_IMODE(os.stat(at("tree/a")).st_mode), 0o4755)
+
+    def test_a_file_of_any_size_is_copied_and_only_a_small_one_is_read(self):
+        os.makedirs(at("from"))
+        with open(at("from/large"), "wb") as file:
+            file.truncate((64 << 20) + 1)
+        tree.copy(at("from"), at("to"))
+        self.assertEqual(os.path.getsize(at("to/large")), (64 << 20) + 1)
+        with self.assertRaisesRegex(Failure, "larger than 64 MiB"):
+            tree.read(at("from/large"))
+
     def test_a_copy_has_files_folders_and_links_and_is_handed_over_last(self):
         os.makedirs(at("from/sub"), mode=0o750)
         Path(at("from/sub/a")).write_text("a")

@@ -255,7 +255,7 @@ describe("what a container is given", () => {
     expect(partsOfApp("paperless").app?.refers).toEqual(["/var/lib/gatehouse/secrets/app-paperless-secrets/2"]);
     const folder = "/var/lib/gatehouse/secrets/app-paperless-secrets/{generation}";
     expect(partsOfApp("paperless").secrets?.files).toMatchObject(
-      ["web", "worker"].map((name) => ({ path: `${folder}/${name}/key`, mode: "0400", owner: "paperless:paperless" })),
+      ["web", "worker"].map((name) => ({ path: `${folder}/${name}/key`, mode: "0440", owner: "root:paperless" })),
     );
   });
 

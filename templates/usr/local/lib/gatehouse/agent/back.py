@@ -8,7 +8,7 @@ import probes
 import record as records
 import store
 import units
-from manifest import Manifest, stored
+from manifest import stored
 from record import Record
 from report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
 from store import HOST, UNPROVEN, Release
@@ -134,7 +134,7 @@ def _put_back(release: Release, record: Record, faults: _Faults) -> None:
     for name, was in record.enabled.items():
         if units.enabled(name) and not was:
             faults.attempt(units.set_enabled, name, False)
-    faults.attempt(units.absorb, live.restore_snapshot(release))
+    faults.attempt(lambda: units.absorb(live.restore_snapshot(release)))
     for name, was in record.enabled.items():
         if was and not units.enabled(name):
             faults.attempt(units.set_enabled, name, True)

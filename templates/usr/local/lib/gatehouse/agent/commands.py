@@ -45,8 +45,8 @@ def end(process: subprocess.Popen, grace: float) -> None:
 
 
 def run(argv: tuple[str, ...], user: str = "root", group: str | None = None, home: str = "/",
-        stdin: str = "", seconds: float = PATIENCE, folder: int | None = None) -> tuple[int, str]:
-    """Exit status and merged output. A command that outlasts `seconds` is ended and counts as failed."""
+        stdin: str = "", seconds: float = PATIENCE, folder: int | None = None, grace: float = 0.1) -> tuple[int, str]:
+    """Exit status and merged output. A command that outlasts `seconds` is ended, within `grace` more, and counts as failed."""
     # Output goes to memory, not through a pipe: what a command leaves running would hold that open.
     with open(os.memfd_create("output"), "w+", errors="replace") as output:
         process = start(argv, user, group, home, folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True)
@@ -55,7 +55,7 @@ def run(argv: tuple[str, ...], user: str = "root", group: str | None = None, hom
             process.communicate(stdin, timeout=seconds)
             status = process.returncode
         except subprocess.TimeoutExpired:
-            end(process, grace=0.1)
+            end(process, grace)
             late = f"it was ended after {seconds:.0f} s\n"
         output.seek(0)
         return status, late + output.read()

@@ -139,7 +139,7 @@ def _compare(path: str, left: list, owner: str | None, look: Callable[[], list |
     """Of a file: checksum, mode, uid and gid. Of a directory: mode, uid and gid."""
     try:
         now = look()
-    except Failure:
+    except (Failure, OSError):
         return [f"{path} is of another kind"]
     if now is None:
         return [f"{path} is missing"]

@@ -73,7 +73,7 @@ def _save(data: Data, folder: Path) -> None:
         _refuse_elsewhere(data.path)
         with tree.above(data.path) as (above, name):
             # tar itself opens each folder by the descriptor of the one above it.
-            tar = ("tar", "--create", "--gzip", "--acls", "--xattrs", f"--file={place}/{name}.tar.gz", "--", name)
+            tar = ("tar", "--create", "--gzip", "--sparse", "--acls", "--xattrs", f"--file={place}/{name}.tar.gz", "--", name)
             _run(data, tar, "could not be copied", above)
     else:
         writer = pwd.getpwnam(data.user).pw_uid if not os.geteuid() else os.geteuid()

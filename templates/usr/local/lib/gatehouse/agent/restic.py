@@ -16,13 +16,16 @@ _FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
 _SAVE = ("backup", "--json", "--quiet", "--host=gatehouse", "--one-file-system")
 # An application can have restic wait for ever, at a FIFO that takes a file's place in the right moment, or read without end, in
 # a file that is nothing but holes: a time for all that is on the disk, and no more.
-_PATIENCE, _SLOWEST = 120, 1 << 20  # seconds; bytes a second
+_PATIENCE, _SLOWEST, _SLOWEST_FAR = 120, 1 << 20, 64 << 10  # seconds; bytes a second, on this host or over a network
+_GRACE = 30  # seconds for restic to give back its lock when it is ended
 _COUNTING = 600  # seconds to find out how much that is: there may be millions of files
 _CLOSED = """left=$1; while shift; [ $left -gt 0 ]; do mount --bind -o ro,nosymfollow,nodev,nosuid,noexec -- "$1" "$1"; left=$((left - 1)); done; exec "$@\""""
 
 
 def prepare(s: Settings) -> None:
     status, output = _run(s, "cat", "config")
+    if status == 0:
+        _unlock(s)
     if status == _NO_REPOSITORY:
         status, output = _run(s, "init")
     if status:
@@ -48,7 +51,7 @@ def save(s: Settings, name: str, paths: list[str]) -> Saved:
     # No container and no account can lead root out of a folder: in there no link is followed, whenever it is put there.
     words = ("unshare", "--mount", "--propagation", "private", "--", "sh", "-ec", _CLOSED, "sh", str(len(paths)), *paths, *_words(s), *_SAVE,
              f"--tag={_FOLDERS}{name}", "--", *paths)
-    status, output = commands.run(words, seconds=_enough(taken))
+    status, output = commands.run(words, seconds=_enough(s, taken), grace=_GRACE)
     summary, errors = _told(output)
     if summary is None:
         lines = output.strip().splitlines() or [f"restic ended with status {status}"]
@@ -73,9 +76,9 @@ def _told(output: str) -> tuple[dict | None, list[str]]:
     """The summary, which comes last, and each error. A line may also be of a warning that has a name in it."""
     said = []
     for line in output.splitlines():
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             said += [one for one in [json.loads(line)] if isinstance(one, dict)]
-    return (next((one for one in reversed(said) if one.get("message_type") == "summary"), None),
+    return (next((one for one in reversed(said) if one.get("message_type") == "summary" and "snapshot_id" in one), None),
             [str(one["error"].get("message")) for one in said if one.get("message_type") == "error" and isinstance(one.get("error"), dict)])
 
 
@@ -115,9 +118,15 @@ def keep(s: Settings, names: set[str]) -> None:
     wanted = {f"{prefix}{name}" for prefix in (_FOLDERS, _RECORD) for name in names}
     old = [one["id"] for one, tag in _listed(s) if tag.startswith((_FOLDERS, _RECORD)) and tag not in wanted]
     if old:
+        _unlock(s)
         status, output = _run(s, "forget", "--prune", "--quiet", *old)
         if status:
             raise Failure(f"old copies of folders could not be deleted:\n{commands.indented(output)}")
+
+
+def _unlock(s: Settings) -> None:
+    """A run that was ended, or a host that lost its power, leaves a lock, which restic itself takes away if it is stale."""
+    _run(s, "unlock", "--quiet")
 
 
 def restore(s: Settings, snapshots: list[dict], path: str, below: str) -> None:
@@ -130,7 +139,7 @@ def restore(s: Settings, snapshots: list[dict], path: str, below: str) -> None:
 
 def restore_all(s: Settings, snapshot: dict, below: str, size: int) -> None:
     """The folders of a release, of which `size` bytes lie on a disk."""
-    _restore(s, snapshot, f"--target={below}", seconds=_enough(size))
+    _restore(s, snapshot, f"--target={below}", seconds=_enough(s, size))
 
 
 def _restore(s: Settings, snapshot: dict, *words: str, seconds: float) -> None:
@@ -147,12 +156,12 @@ def record(s: Settings, snapshot: dict, path: str) -> str:
     return commands.line(output, "{")
 
 
-def _enough(size: int) -> float:
-    return min(commands.LONG, _PATIENCE + size / _SLOWEST)
+def _enough(s: Settings, size: int) -> float:
+    return min(commands.LONG, _PATIENCE + size / (_SLOWEST if s.repository.startswith("/") else _SLOWEST_FAR))
 
 
 def _run(s: Settings, *words: str, seconds: float = commands.LONG) -> tuple[int, str]:
-    return commands.run((*_words(s), *words), seconds=seconds)
+    return commands.run((*_words(s), *words), seconds=seconds, grace=_GRACE)
 
 
 def _words(s: Settings) -> tuple[str, ...]:

@@ -50,8 +50,11 @@ def adopt(s: Settings) -> None:
     """A host that is new knows of no backup; what is known of each lies in it."""
     known = {backup.name for backup in backups.kept()}
     for name, snapshot in restic.records(s).items():
-        if name not in known:
-            backups.record(backups.read(restic.record(s, snapshot, str(backups.RECORDS / f"{name}.json"))))
+        if name not in known and re.fullmatch(r"\d{8}-\d{6}", name):
+            found = backups.read(restic.record(s, snapshot, str(backups.RECORDS / f"{name}.json")))
+            # PostgreSQL's account can write to a repository whose key it has: a record is what another may have made up.
+            if found.name == name:
+                backups.record(found)
 
 
 def find(to: str) -> Target:
@@ -92,8 +95,12 @@ def _position(lsn: str) -> int:
 def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began: float) -> dict:
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
     # Also one that was deleted meanwhile; none of a release that is gone.
-    named = {f"{m.release}/{data.name}" for m in store.live() for data in m.data}
+    named = {f"{m.release}/{data.name}": data.path for m in store.live() for data in m.data if data.path}
     folders = [path for name, path in target.backup.folders.items() if name in named]
+    for name, path in target.backup.folders.items():
+        # The folder of another version of the release lies beside the one of now.
+        if name in named and os.path.dirname(path) != os.path.dirname(named[name]):
+            raise Failure(f"backup {target.backup.name} has {path} as {name}, which is {named[name]} on this host; nothing was done")
     for path in (s.data, *folders):
         _refuse_what_cannot_move(path)
     for path in folders:

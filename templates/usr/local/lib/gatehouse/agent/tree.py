@@ -11,9 +11,10 @@ that.
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import subprocess
-from typing import Iterator
+from typing import BinaryIO, Iterator
 
 from report import Failure
 
@@ -126,22 +127,25 @@ def read(path: str) -> bytes:
 
     Raises Failure where it is something else, or larger than 64 MiB.
     """
-    with above(path) as (folder, name):
-        return _content(path, folder, name)
+    with above(path) as (folder, name), _plain(path, folder, name) as file:
+        if os.fstat(file.fileno()).st_size > _LARGEST:
+            raise Failure(f"{path} is larger than {_LARGEST >> 20} MiB; nothing was done")
+        return file.read(_LARGEST)
 
 
-def _content(path: str, folder: int, name: str) -> bytes:
+def _plain(path: str, folder: int, name: str) -> BinaryIO:
     try:
         descriptor = os.open(name, _FILE, dir_fd=folder)
+    except BlockingIOError:  # a lease, which the owner of a file may take
+        raise Failure(f"{path} is held by a process of its owner's, so that nobody else can open it; nothing was done") from None
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
         raise Failure(f"{path} is a link or a socket, and not a plain file; nothing was done") from None
-    with open(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-            raise Failure(f"{path} is not a plain file of at most {_LARGEST >> 20} MiB; nothing was done")
-        return file.read(_LARGEST)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Failure(f"{path} is not a plain file; nothing was done")
+    return open(descriptor, "rb")
 
 
 def target(path: str) -> str:
@@ -199,14 +203,17 @@ def _unlink(folder: int, name: str) -> None:
         os.unlink(name, dir_fd=folder)
 
 
-def _fill(folder: int, name: str, data: bytes, mode: int, uid: int, gid: int, durable: bool = True) -> None:
-    with open(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder), "wb") as file:
+def _fill(folder: int, name: str, data: bytes, mode: int, uid: int, gid: int) -> None:
+    with _created(folder, name) as file:
         file.write(data)
+        file.flush()
         os.fchown(file.fileno(), uid, gid)
         os.fchmod(file.fileno(), mode)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
+        os.fsync(file.fileno())
+
+
+def _created(folder: int, name: str) -> BinaryIO:
+    return open(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder), "wb")
 
 
 def remove(path: str) -> None:
@@ -303,14 +310,15 @@ def _copy(path: str, here: int, there: int) -> None:
                 os.symlink(os.readlink(name, dir_fd=here), name, dir_fd=there)
                 os.chown(name, found.st_uid, found.st_gid, dir_fd=there, follow_symlinks=False)
             elif stat.S_ISREG(found.st_mode):
-                data = _content(f"{path}/{name}", here, name)
-                _fill(there, name, data, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, durable=False)
+                with _plain(f"{path}/{name}", here, name) as source, _created(there, name) as target:
+                    shutil.copyfileobj(source, target)
+                    _give_as(os.fstat(source.fileno()), target.fileno())
             elif stat.S_ISDIR(found.st_mode):
-                with _below(here, name) as source:
+                with _below(here, name) as below:
                     os.mkdir(name, 0o700, dir_fd=there)
-                    with _below(there, name) as target:
-                        _copy(f"{path}/{name}", source, target)
-                        _give_as(os.fstat(source), target)
+                    with _below(there, name) as copied:
+                        _copy(f"{path}/{name}", below, copied)
+                        _give_as(os.fstat(below), copied)
 
 
 def give_as(source: str, into: str) -> None:
@@ -319,19 +327,24 @@ def give_as(source: str, into: str) -> None:
         _give_as(os.fstat(here), there)
 
 
-def _give_as(found: os.stat_result, folder: int) -> None:
-    os.fchown(folder, found.st_uid, found.st_gid)
-    os.fchmod(folder, stat.S_IMODE(found.st_mode))
+def _give_as(found: os.stat_result, descriptor: int) -> None:
+    os.fchown(descriptor, found.st_uid, found.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
 
 
 def renumber(path: str, users: dict[int, int], groups: dict[int, int]) -> None:
     """Give each file below `path`, and the folder itself, to the user and the group that stand for its own. The folders above
     are root's alone, so that nothing in there changes meanwhile."""
     refuse_shared(path)
+    seen: set[tuple[int, int]] = set()  # files that have several names
     for folder, below, files in os.walk(path):
         for name in (".", *files, *(name for name in below if os.path.islink(os.path.join(folder, name)))):
             each = os.path.join(folder, name)
             found = os.lstat(each)
+            if not stat.S_ISDIR(found.st_mode) and found.st_nlink > 1:
+                if (found.st_dev, found.st_ino) in seen:
+                    continue
+                seen.add((found.st_dev, found.st_ino))
             uid, gid = users.get(found.st_uid, found.st_uid), groups.get(found.st_gid, found.st_gid)
             if (uid, gid) != (found.st_uid, found.st_gid):
                 os.lchown(each, uid, gid)
