@@ -106,7 +106,11 @@ test.each([
     ["app-board-network.service", "app-board-pod.service", "app-board-web.service", "app-board-worker.service"],
   ],
   ["invoices", ["postgres"], ["app-invoices-network.service", "app-invoices.service", "app-invoices-reminders.timer"]],
-  ["handbook", [], ["app-handbook-network.service", "app-handbook-build.timer", "run-apps-handbook.mount"]],
+  [
+    "handbook",
+    [],
+    ["app-handbook-network.service", "app-handbook-build.timer", "run-apps-handbook.mount", "files-handbook.service"],
+  ],
 ])("a preview of %s declares, besides what every app is, %j; what runs is %j", async (app, parts, units) => {
   const planned = await preview(app);
   const commands = Object.keys(planned).flatMap((key) => /^command:remote:Command (.*)$/.exec(key)?.[1] ?? []);
