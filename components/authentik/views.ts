@@ -121,7 +121,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
     deadline: view.deadline,
     data: [...folders.map(({ name, host }) => ({ name, path: host })), databaseData(postgres, NAME, NAME)],
     directories: [
-      // Root's: whoever could rename a folder in it could put a link in its place, which root would follow.
+      // Root's: an account that can rename a folder in it can put a link in its place.
       { path: HOME, mode: "0750", owner: `root:${NAME}` },
       ...folders.map(({ host }) => ({ path: host, mode: "0750", owner })),
     ],

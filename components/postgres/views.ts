@@ -220,7 +220,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
   };
 }
 
-/** The folders below /etc down to that of the configuration: whoever owns one of them could replace what is in it. */
+/** The folders below /etc down to that of the configuration: the owner of one of them could replace what is in it. */
 const wayTo = (config: string): string[] => {
   const names = config.split("/").slice(2);
   return names.map((_, index) => `/etc/${names.slice(0, index + 1).join("/")}`);

@@ -15,38 +15,27 @@ export const PLATFORM = {
 const IDLE = ["-c", "import signal; signal.pause()"];
 const SERVE = ["-m", "http.server", "8080", "--directory", "/srv"];
 
+/** An application with everything that one may ask for: a database, a Valkey, a secret, a volume and a site. */
+const application = (name: string, publish: number) => ({
+  containers: {
+    web: {
+      image: PYTHON,
+      command: SERVE,
+      volumes: { "/srv": "files" },
+      secrets: { key: `the key of ${name}` },
+      port: 8080,
+      publish,
+    },
+  },
+  wantsPostgres: name,
+  valkey: {},
+  site: { domain: `${name}.attack.internal`, port: publish, tls: "internal" },
+});
+
 /** `evil` attacks, `victim` is attacked, and `plain` has files that Caddy serves and no socket at all. */
 export const APPS = {
-  evil: {
-    containers: {
-      web: {
-        image: PYTHON,
-        command: SERVE,
-        volumes: { "/srv": "files" },
-        secrets: { key: "the key of evil" },
-        port: 8080,
-        publish: 9100,
-      },
-    },
-    wantsPostgres: "evil",
-    valkey: {},
-    site: { domain: "evil.attack.internal", port: 9100, tls: "internal" },
-  },
-  victim: {
-    containers: {
-      web: {
-        image: PYTHON,
-        command: SERVE,
-        volumes: { "/srv": "files" },
-        secrets: { key: "the key of victim" },
-        port: 8080,
-        publish: 9200,
-      },
-    },
-    wantsPostgres: "victim",
-    valkey: {},
-    site: { domain: "victim.attack.internal", port: 9200, tls: "internal" },
-  },
+  evil: application("evil", 9100),
+  victim: application("victim", 9200),
   plain: {
     containers: { web: { image: PYTHON, command: IDLE, volumes: { "/pub": "pub" } } },
     site: { domain: "plain.attack.internal", files: "pub", tls: "internal" },

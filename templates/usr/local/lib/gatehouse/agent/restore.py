@@ -98,7 +98,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     named = {f"{m.release}/{data.name}": data.path for m in store.live() for data in m.data if data.path}
     folders = [path for name, path in target.backup.folders.items() if name in named]
     for name, path in target.backup.folders.items():
-        # The folder of another version of the release lies beside the one of now.
+        # Another version of the release may have its folder beside the present one.
         if name in named and os.path.dirname(path) != os.path.dirname(named[name]):
             raise Failure(f"backup {target.backup.name} has {path} as {name}, which is {named[name]} on this host; nothing was done")
     for path in (s.data, *folders):
