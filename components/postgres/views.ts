@@ -197,6 +197,8 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         exec: [
           "find",
           config,
+          // Also what the backup's release has in there, which would restart the server once more to change its owner.
+          `${config}/conf.d`,
           "-maxdepth",
           "1",
           "-type",
