@@ -1,7 +1,7 @@
 // A service account, or whoever became it, replaces what root is about to open: by a link that stands there, and by a program
 // that exchanges a folder and a link all the time. A folder of root's, the canary, must come out of it as it was.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PLATFORM } from "./support/apps.ts";
+import { APPS, PLATFORM } from "./support/apps.ts";
 import { Attacked } from "./support/host.ts";
 import { Racer } from "./support/racer.ts";
 
@@ -119,5 +119,27 @@ describe("a fast program that exchanges folders and links while root is at work"
     const { status, text } = await host.lab.try(`(set -e; ${command}) 2>&1`);
     expect(status, text).toBe(0);
     expect(await canary()).toBe(before);
+  });
+
+  test("a purge, which is refused while its folder changes, and done when it does not", async () => {
+    const folder = "/var/lib/apps/plain/pub";
+    await host.lab.sh(`install -d -o plain -g plain ${folder}/d && seq 2000 >${folder}/d/numbers`);
+    const racer = await Racer.start(host.lab, "plain", folder, CANARY, ["d"]);
+    const { plain, ...others } = structuredClone(APPS);
+    host.apps.settings.apps = others;
+    try {
+      await host.apps.up();
+      expect(await canary()).toBe(before);
+    } finally {
+      expect(await racer.stop()).toBeGreaterThan(1000);
+    }
+    const { status, text } = await host.apps.up();
+    expect(status, text).toBe(0);
+    expect(await canary()).toBe(before);
+    expect(
+      await host.lab.sh("ls /var/lib/apps; zcat -f /var/backups/gatehouse/app-plain/*/*/*.gz | tr -d '\\000'"),
+    ).not.toMatch(/^plain$|a secret of root/m);
+    host.apps.settings.apps = { plain, ...others };
+    expect((await host.apps.up()).status).toBe(0);
   });
 });

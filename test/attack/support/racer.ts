@@ -10,7 +10,11 @@ libc, swaps, own = ctypes.CDLL(None), 0, set() if wanted else set(os.listdir(fol
 os.chdir(folder)
 def end(*_):
     # The folders are at their names again, as far as that is theirs to do.
-    for name in os.listdir("."):
+    try:
+        names = os.listdir(".")
+    except OSError:  # the folder is gone
+        names = []
+    for name in names:
         if name.startswith(".racer-"):
             real = name.removeprefix(".racer-")
             if not os.path.islink(name) and os.path.islink(real):
