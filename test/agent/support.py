@@ -37,8 +37,6 @@ import transaction  # noqa: E402
 import units  # noqa: E402
 from document import sealed  # noqa: E402, F401
 
-sync_directory = store.sync_directory
-
 
 class Killed(BaseException):
     """The power went out: nothing of the agent's may handle it."""

@@ -89,7 +89,7 @@ class Links(HostTest):
             os.chmod(at("ours"), mode)
             with self.assertRaises(Failure):
                 tree.entries(at("ours/link"))
-        os.chmod(at("ours"), 0o1777)  # sticky: nobody else can replace what is root's
+        os.chmod(at("ours"), 0o1777)  # sticky: no other account can replace what is root's
         self.assertEqual(list(tree.entries(at("ours/link"))), ["canary"])
         os.chown(at("ours/link"), OTHER, OTHER, follow_symlinks=False)
         with self.assertRaises(Failure):

@@ -1,4 +1,4 @@
-// A service account, or whoever became it, replaces what root is about to open: by a link that stands there, and by a program
+// A service account that an attacker has taken over replaces what root is about to open: by a link that stands there, and by a program
 // that exchanges a folder and a link all the time. A folder of root's, the canary, must come out of it as it was.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { APPS, PLATFORM } from "./support/apps.ts";

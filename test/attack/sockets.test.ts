@@ -109,7 +109,7 @@ describe.each(SOCKETS)("$folder", (socket) => {
       client,
       `import os\nos.chdir("${folder}")\nfor n in range(3000): os.symlink("${CANARY}", f"l{n}")\nfor n in range(1500):\n  os.mkdir("d")\n  os.chdir("d")`,
     );
-    // A folder of nobody's but the client's, to which it has a way still.
+    // A folder that is the client's own, and that it can still reach.
     const racer = host.as(
       client,
       `mkdir ${folder}/mine && cd ${folder}/mine && timeout 8 sh -c 'while :; do echo >x 2>/dev/null; mkdir y 2>/dev/null; rm -rf x y; done'`,

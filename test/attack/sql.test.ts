@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => clean());
 
-/** Where the server may write, in its sandbox too, and whoever is PostgreSQL's account without one. */
+/** Where the server may write in its sandbox, and PostgreSQL's account outside of it. */
 const MARKS = "/var/log/postgresql";
 
 /** Ordinary data, with what a careful application has beside it. */

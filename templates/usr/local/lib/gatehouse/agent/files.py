@@ -141,7 +141,7 @@ def put(path: str, content: Content | None) -> None:
     """Put a file in place, whole or not at all; None removes it. Safe to repeat."""
     if content is None:
         return tree.remove(path)
-    make_parents(path)
+    _make_parents(path)
     if stat.S_ISLNK(content.mode):
         tree.link(path, os.fsdecode(content.data))
     else:
@@ -150,12 +150,12 @@ def put(path: str, content: Content | None) -> None:
 
 def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
     """Make a directory what it should be, its contents untouched."""
-    make_parents(path)
+    _make_parents(path)
     tree.make(path, 0o700)
     tree.give(path, mode, uid, gid)
 
 
-def make_parents(path: str) -> None:
+def _make_parents(path: str) -> None:
     """Missing parents are open like /etc, except below the agent's own private folder."""
     folder = os.path.dirname(path)
     tree.make(folder, 0o711 if Path(folder).is_relative_to(STATE) else 0o755)
