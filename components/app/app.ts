@@ -135,7 +135,7 @@ export class App extends pulumi.ComponentResource {
   }
 
   private manifest(
-    { containers, database, deadline, site }: AppSettings,
+    { containers, database, shmSize, deadline, site }: AppSettings,
     doors: readonly Door[],
     secrets: Release | undefined,
   ): pulumi.Output<Manifest> {
@@ -155,6 +155,7 @@ export class App extends pulumi.ComponentResource {
         appManifest({
           app,
           containers,
+          shmSize,
           deadline,
           uid,
           gid,

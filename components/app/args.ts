@@ -86,6 +86,11 @@ export interface AppArgs {
     /** As the platform's own sites have it: `platform.caddy.tls` of another stack. @default "acme" */
     tls?: Input<Tls>;
   };
+  /**
+   * Size of /dev/shm in each container and job, such as `1g`: a limit, of which memory is used as files are written there.
+   * Browsers and databases in containers need more than the default. @default Podman's 64 MiB
+   */
+  shmSize?: string;
   /** Seconds that a start may take until all of it is healthy. @default 120 */
   deadline?: number;
   /**

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { faultsOf, told } from "../config/faults.ts";
 import { deadline, domain, port, releaseName, setting } from "../config/scalars.ts";
+import { SIZE } from "../quadlet/pod.ts";
 import { directives } from "../site/schema.ts";
 import type { Tls } from "../site/site.ts";
 import { PARTS, type Part } from "./names.ts";
@@ -101,6 +102,12 @@ export const appSchema = z
         tls: z
           .union([z.enum(["acme", "internal"]), z.custom<pulumi.Output<Tls>>(pulumi.Output.isInstance)])
           .default("acme"),
+      })
+      .optional(),
+    shmSize: z
+      .string()
+      .regex(SIZE, {
+        error: ({ input }) => `expected a size such as 512m or 1g, got ${JSON.stringify(input)}`,
       })
       .optional(),
     deadline: deadline.default(120),

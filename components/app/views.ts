@@ -31,7 +31,7 @@ export interface Socket {
   gid: Numeric;
 }
 
-export interface AppView extends Pick<AppSettings, "containers" | "deadline"> {
+export interface AppView extends Pick<AppSettings, "containers" | "shmSize" | "deadline"> {
   app: string;
   uid: Numeric;
   gid: Numeric;
@@ -157,9 +157,10 @@ const environmentFile = (app: string, container: string) => `${configOf(app)}/${
 const configFile = (app: string, container: string, path: string) => `${configOf(app)}/${container}${path}`;
 
 /** What an app has to do with the host: it stands in the pod's file, or in that of a container alone. */
-const frontOf = ({ app, sockets, containers }: AppView) => ({
+const frontOf = ({ app, sockets, containers, shmSize = "" }: AppView) => ({
   services: sockets.map(({ unit }) => unit),
   network: networkFile(quadletOf(app)),
+  shmSize,
   // On the host's loopback alone.
   ports: Object.values(containers).flatMap((container) =>
     container.port === undefined ? [] : [{ host: published(container), container: container.port }],

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { deadline, digest, domain, port, rotation, setting } from "../config/scalars.ts";
+import { misplaced } from "../quadlet/pod.ts";
 import { isSupported, VERSION } from "./version.ts";
 
 /** Keys that the platform derives; a value given by hand would contradict the files it belongs to. */
@@ -21,7 +22,7 @@ export const variable = z
 
 /** Keys of a [Container] section that the platform writes itself, or that would part the processes from the host's ids. */
 const OWN_CONTAINER =
-  /^(Pod|ContainerName|ServiceName|Image|Pull|Exec|Entrypoint|User|Group|GroupAdd|UserNS|(Sub)?[UG]IDMap|Remap.*|Network|PublishPort|Environment.*|Notify|Health.*|ShmSize|NoNewPrivileges|(Add|Drop)Capability|SecurityLabel.*|AutoUpdate|StopTimeout|PodmanArgs|GlobalArgs|ContainersConfModule)$/;
+  /^(Pod|ContainerName|ServiceName|Image|Pull|Exec|Entrypoint|User|Group|GroupAdd|UserNS|(Sub)?[UG]IDMap|Remap.*|Network|PublishPort|Environment.*|Notify|StartWithPod|Health.*|NoNewPrivileges|(Add|Drop)Capability|SecurityLabel.*|AutoUpdate|StopTimeout|PodmanArgs|GlobalArgs|ContainersConfModule)$/;
 
 // Python reads each value as JSON and Rust does not: what the two would understand differently is refused.
 const value = setting.refine(
@@ -79,19 +80,25 @@ export const authentikSchema = z.strictObject({
     .record(
       z
         .string()
-        .regex(/^[A-Z][A-Za-z]+$/, {
+        .regex(/^[A-Z][A-Za-z0-9]+$/, {
           error: ({ input }) =>
             `expected a key of a Quadlet [Container] section such as LogDriver, got ${JSON.stringify(input)}`,
         })
         .refine((key) => !OWN_CONTAINER.test(key), {
           error: ({ input }) => `${input} is decided by the platform; take it out`,
         }),
-      setting,
+      z.union([setting, z.array(setting)], {
+        error: ({ input }) => `expected a text, a number, a boolean or a list of such, got ${JSON.stringify(input)}`,
+      }),
     )
+    .superRefine((keys, context) => {
+      for (const { key, message } of misplaced(keys)) context.addIssue({ code: "custom", path: [key], message });
+    })
     .default({})
     .meta({
-      description: "More keys for the [Container] section of both Quadlets; Podman checks them before they go live.",
-      examples: [{ LogDriver: "journald" }],
+      description:
+        "More keys for the [Container] section of both Quadlets, a list for one that stands several times. What server and worker share goes to their pod: AddHost, DNS, DNSOption, DNSSearch, HostName, IP, IP6 and ShmSize, the size of /dev/shm, which is 512m otherwise. Podman checks them before they go live.",
+      examples: [{ LogDriver: "journald", AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"] }],
     }),
 });
 export type AuthentikSettings = z.output<typeof authentikSchema>;

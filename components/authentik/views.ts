@@ -2,6 +2,7 @@ import { databaseData, databaseGuard } from "../host/database.ts";
 import type { File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { secretsFolder } from "../host/secrets.ts";
+import { sorted } from "../quadlet/pod.ts";
 import { containerFile, containerUnit, podFile, podUnit, QUADLETS } from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
 import type { AuthentikSettings } from "./schema.ts";
@@ -13,6 +14,8 @@ const SERVER = `${NAME}-server`;
 const WORKER = `${NAME}-worker`;
 /** Where the containers find their secrets. */
 const SECRETS = "/run/secrets/authentik";
+/** authentik keeps uploads, metrics and sockets in /dev/shm, for which Podman's 64 MiB are too few. */
+const SHM_SIZE = "512m";
 /** The gateway of Podman's default bridge, from which Caddy's requests come; no other container is trusted. */
 const GATEWAY = "10.88.0.1/32";
 
@@ -96,6 +99,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
     { name: "certs", host: `${HOME}/certs`, container: "/certs" },
     { name: "templates", host: `${HOME}/templates`, container: "/templates" },
   ];
+  const keys = sorted({ ShmSize: SHM_SIZE, ...view.container });
   const peers = [view.postgres, ...(view.valkey ? [view.valkey] : [])];
   const container = (role: "server" | "worker"): File => ({
     ...quadlet(containerFile(`${NAME}-${role}`), "etc/containers/systemd/authentik.container", {
@@ -113,7 +117,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
         ...folders.map(({ host, container }) => ({ host, container, options: "" })),
         { host: view.secrets, container: SECRETS, options: ":ro" },
       ],
-      extra: Object.entries(view.container),
+      extra: keys.container,
       deadline: view.deadline,
     }),
   });
@@ -137,6 +141,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
       quadlet(podFile(NAME), "etc/containers/systemd/authentik.pod", {
         port: view.port,
         services: peers.map(({ unit }) => unit),
+        options: keys.pod,
       }),
       container("server"),
       container("worker"),

@@ -52,6 +52,10 @@ interface Change {
 }
 
 const site = (directives: string) => ({ domain: "extra.lab.internal", backend: "127.0.0.1:9000", directives });
+/** What a container of the pod finds. */
+const INSIDE =
+  "import os, socket; s = os.statvfs('/dev/shm'); print(socket.gethostbyname('mail.lan'), socket.gethostbyname('ldap.lan'), socket.gethostname(), open('/etc/resolv.conf').readline().strip(), s.f_blocks * s.f_frsize >> 20, open('/proc/sys/net/core/somaxconn').read().strip())";
+
 const CHANGES: Change[] = [
   {
     what: "a new site reloads Caddy",
@@ -116,6 +120,24 @@ const CHANGES: Change[] = [
     make: (settings) => Object.assign(settings.authentik, { environment: { AUTHENTIK_LOG_LEVEL: "debug" } }),
     units: POD,
     shown: ["grep -c LOG_LEVEL=debug /etc/authentik/authentik.env", "1"],
+  },
+  {
+    what: "keys for authentik's containers restart the pod, which has those that its members share",
+    make: (settings) =>
+      Object.assign(settings.authentik, {
+        container: {
+          AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"],
+          DNSSearch: "lab.internal",
+          HostName: "auth",
+          ShmSize: "100m",
+          Sysctl: ["net.core.somaxconn=1024"],
+        },
+      }),
+    units: POD,
+    shown: [
+      `podman exec authentik-worker python3 -c "${INSIDE}"`,
+      "192.0.2.7 192.0.2.8 auth search lab.internal 100 1024",
+    ],
   },
   {
     what: "another image restarts the pod",

@@ -114,6 +114,17 @@ describe("authentik", () => {
       expect(await lab.sh("systemctl show -p Wants --value multi-user.target")).toContain(`${unit}.service`);
   });
 
+  test("server and worker each have 512 MiB of /dev/shm, and do not see each other's", async () => {
+    const inside = (role: string, program: string) =>
+      lab.sh(`podman exec authentik-${role} python3 -c "import os; ${program}"`);
+    await inside("server", "open('/dev/shm/of-the-server', 'w')");
+    for (const role of ["server", "worker"])
+      expect(await inside(role, "s = os.statvfs('/dev/shm'); print(s.f_blocks * s.f_frsize >> 20)")).toBe("512");
+    expect(await inside("server", "print(os.path.exists('/dev/shm/of-the-server'))")).toBe("True");
+    expect(await inside("worker", "print(os.path.exists('/dev/shm/of-the-server'))")).toBe("False");
+    await inside("server", "os.remove('/dev/shm/of-the-server')");
+  });
+
   test("M8: every service runs in system.slice", async () => {
     for (const unit of [POSTGRES, VALKEY, "authentik-server", "authentik-worker", "authentik-pod", "caddy"])
       expect(await lab.sh(`systemctl show -p ControlGroup --value ${unit}`)).toMatch(/^\/system\.slice\//);

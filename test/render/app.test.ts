@@ -215,6 +215,14 @@ describe("a pod", () => {
     expect(values(quadlet("paperless", "app-paperless.pod"), "PodmanArgs")).toContain("--share=net,uts");
   });
 
+  test("decides how large /dev/shm is for its containers, and a container alone for itself", () => {
+    expect(values(quadlet("paperless", "app-paperless.pod"), "PodmanArgs")).toContain("--shm-size=1g");
+    for (const name of ["web", "worker"])
+      expect(quadlet("paperless", `app-paperless-${name}.container`)).not.toContain("ShmSize");
+    expect(values(quadlet("grafana", "app-grafana.container"), "ShmSize")).toEqual(["256m"]);
+    expect(values(quadlet("whoami", "app-whoami.container"), "ShmSize")).toEqual([]);
+  });
+
   test("stays when its last container restarts, and knows no groups, which are the containers'", () => {
     const unit = quadlet("paperless", "app-paperless.pod");
     expect(values(unit, "PodmanArgs")).toContain("--exit-policy=continue");

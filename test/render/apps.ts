@@ -43,6 +43,7 @@ export const APPS: Record<string, Wishes> = {
       },
     },
     valkey: {},
+    shmSize: "1g",
     deadline: 300,
   },
   grafana: {
@@ -58,6 +59,7 @@ export const APPS: Record<string, Wishes> = {
       },
     },
     database: "metrics",
+    shmSize: "256m",
     valkey: { maxmemory: "64mb" },
     site: { domain: "grafana.example.org", port: 9300, directives: "encode gzip", tls: "internal" },
   },
@@ -87,7 +89,7 @@ export const APPS: Record<string, Wishes> = {
 
 /** What App makes of its arguments, by the same pure functions, with the answers that a host would give. */
 export function partsOfApp(app: string, platform: Platform = debian): Record<string, Manifest> {
-  const { containers, database, valkey, site, deadline } = appSettings(app, APPS[app] as Wishes);
+  const { containers, database, valkey, site, shmSize, deadline } = appSettings(app, APPS[app] as Wishes);
   const secrets = Object.fromEntries(
     Object.entries(containers).map(([name, container]) => [name, container.secrets as Record<string, string>]),
   );
@@ -102,6 +104,7 @@ export function partsOfApp(app: string, platform: Platform = debian): Record<str
     ...(valkey && { valkey: valkeyManifest(app, valkey) }),
     app: appManifest({
       containers,
+      shmSize,
       deadline,
       app,
       uid: 975,

@@ -111,6 +111,22 @@ describe("the pod", () => {
     expect(values(file(NEW, POD), "PodmanArgs")).toContain("--share=net,uts");
   });
 
+  test("decides how large /dev/shm is, which Podman takes from the pod alone", () => {
+    expect(values(file(ALONE, POD), "PodmanArgs")).toContain('"--shm-size=512m"');
+    expect(values(file(NEW, POD), "PodmanArgs").filter((word) => word.includes("shm"))).toEqual(['"--shm-size=1g"']);
+    for (const path of CONTAINERS) expect(file(NEW, path)).not.toContain("ShmSize");
+  });
+
+  test("has what its members share, key by key as often as it stands there, and they have the rest", () => {
+    const shared = ['"--hostname=auth"', '"--add-host=mail.lan:192.0.2.7"', '"--add-host=ldap.lan:192.0.2.8"'];
+    expect(values(file(NEW, POD), "PodmanArgs")).toEqual(expect.arrayContaining(shared));
+    for (const path of CONTAINERS) {
+      expect(values(file(NEW, path), "LogDriver")).toEqual(["journald"]);
+      expect(values(file(NEW, path), "Sysctl")).toEqual(["net.core.somaxconn=1024", "net.ipv4.tcp_syncookies=1"]);
+      expect(file(NEW, path)).not.toMatch(/^(HostName|AddHost)=/m);
+    }
+  });
+
   test.each([
     [NEW, "network-online.target postgresql@17-main.service valkey-server.service"],
     [ALONE, "network-online.target postgresql@17-main.service"],

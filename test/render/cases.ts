@@ -47,7 +47,14 @@ const full = {
       AUTHENTIK_EMAIL__PORT: 587,
       AUTHENTIK_EMAIL__USE_TLS: true,
     },
-    container: { LogDriver: "journald", Memory: "2g" },
+    container: {
+      LogDriver: "journald",
+      Memory: "2g",
+      Sysctl: ["net.core.somaxconn=1024", "net.ipv4.tcp_syncookies=1"],
+      HostName: "auth",
+      AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"],
+      ShmSize: "1g",
+    },
   },
   caddy: {
     tls: "internal",

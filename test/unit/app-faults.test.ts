@@ -44,6 +44,23 @@ describe("a name", () => {
   });
 });
 
+describe("the size of /dev/shm", () => {
+  test.each(["", "0m", "64", "1.5g", "1t", "64m --privileged"])("%j is refused", (shmSize) => {
+    expect(faults({ containers: { web }, shmSize })).toEqual([
+      `shmSize: expected a size such as 512m or 1g, got ${JSON.stringify(shmSize)}`,
+    ]);
+  });
+
+  test.each(["64m", "1gb"])("%s is accepted", (shmSize) => {
+    expect(faults({ containers: { web }, shmSize })).toEqual([]);
+  });
+});
+
+test("no key of a Quadlet reaches a container: what is not among its settings is refused", () => {
+  expect(container({ AddHost: "mail:192.0.2.7" })).toEqual(["containers.web.AddHost: there is no such key"]);
+  expect(container({ container: { HostName: "web" } })).toEqual(["containers.web.container: there is no such key"]);
+});
+
 describe("an image", () => {
   test.each(["web:1", "library/web:1", "docker.io/library/Web:1", "docker.io/web:1 --privileged"])(
     "such as %s is refused: not a reference with its registry",

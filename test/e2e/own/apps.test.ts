@@ -79,6 +79,7 @@ const wishes = () => ({
     },
     wantsPostgres: "wiki",
     valkey: { maxmemory: "16mb" },
+    shmSize: "96m",
     site: { domain: "wiki.lab.internal", port: 9100, tls: "internal" },
   },
   board: {
@@ -100,6 +101,7 @@ const wishes = () => ({
     },
     wantsPostgres: "boards",
     valkey: {},
+    shmSize: "1gb",
     site: { domain: "board.lab.internal", port: 9200, tls: "internal" },
   },
   pages: {
@@ -186,6 +188,15 @@ describe("who an app is", () => {
     await python("board-web", "open('/srv/note', 'w').write('shared')");
     expect(await python("board-worker", "print(open('/var/files/note').read())")).toBe("shared");
   });
+});
+
+test.each([
+  ["wiki", "96"],
+  ["board-web", "1024"],
+  ["board-worker", "1024"],
+])("%s has %s MiB of /dev/shm, alone or in a pod", async (container, size) => {
+  const shm = "import os; s = os.statvfs('/dev/shm'); print(s.f_blocks * s.f_frsize >> 20)";
+  expect(await python(container, shm)).toBe(size);
 });
 
 describe("PostgreSQL", () => {

@@ -1,0 +1,84 @@
+// What the members of a pod share belongs to the pod: Podman refuses it on a member, or accepts it without any effect.
+import { isIP, isIPv4, isIPv6 } from "node:net";
+
+/** A value of a key in a Quadlet, or several where the key may stand more than once. */
+export type Value = string | number | boolean;
+export type Keys = Readonly<Record<string, Value | readonly Value[]>>;
+
+/** Of memory, as Podman reads it. */
+export const SIZE = /^[1-9]\d*[kmg]b?$/;
+
+interface Shared {
+  /** Of `podman pod create`, since not every key of a [Container] section is one of a [Pod] section in every Podman. */
+  option: string;
+  fits: (value: string) => boolean;
+  such: string;
+  /** Whether the key may stand several times. */
+  many?: true;
+}
+
+const SHARED: Readonly<Record<string, Shared>> = {
+  AddHost: {
+    option: "add-host",
+    fits: matches(/^[^\s:]+:\S+$/),
+    such: "a name and an address such as mail.lan:192.0.2.7",
+    many: true,
+  },
+  DNS: {
+    option: "dns",
+    fits: (value) => isIP(value) > 0 || value === "none",
+    such: "an IP address or none",
+    many: true,
+  },
+  DNSOption: {
+    option: "dns-option",
+    fits: matches(/^\S+$/),
+    such: "an option of resolv.conf such as ndots:2",
+    many: true,
+  },
+  DNSSearch: { option: "dns-search", fits: matches(/^\S+$/), such: "a domain such as example.org", many: true },
+  HostName: {
+    option: "hostname",
+    fits: matches(/^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$/i),
+    such: "a host name such as auth",
+  },
+  IP: { option: "ip", fits: isIPv4, such: "an IPv4 address of the pod's network" },
+  IP6: { option: "ip6", fits: isIPv6, such: "an IPv6 address of the pod's network" },
+  ShmSize: { option: "shm-size", fits: matches(SIZE), such: "a size such as 512m or 1g" },
+};
+
+/** Keys that say something only of a container outside of a pod, each with the reason why it is refused. */
+const POINTLESS: Readonly<Record<string, string>> = {
+  NetworkAlias: "names a container for others on its network, and the pod looks for none and is looked for by none",
+  ExposeHostPort: "has no effect on a member of a pod, whose ports the pod publishes",
+};
+
+/** The keys that belong to the pod, as `option=value` for `podman pod create`, and those of its containers. */
+export function sorted(keys: Keys): { pod: string[]; container: [key: string, value: Value][] } {
+  const each = Object.entries(keys).flatMap(([key, value]) =>
+    valuesOf(value).map((one): [string, Value] => [key, one]),
+  );
+  return {
+    pod: each.flatMap(([key, value]) => (SHARED[key] ? [`--${SHARED[key].option}=${value}`] : [])),
+    container: each.filter(([key]) => !SHARED[key]),
+  };
+}
+
+/** What is wrong with keys for the containers of a pod. */
+export const misplaced = (keys: Keys): { key: string; message: string }[] =>
+  Object.entries(keys).flatMap(([key, given]) => {
+    const values = valuesOf(given).map(String);
+    if (POINTLESS[key]) return { key, message: `${key} ${POINTLESS[key]}; take it out` };
+    const shared = SHARED[key];
+    if (shared === undefined) return [];
+    if (values.length > 1 && !shared.many) return { key, message: `${key} takes one value, got ${values.length}` };
+    return values
+      .filter((value) => !shared.fits(value))
+      .map((value) => ({ key, message: `expected ${shared.such}, got ${JSON.stringify(value)}` }));
+  });
+
+const valuesOf = (value: Keys[string]): readonly Value[] => [value].flat();
+
+function matches(pattern: RegExp) {
+  return (value: string) => pattern.test(value);
+}
