@@ -40,6 +40,7 @@ const authentik = new Authentik("authentik", {
   postgres,
   ...settings.authentik,
   secretEnvironment: authentikSecrets,
+  trustedProxies: settings.trustedProxies,
   valkey: settings.authentik.valkey ? valkey : undefined,
 });
 // Behind those who use PostgreSQL: it is restarted once, which must not meet their first start.
@@ -55,6 +56,7 @@ const backup =
 const caddy = new Caddy("caddy", {
   host,
   ...settings.caddy,
+  trustedProxies: settings.trustedProxies,
   sites: { ...settings.caddy.sites, authentik: { ...authentik.site, after: authentik.ready } },
 });
 

@@ -35,7 +35,7 @@ const manifestSchema = z
     ),
     unit: rows(z.object({ name: z.string(), enabled: z.boolean().optional() })),
     step: rows(z.object({ name: z.string(), exec: texts, user: z.string().optional(), stdin: z.string().optional() })),
-    probe: rows(z.object({ name: z.string() }).loose()),
+    probe: rows(z.object({ name: z.string(), through: z.string().optional() }).loose()),
   })
   .transform(({ secret, deadline, refers, ...lists }) => ({
     secret,

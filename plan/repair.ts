@@ -18,6 +18,9 @@ export function repairOf(told: string, old: Read | undefined, next: Read): Effec
   if (next.directories.some(({ path }) => isAbout(told, path)) || / is (not )?(active|enabled)$/.test(told)) return [];
   const [, folder] = /^\S*\/([^/\s]+)\.d\/[^/]+ belongs to no release$/.exec(told) ?? [];
   if (folder !== undefined) return restart(dropIn(folder, next));
+  // It may be enough to have Podman write its rules again, or to wait.
+  const ill = next.probes.find(({ name }) => told.startsWith(`probe ${name}: `));
+  if (ill?.through) return [{ unit: ill.through, verb: "reload", reason: `at most: ${told}` }];
   // A runtime directory, or a socket in one: a restart makes it anew.
   if (told.startsWith("/run/")) return restart(units);
   return restart(units, `at most: ${told}`);

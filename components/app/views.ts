@@ -156,10 +156,15 @@ const imagesOf = (entries: readonly [string, ContainerSettings][]) => [
 const environmentFile = (app: string, container: string) => `${configOf(app)}/${container}.env`;
 const configFile = (app: string, container: string, path: string) => `${configOf(app)}/${container}${path}`;
 
+const networkOf = (app: string) => {
+  const name = quadletOf(app);
+  return { name, file: networkFile(name), unit: networkUnit(name) };
+};
+
 /** What an app has to do with the host: it stands in the pod's file, or in that of a container alone. */
 const frontOf = ({ app, sockets, containers, shmSize = "" }: AppView) => ({
   services: sockets.map(({ unit }) => unit),
-  network: networkFile(quadletOf(app)),
+  network: networkOf(app),
   shmSize,
   // On the host's loopback alone.
   ports: Object.values(containers).flatMap((container) =>

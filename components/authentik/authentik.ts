@@ -34,6 +34,8 @@ export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
    * AUTHENTIK_SECRET_KEY among them none is generated: an authentik that was there before keeps its sessions.
    */
   secretEnvironment: Record<string, pulumi.Input<string>>;
+  /** CIDRs of proxies in front of Caddy, whose word about a client counts. @default none */
+  trustedProxies?: readonly string[];
   /** Must have a database `authentik` with an owner of the same name. */
   postgres: SocketService & { readonly port: number };
   /** Versions up to 2025.8 must have a database number there. @default - the pod does not belong to Valkey's group */
@@ -58,7 +60,7 @@ export class Authentik extends pulumi.ComponentResource {
 
   constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Authentik", name, {}, opts);
-    const { host, postgres, valkey, secretEnvironment, ...settings } = args;
+    const { host, postgres, valkey, secretEnvironment, trustedProxies = [], ...settings } = args;
     const { [SECRET_KEY]: givenKey, ...secretSettings } = secretEnvironment;
     const below = { parent: this };
     const login = usesValkey(settings.version) ? valkey?.login(NAME) : undefined;
@@ -91,6 +93,7 @@ export class Authentik extends pulumi.ComponentResource {
           gid,
           postgres: { ...socketOf(postgres), port: postgres.port, gid: postgresGid },
           valkey: valkey && { ...socketOf(valkey), gid: valkeyGid },
+          trustedProxies,
           secretVariables: Object.keys(secretSettings),
           secrets: secretsFolder(`${NAME}-secrets`, generation),
           refers: login ? [valkeySecrets] : [],

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deadline, digest, domain, port, rotation, setting } from "../config/scalars.ts";
+import { cidr, deadline, digest, domain, port, rotation, setting, versionOf } from "../config/scalars.ts";
 import { misplaced } from "../quadlet/pod.ts";
 import { isSupported, VERSION } from "./version.ts";
 
@@ -66,6 +66,23 @@ export const authentikSchema = z.strictObject({
     .default(true)
     .meta({ description: "Whether the pod gets Valkey's client group and socket. Versions up to 2025.8 need it." }),
   port: port.default(9000).meta({ description: "Port on the host's loopback, for Caddy." }),
+  network: z
+    .strictObject({
+      subnets: z
+        .array(cidr)
+        .default([])
+        .refine((subnets) => subnets.length === 0 || subnets.some((subnet) => versionOf(subnet) !== 6), {
+          error: ({ input }) =>
+            `${(input as string[]).join(", ")}: an IPv4 network is needed too, since Caddy reaches authentik at 127.0.0.1`,
+        })
+        .meta({
+          description:
+            "Subnets of the pod's own network, one of IPv4 and at will one of IPv6. Without it Podman chooses one that is free.",
+          examples: [["10.50.0.0/24", "fd00:50::/64"]],
+        }),
+    })
+    .default({ subnets: [] })
+    .meta({ description: "The network of authentik's pod, in which nobody else is." }),
   deadline: deadline
     .default(900)
     .meta({ description: "Seconds that a start may take until authentik is ready; a first one runs all migrations." }),

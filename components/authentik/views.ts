@@ -1,9 +1,17 @@
 import { databaseData, databaseGuard } from "../host/database.ts";
-import type { File, Manifest } from "../host/manifest.ts";
+import type { Check, File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { secretsFolder } from "../host/secrets.ts";
 import { sorted } from "../quadlet/pod.ts";
-import { containerFile, containerUnit, podFile, podUnit, QUADLETS } from "../quadlet/quadlet.ts";
+import {
+  containerFile,
+  containerUnit,
+  networkFile,
+  networkUnit,
+  podFile,
+  podUnit,
+  QUADLETS,
+} from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
 import type { AuthentikSettings } from "./schema.ts";
 import { dataFolder, knowsBaseUrl, predecessors, seriesOf, usesValkey } from "./version.ts";
@@ -16,8 +24,12 @@ const WORKER = `${NAME}-worker`;
 const SECRETS = "/run/secrets/authentik";
 /** authentik keeps uploads, metrics and sockets in /dev/shm, for which Podman's 64 MiB are too few. */
 const SHM_SIZE = "512m";
-/** The gateway of Podman's default bridge, from which Caddy's requests come; no other container is trusted. */
-const GATEWAY = "10.88.0.1/32";
+/** The network of the pod alone, and where its gateways are written down, from which Caddy's requests come. */
+const NETWORK = { name: NAME, file: networkFile(NAME), unit: networkUnit(NAME) };
+const NETWORK_FOLDER = `${NAME}-network`;
+const PROXIES = `/run/${NETWORK_FOLDER}/proxies.env`;
+const PROXIES_SCRIPT = `/usr/local/libexec/gatehouse/${NAME}-proxies`;
+const LOOPBACK = ["127.0.0.0/8", "::1/128"];
 
 /** A number of the host's, or its placeholder in a preview. */
 type Numeric = number | string;
@@ -32,13 +44,15 @@ export interface Peer {
 export interface AuthentikView
   extends Pick<
     AuthentikSettings,
-    "domain" | "version" | "image" | "digest" | "port" | "deadline" | "environment" | "container"
+    "domain" | "version" | "image" | "digest" | "port" | "deadline" | "environment" | "container" | "network"
   > {
   uid: Numeric;
   gid: Numeric;
   postgres: Peer & { port: number };
   /** Without it the pod neither sees Valkey's socket nor belongs to its group. */
   valkey?: Peer;
+  /** CIDRs of proxies in front of Caddy. */
+  trustedProxies: readonly string[];
   /** Settings whose values lie as files among the secrets. */
   secretVariables: readonly string[];
   /** The folder of this generation's secrets on the host, and others that must live as long. */
@@ -67,7 +81,6 @@ export function environment(view: AuthentikView): Record<string, string | number
       AUTHENTIK_CHANNEL__URL: `file://${SECRETS}/valkey_url`,
     }),
     ...(knowsBaseUrl(view.version) && { AUTHENTIK_WEB__BASE_URL: `https://${view.domain}` }),
-    AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS: `127.0.0.0/8,::1/128,${GATEWAY}`,
     AUTHENTIK_OUTPOSTS__DISCOVER: false,
     AUTHENTIK_ERROR_REPORTING__ENABLED: false,
     AUTHENTIK_DISABLE_UPDATE_CHECK: true,
@@ -109,7 +122,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
       uid: view.uid,
       gid: view.gid,
       groups: peers.map(({ gid }) => gid),
-      environmentFile: `/etc/${NAME}/${NAME}.env`,
+      environmentFiles: [`/etc/${NAME}/${NAME}.env`, PROXIES],
       listen: Object.entries(LISTEN[role]),
       volumes: [
         // A client connects to the socket, and changes nothing beside it.
@@ -138,7 +151,9 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
         }),
         restarts: [podUnit(NAME)],
       },
+      ...networkFiles(view),
       quadlet(podFile(NAME), "etc/containers/systemd/authentik.pod", {
+        network: NETWORK,
         port: view.port,
         services: peers.map(({ unit }) => unit),
         options: keys.pod,
@@ -148,13 +163,54 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
     ],
     refers: [view.secrets, ...view.refers],
     guards: [databaseGuard(postgres, NAME, [podUnit(NAME)], NAME)],
-    units: [{ name: podUnit(NAME) }, { name: containerUnit(SERVER) }, { name: containerUnit(WORKER) }],
+    checks: [networkCheck(view.network.subnets)],
+    units: [
+      { name: NETWORK.unit },
+      { name: podUnit(NAME) },
+      { name: containerUnit(SERVER) },
+      { name: containerUnit(WORKER) },
+    ],
     probes: [
       { name: "authentik is ready", http: `http://127.0.0.1:${view.port}/-/health/ready/` },
       ...[SERVER, WORKER].map((name) => ({ name: `${name} keeps running`, unit: containerUnit(name), seconds: 3 })),
     ],
   };
 }
+
+/** The network, and who in it is believed. */
+function networkFiles({ network: { subnets }, trustedProxies }: AuthentikView): File[] {
+  const restarts = [NETWORK.unit, podUnit(NAME)];
+  const network = { network: NAME, subnets, proxies: PROXIES_SCRIPT, folder: NETWORK_FOLDER };
+  const proxies = { network: NAME, trusted: [...LOOPBACK, ...trustedProxies], variables: PROXIES };
+  return [
+    { ...quadlet(NETWORK.file, "etc/containers/systemd/authentik.network", network), restarts },
+    {
+      ...rendered(PROXIES_SCRIPT, "root:root", "0755", "usr/local/libexec/gatehouse/authentik-proxies", proxies),
+      restarts,
+    },
+  ];
+}
+
+/** Before the pod stops: a network of this name must be ours, and Podman able to make one of the subnets. */
+const networkCheck = (subnets: readonly string[]): Check => ({
+  name: "authentik.network can be made on this host",
+  tree: QUADLETS,
+  exec: [
+    "sh",
+    "-c",
+    `there=$(podman network inspect ${NAME} --format '{{index .Labels "gatehouse"}}{{range .Subnets}} {{.Subnet}}{{end}} ' 2>/dev/null) || there=none
+case $there in none | "${NAME} "*) ;; *)
+  echo 'a network ${NAME} that gatehouse did not make is on this host: rename it, or podman network rm ${NAME}'
+  exit 1 ;;
+esac
+for subnet; do
+  case $there in *" $subnet "*) continue ;; esac
+  podman network create --disable-dns --subnet="$subnet" ${NAME}-check >/dev/null && podman network rm ${NAME}-check >/dev/null || exit
+done`,
+    "sh",
+    ...subnets,
+  ],
+});
 
 export interface Secret {
   content: string;

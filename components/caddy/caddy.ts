@@ -8,6 +8,8 @@ import { caddyManifest } from "./views.ts";
 
 export interface CaddyArgs extends Omit<CaddySettings, "sites"> {
   host: Host;
+  /** CIDRs of proxies in front, whose word about a client counts, for the sites of other stacks too. @default none */
+  trustedProxies?: readonly string[];
   /** Sites by name, each with what must be ready before it is served. */
   sites: Record<string, Site & { after?: readonly pulumi.Resource[] }>;
 }
@@ -26,7 +28,7 @@ export class Caddy extends pulumi.ComponentResource {
 
   constructor(name: string, args: CaddyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Caddy", name, {}, opts);
-    const { host, tls, email, acmeDirectory, sites } = args;
+    const { host, tls, email, acmeDirectory, sites, trustedProxies = [] } = args;
     const names = host.platform.caddy;
     const below = { parent: this };
 
@@ -35,7 +37,7 @@ export class Caddy extends pulumi.ComponentResource {
     this.versions = packages.versions;
     const caddy = new Release(
       name,
-      { host, manifest: caddyManifest(names, { email, acmeDirectory }) },
+      { host, manifest: caddyManifest(names, { email, acmeDirectory, trustedProxies }) },
       { ...below, dependsOn: [packages] },
     );
     for (const [site, { after = [], ...wishes }] of Object.entries(sites))

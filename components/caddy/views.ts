@@ -6,11 +6,13 @@ import type { CaddySettings } from "./schema.ts";
 
 type Names = Platform["caddy"];
 
+interface CaddyView extends Pick<CaddySettings, "email" | "acmeDirectory"> {
+  /** CIDRs of proxies in front. */
+  trustedProxies: readonly string[];
+}
+
 /** Caddy itself, without any site. */
-export function caddyManifest(
-  names: Names,
-  { email, acmeDirectory }: Pick<CaddySettings, "email" | "acmeDirectory">,
-): Manifest {
+export function caddyManifest(names: Names, { email, acmeDirectory, trustedProxies }: CaddyView): Manifest {
   const { unit, config, data } = names;
   return {
     data: [{ name: "certificates", path: data }],
@@ -20,6 +22,11 @@ export function caddyManifest(
         ...file(`${config}/Caddyfile`, "etc/caddy/Caddyfile", { email: email ?? "", directory: acmeDirectory ?? "" }),
         reloads: [unit],
       },
+      // Each site imports what is there, whichever stack brings it.
+      ...(trustedProxies.length > 0 ? ["backend", "client"] : []).map((part) => ({
+        ...file(`${config}/proxies/${part}.caddy`, `etc/caddy/proxies/${part}.caddy`, { trustedProxies }),
+        reloads: [unit],
+      })),
       {
         ...file(`/etc/systemd/system/${unit}.d/gatehouse.conf`, "etc/systemd/system/caddy.service.d/gatehouse.conf", {
           data,

@@ -23,6 +23,7 @@ const KINDS: Record<string, string> = {
   boolean: "true or false",
   int: "a whole number",
   number: "a number",
+  array: "a list",
 };
 
 // One fault a line: zod puts the unknown keys of a table, and what is wrong with a key, into one issue.

@@ -26,6 +26,58 @@ export const port = z
   .min(1, expected("a port from 1 to 65535"))
   .max(65535, expected("a port from 1 to 65535"));
 
+const networkOf = (value: string): { version: number; length: number } => {
+  const [, ip = "", length = ""] = /^(.+)\/(\d{1,3})$/.exec(value) ?? [];
+  const version = isIP(ip);
+  const fits = version > 0 && Number(length) <= (version === 4 ? 32 : 128);
+  return { version: fits ? version : 0, length: Number(length) };
+};
+
+/** As Podman writes it: no bit of a host in it, and an IPv6 address at its shortest. */
+function canonical(value: string): string {
+  const { version, length } = networkOf(value);
+  const [ip = ""] = value.split("/");
+  const [bits, parts] = version === 4 ? [8, ip.split(".").map(Number)] : [16, groupsOf(ip)];
+  const masked = parts.map((part, index) => part & (0xffff << Math.max(0, bits - Math.max(0, length - index * bits))));
+  const written = masked.map((part) => (version === 4 ? part & 0xff : (part & 0xffff).toString(16)));
+  return `${version === 4 ? written.join(".") : shortest(written.join(":"))}/${length}`;
+}
+const shortest = (ip: string): string => new URL(`http://[${ip}]`).hostname.slice(1, -1);
+function groupsOf(ip: string): number[] {
+  const [front = [], back] = shortest(ip)
+    .split("::")
+    .map((half) => half.split(":").filter(Boolean));
+  const zeros = Array(back ? 8 - front.length - back.length : 0).fill("0");
+  return [...front, ...zeros, ...(back ?? [])].map((group) => Number.parseInt(group, 16));
+}
+
+/** A network such as 10.0.0.0/8 or fd00:88::/64. */
+export const cidr = z
+  .string(expected("a network such as 10.0.0.0/8 or fd00:88::/64"))
+  .refine((value) => networkOf(value).version > 0, expected("a network such as 10.0.0.0/8 or fd00:88::/64"))
+  .refine((value) => networkOf(value).version === 0 || canonical(value) === value, {
+    error: ({ input }) => `expected the network itself, ${canonical(String(input))}, got ${told(input)}`,
+  });
+
+/** 4 or 6, of what is a network. */
+export const versionOf = (network: string): number => networkOf(network).version;
+
+/** Proxies: an address or a network, and not the whole Internet. */
+export const proxies = z
+  .string(expected("an address or a network, such as 198.51.100.7 or 173.245.48.0/20"))
+  .refine(
+    (value) => isIP(value) > 0 || networkOf(value).version > 0,
+    expected("an address or a network, such as 198.51.100.7 or 173.245.48.0/20"),
+  )
+  .refine((value) => isIP(value) > 0 || networkOf(value).version === 0 || networkOf(value).length > 0, {
+    error: ({ input }) =>
+      `${input} is everybody: a client would say by itself who it is; name the proxies' own networks`,
+  });
+
+/** As a network: that of an address alone holds no other. */
+export const asNetwork = (value: string): string =>
+  value.includes("/") ? value : `${value}/${isIP(value) === 4 ? 32 : 128}`;
+
 /** What useradd, groupadd and Pulumi resource names all take. */
 export const unixName = text(
   "a name of lower-case letters, digits, - and _, at most 31 long",

@@ -9,7 +9,7 @@ import { postgresSchema } from "../postgres/schema.ts";
 import { ARCHIVE_SETTINGS } from "../postgres/settings.ts";
 import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
-import { address, hostKey, port, unixName } from "./scalars.ts";
+import { address, asNetwork, hostKey, port, proxies, unixName } from "./scalars.ts";
 
 const hop = {
   address: address.meta({ description: "IP address or name.", examples: ["192.0.2.10"] }),
@@ -67,6 +67,15 @@ export const settingsSchema = z
     valkey: valkeySchema.default(valkeySchema.parse({})),
     authentik: authentikSchema,
     caddy: caddySchema.default(caddySchema.parse({})),
+    trustedProxies: z
+      .array(proxies)
+      .default([])
+      .transform((list) => list.map(asNetwork))
+      .meta({
+        description:
+          "Proxies in front of Caddy, by address or network: from them alone it is believed who a client is (X-Forwarded-For) and how it came. It reaches Caddy, for every site, and authentik.",
+        examples: [["173.245.48.0/20", "2400:cb00::/32"]],
+      }),
     backup: backupSchema.optional().meta({
       description: "Backups of PostgreSQL and of all folders with data. Without it there are none.",
       examples: [{ repository: { path: "/srv/backups" } }],

@@ -9,6 +9,8 @@ export const factsSchema = z.object({
   }),
   /** The host's name for due numbers; another one for each installation. */
   machine: z.string(),
+  /** What is not as it should be and not gatehouse's to change, each with what mends it; an agent of before tells none. */
+  warnings: z.array(z.string()).default([]),
   items: z.record(
     z.string(),
     z.object({

@@ -22,9 +22,11 @@ export async function inspect(
   look: "on" | "required",
 ): Promise<Facts | undefined> {
   try {
-    const plain = await known(complete(connection));
-    if (!plain) throw new Unreachable(UNTOLD, new pulumi.RunError(UNTOLD));
-    return await read(plain.value, expectations);
+    const told = await known(complete(connection));
+    if (!told) throw new Unreachable(UNTOLD, new pulumi.RunError(UNTOLD));
+    const facts = await read(told.value, expectations);
+    for (const warning of facts.warnings) await pulumi.log.warn(plain(warning));
+    return facts;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     if (look === "required" || !pulumi.runtime.isDryRun()) throw error.refusal;

@@ -26,6 +26,8 @@ atexit.register(shutil.rmtree, HERE / "__pycache__", ignore_errors=True)
 
 import back  # noqa: E402
 import files  # noqa: E402
+import firewall  # noqa: E402
+import health  # noqa: E402
 import live as live_tree  # noqa: E402
 import packages  # noqa: E402
 import probes  # noqa: E402
@@ -158,7 +160,8 @@ class HostTest(unittest.TestCase):
             (strays, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")), (strays, "QUADLETS", TREE / "etc/containers/systemd"),
             (units, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
             (transaction, "_fetch", lambda reference: self.fetched.append(reference)),
-            *((module, "time", self.clock) for module in (transaction, back, removal, probes)),
+            *((module, "time", self.clock) for module in (transaction, back, removal, probes, health)),
+            (firewall, "warnings", list),
             (report, "_write", lambda _, text: self.said.append(text)),
             (store, "machine", lambda: "machine"),
             (os, "fsync", lambda _: None), (store, "sync_directory", lambda _: None),  # most of the time

@@ -69,6 +69,19 @@ class Units(HostTest):
         self.verdict = "x.conf:1: Unknown key"
         self.refused(REFUSED, "systemd refuses the unit files, nothing was changed", "Unknown key", file=[file("etc/systemd/system/caddy.service.d/x.conf", "Nixe=5")])
 
+    def test_a_program_that_comes_along_is_found_by_units_and_by_what_podman_makes_of_quadlets(self):
+        generator = support.ROOM / "generator"
+        generator.write_text("#!/bin/sh\necho '---app.service---'; cat $QUADLET_UNIT_DIRS/*\n")
+        generator.chmod(0o755)
+        self.patch(checks, "GENERATOR", str(generator))
+        self.patch(checks, "QUADLETS", at("etc/containers/systemd"))
+        run, program = f"ExecStart={at('opt/program')}\n", file("opt/program", "#!/bin/sh", "0755")
+        self.apply(file=[program, file("etc/containers/systemd/app.network", run), file("etc/systemd/system/plain.service", run)])
+        self.assertEqual(set(self.staged), {"app.service", "plain.service"})
+        for text in self.staged.values():
+            (start,) = [line.removeprefix("ExecStart=") for line in text.splitlines()]
+            self.assertEqual((start.endswith("/program"), start == at("opt/program")), (True, False))
+
     def test_an_instance_is_judged_as_its_template_says(self):
         text = self.vendors("postgresql@.service")
         self.apply(file=[file("etc/systemd/system/postgresql@17-main.service.d/x.conf", "Nice=5")])

@@ -22,6 +22,7 @@ CHANGE_BY_PATH = {"tree": "the module itself", "store": "/var/lib/gatehouse"}
 READ_BY_PATH = CHANGE_BY_PATH | {
     "backups": "/etc/gatehouse and /var/lib/gatehouse",
     "checks": "systemd's folders of units",
+    "firewall": "/proc",
     "live": "/var/lib/gatehouse",
     "purge": "/proc",
     "strays": "systemd's and Quadlet's folders of units",

@@ -51,7 +51,7 @@ beforeAll(async () => {
   await ip("-6", "address", "add", `${cable}:1/64`, "dev", device, "nodad");
   await lab.sh(`ip -6 address add ${cable}:2/64 dev eth0 nodad`);
   addresses = {
-    authentik: await addressOf("authentik-infra", "podman"),
+    authentik: await addressOf("authentik-infra", "authentik"),
     victim: await addressOf("app-victim", "app-victim"),
     six: await addressOf("six", "app-six", "GlobalIPv6Address"),
   };
@@ -149,9 +149,11 @@ print(found)
 
 describe("the rule stays", () => {
   test.each([
-    ["nft flush ruleset && podman network reload --all"],
-    ["systemctl restart nftables && podman network reload --all"],
-    ["nft -f /etc/nftables.conf && podman network reload --all"],
+    ["nft flush ruleset"],
+    ["systemctl restart nftables"],
+    ["nft -f /etc/nftables.conf"],
+    ["nft delete table inet netavark"],
+    ["nft flush table inet netavark"],
     ["podman network reload --all"],
     ["systemctl kill --signal=KILL gatehouse-container-guard; sleep 3"],
     ["pkill -KILL -x nft; sleep 3"],
@@ -160,8 +162,19 @@ describe("the rule stays", () => {
   ])("%s", async (command) => {
     await host.lab.try(command);
     await shut();
+    // What is published is back by itself, and so is the way out.
+    await host.lab.awaits("curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:9200/");
     expect((await check()).text).toBe("");
-    expect(await fromHost("http://127.0.0.1:9200/")).toBe("200");
+  });
+
+  test("Podman's rules go with a flush while nobody watches, which makes the release unhealthy", async () => {
+    await host.lab.sh("systemctl stop gatehouse-container-guard && nft delete table inet netavark");
+    expect(await fromHost("http://127.0.0.1:9200/")).toBe("000");
+    expect((await check()).text).toContain("what containers publish is dead");
+    await host.lab.sh("systemctl start gatehouse-container-guard");
+    await host.lab.awaits("curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:9200/");
+    await shut();
+    expect((await check()).text).toBe("");
   });
 
   test("no other program takes it out", async () => {

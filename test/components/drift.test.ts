@@ -4,7 +4,7 @@ import type { Facts } from "../../components/host/facts.ts";
 import { runProgram, SMALL } from "./program.ts";
 
 const MACHINE = "0123456789ab";
-const settled = (items: Facts["items"]): Facts => ({ protocol: 1, machine: MACHINE, items });
+const settled = (items: Facts["items"]): Facts => ({ protocol: 1, machine: MACHINE, warnings: [], items });
 
 const creates = ({ resources }: { resources: { name: string; type: string; inputs: Record<string, unknown> }[] }) =>
   Object.fromEntries(

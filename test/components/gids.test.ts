@@ -24,6 +24,8 @@ describe("the GIDs that the host answers (M1, M6)", () => {
   test("appear on both containers, and not on the pod or in the environment", async () => {
     expect(groups(await runProgram({ config: SMALL }))).toEqual({
       "authentik.env": [],
+      "authentik.network": [],
+      "authentik-proxies": [],
       "authentik.pod": [],
       "authentik-server.container": ["987", "986"],
       "authentik-worker.container": ["987", "986"],

@@ -63,6 +63,7 @@ test("a first deployment starts everything", async () => {
   const report = reportOf(await previewOfChange({ to: FULL }));
   expect(new Set(report.units.map(({ verb }) => verb))).toEqual(new Set(["start"]));
   expect(report.units.map(({ unit }) => unit).sort()).toEqual([
+    "authentik-network.service",
     "authentik-pod.service",
     "authentik-server.service",
     "authentik-worker.service",
@@ -72,7 +73,7 @@ test("a first deployment starts everything", async () => {
     VALKEY,
     "valkey-socket-fix.service",
   ]);
-  expect(report.summary).toMatch(/^\d\d files, 8 starts, 0 reloads, 0 restarts, 2 new databases, no data touched$/);
+  expect(report.summary).toMatch(/^\d\d files, 9 starts, 0 reloads, 0 restarts, 2 new databases, no data touched$/);
 });
 
 test("a rotated SSH key sends everything again, and changes nothing at all", async () => {

@@ -457,7 +457,7 @@ describe("a site of files", () => {
   test("takes further directives beside it; one with a port is passed on as ever", () => {
     expect(site("wiki")).toMatch(/\n\t\t\tencode gzip\n\t\t}\n\t}\n}\n$/);
     expect(site("wiki")).toContain("\n\t\t\troot * /run/apps/wiki\n");
-    expect(site("grafana")).toContain("\n\t\t\treverse_proxy 127.0.0.1:9300\n");
+    expect(site("grafana")).toContain("\n\t\t\treverse_proxy 127.0.0.1:9300 {\n");
     expect(site("grafana")).not.toContain("file_server");
   });
 

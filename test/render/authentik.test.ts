@@ -198,8 +198,32 @@ describe("the manifest", () => {
   const { authentik } = partsOfCase(NEW);
 
   test("restarts the pod as one unit for each of its files, and nothing else (H15, M18)", () => {
-    for (const { restarts, reloads } of authentik.files ?? [])
-      expect([restarts, reloads]).toEqual([["authentik-pod.service"], undefined]);
+    // What is in the network stops with it.
+    const own = ["/etc/containers/systemd/authentik.network", "/usr/local/libexec/gatehouse/authentik-proxies"];
+    for (const { path, restarts, reloads } of authentik.files ?? [])
+      expect([path, restarts, reloads]).toEqual([
+        path,
+        [...(own.includes(path) ? ["authentik-network.service"] : []), "authentik-pod.service"],
+        undefined,
+      ]);
+  });
+
+  test("has a network of its own, and no address in what it is told but loopback's", () => {
+    const text = (path: string) => authentik.files?.find((file) => file.path === path)?.content ?? "";
+    expect(values(text("/etc/containers/systemd/authentik.pod"), "Network")).toEqual(["authentik.network"]);
+    const smallest =
+      partsOfCase("acme")
+        .authentik.files?.map(({ content }) => content)
+        .join("\n") ?? "";
+    expect([...new Set(smallest.match(/\b\d+\.\d+\.\d+\.\d+\b/g))].sort()).toEqual([
+      "0.0.0.0",
+      "127.0.0.0",
+      "127.0.0.1",
+    ]);
+    expect(values(text("/etc/containers/systemd/authentik.network"), "Subnet")).toEqual([
+      "10.50.0.0/24",
+      "fd00:50::/64",
+    ]);
   });
 
   test("keeps the secrets that it names (H5)", () => {

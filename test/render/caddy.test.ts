@@ -10,7 +10,7 @@ describe.each(Object.keys(CASES))("the site of authentik in case %s", (name) => 
   const site = file(name, SITE);
 
   test("proxies to plain HTTP on loopback, with no TLS to the backend (M10)", () => {
-    expect(site).toMatch(/^\t+reverse_proxy 127\.0\.0\.1:\d+$/m);
+    expect(site).toMatch(/^\t+reverse_proxy 127\.0\.0\.1:\d+ \{$/m);
     expect(site).not.toMatch(/tls_transport|transport|https:\/\//);
   });
 
@@ -69,6 +69,8 @@ describe("Caddy itself", () => {
     );
     expect(Object.fromEntries(effects)).toEqual({
       "/etc/caddy/Caddyfile": "reload",
+      "/etc/caddy/proxies/backend.caddy": "reload",
+      "/etc/caddy/proxies/client.caddy": "reload",
       "/etc/systemd/system/caddy.service.d/gatehouse.conf": "restart",
       "/etc/caddy/sites/authentik.caddy": "reload",
       "/etc/caddy/sites/grafana.caddy": "reload",

@@ -55,7 +55,9 @@ const full = {
       AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"],
       ShmSize: "1g",
     },
+    network: { subnets: ["10.50.0.0/24", "fd00:50::/64"] },
   },
+  trustedProxies: ["203.0.113.7", "2400:cb00::/32"],
   caddy: {
     tls: "internal",
     sites: { grafana: { domain: "grafana.example.org", backend: "127.0.0.1:3000", directives: "encode gzip\n\nlog" } },
@@ -165,11 +167,12 @@ export function partsOf(configuration: object): Parts {
       gid: 984,
       postgres: { ...platform.postgres, port: 5432, gid: GIDS.postgres },
       valkey: settings.authentik.valkey ? { ...platform.valkey, gid: GIDS.valkey } : undefined,
+      trustedProxies: settings.trustedProxies,
       secretVariables: settings.authentik.digest ? ["AUTHENTIK_EMAIL__PASSWORD"] : [],
       secrets: "/var/lib/gatehouse/secrets/authentik-secrets/4",
       refers: usesValkey(settings.authentik.version) ? ["/var/lib/gatehouse/secrets/valkey-authentik/2"] : [],
     }),
-    caddy: caddyManifest(platform.caddy, settings.caddy),
+    caddy: caddyManifest(platform.caddy, { ...settings.caddy, trustedProxies: settings.trustedProxies }),
     sites: Object.fromEntries(
       Object.entries(sites).map(([name, site]) => [name, siteManifest(platform.caddy, settings.caddy.tls, name, site)]),
     ),

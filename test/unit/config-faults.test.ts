@@ -22,6 +22,8 @@ const SFTP = {
 };
 const S3 = { endpoint: "s3.example.org", bucket: "backups", keyId: "AKIAEXAMPLE" };
 const KINDS = "[repository] expected exactly one of path, sftp and s3, got";
+const NETWORK = "expected a network such as 10.0.0.0/8 or fd00:88::/64, got";
+const PROXIES = "expected an address or a network, such as 198.51.100.7 or 173.245.48.0/20, got";
 const UNDECIDED = "is decided by the platform; take it out";
 
 /** [where, what is put there, what is told about it] */
@@ -100,6 +102,33 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ],
   ["authentik.valkey", "no", 'expected true or false, got "no"'],
   ["authentik.port", 70000, `${PORT} 70000`],
+  ["authentik.network.subnets", ["10.50.0.0"], `[0] ${NETWORK} "10.50.0.0"`],
+  ["authentik.network.subnets", ["10.50.0.0/33"], `[0] ${NETWORK} "10.50.0.0/33"`],
+  ["authentik.network.subnets", ["fd00::/64x"], `[0] ${NETWORK} "fd00::/64x"`],
+  ["authentik.network.subnets", ["10.50.0.5/24"], '[0] expected the network itself, 10.50.0.0/24, got "10.50.0.5/24"'],
+  [
+    "authentik.network.subnets",
+    ["10.50.19.0/20"],
+    '[0] expected the network itself, 10.50.16.0/20, got "10.50.19.0/20"',
+  ],
+  [
+    "authentik.network.subnets",
+    ["10.50.0.0/24", "FD00:50:0::1/64"],
+    '[1] expected the network itself, fd00:50::/64, got "FD00:50:0::1/64"',
+  ],
+  [
+    "authentik.network.subnets",
+    ["fd00:50::/64"],
+    "fd00:50::/64: an IPv4 network is needed too, since Caddy reaches authentik at 127.0.0.1",
+  ],
+  ["trustedProxies", "198.51.100.7", 'expected a list, got "198.51.100.7"'],
+  ["trustedProxies", ["proxy.example.org"], `[0] ${PROXIES} "proxy.example.org"`],
+  ["trustedProxies", ["198.51.100.7/64"], `[0] ${PROXIES} "198.51.100.7/64"`],
+  [
+    "trustedProxies",
+    ["198.51.100.7", "::/0"],
+    "[1] ::/0 is everybody: a client would say by itself who it is; name the proxies' own networks",
+  ],
   ["authentik.deadline", 9, "expected at least 10 seconds, got 9"],
   ["authentik.rotation", 1.5, "expected a whole number from 1 on, got 1.5"],
   ["authentik.environment.EMAIL_HOST", "x", 'expected a variable such as AUTHENTIK_EMAIL__HOST, got "EMAIL_HOST"'],
@@ -230,6 +259,9 @@ test.each([
   ["backup", { repository: { path: "/srv/backups" } }],
   ["backup", { repository: { path: "/mnt/disk/gatehouse" }, schedule: "daily", drill: "monthly", full: 1, keep: 1 }],
   ["backup", { repository: { path: "/var/backups/nightly" } }],
+  ["authentik.network.subnets", ["10.50.0.0/24", "fd00:50::/64"]],
+  ["authentik.network.subnets", ["10.50.16.0/20", "2001:db8:0:40::/58", "10.0.0.0/8", "172.16.9.128/25"]],
+  ["trustedProxies", ["198.51.100.7", "2001:db8::1", "173.245.48.0/20"]],
   ["caddy.sites.my-app", { domain: "a.example.org", backend: "127.0.0.1:65535" }],
   [
     "caddy.sites.my-app",

@@ -22,9 +22,11 @@ test("what is left out gets its default", async () => {
       valkey: true,
       port: 9000,
       deadline: 900,
+      network: { subnets: [] },
       environment: {},
       container: {},
     }),
+    trustedProxies: [],
     caddy: { tls: "acme", sites: {} },
   });
 });

@@ -12,7 +12,7 @@ import { type Answer, newKey, type Sshd, sshd } from "./sshd.ts";
 const MORE =
   "More: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-shows-another-host-key";
 
-const FACTS = { protocol: 1, machine: "0123456789ab", items: {} };
+const FACTS = { protocol: 1, machine: "0123456789ab", warnings: [], items: {} };
 const HOST = { platform: debian, gids: {} };
 let servers: Sshd[] = [];
 

@@ -6,7 +6,7 @@ const SITE = { domain: "a.example.org", backend: "127.0.0.1:1", tls: "acme", str
 test("a template is rendered as it stands: nothing is escaped for HTML, and control lines leave no gap", () => {
   const line = { text: "header X <&'\">", kept: false };
   expect(render("etc/caddy/sites/site.caddy", { ...SITE, inner: [line] })).toMatch(
-    /^# Written by gatehouse\.\na\.example\.org \{\n\troute \{\n.*\n\t\t\treverse_proxy 127.0.0.1:1\n\t\t\theader X <&'">\n\t\t\}\n\t\}\n\}\n$/s,
+    /^# Written by gatehouse\.\na\.example\.org \{\n\troute \{\n.*\n\t\t\treverse_proxy 127.0.0.1:1 \{\n.*\n\t\t\t\}\n\t\t\theader X <&'">\n\t\t\}\n\t\}\n\}\n$/s,
   );
 });
 

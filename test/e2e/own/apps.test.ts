@@ -330,6 +330,15 @@ describe("a job", () => {
     expect(await lab.sh("podman ps --all --format '{{.Names}}'")).not.toContain("build");
   });
 
+  test("has its network again when that was pruned while nothing of the app ran", async () => {
+    await lab.sh("systemctl stop app-digest app-digest-tick.timer app-digest-tick && podman system prune --force");
+    expect((await lab.try("podman network exists app-digest")).status).toBe(1);
+    expect(await run()).toEqual({ status: 0, text: "" });
+    await lab.sh("podman system prune --force && systemctl start app-digest app-digest-tick.timer");
+    await lab.awaits("curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:9500/");
+    expect((await lab.try("/usr/local/libexec/gatehouse/container-guard --check")).text).toBe("");
+  });
+
   test("with another command is not started, and the container beside it not restarted; that it failed is seen", async () => {
     const before = await job("ExecMainStartTimestamp");
     apps.settings.apps.digest.containers.build.command = ["-c", "raise SystemExit('broken on purpose')"];

@@ -41,14 +41,12 @@ def units(changed: list[Change]) -> None:
     with scratch.folder() as work:
         generated = f"{work}/units"
         tree.make(generated, 0o700)
-        if quadlets:
-            _generate(merged(QUADLETS, changed, f"{work}/quadlets"), generated)
         programs = _stage_programs(changed, f"{work}/programs")
+        if quadlets:
+            for name, text in _generate(merged(QUADLETS, changed, f"{work}/quadlets")).items():
+                _put(f"{generated}/{name}", _led(text, programs))
         for change in plain:
-            text = change.wanted.data.decode()
-            for path, staged in programs.items():
-                text = text.replace(path, staged)
-            _stage(Path(change.path).relative_to(UNITS), text.encode(), generated)
+            _stage(Path(change.path).relative_to(UNITS), _led(change.wanted.data.decode(), programs), generated)
         # Only the units of this run are judged, with what is live as their surroundings.
         judged = [f"{generated}/{name}" for name, found in tree.entries(generated).items() if stat.S_ISREG(found.st_mode)]
         if not judged:
@@ -58,6 +56,13 @@ def units(changed: list[Change]) -> None:
             capture_output=True, text=True, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{generated}:"})
         if done.returncode:
             raise Failure(f"systemd refuses the unit files, nothing was changed:\n{commands.indented(done.stderr)}")
+
+
+def _led(unit: str, programs: dict[str, str]) -> bytes:
+    """With the places where the programs that come along lie for now."""
+    for path, staged in programs.items():
+        unit = unit.replace(path, staged)
+    return unit.encode()
 
 
 def _stage(name: Path, text: bytes, into: str) -> None:
@@ -83,8 +88,8 @@ def _stage_programs(changed: list[Change], folder: str) -> dict[str, str]:
     return staged
 
 
-def _generate(quadlets: str, into: str) -> None:
-    """Podman's own generator over all Quadlets as they will be. A file that it cannot read is just absent from its
+def _generate(quadlets: str) -> dict[str, str]:
+    """The units that Podman's own generator makes of all Quadlets as they will be. A file that it cannot read is just absent from its
     output, and its exit status has not always told: its complaints are read as well."""
     done = subprocess.run([GENERATOR, "--dryrun"], capture_output=True, text=True,
                           env={**os.environ, "QUADLET_UNIT_DIRS": quadlets})
@@ -99,8 +104,7 @@ def _generate(quadlets: str, into: str) -> None:
             name = line.strip().strip("-")
         elif name:
             units[name] = units.get(name, "") + line
-    for name, text in units.items():
-        _put(f"{into}/{name}", text.encode())
+    return units
 
 
 def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]) -> None:

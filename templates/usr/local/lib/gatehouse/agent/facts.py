@@ -5,6 +5,8 @@ from typing import Callable
 import accounts
 import document
 import files
+import firewall
+import health
 import packages
 import redaction
 import store
@@ -22,7 +24,8 @@ def facts(diffs: bool = False) -> dict:
     vault.learn_all()
     records, live = store.items(), store.live()
     ahead = _Ahead(records, live)
-    return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, ahead, diffs) for item, record in records.items()}}
+    return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, ahead, diffs) for item, record in records.items()},
+            "warnings": firewall.warnings()}
 
 
 class _Ahead:
@@ -35,6 +38,8 @@ class _Ahead:
         self.owned = strays.owned()
         self.installed = packages.survey([record["answer"] for item, record in records.items() if item.startswith("packages-")])
         self.units = asked()
+        with units.consulting(self.units):
+            self.ill = health.survey([manifest for manifest in live if f"release-{manifest.release}" in records])
 
 
 def _look(item: str, record: dict, ahead: _Ahead, diffs: bool) -> dict:
@@ -54,7 +59,7 @@ def _drifted(kind: str, name: str, left: dict, ahead: _Ahead, diffs: bool) -> li
     if kind == "release":
         with units.consulting(ahead.units):
             found = of_release(store.Release(name), ahead.owned)
-        return found and of_release(store.Release(name), ahead.owned, diffs)
+        return (found and of_release(store.Release(name), ahead.owned, diffs)) + ahead.ill.get(name, [])
     if kind == "packages":
         return _packages(left, ahead.installed) and _packages(left, packages.survey([left]))
     return {"group": _group, "account": _account}[kind](name, left)

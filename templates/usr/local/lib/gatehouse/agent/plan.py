@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import files
+import health
 import store
 import strays
 import units
@@ -23,6 +24,7 @@ class Plan:
     folders: list[Directory]
     guards: list[Guard]
     crooked: list[str]  # what is wrong with the runtime directories: a restart makes them anew
+    ill: list[str]  # what the probes complain of, though everything runs as it was left: a restart is what is left to try
     stops: list[str]  # before the swap
     disables: list[str]
     enables: dict[str, bool]
@@ -35,7 +37,7 @@ class Plan:
 
     @property
     def idle(self) -> bool:
-        return not (self.changes or self.folders or self.guards or self.crooked or self.stops or self.enables or self.starts)
+        return not (self.changes or self.folders or self.guards or self.crooked or self.ill or self.stops or self.enables or self.starts)
 
     @property
     def stays(self) -> bool:
@@ -75,18 +77,20 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     strange = [Change(f.path, None, f, "set aside", stray=True) for f in strays.dropins(manifest, strays.owned() | {f.path for f in manifest.file})]
     wanted = files.wanted_files(manifest, generation, current, generation, left)
     changes = files.changes(wanted, current, generation) + strange
-    if changes or folders or guards or crooked or stops or enables or units.inactive(names) or not current:
+    ill = [] if not current or guards or crooked or _starts_anew(changes, names) else health.complaints(current)
+    if changes or folders or guards or crooked or ill or stops or enables or units.inactive(names) or not current:
         # A generation is something that changed on the host; a reworded manifest is not. Paths that carry its number move to it.
         wanted = files.wanted_files(manifest, generation + 1, current, generation, left)
         changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + strange
         generation += 1
     guarded = [u for g in guards for u in g.units]
     resting = _resting(changes, names)
-    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked else [])) if u not in dropped + resting]
-    reloads = [u for u in concerned(changes, "reloads") if u not in restarts + dropped + resting]
+    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked or ill else [])) if u not in dropped + resting]
+    passed = [p.through for p in current.probe if p.through] if ill else []
+    reloads = [u for u in dict.fromkeys(concerned(changes, "reloads") + passed) if u not in restarts + dropped + resting]
     down = units.inactive(names)
     return Plan(
-        manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked,
+        manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked, ill=ill,
         # A timer that is active while systemd reads another calendar starts what it would have started by that one.
         stops=list(dict.fromkeys(stops + units.existing(guarded + units.triggered(guarded) + units.timers(restarts)))),
         disables=[u for u in stops if u in enabled], enables=enables,
@@ -124,6 +128,11 @@ def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
             raise Failure(f"{image.reference} is of series {image.series}, which can only follow {' or '.join(image.follows) or 'nothing'}, and this host has "
                           f"{series}: its data are migrated one series at a time, and never back. Go through each series between them with an `up` "
                           "of its own; nothing was done")
+
+
+def _starts_anew(changes: list[Change], names: list[str]) -> bool:
+    """Whether units start by themselves in this apply, or those of others are told: then its end asks whether all is well."""
+    return bool(units.inactive(names) or concerned(changes, "restarts") or set(concerned(changes, "reloads")) - set(names))
 
 
 def concerned(changes: list[Change], effect: str) -> list[str]:

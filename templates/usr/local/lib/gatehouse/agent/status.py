@@ -1,18 +1,15 @@
 """`gatehouse status`: each release at a glance, and what is not well about it. Changes nothing."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import backups
 import facts
-import probes
+import firewall
+import health
 import store
 import strays
 import swap
 import units
 import vault
 from columns import ago, columns, counted, iso
-from manifest import Probe
-from report import masked
 from store import Release
 
 
@@ -23,7 +20,7 @@ def status() -> dict:
     kept = backups.overview() if backups.SETTINGS.exists() else None
     waiting = swap.kept()
     return {"well": all(release["well"] for release in releases) and (not kept or kept["well"]), "releases": releases, "backups": kept,
-            "restored": waiting and waiting.what}
+            "restored": waiting and waiting.what, "warnings": firewall.warnings()}
 
 
 def lines(found: dict) -> list[str]:
@@ -38,6 +35,7 @@ def lines(found: dict) -> list[str]:
     if not rows:
         return ["no release is on this host"]
     table = columns(["RELEASE", "GENERATION", "APPLIED", "UNIT", "STATE", "PROBES", "HOST"], rows) + [""] + _kept(found)
+    table += [line for warning in found["warnings"] for line in f"warning: {warning}".splitlines()]
     if found["well"]:
         return [*table, f"all well: {counted(len(found['releases']), 'release')}"]
     complaints += [["backup", text] for text in (backups.complaints(found["backups"]) if found["backups"] else ())]
@@ -63,7 +61,7 @@ def _look(release: Release, owned: set[str]) -> dict:
             "release": release.name, "generation": release.generation, "applied_seconds": release.applied(), "applied": iso(release.applied()),
             "units": {name: state["ActiveState"] for name, state in states.items()},
             "jobs": {name: state["ActiveState"] for name, state in jobs.items()},
-            "probes": _ask(manifest.probe, manifest.secret) if manifest else {},
+            "probes": health.ask(manifest.probe, manifest.secret) if manifest else {},
             "under_way": busy, "interrupted": not busy and release.record.exists(),
             "drifted": [] if busy else facts.of_release(release, owned),
         }
@@ -75,14 +73,6 @@ def _look(release: Release, owned: set[str]) -> dict:
 def _failed(r: dict) -> list[str]:
     """What a timer starts runs or does not, and both are well; systemd remembers that it failed until it has run again."""
     return [name for name, state in r["jobs"].items() if state == "failed"]
-
-
-def _ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
-    """At the same time: each may take its five seconds. Whose output may hold secrets, only says that it fails."""
-    with ThreadPoolExecutor(len(wanted) or 1) as pool:
-        complaints = list(pool.map(probes.ask, wanted))
-    return {probe.name: complaint and ("fails; what it printed is not shown, since the release is secret" if secret else masked(complaint))
-            for probe, complaint in zip(wanted, complaints)}
 
 
 def _host(r: dict) -> str:

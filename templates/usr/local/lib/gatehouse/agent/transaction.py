@@ -9,7 +9,9 @@ import checks
 import commands
 import faults
 import files
+import firewall
 import guards
+import health
 import live
 import plan as plans
 import probes
@@ -56,6 +58,10 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
     back.recover(release)
     purge.forget(release)
     plan = plans.make(release, manifest, text)
+    if plan.ill:
+        say(f"release {release.name} is not well: {plan.ill[0]}")
+        health.ease(plan.current)
+        plan = plans.make(release, manifest, text)
     faults.point("planned")
     if plan.idle and text == release.text() and plan.left["files"] == release.left()["files"]:
         say(f"release {release.name} is as wanted: generation {release.generation}")
@@ -118,6 +124,8 @@ def _carry_out(release: Release, plan: Plan) -> None:
     faults.point("committed")
     records.finish(release, record)
     say(f"release {release.name} is healthy: generation {record.generation}")
+    for warning in firewall.warnings() if health.contains(plan.manifest) else ():
+        say(f"warning: {warning}")
 
 
 def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:

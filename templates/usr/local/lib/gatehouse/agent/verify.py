@@ -1,6 +1,7 @@
 """`gatehouse verify`: what differs from what was left, for people. Changes nothing, and shows no content."""
 
 import facts
+import health
 import store
 import strays
 from columns import columns, counted
@@ -13,7 +14,9 @@ def verify() -> dict:
     for release in store.releases():
         with store.glance(f"release-{release.name}") as busy:
             if not busy and (manifest := release.manifest()):
-                told = items.setdefault(f"release-{release.name}", facts.of_release(release, owned))
+                told = items.get(f"release-{release.name}")
+                if told is None:
+                    told = items[f"release-{release.name}"] = facts.of_release(release, owned) + health.complaints(manifest)
                 # Of runtime directories also what an apply could not put right, which it does not try again.
                 told += [more for more in strays.images_of(release, manifest) + strays.modes_of(manifest) if more not in told]
     unexpected = strays.unexpected(owned)

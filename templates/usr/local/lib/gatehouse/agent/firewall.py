@@ -1,0 +1,187 @@
+"""A firewall of the host's that keeps containers from the outside. It is only told: whose rules these are is not known here."""
+
+import ipaddress
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+_OURS = ("gatehouse", "netavark")  # tables
+_OUTSIDE = {"ip": "192.0.2.1", "ip6": "2001:db8::1"}  # of nobody's
+_ROUTES = Path("/proc/net/route")
+
+
+@dataclass(frozen=True)
+class _Packet:
+    """A container opens a connection to a port 443 outside, or is answered from there."""
+
+    family: str
+    inward: str  # the interfaces through which it comes and goes
+    outward: str
+    source: str
+    target: str
+    state: str
+
+    def value(self, left: dict) -> str | int | None:
+        """What a rule compares; None where that is not known, "" where the packet has no such thing."""
+        match left:
+            case {"meta": {"key": "iifname" | "iif"}}:
+                return self.inward
+            case {"meta": {"key": "oifname" | "oif"}}:
+                return self.outward
+            case {"meta": {"key": "l4proto"}} | {"payload": {"field": "protocol" | "nexthdr"}}:
+                return "tcp"
+            case {"meta": {"key": "nfproto"}}:
+                return {"ip": "ipv4", "ip6": "ipv6"}[self.family]
+            case {"payload": {"protocol": "ip" | "ip6" as family, "field": "saddr" | "daddr" as field}}:
+                return "" if family != self.family else self.source if field == "saddr" else self.target
+            case {"payload": {"protocol": "tcp" | "th", "field": "sport" | "dport" as field}}:
+                return 443 if (field == "dport") == (self.state == "new") else None
+            case {"payload": {"protocol": "udp" | "icmp" | "icmpv6"}}:
+                return ""
+            case {"ct": {"key": "state"}}:
+                return self.state
+            case {"ct": {"key": "status"}}:
+                return ""
+        return None
+
+
+class _Rules:
+    def __init__(self, listed: list[dict]):
+        self.chains = {_place(entry["chain"]): entry["chain"] for entry in listed if "chain" in entry}
+        self.rules: dict[tuple, list] = {}
+        for rule in (entry["rule"] for entry in listed if "rule" in entry):
+            self.rules.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule["expr"])
+
+    def forwarding(self) -> list[dict]:
+        """Where the kernel asks whether a packet may pass through the host, without what is ours."""
+        return [chain for chain in self.chains.values() if chain.get("hook") == "forward" and chain["table"] not in _OURS]
+
+    def drops(self, chain: dict, packet: _Packet) -> bool:
+        return chain["family"] in ("inet", packet.family) and (self._verdict(_place(chain), packet) or chain.get("policy")) == "drop"
+
+    def _verdict(self, place: tuple, packet: _Packet) -> str | None:
+        """accept or drop; None where a chain ends. What is not known for certain lets the packet pass."""
+        for expressions in self.rules.get(place, ()):
+            certain = True
+            for expression in expressions:
+                holds, said = self._said(expression, packet)
+                if holds is False:
+                    break
+                certain = certain and holds is True
+                verdict = self._followed(said, place, packet)
+                if verdict == "accept" or verdict == "drop" and certain:
+                    return verdict
+                if certain and said and ("return" in said or "goto" in said):
+                    return None
+        return None
+
+    def _followed(self, said: dict | None, place: tuple, packet: _Packet) -> str | None:
+        for verb in ("jump", "goto"):
+            if said and verb in said:
+                return self._verdict((*place[:2], said[verb]["target"]), packet)
+        return next((verdict for verdict in ("accept", "drop") if said and verdict in said), None)
+
+    def _said(self, expression: dict, packet: _Packet) -> tuple[bool | None, dict | None]:
+        """Whether a part of a rule holds, None where that is not known, and the verdict that it gives."""
+        match expression:
+            case {"match": {"op": op, "left": left, "right": right}}:
+                holds = _among(packet.value(left), right)
+                return (holds if op in ("==", "in") else not holds if op == "!=" and holds is not None else None), None
+            case {"vmap": {"key": key, "data": {"set": entries}}}:
+                value = packet.value(key)
+                for wanted, verdict in entries:
+                    if _among(value, wanted) is not False:
+                        return (None if value is None else True), verdict
+                return True, None
+            case {"xt": {"name": "conntrack" | "state"}}:  # of iptables, where it nearly always lets answers pass
+                return packet.state == "established", None
+            case {"xt": {"type": "target", "name": "REJECT"}} | {"reject": _}:
+                return True, {"drop": None}
+            case {"xt": {"type": "match"}} | {"vmap": _} | {"xt": None}:
+                return None, None
+        return True, expression
+
+
+def _place(chain: dict) -> tuple:
+    return chain["family"], chain["table"], chain["name"]
+
+
+def _among(value: str | int | None, wanted) -> bool | None:
+    """Whether a value is one of those that a rule names."""
+    match wanted:
+        case _ if value is None:
+            return None
+        case {"set": several} | list(several):
+            found = [_among(value, one) for one in several]
+            return True if True in found else None if None in found else False
+        case {"prefix": {"addr": address, "len": length}}:
+            return value != "" and ipaddress.ip_address(value) in ipaddress.ip_network(f"{address}/{length}", strict=False)
+        case {"range": [low, high]} if isinstance(value, int) and isinstance(low, int):
+            return low <= value <= high
+        case str() if wanted.startswith("@"):
+            return None
+        case str() if wanted.endswith("*") and isinstance(value, str):
+            return value.startswith(wanted[:-1])
+        case str() | int():
+            return value == wanted
+    return None
+
+
+def warnings() -> list[str]:
+    """What a firewall keeps from containers that run, with the two lines that mend it; nothing where there is no nft."""
+    try:
+        rules = _Rules(json.loads(_asked("nft", "--json", "list", "ruleset") or '{"nftables": []}')["nftables"])
+        chains = rules.forwarding()
+        networks = _networks() if chains else []
+    except FileNotFoundError:
+        return []
+    found = []
+    for chain in chains:
+        cut = [(bridge, subnet) for bridge, subnet in networks if any(rules.drops(chain, packet) for packet in _exchange(bridge, subnet))]
+        if cut:
+            bridges, subnets = (list(dict.fromkeys(names)) for names in zip(*cut))
+            found.append(f"the firewall cuts containers off from the outside: chain {chain['name']} of table {chain['family']} {chain['table']} drops what "
+                         f"{', '.join(bridges)} sends, or the answers. These two lines let both pass; put them also where that firewall is set up:\n"
+                         + "\n".join(f"  {line}" for line in _mending(chain, bridges, subnets)))
+    return found
+
+
+def _exchange(bridge: str, subnet: str) -> tuple[_Packet, _Packet]:
+    network = ipaddress.ip_network(subnet, strict=False)
+    family, inside, device = f"ip{'6' * (network.version == 6)}", str(network.network_address + 2), _outward()
+    outside = _OUTSIDE[family]
+    return _Packet(family, bridge, device, inside, outside, "new"), _Packet(family, device, bridge, outside, inside, "established")
+
+
+def _mending(chain: dict, bridges: list[str], subnets: list[str]) -> list[str]:
+    family, table, name = _place(chain)
+    alike = all(bridge.startswith("podman") for bridge in bridges)  # as Podman calls them, those to come too
+    if table == "firewalld":
+        return [f"firewall-cmd --permanent --zone=trusted {' '.join(f'--add-source={subnet}' for subnet in subnets)}", "firewall-cmd --reload"]
+    if family in ("ip", "ip6") and name == "FORWARD":
+        tool = "iptables" if family == "ip" else "ip6tables"
+        named = "podman+" if alike else bridges[0]
+        return [f"{tool} -I FORWARD -i {named} -j ACCEPT", f"{tool} -I FORWARD -o {named} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"]
+    named = '"podman*"' if alike else f"{{ {', '.join(json.dumps(bridge) for bridge in bridges)} }}"
+    return [f"nft 'insert rule {family} {table} {name} iifname {named} accept'",
+            f"nft 'insert rule {family} {table} {name} oifname {named} ct state established,related accept'"]
+
+
+def _networks() -> list[tuple[str, str]]:
+    """Bridge and subnet of each network of Podman's in which a container runs."""
+    names = _asked("podman", "network", "ls", "--quiet", "--filter", "driver=bridge").split()
+    found = json.loads(_asked("podman", "network", "inspect", *names) or "[]") if names else []
+    return [(network["network_interface"], subnet["subnet"]) for network in found for subnet in network.get("subnets") or ()
+            if os.path.exists(f"/sys/class/net/{network['network_interface']}")]
+
+
+def _outward() -> str:
+    """The interface of the default route; "" where there is none."""
+    routes = (line.split() for line in _ROUTES.read_text().splitlines()[1:])
+    return next((route[0] for route in routes if route[1] == "00000000"), "")
+
+
+def _asked(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True).stdout
