@@ -37,6 +37,7 @@ import store  # noqa: E402
 import strays  # noqa: E402
 import transaction  # noqa: E402
 import units  # noqa: E402
+import waiting  # noqa: E402
 from document import sealed  # noqa: E402, F401
 
 
@@ -53,6 +54,7 @@ class Systemd:
         self.log = []  # every verb that changes something, such as "restart app.service"
         self.broken = lambda unit: False  # whether a unit fails to start
         self.triggers, self.failed = {}, set()  # timer -> what it starts; units that failed
+        self.ends = {}  # unit -> seconds that it runs, then (result, exit status) of one end after the other; 2 s later it is started again
         self.dependents = {}  # unit -> those that stop and restart with it
         self.houses = {}  # unit -> its runtime directory
         self.reads, self.loaded = {}, {}
@@ -107,7 +109,17 @@ class Systemd:
         return subprocess.CompletedProcess(argv, status, out, "")
 
     def _properties(self, unit: str) -> dict:
-        return {"Id": unit, "LoadState": "not-found" if unit in self.unknown else "loaded",
+        return self._ordinary(unit) | (self._looping(unit) if unit in self.ends and unit in self.active else {})
+
+    def _looping(self, unit: str) -> dict:
+        lasts, *ends = self.ends[unit]
+        restarts, second = divmod(self.clock.now - self.since[unit], lasts + 2)
+        between = {"ActiveState": "activating", "SubState": "auto-restart"} if second >= lasts else {}
+        result, status = ends[int(restarts) % len(ends)]
+        return {"NRestarts": int(restarts), "ActiveEnterTimestampMonotonic": int((self.clock.now - second) * 1e6)} | (between and between | {"Result": result, "ExecMainStatus": status})
+
+    def _ordinary(self, unit: str) -> dict:
+        return {"Id": unit, "SubState": "failed" if unit in self.failed else "running", "Job": "", "NRestarts": 0, "Result": "exit-code" if unit in self.failed else "success", "ExecMainStatus": int(unit in self.failed), "LoadState": "not-found" if unit in self.unknown else "loaded",
                 "ActiveState": "active" if unit in self.active else "failed" if unit in self.failed else "inactive", "Triggers": self.triggers.get(unit, ""),
                 "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
                 "StateChangeTimestampMonotonic": int(self.stirred.get(unit, 0) * 1e6),
@@ -120,12 +132,15 @@ class Systemd:
 
 class _Job:
     def __init__(self, systemd: Systemd, verb: str, names: list[str]):
-        self.systemd, self.verb, self.names, self.failed = systemd, verb, names, []
+        self.systemd, self.verb, self.units, self.failed = systemd, verb, names, []
 
     def queued(self) -> None:
-        self.failed = [name for name in self.names if not self.systemd.do(self.verb, name)]
+        self.failed = [name for name in self.units if not self.systemd.do(self.verb, name)]
 
-    def complaint(self, deadline: float) -> str | None:
+    def ended(self, seconds: float) -> bool:
+        return True
+
+    def complaint(self) -> str | None:
         return f"systemctl {self.verb} {' '.join(self.failed)} failed" if self.failed else None
 
 
@@ -160,7 +175,7 @@ class HostTest(unittest.TestCase):
             (strays, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")), (strays, "QUADLETS", TREE / "etc/containers/systemd"),
             (units, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
             (transaction, "_fetch", lambda reference: self.fetched.append(reference)),
-            *((module, "time", self.clock) for module in (transaction, back, removal, probes, health)),
+            *((module, "time", self.clock) for module in (transaction, back, removal, probes, health, waiting)),
             (firewall, "warnings", list),
             (report, "_write", lambda _, text: self.said.append(text)),
             (store, "machine", lambda: "machine"),

@@ -137,7 +137,7 @@ class AfterAGoodGeneration(HostTest):
         def job(verb, names):
             job = made(verb, names)
             complaint = job.complaint
-            job.complaint = lambda deadline: (ended.append(verb), complaint(deadline))[1]
+            job.complaint = lambda: (ended.append(verb), complaint())[1]
             return job
 
         self.patch(support.units, "Job", job)

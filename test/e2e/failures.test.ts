@@ -88,6 +88,18 @@ test("an image that never gets healthy goes back, and the database that it migra
   expect(failed, "what the failed upgrade made is kept as well").toContain("2026.8.5");
 });
 
+test("a container that Podman cannot start is not waited for until the deadline, and what it says is told", async () => {
+  const stack = new Stack(lab);
+  Object.assign(stack.settings.authentik, { container: { Volume: "/nowhere:/nowhere" }, deadline: 900 });
+  const began = Date.now();
+  const result = await stack.up();
+  expect(result.status).not.toBe(0);
+  expect(result.text).toMatch(/authentik-(server|worker)\.service has ended 5 times in the same way: exit status 125/);
+  expect(result.text).toMatch(/the last lines of authentik-(server|worker)\.service:\n.*\/nowhere: no such file/);
+  expect(result.text).toMatch(/rolled back to generation \d+, which is healthy/);
+  expect(Date.now() - began).toBeLessThan(200_000);
+});
+
 test("with the plug pulled while a new image migrates, image and database go back together (H2, H16)", async () => {
   await lab.sh("curl -sf -X POST 'http://127.0.0.1:9000/notes?text=before-the-cut'");
   const stack = new Stack(lab);

@@ -575,7 +575,6 @@ describe("a new app with a site", () => {
     ).text;
 
   test.each([
-    ["ends", { command: ["-c", "raise SystemExit('broken on purpose')"] }, "broken on purpose"],
     ["runs and does not answer", { health: { http: "/no-such-page" } }, "probe web of fresh is well: .*404"],
     ["has a word in its site that Caddy does not know", {}, "unrecognized directive: no_such_directive"],
     ["has the site of another app", {}, "ambiguous site definition: board.lab.internal"],
@@ -589,6 +588,25 @@ describe("a new app with a site", () => {
     expect(await known()).toBe("");
     expect((await lab.try(LEFT("fresh"))).text).toBe("");
     expect((await ask(lab.address, "board.lab.internal")).status).toBe(200);
+  });
+
+  test.each([
+    [
+      "with a failure",
+      { command: ["-c", "raise SystemExit('broken on purpose')"] },
+      "exit status 1",
+      "broken on purpose",
+    ],
+    ["well", { command: ["-c", "print('nothing to do')"] }, "exit status 0", "nothing to do"],
+  ])("that ends at once, %s, is not waited for until its deadline", async (_, container, end, told) => {
+    const began = Date.now();
+    const { result } = await up({ ...fresh(container), deadline: 900 });
+    expect(result.status).not.toBe(0);
+    expect(result.text).toContain(`app-fresh.service has ended 5 times in the same way: ${end}`);
+    expect(result.text).toContain(`the last lines of app-fresh.service:`);
+    expect(result.text).toContain(told);
+    expect(Date.now() - began).toBeLessThan(200_000);
+    expect((await lab.try(LEFT("fresh"))).text).toBe("");
   });
 
   test("is served once it is well; another port of it is its and Caddy's in one go", async () => {

@@ -64,9 +64,7 @@ def go_back(release: Release, record: Record, failure: Failure):
     if record.reached == "begun" and not record.stops:
         records.close(release)
         raise failure  # nothing was touched yet
-    heard = record.touched + (list(record.tells) if record.told else [])
-    tail = units.journal(heard, record.began) if heard else ""
-    why = f"{failure}\n" + (f"  the last lines of {' '.join(heard)}:\n{tail}" if tail else "")
+    why = f"{failure}\n{_heard(record, failure)}"
     say("failed, going back")
     try:
         _undo(release, record)
@@ -77,6 +75,13 @@ def go_back(release: Release, record: Record, failure: Failure):
     if release.generation == 0:
         raise Failure(f"{why}release {release.name} was never there before: its files are removed again", NOTHING_BEFORE)
     raise Failure(f"{why}rolled back to generation {release.generation}, which is healthy", ROLLED_BACK)
+
+
+def _heard(record: Record, failure: Failure) -> str:
+    """What the units said that the failure names, each for itself; where it names none, all that were started or reloaded."""
+    groups = [[unit] for unit in failure.heard] or [record.touched + (list(record.tells) if record.told else [])]
+    tails = [(group, units.journal(group, record.began)) for group in groups if group]
+    return "".join(f"  the last lines of {' '.join(group)}:\n{tail}" for group, tail in tails if tail)
 
 
 class _Faults(list):

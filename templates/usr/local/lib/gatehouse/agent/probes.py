@@ -7,7 +7,8 @@ from typing import Callable, Collection
 import commands
 import units
 from manifest import Manifest, Probe
-from report import Failure, say
+from report import Failure
+from waiting import Wait
 
 _PAUSE = 0.2
 ANSWER = 5  # seconds one question may take
@@ -29,8 +30,8 @@ def await_every(manifest: Manifest, deadline: float) -> None:
 
 
 def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
-    """After `deadline` the ones still failing are told."""
-    waiting, told = list(asked), time.monotonic()
+    """After `deadline`, or once a unit cannot come, the ones still failing are told."""
+    waiting, wait = list(asked), Wait(names, deadline)
     while True:
         complaints = []
         for probe in list(waiting):
@@ -39,14 +40,13 @@ def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
                 waiting.remove(probe)
             else:
                 complaints.append(f"probe {probe.name}: {complaint}")
-        complaints += [f"{unit} is not active" for unit in units.inactive(names)]
+        down = units.inactive(names)
+        complaints += [f"{unit} is not active" for unit in down]
         if not complaints:
             return
         if time.monotonic() >= deadline:
-            raise Failure("not healthy within the deadline:\n" + "\n".join(f"    {c}" for c in complaints))
-        if time.monotonic() - told >= 10:
-            told = time.monotonic()
-            say(f"waiting, {deadline - told:.0f} s left: {complaints[0]}")
+            raise Failure("not healthy within the deadline:\n" + "\n".join(f"    {c}" for c in complaints), heard=down)
+        wait.go_on(complaints)
         time.sleep(_PAUSE)
 
 

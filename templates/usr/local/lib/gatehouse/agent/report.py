@@ -16,11 +16,12 @@ _COMMANDS = re.compile(r"<(?=\{%)|^[^\S\n]*:(?=:[A-Za-z])|#(?=#\[)", re.MULTILIN
 
 
 class Failure(Exception):
-    """Something the person at the keyboard must know. `code` is the exit status; __main__.py lists them."""
+    """Something the person at the keyboard must know. `code` is the exit status; __main__.py lists them. `heard` are units
+    whose journals say why."""
 
-    def __init__(self, message: str, code: int = 1):
+    def __init__(self, message: str, code: int = 1, heard: list[str] = ()):
         super().__init__(message)
-        self.code = code
+        self.code, self.heard = code, heard
 
 
 # Exit codes. 1 is every refusal before anything was touched.

@@ -1,6 +1,7 @@
 """systemd, asked and told through systemctl."""
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,8 @@ RUNNING = ("active", "reloading")
 HOUSE = ("RuntimeDirectory", "User", "Group")
 _ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")  # as `systemctl is-enabled` judges
 _ENDING = re.compile(r"\S+: Killing process \d+ \(.*\) with signal SIG")  # words of systemd
+_FIELDS = ("MESSAGE", "PODMAN_EVENT", "CONTAINER_NAME", "_COMM")  # of an entry of the journal
+_LOOK = 0.5  # seconds from one look at what starts to the next
 _STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless the unit says otherwise
 _answers: dict[str, dict[str, str]] = {}  # of the survey that is consulted
 
@@ -205,19 +208,22 @@ class Job:
                 if line.startswith(("Enqueued anchor job", "Failed to ")):
                     break
 
-    def complaint(self, deadline: float) -> str | None:
-        """None when the jobs succeed until `deadline`. Later ones go on, and are replaced by what is asked for next."""
-        late = threading.Timer(max(0.0, deadline - time.monotonic()), self.process.kill)
-        late.start()
+    def ended(self, seconds: float) -> bool:
+        """Whether its jobs end within so many seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(max(0.0, seconds))
+        return self.process.returncode is not None
+
+    def complaint(self) -> str | None:
+        """None when its jobs have succeeded. Those that have not ended go on, and are replaced by what is asked for next."""
+        late = self.process.poll() is None
+        self.process.kill()
         with self.process:
             self.output += self.process.stdout.read()
-        late.cancel()
-        status = self.process.returncode
-        if status == 0:
+        if self.process.returncode == 0:
             return None
         said = "\n".join(l for l in self.output.splitlines() if not l.startswith("Enqueued"))
-        ended = "has not ended within the deadline" if status < 0 else "failed"
-        return f"systemctl {self.verb} {' '.join(self.units)} {ended}" + (f": {said}" if said else "")
+        return f"systemctl {self.verb} {' '.join(self.units)} {'has not ended within the deadline' if late else 'failed'}" + (f": {said}" if said else "")
 
 
 def enqueue(**verbs: list[str]) -> list[Job]:
@@ -228,9 +234,19 @@ def enqueue(**verbs: list[str]) -> list[Job]:
 
 
 def finish(jobs: list[Job], deadline: float) -> None:
-    """Wait for all, also when one fails: what is still starting cannot be judged, nor stopped in order."""
-    if complaints := [told for job in jobs if (told := job.complaint(deadline))]:
-        raise Failure("\n".join(complaints))
+    """Wait for all, also when one fails: what is still starting cannot be judged, nor stopped in order. A unit that cannot
+    come ends the wait, since all that starts will be stopped then."""
+    import waiting  # here: it asks this module
+
+    wait = waiting.Wait([unit for job in jobs for unit in job.units if job.verb != "stop"], deadline)
+    try:
+        for job in jobs:
+            while not job.ended(min(_LOOK, deadline - time.monotonic())) and time.monotonic() < deadline:
+                wait.go_on([f"systemctl {job.verb} {' '.join(job.units)} has not ended"])
+    finally:
+        complaints = [(told, job.units) for job in jobs if (told := job.complaint())]
+    if complaints:
+        raise Failure("\n".join(told for told, _ in complaints), heard=[unit for _, names in complaints for unit in inactive(names)])
 
 
 def run(verb: str, units: list[str], deadline: float | None = None) -> None:
@@ -245,13 +261,21 @@ def queue(verb: str, units: list[str]) -> None:
 
 
 def journal(units: list[str], since: float, lines: int = 15) -> str:
-    """The last lines that the units wrote since a time, indented, without secrets. Where systemd tells one by one which
-    processes it ended after a failure, that is passed over: a dozen of these would push out why the program failed."""
+    """The last lines that the units wrote since a time, indented, without secrets. What Podman and systemd report one by one
+    about containers and processes is passed over: a dozen of these would push out why the program failed."""
     named = [f"--unit={unit}" for unit in units]
-    out = subprocess.run(["journalctl", "--no-pager", "--quiet", "--output=cat", f"--lines={20 * lines}", f"--since=@{int(since)}", *named],
+    out = subprocess.run(["journalctl", "--no-pager", "--quiet", "--output=json", f"--output-fields={','.join(_FIELDS)}", f"--lines={20 * lines}", f"--since=@{int(since)}", *named],
                          capture_output=True, text=True).stdout
-    told = [line for line in out.splitlines() if not _ENDING.match(line)]
+    entries = [entry for line in out.splitlines() if not _reports(entry := json.loads(line))]
+    # What is no text comes as a list of bytes, and what is too long not at all.
+    words = [bytes(said).decode(errors="replace") if isinstance(said, list) else said or "" for said in (entry.get("MESSAGE") for entry in entries)]
+    told = [line for said in words for line in said.splitlines() if not _ENDING.match(line)]
     return "".join(f"    {masked(line)}\n" for line in told[-lines:])
+
+
+def _reports(entry: dict) -> bool:
+    """Whether Podman or its monitor tells of a container, in place of the container itself."""
+    return "PODMAN_EVENT" in entry or (entry.get("_COMM") == "conmon" and "CONTAINER_NAME" not in entry)
 
 
 def now() -> float:
