@@ -165,10 +165,10 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
     guards: [databaseGuard(postgres, NAME, [podUnit(NAME)], NAME)],
     checks: [networkCheck(view.network.subnets)],
     units: [
-      { name: NETWORK.unit },
       { name: podUnit(NAME) },
       { name: containerUnit(SERVER) },
       { name: containerUnit(WORKER) },
+      { name: NETWORK.unit },
     ],
     probes: [
       { name: "authentik is ready", http: `http://127.0.0.1:${view.port}/-/health/ready/` },
