@@ -1,9 +1,9 @@
 import type { Data, Guard } from "./manifest.ts";
 import type { Platform } from "./platforms/platform.ts";
-import { literal, pgDumps, psql, quoted } from "./psql.ts";
+import { alone, literal, pgDumps, psql, quoted } from "./psql.ts";
 
 /** What an image change leaves behind of a database: as it was before, and as a failed one made it. */
-const leftovers = (database: string): string[] => [`${database}_before_upgrade`, `${database}_failed_upgrade`];
+const leftovers = (database: string): [string, string] => [`${database}_before_upgrade`, `${database}_failed_upgrade`];
 
 /** Drops a database, if it is there. Its owner may have made it a template, which cannot be dropped. */
 const dropped = (database: string, how = ""): string[] => [
@@ -24,7 +24,7 @@ export function databaseGuard(
   images?: readonly string[],
 ): Guard {
   const [copy, failed] = leftovers(database);
-  const sql = (...statements: string[]) => psql(names, ...statements.flatMap((statement) => ["--command", statement]));
+  const sql = (...statements: string[]) => alone(names, [database, copy, failed], statements);
   return {
     name: `database ${database}`,
     units,
@@ -32,8 +32,6 @@ export function databaseGuard(
     save: sql(
       ...dropped(failed),
       ...dropped(copy),
-      // The units are stopped; what they asked of the server may still go on.
-      `DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)}; END $$`,
       `CREATE DATABASE ${quoted(copy)} TEMPLATE ${quoted(database)} OWNER ${quoted(owner)} STRATEGY file_copy`,
       `REVOKE ALL ON DATABASE ${quoted(copy)} FROM PUBLIC`,
     ),
@@ -41,7 +39,6 @@ export function databaseGuard(
     // failed upgrade made of the data is kept as well, until the next one.
     restore: sql(
       `DO $$ BEGIN
-        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN (${literal(database)}, ${literal(copy)});
         IF EXISTS (SELECT FROM pg_database WHERE datname = ${literal(copy)}) THEN
           ALTER DATABASE ${quoted(database)} RENAME TO ${quoted(failed)};
           ALTER DATABASE ${quoted(copy)} RENAME TO ${quoted(database)};

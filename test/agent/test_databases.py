@@ -1,6 +1,8 @@
 """Databases as an attacker has them: what is read of a session, what is compared, and who loads what of a dump."""
 
 import os
+import threading
+import time
 import unittest
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +42,26 @@ for line in sys.stdin:
         else:
             sys.stdout.write(text)
 """
+
+
+class Alone(HostTest):
+    def test_who_is_in_a_database_is_ended_until_it_has_its_other_name_and_no_longer(self):
+        server, asked = Cluster(Settings("main", "r", 7, "/bin", "c", "d", "postgres", "p", "s", ()), "/socket"), []
+
+        def ask(sql):
+            asked.append(sql)
+            if len(asked) == 2:
+                twice.set()
+                raise Failure("it does not answer right now")
+
+        twice = threading.Event()
+        self.patch(server, "ask", ask)
+        with server.alone("wiki", "o'clock"):
+            self.assertTrue(twice.wait(5))
+        ended = len(asked)
+        time.sleep(0.4)
+        self.assertEqual(len(asked), ended)
+        self.assertIn("datname IN ('wiki', 'o''clock')", asked[0])
 
 
 class WithPsql(HostTest):

@@ -1,5 +1,5 @@
 // A change that is wrong fails with a clear message, and what ran before goes on running.
-import { afterEach, beforeAll, expect, inject, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { ask, watch } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
 import { type Settings, Stack } from "./support/stack.ts";
@@ -98,6 +98,73 @@ test("a container that Podman cannot start is not waited for until the deadline,
   expect(result.text).toMatch(/the last lines of authentik-(server|worker)\.service:[\s\S]*\/nowhere: no such file/);
   expect(result.text).toMatch(/rolled back to generation \d+, which is healthy/);
   expect(Date.now() - began).toBeLessThan(200_000);
+});
+
+describe("whoever is in the database, and whatever is set for the cluster:", () => {
+  const GUCS: Record<string, string> = {
+    statement_timeout: "20ms",
+    transaction_timeout: "20ms",
+    idle_session_timeout: "20ms",
+    lock_timeout: "1ms",
+    default_transaction_read_only: "on",
+    default_transaction_isolation: "serializable",
+    synchronous_standby_names: "away",
+  };
+  const IMMUNE = "-cstatement_timeout=0 -ctransaction_timeout=0 -cidle_session_timeout=0 -clock_timeout=0";
+  const psql = (statements: string[]) =>
+    lab.sh(
+      `runuser -u postgres -- env PGOPTIONS='${IMMUNE} -cdefault_transaction_read_only=off -csynchronous_commit=local' psql -Xqv ON_ERROR_STOP=1 <<'SQL'\n${statements.join(";\n")};\nSQL`,
+    );
+  /** Come again as soon as they are ended. */
+  const monitors = (verb: "start" | "stop") =>
+    Promise.all(
+      ["authentik", "authentik_before_upgrade", "authentik_failed_upgrade"].map((database) =>
+        verb === "stop"
+          ? lab.sh(`systemctl stop monitor-${database}`)
+          : lab.sh(
+              `systemd-run --quiet --unit=monitor-${database} --uid=postgres --setenv=PGOPTIONS='${IMMUNE}' sh -c 'while :; do psql -Xqd ${database} -c "SELECT pg_sleep(600)" 2>/dev/null || sleep 0.02; done'`,
+            ),
+      ),
+    );
+
+  beforeAll(async () => {
+    // What authentik itself needs is as it was.
+    await psql([
+      ...Object.keys(GUCS)
+        .filter((name) => name !== "synchronous_standby_names")
+        .map(
+          (name) =>
+            `ALTER ROLE authentik SET ${name} = '${name.startsWith("default") ? { default_transaction_read_only: "off", default_transaction_isolation: "read committed" }[name] : "0"}'`,
+        ),
+      "ALTER ROLE authentik SET synchronous_commit = local",
+      ...Object.entries(GUCS).map(([name, value]) => `ALTER SYSTEM SET ${name} = '${value}'`),
+      "SELECT pg_reload_conf()",
+    ]);
+    await monitors("start");
+  });
+  afterAll(async () => {
+    await monitors("stop");
+    await psql([
+      ...Object.keys(GUCS).map((name) => `ALTER SYSTEM RESET ${name}`),
+      "ALTER ROLE authentik RESET ALL",
+      "SELECT pg_reload_conf()",
+    ]);
+  });
+
+  test.each([
+    "another image is taken",
+    "another one that fails goes back with its database",
+    "and one is taken after that",
+  ])("%s", async (what) => {
+    const stack = new Stack(lab);
+    const fails = what.includes("fails");
+    Object.assign(stack.settings.authentik, fails ? { version: "2026.8.5", deadline: 15 } : { version: "2026.8.4" });
+    const { status, text } = await stack.up();
+    expect(status === 0, text).toBe(!fails);
+    if (fails) expect(text).toMatch(/restore database authentik[\s\S]*rolled back to generation \d+, which is healthy/);
+    const page = JSON.parse((await ask(lab.address, DOMAIN)).body);
+    expect(page.version).toBe(fails ? "2026.8.3" : "2026.8.4");
+  });
 });
 
 test("with the plug pulled while a new image migrates, image and database go back together (H2, H16)", async () => {

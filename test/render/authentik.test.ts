@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { CASES } from "./cases.ts";
 import { file, partsOfCase, section, values } from "./rendered.ts";
@@ -249,6 +250,18 @@ describe("the manifest", () => {
     // Its owner may have made it a template, which cannot be dropped.
     expect(statements(guard?.save)[0]).toMatch(/ALTER DATABASE "authentik_failed_upgrade" IS_TEMPLATE false/);
     for (const argv of [guard?.save, guard?.restore]) expect(argv).toContain("--set=ON_ERROR_STOP=1");
+  });
+
+  test("ends the sessions of others for as long as that takes, and not longer than the shell that asks", () => {
+    for (const argv of [authentik.guards?.[0]?.save, authentik.guards?.[0]?.restore]) {
+      const [, , script = "", , ending] = argv ?? [];
+      execFileSync("sh", ["-n"], { input: script });
+      expect(ending).toMatch(
+        /pg_terminate_backend.*'authentik', 'authentik_before_upgrade', 'authentik_failed_upgrade'/,
+      );
+      expect(script).toContain("while kill -0 $$");
+      expect(script).toContain("trap 'kill $!' EXIT");
+    }
   });
 
   test("is healthy when authentik says that it is ready, where Caddy will ask", () => {

@@ -28,10 +28,12 @@ _FIXED = {
     "search_path": "pg_catalog,pg_temp", "standard_conforming_strings": "on", "quote_all_identifiers": "off", "client_min_messages": "error",
     "statement_timeout": "0", "lock_timeout": "0", "transaction_timeout": "0", "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0",
     "default_transaction_isolation": "read committed", "default_transaction_read_only": "off", "default_transaction_deferrable": "off",
-    "exit_on_error": "off", "post_auth_delay": "0", "stats_fetch_consistency": "none",
+    "exit_on_error": "off", "post_auth_delay": "0", "synchronous_commit": "local", "stats_fetch_consistency": "none",
     # What would change the text of a row.
     "datestyle": "ISO,YMD", "timezone": "UTC", "extra_float_digits": "1", "bytea_output": "hex", "intervalstyle": "postgres", "lc_monetary": "C",
 }
+# These alone, for who asks nothing in a database of an application's.
+PLAIN = " ".join(["-crole=none", *(f"-c{name}={value}".replace(" ", r"\ ") for name, value in _FIXED.items())])
 # The owner of a database may set for it what any user may set. Options of the connection go first.
 _OPTIONS = r"""SELECT string_agg('-c' || name || '=' || regexp_replace(coalesce(value, reset_val), '([\s\\])', '\\\1', 'g'), ' ') FROM pg_settings
   LEFT JOIN json_each_text('{fixed}') f(key, value) ON key = lower(name)
@@ -56,7 +58,7 @@ class Cluster:
     @cached_property
     def options(self) -> str:
         """The settings of a session, as libpq takes them. Of the superuser's own database, where no application is let in."""
-        return self._ask(_OPTIONS.format(fixed=json.dumps(_FIXED)), "-csearch_path=pg_catalog,pg_temp -cclient_min_messages=error")
+        return self._ask(_OPTIONS.format(fixed=json.dumps(_FIXED)), PLAIN)
 
     def command(self, program: str, *words: str, login: str | None = None, more: str = "") -> tuple[str, ...]:
         """A program of PostgreSQL's which logs in as the superuser, or as another role."""
@@ -67,6 +69,27 @@ class Cluster:
     def ask(self, sql: str) -> str:
         """The answer to statements in the superuser's own database."""
         return self._ask(sql, self.options)
+
+    @contextlib.contextmanager
+    def alone(self, *databases: str):
+        """Meanwhile others are ended who are in these databases. Another name of one waits five seconds for that; new ones it
+        keeps waiting itself."""
+        names = ", ".join("'" + name.replace("'", "''") + "'" for name in databases)
+        done = threading.Event()
+
+        def end() -> None:
+            while not done.is_set():
+                with contextlib.suppress(Failure):
+                    self.ask(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IN ({names})")
+                done.wait(0.3)
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        try:
+            yield
+        finally:
+            done.set()
+            ending.join()
 
     def _ask(self, sql: str, options: str) -> str:
         words = ("env", f"PGOPTIONS={options}", f"{self.settings.bin}/psql", f"--host={self.folder}", *_PSQL, "--set=ON_ERROR_STOP=1", "--dbname=postgres",

@@ -45,7 +45,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
             _copy(s, server, live, name, fresh)
     except BaseException:
         with contextlib.suppress(Failure):
-            live.ask(f'DROP DATABASE IF EXISTS "{fresh}"')
+            live.ask(f'DROP DATABASE IF EXISTS "{fresh}" WITH (FORCE)')
         raise
     finally:
         tree.remove_tree(private)
@@ -82,20 +82,21 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
     deadline = time.monotonic() + max((m.deadline for m in users), default=60)
     try:
         units.run("stop", stops)
-        live.ask(f"DO $$ BEGIN {_moves(name, old, fresh)} END $$")
+        with live.alone(name, fresh):
+            live.ask(f"DO $$ BEGIN {_moves(name, old, fresh)} END $$")
         units.run("start", stops, deadline)
         for m in users:
             probes.await_every(m, deadline)
     except Exception as error:
         say("failed, going back to what was there before")
         units.run("stop", stops)
-        live.ask(f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN {_moves(name, fresh, old)} END IF; END $$")
+        with live.alone(name, old):
+            live.ask(f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN {_moves(name, fresh, old)} END IF; END $$")
         units.run("start", stops)
         raise Failure(f"{error}\nwhat was there before is back; what was restored is database {fresh}", ROLLED_BACK) from error
 
 
 def _moves(name: str, away: str, comes: str) -> str:
-    """In one transaction, without anybody's connection in the way. Perhaps it was dropped by mistake, and is not there."""
-    return f"""PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('{name}', '{comes}');
-      IF EXISTS (SELECT FROM pg_database WHERE datname = '{name}') THEN ALTER DATABASE "{name}" RENAME TO "{away}"; END IF;
+    """In one transaction. Perhaps it was dropped by mistake, and is not there."""
+    return f"""IF EXISTS (SELECT FROM pg_database WHERE datname = '{name}') THEN ALTER DATABASE "{name}" RENAME TO "{away}"; END IF;
       ALTER DATABASE "{comes}" RENAME TO "{name}";"""

@@ -7,6 +7,7 @@ import re
 import time
 
 import backups
+import cluster
 import commands
 import scratch
 import tree
@@ -157,4 +158,4 @@ def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
 
 
 def _run(s: Settings, *words: str) -> tuple[int, str]:
-    return commands.run(("pgbackrest", f"--stanza={s.stanza}", *words), s.user, seconds=commands.LONG)
+    return commands.run(("env", f"PGOPTIONS={cluster.PLAIN}", "pgbackrest", f"--stanza={s.stanza}", *words), s.user, seconds=commands.LONG)
