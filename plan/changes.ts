@@ -20,7 +20,7 @@ export function reportOf(preview: Preview): Report {
     .filter(({ what }) => what !== "delete" && what !== "forget")
     .flatMap(({ old, new: next }) => databaseChanges(old, next));
   const releases = steps.flatMap(releaseChange);
-  const data = [...steps.flatMap(guarded), ...steps.flatMap(purging)];
+  const data = [...steps.flatMap(guarded), ...steps.flatMap(moved), ...steps.flatMap(purging)];
   const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
   const totals = { ...count(releases, units), databases: created(databases), repairs };
   return {
@@ -75,6 +75,16 @@ const purging = (step: ReleaseStep): string[] =>
 /** What a new image may alter, and that it is saved first. */
 const guarded = ({ old, new: next }: ReleaseStep): string[] =>
   saved(old, next).map(({ guard }) => `${guard.name} is saved first, since the new image may alter it`);
+
+/** What a service reads its data from at its start, where that is another file than before. */
+const moved = ({ old, new: next }: ReleaseStep): string[] =>
+  (next?.holdings ?? []).flatMap((holding) => {
+    const before = old?.holdings.find(({ name }) => name === holding.name);
+    if (!before || !("appendonly" in holding && "appendonly" in before) || holding.appendonly === before.appendonly)
+      return [];
+    const file = holding.appendonly ? "the append-only file" : "the snapshot";
+    return [`${holding.name} are written to ${file} first, which ${holding.unit} reads from then on`];
+  });
 
 const created = (databases: readonly DatabaseChange[]): number =>
   databases.filter(({ kind, what }) => kind === "database" && what === "created").length;

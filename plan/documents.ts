@@ -5,6 +5,7 @@ import type { Manifest } from "../components/host/manifest.ts";
 
 const texts = z.array(z.string());
 const directory = z.object({ path: z.string(), mode: z.string(), owner: z.string() });
+const holding = { name: z.string(), unit: z.string(), user: z.string().default("root") };
 const rows = <Row extends z.ZodType>(row: Row) => z.array(row).default([]);
 
 // A state may hold what another version of the program wrote: what is not known here is passed over.
@@ -27,6 +28,18 @@ const manifestSchema = z
         images: texts.default([]),
       }),
     ),
+    holding: rows(
+      z.union([
+        z.object({ ...holding, exec: texts }),
+        z.object({
+          ...holding,
+          socket: z.string(),
+          config: z.string(),
+          data: z.string(),
+          appendonly: z.boolean().default(false),
+        }),
+      ]),
+    ),
     data: rows(
       z.union([
         z.object({ name: z.string(), path: z.string() }),
@@ -46,6 +59,7 @@ const manifestSchema = z
     files: lists.file,
     checks: lists.check,
     guards: lists.guard,
+    holdings: lists.holding,
     data: lists.data,
     units: lists.unit,
     steps: lists.step,

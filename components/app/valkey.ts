@@ -14,6 +14,17 @@ export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettin
   const program = socketFolder(`valkey-${app}`);
   return {
     data: [{ name: "valkey", path: data, before: ["sh", "-c", save(unit, socket)] }],
+    holdings: [
+      {
+        name: `keys of ${app}`,
+        unit,
+        user: account,
+        socket,
+        config: `${config}/valkey.conf`,
+        data,
+        appendonly: false,
+      },
+    ],
     // The app is in the server's group, so that the data are for the server's user alone.
     directories: [HOMES_FOLDER, { path: data, mode: "0700", owner }],
     files: [

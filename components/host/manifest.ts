@@ -59,6 +59,33 @@ export interface Guard {
   images?: readonly string[];
 }
 
+/** What a unit holds. A restart of the release's after which it is less is not healthy, and goes back. */
+export type Holding =
+  | {
+      name: string;
+      unit: string;
+      /** Counts it, in lines of a number and what that is the number of, which it must not become less of. */
+      exec: readonly string[];
+      user: string;
+    }
+  | {
+      /** The keys of a Valkey. Before the restart they are written into the file that it reads afterwards. */
+      name: string;
+      unit: string;
+      /** The server's account. */
+      user: string;
+      socket: string;
+      /** Its file of settings. */
+      config: string;
+      /** Its folder of data. */
+      data: string;
+      /** Whether that file is the append-only file, and not the snapshot. */
+      appendonly: boolean;
+      /** The user whose password is in the files `passwords`, a path with `*` for each generation. @default - the default user, without one */
+      login?: string;
+      passwords?: string;
+    };
+
 /**
  * What stays on the host when the release goes, and what is backed up: a folder, or what commands copy and delete. Of a
  * release with `purge` it goes too, once there is a copy below /var/backups/gatehouse.
@@ -142,6 +169,7 @@ export interface Manifest {
   refers?: readonly string[];
   checks?: readonly Check[];
   guards?: readonly Guard[];
+  holdings?: readonly Holding[];
   data?: readonly Data[];
   units?: readonly Unit[];
   steps?: readonly Step[];
@@ -162,6 +190,7 @@ export function manifestDocument(release: string, owner: string, secret: boolean
     file: rows(manifest.files),
     check: rows(manifest.checks),
     guard: rows(manifest.guards),
+    holding: rows(manifest.holdings),
     data: rows(manifest.data),
     unit: rows(manifest.units),
     step: rows(manifest.steps),

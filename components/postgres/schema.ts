@@ -8,7 +8,10 @@ const settingName = z
     error: ({ input }) => `expected the name of a setting such as max_connections, got ${JSON.stringify(input)}`,
   })
   .refine((name) => !(OWN_SETTINGS as readonly string[]).includes(name), {
-    error: ({ input }) => `${input} belongs to the platform, which listens on its socket directory only; take it out`,
+    error: ({ input }) =>
+      input === "data_directory"
+        ? "data_directory names the folder of its data: after a change PostgreSQL would start without what it holds; take it out"
+        : `${input} belongs to the platform, which listens on its socket directory only; take it out`,
   });
 
 /** Names that PostgreSQL keeps for itself. */
@@ -51,7 +54,8 @@ export const postgresSchema = z.strictObject({
       name,
       z.strictObject({
         owner: name.optional().meta({
-          description: "The role that owns the database and may connect. Without it: the role of the database's name.",
+          description:
+            "The role that owns the database and may connect. Without it: the role of the database's name. Another one gets all that the old one has in there.",
           examples: ["grafana"],
         }),
         clients: z

@@ -5,6 +5,7 @@ import type { Platform } from "../host/platforms/platform.ts";
 import { psql } from "../host/psql.ts";
 import { scratchInstance } from "../host/scratch.ts";
 import { render, rendered } from "../render/render.ts";
+import { ownersStep } from "./owners.ts";
 import { allWritable, repositoryDropIn, sandbox } from "./sandbox.ts";
 import type { PostgresSettings } from "./schema.ts";
 import { needsRestart } from "./settings.ts";
@@ -119,6 +120,9 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
     [...new Set([owner, ...clients])].map((role) => ({ database: name, role, method: method(role) })),
   );
   return {
+    holdings: [
+      { name: "PostgreSQL's data", unit, user, exec: psql(names, "--tuples-only", "--no-align", "--command", HELD) },
+    ],
     directories: [
       ...wayTo(config).map((path) => ({ path, mode: "0755", owner: "root:root" })),
       { path: `${config}/conf.d`, mode: "0750", owner },
@@ -191,6 +195,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         exec: psql(names, "--file", "-"),
         stdin: render("sql/roles.sql", { roles: rolesOf(wishes), databases }),
       },
+      ...(databases.length > 0 ? [ownersStep(names, databases)] : []),
       // The package makes these for the server's account, and its tools read some of them as root.
       {
         name: "the rest of the configuration is root's",
@@ -221,6 +226,17 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
     probes: [{ name: "PostgreSQL answers on its socket", user, exec: psql(names, "--command", "SELECT 1") }],
   };
 }
+
+/**
+ * Of a server that reads the data of before, whatever was written or deleted meanwhile, the position in the WAL only grows;
+ * another cluster has another identifier, and a copy of this one a smaller position.
+ */
+const HELD =
+  `SELECT pg_wal_lsn_diff(lsn, '0/0') || ' bytes of WAL of cluster ' || system_identifier FROM pg_control_system(), LATERAL
+ (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END) position (lsn)`.replace(
+    /\s+/g,
+    " ",
+  );
 
 /** The folders below /etc down to that of the configuration: the owner of one of them could replace what is in it. */
 const wayTo = (config: string): string[] => {

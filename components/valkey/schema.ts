@@ -8,7 +8,6 @@ const OWN_SETTINGS = [
   "bind",
   "daemonize",
   "databases",
-  "dir",
   "include",
   "logfile",
   "pidfile",
@@ -22,6 +21,16 @@ const OWN_SETTINGS = [
   "user",
 ];
 
+/** Settings by which Valkey would start with other data than it ended with. That of appendonly is switched while it runs. */
+const PLACES: Record<string, string> = {
+  appenddirname: "names the folder of the append-only file",
+  appendfilename: "names the append-only file",
+  dbfilename: "names the file of the snapshot",
+  dir: "names the folder of its data",
+  replicaof: "has it drop its own data for those of another server",
+  slaveof: "has it drop its own data for those of another server",
+};
+
 const settingName = z
   .string()
   .regex(/^[a-z][a-z0-9-]*$/, {
@@ -29,6 +38,10 @@ const settingName = z
   })
   .refine((name) => !OWN_SETTINGS.includes(name), {
     error: ({ input }) => `${input} belongs to the platform; take it out`,
+  })
+  .refine((name) => !Object.hasOwn(PLACES, name), {
+    error: ({ input }) =>
+      `${input} ${PLACES[String(input)]}: after a change Valkey would start without what it holds; take it out`,
   });
 
 /** Users that are there already: Valkey's own, which is off, and the agent's. */
@@ -46,7 +59,11 @@ export const valkeySchema = z
     settings: z
       .record(settingName, setting)
       .default({})
-      .meta({ description: "Settings of valkey.conf. A change restarts Valkey.", examples: [{ maxmemory: "256mb" }] }),
+      .meta({
+        description:
+          "Settings of valkey.conf. A change restarts Valkey, with all keys: appendonly is switched while it runs.",
+        examples: [{ maxmemory: "256mb" }],
+      }),
     databaseCount: z
       .int()
       .min(2)

@@ -7,12 +7,13 @@ import { socketFolder } from "../render/sockets.ts";
 
 type Names = Platform["valkey"];
 
-/** The agent's own user: it reloads the ACLs, has the snapshot written, and can do nothing else. */
+/** The agent's own user: it reloads the ACLs, has the data written and counted over a restart, and reads no key. */
 export const AGENT_USER = "gatehouse";
 
 /** What an application may do: everything with data, nothing that reaches beyond its own or stops the server. */
 const APPLICATION_RULES = "~* &* +@all -@admin -@dangerous +info +keys +sort";
-const AGENT_RULES = "resetkeys resetchannels -@all +acl|load +save";
+const AGENT_RULES =
+  "resetkeys resetchannels -@all +acl|load +save +bgrewriteaof +config|set +info +client|pause +client|unpause";
 
 /** The release of a user's secrets. */
 export const secretsOf = (user: string) => `valkey-${user}`;
@@ -57,10 +58,24 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
     { name: AGENT_USER, rules: AGENT_RULES },
     ...view.applications.map((name) => ({ name, rules: APPLICATION_RULES })),
   ];
-  const agent = { socket, user: AGENT_USER, passwords: `${secretsFolder(secretsOf(AGENT_USER), "*")}/password` };
+  const passwords = `${secretsFolder(secretsOf(AGENT_USER), "*")}/password`;
+  const agent = { socket, user: AGENT_USER, passwords };
   const folders = [names.data, ...(names.log ? [names.log] : [])];
   return {
     data: [{ name: "snapshot", path: names.data, before: [`${libexec}/valkey-save`] }],
+    holdings: [
+      {
+        name: "Valkey's keys",
+        unit,
+        user,
+        socket,
+        config: `${config}/valkey.conf`,
+        data: names.data,
+        appendonly: String(view.settings.appendonly).toLowerCase() === "yes",
+        login: AGENT_USER,
+        passwords,
+      },
+    ],
     // Clients share the group that the server runs with, so its own folders are for its user alone.
     directories: [
       // Root's: the server reads its configuration, and need not replace it.

@@ -179,6 +179,135 @@ test("a database reached by its owner is closed to the owner of another", async 
   expect((await enter("wiki")).text).toMatch(/no pg_hba.conf entry/);
 });
 
+describe("what a service holds", () => {
+  const SAVED = { save: "" };
+  let url: string;
+  const valkey = (command: string) => lab.sh(`valkey-cli -u '${url}' --no-auth-warning ${command}`);
+  const keys = async () => (await valkey("--raw keys '*'")).split("\n").sort().join(" ");
+
+  beforeAll(async () => {
+    // Through TCP: a URL of valkey-cli's has no socket.
+    const { logins } = await stack.outputs();
+    url = logins.valkey.wiki.replace(/^unix:\/\/(.*)@.*db=(\d+)$/, "valkey://$1@127.0.0.1:6379/$2");
+    await valkey("mset one 1 two 2 three 3");
+  });
+
+  test.each<[string, Record<string, string>]>([
+    ["with the append-only file, to which it is switched", { appendonly: "yes" }],
+    ["with that file alone", { appendonly: "yes", ...SAVED }],
+    ["with the snapshot again, though it writes none by itself", SAVED],
+    ["with the append-only file again, in which an older state lies", { appendonly: "yes" }],
+    ["with the snapshot again", {}],
+  ])("is what Valkey starts with: %s", async (_, settings) => {
+    const before = stack.settings.valkey.settings.appendonly;
+    stack.settings.valkey.settings = settings;
+    const { report } = await stack.plan();
+    expect(report.data.join(), report.summary).toMatch(
+      settings.appendonly === before ? /^$/ : /^Valkey's keys are written to/,
+    );
+    // Gone before the restart is over, or soon: no reason to go back.
+    await valkey("set short 1 px 1000");
+    await valkey(`set number-${settings.appendonly ?? "no"} 1`);
+    const held = await keys();
+    const { status, text } = await stack.up();
+    expect(status, text).toBe(0);
+    await lab.awaits(`[ "$(valkey-cli -u '${url}' --no-auth-warning exists short)" = 0 ]`);
+    expect(await keys()).toBe(held.replace(" short", ""));
+    expect(await lab.sh("ls -A /var/lib/valkey")).not.toContain(".before");
+  });
+
+  test("is Valkey's again where new settings would drop some of it", async () => {
+    await lab.sh(
+      `for n in $(seq 500); do echo "set large-$n $(head -c 8000 /dev/zero | tr '\\0' x)"; done | valkey-cli -u '${url}' --no-auth-warning >/dev/null`,
+    );
+    const [held, conf] = [await keys(), await lab.sh("cat /etc/valkey/valkey.conf")];
+    stack.settings.valkey.settings = { maxmemory: "2mb", "maxmemory-policy": "allkeys-lru" };
+    const { status, text } = await stack.up();
+    expect(status).not.toBe(0);
+    expect(text).toMatch(/holds less after its restart than before: \d+ keys were dropped/);
+    expect(text).toContain("which is healthy");
+    expect(await keys()).toBe(held);
+    expect(await lab.sh("cat /etc/valkey/valkey.conf")).toBe(conf);
+    await valkey(
+      "--raw eval \"for _, key in ipairs(server.call('KEYS', 'large-*')) do server.call('DEL', key) end\" 0",
+    );
+    stack.settings.valkey.settings = {};
+    expect((await stack.up()).status).toBe(0);
+  });
+
+  test("is refused to be left behind by a Valkey that does not run", async () => {
+    await lab.sh(`systemctl stop ${VALKEY}`);
+    stack.settings.valkey.settings = { appendonly: "yes" };
+    const { status, text } = await stack.up();
+    expect(status).not.toBe(0);
+    expect(text).toContain("First an `up` with appendonly no, then one with yes");
+    await lab.sh(`systemctl start ${VALKEY}`);
+    const held = await keys();
+    expect((await stack.up()).status).toBe(0);
+    expect(await keys()).toBe(held);
+    stack.settings.valkey.settings = {};
+    expect((await stack.up()).status).toBe(0);
+    expect(await keys()).toBe(held);
+  });
+
+  test("is PostgreSQL's own cluster: one that starts on other data is not healthy", async () => {
+    const config = await lab.sh(
+      "ls -d /etc/postgresql/*/main /etc/postgresql/postgresql.conf 2>/dev/null | head -1 | sed 's|/postgresql.conf$||'",
+    );
+    const data = await lab.sh("su postgres -c 'psql -XAtc \"show data_directory\"'");
+    const bin = await lab.sh("su postgres -c pg_config\\ --bindir 2>/dev/null || ls -d /usr/lib/postgresql/*/bin");
+    await lab.sh(`su postgres -c '${bin}/initdb --pgdata=${data}/other --auth=peer >/dev/null'`);
+    await lab.sh(
+      `echo "data_directory = '${data}/other'" >${config}/conf.d/zz.conf; chown root:postgres ${config}/conf.d/zz.conf`,
+    );
+    stack.settings.postgres.settings.max_connections = 121;
+    const { status, text } = await stack.up();
+    await lab.sh(`rm -r ${config}/conf.d/zz.conf && systemctl restart ${POSTGRES} && rm -r ${data}/other`);
+    expect(status).not.toBe(0);
+    expect(text).toMatch(/holds less after its restart than before: 0 bytes of WAL of cluster \d+, \d+ before/);
+    expect((await stack.up()).status).toBe(0);
+    expect(await lab.sh("su postgres -c 'psql -XAtc \"show max_connections\"'")).toBe("121");
+  });
+});
+
+describe("another owner of a database", () => {
+  const psql = (database: string, sql: string) =>
+    lab.sh(`runuser -u postgres -- psql -XAtqv ON_ERROR_STOP=1 ${database} <<'SQL'\n${sql}\nSQL`);
+  const owners = () =>
+    psql(
+      "wiki",
+      "SELECT relname || ' ' || relowner::regrole FROM pg_class WHERE relname IN ('page', 'page_id_seq', 'titles', 'by_hand') UNION SELECT datname || ' ' || datdba::regrole FROM pg_database WHERE datname IN ('wiki', 'beside') ORDER BY 1",
+    );
+
+  beforeAll(() =>
+    psql(
+      "wiki",
+      "CREATE DATABASE beside OWNER wiki;\nALTER DATABASE wiki SET search_path = 'nowhere'; SET SESSION AUTHORIZATION wiki; CREATE SCHEMA own; CREATE TABLE own.page (id serial); CREATE VIEW own.titles AS SELECT id FROM own.page",
+    ),
+  );
+  afterAll(() => psql("postgres", "DROP DATABASE IF EXISTS beside;\nALTER DATABASE wiki RESET ALL"));
+
+  test("has all that the one before had in it, and nothing of what that one has elsewhere", async () => {
+    expect(await owners()).toBe("beside wiki\npage wiki\npage_id_seq wiki\ntitles wiki\nwiki wiki");
+    stack.settings.postgres.databases.wiki = { owner: "librarian" };
+    const { status, text } = await stack.up();
+    expect(status, text).toBe(0);
+    expect(await owners()).toBe("beside wiki\npage librarian\npage_id_seq librarian\ntitles librarian\nwiki librarian");
+  });
+
+  test("is refused with the commands where that one was a superuser, whose tables would stay behind", async () => {
+    await psql("wiki", "ALTER DATABASE wiki OWNER TO postgres; CREATE TABLE own.by_hand ()");
+    stack.settings.postgres.databases.wiki = {};
+    const { status, text } = await stack.up();
+    expect(status).not.toBe(0);
+    expect(text).toMatch(/in database wiki:\s+ALTER TABLE own\.by_hand OWNER TO wiki;/);
+    expect(await owners()).toContain("by_hand postgres");
+    await psql("wiki", "ALTER TABLE own.by_hand OWNER TO wiki; REASSIGN OWNED BY librarian TO wiki");
+    expect((await stack.up()).status).toBe(0);
+    expect(await owners()).toMatch(/^(\w+ wiki\s*){6}$/);
+  });
+});
+
 test("data written before the image changed are there after it", async () => {
   await lab.sh("curl -sf -X POST 'http://127.0.0.1:9000/notes?text=kept'");
   stack.settings.authentik.environment = {};

@@ -108,6 +108,17 @@ describe("the reason is told:", () => {
     expect(report.summary).toMatch(/, data touched$/);
   });
 
+  test("the file that Valkey reads its keys from, in both directions, and that they are written to it first", async () => {
+    const appending = { ...FULL, valkey: { ...FULL.valkey, settings: { appendonly: "yes" } } };
+    const there = reportOf(await previewOfChange({ from: FULL, to: appending }));
+    expect(there.data).toEqual([
+      `Valkey's keys are written to the append-only file first, which ${VALKEY} reads from then on`,
+    ]);
+    expect(there.summary).toMatch(/, data touched$/);
+    const back = reportOf(await previewOfChange({ from: appending, to: FULL }));
+    expect(back.data).toEqual([`Valkey's keys are written to the snapshot first, which ${VALKEY} reads from then on`]);
+  });
+
   test("the secret that a file has merged into it", async () => {
     const report = await plan({ valkey: { ...FULL.valkey, rotation: 2 } });
     expect(reasons(report, VALKEY)).toEqual(

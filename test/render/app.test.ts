@@ -401,8 +401,8 @@ describe("its Valkey", () => {
     expect(values(unit, "ReadWritePaths")).toEqual(["/var/lib/apps/grafana-valkey -/run/valkey-grafana"]);
   });
 
-  test("lets the app do everything with data, and nothing with the server but ask for a snapshot", () => {
-    expect(conf).toContain("user default on nopass ~* &* +@all -@admin +save\n");
+  test("lets the app do everything with data, and nothing with the server but ask for a snapshot and a pause", () => {
+    expect(conf).toContain("user default on nopass ~* &* +@all -@admin +save +client|pause +client|unpause\n");
   });
 
   test("writes its snapshot before its folder is backed up, in shell that parses, and only where it runs", () => {

@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -206,6 +206,41 @@ describe("roles and databases", () => {
   test("nobody but the owner may connect: PostgreSQL lets all in by default", () => {
     for (const name of ["grafana", "wiki", "authentik"])
       expect(file("full", "/steps/roles-and-databases")).toContain(`REVOKE ALL ON DATABASE "${name}" FROM PUBLIC;`);
+  });
+
+  test("another owner gets a database with all in it, and nothing that the old one has elsewhere", () => {
+    const step = postgresManifest(debian.postgres, "postgres-clients", wishes).steps?.find(
+      ({ name }) => name === "owners of databases",
+    );
+    const [sh, options, script = "", , changes] = step?.exec ?? [];
+    expect([sh, options]).toEqual(["sh", "-euc"]);
+    execFileSync("sh", ["-n"], { input: script });
+    expect(changes).toContain("(VALUES ('a', 'a'), ('b', 'a'), ('c', 'd'))");
+    // The superuser's own database is asked with what is fixed, an application's with all that the server has.
+    expect(script.match(/PGOPTIONS=-crole=none/g)).toHaveLength(2);
+    expect(script.match(/PGOPTIONS=\$settings/g)).toHaveLength(2);
+    expect(script.match(/--dbname=\$database/g)).toHaveLength(2);
+  });
+
+  test("no step asks for owners where there is no database", () => {
+    const none = postgresSchema.parse({});
+    const names = postgresManifest(debian.postgres, "postgres-clients", none).steps?.map(({ name }) => name);
+    expect(names).not.toContain("owners of databases");
+  });
+
+  test("no session ends by what is set for the cluster, a database or a role", () => {
+    const options = postgresManifest(debian.postgres, "postgres-clients", wishes).probes?.[0]?.exec?.[1];
+    for (const setting of [
+      "role=none",
+      "statement_timeout=0",
+      "transaction_timeout=0",
+      "idle_session_timeout=0",
+      "idle_in_transaction_session_timeout=0",
+      "default_transaction_read_only=off",
+      "default_transaction_isolation=read\\ committed",
+      "synchronous_commit=local",
+    ])
+      expect(options).toContain(`-c${setting}`);
   });
 
   test("passwords are in a manifest of their own, as verifiers, and reach no log (H23)", () => {

@@ -47,8 +47,10 @@ describe("users.acl", () => {
     expect(users[2]?.slice(5).join(" ")).toBe("~* &* +@all -@admin -@dangerous +info +keys +sort");
   });
 
-  test("lets the agent's user reload the rules, have the snapshot written, and do nothing else", () => {
-    expect(file("full", ACL)).toMatch(/^user gatehouse on \S+ \S+ resetkeys resetchannels -@all \+acl\|load \+save$/m);
+  test("lets the agent's user reload the rules, have the data written and counted, and read no key", () => {
+    expect(file("full", ACL)).toMatch(
+      /^user gatehouse on \S+ \S+ resetkeys resetchannels -@all \+acl\|load \+save \+bgrewriteaof \+config\|set \+info \+client\|pause \+client\|unpause$/m,
+    );
   });
 
   test("is reloaded, not restarted, when it changes (M18)", () => {

@@ -13,6 +13,7 @@ const DIFFERENTLY =
   "would be read differently by authentik's parts: no quotes or brackets at its start, no blanks at its ends, not empty";
 const FOLDER =
   "expected a folder of its own such as /srv/backups: absolute, of two names or more, and none of the system's, got";
+const AWAY = "after a change Valkey would start without what it holds; take it out";
 const CALENDAR = "expected a calendar expression of systemd's such as *-*-* 02:00:00 or Sun 04:00, got";
 const SFTP = {
   address: "198.51.100.9",
@@ -71,6 +72,20 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["postgres.roles.pg_monitor", { auth: "peer" }, "pg_monitor is a name of PostgreSQL's own; choose another"],
   ["valkey.gid", -1, `${GID} -1`],
   ["valkey.settings.bind", "0.0.0.0", "bind belongs to the platform; take it out"],
+  ["valkey.settings.dir", "/srv/valkey", `dir names the folder of its data: ${AWAY}`],
+  ["valkey.settings.dbfilename", "other.rdb", `dbfilename names the file of the snapshot: ${AWAY}`],
+  ["valkey.settings.appendfilename", "other.aof", `appendfilename names the append-only file: ${AWAY}`],
+  ["valkey.settings.appenddirname", "other", `appenddirname names the folder of the append-only file: ${AWAY}`],
+  [
+    "valkey.settings.replicaof",
+    "127.0.0.1 6380",
+    `replicaof has it drop its own data for those of another server: ${AWAY}`,
+  ],
+  [
+    "postgres.settings.data_directory",
+    "/srv/postgresql",
+    "data_directory names the folder of its data: after a change PostgreSQL would start without what it holds; take it out",
+  ],
   ["valkey.settings.max_memory", 1, 'expected the name of a setting such as maxmemory, got "max_memory"'],
   ["valkey.databaseCount", 1, "expected at least 2, got 1"],
   ["valkey.databases.grafana", 0, "database 0 is reserved; the next free one is 1"],
@@ -242,6 +257,8 @@ test.each([
   ["postgres.databases.my_app", { owner: "bob" }],
   ["postgres.roles.reporting", { auth: "scram" }],
   ["valkey.settings.maxmemory", "256mb"],
+  ["valkey.settings.appendonly", "yes"],
+  ["valkey.settings.save", ""],
   ["valkey.databases.grafana", 15],
   ["authentik.digest", `sha256:${"0".repeat(64)}`],
   ["authentik.environment.AUTHENTIK_EMAIL__HOST", "smtp.example.org"],

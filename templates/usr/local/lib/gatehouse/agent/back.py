@@ -3,6 +3,7 @@
 import time
 
 import guards
+import holdings
 import live
 import probes
 import record as records
@@ -46,6 +47,8 @@ def prepare(release: Release) -> None:
         return
     if record.reached == "started" and record.guards:
         return say(f"release {release.name} was interrupted with data that may be migrated: it goes back once the host has started")
+    if record.reached == "started":
+        faults.attempt(holdings.restore, record)
     if record.reached != "begun":
         say(f"release {release.name} was interrupted: its files are put back to generation {release.generation}")
         faults.attempt(units.queue, "stop", units.existing(dict.fromkeys(u for u in record.touched if u not in record.ran)))
@@ -62,6 +65,7 @@ def prepare(release: Release) -> None:
 def go_back(release: Release, record: Record, failure: Failure):
     """Go back, then say what happened and where the host stands now."""
     if record.reached == "begun" and not record.stops:
+        holdings.resume(record)
         records.close(release)
         raise failure  # nothing was touched yet
     why = f"{failure}\n{_heard(record, failure)}"
@@ -97,6 +101,8 @@ class _Faults(list):
 def _undo(release: Release, record: Record) -> None:
     """Everything as it was, except where guarded data cannot be: then the new generation stays."""
     current, faults = release.manifest(), _Faults()
+    if record.reached != "started":
+        holdings.resume(record)
     if record.reached != "begun":
         new = [u for u in record.touched if u not in record.ran]
         faults.attempt(units.run, "stop", units.existing(dict.fromkeys(new)))
@@ -108,6 +114,8 @@ def _undo(release: Release, record: Record) -> None:
             _stay(release, record, faults)
             raise Failure("\n".join([f"not rolled back: {failure}", f"the new image stays, as generation {release.generation}; "
                                      "what was saved is kept until the next change of image", *faults]), NOT_ROLLED_BACK) from None
+    if record.reached == "started":
+        faults.attempt(holdings.restore, record)
         record.reach(release, "swapped")
     if record.reached != "begun":
         with store.lock(HOST, f"way back of release {release.name}"):

@@ -59,6 +59,23 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class Holding:
+    """What a unit holds, which no restart of it may lessen: what `exec` counts, in lines of a number and a name, or the keys
+    of the Valkey whose `socket`, file of settings `config` and folder `data` these are."""
+
+    name: str
+    unit: str
+    user: str = "root"  # who runs `exec`; Valkey's account
+    exec: tuple[str, ...] = ()
+    socket: str | None = None
+    config: str | None = None
+    data: str | None = None
+    appendonly: bool = False  # whether it reads the append-only file at its start, and not its snapshot
+    login: str | None = None  # the user whose password is in the files `passwords`, a path with `*` for each generation
+    passwords: str | None = None
+
+
+@dataclass(frozen=True)
 class Data:
     """What stays when the release goes, unless that is a purge, and what is backed up: the folder `path`, or what `save`
     copies into the folder `{dump}` and `drop`, which must be idempotent, deletes."""
@@ -136,6 +153,7 @@ class Manifest:
     file: tuple[File, ...] = ()
     check: tuple[Check, ...] = ()
     guard: tuple[Guard, ...] = ()
+    holding: tuple[Holding, ...] = ()
     data: tuple[Data, ...] = ()
     unit: tuple[Unit, ...] = ()
     step: tuple[Step, ...] = ()
@@ -201,6 +219,9 @@ def _faults(m: Manifest):
                 yield f"{at}.{key}", f"{what}: {key} goes with {'path' if data.save else 'save and drop'} alone"
         if data.path and not (_clean(data.path) and data.path.count("/") > 2):
             yield f"{at}.path", f"{what}: {data.path} is not an absolute, clean path of three names or more"
+    for n, holding in enumerate(m.holding):
+        if bool(holding.exec) == all((holding.socket, holding.config, holding.data)) or bool(holding.login) != bool(holding.passwords):
+            yield f"holding[{n}]", f"holding {holding.name}: give either exec, or socket, config and data; and login with passwords"
     for n, probe in enumerate(m.probe):
         what, at = f"probe {probe.name}", f"probe[{n}]"
         if sum(bool(getattr(probe, kind)) for kind in _KINDS) != 1:

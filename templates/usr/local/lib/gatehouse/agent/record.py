@@ -31,6 +31,7 @@ class Record:
     removed: list[str]
     tells: dict[str, str] = field(default_factory=dict)  # each with when its state had changed last
     told: bool = False
+    holdings: list[dict] = field(default_factory=list)  # each with what there was `before`
 
     @property
     def touched(self) -> list[str]:

@@ -12,6 +12,7 @@ import files
 import firewall
 import guards
 import health
+import holdings
 import live
 import plan as plans
 import probes
@@ -102,6 +103,7 @@ def _carry_out(release: Release, plan: Plan) -> None:
         faults.point("claimed")
         units.run("stop", plan.stops)
         guards.save(record)
+        holdings.save(release, record, holdings.of(plan.manifest, plan.restarts + plan.starts))
         faults.point("saved")
         with store.lock(HOST, f"swap of release {release.name}"):
             jobs = _swap(release, plan, record)
@@ -113,6 +115,7 @@ def _carry_out(release: Release, plan: Plan) -> None:
             faults.point("stepped")
         if not (plan.stays and plan.tells):  # a site can be changed while its app is ill
             probes.await_all(plan.manifest, deadline)
+        holdings.compare(record)
         if told := units.running(plan.tells):  # last: who fails by itself has troubled nobody
             record.told = True
             _tell(plan.manifest, told)
@@ -122,6 +125,7 @@ def _carry_out(release: Release, plan: Plan) -> None:
     except Exception as error:  # a full disk leads back just as a failing probe does
         back.go_back(release, record, error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}"))
     faults.point("committed")
+    holdings.forget(record)
     records.finish(release, record)
     say(f"release {release.name} is healthy: generation {record.generation}")
     for warning in firewall.warnings() if health.contains(plan.manifest) else ():

@@ -1,0 +1,60 @@
+import type { Step } from "../host/manifest.ts";
+import type { Platform } from "../host/platforms/platform.ts";
+import { AS_THE_SERVER, client, literal, psql } from "../host/psql.ts";
+
+type Names = Platform["postgres"];
+
+/**
+ * A database whose owner is another one in the configuration goes to that one with all that the old one has in it; what the
+ * old one has in other databases stays the old one's.
+ */
+export const ownersStep = (names: Names, databases: readonly { name: string; owner: string }[]): Step => ({
+  name: "owners of databases",
+  user: names.user,
+  exec: ["sh", "-euc", script(names), "sh", changes(databases), AS_THE_SERVER, LEFT],
+});
+
+/**
+ * A line for each database that changes hands: its name, whether a superuser gives it away, and the statements that do.
+ * REASSIGN OWNED gives away the other databases and the tablespaces of the old owner too, which are given back at once.
+ */
+const changes = (databases: readonly { name: string; owner: string }[]) => `SELECT datname || ' ' || rolsuper || ' ' ||
+  CASE WHEN rolsuper THEN format('ALTER DATABASE %I OWNER TO %I', datname, owner)
+  ELSE format('REASSIGN OWNED BY %I TO %I', rolname, owner) || coalesce((
+    SELECT string_agg(format('; ALTER %s %I OWNER TO %I', kind, name, rolname), '') FROM (
+      SELECT 'DATABASE', o.datname FROM pg_database o WHERE o.datdba = d.datdba AND o.oid <> d.oid
+      UNION ALL SELECT 'TABLESPACE', spcname FROM pg_tablespace WHERE spcowner = d.datdba) others(kind, name)), '') END
+FROM (VALUES ${databases.map(({ name, owner }) => `(${literal(name)}, ${literal(owner)})`).join(", ")}) wanted(database, owner)
+  JOIN pg_database d ON datname = database JOIN pg_roles r ON r.oid = datdba WHERE rolname <> owner`;
+
+/** The tables of a superuser who owns the database, beside those of extensions: PostgreSQL itself needs some of what it has. */
+const LEFT = `SELECT format('  ALTER TABLE %I.%I OWNER TO', nspname, relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relowner = (SELECT datdba FROM pg_database WHERE datname = current_database()) AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+  AND nspname <> 'information_schema' AND nspname !~ '^pg_'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE classid = 1259 AND objid = c.oid AND deptype IN ('e', 'i', 'a')) ORDER BY 1`;
+
+/** Whatever is asked in a database of an application's is asked with the server's settings, and names no function of its. */
+function script(names: Names): string {
+  const words = (argv: string[]) => argv.map((word) => `"${word}"`).join(" ");
+  const bare = ["--tuples-only", "--no-align"];
+  const inside = `PGOPTIONS=$settings ${words(client(names, ...bare, "--dbname=$database"))} --command`;
+  return `changes=$(${words(psql(names, ...bare))} --command "$1")
+[ -n "$changes" ] || exit 0
+settings=$(${words(psql(names, ...bare))} --command "$2") left=$3
+each() { printf '%s\n' "$changes" | while read -r database super statements; do "$1"; done; }
+look() {
+  [ "$super" = true ] || return 0
+  tables=$(${inside} "$left")
+  [ -z "$tables" ] || { echo "in database $database:"; printf '%s\n' "$tables" | sed "s/$/ \${statements##* };/"; }
+}
+give() { ${inside} "$statements"; }
+found=$(each look)
+if [ -n "$found" ]; then
+  echo "A database has another owner in the configuration, and a superuser has tables in it, which would stay behind." >&2
+  echo "PostgreSQL gives those away one by one: run this as a superuser, then pulumi up." >&2
+  printf '%s\n' "$found" >&2
+  exit 1
+fi
+each give`;
+}
