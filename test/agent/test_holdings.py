@@ -113,7 +113,7 @@ class Keys(HostTest):
 
     def version(self, appendonly: bool = False, line: str = "", **keys) -> dict:
         holding = {"name": "Valkey's keys", "unit": UNIT, "socket": self.socket, "config": at("etc/valkey.conf"), "data": at("data"), "appendonly": appendonly}
-        text = f"appendonly {'yes' if appendonly else 'no'}\n{line}\n"
+        text = f"unixsocket {self.socket}\nappendonly {'yes' if appendonly else 'no'}\n{line}\n"
         return dict(file=[file("etc/valkey.conf", text, restarts=[UNIT])], unit=[{"name": UNIT}], holding=[holding]) | keys
 
     def test_without_it_a_switch_loses_all_which_is_what_the_stand_in_copies(self):
@@ -149,7 +149,7 @@ class Keys(HostTest):
 
         self.valkey.start = forgetting
         self.refused(ROLLED_BACK, "valkey.service holds less after its restart than before: 1 keys, 3 before", **self.version(line="elsewhere"))
-        self.assertEqual((self.valkey.keys, live("etc/valkey.conf")), ({"a", "b", "c"}, "appendonly no\n\n"))
+        self.assertEqual((self.valkey.keys, live("etc/valkey.conf")), ({"a", "b", "c"}, f"unixsocket {self.socket}\nappendonly no\n\n"))
         self.assertEqual(sorted(os.listdir(at("data"))), [".failed", "dump.rdb"])
         self.assertEqual(live("data/.failed/dump.rdb"), "a", "what the failed one had is kept")
         self.apply(**self.version(line="healthy"))
@@ -217,6 +217,20 @@ class Keys(HostTest):
         self.valkey.file(False).unlink()
         self.apply(**self.version(True))
         self.assertEqual(self.systemd.active, {UNIT})
+
+    def test_its_password_goes_to_its_own_socket_alone(self):
+        for number, word in ((1, "older"), (2, "newer")):
+            files.put(at(f"secrets/{number}/password"), files.Content(word.encode(), 0o600, 0, 0))
+        login = {"login": "gatehouse", "passwords": at("secrets/*/password")}
+        asked = [self.version(line=line) | {"holding": [self.version()["holding"][0] | login]} for line in ("one", "two")]
+        self.apply(**asked[0])
+        self.assertEqual(self.valkey.asked[:2], ["AUTH gatehouse newer", "AUTH gatehouse older"])
+        elsewhere = at("elsewhere.sock")
+        os.link(self.socket, elsewhere)
+        files.put(at("etc/valkey.conf"), files.Content(f"unixsocket {elsewhere}\nrequirepass 'by hand'\n".encode(), 0o600, 0, 0))
+        self.valkey.asked.clear()
+        self.apply(**asked[1])
+        self.assertEqual(self.valkey.asked[:2], ["AUTH by hand", "PING"])
 
     def test_a_server_with_rules_of_before_is_restarted_and_not_switched(self):
         self.valkey.allowed -= {"INFO", "CLIENT"}

@@ -31,8 +31,8 @@ class Server:
         said = configured(holding)
         try:
             self._connection = _connected(holding, said)
-        except OSError as error:
-            raise Unreachable(f"{holding.unit} does not answer: {error.strerror or error}") from None
+        except (OSError, ValueError) as error:
+            raise Unreachable(f"{holding.unit} does not answer: {getattr(error, 'strerror', None) or error}") from None
         self._connection.settimeout(PATIENCE)
         self._stream = self._connection.makefile("rb")
         self._log_in(_logins(holding, said))
@@ -93,26 +93,31 @@ def _word(text: str) -> str:
         return text
 
 
+def _is_ours(holding: Holding, said: dict[str, str]) -> bool:
+    """One that was set up by hand may listen elsewhere, where anybody may listen: it gets no password of ours."""
+    return said.get("unixsocket", holding.socket if not said else None) == holding.socket
+
+
 def _connected(holding: Holding, said: dict[str, str]) -> socket.socket:
-    """A server that was set up by hand may listen elsewhere."""
-    for path in dict.fromkeys((holding.socket, said.get("unixsocket", holding.socket))):
-        client = socket.socket(socket.AF_UNIX)
-        try:
-            client.connect(path)
-            return client
-        except OSError as error:
-            client.close()
-            fault = error
-    port = said.get("port", "6379")
-    if not port.isdigit() or port == "0":
-        raise fault
-    return socket.create_connection(("127.0.0.1", int(port)), 5)
+    if not _is_ours(holding, said) and "unixsocket" not in said:
+        return socket.create_connection(("127.0.0.1", int(said.get("port", "6379"))), 5)
+    client = socket.socket(socket.AF_UNIX)
+    try:
+        client.connect(said.get("unixsocket", holding.socket))
+    except OSError:
+        client.close()
+        raise
+    return client
 
 
 def _logins(holding: Holding, said: dict[str, str]) -> list[tuple[str, ...]]:
     """The agent's own user first, by each of its passwords: the running server knows the older one while a new one is on its way in."""
+    theirs = said.get("requirepass", "")
+    learn_secret(theirs)
+    return [*(_ours(holding) if _is_ours(holding, said) else []), *([("AUTH", theirs)] if theirs else []), ("PING",)]
+
+
+def _ours(holding: Holding) -> list[tuple[str, ...]]:
     folder, _, name = (holding.passwords or "").partition("*/")
     generations = sorted(filter(str.isdigit, tree.entries(folder)), key=int, reverse=True) if folder and tree.status(folder) else []
-    ours = [("AUTH", holding.login, tree.read(f"{folder}{generation}/{name}").decode()) for generation in generations]
-    learn_secret(said.get("requirepass", ""))
-    return [*ours, *([("AUTH", said["requirepass"])] if said.get("requirepass") else []), ("PING",)]
+    return [("AUTH", holding.login, tree.read(f"{folder}{generation}/{name}").decode()) for generation in generations]
