@@ -16,7 +16,14 @@ const manifestSchema = z
     refers: texts.default([]),
     directory: rows(directory),
     image: rows(z.object({ reference: z.string() })),
-    file: rows(directory.extend({ content: z.string(), restarts: texts.default([]), reloads: texts.default([]) })),
+    file: rows(
+      directory.extend({
+        content: z.string(),
+        secrets: texts.default([]),
+        restarts: texts.default([]),
+        reloads: texts.default([]),
+      }),
+    ),
     check: rows(z.object({ name: z.string(), tree: z.string(), exec: texts }).loose()),
     guard: rows(
       z.object({

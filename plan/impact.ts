@@ -77,10 +77,10 @@ const effectsOn = ({ restarts, reloads }: ReadFile, reason: string): Effect[] =>
   ...reloads.map((unit) => ({ unit, verb: "reload" as const, reason })),
 ];
 
-/** Files with `{{secrets RELEASE/FILE}}` change on the host, and once more when the old secret is deleted. */
+/** Files that have secrets of every generation in them change on the host, and once more when the old one is deleted. */
 const merged = ({ files }: Read, rotated: ReadonlySet<string>): Effect[] =>
   files.flatMap((file) =>
-    [...new Set([...file.content.matchAll(/\{\{secrets ([a-z0-9-]+)\/[\w.-]+\}\}/g)].map(([, secret]) => secret ?? ""))]
+    [...new Set(file.secrets.flatMap((name) => /^([^/]+)\/[^/]+$/.exec(name)?.[1] ?? []))]
       .filter((secret) => rotated.has(secret))
       .flatMap((secret) =>
         effectsOn(file, `${file.path} takes in the new secret ${secret}, and loses the old one at its end`),

@@ -48,7 +48,9 @@ export class Backup extends pulumi.ComponentResource {
       SECRETS,
       {
         host,
-        manifest: pulumi.output({ passphrase, key }).apply((plain) => backupSecrets(names, repository, plain)),
+        manifest: pulumi
+          .output({ passphrase, key })
+          .apply((plain) => ({ ...backupSecrets(names, repository, plain), gives: [name] })),
         secret: true,
       },
       // Its owner is PostgreSQL's user.

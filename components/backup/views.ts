@@ -4,7 +4,7 @@ import type { File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { psql } from "../host/psql.ts";
 import { scratchInstance } from "../host/scratch.ts";
-import { secretsFolder } from "../host/secrets.ts";
+import { secretPlace, secretsFolder } from "../host/secrets.ts";
 import { rendered } from "../render/render.ts";
 import type { BackupSettings, Repository } from "./schema.ts";
 
@@ -71,6 +71,11 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
   const { unit, user, config } = names;
   const { repository, generation } = view;
   const secrets = secretsFolder(SECRETS, generation);
+  // A repository has one passphrase: that of the generation which is named.
+  const [keySecret, passphrase] = ["key", "passphrase"].map((file) => `${SECRETS}/${generation}/${file}`) as [
+    string,
+    string,
+  ];
   const timers = ["gatehouse-backup.timer", "gatehouse-drill.timer"];
   // Beside the data a drill restores them; where that is, a link of the operator's may say.
   const writable = [dirname(names.data), ...(repository.path === undefined ? [] : [repository.path])];
@@ -79,17 +84,21 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
     directories: [...directories(names, repository), { path: METRICS, mode: "0755", owner: "root:root" }],
     files: [
       { path: "/etc/gatehouse/backup.toml", mode: "0644", owner: "root:root", content: agentSettings(names, view) },
-      rendered("/etc/pgbackrest/pgbackrest.conf", `root:${user}`, "0640", "etc/pgbackrest/pgbackrest.conf", {
-        ...postgresRepository(repository),
-        keep: view.keep,
-        secrets: `${SECRETS}/${generation}`,
-        key: `${secrets}/key`,
-        knownHosts: KNOWN_HOSTS,
-        stanza: STANZA,
-        data: names.data,
-        socketDirectory: names.socketDirectory,
-        user,
-      }),
+      {
+        ...rendered("/etc/pgbackrest/pgbackrest.conf", `root:${user}`, "0640", "etc/pgbackrest/pgbackrest.conf", {
+          ...postgresRepository(repository),
+          keep: view.keep,
+          keySecret: secretPlace(keySecret),
+          passphrase: secretPlace(passphrase),
+          key: `${secrets}/key`,
+          knownHosts: KNOWN_HOSTS,
+          stanza: STANZA,
+          data: names.data,
+          socketDirectory: names.socketDirectory,
+          user,
+        }),
+        secrets: [...(repository.s3 ? [keySecret] : []), passphrase],
+      },
       ...(repository.sftp
         ? [
             rendered(KNOWN_HOSTS, "root:root", "0644", "etc/gatehouse/backup.known_hosts", {

@@ -1,4 +1,5 @@
 // A document for the agent: TOML that a reviewer can read in a diff, closed by its own length.
+import { looksLikePlaceholder, withoutLookalikes, withPlaceholders } from "./placeholder.ts";
 
 /** What a document may hold: scalars, lists of scalars, and lists of tables. An undefined key is left out. */
 export type Table = { [key: string]: Scalar | readonly Scalar[] | readonly Table[] | undefined };
@@ -38,7 +39,10 @@ function scalar(value: Scalar): string {
     return String(value);
   }
   if (!value.isWellFormed()) throw new Error(`${JSON.stringify(value)} is not valid Unicode`);
-  return value.includes("\n") && !/'''|[^\n\t\P{Cc}]/u.test(value) && !value.endsWith("'")
-    ? `'''\n${value}'''`
-    : JSON.stringify(value).replaceAll("\u007f", "\\u007f");
+  const open = value.includes("\n") && !/'''|[^\n\t\P{Cc}]/u.test(value) && !value.endsWith("'");
+  return withPlaceholders(
+    open && !looksLikePlaceholder(value)
+      ? `'''\n${value}'''`
+      : withoutLookalikes(JSON.stringify(value).replaceAll("\u007f", "\\u007f")),
+  );
 }

@@ -14,6 +14,12 @@ export interface Directory {
 /** A file, and the units that a change of it concerns. */
 export interface File extends Directory {
   content: string;
+  /**
+   * The secrets that the host puts into the content, in the order of their places, as secretPlace() makes these:
+   * `RELEASE/FILE` in each generation that is in use, or `RELEASE/GENERATION/FILE`. Without it what looks like a place is
+   * text. @default none
+   */
+  secrets?: readonly string[];
   /** @default none - the change restarts nothing */
   restarts?: readonly string[];
   /** Those of other releases are reloaded last, once this one is well by itself. @default none - the change reloads nothing */
@@ -167,6 +173,8 @@ export interface Manifest {
   files?: readonly File[];
   /** Folders of secrets, one generation each, that must be kept as long as this manifest is. */
   refers?: readonly string[];
+  /** The releases of the stack whose files may have secrets of this one in them. @default none */
+  gives?: readonly string[];
   checks?: readonly Check[];
   guards?: readonly Guard[];
   holdings?: readonly Holding[];
@@ -185,6 +193,7 @@ export function manifestDocument(release: string, owner: string, secret: boolean
     deadline: manifest.deadline,
     secret: secret || undefined,
     refers: manifest.refers?.length ? [...manifest.refers] : undefined,
+    gives: manifest.gives?.length ? [...manifest.gives] : undefined,
     directory: rows(manifest.directories),
     image: rows(manifest.images),
     file: rows(manifest.files),

@@ -63,7 +63,7 @@ export class Valkey extends pulumi.ComponentResource {
     this.versions = packages.versions;
     const applications = Object.keys(databases).sort();
     this.#users = Object.fromEntries(
-      [AGENT_USER, ...applications].map((user) => [user, this.user(user, host, rotation)]),
+      [AGENT_USER, ...applications].map((user) => [user, this.user(name, user, host, rotation)]),
     );
     this.urls = Object.fromEntries(applications.map((application) => [application, this.login(application).url]));
     const generations = Object.entries(this.#users).map(([user, { secrets }]) =>
@@ -103,14 +103,14 @@ export class Valkey extends pulumi.ComponentResource {
     };
   }
 
-  private user(user: string, host: Host, rotation: number) {
+  private user(server: string, user: string, host: Host, rotation: number) {
     const keepers = { rotation: String(rotation) };
     const password = new random.RandomPassword(
       secretsOf(user),
       { length: 48, special: false, keepers },
       { parent: this },
     ).result;
-    const manifest = password.apply((plain) => userSecrets(user, plain, rotation));
+    const manifest = password.apply((plain) => ({ ...userSecrets(user, plain, rotation), gives: [server] }));
     return { password, secrets: new Release(secretsOf(user), { host, manifest, secret: true }, { parent: this }) };
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Check, File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
-import { secretsFolder } from "../host/secrets.ts";
+import { secretPlace, secretsFolder } from "../host/secrets.ts";
 import { rendered } from "../render/render.ts";
 import { socketFolder } from "../render/sockets.ts";
 
@@ -17,6 +17,9 @@ const AGENT_RULES =
 
 /** The release of a user's secrets. */
 export const secretsOf = (user: string) => `valkey-${user}`;
+
+/** A user's hash among its secrets. */
+const hashOf = (user: string) => `${secretsOf(user)}/hash`;
 
 /** A user's password as Valkey keeps it; the agent's own in the clear as well, which its reload needs. */
 export function userSecrets(user: string, password: string, rotation: number): Manifest {
@@ -95,8 +98,9 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
       },
       {
         ...rendered(`${config}/users.acl`, owner, "0600", "etc/valkey/users.acl", {
-          users: users.map(({ name, rules }) => ({ name, rules, hashes: `{{secrets ${secretsOf(name)}/hash}}` })),
+          users: users.map(({ name, rules }) => ({ name, rules, hashes: secretPlace(hashOf(name)) })),
         }),
+        secrets: users.map(({ name }) => hashOf(name)),
         reloads: [unit],
       },
       {

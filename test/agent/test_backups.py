@@ -18,7 +18,6 @@ import pgbackrest
 import restic
 import restore
 import scratch
-import vault
 from backups import Backup
 from report import Failure
 from support import STATE, HostTest, at, file, secret
@@ -421,12 +420,16 @@ class Handles(WithBackups):
 class Merging(HostTest):
     def test_a_generation_that_is_named_stands_alone(self):
         for number, word in ((1, "first"), (2, "second")):
-            self.apply(release="keys", secret=True, file=[secret("keys", word, rotation=str(number))])
+            self.apply(release="keys", secret=True, gives=["app"], file=[secret("keys", word, rotation=str(number))])
             self.apply(release=f"user{number}", refers=[f"{STATE}/secrets/keys/{number}"], file=[file(f"etc/{number}", "x")])
-        self.assertEqual(vault.merged("{{secrets keys/password}}", "shop/prod/x"), "second first")
-        self.assertEqual(vault.merged("{{secrets keys/1/password}} {{secrets keys/2/password}}", "shop/prod/x"), "first second")
-        with self.assertRaisesRegex(Failure, "secret keys/3/password is not on this host"):
-            vault.merged("{{secrets keys/3/password}}", "shop/prod/x")
+        self.taken("keys/password", "second first")
+        self.taken("keys/1/password", "first")
+        self.taken("keys/2/password", "second")
+        self.refused(1, "secret keys/3/password is not on this host", call=lambda: self.taken("keys/3/password", ""))
+
+    def taken(self, name: str, secrets: str) -> None:
+        self.apply(file=[file("etc/app", f"{{{{secrets {name}}}}}", secrets=[name])])
+        self.assertEqual(support.live("etc/app"), secrets)
 
 
 class Series(HostTest):

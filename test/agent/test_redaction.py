@@ -104,8 +104,8 @@ class InFacts(HostTest):
         self.assertEqual(self.told("pw"), f"{path}: the content was changed by hand")
 
     def test_a_secret_that_was_merged_into_a_file_is_masked_on_both_sides(self):
-        self.given(release="pw", secret=True, file=[secret("pw", "old-horse-old")])
-        self.given(file=[file("etc/users.acl", "user a on {{secrets pw/password}} ~*\n")], refers=[f"{STATE}/secrets/pw/1"])
+        self.given(release="pw", secret=True, gives=["app"], file=[secret("pw", "old-horse-old")])
+        self.given(file=[file("etc/users.acl", "user a on {{secrets pw/password}} ~*\n", secrets=["pw/password"])], refers=[f"{STATE}/secrets/pw/1"])
         Path(at("etc/users.acl")).write_text("user a on old-horse-old ~* +@all\n")
         self.assertIn("-user a on [secret] ~*\n+user a on [secret] ~* +@all", self.told())
         self.assertNotIn("horse", self.told())
@@ -116,8 +116,8 @@ class InFacts(HostTest):
         self.assertIn("-port = 1\n+[hidden]", self.told())
 
     def test_what_is_odd_about_one_release_does_not_hide_the_others(self):
-        self.given(release="pw", secret=True, file=[secret("pw", "old-horse-old")])
-        self.given(file=[file("etc/app.conf", "x {{secrets pw/password}}\n")], refers=[f"{STATE}/secrets/pw/1"])
+        self.given(release="pw", secret=True, gives=["app"], file=[secret("pw", "old-horse-old")])
+        self.given(file=[file("etc/app.conf", "x {{secrets pw/password}}\n", secrets=["pw/password"])], refers=[f"{STATE}/secrets/pw/1"])
         Path(at("etc/app.conf")).write_text("y")
         path = STATE / "secrets/pw/1/password"
         path.chmod(0o600)

@@ -42,8 +42,8 @@ class Secrecy(HostTest):
         self.silent(self.refused(report.NOTHING_BEFORE, "[secret]", step=[shell("leak", f"cat {STATE}/secrets/pw/1/password; exit 1")]))
 
     def test_a_merged_secret_is_not_told(self):
-        self.apply(release="pw", secret=True, file=[secret("pw", WORD)])
-        self.silent(self.refused(report.NOTHING_BEFORE, "[secret]", file=[file("etc/acl", "user >{{secrets pw/password}}")], step=[shell("leak", f"cat {at('etc/acl')}; exit 1")]))
+        self.apply(release="pw", secret=True, gives=["app"], file=[secret("pw", WORD)])
+        self.silent(self.refused(report.NOTHING_BEFORE, "[secret]", file=[file("etc/acl", "user >{{secrets pw/password}}", secrets=["pw/password"])], step=[shell("leak", f"cat {at('etc/acl')}; exit 1")]))
 
     def test_the_journal_does_not_tell_it(self):
         self.journal = f"    app: bad password {WORD}\n"

@@ -5,6 +5,7 @@ import unittest
 import support  # first: it puts the agent on the path
 import facts
 import files
+import manifest as manifests
 import store
 import vault
 from report import ROLLED_BACK
@@ -15,32 +16,88 @@ FOLDER = STATE / "secrets"
 
 class SecretsTest(HostTest):
     def secrets(self, content: str, rotation: str, release: str = "pw", **keys) -> dict:
-        return self.apply(release=release, secret=True, file=[secret(release, content, rotation)], **keys)
+        return self.apply(release=release, secret=True, gives=["app", "cache"], file=[secret(release, content, rotation)], **keys)
+
+    def merged(self, *names: str) -> str:
+        content = " ".join(f"{{{{secrets {name}}}}}" for name in names)
+        told = manifests.load(support.manifest(file=[file("etc/users.acl", content, secrets=list(names))]))
+        return vault.merged(told.file[0], told)
 
     def generations(self, release: str = "pw") -> dict[str, str]:
         return {path.parent.name: path.read_text() for path in sorted((FOLDER / release).glob("*/password"))}
 
 
 class Owners(SecretsTest):
+    def takes(self, name: str, path: str = "etc/users.acl") -> list[dict]:
+        return [file(path, f"user a {{{{secrets {name}}}}}", secrets=[name])]
+
     def test_a_release_of_the_same_stack_takes_a_secret_in_and_one_of_another_stack_does_not(self):
         self.secrets("secret-one", "1")
-        self.apply(file=[file("etc/users.acl", "user a {{secrets pw/password}}")])
+        self.apply(file=self.takes("pw/password"))
         self.assertEqual(live("etc/users.acl"), "user a secret-one")
         for owner in ("shop/test/app", "other/prod/app"):
             for name in ("pw/password", "pw/1/password"):
                 told = self.refused(1, "release pw on this host belongs to shop/prod/pw", "nothing was done",
-                                    release="thief", owner=owner, file=[file("etc/stolen", f"{{{{secrets {name}}}}}")])
+                                    release="thief", owner=owner, file=self.takes(name, "etc/stolen"))
                 self.assertNotIn("secret-one", told)
         self.assertNotIn("etc/stolen", support.tree())
 
+    def test_a_release_of_the_same_stack_that_was_not_given_it_does_not(self):
+        self.secrets("secret-one", "1")
+        for name in ("pw/password", "pw/1/password"):
+            told = self.refused(1, f"secret {name} is not given to release thief: release pw gives its secrets to app, cache", "nothing was done",
+                                release="thief", file=self.takes(name, "etc/stolen"))
+            self.assertNotIn("secret-one", told)
+        self.assertNotIn("etc/stolen", support.tree())
+
+    def test_a_release_that_gives_no_more_is_obeyed_by_the_next_apply_of_its_users(self):
+        self.secrets("secret-one", "1")
+        self.apply(file=self.takes("pw/password"))
+        self.apply(release="pw", secret=True, file=[secret("pw", "secret-one", "1")])
+        self.refused(1, "secret pw/password is not given to release app: release pw gives its secrets to none",
+                     file=self.takes("pw/password"), deadline=2)
+
     def test_secrets_of_no_release_are_not_taken_in_since_they_may_be_of_any_stack(self):
         files.put(f"{FOLDER}/left/1/password", files.Content(b"secret-left", 0o400, 0, 0))
-        self.refused(1, "secret left/password is not on this host", file=[file("etc/stolen", "{{secrets left/password}}")])
+        self.refused(1, "secret left/password is not on this host", file=self.takes("left/password", "etc/stolen"))
 
-    def test_a_name_that_leads_elsewhere_is_text(self):
+    def test_folders_of_another_stacks_secrets_are_not_kept(self):
         self.secrets("secret-one", "1")
-        self.apply(file=[file("etc/app.conf", "{{secrets pw/1/..}} {{secrets ../pw}}")])
-        self.assertEqual(live("etc/app.conf"), "{{secrets pw/1/..}} {{secrets ../pw}}")
+        self.refused(1, "release pw on this host belongs to shop/prod/pw", release="other", owner="shop/test/other", refers=[f"{FOLDER}/pw/1"])
+        for folder in ("/etc/shadow", f"{FOLDER}/pw", f"{FOLDER}/pw/one", f"{FOLDER}/pw/1/password", f"{FOLDER}/../pw/1"):
+            self.refused(1, f"refers: '{folder}' is no folder of secrets", refers=[folder])
+
+
+class Literally(SecretsTest):
+    """A text that looks like a place for a secret is a text, in whatever file it stands."""
+
+    def test_in_a_file_that_names_no_secret(self):
+        self.secrets("secret-one", "1")
+        text = "{{secrets pw/password}} {{secrets pw/1/password}} {{secrets pw/1/..}} {{secrets nobody/password}} {{generation}} {generation}"
+        self.apply(file=[file("etc/app.conf", text), *Owners.takes(self, "pw/password")], refers=[f"{FOLDER}/pw/1"])
+        self.assertEqual((live("etc/app.conf"), live("etc/users.acl")), (text, "user a secret-one"))
+        self.assertEqual(facts.of_release(store.Release("app"), set()), [])
+
+    def test_in_a_secret_of_its_own_and_in_one_that_is_merged(self):
+        self.secrets("{{secrets pw/key}}", "1")
+        self.apply(file=Owners.takes(self, "pw/password"))
+        self.assertEqual(live("etc/users.acl"), "user a {{secrets pw/key}}")
+
+    def test_a_place_that_is_not_named_is_refused_in_a_file_that_names_others(self):
+        self.secrets("secret-one", "1")
+        for content, names in (("{{secrets pw/password}} {{secrets pw/key}}", ["pw/password"]), ("{{secrets pw/key}}", ["pw/password"]),
+                               ("none", ["pw/password"]), ("{{secrets pw/password}} {{secrets pw/password}}", ["pw/password"])):
+            self.refused(1, "secrets are to name the places in the content one by one", file=[file("etc/app.conf", content, secrets=names)])
+        self.refused(1, "secrets: 'pw/1/..' is not RELEASE/FILE", file=[file("etc/app.conf", "{{secrets pw/1/..}}", secrets=["pw/1/.."])])
+        self.apply(file=[file("etc/app.conf", "{{secrets pw/password}} {{secrets pw/1/password}}", secrets=["pw/password", "pw/1/password"])])
+        self.assertEqual(live("etc/app.conf"), "secret-one secret-one")
+
+    def test_a_text_that_names_a_folder_of_secrets_keeps_nothing(self):
+        self.secrets("secret-one", "1")
+        self.apply(file=[file("etc/app.conf", f"see {FOLDER}/pw/1/password and {{{{secrets pw/password}}}}")])
+        self.secrets("secret-two", "2")
+        self.assertEqual(self.generations(), {"2": "secret-two"})
+        self.assertIn(f"{FOLDER}/pw/1", live("etc/app.conf"))
 
 
 class Generations(SecretsTest):
@@ -71,7 +128,7 @@ class Generations(SecretsTest):
 
     def test_a_file_that_it_is_merged_into_takes_in_nothing_that_was_written_by_hand(self):
         self.secrets("secret-one", "1")
-        users = dict(file=[file("etc/users.acl", "user a {{secrets pw/password}}")])
+        users = dict(file=Owners.takes(self, "pw/password"))
         self.apply(**users, refers=[f"{FOLDER}/pw/1"])
         for junk in (b"two words\nand more", b"\xff\xfe"):
             path = max((FOLDER / "pw").glob("*/password"), key=lambda path: int(path.parent.name))
@@ -147,7 +204,7 @@ class Pruning(SecretsTest):
 
 class Merging(SecretsTest):
     def consumer(self, generation: int, **keys) -> dict:
-        acl = file("etc/acl", "user app >{{secrets pw/password}} end\n", restarts=["cache.service"])
+        acl = file("etc/acl", "user app >{{secrets pw/password}} end\n", secrets=["pw/password"], restarts=["cache.service"])
         return self.apply(release="cache", file=[acl], refers=[f"{FOLDER}/pw/{generation}"], unit=[{"name": "cache.service"}], **keys)
 
     def test_a_merged_file_has_the_secrets_newest_first(self):
@@ -196,7 +253,7 @@ class Merging(SecretsTest):
 
         def late(name, *rest):
             if name == "release-cache" and armed and armed.pop():
-                acl = file("etc/acl", "user app,other >{{secrets pw/password}} end\n", restarts=["cache.service"])
+                acl = file("etc/acl", "user app,other >{{secrets pw/password}} end\n", secrets=["pw/password"], restarts=["cache.service"])
                 self.apply(release="cache", file=[acl], refers=[f"{FOLDER}/pw/2"], unit=[{"name": "cache.service"}])
             return lock(name, *rest)
 
@@ -208,19 +265,19 @@ class Merging(SecretsTest):
         self.secrets("secret-1", "1")
         for number in (9, 10, 11):
             files.put(str(FOLDER / f"pw/{number}/password"), files.Content(f"secret-{number}".encode(), 0o400, 0, 0))
-        self.assertEqual(vault.merged("{{secrets pw/password}}", "shop/prod/x"), "secret-11 secret-10 secret-9 secret-1")
+        self.assertEqual(self.merged("pw/password"), "secret-11 secret-10 secret-9 secret-1")
 
     def test_a_secret_that_came_later_is_merged_from_where_it_is(self):
         self.secrets("secret-one", "1")
         self.apply(refers=[f"{FOLDER}/pw/1"])
-        self.apply(release="pw", secret=True, file=[secret("pw", "secret-one"), secret("pw", "key-one", name="key")])
-        self.assertEqual(vault.merged("{{secrets pw/key}}", "shop/prod/x"), "key-one")
+        self.apply(release="pw", secret=True, gives=["app"], file=[secret("pw", "secret-one"), secret("pw", "key-one", name="key")])
+        self.assertEqual(self.merged("pw/key"), "key-one")
 
     def test_a_secret_that_is_not_there_is_refused_by_name(self):
         self.secrets("secret-one", "1")
         for name in ("pw/key", "nobody/password"):
             with self.subTest(name):
-                self.refused(1, name, file=[file("etc/acl", f"{{{{secrets {name}}}}}")])
+                self.refused(1, f"secret {name} is not on this host", file=Owners.takes(self, name))
         self.assertEqual(support.tree(), {})
 
 

@@ -54,3 +54,27 @@ test("a file of a name and a content that act is shown as text by verify, previe
     await lab.sh(`sed -i '$d' /etc/caddy/Caddyfile; find /etc/caddy/sites -name '*well' -delete`);
   }
 });
+
+test("a file, a variable and a secret that name a secret of the platform's as the program does are text", async () => {
+  const { web } = host.apps.settings.apps.evil.containers;
+  const text = "{{secrets valkey-gatehouse/password}} {{secrets valkey-gatehouse/hash}} <gid of postgres-clients>";
+  const before = { ...web };
+  Object.assign(web, {
+    files: { "/etc/x.conf": text },
+    environment: { TEXT: text },
+    secrets: { ...web.secrets, text },
+  });
+  try {
+    const { status, text: told } = await host.apps.up();
+    expect([status, told]).toEqual([0, expect.anything()]);
+    const read = `import os; print([open(path).read() for path in ("/etc/x.conf", "/run/secrets/text")] + [os.environ["TEXT"]])`;
+    expect(await host.inside("evil", read)).toBe(`['${[text, text, text].join("', '")}']`);
+    expect((await host.lab.sh("grep -rlF '{{secrets' /etc/apps")).split("\n").sort()).toEqual([
+      "/etc/apps/evil/web.env",
+      "/etc/apps/evil/web/etc/x.conf",
+    ]);
+  } finally {
+    host.apps.settings.apps.evil.containers.web = before;
+    await host.apps.up();
+  }
+});

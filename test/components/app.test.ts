@@ -7,6 +7,7 @@ import { Host } from "../../components/host/host.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
 import { Postgres } from "../../components/postgres/postgres.ts";
 import { postgresSchema } from "../../components/postgres/schema.ts";
+import { readManifest } from "../../plan/documents.ts";
 import { HOST_KEY, type Run, record, Secret, type Settings } from "./program.ts";
 import { rejectionsOf } from "./rejections.ts";
 
@@ -191,6 +192,23 @@ test("what it depends on is waited for by the first thing that is its own", asyn
       new App("wiki", { host, containers: { web: { image: IMAGE } }, ...args }, { dependsOn: before });
     });
     expect(run.named(first).dependsOn).toContain("account-before");
+  }
+});
+
+test("a text of its own that looks like a place for a secret names none, and reaches the host as it is", async () => {
+  const text = "{{secrets valkey-gatehouse/password}} {{secrets app-wiki-secrets/web}} <gid of wiki>";
+  const web = {
+    image: IMAGE,
+    files: { "/etc/x.conf": `${text}\n` },
+    environment: { TEXT: text },
+    secrets: { key: text },
+  };
+  for (const preview of [false, true]) {
+    const run = await deploy({ containers: { web } }, { preview });
+    const { files } = readManifest(document(run, "release-app-wiki"));
+    expect(files.flatMap(({ secrets }) => secrets)).toEqual([]);
+    const holding = files.filter(({ content }) => content.includes(text)).map(({ path }) => path);
+    expect(holding).toEqual(["/etc/apps/wiki/web.env", "/etc/apps/wiki/web/etc/x.conf"]);
   }
 });
 

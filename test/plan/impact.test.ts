@@ -213,6 +213,20 @@ describe("what differs on the host", () => {
     expect(JSON.stringify(report.releases)).toContain("-PodmanArgs=--group-add=986\\n+PodmanArgs=--group-add=1986");
   });
 
+  test("a text of an operator's that looks like such a number stays a text", async () => {
+    const site = {
+      domain: "a.example.org",
+      backend: "127.0.0.1:4000",
+      directives: 'respond "<gid of valkey-clients>"',
+    };
+    const sites = { caddy: { ...FULL.caddy, sites: { a: site } } };
+    const { releases } = await plan(sites);
+    expect(JSON.stringify(releases)).toContain('respond \\"<gid of valkey-clients>\\"');
+    const again = reportOf(await previewOfChange({ from: { ...FULL, ...sites }, to: { ...FULL, ...sites } }));
+    expect(verbs(again)).toEqual({});
+    expect(again.releases.find(({ name }) => name === "site-a")?.what).not.toBe("update");
+  });
+
   test("a unit that is enabled again is told so", async () => {
     const report = await repair({ "release-caddy": ["caddy.service is not enabled"] });
     expect(report.units.find(({ unit }) => unit === "caddy.service")).toEqual({

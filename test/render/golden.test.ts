@@ -29,6 +29,18 @@ test.each(Object.entries(KEPT))("every file of case %s is what its golden file s
   expect(differences(name, treeOf(manifests()))).toEqual([]);
 });
 
+test.each(Object.entries(KEPT))(
+  "every place for a secret in case %s is named by its file, and no other",
+  (_, manifests) => {
+    const files = manifests().flatMap(({ files = [] }) => files);
+    for (const { path, content, secrets = [] } of files)
+      expect([path, ...[...content.matchAll(/\{\{secrets ([^{}\s]+)\}\}/g)].map(([, name]) => name)]).toEqual([
+        path,
+        ...secrets,
+      ]);
+  },
+);
+
 test("there is no golden folder without a case", () => {
   expect(readdirSync(fileURLToPath(new URL("golden", import.meta.url))).sort()).toEqual(Object.keys(KEPT).sort());
 });

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { parse } from "smol-toml";
 import { beforeAll, describe, expect, test } from "vitest";
 import { sealed, type Table, toml } from "../../components/host/document.ts";
+import { placeholder } from "../../components/host/placeholder.ts";
 
 // What the program writes is read by two readers here: a TOML library of Node's, and the agent's own code with the
 // tomllib of Python's.
@@ -32,6 +33,8 @@ const TEXTS: Record<string, string> = {
   "control characters": "a\u0000\u0001\u001b[31m\n\u001f\n",
   "C1 control characters": "a\u0080\u0085\u009f\nb\n",
   "what looks like TOML": '[[file]]\npath = "/etc/passwd"\n# gatehouse: 3 bytes\n',
+  "what looks like a placeholder": "<gid of wiki>",
+  "what looks like a placeholder in several lines": "it's\n<gid of wiki> <<uid of a-b> <generation of>\n",
   "what looks like a template": "{{ value }} {% if %} {generation} {{secrets a/b}}\n",
 };
 
@@ -81,6 +84,13 @@ test("a text of several lines stands line by line, so that a preview shows the l
 test("a text of several lines that '''...''' cannot hold stands escaped on one", () => {
   expect(toml({ content: "a\n'''\n" })).toBe("content = \"a\\n'''\\n\"\n");
   expect(toml({ content: "a\r\n" })).toBe('content = "a\\r\\n"\n');
+});
+
+test("a placeholder of the program's is told from a text that looks like one", () => {
+  const both = `a ${placeholder("gid of wiki")} <gid of wiki>`;
+  expect(toml({ both })).toBe('both = "a <gid of wiki> \\u003cgid of wiki>"\n');
+  expect(toml({ both: `${both}\n` })).toBe('both = "a <gid of wiki> \\u003cgid of wiki>\\n"\n');
+  expect(toml({ one: `a\n${placeholder("gid of wiki")}\n` })).toBe("one = '''\na\n<gid of wiki>\n'''\n");
 });
 
 test("an undefined key is left out, and tables follow the scalars", () => {

@@ -168,6 +168,16 @@ test.each(REFUSED)("%s refuses %j, since %s", (grammar, value, why) => {
   expect(() => encoders[grammar](value)).toThrow(new Error(refusal));
 });
 
+/** What the program itself writes for a secret, for a number of the host's, and for what a check or a copy is given. */
+const PLACES = ["{{secrets valkey-gatehouse/hash}}", "<gid of postgres-clients>", "{generation}", "{tree} {dump}"];
+
+test.each((Object.keys(WRITTEN) as Grammar[]).filter((grammar) => grammar !== "caddy"))(
+  "%s carries a text that looks like a place of the program's as it is",
+  (grammar) => {
+    for (const place of PLACES) expect(encoders[grammar](place)).toContain(place);
+  },
+);
+
 test("every encoder that there is has its rows here", () => {
   expect(Object.keys(encoders).sort()).toEqual(Object.keys(WRITTEN).sort());
 });

@@ -130,14 +130,14 @@ def _shown(manifest: Manifest) -> dict[str, Callable[[], str]]:
 def _diff(file: File, manifest: Manifest) -> str:
     private = not int(file.mode, 8) & 0o044
     there = files.look(file.path)
-    return redaction.unified(file.path, _merged(file.content, manifest), there.data if there else b"", private)
+    return redaction.unified(file.path, _merged(file, manifest), there.data if there else b"", private)
 
 
-def _merged(content: str, manifest: Manifest) -> str:
+def _merged(file: File, manifest: Manifest) -> str:
     try:
-        return vault.merged(content, manifest.owner, manifest.refers)
-    except Failure:  # the secret is gone: the placeholder tells as much
-        return content
+        return vault.merged(file, manifest)
+    except Failure:  # the secret is gone: its place tells as much
+        return file.content
 
 
 def _compare(path: str, left: list, owner: str | None, look: Callable[[], list | None], shown: Callable[[], str] | None = None) -> list[str]:

@@ -47,7 +47,7 @@ def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, 
     wanted = {}
     for file in manifest.file:
         path = at_generation(file.path, generation)
-        data = vault.merged(file.content, manifest.owner, manifest.refers).encode()
+        data = vault.merged(file, manifest).encode()
         before = kept.get(file.path)
         if file.rotation is not None and before is not None and before.rotation == file.rotation:
             data = _kept(at_generation(file.path, current_generation), before, left) or data

@@ -23,12 +23,14 @@ class Directory:
 
 @dataclass(frozen=True)
 class File:
-    """`{generation}` in a path is the release's own generation. Changing the file restarts or reloads the named units."""
+    """`{generation}` in a path is the release's own generation. Changing the file restarts or reloads the named units. Where
+    `content` has `{{secrets NAME}}` for a NAME of `secrets`, vault.py puts the secret; in a file without them that is text."""
 
     path: str
     mode: str
     owner: str
     content: str
+    secrets: tuple[str, ...] = ()  # in the order of their places in the content: RELEASE/FILE, or RELEASE/GENERATION/FILE
     restarts: tuple[str, ...] = ()
     reloads: tuple[str, ...] = ()
     rotation: str | None = None  # while it stays the same, what the host has is kept
@@ -148,6 +150,7 @@ class Manifest:
     deadline: int = 60  # seconds from the start of the units until the last probe must have passed
     secret: bool = False
     refers: tuple[str, ...] = ()  # folders of secrets, one generation each, that are kept as long as this manifest is
+    gives: tuple[str, ...] = ()  # the releases of the stack whose files may have secrets of this one in them
     directory: tuple[Directory, ...] = ()
     image: tuple[Image, ...] = ()
     file: tuple[File, ...] = ()
@@ -175,6 +178,8 @@ def stored(text: str) -> Manifest:
     return read(Manifest, text, newer=True)
 
 
+PLACE = re.compile(r"\{\{secrets ([^{}\s]+)\}\}")  # of a secret in a content
+SECRET = re.compile(r"([a-z0-9-]+)/(?:(\d+)/)?(\w[\w.-]*)")
 _ENDPOINT = re.compile(r"(\[[\da-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}")
 _KINDS = ("exec", "http", "tcp", "socket", "unit")
 
@@ -208,6 +213,13 @@ def _faults(m: Manifest):
                 owner_ids(item.owner)
             except Failure as failure:
                 yield f"{at}.owner", f"{what}: {failure}"
+    for n, file in enumerate(m.file):
+        what, at = f"file {file.path}", f"file[{n}].secrets"
+        for name in file.secrets:
+            if not SECRET.fullmatch(name):
+                yield at, f"{what}: secrets: {name!r} is not RELEASE/FILE or RELEASE/GENERATION/FILE"
+        if file.secrets and (places := tuple(PLACE.findall(file.content))) != file.secrets:
+            yield at, f"{what}: secrets are to name the places in the content one by one, which are {', '.join(places) or 'none'}, and name {', '.join(file.secrets)}"
     for n, data in enumerate(m.data):
         what, at = f"data {data.name}", f"data[{n}]"
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", data.name) or data.name in [d.name for d in m.data[:n]]:

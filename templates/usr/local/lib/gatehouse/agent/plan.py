@@ -7,6 +7,7 @@ import health
 import store
 import strays
 import units
+import vault
 from files import Change, Wanted
 from manifest import Directory, Guard, Manifest
 from report import Failure
@@ -107,6 +108,7 @@ def _own(manifest: Manifest | None) -> tuple | None:
 def claim(manifest: Manifest) -> None:
     """A release, and each of its files and units, has one owner. Within a stack a renamed resource takes its release along."""
     store.refuse_foreign(manifest.release, manifest.owner)
+    vault.refuse_foreign_folders(manifest)
     claimed = {f.path for f in manifest.file} | {u.name for u in manifest.unit}
     for other in store.claims(except_for=manifest.release):
         for taken in [f.path for f in other.file] + [u.name for u in other.unit]:

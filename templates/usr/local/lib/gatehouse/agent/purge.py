@@ -9,6 +9,7 @@ from pathlib import Path
 import commands
 import store
 import tree
+import vault
 from manifest import Data, Manifest
 from report import Failure, say
 from store import Release, read_private, write_private
@@ -40,10 +41,10 @@ def save(release: Release, manifest: Manifest) -> str | None:
 
 def refuse_in_use(release: Release, manifest: Manifest) -> None:
     """Secrets that somebody else's manifest refers to, or has merged into a file."""
-    for other in store.releases():
-        for mark in [f"{data.path}/" for data in manifest.data if data.path] + [f"{{{{secrets {release.name}/"]:
-            if other.name != release.name and any(mark in text for text in other.texts()):
-                raise Failure(f"release {other.name} uses what would be deleted with {release.name}; remove that one first, or take `purge` out")
+    paths = [f"{data.path}/" for data in manifest.data if data.path]
+    for theirs in store.claims(except_for=release.name):
+        if vault.takes(theirs, release.name) or any(f"{folder}/".startswith(path) for folder in theirs.refers for path in paths):
+            raise Failure(f"release {theirs.release} uses what would be deleted with {release.name}; remove that one first, or take `purge` out")
 
 
 def forget(release: Release) -> None:
