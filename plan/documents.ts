@@ -6,6 +6,12 @@ import type { Manifest } from "../components/host/manifest.ts";
 const texts = z.array(z.string());
 const directory = z.object({ path: z.string(), mode: z.string(), owner: z.string() });
 const holding = { name: z.string(), unit: z.string(), user: z.string().default("root") };
+const step = z.object({
+  name: z.string(),
+  exec: texts,
+  user: z.string().optional(),
+  stdin: z.string().optional(),
+});
 const rows = <Row extends z.ZodType>(row: Row) => z.array(row).default([]);
 
 // A state may hold what another version of the program wrote: what is not known here is passed over.
@@ -54,7 +60,8 @@ const manifestSchema = z
       ]),
     ),
     unit: rows(z.object({ name: z.string(), enabled: z.boolean().optional() })),
-    step: rows(z.object({ name: z.string(), exec: texts, user: z.string().optional(), stdin: z.string().optional() })),
+    preparation: rows(step),
+    step: rows(step),
     probe: rows(z.object({ name: z.string(), through: z.string().optional() }).loose()),
   })
   .transform(({ secret, deadline, refers, ...lists }) => ({
@@ -63,6 +70,7 @@ const manifestSchema = z
     refers,
     directories: lists.directory,
     images: lists.image,
+    preparations: lists.preparation,
     files: lists.file,
     checks: lists.check,
     guards: lists.guard,

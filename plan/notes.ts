@@ -7,6 +7,7 @@ export function notesOn(old: Read | undefined, next: Read | undefined): string[]
   return [
     ...images(old, next),
     ...directories(old, next),
+    ...named("preparation", old?.preparations, next.preparations, old),
     ...named("check", old?.checks, next.checks, old),
     ...named("guard", old?.guards, next.guards, old),
     ...named("step", old?.steps, next.steps, old),

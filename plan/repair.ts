@@ -21,6 +21,8 @@ export function repairOf(told: string, old: Read | undefined, next: Read): Effec
   // It may be enough to have Podman write its rules again, or to wait.
   const ill = next.probes.find(({ name }) => told.startsWith(`probe ${name}: `));
   if (ill?.through) return [{ unit: ill.through, verb: "reload", reason: `at most: ${told}` }];
+  const [, hung] = /^the reload of (\S+) does not end$/.exec(told) ?? [];
+  if (hung !== undefined) return restart([hung]);
   // A runtime directory, or a socket in one: a restart makes it anew.
   if (told.startsWith("/run/")) return restart(units);
   return restart(units, `at most: ${told}`);

@@ -6,6 +6,8 @@ import type { CaddySettings } from "./schema.ts";
 
 type Names = Platform["caddy"];
 
+const RELOAD = "usr/local/libexec/gatehouse/caddy-reload";
+
 interface CaddyView extends Pick<CaddySettings, "email" | "acmeDirectory"> {
   /** CIDRs of proxies in front. */
   trustedProxies: readonly string[];
@@ -13,7 +15,7 @@ interface CaddyView extends Pick<CaddySettings, "email" | "acmeDirectory"> {
 
 /** Caddy itself, without any site. */
 export function caddyManifest(names: Names, { email, acmeDirectory, trustedProxies }: CaddyView): Manifest {
-  const { unit, config, data } = names;
+  const { unit, user, config, data } = names;
   return {
     data: [{ name: "certificates", path: data }],
     directories: [{ path: `${config}/sites`, mode: "0755", owner: "root:root" }],
@@ -30,9 +32,11 @@ export function caddyManifest(names: Names, { email, acmeDirectory, trustedProxi
       {
         ...file(`/etc/systemd/system/${unit}.d/gatehouse.conf`, "etc/systemd/system/caddy.service.d/gatehouse.conf", {
           data,
+          reload: `/${RELOAD}`,
         }),
         restarts: [unit],
       },
+      rendered(`/${RELOAD}`, "root:root", "0755", RELOAD, { user, config }),
     ],
     checks: [validate(names)],
     units: [{ name: unit, enabled: true }],

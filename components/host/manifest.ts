@@ -170,6 +170,8 @@ export interface Manifest {
   directories?: readonly Directory[];
   /** Found or pulled before anything running is stopped. */
   images?: readonly Image[];
+  /** Run before anything is checked: they make what must be there, such as a cluster of PostgreSQL's. Must be idempotent. */
+  preparations?: readonly Step[];
   files?: readonly File[];
   /** Folders of secrets, one generation each, that must be kept as long as this manifest is. */
   refers?: readonly string[];
@@ -196,6 +198,7 @@ export function manifestDocument(release: string, owner: string, secret: boolean
     gives: manifest.gives?.length ? [...manifest.gives] : undefined,
     directory: rows(manifest.directories),
     image: rows(manifest.images),
+    preparation: rows(manifest.preparations),
     file: rows(manifest.files),
     check: rows(manifest.checks),
     guard: rows(manifest.guards),

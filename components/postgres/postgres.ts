@@ -42,16 +42,16 @@ export class Postgres extends pulumi.ComponentResource {
     this.unit = names.unit;
     this.socketDirectory = names.socketDirectory;
     this.clients = new Group("postgres-clients", { host, gid }, below);
-    const cluster = (dependsOn: pulumi.Resource[]) =>
-      new Release(`${name}-cluster`, { host, manifest: clusterManifest(names) }, { ...below, dependsOn });
-    const packages = (dependsOn: pulumi.Resource[]) =>
-      new Packages(name, { host, names: names.packages, held: [names.unit] }, { ...below, dependsOn });
-    // Where the package makes the first cluster it reads first of what kind; elsewhere the package brings initdb.
-    const installed = packages(names.cluster.by === "package" ? [cluster([])] : []);
-    const made = names.cluster.by === "initdb" ? cluster([installed]) : installed;
-    this.versions = installed.versions;
+    const defaults = clusterManifest(names);
+    const first = defaults && new Release(`${name}-cluster`, { host, manifest: defaults }, below);
+    const packages = new Packages(
+      name,
+      { host, names: names.packages, held: [names.unit] },
+      { ...below, dependsOn: first },
+    );
+    this.versions = packages.versions;
     const manifest = postgresManifest(names, this.clients.groupName, wishes, repository);
-    const release = new Release(name, { host, manifest }, { ...below, dependsOn: [made, this.clients] });
+    const release = new Release(name, { host, manifest }, { ...below, dependsOn: [packages, this.clients] });
     const scram = rolesOf(wishes).filter((role) => wishes.roles[role]?.auth === "scram");
     this.passwords = Object.fromEntries(scram.map((role) => [role, password(role, this)]));
     this.ready = [release, ...this.setPasswords(name, host, release)];

@@ -2,9 +2,10 @@ import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { dirname } from "node:path";
 import type { Check, File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
-import { psql } from "../host/psql.ts";
+import { literal, psql } from "../host/psql.ts";
 import { scratchInstance } from "../host/scratch.ts";
 import { render, rendered } from "../render/render.ts";
+import { onlyCluster, theCluster } from "./cluster.ts";
 import { ownersStep } from "./owners.ts";
 import { allWritable, repositoryDropIn, sandbox } from "./sandbox.ts";
 import type { PostgresSettings } from "./schema.ts";
@@ -25,74 +26,25 @@ export const rolesOf = ({ databases, roles }: Pick<Wishes, "databases" | "roles"
 ];
 
 /**
- * What makes the first cluster, with checksums, which cannot be switched on later without a stop. Where the package
- * makes it, that is a file which must be there before; where nobody does, a step once the package is there.
+ * What the package makes the first cluster by, which must be there before: with checksums, which cannot be switched on later
+ * without a stop. It also tells the way of an upgrade. Undefined where the package makes none.
  */
-export function clusterManifest(names: Names): Manifest {
-  const { user, bin, cluster, data } = names;
-  if (cluster.by === "package")
-    return {
-      files: [
-        // It names the cluster, so that it changes with the major: a check runs only where a file of its tree changes.
-        rendered(cluster.defaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {
-          data,
-        }),
-        upgradeHook(),
-      ],
-      checks: [onlyCluster(names, cluster.defaults)],
-    };
-  // No directory of the release's: what its mode is, the package says again at each boot and installation of others.
-  const place = ["install", "--directory", `--owner=${user}`, `--group=${user}`, dirname(data)];
+export function clusterManifest(names: Names): Manifest | undefined {
+  const { cluster, data } = names;
+  if (cluster.by !== "package") return undefined;
   return {
-    steps: [
-      { name: "place of the cluster", exec: place },
-      { name: "first cluster", user, exec: ["sh", "-eu", "-c", FIRST_CLUSTER, "sh", data, bin] },
+    files: [
+      // It names the cluster, so that it changes with the major: a check runs only where a file of its tree changes.
+      rendered(cluster.defaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {
+        data,
+      }),
+      upgradeHook(),
     ],
+    // After an upgrade of the distribution the package of another major would make an empty cluster beside the one with the
+    // data, and everything would start on it. Told before that package is installed.
+    checks: [{ ...onlyCluster(names), tree: dirname(cluster.defaults) }],
   };
 }
-
-// Beside its place and then there in one go: an initdb that was killed leaves no half of a cluster to be started.
-const FIRST_CLUSTER = `data=$1 fresh=$1.new bin=$2
-if [ -e "$data/PG_VERSION" ]; then exit 0; fi
-if [ -n "$(ls -A "$data" 2>/dev/null)" ]; then
-  echo "$data holds something that is no cluster of PostgreSQL's: look what it is and move it away" >&2
-  exit 1
-fi
-rm -rf "$fresh"
-"$bin/initdb" --pgdata="$fresh" --data-checksums --encoding=UTF8 --locale=C.UTF-8 --auth=peer --no-instructions
-mv -T "$fresh" "$data"
-sync "$data/.."`;
-
-/**
- * After an upgrade of the distribution the package of another major would make an empty cluster beside the one with the
- * data, and everything would start on it. Told before that package is installed.
- */
-const onlyCluster = ({ config }: Names, defaults: string): Check => ({
-  name: "no other cluster has the port",
-  tree: dirname(defaults),
-  exec: ["sh", "-eu", "-c", ONLY_CLUSTER, "sh", config],
-});
-
-// The package's tools give the port to the first cluster, and `pg_upgradecluster` passes it on to the new one. A host
-// without them has no cluster.
-const ONLY_CLUSTER = `if ! command -v pg_lsclusters >/dev/null; then exit 0; fi
-ours=\${1#/etc/postgresql/} clusters=$(pg_lsclusters --no-header)
-while read -r major name port _ _ data _; do
-  if [ "$port" != 5432 ] || [ "$major/$name" = "$ours" ]; then continue; fi
-  echo "PostgreSQL's cluster on this host is $major/$name, with port 5432 and its data in $data."
-  echo "This program runs $ours, which would be an empty one. On the host, with all that uses PostgreSQL stopped:"
-  if [ -e "$1" ]; then echo "  pg_dropcluster --stop \${ours%/*} \${ours#*/}    # if it is the empty one that the package made"; fi
-  if [ "$major" = "\${ours%/*}" ]; then
-    echo "  pg_renamecluster $major $name \${ours#*/}"
-  else
-    echo "  pg_upgradecluster -v \${ours%/*} $major $name    # keeps $major/$name; needs the package postgresql-\${ours%/*}"
-  fi
-  echo "and then pulumi up again. All steps, and the way back: docs/backup-and-restore.md, Upgrades."
-  echo "If nobody needs what is in it: pg_dropcluster --stop $major $name"
-  exit 1
-done <<CLUSTERS
-$clusters
-CLUSTERS`;
 
 /**
  * pg_upgradecluster takes pg_hba.conf along, and not the folder that it takes in, without which the new cluster does not
@@ -181,6 +133,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
       ...sandbox(names, clientsGroup, wishes),
       ...(repository === undefined ? [] : [repositoryDropIn(names, repository)]),
     ],
+    preparations: theCluster(names),
     checks: [
       ...(cluster.by === "initdb" ? [sameMajor(names)] : []),
       scratchInstance(names),
@@ -273,7 +226,10 @@ echo "The data in $1 are of PostgreSQL $made, and PostgreSQL $installed is insta
 echo "Upgrade the data with pg_upgrade, or install PostgreSQL $made again; then run pulumi up." >&2
 exit 1`;
 
-/** Passwords as SCRAM verifiers; the only manifest of PostgreSQL's that is secret. */
+/**
+ * Passwords as SCRAM verifiers; the only manifest of PostgreSQL's that is secret. Roles without one, as those of a cluster
+ * that was made anew, make it due.
+ */
 export const passwordsManifest = (names: Names, verifiers: Record<string, string>): Manifest => ({
   steps: [
     {
@@ -283,6 +239,17 @@ export const passwordsManifest = (names: Names, verifiers: Record<string, string
       stdin: render("sql/passwords.sql", {
         roles: Object.entries(verifiers).map(([name, verifier]) => ({ name, verifier })),
       }),
+    },
+  ],
+  probes: [
+    {
+      name: "every role with a password has one",
+      user: names.user,
+      exec: psql(
+        names,
+        "--command",
+        `DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_authid WHERE rolpassword IS NULL AND rolname IN (${Object.keys(verifiers).map(literal).join(", ")})), 'a role has none'; END $$`,
+      ),
     },
   ],
 });

@@ -58,6 +58,7 @@ class Systemd:
         self.dependents = {}  # unit -> those that stop and restart with it
         self.houses = {}  # unit -> its runtime directory
         self.reads, self.loaded = {}, {}
+        self.hung = set()  # units that say they reload, and never that they have
         self.state = "running"
 
     def do(self, verb: str, unit: str = "") -> bool:
@@ -76,6 +77,7 @@ class Systemd:
 
     def _stop(self, unit: str) -> None:
         self.active.discard(unit)
+        self.hung.discard(unit)
         self.loaded.pop(unit, None)
 
     def _start(self, unit: str) -> bool:
@@ -120,7 +122,7 @@ class Systemd:
 
     def _ordinary(self, unit: str) -> dict:
         return {"Id": unit, "SubState": "failed" if unit in self.failed else "running", "Job": "", "NRestarts": 0, "Result": "exit-code" if unit in self.failed else "success", "ExecMainStatus": int(unit in self.failed), "LoadState": "not-found" if unit in self.unknown else "loaded",
-                "ActiveState": "active" if unit in self.active else "failed" if unit in self.failed else "inactive", "Triggers": self.triggers.get(unit, ""),
+                "ActiveState": "reloading" if unit in self.hung else "active" if unit in self.active else "failed" if unit in self.failed else "inactive", "Triggers": self.triggers.get(unit, ""),
                 "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
                 "StateChangeTimestampMonotonic": int(self.stirred.get(unit, 0) * 1e6),
                 "RequiredBy": " ".join(self.dependents.get(unit, ())), "BoundBy": "", "ConsistsOf": "",

@@ -1,6 +1,7 @@
 """`gatehouse status`: all well is 0; whatever is not well is told, and is 3."""
 
 import os
+import time
 import unittest
 
 import support  # first: it puts the agent on the path
@@ -51,6 +52,17 @@ class Status(VerbTest):
         text = self.tells(3, "inactive", "drifted", "side.service is not active", argv=("status",))
         self.assertEqual(text.count("side.service is"), 1)
         self.assertEqual(self.release(3)["units"]["side.service"], "inactive")
+
+    def test_a_unit_that_reloads_is_well_and_one_whose_reload_does_not_end_is_not(self):
+        self.systemd.hung.add("side.service")
+        self.systemd.stirred["side.service"] = time.monotonic() - 5
+        self.assertEqual(self.release(0)["units"]["side.service"], "reloading")
+        self.systemd.stirred["side.service"] = time.monotonic() - 11
+        self.tells(3, "reloading", "drifted", "the reload of side.service does not end", argv=("status",))
+        self.systemd.log.clear()
+        self.given(**self.keys)
+        self.assertEqual(self.systemd.log, ["restart side.service"])
+        self.assertEqual(self.release(0)["units"]["side.service"], "active")
 
     def test_what_a_timer_starts_may_run_or_not_and_is_not_well_once_it_failed(self):
         self.systemd.triggers = {"side.timer": "side-job.service"}

@@ -1,14 +1,17 @@
 """An apply that succeeds: it does what the change asks for, once, and nothing else."""
 
 import os
+import pwd
 import unittest
 
 import support  # first: it puts the agent on the path
 import files
+import transaction
 from report import REFUSED
 from store import Release
 from support import STATE, HostTest, at, file, identities, live, shell, tree
 
+FETCH = transaction._fetch
 UNIT = [{"name": "app.service", "enabled": True}]
 
 
@@ -27,6 +30,24 @@ class TheFirstApply(HostTest):
         self.assertEqual((self.fetched, self.systemd.log), (["app:1"], ["enable app.service", "restart app.service"]))
         self.assertEqual((live("etc/app.conf"), live("stepped"), os.path.isdir(at("srv/app"))), ("one", "hello", True))
         self.assertEqual((tree()["etc/app.conf"][1], tree()["etc/app.key"][1]), (0o644, 0o400))
+
+    def test_what_must_be_there_is_made_before_anything_is_checked(self):
+        made = at("srv/cluster")
+        keys = dict(file=[conf()], unit=UNIT, check=[shell("reads it", f"grep made {made}", tree=at("etc"))],
+                    preparation=[shell("cluster", f"test -e {made} || {{ mkdir -p {at('srv')} && cat >{made}; }}", stdin="made")])
+        self.apply(**keys)
+        self.assertEqual((live("srv/cluster"), live("etc/app.conf")), ("made", "one"))
+        os.unlink(made)
+        self.apply(**keys)
+        self.assertFalse(os.path.exists(made), "nothing else differs, so that nothing is done")
+        self.systemd.active.clear()
+        self.apply(**keys)
+        self.assertEqual(live("srv/cluster"), "made")
+
+    def test_where_it_cannot_be_made_nothing_is_changed(self):
+        self.refused(REFUSED, "preparation cluster failed:\n    no room", file=[conf()], unit=UNIT,
+                     preparation=[shell("cluster", "echo no room >&2; exit 1")])
+        self.assertEqual((tree(), self.systemd.log), ({}, []))
 
     def test_a_unit_that_no_file_names_is_started(self):
         self.apply(unit=[{"name": "app.service"}])
@@ -177,6 +198,34 @@ class TheSecondApply(HostTest):
         for number in range(2, 9):
             self.change(file=[conf(str(number))])
         self.assertEqual(sorted(p.name for p in (STATE / "releases/app").iterdir()), ["4", "5", "6", "7", "8", "current"])
+
+
+class Pulls(HostTest):
+    """Podman looks for a login in the home, and in the folder of a session that there is."""
+
+    def pulled(self, session: bool, works: str) -> list[tuple]:
+        asked = []
+
+        def run(words, *_, home="/", **__):
+            asked.append((words[:2], home))
+            return (1, "no such image") if words[1] == "image" else (0, "") if words[0] == works else (125, "unauthorized")
+
+        self.patch(transaction.commands, "run", run)
+        self.patch(transaction.os.path, "exists", lambda path: session and path == f"/run/user/{os.geteuid()}/containers/auth.json")
+        FETCH("localhost:5000/app:1")
+        return asked[1:]
+
+    def test_with_the_logins_that_last(self):
+        self.assertEqual(self.pulled(False, "podman"), [(("podman", "pull"), pwd.getpwuid(os.geteuid()).pw_dir)])
+        self.assertEqual(len(self.pulled(True, "podman")), 1)
+
+    def test_with_the_login_of_a_session(self):
+        self.assertEqual([words for words, _ in self.pulled(True, "env")], [("podman", "pull"), ("env", f"XDG_RUNTIME_DIR=/run/user/{os.geteuid()}")])
+
+    def test_without_any_it_says_what_to_do(self):
+        for session in (False, True):
+            self.refused(REFUSED, "image localhost:5000/app:1 cannot be pulled, nothing was changed:\n    unauthorized\nif localhost:5000 wants a login: `registries`",
+                         call=lambda: self.pulled(session, "none"))
 
 
 class Checks(HostTest):

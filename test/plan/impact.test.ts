@@ -143,6 +143,12 @@ describe("what differs on the host", () => {
       { [VALKEY]: "restart", "valkey-socket-fix.service": "restart" },
     ],
     ["a stopped unit", "release-caddy", "caddy.service is not active", { "caddy.service": "start" }],
+    [
+      "a reload without an end",
+      "release-caddy",
+      "the reload of caddy.service does not end",
+      { "caddy.service": "restart" },
+    ],
     ["a directory", "release-caddy", "/etc/caddy/sites: mode or owner was changed by hand", {}],
     ["a unit that is not enabled", "release-caddy", "caddy.service is not enabled", {}],
     ["an account that is gone", "account-authentik", "account authentik is gone, it was uid=985", POD],

@@ -72,6 +72,7 @@ describe("Caddy itself", () => {
       "/etc/caddy/proxies/backend.caddy": "reload",
       "/etc/caddy/proxies/client.caddy": "reload",
       "/etc/systemd/system/caddy.service.d/gatehouse.conf": "restart",
+      "/usr/local/libexec/gatehouse/caddy-reload": "nothing",
       "/etc/caddy/sites/authentik.caddy": "reload",
       "/etc/caddy/sites/grafana.caddy": "reload",
     });

@@ -143,7 +143,7 @@ export function partsOf(configuration: object): Parts {
     },
   };
   return {
-    cluster: clusterManifest(platform.postgres),
+    cluster: clusterManifest(platform.postgres) ?? {},
     postgres: postgresManifest(
       platform.postgres,
       "postgres-clients",

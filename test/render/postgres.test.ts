@@ -1,11 +1,21 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { arch } from "../../components/host/platforms/arch.ts";
 import { debian } from "../../components/host/platforms/debian.ts";
 import type { Platform } from "../../components/host/platforms/platform.ts";
+import { theCluster } from "../../components/postgres/cluster.ts";
 import { postgresSchema } from "../../components/postgres/schema.ts";
 import { clusterManifest, postgresManifest, rolesOf } from "../../components/postgres/views.ts";
 import { CASES } from "./cases.ts";
@@ -284,17 +294,18 @@ describe("the check before anything goes live (H11)", () => {
 
 describe("the first cluster gets checksums, which cannot be switched on later without a stop", () => {
   test("by what the package reads, where the package makes it", () => {
-    const { files, steps } = clusterManifest(debian.postgres);
+    const { files } = clusterManifest(debian.postgres) ?? {};
     expect(files?.map(({ path, content }) => [path, content])).toEqual([
       ["/etc/postgresql-common/createcluster.d/gatehouse.conf", expect.stringContaining("--data-checksums")],
       ["/etc/postgresql-common/pg_upgradecluster.d/gatehouse", expect.stringContaining("cp -a")],
     ]);
-    expect(steps).toBeUndefined();
+    const make = theCluster(debian.postgres).at(-1);
+    expect([make?.user, make?.exec.slice(5, 7)]).toEqual([undefined, [CONFIG, debian.postgres.data]]);
   });
 
   test("by initdb, as PostgreSQL's user, where nobody makes it", () => {
-    const { files, steps = [] } = clusterManifest(arch.postgres);
-    expect(files).toBeUndefined();
+    expect(clusterManifest(arch.postgres)).toBeUndefined();
+    const steps = theCluster(arch.postgres);
     expect(steps).toMatchObject([
       { exec: expect.arrayContaining(["--owner=postgres", "/var/lib/postgres"]) },
       { user: "postgres", exec: expect.arrayContaining(["/var/lib/postgres/data"]) },
@@ -305,7 +316,7 @@ describe("the first cluster gets checksums, which cannot be switched on later wi
 
 describe("that script", () => {
   const folder = mkdtempSync(join(tmpdir(), "cluster-test-"));
-  const data = join(folder, "data");
+  const [config, data] = [join(folder, "config"), join(folder, "data")];
   afterAll(() => rmSync(folder, { recursive: true }));
   beforeEach(() => {
     for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
@@ -315,8 +326,8 @@ mkdir "$at" && touch "$at/PG_VERSION" && [ -z "$BROKEN" ] && echo "$@" >"$at/com
     writeFileSync(join(folder, "initdb"), initdb, { mode: 0o755 });
   });
   const make = (env = {}) => {
-    const [, , , script = ""] = clusterManifest(arch.postgres).steps?.[1]?.exec ?? [];
-    return spawnSync("sh", ["-eu", "-c", script, "sh", data, folder], {
+    const [, , , script = ""] = theCluster(arch.postgres)[1]?.exec ?? [];
+    return spawnSync("sh", ["-eu", "-c", script, "sh", config, data, folder], {
       encoding: "utf8",
       env: { ...process.env, BROKEN: "", ...env },
     });
@@ -345,10 +356,85 @@ mkdir "$at" && touch "$at/PG_VERSION" && [ -z "$BROKEN" ] && echo "$@" >"$at/com
     expect(make()).toMatchObject({ status: 1, stderr: expect.stringContaining("holds something that is no cluster") });
     expect(readdirSync(data)).toEqual(["theirs"]);
   });
+
+  test("makes no empty cluster where the data are away", () => {
+    mkdirSync(config);
+    writeFileSync(join(config, "postgresql.conf"), "");
+    expect(make()).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("on a disk that is not mounted, mount it"),
+    });
+    expect(readdirSync(folder)).not.toContain("data");
+  });
+});
+
+describe("the script for the package's tools", () => {
+  const folder = mkdtempSync(join(tmpdir(), "cluster-test-"));
+  const [config, data] = [join(folder, "99/main"), join(folder, "data")];
+  const log = join(folder, "log");
+  afterAll(() => rmSync(folder, { recursive: true }));
+  beforeEach(() => {
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+    const tools = {
+      pg_createcluster: `echo "pg_createcluster $@" >>${log}`,
+      pg_conftool: `cat ${join(folder, "elsewhere")} 2>/dev/null || echo ${data}`,
+      runuser: 'shift 3; exec "$@"',
+      cp: `echo "cp $@" >>${log}`,
+    };
+    for (const [name, script] of Object.entries(tools))
+      writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  });
+  const make = () => {
+    const [, , , script = ""] = theCluster(debian.postgres).at(-1)?.exec ?? [];
+    const { status, stderr } = spawnSync("sh", ["-eu", "-c", script, "sh", config, data, "postgres"], {
+      encoding: "utf8",
+      env: { PATH: `${folder}:/usr/bin:/bin` },
+    });
+    return { status, stderr, did: existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [] };
+  };
+  const created = `pg_createcluster --port=5432 --datadir=${data} 99 main`;
+  const give = (path: string, text = "") => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  };
+
+  test("makes what is missing, and nothing where all is there", () => {
+    expect(make()).toEqual({ status: 0, stderr: "", did: [created] });
+    rmSync(log);
+    give(join(config, "postgresql.conf"));
+    give(join(data, "PG_VERSION"));
+    expect(make()).toEqual({ status: 0, stderr: "", did: [] });
+  });
+
+  test("leaves a cluster whose data are elsewhere alone", () => {
+    give(join(config, "postgresql.conf"));
+    give(join(folder, "elsewhere"), join(folder, "moved"));
+    give(join(folder, "moved/PG_VERSION"));
+    expect(make()).toEqual({ status: 0, stderr: "", did: [] });
+  });
+
+  test("gives data without a configuration one, and keeps them", () => {
+    give(join(data, "PG_VERSION"));
+    expect(make().did).toEqual([
+      expect.stringMatching(/^cp --no-clobber .*postgresql\.conf\.sample/),
+      expect.stringMatching(/pg_hba/),
+      expect.stringMatching(/pg_ident/),
+      created,
+    ]);
+  });
+
+  test("makes no empty cluster where the data are away, and says how to", () => {
+    give(join(config, "postgresql.conf"));
+    expect(make()).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/on a disk that is not mounted[\s\S]*pg_dropcluster 99 main/),
+      did: [],
+    });
+  });
 });
 
 describe("the package of another major, which would make an empty cluster beside the data", () => {
-  const { checks: [check] = [], files = [] } = clusterManifest(debian.postgres);
+  const { checks: [check] = [], files = [] } = clusterManifest(debian.postgres) ?? {};
   const folder = mkdtempSync(join(tmpdir(), "clusters-test-"));
   afterAll(() => rmSync(folder, { recursive: true }));
   const judge = (...clusters: string[]) => {
@@ -367,7 +453,6 @@ describe("the package of another major, which would make an empty cluster beside
     expect(check?.exec.at(-1)).toBe(CONFIG);
     const [defaults] = files.filter(({ path }) => path.startsWith(`${check?.tree}/`));
     expect(defaults?.content).toContain(debian.postgres.data);
-    expect(clusterManifest(arch.postgres).checks).toBeUndefined();
   });
 
   test.each([

@@ -16,6 +16,11 @@ beforeAll(async () => {
     "useradd -m -s /bin/bash deploy && cp -r /root/.ssh /home/deploy/ && chown -R deploy: /home/deploy/.ssh",
   );
   await lab.sh("echo 'deploy ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/deploy");
+  // A host whose locale was never generated, with which PostgreSQL's package makes no cluster and Valkey does not start; nor
+  // is the package to make one.
+  await lab.sh(
+    "echo LANG=de_DE.UTF-8 >/etc/default/locale && systemctl set-environment LANG=de_DE.UTF-8 && install -d /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf",
+  );
   stack = await Stack.create(lab, {
     // The host is its own proxy: a hop to 127.0.0.1 through its public address.
     host: {
@@ -26,6 +31,7 @@ beforeAll(async () => {
       proxy: { address: lab.address, hostKey: lab.hostKey },
     },
     valkey: { databases: { authentik: 1 } },
+    postgres: { databases: { reports: { owner: "reporting" } }, roles: { reporting: { auth: "scram" } } },
   });
   stack.settings.authentik.version = "2025.8.4";
 });
@@ -160,4 +166,29 @@ test("`destroy` stops what it started and keeps the data; an `up` afterwards fin
   expect((await stack.up()).status).toBe(0);
   expect(await notes()).toContain("before-destroy");
   expect(await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key")).toBe(key);
+});
+
+test("a cluster that was dropped by hand is made anew, one without a configuration gets one, and no data are made up", async () => {
+  const cluster = "/var/lib/postgresql/17/main";
+  const asked = (sql: string) => lab.sh(`cd / && su postgres -c 'psql -XAtd postgres' <<'SQL'\n${sql}\nSQL`);
+  const kept = "SELECT count(*) FROM pg_database WHERE datname = 'kept'";
+  await lab.sh("cd / && pg_dropcluster --stop 17 main");
+  expect((await stack.up()).text).toContain("release postgres is healthy");
+  expect(await lab.sh("cd / && pg_lsclusters --no-header")).toMatch(/^17 +main +5432 online/);
+  expect(await asked("SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'reporting'")).toBe("t");
+  expect((await lab.try("gatehouse status")).status, "authentik was restarted on the empty database").toBe(0);
+  await lab.sh(
+    "cd / && su postgres -c 'createdb kept' && systemctl stop postgresql@17-main && rm -r /etc/postgresql/17",
+  );
+  expect((await stack.up()).text).toContain("release postgres is healthy");
+  expect(await asked(kept)).toBe("1");
+  await lab.sh(`systemctl stop postgresql@17-main && mv ${cluster} /var/lib/postgresql/away`);
+  const { status, text } = await stack.up();
+  expect([status, text]).not.toEqual([0, expect.anything()]);
+  expect(text).toContain(`has its configuration in /etc/postgresql/17/main, and no data in ${cluster}`);
+  expect(text).toContain("pg_dropcluster 17 main");
+  expect((await lab.try(`ls ${cluster}`)).status).not.toBe(0);
+  await lab.sh(`mv /var/lib/postgresql/away ${cluster}`);
+  expect((await stack.up()).text).toContain("release postgres is healthy");
+  expect(await asked(kept)).toBe("1");
 });

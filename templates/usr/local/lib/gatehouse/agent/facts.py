@@ -107,6 +107,7 @@ def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> 
         diff = redaction.unified(stray.path, "", there.data) if diffs and (there := files.look(stray.path)) else ""
         found.append(f"{stray.path} belongs to no release\n{diff}".strip())
     found += strays.crooked(manifest, left)
+    found += [f"the reload of {unit} does not end" for unit in units.hung([u.name for u in manifest.unit])]
     found += [f"{unit} is not active" for unit in units.inactive([u.name for u in manifest.unit])]
     found += [f"{u.name} is {'not ' if u.enabled else ''}enabled" for u in manifest.unit if u.enabled is not None and units.enabled(u.name) != u.enabled]
     return found

@@ -153,6 +153,7 @@ class Manifest:
     gives: tuple[str, ...] = ()  # the releases of the stack whose files may have secrets of this one in them
     directory: tuple[Directory, ...] = ()
     image: tuple[Image, ...] = ()
+    preparation: tuple[Step, ...] = ()  # before anything is checked: they make what must be there, and must be idempotent
     file: tuple[File, ...] = ()
     check: tuple[Check, ...] = ()
     guard: tuple[Guard, ...] = ()

@@ -26,6 +26,7 @@ class Plan:
     guards: list[Guard]
     crooked: list[str]  # what is wrong with the runtime directories: a restart makes them anew
     ill: list[str]  # what the probes complain of, though everything runs as it was left: a restart is what is left to try
+    hung: list[str]  # units of the release whose reload does not end, which a restart ends
     stops: list[str]  # before the swap
     disables: list[str]
     enables: dict[str, bool]
@@ -38,7 +39,7 @@ class Plan:
 
     @property
     def idle(self) -> bool:
-        return not (self.changes or self.folders or self.guards or self.crooked or self.ill or self.stops or self.enables or self.starts)
+        return not (self.changes or self.folders or self.guards or self.crooked or self.hung or self.ill or self.stops or self.enables or self.starts)
 
     @property
     def stays(self) -> bool:
@@ -75,23 +76,24 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     folders = files.folder_changes(manifest.directory)
     guards = _guards(manifest, current)
     crooked = strays.crooked(manifest, left) if current else []
+    hung = units.hung(names)
     strange = [Change(f.path, None, f, "set aside", stray=True) for f in strays.dropins(manifest, strays.owned() | {f.path for f in manifest.file})]
     wanted = files.wanted_files(manifest, generation, current, generation, left)
     changes = files.changes(wanted, current, generation) + strange
-    ill = [] if not current or guards or crooked or _starts_anew(changes, names) else health.complaints(current)
-    if changes or folders or guards or crooked or ill or stops or enables or units.inactive(names) or not current:
+    ill = [] if not current or guards or crooked or hung or _starts_anew(changes, names) else health.complaints(current)
+    if changes or folders or guards or crooked or hung or ill or stops or enables or units.inactive(names) or not current:
         # A generation is something that changed on the host; a reworded manifest is not. Paths that carry its number move to it.
         wanted = files.wanted_files(manifest, generation + 1, current, generation, left)
         changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + strange
         generation += 1
     guarded = [u for g in guards for u in g.units]
     resting = _resting(changes, names)
-    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked or ill else [])) if u not in dropped + resting]
+    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked or ill else hung)) if u not in dropped + resting]
     passed = [p.through for p in current.probe if p.through] if ill else []
     reloads = [u for u in dict.fromkeys(concerned(changes, "reloads") + passed) if u not in restarts + dropped + resting]
     down = units.inactive(names)
     return Plan(
-        manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked, ill=ill,
+        manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked, hung=hung, ill=ill,
         # A timer that is active while systemd reads another calendar starts what it would have started by that one.
         stops=list(dict.fromkeys(stops + units.existing(guarded + units.triggered(guarded) + units.timers(restarts)))),
         disables=[u for u in stops if u in enabled], enables=enables,

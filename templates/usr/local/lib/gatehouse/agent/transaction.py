@@ -1,5 +1,7 @@
 """A release, applied as a transaction: all of it, or back to what was there."""
 
+import os
+import pwd
 import time
 
 import back
@@ -70,6 +72,8 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
         for image in manifest.image:
             _fetch(image.reference)
         faults.point("fetched")
+        for step in manifest.preparation:
+            _step("preparation", step, manifest)
         checks.run(manifest, plan.changes)
         faults.point("checked")
         if plan.guards and backups.SETTINGS.exists():
@@ -81,7 +85,7 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
 
 
 def _learn_secrets(manifest: Manifest) -> None:
-    for step in manifest.step if manifest.secret else ():
+    for step in (*manifest.preparation, *manifest.step) if manifest.secret else ():
         learn_secret(step.stdin.replace("'", "\n"))  # what SQL quotes is shown without its surroundings
     vault.learn_all()
 
@@ -90,9 +94,15 @@ def _fetch(reference: str) -> None:
     if commands.run(("podman", "image", "exists", reference))[0] == 0:
         return
     say(f"pull {reference}")
-    status, output = commands.run(("podman", "pull", "--quiet", reference))
-    if status:
-        raise Failure(f"image {reference} cannot be pulled, nothing was changed:\n{commands.indented(output)}")
+    pull = ("podman", "pull", "--quiet", reference)
+    # Logins that last are in root's home. One that root made in a session is in the session's own folder, if that is still there.
+    session = f"/run/user/{os.geteuid()}"
+    for words in (pull, ("env", f"XDG_RUNTIME_DIR={session}", *pull)) if os.path.exists(f"{session}/containers/auth.json") else (pull,):
+        status, output = commands.run(words, home=pwd.getpwuid(os.geteuid()).pw_dir)
+        if status == 0:
+            return
+    raise Failure(f"image {reference} cannot be pulled, nothing was changed:\n{commands.indented(output)}\n"
+                  f"if {reference.partition('/')[0]} wants a login: `registries` of the configuration, docs/configuration.md")
 
 
 def _carry_out(release: Release, plan: Plan) -> None:
@@ -111,7 +121,7 @@ def _carry_out(release: Release, plan: Plan) -> None:
         units.finish(jobs, deadline)
         faults.point("started")
         for step in plan.manifest.step:
-            _step(step, plan.manifest, deadline)
+            _step("step", step, plan.manifest, max(0.0, deadline - time.monotonic()))
             faults.point("stepped")
         if not (plan.stays and plan.tells):  # a site can be changed while its app is ill
             probes.await_all(plan.manifest, deadline)
@@ -144,7 +154,7 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
             say(f"it belongs to no release and is kept as {live.set_aside(release, plan.generation, change.path)}")
         elif not any(f.path == change.path for f in (plan.current.file if plan.current else ())) and live.keep_original(change.path):
             say(f"the file that was there before is kept: {live.ORIGINALS}{change.path}")
-    for complaint in plan.crooked:
+    for complaint in plan.crooked + [f"the reload of {unit} does not end" for unit in plan.hung]:
         say(complaint)
     live.take_snapshot(release, [c.path for c in plan.changes], [d.path for d in plan.folders])
     faults.point("snapshot")
@@ -176,10 +186,10 @@ def _tell(manifest: Manifest, others: list[str]) -> None:
     probes.await_through(others, manifest, deadline)
 
 
-def _step(step: Step, manifest: Manifest, deadline: float) -> None:
-    say(f"step {step.name}")
-    status, output = commands.run(step.exec, step.user, stdin=step.stdin, seconds=max(0.0, deadline - time.monotonic()))
+def _step(kind: str, step: Step, manifest: Manifest, seconds: float = commands.PATIENCE) -> None:
+    say(f"{kind} {step.name}")
+    status, output = commands.run(step.exec, step.user, stdin=step.stdin, seconds=seconds)
     if status:
         # What a step on secrets prints may hold them in a form that is not known here.
         told = f"exit status {status}; what it printed is not shown, since the release is secret" if manifest.secret else commands.indented(output)
-        raise Failure(f"step {step.name} failed:\n{told}")
+        raise Failure(f"{kind} {step.name} failed:\n{told}")

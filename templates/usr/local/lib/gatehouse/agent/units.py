@@ -14,6 +14,7 @@ from report import Failure, masked, say
 UNIT_ROOTS = ("/etc/systemd/system", "/run/systemd/system", "/etc/containers/systemd/")  # with system.control beside the first two
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
 RUNNING = ("active", "reloading")
+_RELOAD = 10  # seconds for a reload: a service that says it reloads, and never that it has, is asked nothing more by systemd
 HOUSE = ("RuntimeDirectory", "User", "Group")
 _ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")  # as `systemctl is-enabled` judges
 _ENDING = re.compile(r"\S+: Killing process \d+ \(.*\) with signal SIG")  # words of systemd
@@ -116,10 +117,20 @@ def running_with(units: list[str]) -> list[str]:
     return [name for name in dict.fromkeys(found) if name not in down]
 
 
-def inactive(units: list[str]) -> list[str]:
+def _activity(units: list[str]) -> dict[str, str]:
     known = {u: _answers[u] for u in units if "is-active" in _answers.get(u, {})}
     states = known | _states("is-active", [u for u in units if u not in known])
-    return [u for u in units if states[u]["is-active"] not in RUNNING]
+    return {u: states[u]["is-active"] for u in units}
+
+
+def inactive(units: list[str]) -> list[str]:
+    return [u for u, state in _activity(units).items() if state not in RUNNING]
+
+
+def hung(units: list[str]) -> list[str]:
+    """Those whose reload does not end."""
+    reloading = changed([u for u, state in _activity(units).items() if state == "reloading"])
+    return [u for u, since in reloading.items() if time.monotonic() - int(since) / 1e6 >= _RELOAD]
 
 
 def running(units: list[str]) -> list[str]:

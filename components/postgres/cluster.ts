@@ -1,0 +1,86 @@
+// What makes the cluster where there is none.
+import { dirname } from "node:path";
+import type { Step } from "../host/manifest.ts";
+import type { Platform } from "../host/platforms/platform.ts";
+
+/**
+ * Makes the cluster where nobody has: the package is not to, or could not, or it was dropped by hand. Data without a
+ * configuration get one, and a configuration without data is refused: they may be on a disk that is not mounted.
+ */
+export function theCluster({ user, bin, cluster, config, data }: Platform["postgres"]): Step[] {
+  if (cluster.by === "package")
+    return [
+      onlyCluster({ config }),
+      { name: "cluster", exec: ["sh", "-eu", "-c", BY_THE_TOOLS, "sh", config, data, user] },
+    ];
+  // No directory of the release's: what its mode is, the package says again at each boot and installation of others.
+  const place = ["install", "--directory", `--owner=${user}`, `--group=${user}`, dirname(data)];
+  return [
+    { name: "place of the cluster", exec: place },
+    { name: "cluster", user, exec: ["sh", "-eu", "-c", BY_INITDB, "sh", config, data, bin] },
+  ];
+}
+
+// The tools read createcluster.d, and what initdb is to do there, as the package does when it is installed.
+const BY_THE_TOOLS = `config=$1 data=$2 user=$3
+name=\${config##*/} major=\${config%/*} major=\${major##*/}
+if [ -e "$config/postgresql.conf" ]; then
+  data=$(pg_conftool --short "$major" "$name" show data_directory)
+  if [ -e "$data/PG_VERSION" ]; then exit 0; fi
+  echo "PostgreSQL's cluster $major/$name has its configuration in $config, and no data in $data." >&2
+  echo "If they are on a disk that is not mounted, mount it and run pulumi up again. To begin with an empty cluster:" >&2
+  echo "  pg_dropcluster $major $name    # then pulumi up" >&2
+  exit 1
+fi
+if [ -e "$data/PG_VERSION" ]; then
+  # Where initdb leaves them, and the tools look for those of a cluster that they take over.
+  for file in postgresql.conf pg_hba.conf pg_ident.conf; do
+    runuser -u "$user" -- cp --no-clobber "/usr/share/postgresql/$major/$file.sample" "$data/$file"
+  done
+fi
+pg_createcluster --port=5432 --datadir="$data" "$major" "$name"`;
+
+// Beside its place and then there in one go: an initdb that was killed leaves no half of a cluster to be started.
+const BY_INITDB = `config=$1 data=$2 fresh=$2.new bin=$3
+if [ -e "$data/PG_VERSION" ]; then exit 0; fi
+if [ -n "$(ls -A "$data" 2>/dev/null)" ]; then
+  echo "$data holds something that is no cluster of PostgreSQL's: look what it is and move it away" >&2
+  exit 1
+fi
+if [ -e "$config/postgresql.conf" ]; then
+  echo "PostgreSQL has its configuration in $config, and no data in $data." >&2
+  echo "If they are on a disk that is not mounted, mount it and run pulumi up again. To begin with an empty cluster:" >&2
+  echo "  rm $config/postgresql.conf    # then pulumi up" >&2
+  exit 1
+fi
+rm -rf "$fresh"
+"$bin/initdb" --pgdata="$fresh" --data-checksums --encoding=UTF8 --locale=C.UTF-8 --auth=peer --no-instructions
+mv -T "$fresh" "$data"
+sync "$data/.."`;
+
+/** Refuses a host on which another cluster has the port: an empty one beside it is not what it was made for. */
+export const onlyCluster = ({ config }: Pick<Platform["postgres"], "config">) => ({
+  name: "no other cluster has the port",
+  exec: ["sh", "-eu", "-c", ONLY_CLUSTER, "sh", config],
+});
+
+// The package's tools give the port to the first cluster, and `pg_upgradecluster` passes it on to the new one. A host
+// without them has no cluster.
+const ONLY_CLUSTER = `if ! command -v pg_lsclusters >/dev/null; then exit 0; fi
+ours=\${1#/etc/postgresql/} clusters=$(pg_lsclusters --no-header)
+while read -r major name port _ _ data _; do
+  if [ "$port" != 5432 ] || [ "$major/$name" = "$ours" ]; then continue; fi
+  echo "PostgreSQL's cluster on this host is $major/$name, with port 5432 and its data in $data."
+  echo "This program runs $ours, which would be an empty one. On the host, with all that uses PostgreSQL stopped:"
+  if [ -e "$1" ]; then echo "  pg_dropcluster --stop \${ours%/*} \${ours#*/}    # if it is the empty one that the package made"; fi
+  if [ "$major" = "\${ours%/*}" ]; then
+    echo "  pg_renamecluster $major $name \${ours#*/}"
+  else
+    echo "  pg_upgradecluster -v \${ours%/*} $major $name    # keeps $major/$name; needs the package postgresql-\${ours%/*}"
+  fi
+  echo "and then pulumi up again. All steps, and the way back: docs/backup-and-restore.md, Upgrades."
+  echo "If nobody needs what is in it: pg_dropcluster --stop $major $name"
+  exit 1
+done <<CLUSTERS
+$clusters
+CLUSTERS`;
