@@ -13,11 +13,20 @@ import { quiet } from "./components/host/quiet.ts";
 import { platformOf } from "./components/platform/output.ts";
 import { readmeOf } from "./components/platform/readme.ts";
 import { Postgres } from "./components/postgres/postgres.ts";
+import { Registries } from "./components/registries/registries.ts";
 import { Valkey } from "./components/valkey/valkey.ts";
 
 quiet();
 
-const { sshKey, authentikSecrets, backupKey, backupPassphrase, drift, ...settings } = load();
+const {
+  sshKey,
+  authentikSecrets,
+  registries: registryLogins,
+  backupKey,
+  backupPassphrase,
+  drift,
+  ...settings
+} = load();
 const connection = { ...settings.host, privateKey: sshKey };
 const { abandoned } = settings.host;
 const look = looking(drift && !abandoned);
@@ -35,9 +44,11 @@ const postgres = new Postgres("postgres", {
   databases: { ...settings.postgres.databases, authentik: { clients: [] } },
 });
 const valkey = new Valkey("valkey", { host, ...settings.valkey });
+const registries = registryLogins && new Registries("registries", { host, logins: registryLogins });
 const authentik = new Authentik("authentik", {
   host,
   postgres,
+  after: registries?.ready,
   ...settings.authentik,
   secretEnvironment: authentikSecrets,
   trustedProxies: settings.trustedProxies,

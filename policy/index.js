@@ -8,7 +8,9 @@ const { PolicyPack } = require("@pulumi/policy");
 const pulumi = require("@pulumi/pulumi");
 
 /** Which keys are encrypted is not told to a pack. The program reads these no other way, and all else only in plain. */
-const SECRET_KEYS = ["sshKey", "authentikSecrets", "backupKey", "backupPassphrase"].map((key) => `gatehouse:${key}`);
+const SECRET_KEYS = ["sshKey", "authentikSecrets", "registries", "backupKey", "backupPassphrase"].map(
+  (key) => `gatehouse:${key}`,
+);
 
 const settings = configuration();
 

@@ -36,6 +36,8 @@ export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
   secretEnvironment: Record<string, pulumi.Input<string>>;
   /** CIDRs of proxies in front of Caddy, whose word about a client counts. @default none */
   trustedProxies?: readonly string[];
+  /** What must be there before its image is pulled. @default nothing */
+  after?: readonly pulumi.Resource[];
   /** Must have a database `authentik` with an owner of the same name. */
   postgres: SocketService & { readonly port: number };
   /** Versions up to 2025.8 must have a database number there. @default - the pod does not belong to Valkey's group */
@@ -60,7 +62,7 @@ export class Authentik extends pulumi.ComponentResource {
 
   constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Authentik", name, {}, opts);
-    const { host, postgres, valkey, secretEnvironment, trustedProxies = [], ...settings } = args;
+    const { host, after = [], postgres, valkey, secretEnvironment, trustedProxies = [], ...settings } = args;
     const { [SECRET_KEY]: givenKey, ...secretSettings } = secretEnvironment;
     const below = { parent: this };
     const login = usesValkey(settings.version) ? valkey?.login(NAME) : undefined;
@@ -100,7 +102,7 @@ export class Authentik extends pulumi.ComponentResource {
         }),
       );
     const guard = new Release(GUARD, { host, manifest: guardManifest() }, { ...below, dependsOn: [packages] });
-    const dependsOn = [packages, guard, ...services.flatMap(({ ready }) => ready)];
+    const dependsOn = [packages, guard, ...after, ...services.flatMap(({ ready }) => ready)];
     this.ready = [new Release(NAME, { host, manifest }, { ...below, dependsOn })];
     this.registerOutputs({ url: this.url });
   }

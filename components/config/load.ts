@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { SECRET_KEY, variable } from "../authentik/schema.ts";
+import { type Logins, registriesSchema } from "../registries/schema.ts";
 import { type Fault, faultsOf, told } from "./faults.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
 
@@ -10,6 +11,8 @@ export interface Configuration extends Settings {
   sshKey: pulumi.Output<string> | undefined;
   /** Settings of authentik whose values are secret. @default none */
   authentikSecrets: Record<string, pulumi.Output<string>>;
+  /** User and password by registry, secret. @default - none is logged in to */
+  registries: pulumi.Output<Logins> | undefined;
   /** What opens the backup's repository, secret. @default - the repository needs none */
   backupKey: pulumi.Output<string> | undefined;
   /** The passphrase of a repository that is there already, secret. @default - one is generated */
@@ -20,6 +23,7 @@ export interface Configuration extends Settings {
 const SET_SECRET: Record<string, string> = {
   sshKey: "pulumi config set --secret gatehouse:sshKey < KEYFILE",
   authentikSecrets: "pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD",
+  registries: "pulumi config set --secret --path 'gatehouse:registries[\"ghcr.io\"].password'",
   backupKey: "pulumi config set --secret gatehouse:backupKey < KEYFILE",
   backupPassphrase: "pulumi config set --secret gatehouse:backupPassphrase",
 };
@@ -53,6 +57,8 @@ export function load(): Configuration {
   if (!named.success) faults.push(...named.error.issues.map((issue) => ({ ...issue, path: ["authentikSecrets"] })));
   for (const name of secretNames?.filter((name) => name in (parsed.data?.authentik.environment ?? {})) ?? [])
     faults.push({ path: ["authentikSecrets", name], message: "is in authentik.environment too; take it out of one" });
+  const registries = registriesSchema.safeParse(decoded(config.get("registries") ?? "{}"));
+  faults.push(...faultsOf(registries.error).map(({ path, message }) => ({ path: ["registries", ...path], message })));
   if (parsed.success) faults.push(...backupFaults(parsed.data.backup, config));
   if (secretNames?.includes(SECRET_KEY) && (parsed.data?.authentik.rotation ?? 1) > 1)
     faults.push({ path: ["authentik", "rotation"], message: NO_ROTATION });
@@ -63,6 +69,7 @@ export function load(): Configuration {
     ...parsed.data,
     sshKey: config.getSecret("sshKey")?.apply(whole),
     authentikSecrets: Object.fromEntries((secretNames ?? []).map((name) => [name, secretOf(config, name)])),
+    registries: config.getSecretObject<Logins>("registries"),
     backupKey: config.getSecret("backupKey")?.apply(parsed.data.backup?.repository.sftp ? whole : line),
     backupPassphrase: config.getSecret("backupPassphrase")?.apply(line),
   };

@@ -27,11 +27,14 @@ function stackSchema(): string {
     description:
       "Settings of authentik whose values are secret, by name. AUTHENTIK_SECRET_KEY takes the place of a generated key.",
   };
+  const registries = {
+    description: "How the host logs in to private registries, secret: username and password by registry.",
+  };
   const backupKey = {
     description: "What opens the backup's repository, secret: an SSH private key, or the secret of an S3 key.",
   };
   const backupPassphrase = { description: "The passphrase of a repository that is there already, secret." };
-  const secrets = { sshKey, authentikSecrets, backupKey, backupPassphrase };
+  const secrets = { sshKey, authentikSecrets, registries, backupKey, backupPassphrase };
   const properties = Object.entries({ ...schema.properties, ...secrets }).map(([key, node]) => [
     `gatehouse:${key}`,
     node,
@@ -68,6 +71,7 @@ Schema, for editors, is [stack.schema.json](stack.schema.json). A key that is no
 |---|---|---|---|---|
 | \`sshKey\` | secret text | the SSH agent | The private key that logs in. | \`pulumi config set --secret gatehouse:sshKey < KEYFILE\` |
 | \`authentikSecrets\` | secret map | none | Settings of authentik whose values are secret; each reaches it as a file. AUTHENTIK_SECRET_KEY among them is the key of an authentik from before; without it one is generated. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
+| \`registries\` | secret map | none | How the host logs in to private registries: \`username\` and \`password\` by the name that their images begin with. Whatever root's Podman pulls there, at an \`up\`, at boot or by hand, is pulled with them. | \`pulumi config set --secret --path 'gatehouse:registries["ghcr.io"].password'\` |
 | \`backupKey\` | secret text | none | What opens \`backup.repository\`: the private key for \`sftp\`, the secret of \`keyId\` for \`s3\`, nothing for \`path\`. | \`pulumi config set --secret gatehouse:backupKey < KEYFILE\` |
 | \`backupPassphrase\` | secret text | a generated one | The passphrase of a repository that is there already, where the state with it was lost: \`recovery\` of the stack's outputs. | \`pulumi config set --secret gatehouse:backupPassphrase\` |
 ${rows.join("\n")}

@@ -99,6 +99,17 @@ test("a secret key that is given takes the place of a generated one, in the secr
   expect(resources.map(({ name }) => name)).toContain("authentik-secret-key");
 });
 
+test("logins to registries are in a secret release of their own, and there before an image is pulled", async () => {
+  const registries = { "ghcr.io": { username: "deploy", password: "the password of ghcr.io" } };
+  const run = await runProgram({ config: SMALL, secrets: { registries: JSON.stringify(registries) } });
+  const holding = run.resources.filter(({ inputs }) => JSON.stringify(inputs).includes("the password of ghcr.io"));
+  expect(holding.map(({ name }) => name)).toEqual(["release-registries-secrets"]);
+  expect(JSON.stringify(holding.map(({ inputs }) => withoutSecrets(inputs)))).not.toContain("the password of ghcr.io");
+  expect(run.named("release-registries").inputs.stdin).toContain("/secrets/registries-secrets/3");
+  expect(run.named("release-authentik").dependsOn).toContain("release-registries");
+  expect(resources.map(({ name }) => name)).not.toContain("release-registries");
+});
+
 test("Valkey's rules are in the open and its hashes are not (H4)", () => {
   const { inputs } = commands().find(({ name }) => name === "release-valkey") as Recorded;
   expect(inputs.stdin).toContain("user grafana on {{secrets valkey-grafana/hash}} ~* &* +@all");

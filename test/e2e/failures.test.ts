@@ -69,6 +69,39 @@ test.each(BAD)("$what is refused; no unit is touched and no request fails", asyn
   expect(asked).toBeGreaterThan(20);
 });
 
+test("a site that Caddy accepts and cannot load goes back, and Caddy serves what it served and takes in the next one", async () => {
+  const stack = new Stack(lab);
+  const site = { domain: "extra.lab.internal", backend: "127.0.0.1:9000" };
+  Object.assign(stack.settings.caddy, { sites: { extra: { ...site, directives: "bind 10.9.9.9" } } });
+  const stop = watch(lab.address, DOMAIN);
+  const failed = await stack.up();
+  expect(failed.status).not.toBe(0);
+  expect(failed.text).toMatch(/systemctl reload caddy\.service failed/);
+  expect(failed.text).toContain("bind: cannot assign requested address");
+  expect(await lab.sh("systemctl is-active caddy && ls /etc/caddy/sites")).toBe("active\nauthentik.caddy");
+  expect((await lab.try("gatehouse status")).status).toBe(0);
+  Object.assign(stack.settings.caddy, { sites: { extra: site } });
+  const { status, text } = await stack.up();
+  expect(status, text).toBe(0);
+  expect((await ask(lab.address, site.domain)).status).toBe(200);
+  expect((await stop()).failures).toEqual([]);
+});
+
+test("a reload that does not end is told by status, and ended by the next up", async () => {
+  // What a Caddy that cannot load says to systemd by itself: that it reloads, and no more.
+  const says = `import socket, struct, sys
+creds = (socket.SOL_SOCKET, socket.SCM_CREDENTIALS, struct.pack("iii", int(sys.argv[1]), 0, 0))
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendmsg([b"RELOADING=1"], [creds], 0, "/run/systemd/notify")`;
+  await lab.sh(`python3 -c '${says}' $(systemctl show -P MainPID caddy)`);
+  await lab.awaits("systemctl is-active caddy | grep -q reloading");
+  await lab.awaits("! gatehouse status >/dev/null");
+  const { status, text } = await lab.try("gatehouse status");
+  expect([status, text]).toEqual([3, expect.stringMatching(/^caddy +the reload of caddy\.service does not end$/m)]);
+  const result = await new Stack(lab).up();
+  expect(result.text).toContain("restart caddy.service");
+  expect((await lab.try("gatehouse status")).status).toBe(0);
+});
+
 test("an image that never gets healthy goes back, and the database that it migrated goes back with it (H2)", async () => {
   await lab.sh("curl -sf -X POST 'http://127.0.0.1:9000/notes?text=before-the-upgrade'");
   const stack = new Stack(lab);
@@ -187,6 +220,44 @@ test("with the plug pulled while a new image migrates, image and database go bac
   expect(page.version).toBe("2026.8.3");
   expect(page.postgresql.history).not.toContain("2026.8.5");
   expect((await ask(lab.address, DOMAIN, "/notes")).body).toContain("before-the-cut");
+});
+
+test("an image of a private registry is pulled with the login of the configuration, at boot too, and with root's own", async () => {
+  const stack = new Stack(lab);
+  const [image, version] = ["localhost:5000/private/authentik-stand-in", "2026.8.3"];
+  Object.assign(stack.settings.authentik, { image });
+  const forgotten = `systemctl stop authentik-pod && podman rmi --force ${image}:${version}`;
+  const { result, units } = await touched(lab, () => stack.up());
+  expect(result.text).toMatch(
+    /cannot be pulled, nothing was changed:[\s\S]*unauthorized[\s\S]*localhost:5000 wants a login/,
+  );
+  expect(units).toEqual({});
+  await stack.setSecret(
+    "registries",
+    JSON.stringify({ "localhost:5000": { username: "lab", password: "correct horse" } }),
+  );
+  const first = await stack.up();
+  expect(first.status, first.text).toBe(0);
+  // As at boot: by the units alone.
+  await lab.sh(`${forgotten} && systemctl start authentik-pod`);
+  await lab.awaits("gatehouse status >/dev/null");
+  expect(await lab.sh("podman ps --format '{{.Image}}' | sort -u")).toContain(`${image}:${version}`);
+  expect((await lab.try("grep -rl 'correct horse' /etc /usr/local /run")).text).toBe("");
+  expect(
+    await lab.sh(
+      "cd / && setpriv --reuid 65534 --clear-groups sh -c 'echo localhost:5000 | docker-credential-gatehouse get || :'",
+    ),
+  ).toBe("credentials not found in native keychain");
+  await stack.dropSecret("registries");
+  const home = "/root/.config/containers/auth.json";
+  await lab.sh(
+    `${forgotten}; echo 'correct horse' | podman login --authfile ${home} -u lab --password-stdin localhost:5000`,
+  );
+  const own = await stack.up();
+  expect(own.status, own.text).toBe(0);
+  expect((await lab.try("ls /usr/local/bin/docker-credential-gatehouse")).status).not.toBe(0);
+  await lab.sh(`${forgotten} && systemctl start authentik-pod && podman logout --authfile ${home} localhost:5000`);
+  await lab.awaits("gatehouse status >/dev/null");
 });
 
 test("an image that cannot be pulled is refused before anything stops", async () => {

@@ -1,7 +1,9 @@
 """A read-only image registry inside a lab: what `podman pull` asks for, answered from an OCI image layout.
 
-usage: registry.py FOLDER - serves the images of the layout in FOLDER on 127.0.0.1:5000
+usage: registry.py FOLDER - serves the images of the layout in FOLDER on 127.0.0.1:5000; those below private/ to who logs in
+as lab with the password in FOLDER/password, "correct horse" where there is none
 """
+import base64
 import json
 import re
 import sys
@@ -9,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 LAYOUT = Path(sys.argv[1])
+NOBODY = "Basic Og=="  # what Podman sends without a login
 TAG = "org.opencontainers.image.ref.name"
 
 
@@ -16,6 +19,9 @@ class Registry(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        # Every client begins at /v2/, and learns there how to log in.
+        if not self.logged_in() and (self.path == "/v2/" or self.path.startswith("/v2/private/") or self.headers["Authorization"] not in (None, NOBODY)):
+            return self.reply(401, "application/json", b'{"errors":[{"code":"UNAUTHORIZED"}]}')
         if self.path == "/v2/":
             return self.reply(200, "application/json", b"{}")
         found = re.fullmatch(r"/v2/([\w./-]+)/(manifests|blobs)/([\w.:-]+)", self.path)
@@ -28,6 +34,11 @@ class Registry(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
+    def logged_in(self) -> bool:
+        password = LAYOUT / "password"
+        login = f"lab:{password.read_text() if password.exists() else 'correct horse'}"
+        return self.headers["Authorization"] == f"Basic {base64.b64encode(login.encode()).decode()}"
+
     def digest(self, name: str, kind: str, reference: str) -> str | None:
         if reference.startswith("sha256:") or kind == "blobs":
             return reference
@@ -38,6 +49,8 @@ class Registry(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if status == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="lab"')
         if digest:
             self.send_header("Docker-Content-Digest", digest)
         self.end_headers()

@@ -206,6 +206,43 @@ test("one public name serves one site", async () => {
   expect(await faults(changed(SMALL, { "caddy.sites.a": site("x.example.org") }))).toEqual([]);
 });
 
+describe("logins to registries", () => {
+  const SET = `pulumi config set --secret --path 'gatehouse:registries["ghcr.io"].password'`;
+  const given = (registries: unknown, secret = ["registries"]) => faults({ ...SMALL, registries }, secret);
+  const login = { username: "deploy", password: "hunter2" };
+
+  test("are kept secret, or refused without being shown", async () => {
+    expect(await given({ "ghcr.io": login }, [])).toEqual([`registries: is not kept secret: ${SET}`]);
+    expect(await given({ "ghcr.io": login, "registry.example.org:5000": login, localhost: login })).toEqual([]);
+    const { registries } = await read({ ...SMALL, registries: { "ghcr.io": login } }, ["registries"]);
+    const output = registries as unknown as { promise(): Promise<unknown>; isSecret: Promise<boolean> };
+    expect([await output.promise(), await output.isSecret]).toEqual([{ "ghcr.io": login }, true]);
+  });
+
+  test("are refused all together, and no value is shown", async () => {
+    const registry = "expected a registry as the name of an image begins, such as ghcr.io or registry.example.org:5000";
+    expect(await given("hunter2")).toEqual(["registries: expected registries, each with username and password"]);
+    expect(
+      await given({
+        "https://ghcr.io": login,
+        "ghcr.io/team": login,
+        a: "hunter2",
+        b: { username: "hunter2" },
+        c: { username: "hunter 2", password: "hunter2 " },
+        d: { ...login, email: "hunter2" },
+      }),
+    ).toEqual([
+      `registries.https://ghcr.io: ${registry}`,
+      `registries.ghcr.io/team: ${registry}`,
+      "registries.a: expected username and password",
+      "registries.b.password: expected one line, without blanks at its ends",
+      "registries.c.username: expected a user without blanks and colons",
+      "registries.c.password: expected one line, without blanks at its ends",
+      "registries.d.email: there is no such key",
+    ]);
+  });
+});
+
 test("Pulumi.prod.yaml in this repository is accepted", async () => {
   const text = readFileSync(new URL("../../Pulumi.prod.yaml", import.meta.url), "utf8");
   // A dependency of the SDK's; it has no types.

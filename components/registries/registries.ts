@@ -1,0 +1,40 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Host } from "../host/host.ts";
+import { legible } from "../host/legible.ts";
+import { Release } from "../host/release.ts";
+import { secretsFolder } from "../host/secrets.ts";
+import type { Logins } from "./schema.ts";
+import { helperManifest, loginsManifest } from "./views.ts";
+
+export interface RegistriesArgs {
+  host: Host;
+  /** User and password by registry. */
+  logins: pulumi.Input<Logins>;
+}
+
+/**
+ * Logins to private registries: for every image that root's Podman pulls on the host, of whatever stack.
+ *
+ * @example
+ * new Registries("registries", { host, logins: { "ghcr.io": { username: "deploy", password } } });
+ */
+export class Registries extends pulumi.ComponentResource {
+  /** To depend on: resolved once images can be pulled. */
+  readonly ready: pulumi.Resource[];
+
+  constructor(name: string, { host, logins }: RegistriesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("gatehouse:index:Registries", name, {}, opts);
+    const below = { parent: this };
+    const release = `${name}-secrets`;
+    const secrets = new Release(
+      release,
+      { host, manifest: pulumi.output(logins).apply((plain) => loginsManifest(release, plain)), secret: true },
+      below,
+    );
+    const manifest = legible(secrets.generation, `generation of ${release}`).apply((generation) =>
+      helperManifest(secretsFolder(release, generation)),
+    );
+    this.ready = [new Release(name, { host, manifest }, below)];
+    this.registerOutputs();
+  }
+}
