@@ -24,6 +24,8 @@ const WORKER = `${NAME}-worker`;
 const SECRETS = "/run/secrets/authentik";
 /** authentik keeps uploads, metrics and sockets in /dev/shm, for which Podman's 64 MiB are too few. */
 const SHM_SIZE = "512m";
+/** At most so often is asked during a start whether a container is healthy. */
+const STARTUP_CHECKS = 180;
 /** The network of the pod alone, and where its gateways are written down, from which Caddy's requests come. */
 const NETWORK = { name: NAME, file: networkFile(NAME), unit: networkUnit(NAME) };
 const NETWORK_FOLDER = `${NAME}-network`;
@@ -132,6 +134,8 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
       ],
       extra: keys.container,
       deadline: view.deadline,
+      // A start of minutes is not looked at each second.
+      interval: Math.max(1, Math.floor(view.deadline / STARTUP_CHECKS)),
     }),
   });
   return {

@@ -315,6 +315,20 @@ test("data written before the image changed are there after it", async () => {
   expect((await ask(lab.address, "auth.lab.internal", "/notes")).body).toContain("kept");
 });
 
+test("while authentik takes its time to start, an `up` says what is missing, and a client that it starts", async () => {
+  stack.settings.authentik.environment = { AUTHENTIK_STANDIN_BOOT: 15 };
+  const up = stack.begin();
+  await up.said(/waiting, \d+ s left: .*authentik-server\.service is activating/);
+  const starting = await ask(lab.address, "auth.lab.internal", "/-/health/ready/");
+  expect([starting.status, starting.body.includes("authentik starting")]).toEqual([503, true]);
+  const { status, text } = await up.ended;
+  expect(status, text).toBe(0);
+  expect(text).toMatch(/waiting, \d+ s left: probe authentik is ready: \S+ answers 503 instead of 2xx/);
+  expect((await ask(lab.address, "auth.lab.internal", "/-/health/ready/")).status).toBe(200);
+  stack.settings.authentik.environment = {};
+  await stack.up();
+});
+
 test("a host that was set back to an older snapshot of its disk gets the change again", async () => {
   const kept =
     "/var/lib/gatehouse/releases/site-extra /var/lib/gatehouse/items/release-site-extra.json /etc/caddy/sites";

@@ -39,6 +39,17 @@ test("a restart of PostgreSQL restarts nothing else, and the running pod finds i
   expect(await restart(POSTGRES)).toEqual({ [POSTGRES]: "restarted" });
 });
 
+test("without PostgreSQL authentik answers with a page of its own, and is there again with it, by itself", async () => {
+  const asked = (path: string) => page(path).then(({ status, body }) => [status, body.includes("<html>")]);
+  await lab.sh(`systemctl stop ${POSTGRES}`);
+  expect(await asked("/-/health/ready/")).toEqual([500, true]);
+  expect(await asked("/-/health/live/")).toEqual([502, false]);
+  expect(await asked("/")).toEqual([500, true]);
+  const { units } = await touched(lab, () => lab.sh(`systemctl start ${POSTGRES}`));
+  await ready();
+  expect(Object.keys(units)).toEqual([POSTGRES]);
+});
+
 test("a restart of Valkey runs the socket check again and nothing else; its directory is the same one", async () => {
   const inode = await lab.sh("stat -c %i /run/valkey");
   expect(await restart(VALKEY)).toEqual({

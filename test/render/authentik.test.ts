@@ -83,6 +83,11 @@ describe.each(CONTAINERS)("%s", (path) => {
     expect([values(unit, "HealthCmd"), values(unit, "Notify")]).toEqual([['["ak", "healthcheck"]'], ["healthy"]]);
   });
 
+  test("is asked each second only where its start may not take minutes", () => {
+    const interval = (name: string) => values(file(name, path), "HealthStartupInterval");
+    expect([interval(OLD), interval(NEW)]).toEqual([["5s"], ["3s"]]); // deadlines of 900 and 600 s
+  });
+
   test("comes back by itself: authentik gives up when the database is away for half a minute", () => {
     expect(values(file(NEW, path), "Restart")).toEqual(["always"]);
   });

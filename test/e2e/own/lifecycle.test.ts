@@ -62,6 +62,17 @@ test("the running pod reaches Valkey after Valkey alone was restarted", async ()
   expect(await page()).toMatchObject({ valkey: "ok" });
 });
 
+test("without PostgreSQL or Valkey 2025.8 is not ready, and its router lives; it is ready again with them", async () => {
+  const statuses = async () =>
+    Promise.all(["ready", "live"].map(async (path) => (await ask(lab.address, DOMAIN, `/-/health/${path}/`)).status));
+  for (const unit of ["valkey-server", "postgresql@17-main"]) {
+    await lab.sh(`systemctl stop ${unit}`);
+    expect([unit, ...(await statuses())]).toEqual([unit, 503, 200]);
+    await lab.sh(`systemctl start ${unit}`);
+    await expect.poll(statuses, { timeout: 30_000 }).toEqual([200, 200]);
+  }
+});
+
 test("a second `up` has nothing to do", async () => {
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });

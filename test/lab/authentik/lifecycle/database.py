@@ -14,6 +14,8 @@ SCHEMA = """
     CREATE TABLE IF NOT EXISTS authentik_core_user (id serial PRIMARY KEY, username text UNIQUE NOT NULL);
     INSERT INTO authentik_core_user (username) VALUES ('akadmin'), ('alice'), ('bob') ON CONFLICT DO NOTHING;
     CREATE TABLE IF NOT EXISTS stand_in_notes (id serial PRIMARY KEY, "timestamp" timestamptz NOT NULL DEFAULT now(), text text NOT NULL);
+    CREATE TABLE IF NOT EXISTS stand_in_recovery (key text PRIMARY KEY, username text NOT NULL, expires timestamptz NOT NULL);
+    CREATE TABLE IF NOT EXISTS stand_in_blueprints (path text NOT NULL, models text NOT NULL, applied timestamptz NOT NULL DEFAULT now());
 """
 
 
@@ -40,7 +42,8 @@ def ask(settings: dict, sql: str, *values: object) -> list[tuple]:
         connection.close()
 
 
-def migrate(settings: dict, version: str) -> None:
+def migrate(settings: dict, version: str, seconds: float) -> None:
+    """Takes `seconds` where there is something to migrate."""
     connection = connect(settings)
     connection.autocommit = False
     cursor = connection.cursor()
@@ -52,9 +55,11 @@ def migrate(settings: dict, version: str) -> None:
     (recorded,) = cursor.fetchone() or (None,)
     refuse_wrong_order(recorded, version)
     if recorded != version:
-        # A migration's two traces: a row of the history, and a changed table.
-        cursor.execute(f'ALTER TABLE authentik_core_user ADD COLUMN IF NOT EXISTS "since_{version}" boolean')
+        # A migration's two traces: a row of the history, which is there before the first table changes, and a changed table.
         cursor.execute("INSERT INTO authentik_version_history (version, build) VALUES (%s, 'stand-in')", (version,))
+        connection.commit()
+        time.sleep(seconds)
+        cursor.execute(f'ALTER TABLE authentik_core_user ADD COLUMN IF NOT EXISTS "since_{version}" boolean')
         log("migrated", before=recorded, after=version)
     connection.commit()
     connection.close()

@@ -1,19 +1,36 @@
-"""Whether the server or worker in this container lives. On its own: it runs often, and needs no database."""
+"""Whether the server or worker in this container lives, asked as `ak healthcheck` of its series asks. On its own: it runs
+often, and needs no database."""
 import http.client
+import os
 import socket
 from pathlib import Path
 
+from health import LIVE
 from log import log
+from versions import at_least
+
+RUST = {"server": "2026.8", "worker": "2026.5"}  # since when each is
 
 
-def check(temporary: Path) -> None:
-    """The mode file says that one runs, its Unix socket whether it lives."""
+def check(temporary: Path, version: str) -> None:
     mode = (temporary / "authentik-mode").read_text()
-    connection = http.client.HTTPConnection("localhost", timeout=10)
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(str(temporary / "authentik.sock"))
-    connection.request("GET", "/-/health/live/")
+    if at_least(version, RUST[mode]):
+        with socket.socket(socket.AF_UNIX) as own:
+            own.settimeout(10)
+            own.connect(str(temporary / "authentik.sock"))
+            connection = http.client.HTTPConnection("localhost")
+            connection.sock = own
+            ask(connection, mode)
+    elif mode == "server":
+        host, _, port = os.environ.get("AUTHENTIK_LISTEN__HTTP", "0.0.0.0:9000").rpartition(":")
+        ask(http.client.HTTPConnection(host, int(port), timeout=10), mode)
+    else:
+        os.kill(int((temporary / "authentik-worker.pid").read_text()), 0)  # it is there, whatever it does
+    log("healthy", mode=mode)
+
+
+def ask(connection: http.client.HTTPConnection, mode: str) -> None:
+    connection.request("HEAD", LIVE)
     status = connection.getresponse().status
     if status != 200:
         raise ConnectionError(f"the {mode} answers {status}")
-    log("healthy", mode=mode)

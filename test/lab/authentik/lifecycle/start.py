@@ -1,4 +1,4 @@
-"""The way up of a server or worker: settings, stores, migration, listeners."""
+"""The way up of a server or worker: settings, listeners, stores, migration, and the time that the core takes to start."""
 import os
 import signal
 import time
@@ -16,6 +16,9 @@ from web import Site
 
 VERSION = os.environ["AUTHENTIK_STANDIN_VERSION"]
 UNHEALTHY = os.environ.get("AUTHENTIK_STANDIN_UNHEALTHY") == "1"
+# Seconds. The real core takes 60 to 130 on two busy cores to start, and its first migration some 400.
+BOOT = float(os.environ.get("AUTHENTIK_STANDIN_BOOT", "0.3"))
+MIGRATION = float(os.environ.get("AUTHENTIK_STANDIN_MIGRATION", "0"))
 DATA = "/data" if at_least(VERSION, "2025.12") else "/media"
 AUTHENTIK = 1000  # the image's user and group
 TRIES = 30
@@ -24,6 +27,7 @@ TRIES = 30
 def start(mode: str, temporary: Path) -> None:
     log("starting", version=VERSION, mode=mode)
     become_authentik()
+    (temporary / "authentik-mode").write_text(mode)
     settings, unknown = config.load(dict(os.environ), VERSION)
     for name in unknown:
         log("unknown setting, ignored", "warning", name=name)
@@ -31,21 +35,43 @@ def start(mode: str, temporary: Path) -> None:
         log("(security.W009) SECRET_KEY has less than 50 characters", "warning")
     if os.path.ismount(DATA) and not os.access(DATA, os.W_OK):
         raise PermissionError(13, f"{DATA} is mounted but not writable by uid {os.getuid()}; give it to that user")
+    site = Site(settings, VERSION, mode, DATA)
+    if mode == "server":
+        listen(site, temporary)  # the router is there at once, and says so until the core is
+        boot_until_it_works(settings)
+    else:
+        boot(settings)
+        listen(site, temporary)
+        (temporary / "authentik-worker.pid").write_text(str(os.getpid()))
+    site.started = True
+    log("started", mode=mode)
+    while True:
+        signal.pause()
+
+
+def listen(site: Site, temporary: Path) -> None:
+    https = site.settings["listen.https"] if site.mode == "server" else []
+    site.listen(site.settings["listen.http"], https, site.settings["listen.metrics"], temporary / "authentik.sock")
+
+
+def boot(settings: dict) -> None:
     wait_for("PostgreSQL", lambda: database.ask(settings, "SELECT 1"))
     if valkey.used_by(VERSION):
         wait_for("Valkey", lambda: valkey.ping(settings))
-    database.migrate(settings, VERSION)
-    (temporary / "authentik-mode").write_text(mode)
-    # The Python worker of 2025.8 reads its addresses by a second name.
-    prefix = "listen.listen_" if mode == "worker" and not at_least(VERSION, "2025.10") else "listen."
-    Site(settings, VERSION, mode, DATA, UNHEALTHY).listen(
-        settings[f"{prefix}http"],
-        settings["listen.https"] if mode == "server" else [],
-        settings[f"{prefix}metrics"],
-        temporary / "authentik.sock",
-    )
+    database.migrate(settings, VERSION, MIGRATION)
+    time.sleep(BOOT)
+    if UNHEALTHY:
+        raise RuntimeError("this image breaks half way")
+
+
+def boot_until_it_works(settings: dict) -> None:
+    """The server outlives a core that fails, and starts it again for ever. A worker ends."""
     while True:
-        signal.pause()
+        try:
+            return boot(settings)
+        except Exception as error:
+            log("the core has ended, starting it again", "error", error=f"{type(error).__name__}: {error}")
+            time.sleep(1)
 
 
 def become_authentik() -> None:

@@ -12,7 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg2
 import redis
 
+import commands
 import database
+import health
 import valkey
 from forwarded import origin
 from log import log
@@ -49,8 +51,8 @@ class Page(Answer):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        answers = {"/": self.page, "/notes": self.notes, "/-/health/live/": self.live, "/-/health/ready/": self.ready}
-        self.answer(answers.get(path))
+        answers = {"/": self.page, "/notes": self.notes}
+        self.answer(self.recovery if path.startswith("/recovery/use-token/") else answers.get(path))
 
     do_HEAD = do_GET
 
@@ -59,22 +61,38 @@ class Page(Answer):
         self.answer({"/notes": self.add_note}.get(urlsplit(self.path).path))
 
     def answer(self, respond) -> None:
-        if not respond:
+        asked = {health.LIVE: health.live, health.READY: health.ready}.get(urlsplit(self.path).path)
+        if asked:
+            return self.reply(*asked(self.site.version, self.site.started, self.reached))
+        if not self.site.started:
+            return self.reply(*health.STARTING)
+        if not respond or self.site.mode == "worker":
             return self.reply(404, {"error": f"nothing at {self.path}"})
         try:
             respond()
+        except psycopg2.Error as error:
+            log("PostgreSQL does not answer", "error", error=str(error).strip())
+            self.reply(*health.FAILED)
+
+    def reached(self) -> bool:
+        """Whether the stores answer. What they say otherwise is in the log alone."""
+        try:
+            database.ask(self.site.settings, "SELECT 1")
+            if valkey.used_by(self.site.version):
+                valkey.ping(self.site.settings)
         except (psycopg2.Error, redis.RedisError) as error:
             log("a store does not answer", "error", error=str(error).strip())
-            self.reply(503, {"error": str(error).strip()})
+            return False
+        return True
 
-    def live(self) -> None:
-        self.reply(503 if self.site.unhealthy else 200)
-
-    def ready(self) -> None:
-        database.ask(self.site.settings, "SELECT 1")
-        if valkey.used_by(self.site.version):
-            valkey.ping(self.site.settings)
-        self.live()
+    def recovery(self) -> None:
+        key = urlsplit(self.path).path.split("/")[3]
+        if not commands.use_recovery_key(self.site.settings, key):
+            return self.reply(404, {"error": "no such key, or it was used"})
+        self.send_response(302)
+        self.send_header("Location", "/if/user/")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def page(self) -> None:
         site = self.site
@@ -115,8 +133,9 @@ class Unix(socketserver.ThreadingUnixStreamServer):
 class Site:
     """One running server or worker: what its pages show, and where they are served."""
 
-    def __init__(self, settings: dict, version: str, mode: str, data: str, unhealthy: bool) -> None:
-        self.settings, self.version, self.mode, self.data, self.unhealthy = settings, version, mode, data, unhealthy
+    def __init__(self, settings: dict, version: str, mode: str, data: str) -> None:
+        self.settings, self.version, self.mode, self.data = settings, version, mode, data
+        self.started = False  # until the core is there
 
     def listen(self, http_at: list, https_at: list, metrics_at: list, path: Path) -> None:
         page = type("Page", (Page,), {"site": self})
