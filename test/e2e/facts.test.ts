@@ -125,6 +125,35 @@ describe("authentik", () => {
     await inside("server", "os.remove('/dev/shm/of-the-server')");
   });
 
+  test("a recovery link of its own command opens once", async () => {
+    const said = await lab.sh("podman exec authentik-worker ak create_recovery_key 10 akadmin");
+    const link = said.split("\n").at(-1) ?? "";
+    expect(link).toMatch(/^\/recovery\/use-token\/\w+\/$/);
+    const open = async () => (await ask(lab.address, "auth.lab.internal", link)).status;
+    expect([await open(), await open()]).toEqual([302, 404]);
+    expect((await lab.try("podman exec authentik-worker ak create_recovery_key 10 nobody")).status).not.toBe(0);
+  });
+
+  test("its own command applies a blueprint, and refuses one that is none", async () => {
+    const users = async () => JSON.parse((await ask(lab.address, "auth.lab.internal")).body).postgresql.users;
+    const apply = (name: string, text: string) =>
+      lab.try(
+        `printf '${text}' >/root/${name}; podman cp /root/${name} authentik-worker:/blueprints/${name}; rm /root/${name}; podman exec authentik-worker ak apply_blueprint ${name}`,
+      );
+    const carol = (state: string) =>
+      `version: 1\\nentries:\\n- model: authentik_core.user\\n  state: ${state}\\n  identifiers: {username: carol}\\n  attrs: {name: !Context name}\\n`;
+    const before = await users();
+    for (const [state, more] of [
+      ["present", 1],
+      ["absent", 0],
+    ] as const) {
+      const { status, text } = await apply("users.yaml", carol(state));
+      expect(status, text).toBe(0);
+      expect(await users()).toBe(before + more);
+    }
+    expect((await apply("wrong.yaml", "entries: []\\n")).text).toContain("Blueprint invalid");
+  });
+
   test("M8: every service runs in system.slice", async () => {
     for (const unit of [POSTGRES, VALKEY, "authentik-server", "authentik-worker", "authentik-pod", "caddy"])
       expect(await lab.sh(`systemctl show -p ControlGroup --value ${unit}`)).toMatch(/^\/system\.slice\//);
