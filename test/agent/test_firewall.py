@@ -107,6 +107,13 @@ class Warnings(unittest.TestCase):
             self.assertEqual(self.told([*closed, rule(payload("ip6", "saddr", {"prefix": {"addr": "fd00:89::", "len": 64}}), ACCEPT, within="FORWARD", family="ip6"),
                                         rule(match(STATE, "established"), ACCEPT, within="FORWARD", family="ip6")]), [])
 
+    def test_a_way_out_that_is_not_known_passes(self):
+        named = [CLOSED, rule(meta("oifname", "wan0"), ACCEPT), ANSWERS]
+        self.assertEqual(len(self.told(named)), 1)
+        with support.mock.patch.object(firewall, "_outward", lambda: ""):
+            self.assertEqual(self.told(named), [])
+            self.assertEqual(len(self.told([CLOSED])), 1)
+
     def test_a_host_without_nft(self):
         with support.mock.patch.object(firewall, "_asked", side_effect=FileNotFoundError):
             self.assertEqual(REAL(), [])

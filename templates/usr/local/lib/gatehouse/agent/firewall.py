@@ -27,9 +27,9 @@ class _Packet:
         """What a rule compares; None where that is not known, "" where the packet has no such thing."""
         match left:
             case {"meta": {"key": "iifname" | "iif"}}:
-                return self.inward
+                return self.inward or None
             case {"meta": {"key": "oifname" | "oif"}}:
-                return self.outward
+                return self.outward or None
             case {"meta": {"key": "l4proto"}} | {"payload": {"field": "protocol" | "nexthdr"}}:
                 return "tcp"
             case {"meta": {"key": "nfproto"}}:
@@ -178,7 +178,7 @@ def _networks() -> list[tuple[str, str]]:
 
 
 def _outward() -> str:
-    """The interface of the default route; "" where there is none."""
+    """The interface of the default route; "" where it is not known, as with IPv6 alone."""
     routes = (line.split() for line in _ROUTES.read_text().splitlines()[1:])
     return next((route[0] for route in routes if route[1] == "00000000"), "")
 
