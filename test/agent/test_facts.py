@@ -145,10 +145,15 @@ class Releases(HostTest):
                 facts.facts()
             return asked.call_count
 
+        def given(name: str) -> None:
+            unit = f"{name}.service"
+            keys = dict(release=name, deadline=9, unit=[{"name": unit, "enabled": True}], probe=[{"name": "keeps running", "unit": unit, "seconds": 1}])
+            store.settle(f"release-{name}", "machine/0", self.apply(**keys))
+
+        given("first")
         before = questions()
         for name in ("second", "third"):
-            keys = dict(release=name, file=[file(f"etc/{name}.conf", "x")], unit=[{"name": f"{name}.service", "enabled": True}])
-            store.settle(f"release-{name}", "machine/0", self.apply(**keys))
+            given(name)
         self.assertEqual(questions(), before)
 
     def test_without_an_answer_of_systemd_there_are_no_facts_rather_than_drift(self):

@@ -34,7 +34,8 @@ class _Ahead:
 
     def __init__(self, records: dict[str, dict], live: list[Manifest]):
         wanted = {u.name: u.enabled for manifest in live for u in manifest.unit}
-        asked = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None], strays.housed(live))
+        timed = list({probe.unit for manifest in live for probe in manifest.probe if probe.unit})
+        asked = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None], strays.housed(live), timed)
         self.owned = strays.owned()
         self.installed = packages.survey([record["answer"] for item, record in records.items() if item.startswith("packages-")])
         self.units = asked()

@@ -15,6 +15,7 @@ UNIT_ROOTS = ("/etc/systemd/system", "/run/systemd/system", "/etc/containers/sys
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
 RUNNING = ("active", "reloading")
 _RELOAD = 10  # seconds for a reload: a service that says it reloads, and never that it has, is asked nothing more by systemd
+SINCE = ("ActiveState", "ActiveEnterTimestampMonotonic")
 HOUSE = ("RuntimeDirectory", "User", "Group")
 _ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")  # as `systemctl is-enabled` judges
 _ENDING = re.compile(r"\S+: Killing process \d+ \(.*\) with signal SIG")  # words of systemd
@@ -24,12 +25,13 @@ _STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless 
 _answers: dict[str, dict[str, str]] = {}  # of the survey that is consulted
 
 
-def survey(units: list[str], switched: list[str], housed: list[str]) -> Callable[[], dict[str, dict[str, str]]]:
+def survey(units: list[str], switched: list[str], housed: list[str], timed: list[str]) -> Callable[[], dict[str, dict[str, str]]]:
     """Begins to ask what may be asked of many units at once: of `switched` whether they are enabled, of `housed` which
-    directories they get. What it gives waits for the answers; where systemctl did not answer for each, as of names that are
+    directories they get, of `timed` since when they run. What it gives waits for the answers; where systemctl did not answer for each, as of names that are
     none, they are left out."""
     asked = [
         _meanwhile(lambda: show(housed, *HOUSE) if housed else {}),
+        _meanwhile(lambda: show(timed, *SINCE) if timed else {}),
         _meanwhile(lambda: _states("is-active", units)),
         _meanwhile(lambda: _states("is-enabled", switched)),
     ]
@@ -150,7 +152,7 @@ def triggered(units) -> list[str]:
 
 def active_since(unit: str) -> float | None:
     """When it last began to run, as the monotonic clock counts; None when it does not. A reload leaves it alone."""
-    state = show([unit], "ActiveState", "ActiveEnterTimestampMonotonic")[unit]
+    state = show([unit], *SINCE)[unit]
     return int(state["ActiveEnterTimestampMonotonic"]) / 1e6 if state["ActiveState"] in RUNNING else None
 
 
