@@ -161,7 +161,7 @@ describe("whoever is in the database, and whatever is set for the cluster:", () 
     );
 
   beforeAll(async () => {
-    // What authentik itself needs is as it was.
+    // What authentik itself needs is as it was, from its next sessions on.
     await psql([
       ...Object.keys(GUCS)
         .filter((name) => name !== "synchronous_standby_names")
@@ -170,6 +170,9 @@ describe("whoever is in the database, and whatever is set for the cluster:", () 
             `ALTER ROLE authentik SET ${name} = '${name.startsWith("default") ? { default_transaction_read_only: "off", default_transaction_isolation: "read committed" }[name] : "0"}'`,
         ),
       "ALTER ROLE authentik SET synchronous_commit = local",
+    ]);
+    await lab.sh("systemctl restart authentik-pod.service");
+    await psql([
       ...Object.entries(GUCS).map(([name, value]) => `ALTER SYSTEM SET ${name} = '${value}'`),
       "SELECT pg_reload_conf()",
     ]);
