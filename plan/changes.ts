@@ -1,5 +1,5 @@
 // From what a preview told to the report.
-import { type DatabaseChange, databaseChanges } from "./databases.ts";
+import { type DatabaseChange, databaseChanges, handedOver } from "./databases.ts";
 import { doorsOf } from "./doors.ts";
 import { CHANGED } from "./due.ts";
 import type { Verb } from "./effect.ts";
@@ -20,7 +20,7 @@ export function reportOf(preview: Preview): Report {
     .filter(({ what }) => what !== "delete" && what !== "forget")
     .flatMap(({ old, new: next }) => databaseChanges(old, next));
   const releases = steps.flatMap(releaseChange);
-  const data = [...steps.flatMap(guarded), ...steps.flatMap(moved), ...steps.flatMap(purging)];
+  const data = [...steps.flatMap(guarded), ...steps.flatMap(moved), ...steps.flatMap(given), ...steps.flatMap(purging)];
   const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
   const totals = { ...count(releases, units), databases: created(databases), repairs };
   return {
@@ -75,6 +75,8 @@ const purging = (step: ReleaseStep): string[] =>
 /** What a new image may alter, and that it is saved first. */
 const guarded = ({ old, new: next }: ReleaseStep): string[] =>
   saved(old, next).map(({ guard }) => `${guard.name} is saved first, since the new image may alter it`);
+
+const given = ({ old, new: next }: ReleaseStep): string[] => handedOver(old, next);
 
 /** What a service reads its data from at its start, where that is another file than before. */
 const moved = ({ old, new: next }: ReleaseStep): string[] =>

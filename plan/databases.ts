@@ -10,7 +10,10 @@ export interface DatabaseChange {
 }
 
 export function databaseChanges(old: Read | undefined, next: Read | undefined): DatabaseChange[] {
-  const [before, after] = [made(old), made(next)];
+  const [before, after] = [old, next].map((read) => made(read).map(({ kind, name }) => ({ kind, name }))) as [
+    Made[],
+    Made[],
+  ];
   const missing = (one: readonly Made[], other: readonly Made[]) =>
     one.filter(({ kind, name }) => !other.some((made) => made.kind === kind && made.name === name));
   return [
@@ -19,14 +22,25 @@ export function databaseChanges(old: Read | undefined, next: Read | undefined): 
   ];
 }
 
-type Made = Pick<DatabaseChange, "kind" | "name">;
+/** Databases that go to another owner, in sentences: all that the old one has in it goes too. */
+export const handedOver = (old: Read | undefined, next: Read | undefined): string[] =>
+  made(next).flatMap(({ kind, name, owner }) => {
+    const before = made(old).find((made) => made.kind === kind && made.name === name);
+    if (!before || before.owner === owner) return [];
+    return [`database ${name} goes to ${owner}, with all that ${before.owner} has in it`];
+  });
 
-const MAKES = /format\('CREATE (DATABASE|ROLE) %I.*', E'((?:[^'\\]|\\.|'')*)'/g;
+type Made = Pick<DatabaseChange, "kind" | "name"> & { owner?: string };
+
+const TEXT = /E'((?:[^'\\]|\\.|'')*)'/.source;
+const MAKES = new RegExp(`format\\('CREATE (DATABASE|ROLE) %I.*?', ${TEXT}(?:, ${TEXT})?`, "g");
+const plain = (text: string): string => text.replace(/''|\\(.)/g, (pair, one?: string) => one ?? pair.slice(1));
 
 const made = (read: Read | undefined): Made[] =>
   (read?.steps ?? []).flatMap(({ stdin = "" }) =>
-    [...stdin.matchAll(MAKES)].map(([, kind, name]) => ({
+    [...stdin.matchAll(MAKES)].map(([, kind, name, owner]) => ({
       kind: kind === "ROLE" ? ("role" as const) : ("database" as const),
-      name: (name as string).replace(/''|\\(.)/g, (pair, plain?: string) => plain ?? pair.slice(1)),
+      name: plain(name as string),
+      ...(owner !== undefined && { owner: plain(owner) }),
     })),
   );

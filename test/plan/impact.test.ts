@@ -119,6 +119,13 @@ describe("the reason is told:", () => {
     expect(back.data).toEqual([`Valkey's keys are written to the snapshot first, which ${VALKEY} reads from then on`]);
   });
 
+  test("the database that goes to another owner, with all in it", async () => {
+    const report = await plan({ postgres: { ...FULL.postgres, databases: { wiki: { owner: "librarian" } } } });
+    expect(report.data).toEqual(["database wiki goes to librarian, with all that wiki has in it"]);
+    expect(report.databases).toEqual([{ kind: "role", name: "librarian", what: "created" }]);
+    expect(report.summary).toMatch(/, data touched$/);
+  });
+
   test("the secret that a file has merged into it", async () => {
     const report = await plan({ valkey: { ...FULL.valkey, rotation: 2 } });
     expect(reasons(report, VALKEY)).toEqual(
