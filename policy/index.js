@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { agentOnly, hostKeys, imageDigests, loopbackOnly, plainSecrets } from "./rules.ts";
 
 const require = createRequire(import.meta.url);
-const { PolicyPack } = require("@pulumi/policy");
+const { PolicyPack, UnknownValueError } = require("@pulumi/policy");
 const pulumi = require("@pulumi/pulumi");
 
 /** Which keys are encrypted is not told to a pack. The program reads these no other way, and all else only in plain. */
@@ -50,7 +50,7 @@ function known(props) {
     try {
       return [[key, props[key]]];
     } catch (error) {
-      if (error.constructor.name === "UnknownValueError") return [];
+      if (error instanceof UnknownValueError) return [];
       throw error;
     }
   };

@@ -1,4 +1,4 @@
-// What is read from the engine's events, as Pulumi 3.259 writes them.
+// What is read from the engine's events, as Pulumi 3.276 writes them.
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { expect, test } from "vitest";
 import { previewOf } from "../../plan/steps.ts";

@@ -6,7 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
+	"maps"
 	"time"
 
 	"github.com/blang/semver"
@@ -41,8 +41,9 @@ func (c Call) Log(severity diag.Severity, line string) { _ = c.engine.Log(c, sev
 
 // Resource is one type of a provider. Check and Delete may be left out, and Update where every change replaces.
 type Resource struct {
-	Check     func(inputs Props) (Props, []plugin.CheckFailure)
-	ReplaceOn func(property string) bool
+	Check func(inputs Props) (Props, []plugin.CheckFailure)
+	// Whether a change at a path such as triggers[0] replaces; of a Bridged provider's, at a property.
+	ReplaceOn func(path string) bool
 	Create    func(call Call, inputs Props) (id string, outputs Props, err error)
 	Update    func(call Call, state, inputs Props) (outputs Props, err error)
 	Delete    func(call Call, state Props) error
@@ -51,11 +52,14 @@ type Resource struct {
 // Provider serves its resources and functions to the engine.
 type Provider struct {
 	plugin.UnimplementedProvider
-	Name         string
-	Version      string
-	OpensSecrets bool // it compares plain values: becoming a secret is no change
-	Resources    map[tokens.Type]Resource
-	Functions    map[tokens.ModuleMember]func(call Call, args Props) (Props, error)
+	Name      string
+	Version   string
+	Framework Props // what its framework adds to the provider's own configuration in the state
+	// It is a bridge to a Terraform provider: it compares plain values, so that becoming a secret is no change, and names
+	// the properties that differ, without a detailed diff.
+	Bridged   bool
+	Resources map[tokens.Type]Resource
+	Functions map[tokens.ModuleMember]func(call Call, args Props) (Props, error)
 
 	engine *host.HostClient
 	ctx    context.Context
@@ -74,7 +78,7 @@ func (p *Provider) Serve() {
 	}
 }
 
-// The SDK's server does not say that its diffs are detailed, and the engine drops them then.
+// The SDK's server does not say that a diff is detailed, and the engine drops the details then.
 type server struct {
 	pulumirpc.ResourceProviderServer
 }
@@ -84,7 +88,7 @@ func (s server) Diff(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumirp
 	if err != nil {
 		return nil, err
 	}
-	response.HasDetailedDiff = true
+	response.HasDetailedDiff = len(response.DetailedDiff) > 0
 	for _, path := range response.GetReplaces() {
 		if detail := response.DetailedDiff[path]; detail.GetKind() == pulumirpc.PropertyDiff_DELETE {
 			detail.Kind = pulumirpc.PropertyDiff_DELETE_REPLACE
@@ -120,7 +124,9 @@ func (p *Provider) GetSchema(context.Context, plugin.GetSchemaRequest) (plugin.G
 }
 
 func (p *Provider) CheckConfig(_ context.Context, req plugin.CheckConfigRequest) (plugin.CheckConfigResponse, error) {
-	return plugin.CheckConfigResponse{Properties: req.News}, nil
+	checked := maps.Clone(req.News)
+	maps.Copy(checked, p.Framework)
+	return plugin.CheckConfigResponse{Properties: checked}, nil
 }
 
 func (p *Provider) DiffConfig(context.Context, plugin.DiffConfigRequest) (plugin.DiffConfigResponse, error) {
@@ -145,15 +151,12 @@ func (p *Provider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffR
 	if err != nil {
 		return plugin.DiffResponse{}, err
 	}
-	olds, news := req.OldInputs, req.NewInputs
-	if p.OpensSecrets {
-		olds, news = Plain(olds), Plain(news)
+	if p.Bridged {
+		return bridgedDiff(Plain(req.OldInputs).Diff(Plain(req.NewInputs)), found.ReplaceOn), nil
 	}
-	detailed := plugin.NewDetailedDiffFromObjectDiff(olds.Diff(news), false)
+	detailed := plugin.NewDetailedDiffFromObjectDiff(req.OldInputs.Diff(req.NewInputs), false)
 	for path, difference := range detailed {
-		property, _, _ := strings.Cut(path, ".")
-		property, _, _ = strings.Cut(property, "[")
-		if found.ReplaceOn(property) {
+		if found.ReplaceOn(path) {
 			detailed[path] = difference.ToReplace()
 		}
 	}
@@ -161,6 +164,19 @@ func (p *Provider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffR
 		return plugin.DiffResponse{Changes: plugin.DiffNone}, nil
 	}
 	return plugin.DiffResponse{Changes: plugin.DiffSome, DetailedDiff: detailed}, nil
+}
+
+func bridgedDiff(difference *resource.ObjectDiff, replaceOn func(property string) bool) plugin.DiffResponse {
+	if difference == nil {
+		return plugin.DiffResponse{Changes: plugin.DiffNone}
+	}
+	answer := plugin.DiffResponse{Changes: plugin.DiffSome, ChangedKeys: difference.ChangedKeys()}
+	for _, key := range answer.ChangedKeys {
+		if replaceOn(string(key)) {
+			answer.ReplaceKeys = append(answer.ReplaceKeys, key)
+		}
+	}
+	return answer
 }
 
 func (p *Provider) Create(_ context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {

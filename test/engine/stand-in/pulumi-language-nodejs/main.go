@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"time"
 
@@ -47,7 +48,8 @@ func serve() error {
 		return fmt.Errorf("no Node to run programs with: %w", err)
 	}
 
-	ctx, cancel := context.WithCancel(context.Background())
+	// The engine ends a plugin by SIGINT, which a plugin of a background job ignores unless it asks for it.
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
 	if engine != "" {
 		// An engine that was killed closes nothing. As often as the real one asks.

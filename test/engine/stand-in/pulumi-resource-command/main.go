@@ -65,7 +65,7 @@ func printed(inputs provider.Props, out, err string) provider.Props {
 func commandResource(run runner, check func(provider.Props) (provider.Props, []plugin.CheckFailure)) provider.Resource {
 	return provider.Resource{
 		Check:     check,
-		ReplaceOn: func(property string) bool { return property == "triggers" },
+		ReplaceOn: func(path string) bool { return path == "triggers" }, // of a single trigger the SDK says that it does
 
 		Create: func(call provider.Call, inputs provider.Props) (string, provider.Props, error) {
 			random := make([]byte, 4)
@@ -183,6 +183,8 @@ func main() {
 	(&provider.Provider{
 		Name:    "command",
 		Version: "1.2.1",
+		// Of the framework that the real one of this version is built with, which calls itself so.
+		Framework: provider.Props{"__pulumi-go-provider-version": resource.NewProperty("1.2.0")},
 		Resources: map[tokens.Type]provider.Resource{
 			"command:local:Command":  commandResource(runLocal, nil),
 			"command:remote:Command": commandResource(runRemote, checkRemote),

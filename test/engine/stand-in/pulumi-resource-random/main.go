@@ -1,5 +1,5 @@
 // A test fixture standing in for the random provider 4.21.2, which is not served as a module; a difference in behaviour
-// is a bug in it. It makes passwords, without their bcryptHash, and bytes.
+// is a bug in it. It makes passwords and bytes.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"golang.org/x/crypto/bcrypt"
 
 	"lab.invalid/engine/cli/stand-in/provider"
 )
@@ -90,9 +91,12 @@ func withDefaults(inputs provider.Props) provider.Props {
 	return outputs
 }
 
+// What bcrypt takes of a password at most, in bytes.
+const bcryptLongest = 72
+
 func createPassword(call provider.Call, inputs provider.Props) (string, provider.Props, error) {
 	outputs := withDefaults(inputs)
-	result := provider.Unknown()
+	result, hash := provider.Unknown(), provider.Unknown()
 	if !call.Preview {
 		var args passwordArgs
 		if err := provider.Decode(outputs, &args); err != nil {
@@ -102,9 +106,13 @@ func createPassword(call provider.Call, inputs provider.Props) (string, provider
 		if err != nil {
 			return "", nil, err
 		}
-		result = resource.NewProperty(password)
+		hashed, err := bcrypt.GenerateFromPassword([]byte(password)[:min(len(password), bcryptLongest)], bcrypt.DefaultCost)
+		if err != nil {
+			return "", nil, err
+		}
+		result, hash = resource.NewProperty(password), resource.NewProperty(string(hashed))
 	}
-	outputs["result"] = resource.MakeSecret(result)
+	outputs["result"], outputs["bcryptHash"] = resource.MakeSecret(result), resource.MakeSecret(hash)
 	return "none", outputs, nil
 }
 
@@ -132,9 +140,9 @@ func always(string) bool { return true }
 
 func main() {
 	(&provider.Provider{
-		Name:         "random",
-		Version:      "4.21.2",
-		OpensSecrets: true,
+		Name:    "random",
+		Version: "4.21.2",
+		Bridged: true,
 		Resources: map[tokens.Type]provider.Resource{
 			"random:index/randomPassword:RandomPassword": {ReplaceOn: always, Create: createPassword},
 			"random:index/randomBytes:RandomBytes":       {ReplaceOn: always, Create: createBytes},

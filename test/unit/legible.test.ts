@@ -1,0 +1,32 @@
+// A value of the host's in a rendered file, in a preview and in an update.
+import * as pulumi from "@pulumi/pulumi";
+import { expect, test } from "vitest";
+import { known } from "../../components/host/known.ts";
+import { legible } from "../../components/host/legible.ts";
+import { placeholder } from "../../components/host/placeholder.ts";
+
+class Group extends pulumi.CustomResource {
+  declare readonly gid: pulumi.Output<number>;
+  constructor() {
+    super("test:index:Group", "group", { gid: undefined });
+  }
+}
+
+/** What a file reads of a group whose GID the engine answers so. */
+async function read(gid: unknown, preview: boolean) {
+  const newResource = () => ({ id: "group", state: { gid } });
+  await pulumi.runtime.setMocks({ newResource, call: () => ({}) }, "gatehouse", "test", preview);
+  return known(legible(new Group().gid, "gid of wiki"));
+}
+
+test.each([true, false])("what the host has answered is there as it is (in a preview: %s)", async (preview) => {
+  expect(await read(987, preview)).toEqual({ value: 987 });
+});
+
+test("what it has not answered yet is named, in a preview", async () => {
+  expect(await read(pulumi.runtime.unknownValue, true)).toEqual({ value: placeholder("gid of wiki") });
+});
+
+test("in an update what stays unknown, since its resource failed, is no text for the host", async () => {
+  expect(await read(pulumi.runtime.unknownValue, false)).toBeUndefined();
+});
