@@ -1,7 +1,10 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { globSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { homedir, tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -11,7 +14,7 @@ const program = `
 const { local } = require("@pulumi/command");
 const { RandomPassword } = require("@pulumi/random");
 
-const password = new RandomPassword("password", { length: 24 });
+const password = new RandomPassword("password", { length: 24, keepers: { of: process.env.KEEPER } });
 const greeting = new local.Command(
   "greeting",
   {
@@ -23,8 +26,16 @@ const greeting = new local.Command(
   { ignoreChanges: process.env.IGNORE ? ["update"] : [] },
 );
 exports.password = password.result;
+exports.hash = password.bcryptHash;
 exports.greeting = greeting.stdout;
 `;
+
+interface Step {
+  op: string;
+  diffReasons?: string[];
+  detailedDiff: unknown;
+  newState: { type: string };
+}
 
 let dir: string;
 const run = promisify(execFile);
@@ -35,6 +46,7 @@ async function pulumi(args: string, variables: Record<string, string> = {}): Pro
     PULUMI_BACKEND_URL: `file://${dir}/backend`,
     PULUMI_CONFIG_PASSPHRASE: "engine test",
     UPDATE: "echo updated | tee -a log",
+    KEEPER: "January",
     ...variables,
   };
   const { stdout } = await run("pulumi", [...args.split(" "), "--non-interactive"], { cwd: dir, env });
@@ -60,11 +72,16 @@ test("a program goes through create, update, preview and destroy", { timeout: 60
   await pulumi("up --yes --skip-preview");
   expect(await log()).toBe("created\n");
   const outputs = JSON.parse(await pulumi("stack output --json --show-secrets"));
-  expect(outputs).toEqual({ greeting: "created", password: expect.stringMatching(/^.{24}$/) });
+  expect(outputs).toEqual({
+    greeting: "created",
+    password: expect.stringMatching(/^.{24}$/),
+    hash: expect.stringMatching(/^\$2a\$10\$[\w./]{53}$/),
+  });
 
   const state = await readFile(join(dir, "backend/.pulumi/stacks/engine-test/test.json"), "utf8");
   expect(state).toContain("echo created");
   expect(state).not.toContain(outputs.password);
+  expect(state).not.toContain(outputs.hash);
 
   await pulumi("up --yes --skip-preview --expect-no-changes");
 
@@ -82,4 +99,53 @@ test("a program goes through create, update, preview and destroy", { timeout: 60
 
   await pulumi("destroy --yes --skip-preview");
   expect(await log()).toBe("created\nchanged from created\ndeleted after changed from created\n");
+});
+
+test("what differs is told as the real plugins do: one by property alone, one by path as well", async () => {
+  await pulumi("up --yes --skip-preview");
+  const { resources } = JSON.parse(await pulumi("stack export")).deployment;
+  const stateOf = (type: string) => resources.find((resource: { type: string }) => resource.type === type);
+  expect(stateOf("random:index/randomPassword:RandomPassword").outputs).toMatchObject({
+    __meta: '{"schema_version":"3"}',
+    id: "none",
+    keepers: { of: "January" },
+  });
+  expect(stateOf("pulumi:providers:command").inputs).toHaveProperty("__pulumi-go-provider-version");
+
+  const February = { KEEPER: "February" };
+  const { steps } = JSON.parse(await pulumi("preview --json", February)) as { steps: Step[] };
+  const replaced = steps.filter(({ newState }) => newState?.type === "random:index/randomPassword:RandomPassword");
+  expect(replaced.length).toBeGreaterThan(0);
+  for (const { diffReasons, detailedDiff } of replaced)
+    expect([diffReasons, detailedDiff]).toEqual([["keepers"], null]);
+  expect(steps.find(({ newState }) => newState?.type === "command:local:Command")).toMatchObject({
+    op: "update",
+    diffReasons: ["environment"],
+    detailedDiff: { "environment.PASSWORD": { kind: "update" } },
+  });
+  const shown = await pulumi("preview --color never", February);
+  expect(shown).toMatch(/RandomPassword password replace \[diff: ~keepers\]/);
+  expect(shown).toMatch(/Command greeting update \[diff: ~environment\]/);
+  await pulumi("destroy --yes --skip-preview");
+});
+
+/** The plugins that the CLI has found in its folder; the tests before have used them. */
+function plugins(): string[] {
+  const folder = join(process.env.PULUMI_HOME ?? join(homedir(), ".pulumi"), "plugins");
+  return globSync("*/pulumi-*", { cwd: folder })
+    .filter((path) => /^pulumi-(language|resource)-[a-z]+$/.test(basename(path)))
+    .map((path) => join(folder, path));
+}
+
+test("a plugin ends at once at SIGINT, also in a background job, which ignores it", async () => {
+  expect(plugins().map((path) => basename(path))).toContain("pulumi-resource-command");
+  for (const plugin of plugins()) {
+    const process = spawn("sh", ["-c", 'trap "" INT; exec "$0"', plugin], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(process.stdout, "data"); // its port
+    const ended = once(process, "exit");
+    process.kill("SIGINT");
+    const [code] = await Promise.race([ended, setTimeout(4_000, ["still there"], { ref: false })]);
+    if (process.exitCode === null) process.kill("SIGKILL");
+    expect([basename(plugin), code]).toEqual([basename(plugin), 0]);
+  }
 });

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/blang/semver"
@@ -78,23 +80,34 @@ func (p *Provider) Serve() {
 	}
 }
 
-// The SDK's server does not say that a diff is detailed, and the engine drops the details then.
+// The SDK's server does not say that a diff is detailed, and the engine drops the details then. As the framework of the
+// real ones, this one names properties beside the details, which name paths.
 type server struct {
 	pulumirpc.ResourceProviderServer
 }
 
 func (s server) Diff(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	response, err := s.ResourceProviderServer.Diff(ctx, req)
-	if err != nil {
-		return nil, err
+	if err != nil || len(response.DetailedDiff) == 0 {
+		return response, err
 	}
-	response.HasDetailedDiff = len(response.DetailedDiff) > 0
-	for _, path := range response.GetReplaces() {
+	response.HasDetailedDiff = true
+	for _, path := range response.Replaces {
 		if detail := response.DetailedDiff[path]; detail.GetKind() == pulumirpc.PropertyDiff_DELETE {
 			detail.Kind = pulumirpc.PropertyDiff_DELETE_REPLACE
 		}
 	}
+	response.Diffs, response.Replaces = properties(response.Diffs), properties(response.Replaces)
 	return response, nil
+}
+
+// properties are those that paths such as environment.PASSWORD begin with.
+func properties(paths []string) []string {
+	found := map[string]bool{}
+	for _, path := range paths {
+		found[path[:strings.IndexAny(path+".", ".[")]] = true
+	}
+	return slices.Sorted(maps.Keys(found))
 }
 
 func (p *Provider) Handshake(

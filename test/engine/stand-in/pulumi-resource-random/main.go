@@ -96,24 +96,28 @@ const bcryptLongest = 72
 
 func createPassword(call provider.Call, inputs provider.Props) (string, provider.Props, error) {
 	outputs := withDefaults(inputs)
-	result, hash := provider.Unknown(), provider.Unknown()
-	if !call.Preview {
-		var args passwordArgs
-		if err := provider.Decode(outputs, &args); err != nil {
-			return "", nil, err
-		}
-		password, err := args.generate()
-		if err != nil {
-			return "", nil, err
-		}
-		hashed, err := bcrypt.GenerateFromPassword([]byte(password)[:min(len(password), bcryptLongest)], bcrypt.DefaultCost)
-		if err != nil {
-			return "", nil, err
-		}
-		result, hash = resource.NewProperty(password), resource.NewProperty(string(hashed))
+	if call.Preview {
+		outputs["id"] = provider.Unknown()
+		outputs["result"], outputs["bcryptHash"] = secret(provider.Unknown()), secret(provider.Unknown())
+		return "", outputs, nil
 	}
-	outputs["result"], outputs["bcryptHash"] = resource.MakeSecret(result), resource.MakeSecret(hash)
-	return "none", outputs, nil
+	var args passwordArgs
+	if err := provider.Decode(outputs, &args); err != nil {
+		return "", nil, err
+	}
+	password, err := args.generate()
+	if err != nil {
+		return "", nil, err
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(password)[:min(len(password), bcryptLongest)], bcrypt.DefaultCost)
+	if err != nil {
+		return "", nil, err
+	}
+	id := "none" // of every password
+	outputs["id"], outputs["__meta"] = resource.NewProperty(id), resource.NewProperty(`{"schema_version":"3"}`)
+	outputs["result"] = secret(resource.NewProperty(password))
+	outputs["bcryptHash"] = secret(resource.NewProperty(string(hash)))
+	return id, outputs, nil
 }
 
 func createBytes(call provider.Call, inputs provider.Props) (string, provider.Props, error) {
@@ -131,10 +135,12 @@ func createBytes(call provider.Call, inputs provider.Props) (string, provider.Pr
 	}
 	outputs := maps.Clone(inputs)
 	for key, value := range made {
-		outputs[key] = resource.MakeSecret(value)
+		outputs[key] = secret(value)
 	}
 	return id, outputs, nil
 }
+
+func secret(value resource.PropertyValue) resource.PropertyValue { return resource.MakeSecret(value) }
 
 func always(string) bool { return true }
 
