@@ -67,7 +67,7 @@ test("a fresh stack: everything starts, and the plan is written in each form", {
   expect(stderr).toBe(`preview of ${STACK}\nwrote ${md}\nwrote ${html}\nwrote ${json}\n`);
   expect(status).toBe(2);
   expect(stdout).toMatch(
-    /^plan-test-\d+: \d+ files, 8 starts, 0 reloads, 0 restarts, 2 new databases, no data touched\n/,
+    /^plan-test-\d+: \d+ files, 9 starts, 0 reloads, 0 restarts, 2 new databases, no data touched\n/,
   );
   expect(await readFile(md, "utf8")).toContain(`### Plan for ${STACK}: `);
   expect(await readFile(html, "utf8")).toContain("<!doctype html>");
