@@ -14,7 +14,11 @@ const program = `
 const { local } = require("@pulumi/command");
 const { RandomPassword } = require("@pulumi/random");
 
-const password = new RandomPassword("password", { length: 24, keepers: { of: process.env.KEEPER } });
+const password = new RandomPassword("password", {
+  length: 24,
+  special: process.env.SPECIAL ? true : undefined,
+  keepers: { of: process.env.KEEPER },
+});
 const greeting = new local.Command(
   "greeting",
   {
@@ -111,6 +115,9 @@ test("what differs is told as the real plugins do: one by property alone, one by
     keepers: { of: "January" },
   });
   expect(stateOf("pulumi:providers:command").inputs).toHaveProperty("__pulumi-go-provider-version");
+
+  // A default that is named is what there is.
+  await pulumi("preview --expect-no-changes", { SPECIAL: "yes" });
 
   const February = { KEEPER: "February" };
   const { steps } = JSON.parse(await pulumi("preview --json", February)) as { steps: Step[] };

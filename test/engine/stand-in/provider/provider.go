@@ -44,6 +44,8 @@ func (c Call) Log(severity diag.Severity, line string) { _ = c.engine.Log(c, sev
 // Resource is one type of a provider. Check and Delete may be left out, and Update where every change replaces.
 type Resource struct {
 	Check func(inputs Props) (Props, []plugin.CheckFailure)
+	// Of a Bridged provider's: the inputs with what the state holds for those that are not given.
+	Complete func(inputs Props) Props
 	// Whether a change at a path such as triggers[0] replaces; of a Bridged provider's, at a property.
 	ReplaceOn func(path string) bool
 	Create    func(call Call, inputs Props) (id string, outputs Props, err error)
@@ -57,8 +59,8 @@ type Provider struct {
 	Name      string
 	Version   string
 	Framework Props // what its framework adds to the provider's own configuration in the state
-	// It is a bridge to a Terraform provider: it compares plain values, so that becoming a secret is no change, and names
-	// the properties that differ, without a detailed diff.
+	// It is a bridge to a Terraform provider: it compares plain and complete values, so that becoming a secret or naming a
+	// default is no change, and names the properties that differ, without a detailed diff.
 	Bridged   bool
 	Resources map[tokens.Type]Resource
 	Functions map[tokens.ModuleMember]func(call Call, args Props) (Props, error)
@@ -165,7 +167,11 @@ func (p *Provider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffR
 		return plugin.DiffResponse{}, err
 	}
 	if p.Bridged {
-		return bridgedDiff(Plain(req.OldInputs).Diff(Plain(req.NewInputs)), found.ReplaceOn), nil
+		olds, news := Plain(req.OldInputs), Plain(req.NewInputs)
+		if found.Complete != nil {
+			olds, news = found.Complete(olds), found.Complete(news)
+		}
+		return bridgedDiff(olds.Diff(news), found.ReplaceOn), nil
 	}
 	detailed := plugin.NewDetailedDiffFromObjectDiff(req.OldInputs.Diff(req.NewInputs), false)
 	for path, difference := range detailed {

@@ -1,5 +1,6 @@
 // A test fixture standing in for the random provider 4.21.2, which is not served as a module; a difference in behaviour
-// is a bug in it. It makes passwords and bytes.
+// is a bug in it. It makes passwords and bytes, without the real one's note of Terraform's own state
+// (__pulumi_raw_state_delta), which nothing but that one reads.
 package main
 
 import (
@@ -150,7 +151,7 @@ func main() {
 		Version: "4.21.2",
 		Bridged: true,
 		Resources: map[tokens.Type]provider.Resource{
-			"random:index/randomPassword:RandomPassword": {ReplaceOn: always, Create: createPassword},
+			"random:index/randomPassword:RandomPassword": {Complete: withDefaults, ReplaceOn: always, Create: createPassword},
 			"random:index/randomBytes:RandomBytes":       {ReplaceOn: always, Create: createBytes},
 		},
 	}).Serve()
