@@ -54,9 +54,9 @@ export class App extends pulumi.ComponentResource {
 
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, postgres, ...wishes } = args;
-    const asked = appSettings(name, { ...wishes, database: postgres?.database });
+    const asked = appSettings(name, { ...wishes, database: postgres?.database, connections: postgres?.connections });
     const settings = { ...asked, database: postgres && (asked.database ?? name) };
-    const { containers, database, valkey, site, purge } = settings;
+    const { containers, database, connections, valkey, site, purge } = settings;
     super("gatehouse:index:App", name, {}, opts);
     this.#name = name;
     this.#host = host;
@@ -73,7 +73,7 @@ export class App extends pulumi.ComponentResource {
       { parent: this, dependsOn: server ?? opts?.dependsOn },
     );
     const stores = [
-      ...(database ? [this.database(database, [this.account, ...(postgres?.ready ?? [])])] : []),
+      ...(database ? [this.database(database, connections, [this.account, ...(postgres?.ready ?? [])])] : []),
       ...(valkey
         ? [this.release("valkey", valkeyManifest(name, valkey), [this.account, host.packages("valkey")])]
         : []),
@@ -101,8 +101,9 @@ export class App extends pulumi.ComponentResource {
     return new Account(account, args, { parent: this, dependsOn });
   }
 
-  private database(database: string, dependsOn: DependsOn): Release {
-    return this.release("postgres", databaseManifest(this.#host.platform.postgres, this.#name, database), dependsOn);
+  private database(database: string, connections: number | undefined, dependsOn: DependsOn): Release {
+    const manifest = databaseManifest(this.#host.platform.postgres, this.#name, database, connections);
+    return this.release("postgres", manifest, dependsOn);
   }
 
   private postgresDoor({ clients }: NonNullable<AppArgs["postgres"]>): Door {

@@ -64,6 +64,8 @@ export interface AppArgs {
   postgres?: PostgresFacts & {
     /** @default the app's name */
     database?: string;
+    /** How many connections the app may hold at a time. @default half of the server's max_connections */
+    connections?: number;
   };
   /** With it the app has a Valkey of its own at /run/valkey-APP/valkey.sock, without a password. @default none */
   valkey?: {

@@ -1,4 +1,4 @@
-import { databaseData } from "../host/database.ts";
+import { connectionLimit, databaseData } from "../host/database.ts";
 import type { Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { psql } from "../host/psql.ts";
@@ -8,7 +8,12 @@ import { render, rendered } from "../render/render.ts";
  * A role of the app's name and a database that it owns, beside the platform's own: a fragment in the cluster's hba.d, and
  * a step that makes what is missing. It takes over neither a database of somebody else's nor a role that may more.
  */
-export function databaseManifest(names: Platform["postgres"], app: string, database: string): Manifest {
+export function databaseManifest(
+  names: Platform["postgres"],
+  app: string,
+  database: string,
+  connections?: number,
+): Manifest {
   const { user, unit, config } = names;
   return {
     data: [databaseData(names, database, app)],
@@ -26,7 +31,7 @@ export function databaseManifest(names: Platform["postgres"], app: string, datab
         name: "role and database",
         user,
         exec: psql(names, "--file", "-"),
-        stdin: render("sql/app.sql", { role: app, database }),
+        stdin: render("sql/app.sql", { role: app, database, connections: connectionLimit(connections) }),
       },
     ],
     probes: [

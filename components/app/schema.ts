@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { faultsOf, told } from "../config/faults.ts";
-import { deadline, domain, port, releaseName, setting } from "../config/scalars.ts";
+import { connections, deadline, domain, port, releaseName, setting } from "../config/scalars.ts";
 import { SIZE } from "../quadlet/pod.ts";
 import { directives } from "../site/schema.ts";
 import type { Tls } from "../site/site.ts";
@@ -83,6 +83,7 @@ export const appSchema = z
   .strictObject({
     containers: z.record(containerName, container).default({}),
     database: releaseName.optional(),
+    connections: connections.optional(),
     valkey: z
       .strictObject({
         maxmemory: z

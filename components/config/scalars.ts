@@ -96,6 +96,12 @@ export const hostKey = text(
   /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,2}$/,
 );
 
+const CONNECTIONS = "a number of connections from 1 to 262143";
+export const connections = z
+  .int(expected(CONNECTIONS))
+  .min(1, expected(CONNECTIONS))
+  .max(262143, expected(CONNECTIONS));
+
 /** Not 0, which is root's, and not the last ones, which mean "nobody" and "no change" to the kernel. */
 export const gid = z
   .int(expected("a GID from 1 to 65533"))

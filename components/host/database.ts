@@ -51,6 +51,13 @@ export function databaseGuard(
   };
 }
 
+/**
+ * How many connections a role may hold, as an expression of SQL: a client that leaks its connections leaves some to the
+ * others.
+ */
+export const connectionLimit = (asked?: number): string =>
+  asked === undefined ? "(current_setting('max_connections')::int + 1) / 2" : String(asked);
+
 /** A database and the role that owns it, as data of whoever uses them: with what image changes left of it. */
 export function databaseData(names: Platform["postgres"], database: string, role: string): Data {
   const all = [database, ...leftovers(database)];

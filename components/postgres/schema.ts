@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { gid, setting, unixName } from "../config/scalars.ts";
+import { connections, gid, setting, unixName } from "../config/scalars.ts";
 import { OWN_SETTINGS } from "./settings.ts";
 
 const settingName = z
@@ -76,16 +76,24 @@ export const postgresSchema = z.strictObject({
     .record(
       name,
       z.strictObject({
-        auth: z.enum(["peer", "scram"]).meta({
+        auth: z
+          .enum(["peer", "scram"])
+          .default("peer")
+          .meta({
+            description:
+              "peer: the operating-system account of the same name, no password; this is so without it. scram: a generated password, which a client gives to no false server with require_auth=scram-sha-256.",
+            examples: ["scram"],
+          }),
+        connections: connections.optional().meta({
           description:
-            "peer: the operating-system account of the same name, no password. scram: a generated password, which a client gives to no false server with require_auth=scram-sha-256.",
-          examples: ["scram"],
+            "How many connections the role may hold at a time. Without it: half of max_connections, so that a client that leaks connections leaves some to the others.",
+          examples: [20],
         }),
       }),
     )
     .default({})
     .meta({
-      description: "How roles prove who they are. A role that is not listed uses peer.",
+      description: "How roles prove who they are, and how many connections they may hold.",
       examples: [{ reporting: { auth: "scram" } }],
     }),
 });

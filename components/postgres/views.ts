@@ -1,5 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { dirname } from "node:path";
+import { connectionLimit } from "../host/database.ts";
 import type { Check, File, Manifest } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 import { literal, psql } from "../host/psql.ts";
@@ -146,7 +147,13 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         name: "roles and databases",
         user,
         exec: psql(names, "--file", "-"),
-        stdin: render("sql/roles.sql", { roles: rolesOf(wishes), databases }),
+        stdin: render("sql/roles.sql", {
+          roles: rolesOf(wishes).map((name) => ({
+            name,
+            connections: connectionLimit(wishes.roles[name]?.connections),
+          })),
+          databases,
+        }),
       },
       ...(databases.length > 0 ? [ownersStep(names, databases)] : []),
       // The package makes these for the server's account, and its tools read some of them as root.

@@ -332,6 +332,44 @@ describe("what the owner of a database does to it", () => {
   });
 });
 
+describe("an application that takes every connection it can", () => {
+  const SERVER = "SELECT setting FROM pg_settings WHERE name = 'max_connections'";
+  const EVERY = `all = [c]
+while len(all) < 1000:
+    try: all.append(psycopg2.connect('host=/run/postgresql dbname=evil user=evil'))
+    except psycopg2.OperationalError: break`;
+  const HELD = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'evil'";
+
+  test("has half of them: others log in, and their parts of a backup are whole", async () => {
+    const half = Math.floor((Number(await host.operator(SERVER)) + 1) / 2);
+    const taking = await busy(EVERY);
+    expect(Number(await host.operator(HELD))).toBe(half);
+    expect(await host.sql("victim", "SELECT count(*) FROM book WHERE id <= 500")).toBe("[(500,)]");
+    const taken = await backUp();
+    await taking.end();
+    await victimIsWhole(taken);
+    expect(taken.incomplete).toEqual({});
+  });
+
+  test("may not change how many that is", async () => {
+    await expect(host.sql("evil", "ALTER ROLE evil CONNECTION LIMIT 1000")).rejects.toThrow(/permission denied/);
+    await host.sql("evil", "ALTER DATABASE evil CONNECTION LIMIT 1000");
+    expect(await host.operator("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'evil'")).not.toBe("1000");
+  });
+
+  test("stops no backup where an operator lets it have all of them", async () => {
+    const limit = await host.operator("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'evil'");
+    await host.operator("ALTER ROLE evil CONNECTION LIMIT -1");
+    const taking = await busy(EVERY);
+    const taken = await backUp();
+    await taking.end();
+    await host.operator(`ALTER ROLE evil CONNECTION LIMIT ${limit}`);
+    expect(taken.status, taken.text).toBe(0);
+    expect(Object.keys(taken.incomplete).filter((part) => !part.startsWith("database "))).toEqual([]);
+    expect((await record(taken.name)).folders["app-victim/volumes"]).toBeDefined();
+  });
+});
+
 describe("a database that is restored alone", () => {
   test("is what it was: constraints, several owners, extensions, what a superuser made, grants", async () => {
     await host.operator(

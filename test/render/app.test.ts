@@ -330,7 +330,16 @@ describe("its database", () => {
     expect(step?.user).toBe("postgres");
     expect(step?.stdin).toContain('REVOKE ALL ON DATABASE "metrics" FROM PUBLIC;');
     expect(step?.stdin).not.toMatch(/DROP|DELETE|TRUNCATE/i);
-    expect(step?.stdin, "nor takes anything over").not.toMatch(/ALTER|GRANT/i);
+    expect(step?.stdin, "nor takes anything over").not.toMatch(/ALTER (?!ROLE %I CONNECTION LIMIT)|GRANT/i);
+  });
+
+  test("gives its role as many connections as are configured, or half of the server's", () => {
+    const limits = /CONNECTION LIMIT %s', E'(\w+)', (.*)\) \\gexec/;
+    expect(limits.exec(manifest?.steps?.[0]?.stdin ?? "")?.slice(1)).toEqual(["grafana", "30"]);
+    expect(limits.exec(partsOfApp("wiki").postgres?.steps?.[0]?.stdin ?? "")?.slice(1)).toEqual([
+      "wiki",
+      "(current_setting('max_connections')::int + 1) / 2",
+    ]);
   });
 
   test("is well once the app itself can log in", () => {

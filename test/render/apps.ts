@@ -11,7 +11,7 @@ import { debian } from "../../components/host/platforms/debian.ts";
 import type { Platform } from "../../components/host/platforms/platform.ts";
 import { siteManifest, type Tls } from "../../components/site/site.ts";
 
-type Wishes = Omit<AppArgs, "host" | "postgres"> & { database?: string };
+type Wishes = Omit<AppArgs, "host" | "postgres"> & { database?: string; connections?: number };
 
 export const APPS: Record<string, Wishes> = {
   whoami: {
@@ -59,6 +59,7 @@ export const APPS: Record<string, Wishes> = {
       },
     },
     database: "metrics",
+    connections: 30,
     shmSize: "256m",
     valkey: { maxmemory: "64mb" },
     site: { domain: "grafana.example.org", port: 9300, directives: "encode gzip", tls: "internal" },
@@ -89,7 +90,7 @@ export const APPS: Record<string, Wishes> = {
 
 /** What App makes of its arguments, by the same pure functions, with the answers that a host would give. */
 export function partsOfApp(app: string, platform: Platform = debian): Record<string, Manifest> {
-  const { containers, database, valkey, site, shmSize, deadline } = appSettings(app, APPS[app] as Wishes);
+  const { containers, database, connections, valkey, site, shmSize, deadline } = appSettings(app, APPS[app] as Wishes);
   const secrets = Object.fromEntries(
     Object.entries(containers).map(([name, container]) => [name, container.secrets as Record<string, string>]),
   );
@@ -100,7 +101,7 @@ export function partsOfApp(app: string, platform: Platform = debian): Record<str
   });
   return {
     secrets: secretsManifest(app, secrets),
-    ...(database && { postgres: databaseManifest(platform.postgres, app, database) }),
+    ...(database && { postgres: databaseManifest(platform.postgres, app, database, connections) }),
     ...(valkey && { valkey: valkeyManifest(app, valkey) }),
     app: appManifest({
       containers,

@@ -68,6 +68,7 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["postgres.databases.grafana", { owner: "Bob" }, `[owner] ${NAME} "Bob"`],
   ["postgres.databases.grafana", { own: "bob" }, "[own] there is no such key"],
   ["postgres.roles.grafana", { auth: "md5" }, '[auth] expected one of peer, scram, got "md5"'],
+  ["postgres.roles.grafana", { connections: 0 }, "[connections] expected a number of connections from 1 to 262143, got 0"],
   ["postgres.roles.postgres", { auth: "scram" }, "postgres is a name of PostgreSQL's own; choose another"],
   ["postgres.roles.pg_monitor", { auth: "peer" }, "pg_monitor is a name of PostgreSQL's own; choose another"],
   ["valkey.gid", -1, `${GID} -1`],

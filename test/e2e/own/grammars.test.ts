@@ -352,7 +352,7 @@ describe("PostgreSQL", () => {
   test("roles and databases have the names that they were given, and the owners", async () => {
     const names = Object.values(new Written(sqlName).values);
     const databases = names.map((name) => ({ name, owner: name }));
-    await ask(render("sql/roles.sql", { roles: names, databases }));
+    await ask(render("sql/roles.sql", { roles: names.map((name) => ({ name, connections: "7" })), databases }));
     const each = Object.fromEntries(names.map((name) => [name, name]));
     expect(
       await ask(

@@ -95,11 +95,14 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
     known = pgbackrest.backup(s, name, full)
     server, parts = Cluster(s, s.socket_directory), Parts()
     databases = server.databases()
-    sessions, unread = cluster.opened(server, databases)
-    with ThreadPoolExecutor(_AT_ONCE) as pool, cluster.closing(sessions):
+    with ExitStack() as stack:
+        marker = stack.enter_context(moment.marker(server))
+        sessions, unread = cluster.opened(server, databases)
+        pool = stack.enter_context(ThreadPoolExecutor(_AT_ONCE))
+        stack.enter_context(cluster.closing(sessions))
         try:
             parts.run_hooks("before")
-            found = moment.mark(name, server, sessions)
+            found = moment.mark(name, marker, sessions)
             marked = time.time()
             unread |= found.failed
             say(f"copy the folders of {len(parts.members)} releases, and sum up {len(sessions)} databases as they were at {found.point}")

@@ -1,8 +1,10 @@
 """The moment of a backup: a restore point in the WAL, and what each database held right then."""
 
+import contextlib
 import json
 import time
 from dataclasses import dataclass
+from typing import Iterator
 
 from cluster import Cluster, Session
 from report import Failure
@@ -25,18 +27,26 @@ class Moment:
     failed: dict[str, str]  # databases that could not be looked at, and why
 
 
-def mark(name: str, cluster: Cluster, sessions: list[Session]) -> Moment:
+@dataclass(frozen=True)
+class Marker:
+    session: Session  # in the superuser's own database
+    pid: str
+
+
+@contextlib.contextmanager
+def marker(cluster: Cluster) -> Iterator[Marker]:
+    """The connection that a restore point needs. It opens before those to the databases: without one of theirs a single part of
+    the backup is incomplete, and without this one there is no backup."""
+    session = Session(cluster, "postgres")
+    try:
+        yield Marker(session, session.ask("SELECT pg_backend_pid()"))
+    finally:
+        session.close()
+
+
+def mark(name: str, marker: Marker, sessions: list[Session]) -> Moment:
     """Set a restore point, and have each session see its database exactly as it will be when restored to that: from before
     the point until the session's snapshot nothing ran in the database. What others do in theirs does not matter."""
-    marker = Session(cluster, "postgres")
-    try:
-        pid = marker.ask("SELECT pg_backend_pid()")
-        return _mark(name, marker, pid, sessions)
-    finally:
-        marker.close()
-
-
-def _mark(name: str, marker: Session, pid: str, sessions: list[Session]) -> Moment:
     failed: dict[str, str] = {}
     before: dict[Session, list] = {}  # what was under way in each database, when its snapshot was about to be taken
     began, attempt, most = time.monotonic(), 0, 0
@@ -45,15 +55,15 @@ def _mark(name: str, marker: Session, pid: str, sessions: list[Session]) -> Mome
         alive = [session for session in sessions if session.database not in failed]
         fresh = [session for session in alive if session not in before]
         _each(fresh, "ROLLBACK", failed)
-        for session, text in _each(fresh, _BEFORE.format(marker=pid), failed).items():
+        for session, text in _each(fresh, _BEFORE.format(marker=marker.pid), failed).items():
             before[session] = json.loads(text)
         _each(fresh, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", failed)
         point = f"gatehouse-{name}-{attempt}"
-        lsn = marker.ask(f"SELECT pg_create_restore_point('{point}')")
+        lsn = marker.session.ask(f"SELECT pg_create_restore_point('{point}')")
         _each(alive, "SELECT pg_stat_clear_snapshot()", failed)
         for session in alive:
             if session.database not in failed:
-                found = _each([session], _AFTER.format(marker=pid, since=before[session][0]), failed)
+                found = _each([session], _AFTER.format(marker=marker.pid, since=before[session][0]), failed)
                 if found and json.loads(found[session]) != [True, *before[session][1:]]:
                     del before[session]
         alive = [session for session in alive if session.database not in failed]
