@@ -14,10 +14,10 @@ const settingName = z
         : `${input} belongs to the platform, which listens on its socket directory only; take it out`,
   });
 
-/** Names that PostgreSQL keeps for itself. */
-const OWN_NAME = /^(postgres|template[01]|public|none|pg_.*)$/;
+/** Names that PostgreSQL and the agent keep for themselves. */
+const OWN_NAME = /^(postgres|template[01]|public|none|pg_.*|gatehouse_.*)$/;
 const name = unixName.refine((name) => !OWN_NAME.test(name), {
-  error: ({ input }) => `${input} is a name of PostgreSQL's own; choose another`,
+  error: ({ input }) => `${input} is reserved for PostgreSQL or gatehouse; choose another`,
 });
 
 // It stands in a unit, which must go on to protect the system's folders.

@@ -197,11 +197,11 @@ POST = "3300; 1259 16420 INDEX public bait_idx evil\n3301; 1259 16421 INDEX publ
 class Owners(HostTest):
     def setUp(self):
         super().setUp()
-        self.loaded: list[tuple[str, list[str], bool]] = []
+        self.loaded: list[tuple[str, str | None, list[str], bool]] = []
         self.cluster = Cluster(Settings("main", "r", 7, "/bin", "c", "d", "postgres", "p", "s", ()), "/socket")
         self.cluster.__dict__["options"] = ""
         self.asked: list[str] = []
-        self.patch(self.cluster, "ask", lambda sql: self.asked.append(sql) or "postgres")
+        self.patch(self.cluster, "ask", lambda sql, database="postgres": self.asked.append(sql) or "postgres")
         self.patch(commands, "run", self.run_command)
 
     def run_command(self, words: tuple[str, ...], *_, **__) -> tuple[int, str]:
@@ -209,20 +209,30 @@ class Owners(HostTest):
             return 0, POST if "--section=post-data" in words else LIST
         login = next(word for word in words if word.startswith("--username=")).removeprefix("--username=")
         listed = Path(next(word for word in words if word.startswith("--use-list=")).removeprefix("--use-list=")).read_text()
-        self.loaded.append((login, [line.partition(";")[0] for line in listed.splitlines()], "--no-owner" in words))
+        role = next((word.removeprefix("--role=") for word in words if word.startswith("--role=")), None)
+        self.asked.append(f"-- load as {role}")
+        self.loaded.append((login, role, [line.partition(";")[0] for line in listed.splitlines()], "--no-owner" in words))
         return 0, ""
 
     def test_the_superuser_loads_what_calls_nothing_and_each_owner_its_own(self):
         owners.load(self.cluster, at("dump/archive"), "wiki_restored", "evil")
         self.assertEqual(self.loaded, [
-            ("postgres", ["5", "3401", "3402", "2", "3403", "212", "3381", "3301"], False),
-            ("evil", ["210", "211", "213", "220", "3380"], True),
-            ("second", ["214"], True),
-            ("postgres", ["3404"], False),
-            ("evil", ["3300"], True),
-            ("postgres", ["3405"], False),
+            ("postgres", None, ["5", "3401", "3402", "2", "3403", "212", "3381", "3301"], False),
+            ("gatehouse_loads", "evil", ["210", "211", "213", "220", "3380"], True),
+            ("gatehouse_loads", "second", ["214"], True),
+            ("postgres", None, ["3404"], False),
+            ("gatehouse_loads", "evil", ["3300"], True),
+            ("postgres", None, ["3405"], False),
         ])
-        self.assertEqual(self.asked[1:], ['GRANT CONNECT ON DATABASE "wiki_restored" TO "second"', 'REVOKE CONNECT ON DATABASE "wiki_restored" FROM "second"'])
+
+    def test_whoever_loads_is_a_member_of_one_owner_at_a_time_and_keeps_nothing(self):
+        owners.load(self.cluster, at("dump/archive"), "wiki_restored", "evil")
+        begins = next(index for index, sql in enumerate(self.asked) if sql == "-- load as second")
+        before, after = self.asked[begins - 1], self.asked[begins + 1]
+        self.assertIn("EXECUTE format('REVOKE %I FROM gatehouse_loads', other)", before)
+        self.assertIn('GRANT "second" TO gatehouse_loads; END', before)
+        self.assertEqual(after, 'REASSIGN OWNED BY gatehouse_loads TO "second"')
+        self.assertEqual(self.asked[-2:], ['REVOKE CONNECT ON DATABASE "wiki_restored" FROM gatehouse_loads', "DROP ROLE gatehouse_loads"])
 
     def test_a_line_that_is_not_understood_stops_it(self):
         self.patch(commands, "run", lambda *_, **__: (0, "; a remark\nTABLE public bait evil\n"))

@@ -5,7 +5,10 @@ import { Attacked } from "./support/host.ts";
 let host: Attacked;
 beforeAll(async () => {
   host = await Attacked.host();
-  await host.lab.awaits("systemctl is-active gatehouse-backup.service | grep -qx inactive");
+  await host.lab.awaits("systemctl is-active gatehouse-backup.service | grep -qxE 'inactive|failed'");
+  await host.lab.sh(
+    "if systemctl is-failed --quiet gatehouse-backup; then journalctl --unit gatehouse-backup; exit 1; fi",
+  );
   await host.sql("victim", VICTIM);
 });
 afterAll(() => clean());
@@ -371,16 +374,18 @@ while len(all) < 1000:
 });
 
 describe("a database that is restored alone", () => {
-  test("is what it was: constraints, several owners, extensions, what a superuser made, grants", async () => {
+  test("is what it was: constraints, owners that may not log in or have no connection left, extensions, what a superuser made, grants", async () => {
     await host.operator(
-      `CREATE ROLE second LOGIN; GRANT CONNECT ON DATABASE victim TO second;
+      `CREATE ROLE second LOGIN; GRANT CONNECT ON DATABASE victim TO second; CREATE ROLE crew NOLOGIN; GRANT crew TO victim;
       \\c victim
       GRANT USAGE, CREATE ON SCHEMA public TO second; CREATE EXTENSION citext; CREATE TABLE noted (word citext PRIMARY KEY); INSERT INTO noted VALUES ('A');
       GRANT SELECT ON noted TO victim;
       SET ROLE victim; CREATE SCHEMA shelf; GRANT REFERENCES, SELECT ON book TO second; GRANT USAGE, CREATE ON SCHEMA shelf TO second;
       ALTER DEFAULT PRIVILEGES IN SCHEMA shelf GRANT SELECT ON TABLES TO second; RESET ROLE;
       SET ROLE second; CREATE FUNCTION shelf.odd(int) RETURNS bool LANGUAGE sql AS 'SELECT $1 % 2 = 1';
-      CREATE TABLE shelf.lent (book int REFERENCES public.book CHECK (shelf.odd(book))); INSERT INTO shelf.lent VALUES (1), (3);`,
+      CREATE TABLE shelf.lent (book int REFERENCES public.book CHECK (shelf.odd(book))); INSERT INTO shelf.lent VALUES (1), (3);
+      RESET ROLE; CREATE TABLE shelf.crews (n int CHECK (n > 0)); INSERT INTO shelf.crews VALUES (7); ALTER TABLE shelf.crews OWNER TO crew;
+      GRANT USAGE, CREATE ON SCHEMA shelf TO crew; GRANT SELECT ON shelf.crews TO victim; ALTER ROLE second CONNECTION LIMIT 0;`,
     );
     const facts = () =>
       host.operator(
@@ -395,10 +400,12 @@ describe("a database that is restored alone", () => {
       );
     const before = await facts();
     const { name } = await backUp();
+    expect(before).toContain("crews|crew|");
     await host.sql("victim", "DELETE FROM book WHERE id > 5");
     const { status, text } = await host.lab.try(`gatehouse restore --to ${name} --database victim`);
     expect(status, text).toBe(0);
     expect(await facts()).toBe(before);
+    expect(await host.operator("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'gatehouse%'")).toBe("0");
     expect(await host.sql("victim", "SELECT count(*) FROM book")).toBe("[(500,)]");
     await host.sql("victim", "INSERT INTO book (author, title, pages) VALUES (1, 'after', 7)");
     await expect(host.sql("victim", "INSERT INTO book (pages) VALUES (-7)")).rejects.toThrow(
@@ -407,12 +414,23 @@ describe("a database that is restored alone", () => {
   });
 
   test("is let in by no account but PostgreSQL's own", async () => {
-    const { status, text } = await host.as(
+    const login = (role: string) =>
+      host.as("evil", `psql -Xh /run/postgresql -U ${role} -d x_restored_20260101000000 -c 'SELECT 1'`);
+    expect((await login("gatehouse_loads")).text).toContain("Peer authentication failed");
+    expect((await login("victim")).text).toContain("no pg_hba.conf entry");
+  });
+
+  test("is refused where an owner's name cannot be told from that of what it owns", async () => {
+    await host.operator(
+      'CREATE ROLE "two words"; CREATE TABLE public.apart (); ALTER TABLE public.apart OWNER TO "two words"',
       "evil",
-      "psql -Xh /run/postgresql -U victim -d x_restored_20260101000000 -c 'SELECT 1'",
     );
-    expect(status).not.toBe(0);
-    expect(text).toContain("Peer authentication failed");
+    const { name } = await backUp();
+    const { status, text } = await host.lab.try(`gatehouse restore --to ${name} --database evil`);
+    expect(status, text).toBe(1);
+    expect(text).toContain('database evil has owners with a blank in their names: "two words"; rename them');
+    expect(await host.operator("SELECT count(*) FROM pg_database WHERE datname LIKE 'evil_restored_%'")).toBe("0");
+    await host.operator('DROP TABLE public.apart; DROP ROLE "two words"', "evil");
   });
 
   test("is refused where the superuser's own table would call the application's code", async () => {

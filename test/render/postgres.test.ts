@@ -31,15 +31,15 @@ describe("pg_hba.conf", () => {
       'local "grafana" "grafana" peer',
       'local "wiki" "editors" scram-sha-256',
       'local "authentik" "authentik" peer',
-      'local "/^.+_restored_[0-9]{14}$" all peer map=gatehouse',
+      'local "/^.+_restored_[0-9]{14}$" gatehouse_loads peer map=gatehouse',
       "include_dir hba.d",
     ]);
   });
 
-  test("lets the superuser's account alone be another role, in a database that is being restored, beside the operator's own maps", () => {
+  test("lets the superuser's account alone be the role that loads, in a database that is being restored, beside the operator's own maps", () => {
     expect(lines(file("full", `${CONFIG}/gatehouse_ident.conf`))).toEqual([
       `include_if_exists "${CONFIG}/pg_ident.conf"`,
-      'gatehouse "postgres" all',
+      'gatehouse "postgres" gatehouse_loads',
     ]);
     expect(file("full", `${CONFIG}/conf.d/gatehouse-restart.conf`)).toContain(
       `ident_file = '${CONFIG}/gatehouse_ident.conf'`,

@@ -82,9 +82,9 @@ export class Lab {
     return must(TOOL, ["enter", this.name, "sh", "-c", command]);
   }
 
-  /** Until a shell command succeeds, for a minute. */
+  /** Until a shell command succeeds, for five minutes. */
   awaits(condition: string): Promise<string> {
-    return this.sh(`for i in $(seq 600); do if ${condition}; then exit; fi; sleep 0.1; done; exit 1`);
+    return this.sh(`for i in $(seq 3000); do if ${condition}; then exit; fi; sleep 0.1; done; exit 1`);
   }
 
   /** A shell command that may fail. */

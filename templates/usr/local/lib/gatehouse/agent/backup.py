@@ -4,6 +4,7 @@ import grp
 import pwd
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import backups

@@ -66,9 +66,9 @@ class Cluster:
         options = f"{self.options} -crole=none -csession_authorization={login}{more}"
         return ("env", f"PGOPTIONS={options}", f"{self.settings.bin}/{program}", f"--host={self.folder}", f"--username={login}", *words)
 
-    def ask(self, sql: str) -> str:
-        """The answer to statements in the superuser's own database."""
-        return self._ask(sql, self.options)
+    def ask(self, sql: str, database: str = "postgres") -> str:
+        """The answer to statements, by default in the superuser's own database. In another one they must call nothing of its owner's."""
+        return self._ask(sql, self.options, database)
 
     @contextlib.contextmanager
     def alone(self, *databases: str):
@@ -91,9 +91,9 @@ class Cluster:
             done.set()
             ending.join()
 
-    def _ask(self, sql: str, options: str) -> str:
-        words = ("env", f"PGOPTIONS={options}", f"{self.settings.bin}/psql", f"--host={self.folder}", *_PSQL, "--set=ON_ERROR_STOP=1", "--dbname=postgres",
-                 "--command", sql)
+    def _ask(self, sql: str, options: str, database: str = "postgres") -> str:
+        words = ("env", f"PGOPTIONS={options}", f"{self.settings.bin}/psql", f"--host={self.folder}", *_PSQL, "--set=ON_ERROR_STOP=1",
+                 f"--dbname={named(database)}", "--command", sql)
         status, output = commands.run(words, self.settings.user, seconds=commands.LONG)
         if status:
             raise Failure(f"PostgreSQL refuses:\n{commands.indented(output)}")

@@ -21,6 +21,12 @@ from manifest import Manifest
 from report import ROLLED_BACK, Failure, say
 
 
+# pg_restore lists what an archive holds with the owner as the last word of a line.
+_WITH_BLANKS = r"""SELECT string_agg(DISTINCT quote_ident(rolname), ', ') FROM pg_shdepend JOIN pg_roles r ON refobjid = r.oid
+  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = '{database}') AND refclassid = 'pg_authid'::regclass AND deptype = 'o'
+  AND rolname ~ '\s'"""
+
+
 def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool, began: float) -> dict:
     """It is taken from a private server that has everything as of then, and takes the name of the one that is live, which
     stays under another."""
@@ -61,6 +67,9 @@ def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) ->
       pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype) FROM pg_database WHERE datname = '{name}'""")
     if not made:
         raise Failure(f"database {name} was not there then")
+    blanks = server.ask(_WITH_BLANKS.format(database=name))
+    if blanks:
+        raise Failure(f"database {name} has owners with a blank in their names: {blanks}; rename them, or restore everything instead")
     live.ask(made)
     live.ask(f'REVOKE ALL ON DATABASE "{fresh}" FROM PUBLIC')
     with scratch.folder() as folder:
