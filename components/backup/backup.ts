@@ -13,7 +13,7 @@ export interface BackupArgs extends BackupSettings {
   after: readonly pulumi.Resource[];
   /** Opens the repository: the SFTP private key, or the secret of the S3 key. @default - it needs none */
   key?: pulumi.Input<string>;
-  /** The passphrase of a repository that is there already. @default - one is generated */
+  /** The passphrase of a repository that is there already. @default - the one that the host knows, or one that is generated */
   passphrase?: pulumi.Input<string>;
 }
 
@@ -42,20 +42,25 @@ export class Backup extends pulumi.ComponentResource {
       { host, names: [...backup.packages, ...(repository.sftp ? backup.sftp : [])] },
       below,
     );
+    const generated = given === undefined;
     const passphrase = pulumi.secret(given ?? this.generated(name));
-    this.recovery = pulumi.secret({ passphrase, repository: placeOf(repository) });
     const secrets = new Release(
       SECRETS,
       {
         host,
         manifest: pulumi
           .output({ passphrase, key })
-          .apply((plain) => ({ ...backupSecrets(names, repository, plain), gives: [name] })),
+          .apply((plain) => ({ ...backupSecrets(names, repository, { ...plain, generated }), gives: [name] })),
         secret: true,
       },
       // Its owner is PostgreSQL's user.
       { ...below, dependsOn: [...after] },
     );
+    const place = placeOf(repository);
+    this.recovery = pulumi.secret({
+      passphrase: secrets.opens.apply((opens) => opens[place] as string),
+      repository: place,
+    });
     const manifest = legible(secrets.generation, `generation of ${SECRETS}`).apply((generation) =>
       backupManifest(names, { ...settings, generation }),
     );

@@ -34,15 +34,19 @@ export function placeOf({ path, sftp, s3 }: Repository): string {
 /** What PostgreSQL's backups are encrypted with, and the key that opens the place where they go. */
 export interface BackupSecrets {
   passphrase: string;
+  /** The passphrase is the program's, and gives way to one that opened the repository on this host. */
+  generated: boolean;
   /** @default - the repository needs none */
   key?: string;
 }
 
 /**
- * The secrets as files. Without `rotation`, unlike other generated ones: with a lost state the host would go on with a
- * passphrase that the operator does not know, while a repository that refuses another one says so.
+ * The secrets as files. The passphrase outlives the state: a repository whose passphrase is on the host is opened with that one,
+ * and `recovery` says which it is.
  */
-export function backupSecrets({ user }: Names, { s3 }: Repository, { passphrase, key }: BackupSecrets): Manifest {
+export function backupSecrets(names: Names, repository: Repository, secrets: BackupSecrets): Manifest {
+  const { passphrase, generated, key } = secrets;
+  const { s3 } = repository;
   const secret = (name: string, owner: string, content: string): File => ({
     path: `${secretsFolder(SECRETS, "{generation}")}/${name}`,
     mode: "0400",
@@ -51,8 +55,12 @@ export function backupSecrets({ user }: Names, { s3 }: Repository, { passphrase,
   });
   return {
     files: [
-      secret("passphrase", "root", passphrase),
-      ...(key === undefined ? [] : [secret("key", user, key)]),
+      {
+        ...secret("passphrase", "root", passphrase),
+        rotation: generated ? "generated" : undefined,
+        opens: placeOf(repository),
+      },
+      ...(key === undefined ? [] : [secret("key", names.user, key)]),
       // As restic reads it.
       ...(s3 && key !== undefined
         ? [secret("aws", "root", `[default]\naws_access_key_id = ${s3.keyId}\naws_secret_access_key = ${key}\n`)]
@@ -132,7 +140,7 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
             {
               name: "no backup is lost",
               tree: "/etc/pgbackrest",
-              exec: ["gatehouse", "backup", "--keeps", String(view.keep)],
+              exec: ["gatehouse", "backup", "--keeps", String(view.keep), "--in", placeOf(repository)],
             },
           ]),
       ...[view.schedule, view.drill].map((schedule) => ({

@@ -26,6 +26,11 @@ export interface File extends Directory {
   reloads?: readonly string[];
   /** While this word stays the same the host keeps the content it has. @default - the content is always written */
   rotation?: string;
+  /**
+   * The repository of backups, by its place, that the content is the passphrase of. One that opened it on this host before is
+   * written instead; without `rotation` another content than that is refused. @default - it opens none
+   */
+  opens?: string;
 }
 
 /** A command that judges `{tree}`, a copy of `tree` with the changes in it, before anything goes live. */

@@ -25,6 +25,8 @@ export interface ReleaseArgs {
 export class Release extends pulumi.ComponentResource {
   /** Counts the changes that went live; resolved once this one is healthy. Never secret, even where the manifest is. */
   readonly generation: pulumi.Output<number>;
+  /** By its place, the passphrase of each repository that a file `opens`, as the host has it. Secret where the manifest is. */
+  readonly opens: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Release", name, {}, opts);
@@ -32,12 +34,13 @@ export class Release extends pulumi.ComponentResource {
     const owner = ownerOf(name);
     const document = pulumi.output(manifest).apply((plain) => manifestDocument(name, owner, secret, plain as Manifest));
     const removal = `remove ${name} --owner ${owner}${purge ? " --purge" : ""}`;
-    const answer = askFor<{ generation: number }>(
+    const answer = askFor<{ generation: number; opens?: Record<string, string> }>(
       { host, kind: "release", item: name, document, removal, secret },
       this,
       opts,
     );
     this.generation = pulumi.unsecret(answer.apply(({ generation }) => generation));
+    this.opens = answer.apply(({ opens = {} }) => opens);
     this.registerOutputs({ generation: this.generation });
   }
 }

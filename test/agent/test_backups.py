@@ -14,13 +14,18 @@ import backup as backup_module
 import backups
 import commands
 import parts
+import catalogue
 import pgbackrest
+import repositories
 import restic
 import restore
 import scratch
 from backups import Backup
 from report import Failure
 from support import STATE, HostTest, at, file, secret
+
+
+PLACE = "/srv/backups"
 
 
 def backup(name: str, minute: int, lsn: str, label: str = "F") -> Backup:
@@ -32,20 +37,21 @@ def backup(name: str, minute: int, lsn: str, label: str = "F") -> Backup:
 class WithBackups(HostTest):
     def setUp(self):
         super().setUp()
-        self.patch(backups, "RECORDS", STATE / "backups")
         self.patch(backups, "METRICS", support.TREE / "metrics/gatehouse.prom")
         self.patch(backups, "SETTINGS", support.TREE / "backup.toml")
         backups.METRICS.parent.mkdir()
         backups.SETTINGS.write_text('stanza = "main"\nrepository = "/srv/backups"\nfull_days = 7\nbin = "/b"\nconfig = "/c"\ndata = "/d"\nuser = "u"\n'
-                                    'unit = "p.service"\nsocket_directory = "/s"\nrestic = ["restic"]\nkey_of_a_newer_program = 1\n')
+                                    'unit = "p.service"\nsocket_directory = "/s"\nrestic = ["restic", "--password-file", "%s"]\n'
+                                    'key_of_a_newer_program = 1\n' % at("passphrase"))
+        Path(at("passphrase")).write_text("of-the-repository")
         for one in (backup("first", 0, "0/10"), backup("second", 30, "1/0", "D")):
-            backups.record(one)
+            backups.record(PLACE, one)
 
 
 class Backups(WithBackups):
     def test_a_record_is_read_back_as_it_was(self):
-        self.assertEqual([b.name for b in backups.kept()], ["first", "second"])
-        self.assertEqual(backups.kept()[0], backup("first", 0, "0/10"))
+        self.assertEqual([b.name for b in backups.kept(PLACE)], ["first", "second"])
+        self.assertEqual(backups.kept(PLACE)[0], backup("first", 0, "0/10"))
 
     def test_where_a_restore_leads(self):
         for to, options, taken in (
@@ -57,24 +63,24 @@ class Backups(WithBackups):
             ("2026-11-25T13:31:00.25+01:00", ("--type=time", "--target=2026-11-25 12:31:00.250000+00", "--target-action=promote"), "second"),
         ):
             with self.subTest(to):
-                found = restore.find(to)
+                found = restore.find(backups.kept(PLACE), to)
                 self.assertEqual((found.options, found.backup.name), (options, taken))
 
     def test_a_time_without_a_zone_is_the_hosts_own(self):
         local = datetime(2026, 11, 25, 12, 40, tzinfo=UTC).astimezone().replace(tzinfo=None)
-        self.assertEqual(restore.find(f"{local:%Y-%m-%d %H:%M}").options[1], "--target=2026-11-25 12:40:00.000000+00")
+        self.assertEqual(restore.find(backups.kept(PLACE), f"{local:%Y-%m-%d %H:%M}").options[1], "--target=2026-11-25 12:40:00.000000+00")
 
     def test_what_leads_nowhere_is_refused(self):
         for to, words in (("yesterday", "none of: latest"), ("2026-11-25T11:59:00Z", "before the oldest backup that is kept: first"),
                           ("0/1", "before the oldest"), ("2126-01-01", "still to come"), ("third", "none of")):
             with self.subTest(to), self.assertRaisesRegex(Failure, words):
-                restore.find(to)
+                restore.find(backups.kept(PLACE), to)
 
     def test_without_a_backup_there_is_nothing_to_restore(self):
-        for one in backups.kept():
-            backups.forget(one)
+        for one in backups.kept(PLACE):
+            backups.forget(PLACE, one)
         with self.assertRaisesRegex(Failure, "no backup"):
-            restore.find("latest")
+            restore.find(backups.kept(PLACE), "latest")
 
     def test_a_host_without_the_component_says_what_to_do(self):
         backups.SETTINGS.unlink()
@@ -83,27 +89,27 @@ class Backups(WithBackups):
 
     def test_the_overview_is_well_until_something_fails(self):
         self.assertTrue(backups.overview()["well"])
-        backups.settle("drill", 100, 130, "public.page differs")
+        backups.settle(PLACE, "drill", 100, 130, "public.page differs")
         found = backups.overview()
         self.assertFalse(found["well"])
         text = "\n".join(backups.lines(found))
         self.assertRegex(text, r"second .* differential +10 s +2\.0 MiB +1\.0 MiB +1 +4")
         self.assertRegex(text, "the last drill failed, .*: public.page differs")
         self.assertIn("last good drill: never", text)
-        backups.settle("drill", 200, 230, None)
+        backups.settle(PLACE, "drill", 200, 230, None)
         self.assertTrue(backups.overview()["well"])
 
     def test_a_good_run_by_hand_ends_what_systemd_remembers_of_the_failed_one(self):
         for kind in ("backup", "drill"):
             self.systemd.log.clear()
-            backups.settle(kind, 100, 130, "no space left")
+            backups.settle(PLACE, kind, 100, 130, "no space left")
             self.assertEqual(self.systemd.log, [])
-            backups.settle(kind, 200, 230, None)
+            backups.settle(PLACE, kind, 200, 230, None)
             self.assertEqual(self.systemd.log, [f"reset-failed gatehouse-{kind}.service"])
 
     def test_metrics_tell_of_the_last_good_one_too(self):
-        backups.settle("drill", 200, 230, None)
-        backups.settle("drill", 300, 310, "damaged")
+        backups.settle(PLACE, "drill", 200, 230, None)
+        backups.settle(PLACE, "drill", 300, 310, "damaged")
         text = backups.METRICS.read_text()
         for line in ("gatehouse_drill_last_failed 1", "gatehouse_drill_last_good_timestamp_seconds 230", "gatehouse_drill_duration_seconds 10",
                      "gatehouse_backup_size_bytes 2097152", "gatehouse_backup_duration_seconds 10.0"):
@@ -244,7 +250,7 @@ class Unreadable(WithBackups):
 
     def test_whether_a_backup_is_lost_is_told_by_what_the_host_remembers_so_that_a_new_key_can_come(self):
         backup_module.refuse_loss(1)
-        backups.record(backup("third", 40, "2/0"))
+        backups.record(PLACE, backup("third", 40, "2/0"))
         with self.assertRaisesRegex(Failure, "to keep 1 full backups deletes first: raise backup.keep to 2"):
             backup_module.refuse_loss(1)
         backup_module.refuse_loss(2)
@@ -261,9 +267,10 @@ class Unreadable(WithBackups):
         self.patch(restic, "prepare", lambda _: made.append("folders"))
         self.patch(pgbackrest, "prepare", lambda _: made.append("PostgreSQL") or True)
         self.patch(pgbackrest, "_run", lambda *_: (0, "[]"))
+        self.patch(catalogue, "read", lambda _: [])
         backup_module.prepare()  # no backup was good yet: what is known of came from elsewhere
-        backups.settle("backup", 100, 130, None, repository="/srv/backups")
-        backups.settle("backup", 200, 230, "no such file")
+        backups.settle(PLACE, "backup", 100, 130, None)
+        backups.settle(PLACE, "backup", 200, 230, "no such file")
         with self.assertRaisesRegex(Failure, "^/srv/backups is empty, though this host has 2 backups in it: is its disk mounted"):
             backup_module.prepare()
         self.assertEqual(made, ["folders", "PostgreSQL"])
@@ -274,20 +281,21 @@ class Unreadable(WithBackups):
     def test_what_restic_says_of_repeated_attempts_is_no_part_of_the_answer(self):
         said = "Load(<key/1>, 0, 0) returned error, retrying after 1s: connection refused\n"
         self.patch(commands, "run", lambda *_, **__: (0, f'{said}[{{"id": "1", "tags": ["record=first"]}}]\n'))
-        self.assertEqual(list(restic.records(backups.settings())), ["first"])
+        self.assertEqual(list(restic.contents(backups.settings())[1]), ["first"])
         self.patch(commands, "run", lambda *_, **__: (0, f'{said}{{"name": "first"}}'))
-        self.assertEqual(restic.record(backups.settings(), {"id": "1"}, "/record"), '{"name": "first"}')
+        self.assertEqual(restic.record(backups.settings(), {"id": "1", "paths": ["/record"]}), '{"name": "first"}')
 
     def test_nothing_old_is_deleted_when_the_backup_of_just_now_is_not_known(self):
-        newest, kept = backups.kept()[-1], []
+        newest, kept = backups.kept(PLACE)[-1], []
         self.patch(restic, "keep", lambda _, names: kept.append(names))
         self.patch(pgbackrest, "known", lambda _: [])
         with self.assertRaisesRegex(Failure, "does not know of backup second"):
             backup_module._expire(backups.settings(), newest)
-        self.assertEqual((len(backups.kept()), kept), (2, []))
-        self.patch(pgbackrest, "known", lambda _: [{"annotation": {"gatehouse": "second"}}])
+        self.assertEqual((len(backups.kept(PLACE)), kept), (2, []))
+        self.patch(pgbackrest, "known", lambda _: [{"annotation": {"gatehouse": "second"}, "label": newest.label}])
+        self.patch(restic, "contents", lambda _: ({"second": []}, {"second": {}}))
         backup_module._expire(backups.settings(), newest)
-        self.assertEqual(([b.name for b in backups.kept()], kept), (["second"], [{"second"}]))
+        self.assertEqual(([b.name for b in backups.kept(PLACE)], kept), (["second"], [{"second"}]))
 
 
 class Sandbox(WithBackups):
@@ -312,11 +320,12 @@ class Upgrades(WithBackups):
         super().setUp()
         self.did, self.installed, self.mismatch = [], "17", True
         self.clusters = [{"id": 1, "version": "15"}]
-        self.there = [self.taken(b.label, 1) for b in backups.kept()]
+        self.there = [self.taken(b.label, 1) for b in backups.kept(PLACE)]
         self.patch(pgbackrest, "_run", self.pgbackrest)
         self.patch(commands, "run", lambda *_, **__: (0, f"postgres (PostgreSQL) {self.installed}.12 (Debian 17.12-0+deb13u1)\n"))
         self.patch(restic, "prepare", lambda _: None)
-        backups.settle("backup", 100, 130, None)
+        self.patch(restic, "contents", lambda _: ({}, {}))
+        backups.settle(PLACE, "backup", 100, 130, None)
         self.systemd.log.clear()
 
     def taken(self, label: str, cluster: int) -> dict:
@@ -342,19 +351,19 @@ class Upgrades(WithBackups):
     def refused(self):
         self.assertFalse(backup_module.prepare()["prepared"])
         self.assertEqual(self.did, ["stanza-create"])
-        self.assertIn("another cluster", backups.outcome("backup")["failed"])
+        self.assertIn("another cluster", backups.outcome(PLACE, "backup")["failed"])
 
     def test_a_cluster_that_was_made_anew_has_the_same_major_and_is_refused(self):
         self.installed = "15"
         self.refused()
 
     def test_a_new_host_of_another_major_is_refused(self):
-        for one in backups.kept():
-            backups.forget(one)
+        for one in backups.kept(PLACE):
+            backups.forget(PLACE, one)
         self.refused()
 
     def test_a_new_host_that_knows_of_backups_and_took_none_is_refused(self):
-        (backups.RECORDS / "last.backup").unlink()
+        (repositories.folder(PLACE) / "last.backup").unlink()
         self.refused()
 
     def test_another_repository_that_has_none_of_this_hosts_backups_is_refused(self):
@@ -362,8 +371,8 @@ class Upgrades(WithBackups):
         self.refused()
 
     def test_a_backup_is_restored_by_the_major_that_made_it_alone(self):
-        s, (old, _) = backups.settings(), backups.kept()
-        self.patch(restore, "adopt", lambda _: self.fail("a host that can restore none must not count them as its own"))
+        s, (old, _) = backups.settings(), backups.kept(PLACE)
+        self.patch(catalogue, "read", lambda _: self.fail("a host that can restore none must not count them as its own"))
         with self.assertRaisesRegex(Failure, "all backups are of PostgreSQL 15, and this host has PostgreSQL 17.*nothing was touched"):
             restore.restore("latest")
         self.clusters.append({"id": 2, "version": "17"})
@@ -374,13 +383,13 @@ class Upgrades(WithBackups):
             pgbackrest.refuse_another_major(s, old.label)
 
     def test_a_record_that_says_what_it_is_not_is_not_taken_over(self):
-        there = backups.kept()[0]
+        there = backups.kept(PLACE)[0]
         made_up = {"20261201-000000": replace(there, name="../../../tmp/evil"), "20261202-000000": replace(there, name="20261202-000000"),
                    "../evil": replace(there, name="../evil")}
-        self.patch(restic, "records", lambda _: {name: {"id": name} for name in made_up})
-        self.patch(restic, "record", lambda _, snapshot, path: json.dumps(asdict(made_up[snapshot["id"]])))
-        restore.adopt(backups.settings())
-        self.assertEqual([one.name for one in backups.kept()], ["20261202-000000", "first", "second"])
+        self.patch(restic, "contents", lambda _: ({name: [] for name in made_up}, {name: {"id": name} for name in made_up}))
+        self.patch(restic, "record", lambda _, snapshot: json.dumps(asdict(made_up[snapshot["id"]])))
+        self.there = [{"label": there.label, "annotation": {"gatehouse": name}} for name in made_up]
+        self.assertEqual([one.name for one in catalogue.read(backups.settings())], ["20261202-000000"])
 
     def test_an_empty_repository_refuses_nobody(self):
         self.there, self.clusters = [], []

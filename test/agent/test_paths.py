@@ -23,8 +23,10 @@ READ_BY_PATH = CHANGE_BY_PATH | {
     "backups": "/etc/gatehouse and /var/lib/gatehouse",
     "checks": "systemd's folders of units",
     "firewall": "/proc",
+    "forget": "/var/lib/gatehouse",
     "live": "/var/lib/gatehouse",
     "purge": "/proc",
+    "repositories": "/var/lib/gatehouse",
     "strays": "systemd's and Quadlet's folders of units",
     "vault": "/var/lib/gatehouse",
 }

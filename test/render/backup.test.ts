@@ -156,7 +156,7 @@ describe("secrets", () => {
   const KEY = "KEY\n";
   const filesOf = (name: string, key?: string) => {
     const { repository } = settingsSchema.parse(CASES[name]).backup as BackupSettings;
-    return backupSecrets(debian.postgres, repository, { passphrase: "P", key }).files ?? [];
+    return backupSecrets(debian.postgres, repository, { passphrase: "P", generated: true, key }).files ?? [];
   };
 
   test("are files of one reader each", () => {
@@ -177,8 +177,17 @@ describe("secrets", () => {
     );
   });
 
-  test("are what the program says, and never what the host happens to have: a lost state must be noticed", () => {
-    for (const { rotation } of EACH.flatMap((name) => filesOf(name, "K"))) expect(rotation).toBeUndefined();
+  test("are what the program says, but for a passphrase: one that the host knows of the repository outlives the state", () => {
+    const [passphrase, ...others] = filesOf(S3, "K");
+    expect(passphrase).toMatchObject({ rotation: "generated", opens: "s3://s3.example.org:9000/backups/" });
+    for (const { rotation, opens } of others) expect([rotation, opens]).toEqual([undefined, undefined]);
+    expect(filesOf(FOLDER)[0]).toMatchObject({ opens: "/srv/backups" });
+  });
+
+  test("a passphrase that an operator gives comes before one that the host knows", () => {
+    const { repository } = settingsSchema.parse(CASES[FOLDER]).backup as BackupSettings;
+    const [given] = backupSecrets(debian.postgres, repository, { passphrase: "P", generated: false }).files ?? [];
+    expect(given).toMatchObject({ content: "P", rotation: undefined });
   });
 
   test("of the generation in use are kept while the release lives (H5)", () => {
@@ -235,7 +244,10 @@ describe("fewer full backups than there are", () => {
   };
 
   test("are refused before anything changes", () => {
-    expect(keeps({})).toMatchObject({ exec: ["gatehouse", "backup", "--keeps", "2"], tree: "/etc/pgbackrest" });
+    expect(keeps({})).toMatchObject({
+      exec: ["gatehouse", "backup", "--keeps", "2", "--in", "/srv/backups"],
+      tree: "/etc/pgbackrest",
+    });
   });
 
   test("are taken where the word stands beside it", () => {

@@ -17,8 +17,12 @@ let host: Lab;
 let vault: Lab;
 let stack: Stack;
 let apps: Stack | undefined;
+let keeper: object;
 let relaying: Server | undefined;
 const labs: Lab[] = [];
+const opener = newKey();
+/** What the first state told. */
+let recovery: { passphrase: string; repository: string };
 
 beforeAll(async () => {
   host = await Lab.create("backup", "2026.8.3", "2026.8.4");
@@ -42,6 +46,7 @@ const notes = async (lab = host) => (await ask(lab.address, DOMAIN, "/notes")).b
 /** What `gatehouse backups` knows. */
 // biome-ignore lint/suspicious/noExplicitAny: the answer is what the test is about
 const known = async (lab = host): Promise<any> => JSON.parse((await lab.try("gatehouse backups --json")).text);
+const names = async (): Promise<string[]> => (await known()).backups.map(({ name }: { name: string }) => name);
 const backUp = async (): Promise<string> => JSON.parse((await host.sh("gatehouse backup 2>/dev/null")) || "{}").backup;
 const metric = async (name: string) => Number(await host.sh(`sed -n 's/^gatehouse_${name} //p' ${METRICS}`));
 const settled = (lab = host) => lab.awaits(BACKED_UP);
@@ -131,7 +136,7 @@ test("what lies in the repositories is encrypted, and no argument list or log ha
   expect(recovery.passphrase).toMatch(/^\w{48}$/);
   expect((await host.try(`journalctl -o cat | grep -c ${recovery.passphrase}`)).text.trim()).toBe("0");
   expect(await host.sh(`grep -rl ${recovery.passphrase} /etc /var/lib/gatehouse /var/log | sort`)).toMatch(
-    /^\/etc\/pgbackrest\/pgbackrest\.conf\n(\/var\/lib\/gatehouse\/(releases|secrets)\/backup-secrets\/\d+\/\S+\n?){2}$/,
+    /^\/etc\/pgbackrest\/pgbackrest\.conf\n(\/var\/lib\/gatehouse\/(releases\/backup-secrets|secrets\/backup-secrets|repositories)\/\w+\/\S+\n?){3}$/,
   );
 });
 
@@ -322,7 +327,7 @@ test("a drill restores the newest backup, compares every table and file, and lea
 
 test("a drill of a backup whose record is not what it holds fails and says where", async () => {
   const { backups } = await known();
-  const record = `/var/lib/gatehouse/backups/${backups.at(-1).name}.json`;
+  const record = await host.sh(`ls /var/lib/gatehouse/repositories/*/${backups.at(-1).name}.json`);
   await host.sh(`cp ${record} /root/record && sed -i 's/"public.plain": \\[5000/"public.plain": [5001/' ${record}`);
   const { status, text } = await host.try("gatehouse drill");
   expect(status, text).toBe(1);
@@ -376,23 +381,55 @@ test("over SFTP to another host: the key it may use, and nothing of the old repo
   labs.push(vault);
   relaying = await relay();
   await reachable(host);
-  const key = newKey();
   await vault.sh(
-    `useradd -m -s /bin/bash keeper && install -d -m 700 -o keeper -g keeper /home/keeper/.ssh && printf '%s\\n' '${key.public}' >/home/keeper/.ssh/authorized_keys && chown keeper: /home/keeper/.ssh/authorized_keys && install -d -o keeper -g keeper /srv/keeper`,
+    `useradd -m -s /bin/bash keeper && install -d -m 700 -o keeper -g keeper /home/keeper/.ssh && printf '%s\\n' '${opener.public}' >/home/keeper/.ssh/authorized_keys && chown keeper: /home/keeper/.ssh/authorized_keys && install -d -o keeper -g keeper /srv/keeper`,
   );
-  await stack.setSecret("backupKey", key.private);
-  stack.settings.backup.repository = {
+  await stack.setSecret("backupKey", opener.private);
+  const old = await names();
+  keeper = {
     sftp: { address: vault.gateway, port: PORT, user: "keeper", hostKey: vault.hostKey, path: "/srv/keeper" },
   };
+  stack.settings.backup.repository = keeper;
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
   await settled();
   const local = await host.sh("find /srv/backups -type f | sort | sha256sum");
   await backUp();
+  const there = await names();
+  expect(there.length).toBe(2);
+  expect(there.filter((name) => old.includes(name))).toEqual([]);
+  expect(await known()).toMatchObject({ others: { "/srv/backups": old.length } });
+  expect((await host.try(`gatehouse restore --to ${old[0]} --dry-run`)).text).toContain("is none of: latest");
   const drilled = await host.try("gatehouse drill");
   expect(drilled.status, drilled.text).toBe(0);
   expect(await vault.sh("ls /srv/keeper")).toBe("files\npostgres");
   expect(await host.sh("find /srv/backups -type f | sort | sha256sum")).toBe(local);
+  await allWell();
+});
+
+test("back to the folder and to SFTP again: what is shown was read from there, and when", async () => {
+  const there = await names();
+  const gone = await host.sh(
+    "basename $(find /srv/backups/postgres/backup/main -maxdepth 1 -name '*D' | sort | head -1)",
+  );
+  const was = (await host.sh(`grep -l ${gone} /var/lib/gatehouse/repositories/*/*.json`)).replace(/^.*\/|\.json$/g, "");
+  await host.sh(
+    `su postgres -c 'cd / && pgbackrest --stanza=main --repo1-type=posix --repo1-path=/srv/backups/postgres --set=${gone} expire' >/dev/null`,
+  );
+  stack.settings.backup.repository = { path: "/srv/backups" };
+  const back = await stack.up();
+  expect(back.status, back.text).toBe(0);
+  expect((await host.try("gatehouse backups")).text).toMatch(/\d+ backups in \/srv\/backups, read \d+ s ago/);
+  expect(await names()).not.toContain(was);
+  expect((await names()).filter((name) => there.includes(name))).toEqual([]);
+  const [first = ""] = await names();
+  expect((await host.try(`gatehouse restore --to ${first} --dry-run`)).text).toContain(
+    `folders are those of backup ${first}`,
+  );
+  stack.settings.backup.repository = keeper;
+  const again = await stack.up();
+  expect(again.status, again.text).toBe(0);
+  expect(await names()).toEqual(there);
   await allWell();
 });
 
@@ -429,6 +466,7 @@ test("onto a new host: `up`, one command, and everything is there", async () => 
 });
 
 test("without the component, and after a destroy, no backups are taken and those that are there stay", async () => {
+  ({ recovery } = await stack.outputs());
   delete stack.settings.backup;
   await stack.dropSecret("backupKey");
   const { status, text } = await stack.up();
@@ -440,4 +478,38 @@ test("without the component, and after a destroy, no backups are taken and those
   const fresh = labs.at(-1) as Lab;
   expect(await fresh.sh(`cat ${UPLOADS}/moved`), "data stay too").toBe("saved");
   expect(await fresh.sh(`test -f ${DATA}/PG_VERSION && echo there`)).toBe("there");
+});
+
+test("what opens the repository outlives component, stack and state, until an operator has it deleted by name", async () => {
+  const fresh = labs.at(-1) as Lab;
+  await stack.setSecret("backupKey", opener.private);
+  stack.settings.backup = { repository: keeper };
+  const back = await stack.up();
+  expect(back.status, back.text).toBe(0);
+  await settled(fresh);
+  expect((await stack.outputs()).recovery, "the state made another one").toEqual(recovery);
+  const drilled = await fresh.try("gatehouse drill");
+  expect(drilled.status, drilled.text).toBe(0);
+  const place = recovery.repository;
+  expect((await fresh.try(`gatehouse forget ${place} --for-ever`)).text).toContain("backups of this host go to");
+  const { backups } = await known(fresh);
+  delete stack.settings.backup;
+  expect((await stack.up()).status).toBe(0);
+  const asked = await fresh.try(`gatehouse forget ${place}`);
+  expect(asked.status).toBe(1);
+  for (const { name } of backups) expect(asked.text).toContain(name);
+  await fresh.sh(`gatehouse forget ${place} --for-ever`);
+  stack.settings.backup = { repository: keeper };
+  const refused = await stack.up();
+  expect(refused.status).not.toBe(0);
+  expect(refused.text).toContain(`the passphrase on this host does not open the repository of folders in ${place}`);
+  expect(refused.text).not.toContain("Traceback");
+  await stack.setSecret("backupPassphrase", recovery.passphrase);
+  const given = await stack.up();
+  expect(given.status, given.text).toBe(0);
+  expect((await stack.outputs()).recovery).toEqual(recovery);
+  expect((await known(fresh)).backups.map(({ name }: { name: string }) => name)).toEqual(
+    expect.arrayContaining(backups.map(({ name }: { name: string }) => name)),
+  );
+  expect((await stack.destroy()).status).toBe(0);
 });

@@ -8,10 +8,12 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import backups
+import catalogue
 import cluster
 import commands
 import moment
 import pgbackrest
+import repositories
 import restic
 import store
 import tables
@@ -32,28 +34,30 @@ def prepare() -> dict:
     _refuse_another_disk(s)
     restic.prepare(s)
     ours = pgbackrest.prepare(s)
+    repositories.remember(s.repository, s.passphrase)
     if not ours:
         now = time.time()
-        backups.settle("backup", now, now, "the repository has the backups of another cluster, so nothing is added to it: "
-                                           "`gatehouse restore --to latest` takes them over")
-    elif not backups.kept() or pgbackrest.first_is_due(s):
+        backups.settle(s.repository, "backup", now, now, "the repository has the backups of another cluster, so nothing is added to it: "
+                                                         "`gatehouse restore --to latest` takes them over")
+    elif not catalogue.read(s) or pgbackrest.first_is_due(s):
         units.queue("start", ["gatehouse-backup.service"])
     return {"prepared": ours, "repository": s.repository}
 
 
 def _refuse_another_disk(s: Settings) -> None:
     """Where the repository's disk is not mounted, its folder is there and empty: a new repository in it would look well."""
-    taken = len(backups.kept())
-    if taken and backups.outcome("backup").get("repository") == s.repository and not pgbackrest.known(s):
+    taken = len(backups.kept(s.repository))
+    if taken and backups.outcome(s.repository, "backup").get("good") and not pgbackrest.known(s):
         raise Failure(f"{s.repository} is empty, though this host has {counted(taken, 'backup')} in it: is its disk mounted? If they are gone for good: "
-                      f"rm {backups.RECORDS}/*.json")
+                      f"`gatehouse forget {s.repository}` on the host")
 
 
-def refuse_loss(keep: int) -> None:
-    """Before so many full backups are the most: what stands on older ones would be deleted after the next one."""
-    if not backups.SETTINGS.exists():
+def refuse_loss(keep: int, place: str | None = None) -> None:
+    """Before so many full backups are the most in a repository, or in that of now: what stands on older ones would be deleted
+    after the next one."""
+    if place is None and not backups.SETTINGS.exists():
         return
-    known = _labels(backups.settings())
+    known = _labels(place or backups.settings().repository)
     lost = [label for label in known if label.endswith("F")][:-keep]
     names = [name for label, name in known.items() if label.split("_")[0] in lost]
     if names:
@@ -61,15 +65,16 @@ def refuse_loss(keep: int) -> None:
                       "backup.allowDataLoss to true if that is meant")
 
 
-def _labels(s: Settings) -> dict[str, str]:
-    """The backups that there are, oldest first, by pgBackRest's label. A repository that is away, or whose key is about to
-    change, cannot be asked: then by what this host remembers of it."""
-    try:
-        known = {b["label"]: pgbackrest.name_of(b) or b["label"] for b in pgbackrest.known(s)}
-    except Failure as failure:
-        say(str(failure))
-        known = {}
-    return known or {b.label: b.name for b in backups.kept()}
+def _labels(place: str) -> dict[str, str]:
+    """The backups that there are, oldest first, by pgBackRest's label. A repository that is away, whose key is about to
+    change, or that is not the one of now, cannot be asked: then by what this host remembers of it."""
+    known = {}
+    if backups.SETTINGS.exists() and (s := backups.settings()).repository == place:
+        try:
+            known = {b["label"]: pgbackrest.name_of(b) or b["label"] for b in pgbackrest.known(s)}
+        except Failure as failure:
+            say(str(failure))
+    return known or {b.label: b.name for b in backups.kept(place)}
 
 
 def take(full: bool = False) -> dict:
@@ -81,9 +86,9 @@ def take(full: bool = False) -> dict:
             backup = _take(s, full, began)
             _expire(s, backup)
         except Exception as error:
-            backups.settle("backup", began, time.time(), masked(str(error)))
+            backups.settle(s.repository, "backup", began, time.time(), masked(str(error)))
             raise
-        backups.settle("backup", began, time.time(), None, repository=s.repository)
+        backups.settle(s.repository, "backup", began, time.time(), None)
     say(f"backup {backup.name} is in {s.repository}")
     return {"backup": backup.name, "kind": backups.kind(backup), "seconds": round(backup.ended - began, 1), "size": backup.size, "added": backup.added,
             "incomplete": backup.incomplete}
@@ -126,7 +131,8 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
         sums=tables.KIND, moved=list(found.moved), parts={release: [one.files, one.size] for release, one in saved.items()}, incomplete=incomplete)
     for whose, what in incomplete.items():
         say(f"incomplete: {whose}: {what}")
-    restic.save_record(s, name, str(backups.record(done)))
+    restic.save_record(s, name, str(backups.record(s.repository, done)))
+    repositories.remember(s.repository, s.passphrase)
     return done
 
 
@@ -148,6 +154,4 @@ def _expire(s: Settings, newest: Backup) -> None:
     if newest.name not in there:
         raise Failure(f"{s.repository} does not know of backup {newest.name}, which has just been taken: nothing old was deleted")
     restic.keep(s, there)
-    for backup in backups.kept():
-        if backup.name not in there:
-            backups.forget(backup)
+    catalogue.read(s)

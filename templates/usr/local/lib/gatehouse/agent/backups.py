@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import document
+import repositories
 import tree
 import units
 from columns import ago, columns, counted, iso, size
@@ -14,7 +15,6 @@ from store import STATE, read_private, write_private
 
 SETTINGS = Path("/etc/gatehouse/backup.toml")
 METRICS = Path("/var/lib/prometheus/node-exporter/gatehouse.prom")
-RECORDS = STATE / "backups"  # one file per backup, which lies in the backup as well
 LOCK = "backup"
 PROMOTE = "--target-action=promote"  # of pgBackRest's: what was restored is no copy that waits for more
 
@@ -34,6 +34,11 @@ class Settings:
     socket_directory: str
     restic: tuple[str, ...]  # the command, without a verb
     restic_environment: tuple[str, ...] = ()  # NAME=VALUE, none of it secret
+
+    @property
+    def passphrase(self) -> str:
+        """What is to open the repository."""
+        return tree.read(self.restic[self.restic.index("--password-file") + 1]).decode()
 
 
 @dataclass(frozen=True)
@@ -76,55 +81,75 @@ class Target:
 
 def settings() -> Settings:
     if not SETTINGS.exists():
-        raise Failure("this host keeps no backups: set `gatehouse:backup` in the stack's configuration and run `pulumi up`")
-    return document.read(Settings, SETTINGS.read_text(), newer=True)
+        once = repositories.places()
+        raise Failure("this host keeps no backups: set `gatehouse:backup` in the stack's configuration and run `pulumi up`"
+                      + (f". It still has what opens {', '.join(once)}" if once else ""))
+    found = document.read(Settings, SETTINGS.read_text(), newer=True)
+    _part_by_repository(found)
+    return found
 
 
-def kept() -> list[Backup]:
-    """Those that this host knows of, oldest first."""
-    return [read(path.read_text()) for path in sorted(RECORDS.glob("*.json"))] if RECORDS.exists() else []
+def _part_by_repository(s: Settings) -> None:
+    """An agent of before had the records of all repositories in one folder. What is of others is read from there again."""
+    older, folder = STATE / "backups", repositories.folder(s.repository)
+    if older.exists() and not folder.exists() and json.loads(read_private(older / "last.backup") or "{}").get("repository") == s.repository:
+        tree.make(str(repositories.FOLDER), 0o700)
+        tree.rename(str(older), str(folder))
+        write_private(folder / "place", s.repository)
+
+
+def wrong_passphrase(s: Settings, what: str) -> Failure:
+    """Whatever else the program that failed had to say of what it could not decrypt."""
+    return Failure(f"the passphrase on this host does not open the repository of {what} in {s.repository}: it was made with another one, or it is damaged. "
+                   "`pulumi config set --secret gatehouse:backupPassphrase` gives the one that `pulumi stack output recovery` told when it was made")
+
+
+def kept(place: str) -> list[Backup]:
+    """Those that were in a repository when it was read last, oldest first. Each is described by a file, which lies in it as well."""
+    return [read(path.read_text()) for path in sorted(repositories.folder(place).glob("*.json"))]
 
 
 def read(text: str) -> Backup:
     return Backup(**{key: value for key, value in json.loads(text).items() if key in Backup.__dataclass_fields__})
 
 
-def record(backup: Backup) -> Path:
-    path = RECORDS / f"{backup.name}.json"
+def record(place: str, backup: Backup) -> Path:
+    path = repositories.folder(place) / f"{backup.name}.json"
     write_private(path, json.dumps(asdict(backup)))
     return path
 
 
-def forget(backup: Backup) -> None:
-    tree.remove(f"{RECORDS}/{backup.name}.json")
+def forget(place: str, backup: Backup) -> None:
+    tree.remove(f"{repositories.folder(place)}/{backup.name}.json")
 
 
-def outcome(kind: str) -> dict:
-    """How the last `backup` or `drill` ended: when, how long it took, and what failed; when one was good, and the
-    `repository` of the last good backup. Empty before the first."""
-    return json.loads(read_private(RECORDS / f"last.{kind}") or "{}")
+def outcome(place: str, kind: str) -> dict:
+    """How the last `backup` into a repository, `drill` or `reading` of it ended: when, how long it took, and what failed; when
+    one was good. Empty before the first."""
+    return json.loads(read_private(repositories.folder(place) / f"last.{kind}") or "{}")
 
 
-def settle(kind: str, began: float, ended: float, failed: str | None, **more) -> None:
-    before = outcome(kind)
-    lasting = {"good": ended if failed is None else before.get("good"), "repository": before.get("repository")}
-    write_private(RECORDS / f"last.{kind}", json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, **lasting, **more}))
-    publish()
-    if failed is None:
+def settle(place: str, kind: str, began: float, ended: float, failed: str | None, **more) -> None:
+    good = ended if failed is None else outcome(place, kind).get("good")
+    write_private(repositories.folder(place) / "place", place)
+    write_private(repositories.folder(place) / f"last.{kind}", json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, "good": good, **more}))
+    publish(place)
+    if failed is None and kind != "reading":
         units.reset_failed([f"gatehouse-{kind}.service"])  # else systemd remembers until the timer's next run
 
 
 def overview() -> dict:
     """`gatehouse backups`."""
-    where, all_of_them = settings().repository, kept()
-    last, drill = outcome("backup"), outcome("drill")
+    where = settings().repository
+    all_of_them, last, drill = kept(where), outcome(where, "backup"), outcome(where, "drill")
     return {
         "well": not last.get("failed") and not drill.get("failed") and bool(all_of_them) and not all_of_them[-1].incomplete,
         "repository": where,
         "backups": [{"name": b.name, "marked": iso(b.marked), "marked_seconds": b.marked, "seconds": b.ended - b.began, "kind": kind(b), "size": b.size,
                      "added": b.added, "tables": sum(map(len, b.tables.values())), "files": b.files, "exact": b.exact, "moved": b.moved,
                      "incomplete": b.incomplete} for b in all_of_them],
-        "last": last, "drill": drill,
+        "last": last, "drill": drill, "read": outcome(where, "reading").get("good"),
+        "others": {place: len(kept(place)) for place in repositories.places() if place != where},
     }
 
 
@@ -137,7 +162,9 @@ def lines(found: dict) -> list[str]:
             for b in found["backups"]]
     head = ["NAME", "TAKEN", "KIND", "TOOK", "SIZE", "ADDED", "TABLES", "FILES"]
     table = [*columns(head, rows), ""] if rows else []
-    return [*table, f"{counted(len(rows), 'backup')} in {found['repository']}", *complaints(found), f"last good drill: {ago(found['drill'].get('good'))}"]
+    others = [f"also known: {place}, with {counted(number, 'backup')} when it was read last" for place, number in found["others"].items()]
+    return [*table, f"{counted(len(rows), 'backup')} in {found['repository']}, read {ago(found['read'])}", *others, *complaints(found),
+            f"last good drill: {ago(found['drill'].get('good'))}"]
 
 
 def complaints(found: dict) -> list[str]:
@@ -148,9 +175,9 @@ def complaints(found: dict) -> list[str]:
     return told
 
 
-def publish() -> None:
+def publish(place: str) -> None:
     """For Prometheus' node exporter, which reads a folder of such files."""
-    newest, last, drill = (kept() or [None])[-1], outcome("backup"), outcome("drill")
+    newest, last, drill = (kept(place) or [None])[-1], outcome(place, "backup"), outcome(place, "drill")
     values = {
         "backup_last_good_timestamp_seconds": newest and newest.marked,
         "backup_last_failed": last and int(bool(last["failed"])),

@@ -13,6 +13,9 @@ For the operator; each answers with one line of JSON when `--json` is added:
     gatehouse restore --to WHAT [--database NAME] [--dry-run]
                                         all data, or one database, as of: latest, a backup's name, a time, an LSN
     gatehouse restore --confirm|--undo  delete what was there before a restore, or bring it back
+    gatehouse forget REPOSITORY         what is lost with the passphrase of a repository that is not used any more
+    gatehouse forget REPOSITORY --for-ever
+                                        delete that passphrase
 
 For the program, which gives a document on stdin and reads one line of JSON:
 
@@ -45,6 +48,8 @@ import document
 import drill
 import facts
 import faults
+import files
+import forget
 import history
 import packages
 import recovery
@@ -103,12 +108,16 @@ def run(argv: list[str]) -> int:
             return _tell(rollback.rollback(name, *map(int, number)), rollback.lines, as_json)
         case ["backup", *how] if how in ([], ["--full"], ["--prepare"]):
             answer(backup.prepare() if how == ["--prepare"] else backup.take(full=bool(how)))
-        case ["backup", "--keeps", number] if number.isdecimal():
-            backup.refuse_loss(int(number))
+        case ["backup", "--keeps", number, *where] if number.isdecimal() and (not where or where[0] == "--in" and len(where) == 2):
+            backup.refuse_loss(int(number), *where[1:])
         case ["backups"]:
             return _tell(backups.overview(), backups.lines, as_json)
         case ["drill", *name] if len(name) < 2:
             return _tell(drill.drill(*name), drill.lines, as_json)
+        case ["forget", place]:
+            forget.refuse(place)
+        case ["forget", place, "--for-ever"]:
+            return _tell(forget.forget(place), forget.lines, as_json)
         case ["restore", ("--confirm" | "--undo") as what]:
             return _tell(restore.confirm() if what == "--confirm" else restore.undo(), restore.lines, as_json)
         case ["restore", "--to", to, *more] if (wish := _restore_words(more)) is not None:
@@ -126,7 +135,7 @@ def run(argv: list[str]) -> int:
             restore.resolve()
             done = _ITEMS[kind](text)
             store.settle(f"{kind}-{name}", due, done, raw)
-            answer(done)
+            answer(done | (_opened(name) if kind == "release" else {}))
         case ["remove", name, "--owner", owner, *purging] if purging in ([], ["--purge"]):
             done = removal.remove(name, owner, bool(purging))
             if done["removed"]:
@@ -146,6 +155,12 @@ def _restore_words(words: list[str]) -> dict | None:
         case ["--database", name]:
             return {"database": name, "dry_run": "--dry-run" in words}
     return None
+
+
+def _opened(release: str) -> dict:
+    """What the program must know to tell it as `recovery`: of a release that is secret as its answer is."""
+    found = files.opened_by(store.Release(release).manifest(), store.Release(release).generation)
+    return {"opens": found} if found else {}
 
 
 def _tell(found: dict, lines: Callable[[dict], list[str]], as_json: bool) -> int:

@@ -70,7 +70,7 @@ def filled(argv: tuple[str, ...], **values: str) -> tuple[str, ...]:
 
 def line(output: str, beginning: str) -> str:
     """What was asked for, where a program says other things beside it: a warning, or that it had to try again."""
-    return next((line for line in output.splitlines() if line.startswith(beginning)), "")
+    return next((line for line in output.split("\n") if line.startswith(beginning)), "")  # names may hold what else ends a line
 
 
 def indented(text: str, lines: int = 20) -> str:

@@ -6,12 +6,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import backups
+import catalogue
 import cluster
 import commands
 import parts
 import pgbackrest
 import restic
-import restore
 import scratch
 import store
 import tables
@@ -34,17 +34,16 @@ def drill(name: str | None = None) -> dict:
     s = backups.settings()
     with store.lock(LOCK, "a drill", commands.LONG):
         try:
-            restore.adopt(s)
-            found = _drill(s, _chosen(name))
+            found = _drill(s, _chosen(s, name))
         except Exception as error:
-            backups.settle("drill", began, time.time(), masked(str(error)))
+            backups.settle(s.repository, "drill", began, time.time(), masked(str(error)))
             raise
-        backups.settle("drill", began, time.time(), None, backup=found["backup"])
+        backups.settle(s.repository, "drill", began, time.time(), None, backup=found["backup"])
     return found | {"seconds": round(time.time() - began, 1)}
 
 
-def _chosen(name: str | None) -> Backup:
-    found = [backup for backup in backups.kept() if name in (None, backup.name)]
+def _chosen(s: Settings, name: str | None) -> Backup:
+    found = [backup for backup in catalogue.read(s) if name in (None, backup.name)]
     if not found:
         raise Failure(f"there is no backup {name or 'yet'}; `gatehouse backups` lists them")
     return found[-1]

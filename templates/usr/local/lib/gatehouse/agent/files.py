@@ -6,6 +6,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+import repositories
 import tree
 import vault
 from manifest import Directory, File, Manifest, owner_ids
@@ -49,8 +50,9 @@ def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, 
         path = at_generation(file.path, generation)
         data = vault.merged(file, manifest).encode()
         before = kept.get(file.path)
-        if file.rotation is not None and before is not None and before.rotation == file.rotation:
-            data = _kept(at_generation(file.path, current_generation), before, left) or data
+        keeps = before is not None and (file.opens is not None or file.rotation is not None and before.rotation == file.rotation)
+        own = _kept(at_generation(file.path, current_generation), before, left) if keeps else None
+        data = repositories.chosen(file, own) if file.opens is not None else own or data
         if manifest.secret:
             learn_secret(data.decode())
         wanted[path] = (file, Content(data, int(file.mode, 8), *owner_ids(file.owner)))
@@ -74,6 +76,11 @@ def mended(current: Manifest | None, generation: int, left: dict) -> list[Change
             if data is not None and hashlib.sha256(data).hexdigest() == mark[0] and look(path) != Content(data, *mark[1:]):
                 found.append(Change(path, Content(data, *mark[1:]), file, "content"))
     return found
+
+
+def opened_by(manifest: Manifest, generation: int) -> dict[str, str]:
+    """The passphrase of each repository that a release has a file for, as the host has it, which may not be the program's."""
+    return {file.opens: tree.read(at_generation(file.path, generation)).decode() for file in manifest.file if file.opens}
 
 
 def at_generation(path: str, generation: int) -> str:

@@ -34,6 +34,7 @@ class File:
     restarts: tuple[str, ...] = ()
     reloads: tuple[str, ...] = ()
     rotation: str | None = None  # while it stays the same, what the host has is kept
+    opens: str | None = None  # the repository of backups that this is the passphrase of; one that opened it on this host is kept
 
 
 @dataclass(frozen=True)

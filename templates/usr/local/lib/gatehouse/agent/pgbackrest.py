@@ -17,6 +17,8 @@ from report import Failure, say
 
 _READERS = 8  # at the same time: a restore waits for the repository more than for a processor
 _UNREADABLE = 99  # a repository's status, by the name of "other"
+_GARBLED = (29, 95)  # exit statuses: what was decrypted makes no sense, or nothing could be decrypted
+_GARBLED_NAMES = ("[FormatError]", "[CryptoError]")  # the same, as a repository's status says it
 
 
 def prepare(s: Settings) -> bool:
@@ -30,7 +32,7 @@ def prepare(s: Settings) -> bool:
         say("the cluster was upgraded to another major version: the repository goes on with it")
         status, output = _run(s, "stanza-upgrade", "--log-level-console=info")
     if status:
-        raise Failure(f"the repository of PostgreSQL in {s.repository} cannot be used:\n{commands.indented(output)}")
+        raise _failure(s, status, output, f"the repository of PostgreSQL in {s.repository} cannot be used")
     check(s)
     return True
 
@@ -52,7 +54,7 @@ def _show_folder(s: Settings) -> None:
 def _upgraded(s: Settings) -> bool:
     """Whether the other cluster there is this one, before its upgrade: this host took the backups in there, and has another
     major now. A new host has taken none, and a cluster that was only made anew has the same major."""
-    ours = {backup.label for backup in backups.kept()} if backups.outcome("backup").get("good") else set()
+    ours = {backup.label for backup in backups.kept(s.repository)} if backups.outcome(s.repository, "backup").get("good") else set()
     found = _stanza(s)
     return any(b["label"] in ours for b in found["backup"]) and found["db"][-1]["version"] != _installed(s)
 
@@ -81,7 +83,7 @@ def check(s: Settings) -> None:
     """Have the WAL written so far archived."""
     status, output = _run(s, "check")
     if status:
-        raise Failure(f"WAL of PostgreSQL does not reach {s.repository}:\n{commands.indented(output)}")
+        raise _failure(s, status, output, f"WAL of PostgreSQL does not reach {s.repository}")
 
 
 def archive_now(s: Settings) -> None:
@@ -95,7 +97,7 @@ def backup(s: Settings, name: str, full: bool) -> dict:
     """Take one that can be told by `name`; what pgBackRest knows of it."""
     status, output = _run(s, f"--type={'full' if full else 'diff'}", f"--annotation=gatehouse={name}", "backup")
     if status:
-        raise Failure(f"PostgreSQL could not be backed up:\n{commands.indented(output)}")
+        raise _failure(s, status, output, "PostgreSQL could not be backed up")
     return next(b for b in reversed(known(s)) if name_of(b) == name)
 
 
@@ -112,18 +114,24 @@ def known(s: Settings) -> list[dict]:
 def _stanza(s: Settings) -> dict:
     """What pgBackRest tells: `backup`, and in `db` the clusters that they are of, oldest first."""
     status, output = _run(s, "--output=json", "info")
+    unreadable = f"the repository of PostgreSQL in {s.repository} cannot be read"
     if status:
-        raise _unreadable(s, output)
-    found = next((stanza for stanza in json.loads(commands.line(output, "[")) if stanza["name"] == s.stanza), {"backup": [], "db": [], "repo": []})
+        raise _failure(s, status, output, unreadable)
+    try:
+        stanzas = json.loads(commands.line(output, "["))
+    except ValueError:  # it quotes what it decrypted with a passphrase that is not the right one: any bytes, of which some are no JSON
+        raise backups.wrong_passphrase(s, "PostgreSQL") from None
+    found = next((stanza for stanza in stanzas if stanza["name"] == s.stanza), {"backup": [], "db": [], "repo": []})
     # It ends well all the same and tells of no backups: a service that is away must not look like an empty repository.
     for repository in found["repo"]:
         if repository["status"]["code"] == _UNREADABLE:
-            raise _unreadable(s, repository["status"]["message"])
+            told = repository["status"]["message"]
+            raise _failure(s, _GARBLED[0] if told.startswith(_GARBLED_NAMES) else _UNREADABLE, told, unreadable)
     return found
 
 
-def _unreadable(s: Settings, told: str) -> Failure:
-    return Failure(f"the repository of PostgreSQL in {s.repository} cannot be read:\n{commands.indented(told)}")
+def _failure(s: Settings, status: int, output: str, what: str) -> Failure:
+    return backups.wrong_passphrase(s, "PostgreSQL") if status in _GARBLED else Failure(f"{what}:\n{commands.indented(output)}")
 
 
 def first_is_due(s: Settings) -> bool:
@@ -154,7 +162,7 @@ def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
         say(f"the SFTP server has no more handles for one reader: {there} files are there, go on with a new one")
         status, output = _run(s, "--delta", *words)
     if status:
-        raise Failure(f"PostgreSQL cannot be restored:\n{commands.indented(output)}")
+        raise _failure(s, status, output, "PostgreSQL cannot be restored")
 
 
 def _run(s: Settings, *words: str) -> tuple[int, str]:

@@ -5,13 +5,14 @@ import json
 import re
 from dataclasses import dataclass
 
+import backups
 import commands
 import tree
 from backups import Settings
 from columns import legible
 from report import Failure
 
-_INCOMPLETE, _NO_REPOSITORY = 3, 10  # exit statuses of restic's
+_INCOMPLETE, _NO_REPOSITORY, _WRONG_PASSPHRASE = 3, 10, 12  # exit statuses of restic's
 _FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
 _SAVE = ("backup", "--json", "--quiet", "--host=gatehouse", "--one-file-system")
 # An application can have restic wait for ever, at a FIFO that takes a file's place in the right moment, or read without end, in
@@ -29,7 +30,11 @@ def prepare(s: Settings) -> None:
     if status == _NO_REPOSITORY:
         status, output = _run(s, "init")
     if status:
-        raise Failure(f"the repository of folders in {s.repository} cannot be used:\n{commands.indented(output)}")
+        raise _failure(s, status, output, f"the repository of folders in {s.repository} cannot be used")
+
+
+def _failure(s: Settings, status: int, output: str, what: str) -> Failure:
+    return backups.wrong_passphrase(s, "folders") if status == _WRONG_PASSPHRASE else Failure(f"{what}:\n{commands.indented(output)}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ def save(s: Settings, name: str, paths: list[str]) -> Saved:
              f"--tag={_FOLDERS}{name}", "--", *paths)
     status, output = commands.run(words, seconds=_enough(s, taken), grace=_GRACE)
     summary, errors = _told(output)
+    if status == _WRONG_PASSPHRASE:
+        raise _failure(s, status, output, "")
     if summary is None:
         lines = output.strip().splitlines() or [f"restic ended with status {status}"]
         raise Failure(legible(lines[0 if status == commands.LATE else -1]))
@@ -69,13 +76,13 @@ def save_record(s: Settings, name: str, path: str) -> None:
     """The file that says what a backup has, which is known only once all else is saved."""
     status, output = _run(s, *_SAVE, f"--tag={_RECORD}{name}", "--", path)
     if status:
-        raise Failure(f"the record of the backup could not be copied:\n{commands.indented(output)}")
+        raise _failure(s, status, output, "the record of the backup could not be copied")
 
 
 def _told(output: str) -> tuple[dict | None, list[str]]:
     """The summary, which comes last, and each error. A line may also be of a warning that has a name in it."""
     said = []
-    for line in output.splitlines():
+    for line in output.split("\n"):  # names may hold what else ends a line
         with contextlib.suppress(ValueError, RecursionError):
             said += [one for one in [json.loads(line)] if isinstance(one, dict)]
     return (next((one for one in reversed(said) if one.get("message_type") == "summary" and "snapshot_id" in one), None),
@@ -94,22 +101,25 @@ def _allotted(paths: list[str]) -> int:
 def folders(s: Settings) -> dict[str, list[dict]]:
     """What restic knows of the copies of folders, by the backup's name: a snapshot for each release, or one for all of
     them in a backup of an older program."""
-    found: dict[str, list[dict]] = {}
+    return contents(s)[0]
+
+
+def contents(s: Settings) -> tuple[dict[str, list[dict]], dict[str, dict]]:
+    """The snapshots of folders, and that of the record, by the backup's name."""
+    found, records = {}, {}
     for one, tag in _listed(s):
         if tag.startswith(_FOLDERS):
             found.setdefault(tag.removeprefix(_FOLDERS), []).append(one)
-    return found
-
-
-def records(s: Settings) -> dict[str, dict]:
-    return {tag.removeprefix(_RECORD): one for one, tag in _listed(s) if tag.startswith(_RECORD)}
+        elif tag.startswith(_RECORD):
+            records[tag.removeprefix(_RECORD)] = one
+    return found, records
 
 
 def _listed(s: Settings) -> list[tuple[dict, str]]:
     """Every snapshot in the repository, with each of its tags."""
     status, output = _run(s, "snapshots", "--json", "--quiet")
     if status:
-        raise Failure(f"the repository of folders in {s.repository} cannot be read:\n{commands.indented(output)}")
+        raise _failure(s, status, output, f"the repository of folders in {s.repository} cannot be read")
     return [(one, tag) for one in json.loads(commands.line(output, "[")) for tag in one.get("tags") or ()]
 
 
@@ -121,7 +131,7 @@ def keep(s: Settings, names: set[str]) -> None:
         _unlock(s)
         status, output = _run(s, "forget", "--prune", "--quiet", *old)
         if status:
-            raise Failure(f"old copies of folders could not be deleted:\n{commands.indented(output)}")
+            raise _failure(s, status, output, "old copies of folders could not be deleted")
 
 
 def _unlock(s: Settings) -> None:
@@ -145,14 +155,15 @@ def restore_all(s: Settings, snapshot: dict, below: str, size: int) -> None:
 def _restore(s: Settings, snapshot: dict, *words: str, seconds: float) -> None:
     status, output = _run(s, "restore", snapshot["id"], *words, "--sparse", "--verify", "--quiet", seconds=seconds)
     if status:
-        raise Failure(f"{', '.join(snapshot['paths'])} cannot be restored:\n{commands.indented(output)}")
+        raise _failure(s, status, output, f"{', '.join(snapshot['paths'])} cannot be restored")
 
 
-def record(s: Settings, snapshot: dict, path: str) -> str:
+def record(s: Settings, snapshot: dict) -> str:
     """The file that `save_record` put there."""
+    path = snapshot["paths"][0]
     status, output = _run(s, "dump", "--quiet", snapshot["id"], path)
     if status:
-        raise Failure(f"{path} is not in the backup:\n{commands.indented(output)}")
+        raise _failure(s, status, output, f"{path} is not in the backup")
     return commands.line(output, "{")
 
 

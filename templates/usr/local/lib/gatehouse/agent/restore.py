@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime
 
 import backups
+import catalogue
 import cluster
 import commands
 import onedatabase
@@ -36,9 +37,8 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict
         locks.enter_context(store.lock(LOCK, f"restore to {to}", commands.LONG))
         swap.refuse_another()
         locks.enter_context(_nobody_else())
-        pgbackrest.refuse_another_major(s)  # before anything is adopted: what this host knows of counts as its own once it takes backups
-        adopt(s)
-        target = find(to)
+        pgbackrest.refuse_another_major(s)  # before anything is read: what this host knows of counts as its own once it takes backups
+        target = find(catalogue.read(s), to)
         pgbackrest.refuse_another_major(s, target.backup.label)
         live = Cluster(s, s.socket_directory)
         if database:
@@ -46,19 +46,7 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict
         return _everything(s, live, target, dry_run, began)
 
 
-def adopt(s: Settings) -> None:
-    """A host that is new knows of no backup; what is known of each lies in it."""
-    known = {backup.name for backup in backups.kept()}
-    for name, snapshot in restic.records(s).items():
-        if name not in known and re.fullmatch(r"\d{8}-\d{6}", name):
-            found = backups.read(restic.record(s, snapshot, str(backups.RECORDS / f"{name}.json")))
-            # PostgreSQL's account can write to a repository whose key it has: a record is what another may have made up.
-            if found.name == name:
-                backups.record(found)
-
-
-def find(to: str) -> Target:
-    all_of_them = backups.kept()
+def find(all_of_them: list[Backup], to: str) -> Target:
     if not all_of_them:
         raise Failure("there is no backup to restore from; `gatehouse backups` tells where they would be")
     if to == "latest":

@@ -46,7 +46,7 @@ def _kept(found: dict) -> list[str]:
     told = []
     if kept := found["backups"]:
         newest = kept["backups"][-1]["marked_seconds"] if kept["backups"] else None
-        told.append(f"newest backup: {ago(newest)}, last good drill: {ago(kept['drill'].get('good'))}, in {kept['repository']}")
+        told.append(f"newest backup: {ago(newest)}, last good drill: {ago(kept['drill'].get('good'))}, in {kept['repository']}, read {ago(kept['read'])}")
     if found["restored"]:
         told.append(f"restored to {found['restored']}: `gatehouse restore --confirm` deletes what was there before, `--undo` brings it back")
     return told

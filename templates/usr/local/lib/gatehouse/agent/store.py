@@ -25,7 +25,7 @@ HOST = "host"  # the lock around swap, daemon-reload and packages: two generator
 
 def prepare() -> None:
     """The agent's folder: its ways are open, since containers mount secrets from it, its contents are not."""
-    for name, mode in (("", 0o711), ("secrets", 0o711), ("releases", 0o700), ("items", 0o700), ("locks", 0o700), ("originals", 0o700), ("aside", 0o700)):
+    for name, mode in (("", 0o711), ("secrets", 0o711), ("releases", 0o700), ("items", 0o700), ("repositories", 0o700), ("locks", 0o700), ("originals", 0o700), ("aside", 0o700)):
         folder = STATE / name
         folder.mkdir(mode=mode, parents=True, exist_ok=True)
         folder.chmod(mode)

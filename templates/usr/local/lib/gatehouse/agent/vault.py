@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 from typing import Callable
 
+import repositories
 import tree
 from manifest import PLACE, SECRET, File, Manifest
 from report import Failure, learn_secret, say
@@ -57,6 +58,8 @@ def learn_all() -> None:
         if path.is_file():
             with contextlib.suppress(FileNotFoundError):  # pruned just now
                 learn_secret(path.read_text(errors="replace"))
+    for place in repositories.places():
+        learn_secret(repositories.passphrase(place) or "")
 
 
 def prune(apply_again: Callable[[Release], None]) -> None:
