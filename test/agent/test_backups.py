@@ -72,7 +72,7 @@ class Backups(WithBackups):
 
     def test_what_leads_nowhere_is_refused(self):
         for to, words in (("yesterday", "none of: latest"), ("2026-11-25T11:59:00Z", "before the oldest backup that is kept: first"),
-                          ("0/1", "before the oldest"), ("2126-01-01", "still to come"), ("third", "none of")):
+                          ("20261125-123000", "no backup 20261125-123000 in the repository; there are first, second"), ("0/1", "before the oldest"), ("2126-01-01", "still to come"), ("third", "none of")):
             with self.subTest(to), self.assertRaisesRegex(Failure, words):
                 restore.find(backups.kept(PLACE), to)
 
@@ -150,11 +150,11 @@ class Folders(HostTest):
                                          (3, (disguised, broken), f"{disguised['error']['message']} and 1 more"), (1, (), "restic ended with status 1"),
                                          (0, ("{ of a name", '{"message_type": "error", "error": 1}'), None)):
             with self.subTest(status=status, lines=lines):
-                found = restic.save(self.restic(status, *lines, self.SUMMARY), "n", [str(support.TREE)])
+                found = restic.save(self.restic(status, *lines, self.SUMMARY), "n", str(support.TREE))
                 self.assertEqual((found.files, found.added, found.complaint), (3, 5, complaint))
                 self.assertLess(found.size, 1 << 30)  # a file of holes takes no room
         with self.assertRaisesRegex(Failure, "wrong password"):
-            restic.save(self.restic(1, "wrong password"), "n", [str(support.TREE)])
+            restic.save(self.restic(1, "wrong password"), "n", str(support.TREE))
 
     def test_what_is_wrong_with_the_folders_of_one_release_is_its_own(self):
         for name in ("evil", "victim"):
@@ -162,21 +162,21 @@ class Folders(HostTest):
             self.apply(release=name, file=[file(f"etc/{name}", "x")],
                        data=[{"name": "volumes", "path": at(f"var/lib/{name}"), "before": ["false"] if name == "evil" else ["true"]}])
 
-        def save(_, name: str, paths: list[str]) -> restic.Saved:
-            if "evil" in paths[0]:
+        def save(_, name: str, path: str) -> restic.Saved:
+            if "evil" in path:
                 raise Failure("too many levels of symbolic links")
-            return restic.Saved(1, 2, 3, None)
+            return restic.Saved([path], 1, 2, 3, None)
 
         self.patch(restic, "save", save)
         found = parts.Parts()
         found.run_hooks("before")
-        self.assertEqual(set(found.save(None, "n")), {"victim", parts.OURS})
-        self.assertEqual(list(found.folders({"victim": None})), ["victim/volumes"])
-        self.assertEqual(found.incomplete, {"evil": "what it does before a copy of volumes failed: ; its folders are not in the backup: "
+        self.assertEqual(set(found.save(None, "n")), {"victim/volumes", parts.OURS})
+        self.assertEqual(list(found.folders({"victim/volumes": None})), ["victim/volumes"])
+        self.assertEqual(found.incomplete, {"evil": f"what it does before a copy of volumes failed: ; {at('var/lib/evil')} is not in the backup: "
                                                     "too many levels of symbolic links"})
 
     def test_what_fails_for_the_agents_own_folder_fails_for_all(self):
-        self.patch(restic, "save", lambda *_: restic.Saved(1, 2, 3, "input/output error"))
+        self.patch(restic, "save", lambda *_: restic.Saved([], 1, 2, 3, "input/output error"))
         with self.assertRaisesRegex(Failure, "the agent's secrets could not be copied: input/output error"):
             parts.Parts().save(None, "n")
 
@@ -184,17 +184,17 @@ class Folders(HostTest):
         os.makedirs(at("open/data"))
         os.chmod(at("open"), 0o777)
         with self.assertRaisesRegex(Failure, "can be written by another account than root"):
-            restic.save(self.restic(0, self.SUMMARY), "n", [at("open/data")])
+            restic.save(self.restic(0, self.SUMMARY), "n", at("open/data"))
 
     def test_a_folder_is_restored_from_the_snapshot_that_has_it(self):
         ran = []
         self.patch(restic, "_run", lambda _, *words, **__: ran.append(words) or (0, ""))
         snapshots = [{"id": "1", "paths": ["/a"]}, {"id": "2", "paths": ["/b", "/c"]}, {"id": "3", "paths": ["/secrets"]}]
         for path, snapshot in (("/c", "2"), ("/secrets/app", "3")):
-            restic.restore(None, snapshots, path, "/shelf")
+            restic.restore(None, restic.snapshot_with(snapshots, path), path, "/shelf")
             self.assertEqual(ran.pop()[:4], ("restore", snapshot, f"--include={path}", "--target=/shelf"))
         with self.assertRaisesRegex(Failure, "/d is not in the backup"):
-            restic.restore(None, snapshots, "/d", "/shelf")
+            restic.snapshot_with(snapshots, "/d")
 
     def test_room_is_looked_for_first(self):
         scratch.refuse_without_room(str(support.TREE), 1 << 20)

@@ -76,7 +76,7 @@ test("what never ends, a FIFO in a file's place or a file of holes, ends its own
   await loop.end();
   expect(taken.incomplete).toEqual({ "app-evil": expect.stringContaining("it was ended after 12") });
   const { text } = await host.lab.try("gatehouse status");
-  expect(text).toContain("the newest backup is incomplete: app-evil: its folders are not in the backup");
+  expect(text).toContain("the newest backup is incomplete: app-evil: /var/lib/apps/evil is not in the backup");
   const drilled = await host.lab.try("gatehouse drill");
   expect(drilled.status, drilled.text).toBe(0);
   await host.inside("evil", "import os\nfor name in ('fifo', 'file', 'hole'): os.remove('/srv/' + name)");

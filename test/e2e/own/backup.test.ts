@@ -43,6 +43,12 @@ const sql = (statement: string, database = "ledger", lab = host) =>
   lab.sh(`cd / && su postgres -c "psql -XqAt -d ${database}" <<'SQL'\n${statement}\nSQL`);
 const note = (text: string) => host.sh(`curl -sf -X POST 'http://127.0.0.1:9000/notes?text=${text}'`);
 const notes = async (lab = host) => (await ask(lab.address, DOMAIN, "/notes")).body;
+interface Place {
+  path: string;
+  places: string[];
+  files: number;
+  size: number;
+}
 /** What `gatehouse backups` knows. */
 // biome-ignore lint/suspicious/noExplicitAny: the answer is what the test is about
 const known = async (lab = host): Promise<any> => JSON.parse((await lab.try("gatehouse backups --json")).text);
@@ -358,6 +364,62 @@ test.each([
   await allWell();
 });
 
+test("a folder that root moved to another disk, and a file system in it, are saved, shown and restored", async () => {
+  await host.sh(`systemctl stop authentik-pod && mkdir -p /srv/disk /srv/other && mv ${UPLOADS} /srv/disk/data && ln -s /srv/disk/data ${UPLOADS}
+mount -t tmpfs tmpfs /srv/other && head -c 100000 /dev/urandom >/srv/other/on-the-disk && chown authentik: /srv/other/on-the-disk
+install -d -o authentik -g authentik ${UPLOADS}/mounted && mount --bind /srv/other ${UPLOADS}/mounted && systemctl start authentik-pod`);
+  await host.sh("systemctl start gatehouse-backup.service");
+  const newest = (await known()).backups.at(-1);
+  expect(newest.incomplete).toEqual({});
+  const [uploads] = Object.values(newest.paths as Record<string, Place>).filter(({ path }) => path === UPLOADS);
+  expect(uploads).toMatchObject({ places: ["/srv/disk/data"] });
+  expect(uploads?.size).toBeGreaterThan(100_000);
+  expect(uploads?.files).toBe(Number(await host.sh(`find ${UPLOADS}/ -type f | wc -l`)));
+  expect((await host.try("gatehouse backups")).text).toMatch(
+    /authentik\/\S+ +\d+ +[\d.]+ KiB +\/var\/lib\/authentik\/data -> \/srv\/disk\/data/,
+  );
+  const drilled = await host.try("systemctl start gatehouse-drill.service; gatehouse status");
+  expect(drilled.status, drilled.text).toBe(0);
+
+  const refused = await host.try(`gatehouse restore --to ${newest.name} --dry-run`);
+  expect(refused.text).toContain("/srv/disk/data/mounted is a file system of its own, which cannot change places");
+  await host.sh(`echo later >${UPLOADS}/moment && umount ${UPLOADS}/mounted`);
+  const restored = await host.try(`gatehouse restore --to ${newest.name}`);
+  expect(restored.status, restored.text).toBe(0);
+  expect(await host.sh(`cat ${UPLOADS}/moment && readlink ${UPLOADS}`)).toBe("after\n/srv/disk/data");
+  expect(await host.sh(`cmp ${UPLOADS}/mounted/on-the-disk /srv/other/on-the-disk && echo same`)).toBe("same");
+  await settled();
+  await host.sh("gatehouse restore --confirm");
+});
+
+test("a drill fails where what is live, and was there before the backup, is not in it", async () => {
+  await host.sh(`rm ${UPLOADS}/mounted/on-the-disk`);
+  await backUp();
+  await host.sh(`mount --bind /srv/other ${UPLOADS}/mounted`);
+  const { status, text } = await host.try("systemctl start gatehouse-drill.service; gatehouse status");
+  expect(status).toBe(3);
+  expect(text).toMatch(
+    /the last drill failed.*authentik\/\S+: \d+ files with \d+ bytes restored, and \d+ files with \d+ bytes in \S+ were there before/,
+  );
+  await backUp();
+  const again = await host.try("gatehouse drill");
+  expect(again.status, again.text).toBe(0);
+});
+
+test("a folder that is a link which an account could have made is not followed, and named", async () => {
+  await host.sh(`chown -h authentik: ${UPLOADS}`);
+  const { status, text } = await host.try("gatehouse backup");
+  expect(status, text).toBe(0);
+  expect(text).toContain(
+    `incomplete: authentik: ${UPLOADS} is not in the backup: ${UPLOADS}: data on the way is a link`,
+  );
+  await host.sh(
+    `umount ${UPLOADS}/mounted /srv/other && systemctl stop authentik-pod && rm ${UPLOADS} && mv /srv/disk/data ${UPLOADS} && systemctl start authentik-pod`,
+  );
+  await backUp();
+  await allWell();
+});
+
 test("a new image of authentik is preceded by a backup, and a leap over a series is refused before anything changes", async () => {
   const newest = async () => (await known()).backups.at(-1).name;
   const before = await newest();
@@ -399,7 +461,9 @@ test("over SFTP to another host: the key it may use, and nothing of the old repo
   expect(there.length).toBe(2);
   expect(there.filter((name) => old.includes(name))).toEqual([]);
   expect(await known()).toMatchObject({ others: { "/srv/backups": old.length } });
-  expect((await host.try(`gatehouse restore --to ${old[0]} --dry-run`)).text).toContain("is none of: latest");
+  expect((await host.try(`gatehouse restore --to ${old[0]} --dry-run`)).text).toContain(
+    `there is no backup ${old[0]} in the repository`,
+  );
   const drilled = await host.try("gatehouse drill");
   expect(drilled.status, drilled.text).toBe(0);
   expect(await vault.sh("ls /srv/keeper")).toBe("files\npostgres");
@@ -417,6 +481,7 @@ test("back to the folder and to SFTP again: what is shown was read from there, a
     `su postgres -c 'cd / && pgbackrest --stanza=main --repo1-type=posix --repo1-path=/srv/backups/postgres --set=${gone} expire' >/dev/null`,
   );
   stack.settings.backup.repository = { path: "/srv/backups" };
+  await stack.dropSecret("backupKey");
   const back = await stack.up();
   expect(back.status, back.text).toBe(0);
   expect((await host.try("gatehouse backups")).text).toMatch(/\d+ backups in \/srv\/backups, read \d+ s ago/);
@@ -427,6 +492,7 @@ test("back to the folder and to SFTP again: what is shown was read from there, a
     `folders are those of backup ${first}`,
   );
   stack.settings.backup.repository = keeper;
+  await stack.setSecret("backupKey", opener.private);
   const again = await stack.up();
   expect(again.status, again.text).toBe(0);
   expect(await names()).toEqual(there);
@@ -463,6 +529,7 @@ test("onto a new host: `up`, one command, and everything is there", async () => 
   await fresh.sh("gatehouse restore --confirm");
   await allWell(fresh);
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+  host = fresh;
 });
 
 test("without the component, and after a destroy, no backups are taken and those that are there stay", async () => {
@@ -475,31 +542,31 @@ test("without the component, and after a destroy, no backups are taken and those
   const destroyed = await stack.destroy();
   expect(destroyed.status, destroyed.text).toBe(0);
   expect(await vault.sh("find /srv/keeper/files /srv/keeper/postgres -type f | wc -l")).not.toBe("0");
-  const fresh = labs.at(-1) as Lab;
-  expect(await fresh.sh(`cat ${UPLOADS}/moved`), "data stay too").toBe("saved");
-  expect(await fresh.sh(`test -f ${DATA}/PG_VERSION && echo there`)).toBe("there");
+  expect(await host.sh(`cat ${UPLOADS}/moved`), "data stay too").toBe("saved");
+  expect(await host.sh(`test -f ${DATA}/PG_VERSION && echo there`)).toBe("there");
 });
 
 test("what opens the repository outlives component, stack and state, until an operator has it deleted by name", async () => {
-  const fresh = labs.at(-1) as Lab;
   await stack.setSecret("backupKey", opener.private);
   stack.settings.backup = { repository: keeper };
   const back = await stack.up();
   expect(back.status, back.text).toBe(0);
-  await settled(fresh);
+  await settled();
   expect((await stack.outputs()).recovery, "the state made another one").toEqual(recovery);
-  const drilled = await fresh.try("gatehouse drill");
+  const drilled = await host.try("gatehouse drill");
   expect(drilled.status, drilled.text).toBe(0);
   const place = recovery.repository;
-  expect((await fresh.try(`gatehouse forget ${place} --for-ever`)).text).toContain("backups of this host go to");
-  const { backups } = await known(fresh);
+  expect((await host.try(`gatehouse forget ${place} --for-ever`)).text).toContain("backups of this host go to");
+  const { backups } = await known();
   delete stack.settings.backup;
+  await stack.dropSecret("backupKey");
   expect((await stack.up()).status).toBe(0);
-  const asked = await fresh.try(`gatehouse forget ${place}`);
+  const asked = await host.try(`gatehouse forget ${place}`);
   expect(asked.status).toBe(1);
   for (const { name } of backups) expect(asked.text).toContain(name);
-  await fresh.sh(`gatehouse forget ${place} --for-ever`);
+  await host.sh(`gatehouse forget ${place} --for-ever`);
   stack.settings.backup = { repository: keeper };
+  await stack.setSecret("backupKey", opener.private);
   const refused = await stack.up();
   expect(refused.status).not.toBe(0);
   expect(refused.text).toContain(`the passphrase on this host does not open the repository of folders in ${place}`);
@@ -508,7 +575,7 @@ test("what opens the repository outlives component, stack and state, until an op
   const given = await stack.up();
   expect(given.status, given.text).toBe(0);
   expect((await stack.outputs()).recovery).toEqual(recovery);
-  expect((await known(fresh)).backups.map(({ name }: { name: string }) => name)).toEqual(
+  expect((await known()).backups.map(({ name }: { name: string }) => name)).toEqual(
     expect.arrayContaining(backups.map(({ name }: { name: string }) => name)),
   );
   expect((await stack.destroy()).status).toBe(0);

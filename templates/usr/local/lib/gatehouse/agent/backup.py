@@ -114,6 +114,8 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
             say(f"copy the folders of {len(parts.members)} releases, and sum up {len(sessions)} databases as they were at {found.point}")
             sums = {session.database: pool.submit(_sums, session) for session in sessions if session.database not in unread}
             saved = parts.save(s, name)
+            for before in backups.kept(s.repository)[-1:]:
+                parts.note_emptied(saved, before)
         finally:
             parts.run_hooks("after")
         read = {database: one.result() for database, one in sums.items()}
@@ -128,7 +130,7 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
         parts.folders(saved), _names(),
         files=sum(one.files for one in saved.values()), size=known["info"]["size"] + sum(one.size for one in saved.values()),
         added=known["info"]["repository"]["delta"] + sum(one.added for one in saved.values()),
-        sums=tables.KIND, moved=list(found.moved), parts={release: [one.files, one.size] for release, one in saved.items()}, incomplete=incomplete)
+        sums=tables.KIND, moved=list(found.moved), parts={key: [one.files, one.size] for key, one in saved.items()}, places={key: one.places for key, one in saved.items()}, incomplete=incomplete)
     for whose, what in incomplete.items():
         say(f"incomplete: {whose}: {what}")
     restic.save_record(s, name, str(backups.record(s.repository, done)))

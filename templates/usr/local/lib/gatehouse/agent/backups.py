@@ -61,7 +61,8 @@ class Backup:
     added: int = 0  # bytes that the repository grew by
     sums: str = ""  # how the sums were made; empty: as older programs did
     moved: list = field(default_factory=list)  # databases in which something ran at the point: `tables` may be a transaction off
-    parts: dict = field(default_factory=dict)  # by release: number and bytes of its files
+    parts: dict = field(default_factory=dict)  # by release and name of data, of older programs by release: number and bytes of its files
+    places: dict = field(default_factory=dict)  # by release and name of data: where the folder is in truth, and those that links in it lead to
     incomplete: dict = field(default_factory=dict)  # by whose it is: what is not in the backup, or could not be looked at
 
     @property
@@ -147,10 +148,16 @@ def overview() -> dict:
         "repository": where,
         "backups": [{"name": b.name, "marked": iso(b.marked), "marked_seconds": b.marked, "seconds": b.ended - b.began, "kind": kind(b), "size": b.size,
                      "added": b.added, "tables": sum(map(len, b.tables.values())), "files": b.files, "exact": b.exact, "moved": b.moved,
-                     "incomplete": b.incomplete} for b in all_of_them],
+                     "incomplete": b.incomplete, "paths": paths(b)} for b in all_of_them],
         "last": last, "drill": drill, "read": outcome(where, "reading").get("good"),
         "others": {place: len(kept(place)) for place in repositories.places() if place != where},
     }
+
+
+def paths(backup: Backup) -> dict[str, dict]:
+    """What of a backup is in which folder, by release and name of data; of older programs nothing by folder is known."""
+    return {key: {"path": backup.folders.get(key, places[0]), "places": places, "files": backup.parts[key][0], "size": backup.parts[key][1]}
+            for key, places in sorted(backup.places.items())}
 
 
 def kind(backup: Backup) -> str:
@@ -162,9 +169,18 @@ def lines(found: dict) -> list[str]:
             for b in found["backups"]]
     head = ["NAME", "TAKEN", "KIND", "TOOK", "SIZE", "ADDED", "TABLES", "FILES"]
     table = [*columns(head, rows), ""] if rows else []
+    if parts := found["backups"][-1]["paths"] if rows else {}:
+        rows_of = [[key, str(part["files"]), size(part["size"]), _way(part)] for key, part in parts.items()]
+        table += [*columns(["DATA OF THE NEWEST", "FILES", "SIZE", "FOLDER"], rows_of), ""]
     others = [f"also known: {place}, with {counted(number, 'backup')} when it was read last" for place, number in found["others"].items()]
     return [*table, f"{counted(len(rows), 'backup')} in {found['repository']}, read {ago(found['read'])}", *others, *complaints(found),
             f"last good drill: {ago(found['drill'].get('good'))}"]
+
+
+def _way(part: dict) -> str:
+    """A folder, and where links lead from it."""
+    elsewhere = [place for place in part["places"] if place != part["path"]]
+    return " -> ".join([part["path"], *elsewhere[:1]]) + "".join(f", {place}" for place in elsewhere[1:])
 
 
 def complaints(found: dict) -> list[str]:

@@ -6,6 +6,8 @@ import os
 import pwd
 import signal
 import subprocess
+import threading
+from typing import Iterator
 
 from report import Failure
 
@@ -59,6 +61,26 @@ def run(argv: tuple[str, ...], user: str = "root", group: str | None = None, hom
             late = f"it was ended after {seconds:.0f} s\n"
         output.seek(0)
         return status, late + output.read()
+
+
+def words(argv: tuple[str, ...], seconds: float) -> Iterator[str]:
+    """What a command prints as root, one word after another, each of which ends with a NUL: there may be more than memory has room
+    for. One that outlasts `seconds` is ended, and a Failure."""
+    late = threading.Event()
+    process = start(argv, "root", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    timer = threading.Timer(seconds, lambda: (late.set(), end(process, 0)))
+    timer.start()
+    try:
+        rest = b""
+        while piece := process.stdout.read(1 << 20):
+            *whole, rest = (rest + piece).split(b"\0")
+            yield from (word.decode(errors="replace") for word in whole)
+        if late.is_set():
+            raise Failure(f"{argv[0]} was ended after {seconds:.0f} s")
+    finally:
+        timer.cancel()
+        end(process, 0)
+        process.stdout.close()
 
 
 def filled(argv: tuple[str, ...], **values: str) -> tuple[str, ...]:

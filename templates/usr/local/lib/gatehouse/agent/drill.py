@@ -9,6 +9,7 @@ import backups
 import catalogue
 import cluster
 import commands
+import folders
 import parts
 import pgbackrest
 import restic
@@ -19,7 +20,7 @@ import tree
 import vault
 from backups import LOCK, Backup, Settings
 from cluster import Cluster
-from columns import legible
+from columns import counted, legible
 from report import Failure, masked, say
 from store import STATE
 
@@ -67,7 +68,7 @@ def _drill(s: Settings, backup: Backup) -> dict:
             _clean(data, shelf)
     if faults:
         raise Failure("restored, but not with what was there: " + "; ".join(faults))
-    say(f"backup {backup.name} can be restored")
+    say(f"backup {backup.name} can be restored{_but_for(backup.incomplete)}")
     return {"backup": backup.name, "tables": sum(map(len, backup.tables.values())), "rows": rows, "files": files, "exact": backup.exact,
             "moved": backup.moved, "compared": backup.sums == tables.KIND, "incomplete": backup.incomplete}
 
@@ -128,32 +129,48 @@ def _amcheck(server: Cluster, database: str, size: int) -> str | None:
 
 def _look_at_folders(s: Settings, backup: Backup, shelf: str, faults: list[str]) -> int:
     """The number of files; faults are added to those of the databases."""
-    snapshots = restic.folders(s).get(backup.name)
-    if snapshots is None:
-        raise Failure(f"the folders of backup {backup.name} are not in {s.repository}")
+    snapshots = restic.snapshots(s, backup.name)
     say(f"restore {len(backup.folders)} folders, and read each file back")
-    whose = {path: name.partition("/")[0] for name, path in backup.folders.items()}
-    total = 0
+    lying = {name: [path] for name, path in backup.folders.items()} | backup.places
+    whose = {place: name for name, places in lying.items() for place in places}
+    restored = {}
     for snapshot in snapshots:
-        release = whose.get(snapshot["paths"][0], parts.OURS)
-        wanted, size = backup.parts.get(release, (backup.files, backup.size))
+        name = whose.get(snapshot["paths"][0], parts.OURS)
+        wanted, size = backup.parts.get(name) or backup.parts.get(name.partition("/")[0]) or (backup.files, backup.size)
         into = f"{shelf}/{snapshot['id']}"
         tree.make(into, 0o700)
         try:
             restic.restore_all(s, snapshot, into, size)
-            files = _plain_files(into)
-            faults += [f"{release}: {files} files and not {wanted}"] if files != wanted and release not in backup.incomplete else []
-            total += files
+            for each in {whose.get(path, name) for path in snapshot["paths"]}:
+                there = [into + place for place in lying.get(each, snapshot["paths"])]
+                restored[each] = folders.look([place for place in there if tree.status(place)])
+            files = folders.look([into]).files
+            faults += [f"{name}: {files} files and not {wanted}"] if files != wanted and name.partition("/")[0] not in backup.incomplete else []
         except Failure as failure:
-            faults.append(f"{release}: {failure}")
+            faults.append(f"{name}: {failure}")
         tree.remove_tree(into)
-    return total
+    faults += _gaps(backup, restored)
+    return sum(amount.files for amount in restored.values())
 
 
-def _plain_files(folder: str) -> int:
-    """What restic counts."""
-    status, output = commands.run(("find", folder, "-type", "f", "-printf", "x"), seconds=commands.LONG)
-    return output.count("x")
+def _gaps(backup: Backup, restored: dict[str, folders.Amount]) -> list[str]:
+    """What is live, and was there before the backup as nobody has touched it since, is in the backup."""
+    found = []
+    for name, path in parts.paths().items():
+        release = name.partition("/")[0]
+        # A release that has changed since may call another folder its data than it did.
+        if release in backup.incomplete or name not in restored and (store.Release(release).applied() or 0) > backup.marked:
+            continue
+        try:
+            live = folders.look(folders.places(path), until=backup.marked) if tree.status(path) else folders.Amount()
+        except (Failure, OSError) as error:
+            found.append(f"{name}: {error}")
+            continue
+        there = restored.get(name, folders.Amount())
+        if there.files < live.files or there.size < live.size:
+            found.append(f"{name}: {counted(there.files, 'file')} with {counted(there.size, 'byte')} restored, and {counted(live.files, 'file')} with "
+                         f"{counted(live.size, 'byte')} in {path} were there before")
+    return found
 
 
 def _clean(data: str, shelf: str) -> None:
@@ -161,9 +178,14 @@ def _clean(data: str, shelf: str) -> None:
         tree.remove_tree(folder)
 
 
+def _but_for(incomplete: dict) -> str:
+    """A drill cannot bring back what is not in the backup."""
+    return f" but for what it does not have of {', '.join(sorted(incomplete))}" if incomplete else ""
+
+
 def lines(found: dict) -> list[str]:
     compared = "compared with what was recorded" if found["compared"] and found["exact"] else "counted"
-    told = [f"backup {found['backup']} can be restored: {found['rows']} rows in {found['tables']} tables {compared}, {found['files']} files, in {found['seconds']:.0f} s"]
+    told = [f"backup {found['backup']} can be restored{_but_for(found['incomplete'])}: {found['rows']} rows in {found['tables']} tables {compared}, {found['files']} files, in {found['seconds']:.0f} s"]
     if found["moved"]:
         told.append(f"compared but for these, in which something ran all the time when it was taken: {', '.join(map(legible, found['moved']))}")
     return [*told, *(f"incomplete: {whose}: {what}" for whose, what in found["incomplete"].items())]

@@ -30,9 +30,10 @@ def forget(place: str) -> dict:
         repositories.drop(place)
         if passphrase is not None and not _opens_others(place, passphrase):
             for release in _left_over(passphrase):
-                release.forget()
-                store.drop(f"release-{release.name}")
-                tree.remove_tree(str(SECRETS / release.name))
+                with store.lock(f"release-{release.name}", f"forgetting {place}"):
+                    release.forget()
+                    store.drop(f"release-{release.name}")
+                    tree.remove_tree(str(SECRETS / release.name))
     return {"forgot": place, "backups": names, "lost": lost}
 
 

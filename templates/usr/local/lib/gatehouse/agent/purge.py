@@ -2,11 +2,11 @@
 
 import os
 import pwd
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import commands
+import mounts
 import store
 import tree
 import vault
@@ -89,11 +89,8 @@ def _refuse_elsewhere(path: str) -> None:
         raise Failure(f"{path} leads by a link to {there}, which is not ours to delete; put the folder itself there, or take `purge` out")
     if not os.path.isdir(path):
         raise Failure(f"{path} is no folder; look what it is, or take `purge` out")
-    with open("/proc/self/mountinfo", "rb") as mounts:
-        points = [os.fsdecode(re.sub(rb"\\(\d{3})", lambda octal: bytes([int(octal[1], 8)]), line.split(b" ")[4])) for line in mounts]
-    for point in points:
-        if point == path or point.startswith(f"{path}/"):
-            raise Failure(f"{point} is a file system of its own, which cannot be deleted; unmount it, or take `purge` out")
+    for mount in mounts.below(path):
+        raise Failure(f"{mount.point} is a file system of its own, which cannot be deleted; unmount it, or take `purge` out")
 
 
 def _run(data: Data, argv: tuple[str, ...], complaint: str, folder: int | None = None) -> None:

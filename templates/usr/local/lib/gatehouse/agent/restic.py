@@ -2,25 +2,25 @@
 
 import contextlib
 import json
-import re
 from dataclasses import dataclass
 
 import backups
 import commands
-import tree
+import folders
 from backups import Settings
 from columns import legible
 from report import Failure
 
 _INCOMPLETE, _NO_REPOSITORY, _WRONG_PASSPHRASE = 3, 10, 12  # exit statuses of restic's
 _FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
-_SAVE = ("backup", "--json", "--quiet", "--host=gatehouse", "--one-file-system")
+_SAVE = ("backup", "--json", "--quiet", "--host=gatehouse")
 # An application can have restic wait for ever, at a FIFO that takes a file's place in the right moment, or read without end, in
 # a file that is nothing but holes: a time for all that is on the disk, and no more.
 _PATIENCE, _SLOWEST, _SLOWEST_FAR = 120, 1 << 20, 64 << 10  # seconds; bytes a second, on this host or over a network
 _GRACE = 30  # seconds for restic to give back its lock when it is ended
-_COUNTING = 600  # seconds to find out how much that is: there may be millions of files
-_CLOSED = """left=$1; while shift; [ $left -gt 0 ]; do mount --bind -o ro,nosymfollow,nodev,nosuid,noexec -- "$1" "$1"; left=$((left - 1)); done; exec "$@\""""
+# With what is mounted below, in one step: nobody can put a link between a look and a mount.
+_CLOSED = """left=$1; while shift; [ $left -gt 0 ]; do
+mount --rbind -o ro=recursive,nosymfollow=recursive,nodev=recursive,nosuid=recursive,noexec=recursive -- "$1" "$1"; left=$((left - 1)); done; exec "$@\""""
 
 
 def prepare(s: Settings) -> None:
@@ -39,24 +39,24 @@ def _failure(s: Settings, status: int, output: str, what: str) -> Failure:
 
 @dataclass(frozen=True)
 class Saved:
-    """One release's folders in the repository."""
+    """The data of a release in the repository."""
 
+    places: list[str]
     files: int
     size: int  # bytes
     added: int  # bytes that the repository grew by
     complaint: str | None  # what is not in there, and why
 
 
-def save(s: Settings, name: str, paths: list[str]) -> Saved:
-    """Copies the folders of one release, for which a backup's name stands. Each release has a snapshot of its own: what is
-    wrong with the folders of one, or made so, is not in the way of another's."""
-    for path in paths:
-        tree.refuse_shared(path)
-    taken = _allotted(paths)
+def save(s: Settings, name: str, path: str) -> Saved:
+    """Copies a folder that a release calls its data, for which a backup's name stands. Each has a snapshot of its own: what is
+    wrong with one, or made so, is not in the way of another's."""
+    paths = folders.places(path)
+    there = folders.look(paths)
     # No container and no account can lead root out of a folder: in there no link is followed, whenever it is put there.
     words = ("unshare", "--mount", "--propagation", "private", "--", "sh", "-ec", _CLOSED, "sh", str(len(paths)), *paths, *_words(s), *_SAVE,
              f"--tag={_FOLDERS}{name}", "--", *paths)
-    status, output = commands.run(words, seconds=_enough(s, taken), grace=_GRACE)
+    status, output = commands.run(words, seconds=_enough(s, there.disk), grace=_GRACE)
     summary, errors = _told(output)
     if status == _WRONG_PASSPHRASE:
         raise _failure(s, status, output, "")
@@ -68,8 +68,9 @@ def save(s: Settings, name: str, paths: list[str]) -> Saved:
     complaint = legible(errors[0]) + (f" and {len(errors) - 1} more" if len(errors) > 1 else "") if errors else None
     if status not in (0, _INCOMPLETE):
         complaint = complaint or f"restic ended with status {status}"
+    complaint = "; ".join(filter(None, (complaint, folders.complaint(there)))) or None
     # Of a file with holes as much as is on the disk: a restore makes the holes again.
-    return Saved(summary["total_files_processed"], min(summary["total_bytes_processed"], taken), summary["data_added_packed"], complaint)
+    return Saved(paths, summary["total_files_processed"], min(summary["total_bytes_processed"], there.disk), summary["data_added_packed"], complaint)
 
 
 def save_record(s: Settings, name: str, path: str) -> None:
@@ -89,23 +90,17 @@ def _told(output: str) -> tuple[dict | None, list[str]]:
             [str(one["error"].get("message")) for one in said if one.get("message_type") == "error" and isinstance(one.get("error"), dict)])
 
 
-def _allotted(paths: list[str]) -> int:
-    """Bytes on the disk. Its last line is the sum: those before may hold names that an application chose."""
-    status, output = commands.run(("du", "--summarize", "--total", "--one-file-system", "--block-size=1", "--", *paths), seconds=_COUNTING)
-    found = re.fullmatch(r"(\d+)\ttotal", output.splitlines()[-1] if output else "")
-    if not found:
-        raise Failure(f"its size could not be found out within {_COUNTING} s: {legible(output)}")
-    return int(found[1])
-
-
-def folders(s: Settings) -> dict[str, list[dict]]:
-    """What restic knows of the copies of folders, by the backup's name: a snapshot for each release, or one for all of
-    them in a backup of an older program."""
-    return contents(s)[0]
+def snapshots(s: Settings, name: str) -> list[dict]:
+    """Those of the folders of a backup."""
+    found = contents(s)[0].get(name)
+    if found is None:
+        raise Failure(f"the folders of backup {name} are not in {s.repository}")
+    return found
 
 
 def contents(s: Settings) -> tuple[dict[str, list[dict]], dict[str, dict]]:
-    """The snapshots of folders, and that of the record, by the backup's name."""
+    """The snapshots of folders, and that of the record, by the backup's name. One for each folder; in backups of older
+    programs for each release, or one for all."""
     found, records = {}, {}
     for one, tag in _listed(s):
         if tag.startswith(_FOLDERS):
@@ -139,16 +134,21 @@ def _unlock(s: Settings) -> None:
     _run(s, "unlock", "--quiet")
 
 
-def restore(s: Settings, snapshots: list[dict], path: str, below: str) -> None:
-    """One folder of a backup, to where it was but `below` another; read back and compared with what was saved."""
-    snapshot = next((one for one in snapshots if any(path == top or path.startswith(f"{top}/") for top in one["paths"])), None)
+def snapshot_with(found: list[dict], path: str) -> dict:
+    """That of a backup's which has a folder."""
+    snapshot = next((one for one in found if any(path == top or path.startswith(f"{top}/") for top in one["paths"])), None)
     if snapshot is None:
-        raise Failure(f"{path} is not in the backup")
+        raise Failure(f"{path} is not in the backup; nothing was done")
+    return snapshot
+
+
+def restore(s: Settings, snapshot: dict, path: str, below: str) -> None:
+    """One folder of a backup, to where it was but `below` another; read back and compared with what was saved."""
     _restore(s, snapshot, f"--include={path}", f"--target={below}", seconds=commands.LONG)
 
 
 def restore_all(s: Settings, snapshot: dict, below: str, size: int) -> None:
-    """The folders of a release, of which `size` bytes lie on a disk."""
+    """All folders of a snapshot, of which `size` bytes lie on a disk."""
     _restore(s, snapshot, f"--target={below}", seconds=_enough(s, size))
 
 

@@ -11,6 +11,8 @@ import backups
 import catalogue
 import cluster
 import commands
+import folders
+import mounts
 import onedatabase
 import pgbackrest
 import probes
@@ -54,6 +56,8 @@ def find(all_of_them: list[Backup], to: str) -> Target:
     for backup in all_of_them:
         if backup.name == to:
             return Target(f"backup {to}", backup.options, backup)
+    if re.fullmatch(r"\d{8}-\d{6}", to):  # which would be a time of another zone
+        raise Failure(f"there is no backup {to} in the repository; there are {', '.join(backup.name for backup in all_of_them)}")
     if re.fullmatch(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}", to):
         before = [b for b in all_of_them if _position(b.lsn) <= _position(to)]
         return Target(f"LSN {to}", ("--type=lsn", f"--target={to}", PROMOTE), _newest(before, to, all_of_them))
@@ -84,34 +88,36 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
     # Also one that was deleted meanwhile; none of a release that is gone.
     named = {f"{m.release}/{data.name}": data.path for m in store.live() for data in m.data if data.path}
-    folders = [path for name, path in target.backup.folders.items() if name in named]
     for name, path in target.backup.folders.items():
         # Another version of the release may have its folder beside the present one.
         if name in named and os.path.dirname(path) != os.path.dirname(named[name]):
             raise Failure(f"backup {target.backup.name} has {path} as {name}, which is {named[name]} on this host; nothing was done")
-    for path in (s.data, *folders):
+    moved = {live: then for name, path in target.backup.folders.items() if name in named for live, then in _places(target.backup, name, path)}
+    for path in (s.data, *moved):
         _refuse_what_cannot_move(path)
-    for path in folders:
-        tree.refuse_shared(path)  # restic works there as root, by path
+    snapshots = restic.snapshots(s, target.backup.name)
+    held = {path: restic.snapshot_with(snapshots, then) for path, then in moved.items()}
+    for path in moved:
+        tree.refuse_shared(f"{_above(path)}/.")  # restic works there as root, by path
     running = _units()
-    told = {"to": target.words, "backup": target.backup.name, "folders": sorted(folders), "stops": running, "database": None}
+    told = {"to": target.words, "backup": target.backup.name, "folders": sorted(moved), "stops": running, "database": None}
     # Each file system is asked for what all of it needs, which errs on the side of room.
-    for path in (s.data, *folders):
-        scratch.refuse_without_room(os.path.dirname(path), target.backup.size)
+    for path in (s.data, *moved):
+        scratch.refuse_without_room(_above(path), target.backup.size)
     if dry_run:
         return told | {"done": False}
-    shelves = {path: f"{path}.restored-{stamp}" for path in folders}
+    shelves = {path: f"{path}.restored-{stamp}" for path in moved}
     exchanges = (Exchange(s.data, f"{s.data}.restored-{stamp}", f"{s.data}.before-{stamp}"),
-                 *(Exchange(path, shelf + path, f"{path}.before-{stamp}") for path, shelf in shelves.items()))
+                 *(Exchange(path, shelf + moved[path], f"{path}.before-{stamp}") for path, shelf in shelves.items()))
     wanted = Swap(f"{target.words} at {iso(began)}", exchanges, tuple(running), tuple(shelves.values()))
     try:
         pgbackrest.archive_now(s)
         _postgres(s, target, exchanges[0].new)
-        snapshot = restic.folders(s)[target.backup.name]
         for path, shelf in shelves.items():
             say(f"restore {path}")
+            tree.make(os.path.dirname(path))
             tree.make(shelf, 0o700)
-            restic.restore(s, snapshot, path, shelf)
+            restic.restore(s, held[path], moved[path], shelf)
             scratch.give_back_names(shelf, target.backup.names)
     except BaseException:
         swap.discard(wanted)
@@ -120,6 +126,18 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     say(f"what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings it back ({size(target.backup.size)})")
     units.queue("start", ["gatehouse-backup.service"])  # the first of a new timeline
     return told | {"done": True, "seconds": round(time.time() - began, 1)}
+
+
+def _places(backup: Backup, name: str, path: str) -> list[tuple[str, str]]:
+    """Where a folder is on this host, and was when it was saved: the folder itself, and each that a link in it led to."""
+    first, *led = backup.places.get(name, [path])
+    return [(folders.places(path)[0] if tree.status(path) else path, first), *((place, place) for place in led)]
+
+
+def _above(path: str) -> str:
+    """The folder that one is in, or is to be made in: a disk that a link leads to may be none of this host's."""
+    folder = os.path.dirname(path)
+    return folder if tree.status(folder) else _above(folder)
 
 
 def _postgres(s: Settings, target: Target, into: str) -> None:
@@ -235,9 +253,12 @@ def _units() -> list[str]:
 
 
 def _refuse_what_cannot_move(path: str) -> None:
-    found, above = tree.status(path), tree.status(os.path.dirname(path))
-    if found and above and (stat.S_ISLNK(found.st_mode) or found.st_dev != above.st_dev):
-        raise Failure(f"{path} is a mount point or a link, which cannot change places with what is restored; move the folder itself there")
+    found = tree.status(path)
+    if found and stat.S_ISLNK(found.st_mode):
+        raise Failure(f"{path} is a link, which cannot change places with what is restored; move the folder itself there; nothing was done")
+    for mount in mounts.below(path):
+        raise Failure(f"{mount.point} is a file system of its own, which cannot change places with what is restored: unmount it for the restore, and "
+                      f"move what is restored there later (`restic restore` brings {path} elsewhere, see docs/backup-and-restore.md); nothing was done")
 
 
 def lines(done: dict) -> list[str]:

@@ -60,6 +60,31 @@ def refuse_shared(path: str) -> None:
                       f"make the folders above it root's (`namei --long {path}` lists them); nothing was done")
 
 
+def real(path: str) -> str:
+    """The path of a folder without a link in it. Raises as `opened` does."""
+    with opened(path) as folder:
+        return os.readlink(f"/proc/self/fd/{folder}")
+
+
+def links(path: str) -> list[str]:
+    """Links that root alone can have put into a folder or below it, each with its path: where others can write none is."""
+    with opened(path) as folder:
+        return list(_links(path, folder))
+
+
+def _links(path: str, folder: int) -> Iterator[str]:
+    if not _is_roots(os.fstat(folder)):
+        return
+    for name in sorted(os.listdir(folder)):
+        with contextlib.suppress(FileNotFoundError):  # it went just now
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISLNK(found.st_mode) and found.st_uid in (0, os.geteuid()):
+                yield f"{path}/{name}"
+            elif stat.S_ISDIR(found.st_mode) and _is_roots(found):
+                with _below(folder, name) as there:
+                    yield from _links(f"{path}/{name}", there)
+
+
 def _walk(path: str) -> tuple[int, bool]:
     """A descriptor of the folder, and whether root alone can change the way to it."""
     names, here, trusted, links = _names(path), os.open("/", _FOLDER), True, 0
