@@ -35,7 +35,7 @@ const expectations = {
   gids: { "postgres-clients": settings.postgres.gid, "valkey-clients": settings.valkey.gid },
 };
 const facts = look === "off" ? undefined : await inspect(connection, expectations, look);
-const host = new Host("host", { connection, ...expectations, abandoned, facts });
+const host = new Host("host", { connection, ...expectations, abandoned, takeOver: settings.host.takeOver, facts });
 
 const postgres = new Postgres("postgres", {
   host,

@@ -12,7 +12,7 @@ import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
 import { type AppSettings, appSettings, partsOf } from "./schema.ts";
 import { siteOf } from "./site.ts";
 import { valkeyManifest } from "./valkey.ts";
-import { appManifest, secretsManifest } from "./views.ts";
+import { type AppView, appManifest, secretsManifest } from "./views.ts";
 
 /** A socket that a group may use, and the unit that makes it. */
 interface Door {
@@ -22,6 +22,9 @@ interface Door {
   unit: string;
   directory: string;
 }
+
+/** What the host, the app's own secrets and the platform tell of it. */
+type Numbers = Pick<AppView, "uid" | "gid" | "sockets" | "secrets"> & { tls?: Tls };
 
 type DependsOn = pulumi.ComponentResourceOptions["dependsOn"];
 
@@ -79,10 +82,9 @@ export class App extends pulumi.ComponentResource {
         : []),
     ];
     const runs = Object.keys(containers).length > 0 ? [host.packages("podman")] : [];
-    const manifest = this.manifest(settings, doors, this.secrets(containers));
     const app = new Release(
       releaseOf(name),
-      { host, manifest, purge },
+      { host, ...this.manifest(settings, doors, this.secrets(containers)), purge },
       { parent: this, dependsOn: [this.account, ...runs, ...stores] },
     );
     this.ready = [app];
@@ -127,45 +129,36 @@ export class App extends pulumi.ComponentResource {
     return this.release("secrets", manifest, this.account, true);
   }
 
-  /** A fragment for Caddy, called like the app's release. */
-  private site(site: NonNullable<AppSettings["site"]>): pulumi.Output<Manifest> {
-    const names = this.#host.platform.caddy;
-    return legible<Tls>(site.tls, "tls of the platform").apply((tls) =>
-      siteManifest(names, tls, releaseOf(this.#name), siteOf(this.#name, site)),
-    );
-  }
-
   private manifest(
     { containers, database, shmSize, deadline, site }: AppSettings,
     doors: readonly Door[],
     secrets: Release | undefined,
-  ): pulumi.Output<Manifest> {
+  ): { manifest: pulumi.Output<Manifest>; sketch: Manifest } {
     const app = this.#name;
+    const { postgres, caddy } = this.#host.platform;
     const sockets = doors.map(({ group, called, unit, directory }) =>
       legible(usableGid(group, app), `gid of ${called}`).apply((gid) => ({ unit, directory, gid })),
     );
-    return pulumi
-      .all([
-        legible(this.account.uid, `uid of ${app}`),
-        legible(this.account.gid, `gid of ${app}`),
-        pulumi.all(sockets),
-        secrets && legible(secrets.generation, `generation of ${releaseOf(app, "secrets")}`),
-        site && this.site(site),
-      ])
-      .apply(([uid, gid, sockets, secrets, fragment]) =>
-        appManifest({
-          app,
-          containers,
-          shmSize,
-          deadline,
-          uid,
-          gid,
-          sockets,
-          database: database === undefined ? undefined : { names: this.#host.platform.postgres, name: database },
-          secrets,
-          site: fragment,
-          served: site?.files === undefined ? undefined : { folder: site.files, names: this.#host.platform.caddy },
-        }),
-      );
+    const numbers = pulumi.output({
+      uid: legible(this.account.uid, `uid of ${app}`),
+      gid: legible(this.account.gid, `gid of ${app}`),
+      sockets: pulumi.all(sockets),
+      secrets: secrets && legible(secrets.generation, `generation of ${releaseOf(app, "secrets")}`),
+      tls: site && legible<Tls>(site.tls, "tls of the platform"),
+    });
+    const render = ({ tls = "internal", ...given }: Numbers) =>
+      appManifest({
+        ...given,
+        app,
+        containers,
+        shmSize,
+        deadline,
+        database: database === undefined ? undefined : { names: postgres, name: database },
+        // A fragment for Caddy, called like the app's release.
+        site: site && siteManifest(caddy, tls, releaseOf(app), siteOf(app, site)),
+        served: site?.files === undefined ? undefined : { folder: site.files, names: caddy },
+      });
+    const sketch = render({ uid: 0, gid: 0, sockets: [], secrets: secrets && 0, tls: undefined });
+    return { manifest: numbers.apply(render), sketch };
   }
 }

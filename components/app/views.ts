@@ -96,6 +96,7 @@ export function appManifest(view: AppView): Manifest {
   ];
   return {
     deadline,
+    listens: front.ports.map(({ host }) => `127.0.0.1:${host}/tcp`),
     // All of it: a volume that an app no longer has may hold something all the same.
     data: [{ name: "volumes", path: homeOf(app) }],
     directories: folders(app, containers, served?.folder),

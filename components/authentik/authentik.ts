@@ -79,31 +79,30 @@ export class Authentik extends pulumi.ComponentResource {
     const secrets = this.secrets(host, this.key(settings.rotation, givenKey), login, secretSettings);
     const gid = (service: SocketService) =>
       legible(usableGid(service.clients, NAME), `gid of ${service.clients.groupName}`);
-    const manifest = pulumi
-      .output({
-        uid: legible(this.account.uid, `uid of ${NAME}`),
-        gid: legible(this.account.gid, `gid of ${NAME}`),
-        postgresGid: gid(postgres),
-        valkeyGid: valkey ? gid(valkey) : 0,
-        generation: legible(secrets.generation, "generation of authentik-secrets"),
-        valkeySecrets: login ? login.secrets : "",
-      })
-      .apply(({ uid, gid, postgresGid, valkeyGid, generation, valkeySecrets }) =>
-        authentikManifest(host.platform.postgres, {
-          ...settings,
-          uid,
-          gid,
-          postgres: { ...socketOf(postgres), port: postgres.port, gid: postgresGid },
-          valkey: valkey && { ...socketOf(valkey), gid: valkeyGid },
-          trustedProxies,
-          secretVariables: Object.keys(secretSettings),
-          secrets: secretsFolder(`${NAME}-secrets`, generation),
-          refers: login ? [valkeySecrets] : [],
-        }),
-      );
+    const numbers = pulumi.output({
+      uid: legible(this.account.uid, `uid of ${NAME}`),
+      gid: legible(this.account.gid, `gid of ${NAME}`),
+      postgresGid: gid(postgres),
+      valkeyGid: valkey ? gid(valkey) : 0,
+      generation: legible(secrets.generation, "generation of authentik-secrets"),
+      valkeySecrets: login ? login.secrets : "",
+    });
+    const render = ({ uid, gid, postgresGid, valkeyGid, generation, valkeySecrets }: pulumi.Unwrap<typeof numbers>) =>
+      authentikManifest(host.platform.postgres, {
+        ...settings,
+        uid,
+        gid,
+        postgres: { ...socketOf(postgres), port: postgres.port, gid: postgresGid },
+        valkey: valkey && { ...socketOf(valkey), gid: valkeyGid },
+        trustedProxies,
+        secretVariables: Object.keys(secretSettings),
+        secrets: secretsFolder(`${NAME}-secrets`, generation),
+        refers: login ? [valkeySecrets] : [],
+      });
+    const sketch = render({ uid: 0, gid: 0, postgresGid: 0, valkeyGid: 0, generation: 0, valkeySecrets: "" });
     const guard = new Release(GUARD, { host, manifest: guardManifest() }, { ...below, dependsOn: [packages] });
     const dependsOn = [packages, guard, ...after, ...services.flatMap(({ ready }) => ready)];
-    this.ready = [new Release(NAME, { host, manifest }, { ...below, dependsOn })];
+    this.ready = [new Release(NAME, { host, manifest: numbers.apply(render), sketch }, { ...below, dependsOn })];
     this.registerOutputs({ url: this.url });
   }
 

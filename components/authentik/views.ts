@@ -140,6 +140,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
   });
   return {
     deadline: view.deadline,
+    listens: [`127.0.0.1:${view.port}/tcp`],
     data: [...folders.map(({ name, host }) => ({ name, path: host })), databaseData(postgres, NAME, NAME)],
     directories: [
       // Root's: an account that can rename a folder in it can put a link in its place.

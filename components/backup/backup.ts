@@ -61,10 +61,12 @@ export class Backup extends pulumi.ComponentResource {
       passphrase: secrets.opens.apply((opens) => opens[place] as string),
       repository: place,
     });
-    const manifest = legible(secrets.generation, `generation of ${SECRETS}`).apply((generation) =>
-      backupManifest(names, { ...settings, generation }),
-    );
-    this.ready = [new Release(name, { host, manifest }, { ...below, dependsOn: [packages, secrets, ...after] })];
+    const render = (generation: number) => backupManifest(names, { ...settings, generation });
+    const manifest = legible(secrets.generation, `generation of ${SECRETS}`).apply(render);
+    const sketch = render(0);
+    this.ready = [
+      new Release(name, { host, manifest, sketch }, { ...below, dependsOn: [packages, secrets, ...after] }),
+    ];
     this.registerOutputs({ recovery: this.recovery });
   }
 

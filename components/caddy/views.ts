@@ -17,6 +17,7 @@ interface CaddyView extends Pick<CaddySettings, "email" | "acmeDirectory"> {
 export function caddyManifest(names: Names, { email, acmeDirectory, trustedProxies }: CaddyView): Manifest {
   const { unit, user, config, data } = names;
   return {
+    listens: ["*:80/tcp", "*:443/tcp", "*:443/udp"],
     data: [{ name: "certificates", path: data }],
     directories: [{ path: `${config}/sites`, mode: "0755", owner: "root:root" }],
     files: [

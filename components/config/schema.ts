@@ -5,6 +5,7 @@ import { usesValkey, VERSION } from "../authentik/version.ts";
 import { backupSchema } from "../backup/schema.ts";
 import { caddySchema } from "../caddy/schema.ts";
 import { platforms, USUAL } from "../host/platforms/platforms.ts";
+import { thing } from "../host/things.ts";
 import { postgresSchema } from "../postgres/schema.ts";
 import { ARCHIVE_SETTINGS } from "../postgres/settings.ts";
 import { nextFree } from "../valkey/databases.ts";
@@ -31,6 +32,14 @@ const hostSchema = z.strictObject({
     description:
       "The host is gone for good: after an `up` with this a `pulumi destroy` forgets what was there without connecting.",
   }),
+  takeOver: z
+    .array(thing)
+    .default([])
+    .meta({
+      description:
+        "What of the host gatehouse takes over though it did not make it, each as kind and name; whatever else has a name that the stack uses is refused before anything is changed. `stack PROJECT/STACK` moves that stack's releases to this one.",
+      examples: [["account authentik", "unit caddy.service", "file /etc/caddy/Caddyfile", "stack gatehouse/old"]],
+    }),
   platform: z
     .enum(Object.keys(platforms) as (keyof typeof platforms)[])
     .default(USUAL)

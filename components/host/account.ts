@@ -4,6 +4,7 @@ import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
 import { legible } from "./legible.ts";
+import { taken } from "./things.ts";
 
 export interface AccountArgs {
   host: Host;
@@ -41,9 +42,15 @@ export class Account extends pulumi.ComponentResource {
         : // A GID that is on its way must not hide a name that is known.
           legible(usableGid(group, name), `gid for ${name}`).apply(() => group.groupName),
     );
-    const document = pulumi.all(names).apply((groups) => sealed(toml({ name, home, groups, uid, owner, releases })));
+    const things = [`account ${name}`, `group ${name}`];
+    const takes = taken(host.takeOver, things);
+    const document = pulumi
+      .all(names)
+      .apply((groups) => sealed(toml({ name, home, groups, uid, owner, releases, takes })));
+    // What another stack tells is on its way; a membership more in the message of a refusal is no fault.
+    const wanted = groups.flatMap(({ groupName }) => (typeof groupName === "string" ? [groupName] : []));
     const answer = askFor<{ uid: number; gid: number }>(
-      { host, kind: "account", item: name, document },
+      { host, kind: "account", item: name, document, claim: { things: [`account ${name}`], groups: wanted } },
       this,
       pulumi.mergeOptions(
         { dependsOn: groups.filter((group) => pulumi.Resource.isInstance(group)) },

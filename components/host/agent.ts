@@ -1,7 +1,8 @@
 // The scripts that reach a host before its agent does, and the agent itself.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { PROTOCOL } from "./manifest.ts";
 import type { Platform } from "./platforms/platform.ts";
+import type { Claim } from "./things.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
 const AGENT = here("../../templates/usr/local/lib/gatehouse/agent/");
@@ -47,5 +48,30 @@ export const inspection = (expectations: Expectations): string =>
   whole(`${preflight(expectations)}
 if [ -x /usr/local/bin/gatehouse ]; then exec gatehouse facts; fi
 printf '{"protocol":0,"machine":"%s","items":{}}\\n' "$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')"`);
+
+/**
+ * Shell that asks the host what it has by the names of these claims, and answers with one line of JSON. It brings the
+ * agent's own modules: the host may have no agent, or one of before.
+ */
+export const question = (claims: readonly Claim[]): string =>
+  whole(`exec python3 - <<'PYTHON'
+import io, json, sys, types
+sys.stdin = io.StringIO(json.loads(${quoted(claims)}))
+for name, text in json.loads(json.loads(${quoted(modules("census"))})):
+    sys.modules[name] = module = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+sys.modules["census"].main()
+PYTHON`);
+
+/** A value as JSON within a string of Python's. */
+const quoted = (value: unknown) => JSON.stringify(JSON.stringify(JSON.stringify(value)));
+
+/** A module of the agent and all that it imports, each behind what it needs. */
+function modules(name: string, found = new Map<string, string>()): [string, string][] {
+  const text = readFileSync(new URL(`${name}.py`, AGENT), "utf8");
+  for (const [, other] of text.matchAll(/^(?:import|from) (\w+)/gm))
+    if (other && !found.has(other) && existsSync(new URL(`${other}.py`, AGENT))) modules(other, found);
+  return [...found.set(name, text)];
+}
 
 const whole = (script: string) => `gatehouse_script() {\n${script}\n}\ngatehouse_script "$@"\n`;

@@ -20,6 +20,8 @@ export const factsSchema = z.object({
       busy: z.string().optional(),
       /** SHA-256 of the document that was given last; an agent of before does not tell. */
       document: z.string().optional(),
+      /** Of a release: SHA-256 of its stack and of the names that it has on the host; an agent of before does not tell. */
+      claims: z.string().optional(),
     }),
   ),
 });

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { sealed, toml } from "./document.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
+import { taken } from "./things.ts";
 
 export interface GroupArgs {
   host: Host;
@@ -33,8 +34,13 @@ export class Group extends pulumi.ComponentResource {
   constructor(name: string, { host, groupName = name, gid }: GroupArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Group", name, {}, opts);
     this.groupName = groupName;
-    const document = pulumi.output(sealed(toml({ name: groupName, gid })));
-    const answer = askFor<{ gid: number }>({ host, kind: "group", item: groupName, document }, this, opts);
+    const things = [`group ${groupName}`];
+    const document = pulumi.output(sealed(toml({ name: groupName, gid, takes: taken(host.takeOver, things) })));
+    const answer = askFor<{ gid: number }>(
+      { host, kind: "group", item: groupName, document, claim: { things } },
+      this,
+      opts,
+    );
     this.gid = answer.gid;
     this.registerOutputs({ gid: this.gid });
   }

@@ -1,10 +1,13 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { Admission } from "./admission.ts";
 import { type Expectations, installation } from "./agent.ts";
 import { asRoot, type CompleteConnection, type Connection, complete, remoteConnection } from "./connection.ts";
 import { type Facts, NEVER_ASKED } from "./facts.ts";
 import { Packages } from "./packages.ts";
 import type { Platform } from "./platforms/platform.ts";
+import { thing } from "./things.ts";
 
 export interface HostArgs extends Expectations {
   connection: Connection;
@@ -12,6 +15,12 @@ export interface HostArgs extends Expectations {
   abandoned?: boolean;
   /** What the host says of itself now. @default - it was not asked, so a repair is never due */
   facts?: Facts;
+  /**
+   * What of the host is taken over though gatehouse did not make it, each as kind and name, such as `account authentik`,
+   * `file /etc/caddy/Caddyfile` or, for the releases of another stack that move to this one, `stack shop/prod`.
+   * @default none - it is refused, before anything is changed
+   */
+  takeOver?: readonly string[];
 }
 
 /**
@@ -27,6 +36,9 @@ export class Host extends pulumi.ComponentResource {
   readonly platform: Platform;
   readonly facts: Facts | undefined;
   readonly abandoned: boolean;
+  readonly takeOver: readonly string[];
+  /** Whom each item asks whether the host has what it needs of another's. */
+  readonly admission: Admission;
   /** To depend on: resolved once the agent is installed. */
   readonly agent: pulumi.Resource;
   readonly #name: string;
@@ -34,9 +46,11 @@ export class Host extends pulumi.ComponentResource {
 
   constructor(
     name: string,
-    { connection, platform, gids, facts, abandoned = false }: HostArgs,
+    { connection, platform, gids, facts, abandoned = false, takeOver = [] }: HostArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
+    const { error } = z.array(thing).safeParse(takeOver);
+    if (error) throw new pulumi.RunError(error.issues.map(({ message }) => `takeOver: ${message}`).join("\n"));
     super("gatehouse:index:Host", name, {}, opts);
     this.#name = name;
     this.connection = complete(connection);
@@ -44,11 +58,14 @@ export class Host extends pulumi.ComponentResource {
     this.platform = platform;
     this.facts = facts;
     this.abandoned = abandoned;
+    this.takeOver = takeOver;
+    this.admission = new Admission({ facts, takeOver }, (message) => pulumi.log.warn(message, this.agent));
+    const command = asRoot(this.connection, `sh -s -- ${facts?.machine ?? NEVER_ASKED}`);
     this.agent = new remote.Command(
       `${name}-agent`,
       {
         connection: this.remote,
-        create: asRoot(this.connection, `sh -s -- ${facts?.machine ?? NEVER_ASKED}`),
+        create: this.admission.claim().then(() => command),
         stdin: installation({ platform, gids }),
         addPreviousOutputInEnv: false,
         logging: remote.Logging.None,

@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { NEVER_ASKED } from "./facts.ts";
 import type { Host } from "./host.ts";
 import { plain } from "./plain.ts";
+import type { Claim } from "./things.ts";
 
 /** One thing on the host that the agent keeps as a document says. */
 export interface ItemArgs {
@@ -14,6 +15,8 @@ export interface ItemArgs {
   document: pulumi.Output<string>;
   /** The agent's arguments on deletion. @default - the item stays when its resource is deleted */
   removal?: string;
+  /** What it needs for itself on the host. */
+  claim: Omit<Claim, "item">;
   /** Hide what goes in and what comes out. @default false */
   secret?: boolean;
 }
@@ -29,13 +32,18 @@ export function askFor<Answer>(
   parent: pulumi.ComponentResource,
   { dependsOn }: pulumi.ComponentResourceOptions = {},
 ): pulumi.Output<Answer> {
-  const { host, kind, item, document, removal, secret = false } = args;
+  const { host, kind, item, document, removal, secret = false, claim } = args;
+  const free = host.admission.claim({ ...claim, item: `${kind}-${item}` });
   const { drifted = [], busy } = host.facts?.items[`${kind}-${item}`] ?? {};
   const command = new remote.Command(
     `${kind}-${item}`,
     {
       connection: host.remote,
-      create: due(host, `${kind}-${item}`, document, (number) => `gatehouse ${kind} ${item} --due ${number}`),
+      create: pulumi.output(
+        free.then(() =>
+          due(host, `${kind}-${item}`, document, (number) => `gatehouse ${kind} ${item} --due ${number}`),
+        ),
+      ),
       delete: removal && `gatehouse ${removal}`,
       stdin: secret ? pulumi.secret(document) : document,
       addPreviousOutputInEnv: false,

@@ -178,6 +178,8 @@ export interface Manifest {
   /** Run before anything is checked: they make what must be there, such as a cluster of PostgreSQL's. Must be idempotent. */
   preparations?: readonly Step[];
   files?: readonly File[];
+  /** `ADDRESS:PORT/tcp` or `/udp`, with `*` for all addresses, at which its units listen and nobody else may. @default none */
+  listens?: readonly string[];
   /** Folders of secrets, one generation each, that must be kept as long as this manifest is. */
   refers?: readonly string[];
   /** The releases of the stack whose files may have secrets of this one in them. @default none */
@@ -191,14 +193,25 @@ export interface Manifest {
   probes?: readonly Probe[];
 }
 
-/** The document for `gatehouse release`. `owner` is the resource that may change and delete the release. */
-export function manifestDocument(release: string, owner: string, secret: boolean, manifest: Manifest): string {
+/**
+ * The document for `gatehouse release`. `owner` is the resource that may change and delete the release; `takes` is what it
+ * takes over though gatehouse did not make it.
+ */
+export function manifestDocument(
+  release: string,
+  owner: string,
+  secret: boolean,
+  manifest: Manifest,
+  takes?: readonly string[],
+): string {
   const table: Table = {
     release,
     owner,
     protocol: PROTOCOL,
     deadline: manifest.deadline,
     secret: secret || undefined,
+    listens: manifest.listens?.length ? [...manifest.listens] : undefined,
+    takes: takes && [...takes],
     refers: manifest.refers?.length ? [...manifest.refers] : undefined,
     gives: manifest.gives?.length ? [...manifest.gives] : undefined,
     directory: rows(manifest.directories),

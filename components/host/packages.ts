@@ -5,6 +5,7 @@ import { askFor } from "./item.ts";
 
 export interface PackagesArgs {
   host: Host;
+  /** The first of them brings what is held. */
   names: readonly string[];
   /** Units that the installation must not start: they would run with the package's stock configuration. @default none */
   held?: readonly string[];
@@ -26,7 +27,13 @@ export class Packages extends pulumi.ComponentResource {
       sealed(toml({ manager: host.platform.packages.manager, names: [...names], units: [...held] })),
     );
     const answer = askFor<{ versions: Record<string, string> }>(
-      { host, kind: "packages", item: name, document },
+      {
+        host,
+        kind: "packages",
+        item: name,
+        document,
+        claim: { packages: names, things: held.map((unit) => `unit ${unit}`) },
+      },
       this,
       opts,
     );

@@ -2,10 +2,16 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
 import { type Manifest, manifestDocument } from "./manifest.ts";
+import { taken, thingsOf } from "./things.ts";
 
 export interface ReleaseArgs {
   host: Host;
   manifest: pulumi.Input<Manifest>;
+  /**
+   * The same with blanks for what is not known yet, as a GID: the names in it are asked about before anything is done.
+   * @default - the manifest itself where it is no Output; else the agent asks when its turn comes
+   */
+  sketch?: Manifest;
   /** The whole manifest is secret: it shows in no preview, no state and no log. @default false */
   secret?: boolean;
   /** On deletion the manifest's `data` goes too, once it is copied. @default false - data stays for ever */
@@ -32,10 +38,15 @@ export class Release extends pulumi.ComponentResource {
     super("gatehouse:index:Release", name, {}, opts);
     const { host, manifest, secret = false, purge = false } = args;
     const owner = ownerOf(name);
-    const document = pulumi.output(manifest).apply((plain) => manifestDocument(name, owner, secret, plain as Manifest));
+    const sketch = args.sketch ?? (isPlain(manifest) ? manifest : {});
+    const document = pulumi
+      .output(manifest)
+      .apply((plain) =>
+        manifestDocument(name, owner, secret, plain as Manifest, taken(host.takeOver, thingsOf(plain as Manifest))),
+      );
     const removal = `remove ${name} --owner ${owner}${purge ? " --purge" : ""}`;
     const answer = askFor<{ generation: number; opens?: Record<string, string> }>(
-      { host, kind: "release", item: name, document, removal, secret },
+      { host, kind: "release", item: name, document, removal, secret, claim: { owner, things: thingsOf(sketch) } },
       this,
       opts,
     );
@@ -44,3 +55,6 @@ export class Release extends pulumi.ComponentResource {
     this.registerOutputs({ generation: this.generation });
   }
 }
+
+const isPlain = (manifest: pulumi.Input<Manifest>): manifest is Manifest =>
+  !pulumi.Output.isInstance(manifest) && !(manifest instanceof Promise);

@@ -31,10 +31,9 @@ export class Registries extends pulumi.ComponentResource {
       { host, manifest: pulumi.output(logins).apply((plain) => loginsManifest(release, plain)), secret: true },
       below,
     );
-    const manifest = legible(secrets.generation, `generation of ${release}`).apply((generation) =>
-      helperManifest(secretsFolder(release, generation)),
-    );
-    this.ready = [new Release(name, { host, manifest }, below)];
+    const render = (generation: number) => helperManifest(secretsFolder(release, generation));
+    const manifest = legible(secrets.generation, `generation of ${release}`).apply(render);
+    this.ready = [new Release(name, { host, manifest, sketch: render(0) }, below)];
     this.registerOutputs();
   }
 }

@@ -71,16 +71,17 @@ export class Valkey extends pulumi.ComponentResource {
         (generation) => [user, generation] as const,
       ),
     );
-    const manifest = pulumi.all(generations).apply((pairs) =>
+    const render = (generations: Record<string, number>) =>
       valkeyManifest(names, {
         clientsGroup: this.clients.groupName,
         settings,
         databaseCount,
         applications,
-        generations: Object.fromEntries(pairs),
-      }),
-    );
-    this.ready = [new Release(name, { host, manifest }, { ...below, dependsOn: [packages, this.clients] })];
+        generations,
+      });
+    const manifest = pulumi.all(generations).apply((pairs) => render(Object.fromEntries(pairs)));
+    const sketch = render({});
+    this.ready = [new Release(name, { host, manifest, sketch }, { ...below, dependsOn: [packages, this.clients] })];
     this.registerOutputs({ versions: this.versions });
   }
 

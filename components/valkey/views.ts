@@ -9,6 +9,8 @@ type Names = Platform["valkey"];
 
 /** The agent's own user: it reloads the ACLs, has the data written and counted over a restart, and reads no key. */
 export const AGENT_USER = "gatehouse";
+/** As the template has it. */
+const PORT = 6379;
 
 /** What an application may do: everything with data, nothing that reaches beyond its own or stops the server. */
 const APPLICATION_RULES = "~* &* +@all -@admin -@dangerous +info +keys +sort";
@@ -65,6 +67,7 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
   const agent = { socket, user: AGENT_USER, passwords };
   const folders = [names.data, ...(names.log ? [names.log] : [])];
   return {
+    listens: [`127.0.0.1:${PORT}/tcp`],
     data: [{ name: "snapshot", path: names.data, before: [`${libexec}/valkey-save`] }],
     holdings: [
       {

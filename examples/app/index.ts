@@ -10,7 +10,9 @@ const domain = config.require("domain");
 const platform = await Platform.fromStack(config.require("platform"));
 const connection = { ...platform.host, privateKey: config.requireSecret("sshKey") };
 const debian = { platform: platforms.debian };
-const host = new Host("host", { connection, ...debian, facts: await inspect(connection, debian, "on") });
+// What of the host's this stack takes over, such as `account synapse`, or `stack shop/prod` of an app that moves here.
+const takeOver = config.getObject<string[]>("takeOver");
+const host = new Host("host", { connection, ...debian, takeOver, facts: await inspect(connection, debian, "on") });
 
 const generated = (name: string) => new RandomPassword(name, { length: 40, special: false }).result;
 

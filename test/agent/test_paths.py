@@ -20,12 +20,15 @@ READING_METHODS = {"glob", "iterdir", "read_bytes", "read_text", "rglob"}
 # Modules that go by path, each with the folders that it does so in: root alone can write those, and what is above them.
 CHANGE_BY_PATH = {"tree": "the module itself", "store": "/var/lib/gatehouse"}
 READ_BY_PATH = CHANGE_BY_PATH | {
+    "apt": "/var/lib/dpkg",
     "backups": "/etc/gatehouse and /var/lib/gatehouse",
     "checks": "systemd's folders of units",
     "firewall": "/proc",
     "forget": "/var/lib/gatehouse",
-    "mounts": "/proc",
+    "listeners": "/proc",
     "live": "/var/lib/gatehouse",
+    "mounts": "/proc",
+    "pacman": "/var/lib/pacman",
     "repositories": "/var/lib/gatehouse",
     "strays": "systemd's and Quadlet's folders of units",
     "vault": "/var/lib/gatehouse",

@@ -11,7 +11,15 @@ test("what is left out gets its default", async () => {
   expect([sshKey, backupKey, backupPassphrase]).toEqual([undefined, undefined, undefined]);
   expect(authentikSecrets).toEqual({});
   expect(settings).toEqual({
-    host: { ...(SMALL.host as Table), port: 22, user: "root", sudo: false, abandoned: false, platform: "debian" },
+    host: {
+      ...(SMALL.host as Table),
+      port: 22,
+      user: "root",
+      sudo: false,
+      takeOver: [],
+      abandoned: false,
+      platform: "debian",
+    },
     drift: true,
     policy: { requireDigest: false },
     postgres: { settings: {}, databases: {}, roles: {} },

@@ -21,6 +21,8 @@ export interface Sshd {
   /** What it was asked to run, with what on stdin. */
   asked: { user: string; command: string; stdin: string }[];
   sessions: number;
+  /** How often somebody connected. */
+  connections: number;
   close(): Promise<void>;
 }
 
@@ -30,14 +32,16 @@ export function newKey(): { private: string; public: string } {
   return utils.parseKey(pair.private) instanceof Error ? newKey() : pair;
 }
 
-export async function sshd(answer: Answer, client = newKey()): Promise<Sshd> {
+/** @param answer the same each time, or by what is on stdin. */
+export async function sshd(answer: Answer | ((stdin: string) => Answer), client = newKey()): Promise<Sshd> {
   const host = newKey();
   const allowed = utils.parseKey(client.public) as ssh2.ParsedKey;
-  const state: Pick<Sshd, "asked" | "sessions"> = { asked: [], sessions: 0 };
+  const state: Pick<Sshd, "asked" | "sessions" | "connections"> = { asked: [], sessions: 0, connections: 0 };
   const connections = new Set<ssh2.Connection>();
   const ssh = new Server({ hostKeys: [host.private] }, (connection) => {
     let user = "";
     connections.add(connection);
+    state.connections++;
     connection.on("error", () => {});
     connection.on("authentication", (context) => {
       user = context.username;
@@ -55,9 +59,10 @@ export async function sshd(answer: Answer, client = newKey()): Promise<Sshd> {
         });
         channel.on("end", () => {
           state.asked.push({ user, command, stdin });
-          channel.write(answer.stdout ?? "");
-          channel.stderr.write(answer.stderr ?? "");
-          channel.exit(answer.status ?? 0);
+          const { stdout = "", stderr = "", status = 0 } = typeof answer === "function" ? answer(stdin) : answer;
+          channel.write(stdout);
+          channel.stderr.write(stderr);
+          channel.exit(status);
           channel.end();
         });
       });

@@ -697,11 +697,57 @@ test("an app of that name in a third stack is refused before its account is touc
   const { result, units } = await touched(lab, () => third.up(), [...UNITS, ...APP_UNITS]);
   third.remove();
   expect(result.status).not.toBe(0);
-  expect(result.text).toContain(
-    `release app-wiki on this host belongs to apps/${lab.name}/app-wiki, not to apps/${lab.name}-third/wiki; nothing was done`,
-  );
+  expect(result.text).toContain(`stack apps/${lab.name}: on this host app-wiki belongs to it\n`);
   expect(units).toEqual({});
   expect(await lab.sh("id -Gn wiki")).toContain("postgres-clients");
+});
+
+test("an app moves to another stack and back as it is, where that stack names the one it comes from", async () => {
+  const { wiki, ...others } = wishes();
+  const settings = { platform: apps.settings.platform, apps: { wiki }, takeOver: [`stack apps/${lab.name}`] };
+  const place = { program: PROGRAM, suffix: "-fourth", name: `${lab.name}-fourth` };
+  const fourth = await Stack.create(lab, settings, place);
+  const owners = () => lab.sh("grep -h ^owner /var/lib/gatehouse/releases/app-wiki*/[0-9]*/manifest.toml | sort -u");
+  const moves = async (act: () => Promise<Outcome>) => {
+    const { result, units } = await touched(lab, act, [...UNITS, ...APP_UNITS]);
+    expect(result.status, result.text).toBe(0);
+    expect(units).toEqual({});
+    expect(await ask(lab.address, "wiki.lab.internal")).toMatchObject({ status: 200 });
+  };
+  expect((await fourth.preview()).text).toContain(
+    `taken over: stack apps/${lab.name}: on this host app-wiki-postgres and `,
+  );
+  await moves(() => fourth.up());
+  expect(await owners()).toContain(`"apps/${lab.name}-fourth/app-wiki-postgres"`);
+  expect(Object.keys((await fourth.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+  expect((await apps.up()).text).toContain(`stack apps/${lab.name}-fourth: on this host app-wiki-`);
+  apps.settings.apps = others;
+  await moves(() => apps.up());
+
+  Object.assign(apps.settings, { apps: wishes(), takeOver: [`stack apps/${lab.name}-fourth`] });
+  await moves(() => apps.up());
+  await moves(() => fourth.destroy());
+  fourth.remove();
+  delete apps.settings.takeOver;
+  await moves(() => apps.up());
+  expect(await verify()).toMatch(/^clean: \d+ items/);
+});
+
+test("an app that is called like a person's login, or wants a port of theirs, is refused before anything is changed", async () => {
+  await lab.sh("useradd -m -s /bin/bash -G sudo deploy; systemd-run --quiet --unit door python3 -m http.server 9400");
+  const { pages } = wishes();
+  apps.settings.apps = { ...wishes(), deploy: { containers: { web: { ...pages.containers.web, publish: 9400 } } } };
+  for (const operate of [() => apps.preview(), () => apps.up()]) {
+    const { status, text, counts } = await operate();
+    expect(status).not.toBe(0);
+    expect(text).toMatch(/account deploy: UID \d+, home \/home\/deploy, shell \/bin\/bash, a member of sudo\n/);
+    expect(text).toMatch(/port 127\.0\.0\.1:9400\/tcp: taken by python3 \(process \d+\) of door\.service/);
+    expect(counts).not.toHaveProperty("updated");
+  }
+  expect(await lab.sh("id -Gn deploy")).toBe("deploy sudo");
+  await lab.sh("userdel -r deploy; systemctl stop door");
+  apps.settings.apps = wishes();
+  expect(Object.keys((await apps.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
 test("an app that leaves takes away what runs and its files, and leaves its data and the others", async () => {

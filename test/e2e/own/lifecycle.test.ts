@@ -1,6 +1,6 @@
 // The life of one stack, on a host of its own since it is taken down at the end: deployed through sudo and a proxy with
 // a version of authentik that uses Valkey; its secrets rotated, its key rotated, its state lost, its resources replaced.
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../support/client.ts";
 import { Lab, run } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
@@ -48,6 +48,75 @@ const fingerprint = () =>
   lab.sh(
     "find /etc/caddy /etc/valkey /etc/authentik /etc/containers/systemd /etc/postgresql /etc/systemd/system /etc/tmpfiles.d /usr/local/libexec /var/lib/gatehouse/secrets -type f -printf '%p %m %u:%g %T@\\n' -exec sha256sum {} + | sort | sha256sum",
   );
+
+describe("what people have on a host by the names that the stack uses", () => {
+  /** The host as it was: what is there, who it is, and what runs. */
+  const there = () =>
+    lab.sh(
+      "ls -l --time-style=+%s /etc/caddy /usr/local/bin /usr/local/lib; getent passwd; getent group; podman pod ps --format '{{.Id}} {{.Status}}'; podman volume ls -q; dpkg --get-selections | sort | sha256sum; systemctl show -p MainPID door valkey-server",
+    );
+  const THINGS = {
+    "account authentik": /UID 1\d\d\d, home \/home\/authentik, shell \/bin\/bash, a member of sudo/,
+    "group valkey-clients": /GID \d+, with deploy/,
+    "pod authentik": /made by hand, with .*-infra/,
+    "container authentik-worker": /made by hand/,
+    "file /etc/caddy/Caddyfile": /\d+ bytes of UID 0/,
+    "port *:443/tcp": /taken by python3 \(process \d+\) of door\.service, which listens at 0\.0\.0\.0/,
+    "unit valkey-server.service": /runs, by \/etc\/systemd\/system\/valkey-server\.service/,
+  };
+  let before: string;
+
+  beforeAll(async () => {
+    await lab.sh("apt-get -qq install --no-install-recommends --yes podman crun netavark catatonit >/dev/null 2>&1");
+    await lab.sh(
+      "useradd -m -s /bin/bash -G sudo authentik && groupadd valkey-clients && gpasswd -a deploy valkey-clients",
+    );
+    await lab.sh("mkdir -p /etc/caddy && echo 'person.example.org' >/etc/caddy/Caddyfile");
+    await lab.sh("podman pod create --name authentik && podman volume create kept");
+    await lab.sh(
+      "tar -cC / usr/bin/true | podman import -q - localhost/nothing:1 && podman create --name authentik-worker localhost/nothing:1 /usr/bin/true",
+    );
+    await lab.sh("systemd-run --quiet --unit door python3 -m http.server 443");
+    await lab.sh(
+      "printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >/etc/systemd/system/valkey-server.service && systemctl daemon-reload && systemctl start valkey-server",
+    );
+    before = await there();
+  });
+
+  test.each(["preview", "up"] as const)(
+    "are all named by `%s`, which ends before anything changes",
+    async (command) => {
+      const { status, text } = await stack[command]();
+      expect(status, text).not.toBe(0);
+      for (const [thing, what] of Object.entries(THINGS)) {
+        const told = text.split("\n").find((line) => line.includes(`${thing}: `));
+        expect(told, `${thing} in ${text}`).toMatch(what);
+        expect(text).toContain(`- ${thing}\n`);
+      }
+      expect(text.match(/^ +- [a-z]+ \S+$/gm)).toHaveLength(Object.keys(THINGS).length);
+      expect(await there()).toBe(before);
+      expect((await lab.try("test -e /usr/local/bin/gatehouse")).status).toBe(1);
+    },
+  );
+
+  test("one that the configuration gives to gatehouse is told as taken over, and the others stop it all the same", async () => {
+    stack.settings.host.takeOver = Object.keys(THINGS).slice(1);
+    const { status, text } = await stack.preview();
+    expect(status).not.toBe(0);
+    expect(text.match(/^ +- [a-z]+ \S+$/gm)).toEqual([expect.stringContaining("account authentik")]);
+    delete stack.settings.host.takeOver;
+  });
+
+  afterAll(async () => {
+    await lab.sh("userdel -r authentik; groupdel valkey-clients; rm /etc/caddy/Caddyfile");
+    await lab.sh(
+      "podman pod rm -f authentik; podman rm -f authentik-worker; podman volume rm kept; podman rmi localhost/nothing:1",
+    );
+    await lab.sh(
+      "systemctl stop door valkey-server; rm /etc/systemd/system/valkey-server.service; systemctl daemon-reload",
+    );
+  });
+});
 
 test("authentik 2025.8 deploys through sudo and a proxy, and uses Valkey by its socket", async () => {
   const { status, text } = await stack.up();
@@ -202,4 +271,23 @@ test("a cluster that was dropped by hand is made anew, one without a configurati
   await lab.sh(`mv /var/lib/postgresql/away ${cluster}`);
   expect((await stack.up()).text).toContain("release postgres is healthy");
   expect(await asked(kept)).toBe("1");
+});
+
+test("a stack of another name has to say whose releases it takes, and then has them as they are", async () => {
+  await stack.must(["stack", "rename", `${lab.name}-next`]);
+  const next = new Stack(lab, stack.settings, { name: `${lab.name}-next` });
+  const refused = await next.up();
+  expect(refused.status).not.toBe(0);
+  expect(refused.text).toContain(`- stack gatehouse/${lab.name}\n`);
+  next.settings.host.takeOver = [`stack gatehouse/${lab.name}`];
+  expect((await next.preview()).text).toContain(
+    `taken over: stack gatehouse/${lab.name}: on this host postgres-cluster and `,
+  );
+  expect((await next.plan()).report.warnings.join()).toContain(`taken over: stack gatehouse/${lab.name}`);
+  const before = await fingerprint();
+  const { result, units } = await touched(lab, () => next.up());
+  expect(result.status, result.text).toBe(0);
+  expect(units).toEqual({});
+  expect(await fingerprint()).toBe(before);
+  expect(Object.keys((await next.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });

@@ -19,7 +19,9 @@ const { address, hostKey } = config.requireObject<Pick<Connection, "address" | "
 const privateKey = config.requireSecret("sshKey");
 const connection = { address, hostKey, privateKey, port: 22, user: "root", sudo: false };
 const expectations = { platform: debian, gids: {} };
-const host = new Host("host", { connection, ...expectations, facts: await inspect(connection, expectations, "on") });
+const takeOver = config.getObject<string[]>("takeOver");
+const facts = await inspect(connection, expectations, "on");
+const host = new Host("host", { connection, ...expectations, takeOver, facts });
 
 // As a StackReference would tell them.
 const { groups } = config.requireObject<{ groups: { postgres: { name: string; gid: number } } }>("platform");

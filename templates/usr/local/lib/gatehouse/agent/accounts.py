@@ -5,7 +5,10 @@ import pwd
 import subprocess
 from dataclasses import dataclass
 
+import census
+import made
 import store
+from census import Claim
 from document import read
 from report import Failure, say
 
@@ -14,6 +17,7 @@ from report import Failure, say
 class Group:
     name: str
     gid: int | None = None
+    takes: tuple[str, ...] = ()  # what is taken over though gatehouse did not make it
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Account:
     uid: int | None = None
     owner: str = ""  # who asks
     releases: tuple[str, ...] = ()  # what runs as it
+    takes: tuple[str, ...] = ()  # what is taken over though gatehouse did not make it
 
 
 def ensure_group(text: str) -> dict:
@@ -33,6 +38,8 @@ def ensure_group(text: str) -> dict:
         if found and wanted.gid is not None and found.gr_gid != wanted.gid:
             raise Failure(f"group {wanted.name} has GID {found.gr_gid} on this host, the configuration asks for {wanted.gid}; "
                           f"files on the host carry {found.gr_gid}: take it into the configuration, or renumber the group and its files by hand")
+        census.refuse(Claim(f"group-{wanted.name}", (f"group {wanted.name}",)), wanted.takes)
+        made.add(f"group {wanted.name}")
         if not found:
             if wanted.gid is not None and (holder := _holder(wanted.gid)):
                 raise Failure(f"GID {wanted.gid} asked for group {wanted.name} is taken by group {holder}; choose another or leave it out")
@@ -45,16 +52,19 @@ def ensure_account(text: str) -> dict:
     wanted = read(Account, text)
     with store.lock("accounts", f"account {wanted.name}"):
         for release in wanted.releases:
-            store.refuse_foreign(release, wanted.owner)
+            store.refuse_foreign(release, wanted.owner, wanted.takes)
         missing = [name for name in wanted.groups if not _group(name)]
         if missing:
             raise Failure(f"account {wanted.name} should belong to {', '.join(missing)}, which this host does not have")
         found = _account(wanted.name)
         if found and wanted.uid is not None and found.pw_uid != wanted.uid:
             raise Failure(f"account {wanted.name} has UID {found.pw_uid} on this host, the configuration asks for {wanted.uid}")
+        census.refuse(Claim(f"account-{wanted.name}", (f"account {wanted.name}",), groups=wanted.groups), wanted.takes)
+        made.add(f"account {wanted.name}")
         if not found:
             say(f"create account {wanted.name}")
-            _run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", wanted.home, "--shell", "/usr/sbin/nologin",
+            own = ("--gid", wanted.name) if _group(wanted.name) else ("--user-group",)
+            _run("useradd", "--system", *own, "--no-create-home", "--home-dir", wanted.home, "--shell", "/usr/sbin/nologin",
                  *(["--uid", str(wanted.uid)] if wanted.uid is not None else []), wanted.name)
         if _memberships(wanted.name) != sorted(wanted.groups):
             say(f"account {wanted.name} belongs to {', '.join(wanted.groups) or 'its own group alone'}")

@@ -1,9 +1,13 @@
 """Debian's package manager, and that of what is made of Debian."""
 
 import os
+import re
 import subprocess
+from pathlib import Path
 
 from report import say
+
+_STATUS = Path("/var/lib/dpkg/status")
 
 _APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends", "--yes")
 
@@ -28,3 +32,8 @@ def _apt(*arguments: str) -> str | None:
     done = subprocess.run([*_APT, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8"})
     return done.stdout or f"exit status {done.returncode}" if done.returncode else None
+
+
+def configuration() -> dict[str, str]:
+    """The files of configuration that packages brought, each with its MD5 as it came."""
+    return dict(re.findall(r"^ (/\S+) ([0-9a-f]{32})$", _STATUS.read_text(errors="replace"), re.MULTILINE)) if _STATUS.exists() else {}

@@ -51,6 +51,7 @@ import faults
 import files
 import forget
 import history
+import made
 import packages
 import recovery
 import removal
@@ -132,6 +133,7 @@ def run(argv: list[str]) -> int:
             _check_name(kind, name, text)
             faults.point("received")
             store.prepare()
+            made.begin()
             restore.resolve()
             done = _ITEMS[kind](text)
             store.settle(f"{kind}-{name}", due, done, raw)

@@ -11,6 +11,7 @@ import packages
 import redaction
 import store
 import strays
+import things
 import units
 import vault
 from manifest import PROTOCOL, File, Manifest, owner_ids
@@ -51,6 +52,8 @@ def _look(item: str, record: dict, ahead: _Ahead, diffs: bool) -> dict:
             return told | {"drifted": [], "busy": busy}
         try:
             drifted = _drifted(kind, name, record["answer"], ahead, diffs)
+            if kind == "release" and (manifest := store.Release(name).manifest()):
+                told["claims"] = things.digest(manifest)
         except Exception as error:  # what is odd about one must not hide the others, nor keep an `up` from putting it right
             drifted = [f"{kind} {name} cannot be looked at: {type(error).__name__}"]
     return told | {"due": _next(told["due"]) if drifted else told["due"], "drifted": drifted}

@@ -150,6 +150,8 @@ class Manifest:
     protocol: int
     deadline: int = 60  # seconds from the start of the units until the last probe must have passed
     secret: bool = False
+    listens: tuple[str, ...] = ()  # ADDRESS:PORT/tcp or /udp, `*` for all addresses; nobody else may have them
+    takes: tuple[str, ...] = ()  # what it takes over though gatehouse did not make it, each as kind and name
     refers: tuple[str, ...] = ()  # folders of secrets, one generation each, that are kept as long as this manifest is
     gives: tuple[str, ...] = ()  # the releases of the stack whose files may have secrets of this one in them
     directory: tuple[Directory, ...] = ()
@@ -183,6 +185,7 @@ def stored(text: str) -> Manifest:
 PLACE = re.compile(r"\{\{secrets ([^{}\s]+)\}\}")  # of a secret in a content
 SECRET = re.compile(r"([a-z0-9-]+)/(?:(\d+)/)?(\w[\w.-]*)")
 _ENDPOINT = re.compile(r"(\[[\da-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}")
+_PORT = re.compile(r"(\*|[\d.]+|\[[\da-fA-F:]+\]):\d{1,5}/(tcp|udp)")
 _KINDS = ("exec", "http", "tcp", "socket", "unit")
 
 
@@ -196,6 +199,9 @@ def _faults(m: Manifest):
         yield "owner", f"owner: {m.owner!r} is not PROJECT/STACK/RESOURCE"
     if m.deadline < 1:
         yield "deadline", f"deadline: {m.deadline} is not a positive number of seconds"
+    for n, port in enumerate(m.listens):
+        if not _PORT.fullmatch(port):
+            yield f"listens[{n}]", f"listens: {port!r} is not ADDRESS:PORT/tcp or /udp, such as 127.0.0.1:9000/tcp or *:443/udp"
     seen, files = set(), {f.path for f in m.file}
     for kind, items in (("file", m.file), ("directory", m.directory)):
         for n, item in enumerate(items):

@@ -1,11 +1,13 @@
 """Native packages, installed without starting what they bring: a release starts it, with its configuration in place."""
 
 import contextlib
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
 import apt
 import commands
+import made
 import pacman
 import store
 import tree
@@ -21,7 +23,7 @@ _HELD = Path("/run/gatehouse/held")  # the units that we have masked, also those
 
 @dataclass(frozen=True)
 class Packages:
-    """`names` to be present; `units` that their installation must not start; the `manager` that installs them."""
+    """`names` to be present; `units` that the installation of the first of them must not start; the `manager` that installs them."""
 
     names: tuple[str, ...]
     units: tuple[str, ...] = ()
@@ -34,9 +36,12 @@ def ensure(text: str) -> dict:
         raise Failure(f"manager: {wanted.manager!r} is none that this agent knows, which are {', '.join(_MANAGERS)}; nothing was done")
     installed = versions(wanted.manager, wanted.names)
     missing = [name for name in wanted.names if name not in installed]
-    if missing or _HELD.exists():
+    ours = made.things() | {f"package {name}" for name in missing}
+    made.add(*ours, *(f"unit {unit}" for unit in wanted.units if f"package {wanted.names[0]}" in ours))
+    if missing or _HELD.exists() or made.watched():
         with store.lock(HOST, f"installation of {' '.join(wanted.names)}", 3600):
             _release()
+            made.catch()
             if missing:
                 _install(wanted.manager, missing, wanted.units)
     return {"manager": wanted.manager, "versions": versions(wanted.manager, wanted.names)}
@@ -44,14 +49,22 @@ def ensure(text: str) -> dict:
 
 def _install(manager: str, missing: list[str], held: tuple[str, ...]) -> None:
     say(f"install {' '.join(missing)}")
+    made.watch()
     with _held(held):
         if complaint := _MANAGERS[manager].install(missing):
             raise Failure(f"{' '.join(missing)} cannot be installed:\n{commands.indented(complaint)}")
+    made.catch()
 
 
 def versions(manager: str, names: tuple[str, ...]) -> dict[str, str]:
     """The installed ones among `names`, with their versions."""
     return _MANAGERS[manager].versions(names)
+
+
+@functools.cache
+def configuration() -> dict[str, str]:
+    """The files of configuration that packages brought, each with its MD5 as it came, by whichever manager this host has."""
+    return {path: digest for manager in _MANAGERS.values() for path, digest in manager.configuration().items()}
 
 
 def survey(answers: list[dict]) -> dict[str, str]:

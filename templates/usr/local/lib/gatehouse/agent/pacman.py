@@ -2,9 +2,12 @@
 that is newer than the libraries beside it may not even start. New lists come with a full upgrade, which is the operator's."""
 
 import os
+import re
 import subprocess
 import time
+from pathlib import Path
 
+_INSTALLED = Path("/var/lib/pacman/local")
 _INSTALL = ("pacman", "-S", "--needed", "--noconfirm")
 _PATIENCE = 300  # seconds for another pacman to end
 # What a repository answers that has moved on, and pacman where it never had a list.
@@ -39,3 +42,9 @@ def _told(done: subprocess.CompletedProcess) -> str:
 
 def _pacman(*argv: str) -> subprocess.CompletedProcess:
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, env={**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"})
+
+
+def configuration() -> dict[str, str]:
+    """The files of configuration that packages brought, each with its MD5 as it came."""
+    lists = [path.read_text(errors="replace").partition("%BACKUP%\n")[2] for path in _INSTALLED.glob("*/files")]
+    return {f"/{path}": digest for text in lists for path, digest in re.findall(r"^(\S+)\t([0-9a-f]{32})$", text, re.MULTILINE)}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import census
 import files
 import health
 import store
@@ -66,6 +67,7 @@ class Plan:
 def make(release: Release, manifest: Manifest, text: str) -> Plan:
     current, generation = release.manifest(), release.generation
     claim(manifest)
+    census.refuse_release(manifest, current)
     _refuse_leap(manifest, current)
     names = [u.name for u in manifest.unit]
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
@@ -109,7 +111,7 @@ def _own(manifest: Manifest | None) -> tuple | None:
 
 def claim(manifest: Manifest) -> None:
     """A release, and each of its files and units, has one owner. Within a stack a renamed resource takes its release along."""
-    store.refuse_foreign(manifest.release, manifest.owner)
+    store.refuse_foreign(manifest.release, manifest.owner, manifest.takes)
     vault.refuse_foreign_folders(manifest)
     claimed = {f.path for f in manifest.file} | {u.name for u in manifest.unit}
     for other in store.claims(except_for=manifest.release):

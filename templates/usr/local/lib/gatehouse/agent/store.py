@@ -122,11 +122,13 @@ def live() -> list[Manifest]:
     return [manifest for release in releases() if (manifest := release.manifest())]
 
 
-def refuse_foreign(name: str, owner: str) -> None:
-    """A release of another stack's, live or on its way in, is none of this one's business."""
+def refuse_foreign(name: str, owner: str, takes: tuple[str, ...] = ()) -> None:
+    """A release of another stack's, live or on its way in, is none of this one's business, unless it `takes` them from there."""
     for theirs in Release(name).manifests():
-        if theirs.owner.rpartition("/")[0] != owner.rpartition("/")[0]:
-            raise Failure(f"release {name} on this host belongs to {theirs.owner}, not to {owner}; nothing was done")
+        stack = theirs.owner.rpartition("/")[0]
+        if stack != owner.rpartition("/")[0] and f"stack {stack}" not in takes:
+            raise Failure(f"release {name} on this host belongs to {theirs.owner}, not to {owner}; nothing was done. "
+                          f"If it is to move, add to `takeOver` of the host: stack {stack}")
 
 
 def claims(except_for: str) -> list[Manifest]:

@@ -1,0 +1,171 @@
+// Whose the names are that a program would use is asked of the host before anything is declared there.
+import * as pulumi from "@pulumi/pulumi";
+import { afterEach, describe, expect, test } from "vitest";
+import { Account } from "../../components/host/account.ts";
+import type { Facts } from "../../components/host/facts.ts";
+import { Group } from "../../components/host/group.ts";
+import { Host } from "../../components/host/host.ts";
+import { inspect } from "../../components/host/inspect.ts";
+import { Packages } from "../../components/host/packages.ts";
+import { debian } from "../../components/host/platforms/debian.ts";
+import { Release } from "../../components/host/release.ts";
+import { type Claim, digestOf, type Stranger } from "../../components/host/things.ts";
+import { type Sshd, sshd } from "../unit/sshd.ts";
+import { type Run, record } from "./program.ts";
+import { rejectionsOf } from "./rejections.ts";
+
+const EXPECTATIONS = { platform: debian };
+const OWNER = "gatehouse/test/wiki";
+const MANIFEST = {
+  files: [
+    {
+      path: "/etc/containers/systemd/wiki.container",
+      mode: "0644",
+      owner: "root:root",
+      content: "ContainerName=wiki\nVolume=kept:/data\nVolume=/srv:/srv\n",
+    },
+    { path: "/var/lib/gatehouse/secrets/wiki/{generation}/key", mode: "0400", owner: "root:root", content: "" },
+  ],
+  units: [{ name: "wiki.service" }],
+  listens: ["127.0.0.1:80/tcp"],
+};
+const THINGS = [
+  "container wiki",
+  "file /etc/containers/systemd/wiki.container",
+  "port 127.0.0.1:80/tcp",
+  "unit wiki.service",
+  "volume kept",
+];
+const left = (claims?: string) => ({ due: "0123456789ab/0", drifted: [], claims });
+
+let server: Sshd;
+afterEach(() => server.close());
+
+interface Ran {
+  run: Run | undefined;
+  told: string[];
+  /** What the host was asked to judge, by the questions. */
+  asked: Claim[][];
+}
+
+/** A program with an account, a group, packages and a release, on a host that has these strangers. */
+async function program(strangers: Stranger[], { items = {} as Facts["items"], takeOver = [] as string[] } = {}) {
+  const facts = `${JSON.stringify({ protocol: 1, machine: "0123456789ab", items })}\n`;
+  server = await sshd((stdin) => ({ stdout: stdin.includes("gatehouse facts") ? facts : JSON.stringify(strangers) }));
+  const { port, hostKey, key: privateKey } = server;
+  const connection = { address: "127.0.0.1", port, hostKey, privateKey };
+  let run: Run | undefined;
+  const told = await rejectionsOf(async () => {
+    run = await record({ config: {} }, async () => {
+      const found = await inspect(connection, EXPECTATIONS, "on");
+      const host = new Host("host", { connection, ...EXPECTATIONS, takeOver, facts: found });
+      const clients = new Group("clients", { host });
+      new Account("wiki", { host, home: "/srv", groups: [clients] });
+      new Packages("wiki", { host, names: ["wiki"], held: ["wiki.service"] });
+      const manifest = pulumi.output(MANIFEST);
+      new Release("wiki", { host, manifest, sketch: MANIFEST });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    });
+  });
+  const questions = server.asked.filter(({ stdin }) => !stdin.includes("gatehouse facts"));
+  const asked: Claim[][] = questions.map(({ stdin }) =>
+    JSON.parse(JSON.parse(JSON.parse(/json\.loads\((".*")\)\)$/m.exec(stdin)?.[1] ?? ""))),
+  );
+  return { run, told, asked } satisfies Ran;
+}
+
+describe("a host that the stack has not been on", () => {
+  test("is asked once, over the connection that the facts came by, about all that is declared together", async () => {
+    const { run, told, asked } = await program([]);
+    expect(told).toEqual([]);
+    expect([server.connections, server.sessions]).toEqual([1, 2]);
+    expect(asked).toEqual([
+      [
+        { item: "packages-wiki", packages: ["wiki"], things: ["unit wiki.service"] },
+        { item: "group-clients", things: ["group clients"] },
+        { item: "account-wiki", things: ["account wiki"], groups: ["clients"] },
+        { item: "release-wiki", owner: OWNER, things: THINGS },
+      ],
+    ]);
+    expect(run?.named("release-wiki").inputs.create).toMatch(/^gatehouse release wiki --due 0123456789ab/);
+    expect(run?.warnings).toEqual([]);
+  });
+
+  test("ends the program before its first command where a name is somebody's, with all of them and the way on", async () => {
+    const { run, told } = await program([
+      { thing: "account wiki", what: "UID 1000, a member of sudo" },
+      { thing: "volume kept", what: "made by hand\u001b[2J" },
+    ]);
+    expect(told).toEqual([
+      `this host has what gatehouse did not make, by names that this stack uses; nothing was done:
+  account wiki: UID 1000, a member of sudo
+  volume kept: made by hand\\x1b[2J
+Rename or remove it, or choose another name or port in the configuration. What gatehouse is to take over is named in it, as a whole or in part:
+  gatehouse:host:
+    takeOver:
+      - account wiki
+      - volume kept
+(a program of apps gives takeOver to its Host). More: docs/authentik-deployment-guide.md#pulumi-says-this-host-has-what-gatehouse-did-not-make`,
+    ]);
+    expect(run?.resources.filter(({ custom }) => custom) ?? []).toEqual([]);
+  });
+
+  test("goes on where all of them may be taken over, tells of each, and the items say so to the agent", async () => {
+    const takeOver = ["account wiki", "volume kept", "stack shop/old"];
+    const { run, told } = await program([{ thing: "account wiki", what: "UID 1000" }], { takeOver });
+    expect(told).toEqual([]);
+    expect(run?.warnings).toEqual([{ resource: "host-agent", message: "taken over: account wiki: UID 1000" }]);
+    const takes = (name: string) => /^takes = .*$/m.exec(String(run?.named(name).inputs.stdin))?.[0];
+    expect(takes("account-wiki")).toBe('takes = ["account wiki", "stack shop/old"]');
+    expect(takes("release-wiki")).toBe('takes = ["volume kept", "stack shop/old"]');
+    expect(takes("group-clients")).toBe('takes = ["stack shop/old"]');
+  });
+});
+
+describe("a host that has it all of this stack", () => {
+  const claims = digestOf({ item: "", owner: OWNER, things: THINGS });
+  const items = { "account-wiki": left(), "group-clients": left(), "release-wiki": left(claims) };
+
+  test("is not asked", async () => {
+    const { told, asked } = await program([{ thing: "account wiki", what: "never told" }], { items });
+    expect([told, asked, server.connections, server.sessions]).toEqual([[], [], 1, 1]);
+  });
+
+  test.each([
+    [
+      "the release is another stack's",
+      { "release-wiki": left(digestOf({ item: "", owner: "shop/old/wiki", things: THINGS })) },
+      "release-wiki",
+    ],
+    [
+      "the release needs one name more",
+      { "release-wiki": left(digestOf({ item: "", owner: OWNER, things: THINGS.slice(1) })) },
+      "release-wiki",
+    ],
+    ["its agent is one of before", { "release-wiki": left() }, "release-wiki"],
+    [
+      "the account is another one",
+      { "account-wiki": { ...left(), drifted: ["account wiki is uid=1001, it was uid=998"] } },
+      "account-wiki",
+    ],
+  ])("is asked about that alone where %s", async (_, changed, item) => {
+    const { told, asked } = await program([], { items: { ...items, ...changed } });
+    expect(told).toEqual([]);
+    expect(asked.map((claims) => claims.map(({ item }: Claim) => item))).toEqual([["packages-wiki", item]]);
+  });
+});
+
+test.each(["login deploy", "account", "file etc/x", "port 443", "stack shop", "account a b", "unit caddy"])(
+  "%j is nothing that can be taken over",
+  async (thing) => {
+    server = await sshd({});
+    const told = await rejectionsOf(() =>
+      record({ config: {} }, () => {
+        new Host("host", { connection: { address: "192.0.2.1", hostKey: "" }, platform: debian, takeOver: [thing] });
+      }),
+    );
+    expect(told).toEqual([
+      `takeOver: expected a kind (account, group, file, unit, pod, container, volume, port, stack) and a name, such as "account authentik", "file /etc/caddy/Caddyfile", "port *:443/tcp" or "stack PROJECT/STACK", got "${thing}"`,
+    ]);
+  },
+);
