@@ -259,8 +259,9 @@ test("an image of a private registry is pulled with the login of the configurati
   const own = await stack.up();
   expect(own.status, own.text).toBe(0);
   expect((await lab.try("ls /usr/local/bin/docker-credential-gatehouse")).status).not.toBe(0);
-  await lab.sh(`${forgotten} && systemctl start authentik-pod && podman logout --authfile ${home} localhost:5000`);
+  await lab.sh(`${forgotten} && systemctl start authentik-pod`);
   await lab.awaits("gatehouse status >/dev/null");
+  await lab.sh(`podman logout --authfile ${home} localhost:5000`);
 });
 
 test("an image that cannot be pulled is refused before anything stops", async () => {
