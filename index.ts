@@ -68,7 +68,10 @@ const caddy = new Caddy("caddy", {
   host,
   ...settings.caddy,
   trustedProxies: settings.trustedProxies,
-  sites: { ...settings.caddy.sites, authentik: { ...authentik.site, after: authentik.ready } },
+  sites: {
+    ...Object.fromEntries(Object.entries(settings.caddy.sites).map(([name, site]) => [name, authentik.front(site)])),
+    authentik: { ...authentik.site, after: authentik.ready },
+  },
 });
 
 /** What other stacks read. */
@@ -76,6 +79,9 @@ export const platform = platformOf({ host, postgres, valkey, authentik, caddy, t
 
 /** How roles with a password and applications of Valkey's log in; secret, and therefore apart. */
 export const logins = { postgres: postgres.passwords, valkey: valkey.urls };
+
+/** Who logs in to a new authentik first, secret; null where the configuration gives the password. */
+export const administrator = authentik.administrator;
 
 /** What a restore on another host needs, secret, where there is a backup. To be kept where neither host nor state is. */
 export const recovery = backup?.recovery ?? null;

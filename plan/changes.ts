@@ -4,7 +4,7 @@ import { doorsOf } from "./doors.ts";
 import { CHANGED } from "./due.ts";
 import type { Verb } from "./effect.ts";
 import { fileChanges } from "./files.ts";
-import { impactOf, saved, type UnitImpact } from "./impact.ts";
+import { impactOf, relocated, relocationWords, saved, type UnitImpact } from "./impact.ts";
 import { itemChanges } from "./items.ts";
 import { notesOn } from "./notes.ts";
 import { type ReleaseStep, releasesOf } from "./releases.ts";
@@ -20,7 +20,7 @@ export function reportOf(preview: Preview): Report {
     .filter(({ what }) => what !== "delete" && what !== "forget")
     .flatMap(({ old, new: next }) => databaseChanges(old, next));
   const releases = steps.flatMap(releaseChange);
-  const data = [...steps.flatMap(guarded), ...steps.flatMap(moved), ...steps.flatMap(given), ...steps.flatMap(purging)];
+  const data = [guarded, moved, given, moving, purging].flatMap((told) => steps.flatMap(told));
   const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
   const totals = { ...count(releases, units), databases: created(databases), repairs };
   return {
@@ -87,6 +87,9 @@ const moved = ({ old, new: next }: ReleaseStep): string[] =>
     const file = holding.appendonly ? "the append-only file" : "the snapshot";
     return [`${holding.name} are written to ${file} first, which ${holding.unit} reads from then on`];
   });
+
+/** What lies at another place from now on. */
+const moving = ({ old, new: next }: ReleaseStep): string[] => relocated(old, next).map(relocationWords);
 
 const created = (databases: readonly DatabaseChange[]): number =>
   databases.filter(({ kind, what }) => kind === "database" && what === "created").length;

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Manifest } from "../components/host/manifest.ts";
 
 const texts = z.array(z.string());
-const directory = z.object({ path: z.string(), mode: z.string(), owner: z.string() });
+const owned = z.object({ path: z.string(), mode: z.string(), owner: z.string() });
 const holding = { name: z.string(), unit: z.string(), user: z.string().default("root") };
 const step = z.object({
   name: z.string(),
@@ -20,10 +20,10 @@ const manifestSchema = z
     secret: z.boolean().default(false),
     deadline: z.int().default(60),
     refers: texts.default([]),
-    directory: rows(directory),
+    directory: rows(owned.extend({ formerly: z.string().optional() })),
     image: rows(z.object({ reference: z.string() })),
     file: rows(
-      directory.extend({
+      owned.extend({
         content: z.string(),
         secrets: texts.default([]),
         restarts: texts.default([]),

@@ -48,6 +48,9 @@ function effectsOf(release: ReleaseStep, rotated: ReadonlySet<string>, running: 
     ...merged(next, rotated),
     ...toldIn(drift).flatMap((told) => repairOf(told, old, next)),
     ...guarded(old, next),
+    ...relocated(old, next).flatMap((move) =>
+      names.map((unit) => ({ unit, verb: "restart" as const, reason: relocationWords(move) })),
+    ),
   ];
   // A unit that no release has is not known here: it is taken to run.
   const down = (unit: string) => names.includes(unit) && !running.has(unit);
@@ -107,6 +110,25 @@ export function saved(old: Read | undefined, next: Read | undefined) {
     .map((guard) => ({ guard, was: watched(old, guard), is: watched(next, guard) }))
     .filter(({ was, is }) => [...was].sort().join("\n") !== [...is].sort().join("\n"));
 }
+
+interface Move {
+  from: string;
+  to: string;
+}
+
+/** Data that lies where the old manifest has a directory and the new one has not, as the agent's moves.py has it. */
+export function relocated(old: Read | undefined, next: Read | undefined): Move[] {
+  const [before, after] = [old?.directories ?? [], next?.directories ?? []];
+  const lies = (path: string | undefined) =>
+    before.some((directory) => directory.path === path) && !after.some((directory) => directory.path === path);
+  const forward = after.map(({ path, formerly }) => ({ from: formerly ?? path, to: path }));
+  const back = before
+    .filter(({ formerly }) => after.some(({ path }) => path === formerly))
+    .map(({ path, formerly }) => ({ from: path, to: formerly ?? path }));
+  return [...forward, ...back].filter(({ from }) => lies(from));
+}
+
+export const relocationWords = ({ from, to }: Move): string => `what is in ${from} moves to ${to}`;
 
 function watched({ images, guards }: Read, guard: Read["guards"][number]): string[] {
   const own = guards.find(({ name }) => name === guard.name) ?? guard;

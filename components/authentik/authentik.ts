@@ -7,10 +7,22 @@ import { legible } from "../host/legible.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { secretsFolder } from "../host/secrets.ts";
+import { ADMINISTRATOR, FIRST, firstStart, givesPassword } from "./first.ts";
 import { GUARD, guardManifest } from "./guard.ts";
-import { type AuthentikSettings, SECRET_KEY } from "./schema.ts";
+import type { AuthentikSettings } from "./schema.ts";
+import { SECRET_KEY } from "./variables.ts";
 import { usesValkey } from "./version.ts";
-import { authentikManifest, authentikSecrets, NAME, type Secret } from "./views.ts";
+import {
+  type AuthentikSite,
+  asAuthentik,
+  authentikManifest,
+  authentikSecrets,
+  authentikSite,
+  FIRST_START,
+  NAME,
+  pathOf,
+  type Secret,
+} from "./views.ts";
 
 /** A native service that is reached over a socket which a group may use. */
 interface SocketService {
@@ -31,7 +43,8 @@ export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
   host: Host;
   /**
    * Settings whose values are secret, such as AUTHENTIK_EMAIL__PASSWORD: they reach authentik as files. With
-   * AUTHENTIK_SECRET_KEY among them none is generated: an authentik that was there before keeps its sessions.
+   * AUTHENTIK_SECRET_KEY among them none is generated: an authentik that was there before keeps its sessions. With
+   * AUTHENTIK_BOOTSTRAP_PASSWORD or AUTHENTIK_BOOTSTRAP_PASSWORD_HASH no first password is generated.
    */
   secretEnvironment: Record<string, pulumi.Input<string>>;
   /** CIDRs of proxies in front of Caddy, whose word about a client counts. @default none */
@@ -54,29 +67,44 @@ export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
  */
 export class Authentik extends pulumi.ComponentResource {
   /** For Caddy: the public name, and where it is served on the host. */
-  readonly site: { domain: string; backend: string; identifies: true };
+  readonly site: AuthentikSite;
   readonly url: string;
+  /** Who logs in first, of a new authentik; null where the operator gives a password. */
+  readonly administrator: pulumi.Output<{ name: string; password: string } | null>;
   readonly account: Account;
   /** To depend on: resolved once authentik is ready. */
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Authentik", name, {}, opts);
-    const { host, after = [], postgres, valkey, secretEnvironment, trustedProxies = [], ...settings } = args;
-    const { [SECRET_KEY]: givenKey, ...secretSettings } = secretEnvironment;
+    const {
+      host,
+      after = [],
+      postgres,
+      valkey,
+      secretEnvironment,
+      directives,
+      trustedProxies = [],
+      ...settings
+    } = args;
+    const { [SECRET_KEY]: givenKey, ...given } = secretEnvironment;
+    const [first, secretSettings] = [true, false].map((is) => only(given, (name) => FIRST.test(name) === is)) as Pair;
     const below = { parent: this };
     const login = usesValkey(settings.version) ? valkey?.login(NAME) : undefined;
     const services = valkey ? [postgres, valkey] : [postgres];
 
-    this.url = `https://${settings.domain}`;
-    this.site = { domain: settings.domain, backend: `127.0.0.1:${settings.port}`, identifies: true };
+    this.url = `https://${settings.domain}${pathOf(settings).replace(/\/$/, "")}`;
+    this.site = authentikSite({ directives, ...settings });
     const packages = new Packages("podman", { host, names: host.platform.podman.packages }, below);
     this.account = new Account(
       NAME,
       { host, home: `/var/lib/${NAME}`, groups: services.map(({ clients }) => clients) },
       below,
     );
-    const secrets = this.secrets(host, this.key(settings.rotation, givenKey), login, secretSettings);
+    const password = givesPassword(Object.keys(first)) ? undefined : this.firstPassword();
+    this.administrator = pulumi.output(password ? { name: ADMINISTRATOR, password } : null);
+    const start = pulumi.output({ first, password }).apply((plain) => firstStart(plain.first, plain.password));
+    const secrets = this.secrets(host, this.key(settings.rotation, givenKey), login, start, secretSettings);
     const gid = (service: SocketService) =>
       legible(usableGid(service.clients, NAME), `gid of ${service.clients.groupName}`);
     const numbers = pulumi.output({
@@ -106,6 +134,11 @@ export class Authentik extends pulumi.ComponentResource {
     this.registerOutputs({ url: this.url });
   }
 
+  /** Another site, which closes what authentik's own does where it leads to authentik as well. */
+  front<Wishes extends { backend: string }>(site: Wishes) {
+    return asAuthentik(site, this.site);
+  }
+
   /** What signs the sessions: the one from before, or one that is made here and anew at each rotation. */
   private key(rotation: number, given: pulumi.Input<string> | undefined): pulumi.Input<Secret> {
     if (given) return pulumi.output(given).apply((content) => ({ content }));
@@ -115,17 +148,24 @@ export class Authentik extends pulumi.ComponentResource {
     return key.apply((content) => ({ content, rotation: String(rotation) }));
   }
 
+  /** Not made anew at a rotation: authentik reads it once. */
+  private firstPassword(): pulumi.Output<string> {
+    return new random.RandomPassword(`${NAME}-first-password`, { length: 48, special: false }, { parent: this }).result;
+  }
+
   /** A release of their own: its manifest is secret as a whole, and the pod restarts when its generation moves. */
   private secrets(
     host: Host,
     key: pulumi.Input<Secret>,
     login: ValkeyLogin | undefined,
+    start: pulumi.Input<Secret>,
     settings: AuthentikArgs["secretEnvironment"],
   ): Release {
     const release = `${NAME}-secrets`;
-    const manifest = pulumi.output({ key, url: login?.url, settings }).apply((plain) =>
+    const manifest = pulumi.output({ key, url: login?.url, start, settings }).apply((plain) =>
       authentikSecrets(release, {
         secret_key: plain.key,
+        [FIRST_START]: plain.start,
         ...(login && { valkey_url: { content: plain.url as string, rotation: login.rotation } }),
         ...Object.fromEntries(Object.entries(plain.settings).map(([name, content]) => [name, { content }])),
       }),
@@ -133,5 +173,10 @@ export class Authentik extends pulumi.ComponentResource {
     return new Release(release, { host, manifest, secret: true }, { parent: this, dependsOn: [this.account] });
   }
 }
+
+type Table = Record<string, pulumi.Input<string>>;
+type Pair = [Table, Table];
+const only = (table: Table, wanted: (name: string) => boolean): Table =>
+  Object.fromEntries(Object.entries(table).filter(([name]) => wanted(name)));
 
 const socketOf = ({ unit, socketDirectory }: SocketService) => ({ unit, socketDirectory });

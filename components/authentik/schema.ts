@@ -1,40 +1,16 @@
 import { z } from "zod";
 import { cidr, deadline, digest, domain, port, rotation, setting, versionOf } from "../config/scalars.ts";
 import { misplaced } from "../quadlet/pod.ts";
+import { directives } from "../site/schema.ts";
+import { environmentFaults, value, variable } from "./variables.ts";
 import { isSupported, VERSION } from "./version.ts";
-
-/** Keys that the platform derives; a value given by hand would contradict the files it belongs to. */
-const OWN_ENVIRONMENT =
-  /^AUTHENTIK_(POSTGRESQL__.*|SECRET_KEY|LISTEN__.*|CACHE__URL|CHANNEL__URL|REDIS__.*|WEB__BASE_URL|BOOTSTRAP_.*)$/;
-
-/** Derived as well, unless an authentik from before brings its own: then it is among the secrets. */
-export const SECRET_KEY = "AUTHENTIK_SECRET_KEY";
-
-/** A setting of authentik that is the operator's to make. */
-export const variable = z
-  .string()
-  .regex(/^AUTHENTIK_[A-Z0-9]+(_[A-Z0-9]+)*(__[A-Z0-9]+(_[A-Z0-9]+)*)*$/, {
-    error: ({ input }) => `expected a variable such as AUTHENTIK_EMAIL__HOST, got ${JSON.stringify(input)}`,
-  })
-  .refine((name) => !OWN_ENVIRONMENT.test(name), {
-    error: ({ input }) => `${input} is decided by the platform; take it out`,
-  });
+import { mountFaults } from "./volumes.ts";
 
 /** Keys of a [Container] section that the platform writes itself, or that would part the processes from the host's ids. */
 const OWN_CONTAINER =
   /^(Pod|ContainerName|ServiceName|Image|Pull|Exec|Entrypoint|User|Group|GroupAdd|UserNS|(Sub)?[UG]IDMap|Remap.*|Network|PublishPort|Environment.*|Notify|StartWithPod|Health.*|NoNewPrivileges|(Add|Drop)Capability|SecurityLabel.*|AutoUpdate|StopTimeout|PodmanArgs|GlobalArgs|ContainersConfModule)$/;
 
-// Python reads each value as JSON and Rust does not: what the two would understand differently is refused.
-const value = setting.refine(
-  (given) => typeof given !== "string" || (given !== "" && given === given.trim() && !/^["'[{]/.test(given)),
-  {
-    error: ({ input }) =>
-      `${JSON.stringify(input)} would be read differently by authentik's parts: no quotes or brackets at its start, no blanks at its ends, not empty`,
-  },
-);
-
-/** What an operator may choose about authentik. */
-export const authentikSchema = z.strictObject({
+const settings = z.strictObject({
   domain: domain.meta({ description: "The public name of authentik, without scheme.", examples: ["auth.example.org"] }),
   version: z
     .string()
@@ -83,6 +59,29 @@ export const authentikSchema = z.strictObject({
     })
     .default({ subnets: [] })
     .meta({ description: "The network of authentik's pod, in which nobody else is." }),
+  admin: z
+    .strictObject({
+      email: z
+        .string()
+        .regex(/^[A-Za-z0-9][\w.+-]*@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$/, {
+          error: ({ input }) => `expected an e-mail address, got ${JSON.stringify(input)}`,
+        })
+        .optional()
+        .meta({
+          description: "E-mail address of the first administrator, akadmin. Without it authentik's own example.",
+          examples: ["operator@example.org"],
+        }),
+    })
+    .default({})
+    .meta({
+      description:
+        "The first administrator, of a new authentik. Its password is generated, output `administrator`, unless authentikSecrets gives one.",
+      examples: [{ email: "operator@example.org" }],
+    }),
+  directives: directives.meta({
+    description: "More lines of Caddyfile for authentik's site, such as a certificate of your own.",
+    examples: ["tls /etc/caddy/auth.pem /etc/caddy/auth.key"],
+  }),
   deadline: deadline
     .default(900)
     .meta({ description: "Seconds that a start may take until authentik is ready; a first one runs all migrations." }),
@@ -90,8 +89,9 @@ export const authentikSchema = z.strictObject({
     .record(variable, value)
     .default({})
     .meta({
-      description: "More settings of authentik, not secret.",
-      examples: [{ AUTHENTIK_EMAIL__HOST: "smtp.example.org" }],
+      description:
+        "More variables for server and worker, not secret: settings of authentik that the platform does not decide, and SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, TZ.",
+      examples: [{ AUTHENTIK_EMAIL__HOST: "smtp.example.org", TZ: "Europe/Berlin" }],
     }),
   container: z
     .record(
@@ -109,13 +109,27 @@ export const authentikSchema = z.strictObject({
       }),
     )
     .superRefine((keys, context) => {
-      for (const { key, message } of misplaced(keys)) context.addIssue({ code: "custom", path: [key], message });
+      for (const { key, message } of [...misplaced(keys), ...mountFaults(keys)])
+        context.addIssue({ code: "custom", path: [key], message });
     })
     .default({})
     .meta({
       description:
         "More keys for the [Container] section of both Quadlets, a list for one that stands several times. What server and worker share goes to their pod: AddHost, DNS, DNSOption, DNSSearch, HostName, IP, IP6 and ShmSize, the size of /dev/shm, which is 512m otherwise. Podman checks them before they go live.",
-      examples: [{ LogDriver: "journald", AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"] }],
+      examples: [
+        {
+          LogDriver: "journald",
+          AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"],
+          Volume: ["/srv/authentik/blueprints:/blueprints/own:ro", "/etc/ssl/certs:/etc/ssl/certs:ro"],
+        },
+      ],
     }),
+});
+
+/** What an operator may choose about authentik. */
+export const authentikSchema = settings.superRefine(({ environment, version }, context) => {
+  if (!VERSION.test(version)) return;
+  for (const { name, message } of environmentFaults(environment, version))
+    context.addIssue({ code: "custom", path: ["environment", name], message });
 });
 export type AuthentikSettings = z.output<typeof authentikSchema>;

@@ -25,8 +25,11 @@ export const isSupported = (version: string): boolean => series(version) >= 2025
 /** Up to 2025.8 cache and channels live in Valkey; from 2025.10 on everything lives in PostgreSQL. */
 export const usesValkey = (version: string): boolean => series(version) <= 202508;
 
-/** Uploads lie in /data from 2025.12 on, in /media before. */
-export const dataFolder = (version: string): "/data" | "/media" => (series(version) >= 202512 ? "/data" : "/media");
+/** Uploads are /media up to 2025.10; from 2025.12 on they are a folder of /data, which has other files as well. */
+export const hasData = (version: string): boolean => series(version) >= 202512;
+
+/** A hash in the place of the first administrator's password is known from 2026.5 on. */
+export const knowsPasswordHash = (version: string): boolean => series(version) >= 202605;
 
 /** Known from 2026.8 on, demanded from 2026.11 on. */
 export const knowsBaseUrl = (version: string): boolean => series(version) >= 202608;

@@ -13,13 +13,20 @@ import {
   QUADLETS,
 } from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
+import { setupPaths } from "./first.ts";
 import type { AuthentikSettings } from "./schema.ts";
-import { dataFolder, knowsBaseUrl, predecessors, seriesOf, usesValkey } from "./version.ts";
+import { WEB_PATH } from "./variables.ts";
+import { hasData, knowsBaseUrl, predecessors, seriesOf, usesValkey } from "./version.ts";
 
 export const NAME = "authentik";
 const HOME = `/var/lib/${NAME}`;
+/** One place on the host for uploads of every version: an upgrade finds them, and so does the way back. */
+const DATA = `${HOME}/data`;
+const MEDIA = `${DATA}/media`;
 const SERVER = `${NAME}-server`;
 const WORKER = `${NAME}-worker`;
+/** Among the secrets: the part of the worker's environment that is one. */
+export const FIRST_START = "first-start.env";
 /** Where the containers find their secrets. */
 const SECRETS = "/run/secrets/authentik";
 /** authentik keeps uploads, metrics and sockets in /dev/shm, for which Podman's 64 MiB are too few. */
@@ -46,7 +53,7 @@ export interface Peer {
 export interface AuthentikView
   extends Pick<
     AuthentikSettings,
-    "domain" | "version" | "image" | "digest" | "port" | "deadline" | "environment" | "container" | "network"
+    "domain" | "version" | "image" | "digest" | "port" | "admin" | "deadline" | "environment" | "container" | "network"
   > {
   uid: Numeric;
   gid: Numeric;
@@ -87,6 +94,7 @@ export function environment(view: AuthentikView): Record<string, string | number
     AUTHENTIK_ERROR_REPORTING__ENABLED: false,
     AUTHENTIK_DISABLE_UPDATE_CHECK: true,
     AUTHENTIK_DISABLE_STARTUP_ANALYTICS: true,
+    ...(view.admin.email && { AUTHENTIK_BOOTSTRAP_EMAIL: view.admin.email }),
     ...view.environment,
     ...Object.fromEntries(view.secretVariables.map((name) => [name, `file://${SECRETS}/${name}`])),
   };
@@ -108,12 +116,8 @@ const LISTEN = {
 /** authentik as it should be on the host. */
 export function authentikManifest(postgres: Platform["postgres"], view: AuthentikView): Manifest {
   const owner = `${NAME}:${NAME}`;
-  const data = dataFolder(view.version);
-  const folders = [
-    { name: "data", host: `${HOME}${data}`, container: data },
-    { name: "certs", host: `${HOME}/certs`, container: "/certs" },
-    { name: "templates", host: `${HOME}/templates`, container: "/templates" },
-  ];
+  const uploads = hasData(view.version) ? { host: DATA, container: "/data" } : { host: MEDIA, container: "/media" };
+  const others = ["certs", "templates"].map((name) => ({ name, host: `${HOME}/${name}`, container: `/${name}` }));
   const keys = sorted({ ShmSize: SHM_SIZE, ...view.container });
   const peers = [view.postgres, ...(view.valkey ? [view.valkey] : [])];
   const container = (role: "server" | "worker"): File => ({
@@ -124,12 +128,16 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
       uid: view.uid,
       gid: view.gid,
       groups: peers.map(({ gid }) => gid),
-      environmentFiles: [`/etc/${NAME}/${NAME}.env`, PROXIES],
+      environmentFiles: [
+        `/etc/${NAME}/${NAME}.env`,
+        PROXIES,
+        ...(role === "worker" ? [`${view.secrets}/${FIRST_START}`] : []),
+      ],
       listen: Object.entries(LISTEN[role]),
       volumes: [
         // A client connects to the socket, and changes nothing beside it.
         ...peers.map(({ socketDirectory }) => ({ host: socketDirectory, container: socketDirectory, options: ":ro" })),
-        ...folders.map(({ host, container }) => ({ host, container, options: "" })),
+        ...[uploads, ...others].map(({ host, container }) => ({ host, container, options: "" })),
         { host: view.secrets, container: SECRETS, options: ":ro" },
       ],
       extra: keys.container,
@@ -141,11 +149,17 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
   return {
     deadline: view.deadline,
     listens: [`127.0.0.1:${view.port}/tcp`],
-    data: [...folders.map(({ name, host }) => ({ name, path: host })), databaseData(postgres, NAME, NAME)],
+    data: [
+      { name: "data", path: DATA },
+      ...others.map(({ name, host }) => ({ name, path: host })),
+      databaseData(postgres, NAME, NAME),
+    ],
     directories: [
-      // Root's: an account that can rename a folder in it can put a link in its place.
+      // Root's: an account that can rename a folder in it can put a link in its place. In a sticky one it cannot.
       { path: HOME, mode: "0750", owner: `root:${NAME}` },
-      ...folders.map(({ host }) => ({ path: host, mode: "0750", owner })),
+      { path: DATA, mode: "01770", owner: `root:${NAME}` },
+      { path: MEDIA, mode: "0770", owner: `root:${NAME}`, formerly: `${HOME}/media` },
+      ...others.map(({ host }) => ({ path: host, mode: "0750", owner })),
     ],
     // Its migrations skip no series and do not go back.
     images: [{ reference: imageReference(view), series: seriesOf(view.version), follows: predecessors(view.version) }],
@@ -176,7 +190,7 @@ export function authentikManifest(postgres: Platform["postgres"], view: Authenti
       { name: NETWORK.unit },
     ],
     probes: [
-      { name: "authentik is ready", http: `http://127.0.0.1:${view.port}/-/health/ready/` },
+      { name: "authentik is ready", http: `http://127.0.0.1:${view.port}${pathOf(view)}-/health/ready/` },
       ...[SERVER, WORKER].map((name) => ({ name: `${name} keeps running`, unit: containerUnit(name), seconds: 3 })),
     ],
   };
@@ -217,19 +231,51 @@ done`,
   ],
 });
 
+/** Below which authentik answers, with a slash at both ends. */
+export const pathOf = ({ environment }: Pick<AuthentikView, "environment">): string =>
+  String(environment[WEB_PATH] ?? "/");
+
+/** For Caddy: the public name, and where on the host it is served. */
+export interface AuthentikSite {
+  domain: string;
+  backend: string;
+  directives: string;
+  identifies: true;
+  closed: readonly string[];
+}
+
+export const authentikSite = (
+  settings: Pick<AuthentikSettings, "domain" | "port" | "directives" | "environment">,
+): AuthentikSite => ({
+  domain: settings.domain,
+  backend: `127.0.0.1:${settings.port}`,
+  directives: settings.directives,
+  identifies: true,
+  closed: setupPaths(pathOf(settings)),
+});
+
+const portOf = (backend: string) => backend.replace(/^.*:/, "");
+
+/** A site as it is; one that leads to authentik by another public name, as of another brand, closes what authentik's own does. */
+export const asAuthentik = <Wishes extends { backend: string }>(site: Wishes, own: AuthentikSite) =>
+  portOf(site.backend) === portOf(own.backend) ? { ...site, identifies: own.identifies, closed: own.closed } : site;
+
 export interface Secret {
   content: string;
+  /** Who reads the file: authentik's processes, or Podman for them. @default "authentik" */
+  reader?: "authentik" | "root";
   /** Changes when the host should take a new one. @default - the host always takes it, since the operator chose it */
   rotation?: string;
 }
 
-/** authentik's secrets by the names of their files: the key that signs its cookies, how it logs in to Valkey, settings. */
+/** authentik's secrets by the names of their files: the key that signs its cookies, how it logs in to Valkey, settings, and
+ * what its first start reads. */
 export function authentikSecrets(release: string, secrets: Record<string, Secret>): Manifest {
-  const secret = (name: string, { content, rotation }: Secret): File => ({
+  const secret = (name: string, { content, reader = NAME, rotation }: Secret): File => ({
     path: `${secretsFolder(release, "{generation}")}/${name}`,
     // Root's: its owner could change it, or keep root from opening it.
-    mode: "0440",
-    owner: `root:${NAME}`,
+    mode: reader === "root" ? "0400" : "0440",
+    owner: `root:${reader}`,
     content,
     rotation,
   });

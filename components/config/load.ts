@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { SECRET_KEY, variable } from "../authentik/schema.ts";
+import { firstFaults } from "../authentik/first.ts";
+import { SECRET_KEY, secretFaults, variable } from "../authentik/variables.ts";
+import { knowsPasswordHash, VERSION } from "../authentik/version.ts";
 import { type Logins, registriesSchema } from "../registries/schema.ts";
 import { type Fault, faultsOf, told } from "./faults.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
@@ -52,11 +54,11 @@ export function load(): Configuration {
   // What is secret is not shown either.
   const shown = ({ path }: Fault) => !isSecret(prefix + String(path[0]));
   faults.push(...faultsOf(parsed.error).filter(shown));
-  const secretNames = namesOf(config.get("authentikSecrets") ?? "{}");
+  const secrets = tableOf(config.get("authentikSecrets") ?? "{}");
+  const secretNames = secrets && Object.keys(secrets);
   const named = z.array(variable).safeParse(secretNames?.filter((name) => name !== SECRET_KEY));
   if (!named.success) faults.push(...named.error.issues.map((issue) => ({ ...issue, path: ["authentikSecrets"] })));
-  for (const name of secretNames?.filter((name) => name in (parsed.data?.authentik.environment ?? {})) ?? [])
-    faults.push({ path: ["authentikSecrets", name], message: "is in authentik.environment too; take it out of one" });
+  if (secrets) faults.push(...tableFaults(secrets, parsed.data?.authentik));
   const registries = registriesSchema.safeParse(decoded(config.get("registries") ?? "{}"));
   faults.push(...faultsOf(registries.error).map(({ path, message }) => ({ path: ["registries", ...path], message })));
   if (parsed.success) faults.push(...backupFaults(parsed.data.backup, config));
@@ -73,6 +75,20 @@ export function load(): Configuration {
     backupKey: config.getSecret("backupKey")?.apply(parsed.data.backup?.repository.sftp ? whole : line),
     backupPassphrase: config.getSecret("backupPassphrase")?.apply(line),
   };
+}
+
+/** What does not fit between authentik's secret settings and those that are not. */
+function* tableFaults(secrets: Table, authentik: Settings["authentik"] | undefined): Generator<Fault> {
+  const { version = "", environment = {} } = authentik ?? {};
+  const names = Object.keys(secrets);
+  for (const name of names.filter((name) => name in environment))
+    yield { path: ["authentikSecrets", name], message: "is in authentik.environment too; take it out of one" };
+  if (!VERSION.test(version)) return;
+  for (const { name, message } of [
+    ...secretFaults(names, version),
+    ...firstFaults(secrets, knowsPasswordHash(version)),
+  ])
+    yield { path: ["authentikSecrets", name], message };
 }
 
 /** What does not fit between the backup and its secrets. */
@@ -97,10 +113,12 @@ const RM_SECRET = "pulumi config rm";
 // As it stands in pgbackrest.conf and in a file of credentials.
 const ONE_LINE = /^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?\n?$/u;
 
-/** The names in a secret table; undefined when it is none. The SDK's own message would show the text. */
-function namesOf(text: string): string[] | undefined {
+type Table = Record<string, unknown>;
+
+/** A secret table; undefined when it is none. The SDK's own message would show the text. */
+function tableOf(text: string): Table | undefined {
   const table = decoded(text);
-  return typeof table === "object" && table !== null ? Object.keys(table) : undefined;
+  return typeof table === "object" && table !== null ? (table as Table) : undefined;
 }
 
 const secretOf = (config: pulumi.Config, name: string): pulumi.Output<string> =>

@@ -4,15 +4,23 @@ import { sealed, type Table, toml } from "./document.ts";
 /** The manifest format of this program. An agent that speaks a newer one refuses to be replaced. */
 export const PROTOCOL = 1;
 
-/** A directory that holds data: made when missing, never deleted. */
-export interface Directory {
+interface Owned {
   path: string;
   mode: string;
   owner: string;
 }
 
+/** A directory that holds data: made when missing, never deleted. */
+export interface Directory extends Owned {
+  /**
+   * Where its data lay under an earlier version: what is there is moved into it with the release's units stopped, and back
+   * with everything else, such as "/var/lib/authentik/media". @default - it always lay here
+   */
+  formerly?: string;
+}
+
 /** A file, and the units that a change of it concerns. */
-export interface File extends Directory {
+export interface File extends Owned {
   content: string;
   /**
    * The secrets that the host puts into the content, in the order of their places, as secretPlace() makes these:

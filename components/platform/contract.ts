@@ -27,7 +27,8 @@ const group = table({ name: unixName, gid });
 const https = (what: string, ending = "") =>
   z.string(expected(what)).refine((url) => {
     const [, rest] = url.split(/^https:\/\//);
-    return rest?.endsWith(ending) && domain.safeParse(rest.slice(0, rest.length - ending.length)).success;
+    const [name, ...path] = rest?.slice(0, rest.length - ending.length).split("/") ?? [];
+    return rest?.endsWith(ending) && domain.safeParse(name).success && path.every((word) => /^[\w.~-]+$/.test(word));
   }, expected(what));
 
 /** The object itself, as plain values. What is not listed is left out, and no fault. */

@@ -1,3 +1,5 @@
+import { ADMINISTRATOR } from "../authentik/first.ts";
+
 interface Facts {
   stack: string;
   host: { address: string; user: string };
@@ -7,7 +9,8 @@ interface Facts {
 /** What stands at the stack's place in Pulumi's console, and `pulumi stack output readme` prints: where everything is. */
 export const readmeOf = ({ stack, host, authentik }: Facts): string => `# gatehouse, stack ${stack}
 
-authentik answers at ${authentik.url}. Its first login, to be made at once: ${authentik.url}/if/flow/initial-setup/
+authentik answers at ${authentik.url}. The first login is that of ${ADMINISTRATOR}; its first password:
+\`pulumi stack output administrator --show-secrets --stack ${stack}\`
 
 On the host, ${host.user}@${host.address}, as root:
 

@@ -11,6 +11,8 @@ export interface Site {
   directives?: string;
   /** It is authentik itself, whose own pages send it headers such as X-Authentik-CSRF. @default false */
   identifies?: boolean;
+  /** Paths that nobody gets from outside, as Caddy's `path` has them, such as `/setup*`. @default none */
+  closed?: readonly string[];
   /** Where that is: an address, or `unix/` and the path of a socket. */
   backend: string;
   /** The folder that it serves, in which `directives` may look for files. @default none */
@@ -39,7 +41,7 @@ export function siteManifest(
   names: Platform["caddy"],
   tls: Tls,
   name: string,
-  { domain, backend, files = "", directives = "", identifies = false }: Site,
+  { domain, backend, files = "", directives = "", identifies = false, closed = [] }: Site,
 ): Manifest {
   const all = directivesOf(directives);
   const linesOf = (ofSite: boolean) =>
@@ -52,6 +54,7 @@ export function siteManifest(
           backend,
           files,
           tls,
+          closed,
           stripped: [...IDENTITY, ...(identifies ? [] : [OF_AUTHENTIK])],
           outer: linesOf(true),
           inner: linesOf(false),

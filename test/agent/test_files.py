@@ -126,7 +126,7 @@ class Snapshots(HostTest):
         files.put(at("a"), Content(b"a", 0o604, 12, 34))
         os.symlink("a", at("link"))
         before = tree()
-        live_tree.take_snapshot(Release("app"), [at("a"), at("link"), at("new")], [])
+        live_tree.take_snapshot(Release("app"), [at("a"), at("link"), at("new")], [], [])
         for path in ("a", "link", "new"):
             files.put(at(path), Content(b"ours", 0o644, *IDS))
         for _ in range(2):
@@ -134,7 +134,7 @@ class Snapshots(HostTest):
             self.assertEqual(tree(), before)
 
     def test_a_snapshot_of_nothing_restores_nothing(self):
-        live_tree.take_snapshot(Release("app"), [], [])
+        live_tree.take_snapshot(Release("app"), [], [], [])
         self.assertEqual(live_tree.restore_snapshot(Release("app")), [])
 
 

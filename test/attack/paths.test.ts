@@ -38,6 +38,8 @@ describe("a name that stands above what root acts on", () => {
     ["postgres", "/etc/postgresql/17"],
     ["valkey", "/etc/valkey/users.acl"],
     ["authentik", "/var/lib/authentik/certs"],
+    ["authentik", "/var/lib/authentik/data"],
+    ["authentik", "/var/lib/authentik/data/media"],
     ["evil", "/var/lib/apps/evil/files"],
     ["evil-valkey", "/var/lib/apps/evil-valkey"],
     ["caddy", "/etc/caddy/sites"],
@@ -49,6 +51,8 @@ describe("a name that stands above what root acts on", () => {
 
   test.each([
     ["authentik", "/var/lib/authentik/certs/mine"],
+    ["authentik", "/var/lib/authentik/data/mine"],
+    ["authentik", "/var/lib/authentik/data/media/mine"],
     ["evil", "/var/lib/apps/evil/files/mine"],
   ])("%s still writes %s", async (account, path) => {
     expect(await host.as(account, `touch ${path} && rm ${path}`)).toEqual({ status: 0, text: "" });
@@ -62,6 +66,7 @@ describe("a name that stands above what root acts on", () => {
 describe("a link that stands there already, as on a host whose folders belong to the accounts", () => {
   test.each([
     ["authentik", "/var/lib/authentik", "certs"],
+    ["authentik", "/var/lib/authentik/data", "media"],
     ["postgres", CONFIG, "hba.d"],
     ["postgres", "/etc/postgresql", "17"],
   ])("%s made %s its own, and %s a link: nothing behind it is given away", async (account, folder, name) => {

@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 
 test("a stack exports one object, with a version, and the logins apart from it", () => {
-  expect(names.sort()).toEqual(["logins", "platform", "readme", "recovery"]);
+  expect(names.sort()).toEqual(["administrator", "logins", "platform", "readme", "recovery"]);
   // Not undefined, of which the engine warns at each run.
   expect(recovery, "there is no backup").toBeNull();
   expect(platform.schemaVersion).toBe(1);
@@ -34,7 +34,7 @@ test("a stack exports one object, with a version, and the logins apart from it",
 
 test("the readme tells where everything is, in the open", () => {
   expect(readme).toContain("stack test\n");
-  expect(readme).toContain("https://auth.example.org/if/flow/initial-setup/");
+  expect(readme).toContain("authentik answers at https://auth.example.org. The first login is that of akadmin");
   expect(readme).toContain("On the host, root@192.0.2.10, as root:");
 });
 
@@ -102,6 +102,34 @@ test("with a backup there is what a restore elsewhere needs, as the host has it,
   });
   expect(outputs.recovery).toEqual(new Secret({ passphrase: "of the host", repository: "/srv/backups" }));
   expect(Object.keys(outputs.platform as object)).toEqual(Object.keys(platform));
+});
+
+test("the first administrator's password is an output of its own, secret, and none where the operator gives one", async () => {
+  const { outputs } = await runProgram({ config: SMALL });
+  expect(outputs.administrator).toEqual(
+    new Secret({ name: "akadmin", password: "password-of-authentik-first-password" }),
+  );
+  const given = { AUTHENTIK_BOOTSTRAP_PASSWORD: "hunter2", AUTHENTIK_EMAIL__PASSWORD: "of the mail" };
+  const run = await runProgram({ config: SMALL, secrets: { authentikSecrets: JSON.stringify(given) } });
+  expect(run.outputs.administrator).toBeNull();
+  const secrets = (run.named("release-authentik-secrets").inputs.stdin as Secret).value as string;
+  expect(secrets).toContain("AUTHENTIK_BOOTSTRAP_PASSWORD=hunter2");
+  expect(run.resources.map(({ name }) => name)).not.toContain("authentik-first-password");
+  expect(run.named("release-authentik").inputs.stdin).toContain(
+    "AUTHENTIK_EMAIL__PASSWORD=file:///run/secrets/authentik/AUTHENTIK_EMAIL__PASSWORD",
+  );
+  expect(run.named("release-authentik").inputs.stdin).not.toContain("BOOTSTRAP_PASSWORD");
+});
+
+test("a path of authentik's is part of where it is", async () => {
+  const authentik = { ...SMALL.authentik, environment: { AUTHENTIK_WEB__PATH: "/auth/" } };
+  const { outputs } = await runProgram({ config: { ...SMALL, authentik } });
+  const facts = (outputs.platform as { authentik: object }).authentik;
+  expect(facts).toMatchObject({
+    url: "https://auth.example.org/auth",
+    issuer: "https://auth.example.org/auth/application/o/",
+  });
+  expect(platformSchema.parse(outputs.platform)).toEqual(outputs.platform);
 });
 
 test("it holds no private key: a consumer brings its own (H19)", () => {

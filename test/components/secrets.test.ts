@@ -122,7 +122,7 @@ test("logins leave the program only as secret outputs", () => {
 
 test("generated secrets are made of letters and digits alone, and are long", () => {
   const passwords = resources.filter(({ type }) => type.endsWith(":RandomPassword"));
-  expect(passwords).toHaveLength(6);
+  expect(passwords).toHaveLength(7);
   for (const { name, inputs } of passwords) {
     expect([name, inputs.special]).toEqual([name, false]);
     expect(inputs.length, name).toBeGreaterThanOrEqual(48);

@@ -54,7 +54,7 @@ interface Change {
 const site = (directives: string) => ({ domain: "extra.lab.internal", backend: "127.0.0.1:9000", directives });
 /** What a container of the pod finds. */
 const INSIDE =
-  "import os, socket; s = os.statvfs('/dev/shm'); print(socket.gethostbyname('mail.lan'), socket.gethostbyname('ldap.lan'), socket.gethostname(), open('/etc/resolv.conf').readline().strip(), s.f_blocks * s.f_frsize >> 20, open('/proc/sys/net/core/somaxconn').read().strip())";
+  "import os, socket; s = os.statvfs('/dev/shm'); print(socket.gethostbyname('mail.lan'), socket.gethostbyname('ldap.lan'), socket.gethostname(), open('/etc/resolv.conf').readline().strip(), s.f_blocks * s.f_frsize >> 20, open('/proc/sys/net/core/somaxconn').read().strip(), *sorted(os.listdir('/blueprints')))";
 
 const CHANGES: Change[] = [
   {
@@ -131,18 +131,45 @@ const CHANGES: Change[] = [
           HostName: "auth",
           ShmSize: "100m",
           Sysctl: ["net.core.somaxconn=1024"],
+          Volume: ["/etc/caddy:/blueprints/one:ro", "/etc/postgresql:/blueprints/two:ro"],
         },
       }),
     units: POD,
     shown: [
       `podman exec authentik-worker python3 -c "${INSIDE}"`,
-      "192.0.2.7 192.0.2.8 auth search lab.internal 100 1024",
+      "192.0.2.7 192.0.2.8 auth search lab.internal 100 1024 one two",
+    ],
+  },
+  {
+    what: "a line of Caddyfile for authentik's own site reloads Caddy",
+    make: (settings) => Object.assign(settings.authentik, { directives: "header X-Line own" }),
+    units: { "caddy.service": "reloaded" },
+    shown: [
+      "curl -skI --resolve auth.lab.internal:443:127.0.0.1 https://auth.lab.internal/notes | grep -i x-line",
+      "x-line: own",
+    ],
+  },
+  {
+    what: "a path of authentik's is where the probe asks, and its setup stays closed",
+    make: (settings) =>
+      Object.assign(settings.authentik, {
+        environment: {
+          AUTHENTIK_WEB__PATH: "/auth/",
+          AUTHENTIK_POSTGRESQL__CONN_MAX_AGE: 60,
+          SSL_CERT_FILE: "/certs/authority.pem",
+          TZ: "Europe/Berlin",
+        },
+      }),
+    units: { ...POD, "caddy.service": "reloaded" },
+    shown: [
+      "for path in auth/notes auth/if/flow/initial-setup/ notes; do curl -sk -o /dev/null -w '%{http_code} ' --resolve auth.lab.internal:443:127.0.0.1 https://auth.lab.internal/$path; done; podman exec authentik-worker printenv TZ SSL_CERT_FILE",
+      "200 403 404 Europe/Berlin\n/certs/authority.pem",
     ],
   },
   {
     what: "another image restarts the pod",
-    make: (settings) => Object.assign(settings.authentik, { version: "2026.8.4" }),
-    units: POD,
+    make: (settings) => Object.assign(settings.authentik, { version: "2026.8.4", environment: {}, directives: "" }),
+    units: { ...POD, "caddy.service": "reloaded" },
     shown: ["podman inspect -f '{{.ImageName}}' authentik-server", "localhost:5000/authentik-stand-in:2026.8.4"],
   },
 ];
@@ -158,6 +185,24 @@ test.each(CHANGES)("$what, and touches nothing else", async ({ make, units, show
 
 test("after all of them an `up` has nothing to do", async () => {
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+});
+
+test("authentik's site shows a certificate of the operator's, and Caddy's again without it", async () => {
+  await lab.sh(
+    "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=own -addext subjectAltName=DNS:auth.lab.internal -keyout /etc/caddy/own.key -out /etc/caddy/own.pem 2>/dev/null && chown caddy /etc/caddy/own.key",
+  );
+  const issuer = () =>
+    lab.sh(
+      "curl -skv --resolve auth.lab.internal:443:127.0.0.1 https://auth.lab.internal/ 2>&1 | grep -o 'issuer: .*'",
+    );
+  expect(await issuer()).toContain("Caddy Local Authority");
+  stack.settings.authentik.directives = "tls /etc/caddy/own.pem /etc/caddy/own.key";
+  expect((await stack.up()).status).toBe(0);
+  expect(await issuer()).toBe("issuer: CN=own");
+  delete stack.settings.authentik.directives;
+  expect((await stack.up()).status).toBe(0);
+  expect(await issuer()).toContain("Caddy Local Authority");
+  await lab.sh("rm /etc/caddy/own.*");
 });
 
 test("the role with a password logs in with the one in the stack's outputs, and with no other", async () => {

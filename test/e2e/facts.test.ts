@@ -1,5 +1,6 @@
 // What is true on the host after an `up`: mission rows M1 to M13.
 
+import { pbkdf2Sync } from "node:crypto";
 import { beforeAll, describe, expect, inject, test } from "vitest";
 import { OWN_SETTINGS, RESTART_SETTINGS, RESTART_SETTINGS_OF_18 } from "../../components/postgres/settings.ts";
 import { ask } from "./support/client.ts";
@@ -170,6 +171,45 @@ describe("authentik", () => {
       "127.0.0.1:9443",
     ]);
     expect(await lab.sh("podman port -a")).toMatch(/9000\/tcp -> 127\.0\.0\.1:9000$/);
+  });
+
+  test("its first administrator has the password that the stack tells, which root alone reads on the host", async () => {
+    const { administrator } = await stack.outputs();
+    expect(administrator.name).toBe("akadmin");
+    const [, rounds, salt = "", hash] = (
+      await lab.sh(
+        `su postgres -c "psql -XAtd authentik -c \\"SELECT password FROM authentik_core_user WHERE username = 'akadmin'\\""`,
+      )
+    ).split("$");
+    expect(pbkdf2Sync(administrator.password, salt, Number(rounds), 32, "sha256").toString("hex")).toBe(hash);
+    const holding = await lab.sh(
+      `grep -rl ${administrator.password} /etc /run/systemd /usr/local /var/lib/gatehouse | sort`,
+    );
+    for (const path of holding.split("\n")) expect(await lab.stat(path), path).toMatch(/^[46]00 root:root$/);
+    expect(holding).not.toMatch(/^\/(etc|run|usr)/m);
+    expect((await lab.try(`podman inspect authentik-server | grep -c ${administrator.password}`)).text.trim()).toBe(
+      "0",
+    );
+    expect((await lab.try(`journalctl -o cat | grep -c ${administrator.password}`)).text.trim()).toBe("0");
+  });
+
+  test.each([
+    "/if/flow/initial-setup/",
+    "/if/flow/initial-setup?next=/",
+    "/api/v3/flows/executor/initial-setup/?query=",
+    "/api/v3/flows/executor/initial%2Dsetup/",
+    "/api/v3/flows%2Fexecutor/initial-setup/",
+    "//api/v3/flows/executor/initial-setup/",
+    "/api/v3/./flows/x/../executor/initial-setup/",
+    "/api/V3/flows/executor/INITIAL-SETUP/",
+  ])("nobody comes to its setup from outside: %s", async (path) => {
+    expect((await ask(lab.address, "auth.lab.internal", path)).status).toBe(403);
+  });
+
+  test("its setup is there inside, and lets nobody in who has no password", async () => {
+    const setup = await lab.sh("curl -sf http://127.0.0.1:9000/api/v3/flows/executor/initial-setup/");
+    expect(setup).toContain("ak-stage-access-denied");
+    expect((await ask(lab.address, "auth.lab.internal", "/notes")).status).toBe(200);
   });
 
   test("no secret is in its environment, its unit or what Podman tells", async () => {

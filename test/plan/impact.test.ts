@@ -136,6 +136,42 @@ describe("the reason is told:", () => {
   });
 });
 
+describe("data that lies elsewhere from now on", () => {
+  /** The manifest as the program had it before authentik's uploads moved. */
+  const earlier = (document = "") =>
+    document
+      .replace(/\[\[directory\]\]\npath = "\/var\/lib\/authentik\/data"\n[^[]*/, "")
+      .replace('path = "/var/lib/authentik/data/media"', 'path = "/var/lib/authentik/media"')
+      .replace(/^formerly = .*\n/m, "");
+  const seen = async (back: boolean) => {
+    const preview = await previewOfChange({ from: FULL, to: FULL });
+    const steps = preview.steps.map((step): Step => {
+      if (step.name !== "release-authentik" || !step.old || !step.new) return step;
+      const [was, is] = [{ ...step.old, document: earlier(step.old.document) }, step.new];
+      const of = { ...step, op: "update", differs: ["stdin"] } as const;
+      return back
+        ? { ...of, old: { ...was, document: is.document }, new: { ...is, document: was.document } }
+        : { ...of, old: was };
+    });
+    return reportOf({ ...preview, steps, touched: 1 });
+  };
+
+  test.each([
+    [false, "what is in /var/lib/authentik/media moves to /var/lib/authentik/data/media"],
+    [true, "what is in /var/lib/authentik/data/media moves to /var/lib/authentik/media"],
+  ])("restarts what writes it, and is told (back: %s)", async (back, told) => {
+    const report = await seen(back);
+    expect(verbs(report)).toEqual({ ...POD, "authentik-network.service": "restart" });
+    expect(reasons(report, "authentik-worker.service")).toContain(told);
+    expect(report.data).toEqual([told]);
+    expect(report.summary).toMatch(/, data touched$/);
+  });
+
+  test("is told once: where it lies there already nothing is", async () => {
+    expect((await plan({})).data).toEqual([]);
+  });
+});
+
 describe("what differs on the host", () => {
   const MACHINE = "0123456789ab";
   const repair = async (told: Record<string, string[]>) =>

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
+import { ownVariables } from "../../components/authentik/variables.ts";
 import { CASES } from "./cases.ts";
 import { file, partsOfCase, section, values } from "./rendered.ts";
 
@@ -64,18 +65,27 @@ describe.each(CONTAINERS)("%s", (path) => {
   });
 
   test.each([
-    [NEW, "/data"],
-    [ALONE, "/data"],
-    [OLD, "/media"],
-  ])("keeps uploads in case %s where that version of authentik has them: %s", (name, folder) => {
-    const mounts = values(file(name, path), "Volume").filter((mount) => /:\/(data|media)$/.test(mount));
-    expect(mounts).toEqual([`/var/lib/authentik${folder}:${folder}`]);
-  });
+    [NEW, "data:/data"],
+    [ALONE, "data:/data"],
+    [OLD, "data/media:/media"],
+  ])(
+    "has uploads in case %s where that version of authentik looks for them, at one place of the host's: %s",
+    (name, mount) => {
+      const mounts = values(file(name, path), "Volume").filter((mount) => /:\/(data|media)$/.test(mount));
+      expect(mounts).toEqual([`/var/lib/authentik/${mount}`]);
+    },
+  );
 
   test("sees its secrets read-only, in the generation that it was made for (H5)", () => {
     expect(values(file(NEW, path), "Volume")).toContain(
       "/var/lib/gatehouse/secrets/authentik-secrets/4:/run/secrets/authentik:ro",
     );
+  });
+
+  test("has what its first start reads, if it is the worker, from a file that root alone reads", () => {
+    const files = values(file(NEW, path), "EnvironmentFile");
+    const first = "/var/lib/gatehouse/secrets/authentik-secrets/4/first-start.env";
+    expect(files.filter((name) => name.includes("/secrets/"))).toEqual(path.includes("worker") ? [first] : []);
   });
 
   test("is healthy by authentik's own command, since the image has neither curl nor a shell for sure", () => {
@@ -191,6 +201,30 @@ describe("the environment", () => {
     expect(names(NEW)).not.toContain("AUTHENTIK_POSTGRESQL__PASSWORD");
   });
 
+  test("has the first administrator's address where one is given, and no password", () => {
+    expect(value(NEW, "AUTHENTIK_BOOTSTRAP_EMAIL")).toBe("operator@example.org");
+    for (const name of Object.keys(CASES)) expect(names(name).join()).not.toMatch(/BOOTSTRAP_(PASSWORD|TOKEN)/);
+    expect(names(OLD)).not.toContain("AUTHENTIK_BOOTSTRAP_EMAIL");
+  });
+
+  test.each([NEW, OLD, ALONE, "acme"])(
+    "of case %s sets, with what is set in the pod, exactly what no operator may set",
+    (name) => {
+      const { image } = /server:(?<image>[\d.]+)/.exec(file(name, CONTAINERS[0] as string))?.groups ?? {};
+      const given = Object.keys((CASES[name] as { authentik: { environment?: object } }).authentik.environment ?? {});
+      const free = /^AUTHENTIK_(EMAIL|OUTPOSTS|ERROR_REPORTING|DISABLE|BOOTSTRAP)_/;
+      const listen = CONTAINERS.flatMap((path) =>
+        values(file(name, path), "Environment").map((one) => one.split("=")[0]),
+      );
+      // Whom authentik believes is known once its network is there.
+      const proxies = "AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS";
+      const set = [...names(name), ...listen, proxies].filter(
+        (one) => !given.includes(one as string) && !free.test(one as string),
+      );
+      expect([...new Set(set)].sort()).toEqual(ownVariables(image as string).sort());
+    },
+  );
+
   test("quotes nothing: Podman would keep the quotes, and Python and Rust then disagree", () => {
     for (const name of Object.keys(CASES)) expect(file(name, ENVIRONMENT)).not.toMatch(/["']/);
   });
@@ -269,6 +303,10 @@ describe("the manifest", () => {
     }
   });
 
+  test("asks below the path that authentik is set to answer at", () => {
+    expect(partsOfCase(ALONE).authentik.probes?.[0]?.http).toBe("http://127.0.0.1:9000/auth/-/health/ready/");
+  });
+
   test("is healthy when authentik says that it is ready, where Caddy will ask", () => {
     expect(authentik.probes?.[0]).toEqual({
       name: "authentik is ready",
@@ -284,9 +322,20 @@ describe("the manifest", () => {
   });
 
   test("gives its folders to the account alone, and keeps the one above them, whose names root acts on", () => {
-    const [home, ...folders] = authentik.directories ?? [];
+    const [home, data, media, ...folders] = authentik.directories ?? [];
     expect(home).toEqual({ path: "/var/lib/authentik", mode: "0750", owner: "root:authentik" });
-    expect(folders).toHaveLength(3);
+    // Sticky: the account writes in both, and cannot put a link in the place of media, which older versions mount.
+    expect(data).toEqual({ path: "/var/lib/authentik/data", mode: "01770", owner: "root:authentik" });
+    expect(media).toMatchObject({ path: "/var/lib/authentik/data/media", mode: "0770", owner: "root:authentik" });
+    expect(folders).toHaveLength(2);
     for (const { mode, owner } of folders) expect([mode, owner]).toEqual(["0750", "authentik:authentik"]);
   });
+
+  test.each(Object.keys(CASES))(
+    "of case %s takes over uploads from where earlier versions of the program had them",
+    (name) => {
+      const [, , media] = partsOfCase(name).authentik.directories ?? [];
+      expect(media?.formerly).toBe("/var/lib/authentik/media");
+    },
+  );
 });

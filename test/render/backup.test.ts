@@ -293,7 +293,7 @@ test("each folder of the platform's own that holds data has a name, and no two o
     ["templates", "/var/lib/authentik/templates"],
     ["database", undefined],
   ]);
-  expect(named(partsOfCase("old-authentik-with-valkey").authentik)[0]).toEqual(["data", "/var/lib/authentik/media"]);
+  expect(named(partsOfCase("old-authentik-with-valkey").authentik)[0]).toEqual(["data", "/var/lib/authentik/data"]);
   expect(named(caddy)).toEqual([["certificates", "/var/lib/caddy"]]);
   expect(named(valkey)).toEqual([["snapshot", "/var/lib/valkey"]]);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { debian } from "../../components/host/platforms/debian.ts";
 import { siteManifest } from "../../components/site/site.ts";
-import { CASES } from "./cases.ts";
+import { CASES, partsOf } from "./cases.ts";
 import { file, partsOfCase, section } from "./rendered.ts";
 
 const SITE = "/etc/caddy/sites/authentik.caddy";
@@ -14,6 +14,13 @@ describe.each(Object.keys(CASES))("the site of authentik in case %s", (name) => 
     expect(site).not.toMatch(/tls_transport|transport|https:\/\//);
   });
 
+  test("keeps authentik's setup closed, before anything that the operator adds", () => {
+    const base = name === "authentik-without-valkey" ? "/auth/" : "/";
+    const closed = [...site.matchAll(/^\t\trespond (\S+) ".*" 403$/gm)].map(([, path]) => path);
+    expect(closed).toEqual([`${base}if/flow/initial-setup*`, `${base}api/v3/flows/executor/initial-setup*`]);
+    expect(site.indexOf("respond")).toBeLessThan(site.indexOf("handle {"));
+  });
+
   test("checks the health of no endpoint that might not exist (M10)", () => {
     expect(site).not.toMatch(/health_/);
   });
@@ -21,6 +28,26 @@ describe.each(Object.keys(CASES))("the site of authentik in case %s", (name) => 
   test("answers to the public name, on which Caddy terminates TLS (M10)", () => {
     expect(site.split("\n")[0]).toBe("auth.example.org {");
   });
+});
+
+test("another public name of authentik's closes its setup too, and takes the headers of its pages", () => {
+  const sites = Object.fromEntries(
+    ["127.0.0.1:9000", "localhost:9000", "127.0.0.1:9001"].map((backend, at) => [
+      `brand${at}`,
+      { domain: `brand${at}.example.org`, backend },
+    ]),
+  );
+  const authentik = { domain: "auth.example.org", version: "2026.8.3" };
+  const made = partsOf({ host: { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA" }, authentik, caddy: { sites } });
+  const closes = (name: string) => /respond .*initial-setup\*.* 403/.test(made.sites[name]?.files?.[0]?.content ?? "");
+  expect(["authentik", "brand0", "brand1", "brand2"].map(closes)).toEqual([true, true, true, false]);
+  expect(made.sites.brand0?.files?.[0]?.content).not.toContain("X-Authentik");
+  expect(made.sites.brand2?.files?.[0]?.content).toContain("X-Authentik");
+});
+
+test("authentik's site has directives as any other, and other sites close nothing", () => {
+  expect(file("authentik-without-valkey", SITE)).toMatch(/^\t\t\theader X-Line one$/m);
+  expect(file("full", "/etc/caddy/sites/grafana.caddy")).not.toMatch(/respond/);
 });
 
 describe("TLS", () => {

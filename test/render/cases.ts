@@ -2,7 +2,7 @@
 
 import { guardManifest } from "../../components/authentik/guard.ts";
 import { usesValkey } from "../../components/authentik/version.ts";
-import { authentikManifest } from "../../components/authentik/views.ts";
+import { asAuthentik, authentikManifest, authentikSite } from "../../components/authentik/views.ts";
 import { backupManifest, clusterFolder } from "../../components/backup/views.ts";
 import { caddyManifest } from "../../components/caddy/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
@@ -15,7 +15,7 @@ import {
   postgresManifest,
   scramVerifier,
 } from "../../components/postgres/views.ts";
-import { siteManifest } from "../../components/site/site.ts";
+import { type Site, siteManifest } from "../../components/site/site.ts";
 import { valkeyManifest } from "../../components/valkey/views.ts";
 
 const HOST = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA" };
@@ -46,7 +46,9 @@ const full = {
       AUTHENTIK_EMAIL__HOST: "smtp.example.org",
       AUTHENTIK_EMAIL__PORT: 587,
       AUTHENTIK_EMAIL__USE_TLS: true,
+      TZ: "Europe/Berlin",
     },
+    admin: { email: "operator@example.org" },
     container: {
       LogDriver: "journald",
       Memory: "2g",
@@ -54,6 +56,7 @@ const full = {
       HostName: "auth",
       AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"],
       ShmSize: "1g",
+      Volume: ["/srv/blueprints:/blueprints/own:ro", "/etc/ssl/certs:/etc/ssl/certs:ro"],
     },
     network: { subnets: ["10.50.0.0/24", "fd00:50::/64"] },
   },
@@ -74,7 +77,11 @@ const small = (version: string, more: object = {}, rest: object = {}) => ({
 export const CASES: Record<string, object> = {
   full,
   "old-authentik-with-valkey": small("2025.8.4", {}, { valkey: { databases: { authentik: 1 } } }),
-  "authentik-without-valkey": small("2025.12.1", { valkey: false }),
+  "authentik-without-valkey": small("2025.12.1", {
+    valkey: false,
+    environment: { AUTHENTIK_WEB__PATH: "/auth/" },
+    directives: "header X-Line one",
+  }),
   acme: small("2026.5.6", {}, { caddy: { email: "ops@example.org", acmeDirectory: ACME } }),
   "backup-over-sftp": small(
     "2026.8.3",
@@ -134,14 +141,9 @@ export function partsOf(configuration: object): Parts {
   const generations = Object.fromEntries(["gatehouse", ...applications].map((user, number) => [user, number + 1]));
   const scram = Object.entries(wishes.roles).filter(([, { auth }]) => auth === "scram");
   const salt = Buffer.from("salt of the test");
-  const sites = {
-    ...settings.caddy.sites,
-    authentik: {
-      domain: settings.authentik.domain,
-      backend: `127.0.0.1:${settings.authentik.port}`,
-      identifies: true,
-    },
-  };
+  const authentik = authentikSite(settings.authentik);
+  const others = Object.entries(settings.caddy.sites).map(([name, site]) => [name, asAuthentik(site, authentik)]);
+  const sites: Record<string, Site> = { ...Object.fromEntries(others), authentik };
   return {
     cluster: clusterManifest(platform.postgres) ?? {},
     postgres: postgresManifest(

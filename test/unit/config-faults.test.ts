@@ -25,6 +25,9 @@ const S3 = { endpoint: "s3.example.org", bucket: "backups", keyId: "AKIAEXAMPLE"
 const KINDS = "[repository] expected exactly one of path, sftp and s3, got";
 const NETWORK = "expected a network such as 10.0.0.0/8 or fd00:88::/64, got";
 const PROXIES = "expected an address or a network, such as 198.51.100.7 or 173.245.48.0/20, got";
+const VARIABLE =
+  "expected a variable such as AUTHENTIK_EMAIL__HOST, or one of SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and TZ, got";
+const WEB_PATH = "expected a path with a slash at both ends such as /auth/, got";
 const UNDECIDED = "is decided by the platform; take it out";
 
 /** [where, what is put there, what is told about it] */
@@ -152,10 +155,50 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ],
   ["authentik.deadline", 9, "expected at least 10 seconds, got 9"],
   ["authentik.rotation", 1.5, "expected a whole number from 1 on, got 1.5"],
-  ["authentik.environment.EMAIL_HOST", "x", 'expected a variable such as AUTHENTIK_EMAIL__HOST, got "EMAIL_HOST"'],
+  ["authentik.environment.EMAIL_HOST", "x", `${VARIABLE} "EMAIL_HOST"`],
   ["authentik.environment.AUTHENTIK_SECRET_KEY", "x", `AUTHENTIK_SECRET_KEY ${UNDECIDED}`],
   ["authentik.environment.AUTHENTIK_POSTGRESQL__HOST", "x", `AUTHENTIK_POSTGRESQL__HOST ${UNDECIDED}`],
   ["authentik.environment.AUTHENTIK_LISTEN__HTTPS", "x", `AUTHENTIK_LISTEN__HTTPS ${UNDECIDED}`],
+  [
+    "authentik.environment.AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS",
+    "x",
+    `AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS ${UNDECIDED}`,
+  ],
+  ["authentik.environment.AUTHENTIK_WEB__BASE_URL", "x", `AUTHENTIK_WEB__BASE_URL ${UNDECIDED}`],
+  [
+    "authentik.environment.AUTHENTIK_POSTGRESQL",
+    "x",
+    "AUTHENTIK_POSTGRESQL would replace a whole section of settings; give its keys, such as AUTHENTIK_POSTGRESQL__KEY",
+  ],
+  [
+    "authentik.environment.AUTHENTIK_POSTGRESQL__HOST__X",
+    "x",
+    "AUTHENTIK_POSTGRESQL__HOST__X would replace a setting that the platform decides; take it out",
+  ],
+  [
+    "authentik.environment.AUTHENTIK_BOOTSTRAP_EMAIL",
+    "a@example.org",
+    "AUTHENTIK_BOOTSTRAP_EMAIL is authentik.admin.email",
+  ],
+  [
+    "authentik.environment.AUTHENTIK_BOOTSTRAP_PASSWORD",
+    "hunter2",
+    "AUTHENTIK_BOOTSTRAP_PASSWORD is a secret: pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_BOOTSTRAP_PASSWORD",
+  ],
+  ["authentik.environment.AUTHENTIK_WEB__PATH", "/auth", `${WEB_PATH} "/auth"`],
+  ["authentik.environment.AUTHENTIK_WEB__PATH", "auth/", `${WEB_PATH} "auth/"`],
+  ["authentik.environment.AUTHENTIK_WEB__PATH", "/a b/", `${WEB_PATH} "/a b/"`],
+  ["authentik.environment.PATH", "/bin", `${VARIABLE} "PATH"`],
+  ["authentik.environment.TMPDIR", "/tmp", `${VARIABLE} "TMPDIR"`],
+  ["authentik.environment.AUTHENTIC_EMAIL__HOST", "x", `${VARIABLE} "AUTHENTIC_EMAIL__HOST"`],
+  ["authentik.admin.email", "operator", 'expected an e-mail address, got "operator"'],
+  ["authentik.admin.email", "o'brien@example.org", 'expected an e-mail address, got "o\'brien@example.org"'],
+  ["authentik.admin.password", "x", "there is no such key"],
+  [
+    "authentik.directives",
+    "}\nevil.example.org {",
+    "line 1: this } closes the site itself, since no { is open before it; take it out",
+  ],
   ["authentik.environment.AUTHENTIK_EMAIL__HOST", "", `"" ${DIFFERENTLY}`],
   ["authentik.environment.AUTHENTIK_EMAIL__HOST", '"x"', `"\\"x\\"" ${DIFFERENTLY}`],
   ["authentik.environment.AUTHENTIK_EMAIL__HOST", " x", `" x" ${DIFFERENTLY}`],
@@ -163,6 +206,21 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
     "authentik.container.logDriver",
     "x",
     'expected a key of a Quadlet [Container] section such as LogDriver, got "logDriver"',
+  ],
+  [
+    "authentik.container.Volume",
+    ["/srv/a:/blueprints/a:ro", "/srv/b:/data/"],
+    "/srv/b:/data/ would lie over what the platform mounts there; mount it at another folder than /data",
+  ],
+  [
+    "authentik.container.Volume",
+    ["/srv/a:/blueprints/a", "/srv/b:/blueprints/a:ro"],
+    "/srv/b:/blueprints/a:ro would lie over another one; mount it at another folder than /blueprints/a",
+  ],
+  [
+    "authentik.container.Mount",
+    "type=bind,source=/srv/a,destination=/certs",
+    "type=bind,source=/srv/a,destination=/certs would lie over what the platform mounts there; mount it at another folder than /certs",
   ],
   ["authentik.container.UserNS", "keep-id", `UserNS ${UNDECIDED}`],
   ["authentik.container.UIDMap", "0:1:1", `UIDMap ${UNDECIDED}`],
@@ -269,8 +327,28 @@ test.each([
   ["authentik.digest", `sha256:${"0".repeat(64)}`],
   ["authentik.environment.AUTHENTIK_EMAIL__HOST", "smtp.example.org"],
   ["authentik.environment.AUTHENTIK_LOG_LEVEL", "debug"],
+  ["authentik.environment.AUTHENTIK_POSTGRESQL__CONN_MAX_AGE", 60],
+  ["authentik.environment.AUTHENTIK_POSTGRESQL__CONN_HEALTH_CHECKS", true],
+  ["authentik.environment.AUTHENTIK_POSTGRESQL__READ_REPLICAS__0__HOST", "/run/replica"],
+  ["authentik.environment.AUTHENTIK_POSTGRESQL__DEFAULT_SCHEMA", "public"],
+  ["authentik.environment.AUTHENTIK_LISTEN__DEBUG", "127.0.0.1:9900"],
+  ["authentik.environment.AUTHENTIK_REDIS__HOST", "127.0.0.1"],
+  ["authentik.environment.AUTHENTIK_WEB__PATH", "/auth/"],
+  ["authentik.environment.AUTHENTIK_WEB__PATH", "/"],
+  ["authentik.environment.AUTHENTIK_OUTPOSTS__DISCOVER", true],
+  ["authentik.environment.SSL_CERT_FILE", "/certs/authority.pem"],
+  ["authentik.environment.https_proxy", "http://proxy.example.org:3128"],
+  ["authentik.environment.NO_PROXY", "127.0.0.1,.example.org"],
+  ["authentik.environment.TZ", "Europe/Berlin"],
+  ["authentik.admin.email", "some.operator+auth@sub.example.org"],
+  [
+    "authentik.directives",
+    "tls /etc/caddy/auth.pem /etc/caddy/auth.key\nheader Strict-Transport-Security max-age=31536000",
+  ],
   ["authentik.container.LogDriver", "journald"],
   ["authentik.container.Memory", "2g"],
+  ["authentik.container.Volume", ["/srv/a:/blueprints/a:ro", "/srv/b:/blueprints/b", "/srv/c:/data/custom"]],
+  ["authentik.container.Volume", "named:/srv"],
   ["authentik.container.AddHost", ["mail.lan:192.0.2.7", "ldap.lan:host-gateway"]],
   ["authentik.container.DNS", ["192.0.2.53", "2001:db8::53"]],
   ["authentik.container.DNSSearch", "example.org"],

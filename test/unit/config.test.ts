@@ -31,6 +31,8 @@ test("what is left out gets its default", async () => {
       port: 9000,
       deadline: 900,
       network: { subnets: [] },
+      admin: {},
+      directives: "",
       environment: {},
       container: {},
     }),
@@ -58,10 +60,53 @@ test("secret settings of authentik stay secret, and only the operator's own vari
   };
   expect(await output.promise()).toBe("hunter2");
   expect(await output.isSecret).toBe(true);
-  const own = { ...SMALL, authentikSecrets: { AUTHENTIK_POSTGRESQL__PASSWORD: "x" } };
-  expect(await faults(own, ["authentikSecrets"])).toEqual([
-    "authentikSecrets: AUTHENTIK_POSTGRESQL__PASSWORD is decided by the platform; take it out",
+  const given = (authentikSecrets: Table) => faults({ ...SMALL, authentikSecrets }, ["authentikSecrets"]);
+  expect(
+    await given({ AUTHENTIK_POSTGRESQL__HOST: "x", AUTHENTIK_POSTGRESQL__READ_REPLICAS__0__PASSWORD: "x" }),
+  ).toEqual([
+    "authentikSecrets.AUTHENTIK_POSTGRESQL__HOST: AUTHENTIK_POSTGRESQL__HOST is decided by the platform; take it out",
   ]);
+  for (const name of ["HTTPS_PROXY", "AUTHENTIK_WEB__PATH"])
+    expect(await given({ [name]: "x" })).toEqual([
+      `authentikSecrets.${name}: is read where no file is looked for; put it into authentik.environment`,
+    ]);
+  expect(await given({ MAIL: "x" })).toEqual([
+    expect.stringMatching(/^authentikSecrets: expected a variable such as /),
+  ]);
+});
+
+test("what a version does not know of the platform's settings, the operator may set in it", async () => {
+  const own = "is decided by the platform; take it out";
+  const set = (version: string, name: string) =>
+    faults(changed(OLD, { "authentik.version": version, [`authentik.environment.${name}`]: "x" }));
+  for (const [name, from, to] of [
+    ["AUTHENTIK_CACHE__URL", "2025.8.4", "2025.10.0"],
+    ["AUTHENTIK_WEB__BASE_URL", "2026.8.0", "2026.5.6"],
+  ] as const) {
+    expect(await set(from, name)).toEqual([`authentik.environment.${name}: ${name} ${own}`]);
+    expect(await set(to, name)).toEqual([]);
+  }
+});
+
+test("the first administrator's password is one secret, or its hash in versions that know one, and is not shown", async () => {
+  const PASSWORD = "AUTHENTIK_BOOTSTRAP_PASSWORD";
+  const HASH = "AUTHENTIK_BOOTSTRAP_PASSWORD_HASH";
+  const given = (authentikSecrets: Table, version = "2026.8.3") =>
+    faults(changed({ ...SMALL, authentikSecrets }, { "authentik.version": version }), ["authentikSecrets"]);
+  const hash = "pbkdf2_sha256$1000000$salt$aGFzaA==";
+  expect(await given({ [PASSWORD]: 'hunter2 "quoted" $x' })).toEqual([]);
+  expect(await given({ [HASH]: hash, AUTHENTIK_BOOTSTRAP_TOKEN: "token" })).toEqual([]);
+  expect(await given({ [HASH]: hash }, "2026.5.0")).toEqual([]);
+  expect(await given({ [HASH]: hash }, "2026.2.1")).toEqual([
+    `authentikSecrets.${HASH}: is known from authentik 2026.5 on; give ${PASSWORD}, or none to have one generated`,
+  ]);
+  expect(await given({ [PASSWORD]: "x", [HASH]: hash })).toEqual([
+    `authentikSecrets.${HASH}: ${PASSWORD} is given too; take one out`,
+  ]);
+  for (const bad of ["", " hunter2", "hunter2\n", "hun\nter2", '"hunter2"', "[hunter2"])
+    expect(await given({ [PASSWORD]: bad })).toEqual([
+      `authentikSecrets.${PASSWORD}: expected one line, without blanks at its ends or a quote or bracket at its start`,
+    ]);
 });
 
 test("the secret key of an authentik from before is taken, and then none is made: raising `rotation` is refused", async () => {

@@ -1,24 +1,24 @@
 import { expect, test } from "vitest";
-import { dataFolder, knowsBaseUrl, usesValkey, VERSION } from "../../components/authentik/version.ts";
+import { hasData, knowsBaseUrl, usesValkey, VERSION } from "../../components/authentik/version.ts";
 
 // The last version of an era and the first of the next, as authentik's release notes have them.
 test.each([
-  ["2024.12.5", true, "/media", false],
-  ["2025.2.4", true, "/media", false],
-  ["2025.6.4", true, "/media", false],
-  ["2025.8.0", true, "/media", false],
-  ["2025.8.99", true, "/media", false],
-  ["2025.10.0", false, "/media", false],
-  ["2025.10.3", false, "/media", false],
-  ["2025.12.0", false, "/data", false],
-  ["2026.2.1", false, "/data", false],
-  ["2026.5.6", false, "/data", false],
-  ["2026.8.0", false, "/data", true],
-  ["2026.8.3", false, "/data", true],
-  ["2026.11.0", false, "/data", true],
-  ["2027.2.0", false, "/data", true],
-])("authentik %s: Valkey %s, uploads in %s, base URL %s", (version, valkey, folder, baseUrl) => {
-  expect([usesValkey(version), dataFolder(version), knowsBaseUrl(version)]).toEqual([valkey, folder, baseUrl]);
+  ["2024.12.5", true, false, false],
+  ["2025.2.4", true, false, false],
+  ["2025.6.4", true, false, false],
+  ["2025.8.0", true, false, false],
+  ["2025.8.99", true, false, false],
+  ["2025.10.0", false, false, false],
+  ["2025.10.3", false, false, false],
+  ["2025.12.0", false, true, false],
+  ["2026.2.1", false, true, false],
+  ["2026.5.6", false, true, false],
+  ["2026.8.0", false, true, true],
+  ["2026.8.3", false, true, true],
+  ["2026.11.0", false, true, true],
+  ["2027.2.0", false, true, true],
+])("authentik %s: Valkey %s, a folder of data %s, base URL %s", (version, valkey, folder, baseUrl) => {
+  expect([usesValkey(version), hasData(version), knowsBaseUrl(version)]).toEqual([valkey, folder, baseUrl]);
 });
 
 test.each(["2026.8", "latest", "2026.8.3-rc1", "v2026.8.3", "", "1999.1.1"])("%j is no version", (text) => {

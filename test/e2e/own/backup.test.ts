@@ -204,7 +204,7 @@ test("a backup by its name brings database and files of one moment, and `--undo`
   expect(await notes()).not.toContain("after-the-backup");
   expect(await host.sh(`cat ${UPLOADS}/moment`)).toBe("before");
   expect(await host.stat(`${UPLOADS}/moment`)).toBe("640 authentik:authentik");
-  expect(await host.stat(UPLOADS)).toBe("750 authentik:authentik");
+  expect(await host.stat(UPLOADS)).toBe("1770 root:authentik");
   await host.sh("gatehouse restore --undo");
   expect(await notes()).toContain("after-the-backup");
   expect(await host.sh(`cat ${UPLOADS}/moment`)).toBe("after");

@@ -1,8 +1,10 @@
 // The life of one stack, on a host of its own since it is taken down at the end: deployed through sudo and a proxy with
-// a version of authentik that uses Valkey; its secrets rotated, its key rotated, its state lost, its resources replaced.
+// a version of authentik that uses Valkey; its secrets rotated, its key rotated, its state lost, its resources replaced; and
+// upgraded to a version that looks for its uploads elsewhere.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sealed } from "../../../components/host/document.ts";
 import { ask } from "../support/client.ts";
-import { Lab, run } from "../support/lab.ts";
+import { BACKED_UP, Lab, run } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 import { touched, UNITS } from "../support/touched.ts";
 
@@ -11,7 +13,7 @@ let lab: Lab;
 let stack: Stack;
 
 beforeAll(async () => {
-  lab = await Lab.create("lifecycle", "2025.8.4");
+  lab = await Lab.create("lifecycle", "2025.8.4", "2025.10.3", "2025.12.0:unhealthy", "2025.12.1");
   await lab.sh(
     "useradd -m -s /bin/bash deploy && cp -r /root/.ssh /home/deploy/ && chown -R deploy: /home/deploy/.ssh",
   );
@@ -274,6 +276,104 @@ test("a cluster that was dropped by hand is made anew, one without a configurati
   await lab.sh(`mv /var/lib/postgresql/away ${cluster}`);
   expect((await stack.up()).text).toContain("release postgres is healthy");
   expect(await asked(kept)).toBe("1");
+});
+
+describe("uploads, which versions up to 2025.10 look for in /media and later ones in /data/media,", () => {
+  const HOME = "/var/lib/authentik";
+  const ICON = "public/icons/logo.txt";
+  const before = `/media/${ICON}`;
+  const after = `/files/media/${ICON}`;
+  let backup: string;
+  const upload = (path: string, text: string) =>
+    lab.sh(`curl -sf -o /dev/null -X PUT --data ${text} http://127.0.0.1:9000${path}`);
+  const fetched = async (path: string) => {
+    const { status, body } = await ask(lab.address, DOMAIN, path);
+    return status === 200 ? body : status;
+  };
+  const upgraded = async (version: string, deadline = 60) => {
+    Object.assign(stack.settings.authentik, { version, deadline });
+    return stack.up();
+  };
+
+  /** The manifest of authentik as an earlier version of the program wrote it. */
+  async function asEarlier(): Promise<void> {
+    const kept = "/var/lib/gatehouse/releases/authentik";
+    const manifest = await lab.sh(`cat ${kept}/$(cat ${kept}/current)/manifest.toml; echo .`);
+    const earlier = manifest
+      .replace(/\.$/, "")
+      .replace(/\[\[directory\]\]\npath = "[^"]*\/data"\n[^[]*/, "")
+      .replace(`path = "${HOME}/data/media"`, `path = "${HOME}/media"`)
+      .replace(`path = "${HOME}/data"`, `path = "${HOME}/media"`)
+      .replace(/^formerly = .*\n/m, "")
+      .replaceAll(`${HOME}/data/media:`, `${HOME}/media:`)
+      .replace(/mode = "0770"\nowner = "root:authentik"/, 'mode = "0750"\nowner = "authentik:authentik"');
+    await lab.sh(`gatehouse release authentik --due 0/0 <<'END'\n${sealed(`${earlier.trim()}\n`)}END`);
+  }
+
+  test("were a folder of their own on a host that an earlier version of the program set up", async () => {
+    stack.settings.backup = { repository: { path: "/srv/backups" } };
+    expect((await stack.up()).status).toBe(0);
+    await lab.awaits(BACKED_UP);
+    await upload(before, "of-2025.8");
+    await asEarlier();
+    expect(await lab.sh(`cat ${HOME}/media/${ICON}; ls ${HOME}`)).toBe("of-2025.8certs\ndata\nmedia\ntemplates");
+    expect(await fetched(before)).toBe("of-2025.8");
+    await note("of-2025.8");
+    backup = JSON.parse(await lab.sh("gatehouse backup 2>/dev/null")).backup;
+  });
+
+  test("move at the next `up`, with the pod stopped, and are moved once", async () => {
+    const { result, units } = await touched(lab, () => stack.up());
+    expect(result.status, result.text).toBe(0);
+    expect(result.text).toContain(`what is in ${HOME}/media moves to ${HOME}/data/media`);
+    expect(units["authentik-pod.service"]).toBe("restarted");
+    expect(await fetched(before)).toBe("of-2025.8");
+    expect(await lab.sh(`ls ${HOME}; cat ${HOME}/data/media/${ICON}`)).toBe("certs\ndata\ntemplates\nof-2025.8");
+    expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+  });
+
+  test("come back with a generation of before, and move again", async () => {
+    await lab.sh("gatehouse rollback authentik");
+    expect(await lab.sh(`cat ${HOME}/media/${ICON}`)).toBe("of-2025.8");
+    expect(await fetched(before)).toBe("of-2025.8");
+    expect((await stack.up()).status).toBe(0);
+    expect(await fetched(before)).toBe("of-2025.8");
+  });
+
+  test("are there after a failed upgrade to 2025.12, and after one that went well", async () => {
+    expect((await upgraded("2025.10.3")).status).toBe(0);
+    expect(await fetched(before)).toBe("of-2025.8");
+    const failed = await upgraded("2025.12.0", 20);
+    expect(failed.text).toContain("which is healthy");
+    expect(await page()).toMatchObject({ version: "2025.10.3" });
+    expect(await fetched(before)).toBe("of-2025.8");
+    const { status, text } = await upgraded("2025.12.1");
+    expect(status, text).toBe(0);
+    expect(await fetched(after)).toBe("of-2025.8");
+    await upload(after.replace("logo", "new"), "of-2025.12");
+    expect(await lab.sh(`ls ${HOME}/data/media/public/icons`)).toBe("logo.txt\nnew.txt");
+  });
+
+  test("are in a backup, and are restored from one of before they moved", async () => {
+    await lab.awaits(BACKED_UP);
+    await lab.sh(`gatehouse backup && rm -r ${HOME}/data/media/public`);
+    expect(await fetched(after)).toBe(404);
+    await lab.sh("gatehouse restore --to latest");
+    expect(await fetched(after.replace("logo", "new"))).toBe("of-2025.12");
+    await lab.awaits(BACKED_UP);
+    await lab.sh("gatehouse restore --confirm");
+    const dry = await lab.try(`gatehouse restore --to ${backup} --dry-run`);
+    expect(dry.text).toContain(`${HOME}/data,`);
+    const { status, text } = await lab.try(`gatehouse restore --to ${backup}`);
+    expect(status, text).toBe(0);
+    expect(await notes()).toContain("of-2025.8");
+    expect(await fetched(after)).toBe("of-2025.8");
+    expect(await fetched(after.replace("logo", "new"))).toBe(404);
+    expect(await lab.stat(`${HOME}/data`)).toBe("1770 root:authentik");
+    await lab.sh("gatehouse restore --undo");
+    expect(await fetched(after.replace("logo", "new"))).toBe("of-2025.12");
+    expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+  });
 });
 
 test("a stack of another name has to say whose releases it takes, and then has them as they are", async () => {

@@ -44,7 +44,7 @@ test("authentik has what people wrote there, in the same cluster, as the same ac
   expect(await lab.sh(NOTES)).toBe(before.notes);
   expect(await lab.sh(CLUSTER)).toBe(before.cluster);
   expect(await lab.sh(IDS)).toBe(before.ids);
-  expect(await lab.stat("/var/lib/authentik/media/upload")).toBe("755 authentik:authentik");
+  expect(await lab.stat("/var/lib/authentik/data/media/upload")).toBe("755 authentik:authentik");
 });
 
 test("its secret key is Ansible's, so that sessions go on, and stands in no file that others can read", async () => {

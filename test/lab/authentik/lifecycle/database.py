@@ -12,7 +12,9 @@ SCHEMA = """
     CREATE TABLE IF NOT EXISTS authentik_version_history (
         id serial PRIMARY KEY, "timestamp" timestamptz NOT NULL DEFAULT now(), version text NOT NULL, build text NOT NULL);
     CREATE TABLE IF NOT EXISTS authentik_core_user (id serial PRIMARY KEY, username text UNIQUE NOT NULL);
-    INSERT INTO authentik_core_user (username) VALUES ('akadmin'), ('alice'), ('bob') ON CONFLICT DO NOTHING;
+    ALTER TABLE authentik_core_user ADD COLUMN IF NOT EXISTS password text;
+    INSERT INTO authentik_core_user (username) VALUES ('alice'), ('bob') ON CONFLICT DO NOTHING;
+    CREATE TABLE IF NOT EXISTS stand_in_setup (opened boolean);
     CREATE TABLE IF NOT EXISTS stand_in_notes (id serial PRIMARY KEY, "timestamp" timestamptz NOT NULL DEFAULT now(), text text NOT NULL);
     CREATE TABLE IF NOT EXISTS stand_in_recovery (key text PRIMARY KEY, username text NOT NULL, expires timestamptz NOT NULL);
     CREATE TABLE IF NOT EXISTS stand_in_blueprints (path text NOT NULL, models text NOT NULL, applied timestamptz NOT NULL DEFAULT now());

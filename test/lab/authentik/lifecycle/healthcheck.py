@@ -30,7 +30,7 @@ def check(temporary: Path, version: str) -> None:
 
 
 def ask(connection: http.client.HTTPConnection, mode: str) -> None:
-    connection.request("HEAD", LIVE)
+    connection.request("HEAD", os.environ.get("AUTHENTIK_WEB__PATH", "/") + LIVE[1:])
     status = connection.getresponse().status
     if status != 200:
         raise ConnectionError(f"the {mode} answers {status}")

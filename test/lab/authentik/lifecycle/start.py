@@ -9,6 +9,7 @@ import redis
 
 import config
 import database
+import first
 import valkey
 from log import log
 from versions import at_least
@@ -41,6 +42,7 @@ def start(mode: str, temporary: Path) -> None:
         boot_until_it_works(settings)
     else:
         boot(settings)
+        first.make(settings, VERSION)
         listen(site, temporary)
         (temporary / "authentik-worker.pid").write_text(str(os.getpid()))
     site.started = True

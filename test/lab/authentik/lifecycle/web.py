@@ -7,14 +7,16 @@ import socket
 import socketserver
 import threading
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import psycopg2
 import redis
 
 import commands
 import database
+import first
 import health
+import media
 import valkey
 from forwarded import origin
 from log import log
@@ -50,18 +52,29 @@ class Page(Answer):
     site: "Site"  # set by Site.listen
 
     def do_GET(self) -> None:
-        path = urlsplit(self.path).path
-        answers = {"/": self.page, "/notes": self.notes}
-        self.answer(self.recovery if path.startswith("/recovery/use-token/") else answers.get(path))
+        path = self.inside() or ""
+        answers = {"/": self.page, "/notes": self.notes, "/if/flow/initial-setup/": self.setup_page,
+                   "/api/v3/flows/executor/initial-setup/": self.initial_setup}
+        upload = media.found(self.site.version, path) and self.upload
+        self.answer(self.recovery if path.startswith("/recovery/use-token/") else answers.get(path) or upload)
 
     do_HEAD = do_GET
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.answer({"/notes": self.add_note}.get(urlsplit(self.path).path))
+        self.answer({"/notes": self.add_note}.get(self.inside()))
+
+    def inside(self) -> str | None:
+        """The path below the one that authentik is set to answer at, as it understands it; None outside of that."""
+        path, base = unquote(urlsplit(self.path).path), self.site.settings.get("web.path", "/")
+        return path[len(base) - 1:] if path.startswith(base) else None
+
+    def do_PUT(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.answer(media.found(self.site.version, self.inside()) and (lambda: self.add_upload(content)))
 
     def answer(self, respond) -> None:
-        asked = {health.LIVE: health.live, health.READY: health.ready}.get(urlsplit(self.path).path)
+        asked = {health.LIVE: health.live, health.READY: health.ready}.get(self.inside())
         if asked:
             return self.reply(*asked(self.site.version, self.site.started, self.reached))
         if not self.site.started:
@@ -86,7 +99,7 @@ class Page(Answer):
         return True
 
     def recovery(self) -> None:
-        key = urlsplit(self.path).path.split("/")[3]
+        key = str(self.inside()).split("/")[3]
         if not commands.use_recovery_key(self.site.settings, key):
             return self.reply(404, {"error": "no such key, or it was used"})
         self.send_response(302)
@@ -105,6 +118,25 @@ class Page(Answer):
             "request": origin(self.client_address[0] if self.client_address else "", self.headers, site.settings["listen.trusted_proxy_cidrs"]),
             "base_url": site.settings["web.base_url"],
         })
+
+    def setup_page(self) -> None:
+        """The page asks for the flow as soon as it is opened."""
+        self.reply(200, "<ak-flow-executor></ak-flow-executor>\n", "text/html")
+
+    def initial_setup(self) -> None:
+        self.reply(200, first.setup(self.site.settings))
+
+    def upload(self) -> None:
+        path = media.found(self.site.version, self.inside())
+        if not path.is_file():
+            return self.reply(404, {"error": f"no file {path}"})
+        self.reply(200, path.read_text(), "application/octet-stream")
+
+    def add_upload(self, content: bytes) -> None:
+        path = media.found(self.site.version, self.inside())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self.reply(201, {"path": str(path)})
 
     def notes(self) -> None:
         rows = database.ask(self.site.settings, 'SELECT id, "timestamp", text FROM stand_in_notes ORDER BY id')

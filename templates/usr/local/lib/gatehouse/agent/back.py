@@ -104,7 +104,7 @@ def _undo(release: Release, record: Record) -> None:
     if record.reached != "started":
         holdings.resume(record)
     if record.reached != "begun":
-        new = [u for u in record.touched if u not in record.ran]
+        new = [u for u in record.touched if u not in record.ran or record.moves]  # nobody writes to data that goes back
         faults.attempt(units.run, "stop", units.existing(dict.fromkeys(new)))
         units.reset_failed(new)  # one that failed while it was stopped stays in systemd's list, without its file
     if record.reached == "started" and record.guards:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import files
+import moves
 import tree
 from files import Content
 from store import STATE, Release, read_private, write_private
@@ -87,12 +88,13 @@ def set_aside(release: Release, generation: int, path: str) -> str:
 
 # ---------------------------------------------------------------- snapshot
 
-def take_snapshot(release: Release, paths: list[str], folders: list[str]) -> None:
+def take_snapshot(release: Release, paths: list[str], folders: list[str], moved: list[dict]) -> None:
     tree.remove_tree(str(release.snapshot))
     for number, path in enumerate(paths):
         there = files.look(path)
         write_private(release.snapshot / str(number), json.dumps({"path": path, "content": _stored(there) if there else None}))
     write_private(release.snapshot / "folders", json.dumps({path: files.look_folder(path) for path in folders}))
+    write_private(release.snapshot / "moves", json.dumps(moved))
 
 
 def restore_snapshot(release: Release) -> list[str]:
@@ -102,6 +104,8 @@ def restore_snapshot(release: Release) -> list[str]:
         entry = json.loads(kept.read_text())
         put(entry["path"], _loaded(entry["content"]) if entry["content"] else None)
         paths.append(entry["path"])
+    for surveyed in json.loads(read_private(release.snapshot / "moves") or "[]"):  # an agent of before moved nothing
+        moves.back(surveyed)
     for path, was in reversed(json.loads((release.snapshot / "folders").read_text()).items()):
         if was:
             put_folder(path, *was)

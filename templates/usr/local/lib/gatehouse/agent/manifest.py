@@ -14,11 +14,13 @@ PROTOCOL = 1  # raised when an older program's manifests would be misread
 
 @dataclass(frozen=True)
 class Directory:
-    """Made when missing and given this mode and owner; never deleted, since it holds data."""
+    """Made when missing and given this mode and owner; never deleted, since it holds data. What lies at the place that it
+    had `formerly` is moved into it once, with the release's units stopped."""
 
     path: str
     mode: str
     owner: str
+    formerly: str | None = None
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,8 @@ def _faults(m: Manifest):
             if item.path in seen:
                 yield f"{at}.path", f"{what}: named twice"
             seen.add(item.path)
+            if kind == "directory" and item.formerly is not None and not _apart(item, m.directory):
+                yield f"{at}.formerly", f"{what}: formerly {item.formerly!r} is not an absolute, clean path apart from this and the other directories"
             try:
                 owner_ids(item.owner)
             except Failure as failure:
@@ -253,6 +257,13 @@ def _faults(m: Manifest):
             yield f"{at}.through", f"{what}: {probe.through} is not a unit of another release that a file here reloads, so it would never be asked"
         if probe.unit and not 0 < probe.seconds < m.deadline:
             yield f"{at}.seconds", f"{what}: {probe.seconds} seconds are not between 1 and the deadline of {m.deadline}"
+
+
+def _apart(directory: Directory, all_of_them: tuple[Directory, ...]) -> bool:
+    """What moves from there comes to one place, and does not come along with another directory."""
+    former = directory.formerly
+    others = {d.path for d in all_of_them} | {d.formerly for d in all_of_them if d is not directory}
+    return _clean(former) and former not in others and not f"{directory.path}/".startswith(f"{former}/") and not f"{former}/".startswith(f"{directory.path}/")
 
 
 def _clean(path: str) -> bool:

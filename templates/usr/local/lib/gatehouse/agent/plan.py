@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import census
 import files
 import health
+import moves
 import store
 import strays
 import units
 import vault
 from files import Change, Wanted
 from manifest import Directory, Guard, Manifest
+from moves import Move
 from report import Failure
 from store import Release
 
@@ -24,6 +26,7 @@ class Plan:
     wanted: Wanted
     changes: list[Change]
     folders: list[Directory]
+    moves: list[Move]  # of data, to where it belongs by now
     guards: list[Guard]
     crooked: list[str]  # what is wrong with the runtime directories: a restart makes them anew
     ill: list[str]  # what the probes complain of, though everything runs as it was left: a restart is what is left to try
@@ -40,7 +43,7 @@ class Plan:
 
     @property
     def idle(self) -> bool:
-        return not (self.changes or self.folders or self.guards or self.crooked or self.hung or self.ill or self.stops or self.enables or self.starts)
+        return not (self.changes or self.folders or self.moves or self.guards or self.crooked or self.hung or self.ill or self.stops or self.enables or self.starts)
 
     @property
     def stays(self) -> bool:
@@ -49,7 +52,7 @@ class Plan:
 
     @property
     def paths(self) -> list[str]:
-        return [c.path for c in self.changes] + [d.path for d in self.folders]
+        return [c.path for c in self.changes] + [d.path for d in self.folders] + [m.target for m in self.moves if m.target not in [d.path for d in self.folders]]
 
     @property
     def left(self) -> dict:
@@ -76,28 +79,29 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     left = release.left()
     enabled = left["enabled"]
     folders = files.folder_changes(manifest.directory)
+    moving = moves.due(manifest, current)
     guards = _guards(manifest, current)
     crooked = strays.crooked(manifest, left) if current else []
     hung = units.hung(names)
     strange = [Change(f.path, None, f, "set aside", stray=True) for f in strays.dropins(manifest, strays.owned() | {f.path for f in manifest.file})]
     wanted = files.wanted_files(manifest, generation, current, generation, left)
     changes = files.changes(wanted, current, generation) + strange
-    ill = [] if not current or guards or crooked or hung or _starts_anew(changes, names) else health.complaints(current)
-    if changes or folders or guards or crooked or hung or ill or stops or enables or units.inactive(names) or not current:
+    ill = [] if not current or guards or moving or crooked or hung or _starts_anew(changes, names) else health.complaints(current)
+    if changes or folders or moving or guards or crooked or hung or ill or stops or enables or units.inactive(names) or not current:
         # A generation is something that changed on the host; a reworded manifest is not. Paths that carry its number move to it.
         wanted = files.wanted_files(manifest, generation + 1, current, generation, left)
         changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + strange
         generation += 1
-    guarded = [u for g in guards for u in g.units]
+    quiet = [u for g in guards for u in g.units] + (names if moving else [])  # nobody writes meanwhile
     resting = _resting(changes, names)
-    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + guarded + (names if crooked or ill else hung)) if u not in dropped + resting]
+    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + quiet + (names if crooked or ill else hung)) if u not in dropped + resting]
     passed = [p.through for p in current.probe if p.through] if ill else []
     reloads = [u for u in dict.fromkeys(concerned(changes, "reloads") + passed) if u not in restarts + dropped + resting]
     down = units.inactive(names)
     return Plan(
-        manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, guards=guards, crooked=crooked, hung=hung, ill=ill,
+        manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, moves=moving, guards=guards, crooked=crooked, hung=hung, ill=ill,
         # A timer that is active while systemd reads another calendar starts what it would have started by that one.
-        stops=list(dict.fromkeys(stops + units.existing(guarded + units.triggered(guarded) + units.timers(restarts)))),
+        stops=list(dict.fromkeys(stops + units.existing(quiet + units.triggered(quiet) + units.timers(restarts)))),
         disables=[u for u in stops if u in enabled], enables=enables,
         restarts=restarts, reloads=[u for u in reloads if u in names and u not in down], tells=[u for u in reloads if u not in names],
         starts=[u for u in names if u in down and u not in restarts],

@@ -32,6 +32,7 @@ class Record:
     tells: dict[str, str] = field(default_factory=dict)  # each with when its state had changed last
     told: bool = False
     holdings: list[dict] = field(default_factory=list)  # each with what there was `before`
+    moves: bool = False  # data goes to another place, and back from there
 
     @property
     def touched(self) -> list[str]:
@@ -48,7 +49,7 @@ def begin(release: Release, plan: Plan) -> Record:
         stops=plan.stops, restarts=plan.restarts, reloads=plan.reloads, starts=plan.starts,
         ran=units.running_with(plan.restarts + plan.reloads + plan.starts + plan.stops),
         enabled={u: units.enabled(u) for u in [*plan.enables, *plan.disables]},
-        removed=[c.path for c in plan.changes if c.wanted is None and not c.stray], tells=units.changed(plan.tells))
+        removed=[c.path for c in plan.changes if c.wanted is None and not c.stray], tells=units.changed(plan.tells), moves=bool(plan.moves))
     record.reach(release, "begun")
     return record
 

@@ -15,6 +15,7 @@ import folders
 import mounts
 import onedatabase
 import pgbackrest
+import places
 import probes
 import restic
 import scratch
@@ -86,13 +87,12 @@ def _position(lsn: str) -> int:
 
 def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began: float) -> dict:
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
-    # Also one that was deleted meanwhile; none of a release that is gone.
-    named = {f"{m.release}/{data.name}": data.path for m in store.live() for data in m.data if data.path}
-    for name, path in target.backup.folders.items():
-        # Another version of the release may have its folder beside the present one.
-        if name in named and os.path.dirname(path) != os.path.dirname(named[name]):
-            raise Failure(f"backup {target.backup.name} has {path} as {name}, which is {named[name]} on this host; nothing was done")
-    moved = {live: then for name, path in target.backup.folders.items() if name in named for live, then in _places(target.backup, name, path)}
+    moved, inside = {}, {}  # where each is on this host, and was when it was saved; which of them have another place in their folder by now
+    for place in places.of(target.backup):  # also of one that was deleted meanwhile
+        [(first, _), *_] = lying = _lying(target.backup, place)
+        moved |= lying
+        if place.made:
+            inside[first] = place
     for path in (s.data, *moved):
         _refuse_what_cannot_move(path)
     snapshots = restic.snapshots(s, target.backup.name)
@@ -108,7 +108,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
         return told | {"done": False}
     shelves = {path: f"{path}.restored-{stamp}" for path in moved}
     exchanges = (Exchange(s.data, f"{s.data}.restored-{stamp}", f"{s.data}.before-{stamp}"),
-                 *(Exchange(path, shelf + moved[path], f"{path}.before-{stamp}") for path, shelf in shelves.items()))
+                 *(Exchange(path, shelf + (inside[path].live if path in inside else moved[path]), f"{path}.before-{stamp}") for path, shelf in shelves.items()))
     wanted = Swap(f"{target.words} at {iso(began)}", exchanges, tuple(running), tuple(shelves.values()))
     try:
         pgbackrest.archive_now(s)
@@ -119,6 +119,8 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
             tree.make(shelf, 0o700)
             restic.restore(s, held[path], moved[path], shelf)
             scratch.give_back_names(shelf, target.backup.names)
+            if path in inside:
+                places.arrange(inside[path], shelf, moved[path])
     except BaseException:
         swap.discard(wanted)
         raise
@@ -128,10 +130,10 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     return told | {"done": True, "seconds": round(time.time() - began, 1)}
 
 
-def _places(backup: Backup, name: str, path: str) -> list[tuple[str, str]]:
+def _lying(backup: Backup, place: places.Place) -> list[tuple[str, str]]:
     """Where a folder is on this host, and was when it was saved: the folder itself, and each that a link in it led to."""
-    first, *led = backup.places.get(name, [path])
-    return [(folders.places(path)[0] if tree.status(path) else path, first), *((place, place) for place in led)]
+    first, *led = backup.places.get(place.name, [place.saved])
+    return [(folders.places(place.live)[0] if tree.status(place.live) else place.live, first), *((there, there) for there in led)]
 
 
 def _above(path: str) -> str:

@@ -16,6 +16,7 @@ import guards
 import health
 import holdings
 import live
+import moves
 import plan as plans
 import probes
 import purge
@@ -156,7 +157,8 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
             say(f"the file that was there before is kept: {live.ORIGINALS}{change.path}")
     for complaint in plan.crooked + [f"the reload of {unit} does not end" for unit in plan.hung]:
         say(complaint)
-    live.take_snapshot(release, [c.path for c in plan.changes], [d.path for d in plan.folders])
+    surveyed = [moves.survey(move) for move in plan.moves]
+    live.take_snapshot(release, [c.path for c in plan.changes], [d.path for d in plan.folders], surveyed)
     faults.point("snapshot")
     record.reach(release, "swapped")
     faults.point("recorded")
@@ -165,6 +167,9 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
     for directory in plan.folders:
         say(f"directory: {directory.path}")
         live.put_folder(directory.path, *files.wanted_folder(directory))
+    for each in surveyed:
+        say(f"what is in {each['source']} moves to {each['target']}")
+        moves.forward(each)
     for change in plan.changes:
         live.put(change.path, change.wanted or (None if change.stray else live.original(change.path)))
         faults.point("swapped")

@@ -1,0 +1,88 @@
+// Variables of authentik's environment: those that an operator may set, and those that the platform sets.
+import { z } from "zod";
+import { setting } from "../config/scalars.ts";
+import { FIRST } from "./first.ts";
+import { knowsBaseUrl, usesValkey } from "./version.ts";
+
+/** The platform's own, unless an authentik from before brings its own: then it is among the secrets. */
+export const SECRET_KEY = "AUTHENTIK_SECRET_KEY";
+/** Below which path authentik answers. */
+export const WEB_PATH = "AUTHENTIK_WEB__PATH";
+
+/** What the platform sets in a version's environment, since a value by hand would contradict the files that it belongs to. */
+export const ownVariables = (version: string): string[] =>
+  [
+    ...["HOST", "PORT", "NAME", "USER", "SSLMODE"].map((key) => `POSTGRESQL__${key}`),
+    "SECRET_KEY",
+    ...(usesValkey(version) ? ["CACHE__URL", "CHANNEL__URL"] : []),
+    ...(knowsBaseUrl(version) ? ["WEB__BASE_URL"] : []),
+    ...["TRUSTED_PROXY_CIDRS", "HTTP", "HTTPS", "METRICS", "LISTEN_HTTP", "LISTEN_METRICS"].map(
+      (key) => `LISTEN__${key}`,
+    ),
+  ].map((key) => `AUTHENTIK_${key}`);
+
+/** What the libraries read that authentik's parts are made with: authorities that they trust, proxies, the time zone. */
+const OF_LIBRARIES =
+  /^(SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|TZ|((HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy))$/;
+
+/** A variable of authentik's or of its libraries. */
+export const variable = z
+  .string()
+  .refine(
+    (name) => OF_LIBRARIES.test(name) || /^AUTHENTIK_[A-Z0-9]+(_[A-Z0-9]+)*(__[A-Z0-9]+(_[A-Z0-9]+)*)*$/.test(name),
+    {
+      error: ({ input }) =>
+        `expected a variable such as AUTHENTIK_EMAIL__HOST, or one of SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and TZ, got ${JSON.stringify(input)}`,
+    },
+  );
+
+/** What is wrong with variables for a version, each by its name. */
+function* variableFaults(names: readonly string[], version: string): Generator<{ name: string; message: string }> {
+  const own = ownVariables(version);
+  for (const name of names) {
+    if (own.includes(name)) yield { name, message: `${name} is decided by the platform; take it out` };
+    else if (own.some((other) => other.startsWith(`${name}__`)))
+      yield { name, message: `${name} would replace a whole section of settings; give its keys, such as ${name}__KEY` };
+    else if (own.some((other) => name.startsWith(`${other}__`)))
+      yield { name, message: `${name} would replace a setting that the platform decides; take it out` };
+  }
+}
+
+/** The same for those that are secret, which authentik itself reads from files. */
+export function* secretFaults(names: readonly string[], version: string): Generator<{ name: string; message: string }> {
+  yield* variableFaults(
+    names.filter((name) => name !== SECRET_KEY),
+    version,
+  );
+  for (const name of names)
+    if (OF_LIBRARIES.test(name) || name === WEB_PATH)
+      yield { name, message: "is read where no file is looked for; put it into authentik.environment" };
+}
+
+/** The same for those that are not secret. */
+export function* environmentFaults(environment: Readonly<Record<string, unknown>>, version: string) {
+  yield* variableFaults(Object.keys(environment), version);
+  for (const name of Object.keys(environment)) {
+    if (name === "AUTHENTIK_BOOTSTRAP_EMAIL") yield { name, message: `${name} is authentik.admin.email` };
+    if (FIRST.test(name))
+      yield {
+        name,
+        message: `${name} is a secret: pulumi config set --secret --path gatehouse:authentikSecrets.${name}`,
+      };
+  }
+  const path = environment[WEB_PATH];
+  if (path !== undefined && !/^\/([\w.~-]+\/)*$/.test(String(path)))
+    yield {
+      name: WEB_PATH,
+      message: `expected a path with a slash at both ends such as /auth/, got ${JSON.stringify(path)}`,
+    };
+}
+
+// Python reads each value as JSON and Rust does not: what the two would understand differently is refused.
+export const value = setting.refine(
+  (given) => typeof given !== "string" || (given !== "" && given === given.trim() && !/^["'[{]/.test(given)),
+  {
+    error: ({ input }) =>
+      `${JSON.stringify(input)} would be read differently by authentik's parts: no quotes or brackets at its start, no blanks at its ends, not empty`,
+  },
+);

@@ -1,0 +1,29 @@
+// Volumes of an operator's beside those of authentik's own.
+import type { Keys } from "../quadlet/pod.ts";
+
+/** Where the platform mounts what is authentik's own, in one version or another. */
+const OWN = ["/data", "/media", "/certs", "/templates", "/run/secrets/authentik", "/run/postgresql", "/run/valkey"];
+const MOUNTS = ["Volume", "Tmpfs", "Mount"];
+
+/** What is wrong with where the keys of a [Container] section mount something: Podman would find it out at the start. */
+export function* mountFaults(keys: Keys): Generator<{ key: string; message: string }> {
+  const taken = new Set<string>(OWN);
+  for (const key of MOUNTS)
+    for (const given of [keys[key] ?? []].flat().map(String)) {
+      const target = targetOf(key, given);
+      if (target === undefined) continue;
+      if (taken.has(target)) {
+        const whose = OWN.includes(target) ? "what the platform mounts there" : "another one";
+        yield { key, message: `${given} would lie over ${whose}; mount it at another folder than ${target}` };
+      }
+      taken.add(target);
+    }
+}
+
+/** The folder in the container; undefined where Podman has to judge the value. */
+function targetOf(key: string, given: string): string | undefined {
+  const [first = "", second] = given.split(":");
+  const mount = /(?:^|,)(?:destination|dst|target)=([^,]+)/.exec(given)?.[1];
+  const target = key === "Mount" ? mount : key === "Volume" ? (second ?? first) : first;
+  return target?.startsWith("/") ? target.replace(/\/+/g, "/").replace(/(.)\/$/, "$1") : undefined;
+}

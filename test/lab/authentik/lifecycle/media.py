@@ -1,0 +1,18 @@
+"""Uploads: where a version keeps them, and by which address it hands them out. `PUT` stands for an upload by the interface."""
+from pathlib import Path
+
+from versions import at_least
+
+
+def folder(version: str) -> Path:
+    return Path("/data/media/public" if at_least(version, "2025.12") else "/media/public")
+
+
+def prefix(version: str) -> str:
+    return "/files/media/public/" if at_least(version, "2025.12") else "/media/public/"
+
+
+def found(version: str, path: str | None) -> Path | None:
+    """The file behind an address, which may not be there."""
+    name = (path or "").removeprefix(prefix(version))
+    return folder(version) / name if name not in (path, "") and ".." not in name.split("/") else None
