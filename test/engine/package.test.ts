@@ -72,8 +72,9 @@ async function produce(outputs: object): Promise<void> {
 
 const facts = () => platformAt(server.port, server.hostKey);
 
-/** What the agent would say. A lone `sh -s` looks at the host; with an argument it installs the agent. */
-function answer(command: string): object {
+/** What the host would say. A lone `sh -s` looks at it, or asks whose names are; with an argument it installs the agent. */
+function answer({ command, stdin }: { command: string; stdin: string }): object {
+  if (command === "sh -s" && stdin.includes('sys.modules["census"]')) return [];
   if (command === "sh -s") return { protocol: 1, machine: "0123456789ab", items: items() };
   if (command.startsWith("gatehouse account")) return { uid: 700, gid: 701 };
   return { generation: 1 };
@@ -125,7 +126,7 @@ beforeAll(async () => {
   for (const name of ["backend", "producer", "consumer"]) mkdirSync(join(folder, name));
   server = await sshd({
     get stdout() {
-      return `${JSON.stringify(answer(server.asked.at(-1)?.command ?? ""))}\n`;
+      return `${JSON.stringify(answer(server.asked.at(-1) ?? { command: "", stdin: "" }))}\n`;
     },
   });
 
@@ -227,7 +228,7 @@ describe("the program of docs/platform.md", () => {
     const { status, text } = await preview();
     expect(status, text).toBe(0);
     expect(text).toMatch(/\+ +.*command:remote:Command +release-wiki create/);
-    expect(server.asked.map(({ command }) => command)).toEqual(["sh -s"]);
+    expect(server.asked.map(({ command }) => command)).toEqual(["sh -s", "sh -s"]);
   });
 
   test("brings the other stack's GID to the host, and then has nothing to do", { timeout: 60_000 }, async () => {
