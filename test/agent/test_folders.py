@@ -13,6 +13,7 @@ import parts
 import restic
 import restore
 from dataclasses import replace
+from places import Place
 from report import Failure
 from support import HostTest, at, file
 from test_backups import backup
@@ -199,8 +200,8 @@ class Restoring(HostTest):
         made("disk/wiki/kept")
         os.symlink(at("disk/wiki"), at("wiki"))
         taken = replace(backup("n", 0, "0/10"), places={"app/volumes": ["/old/wiki", "/old/volume"]})
-        self.assertEqual(restore._places(taken, "app/volumes", at("wiki")), [(at("disk/wiki"), "/old/wiki"), ("/old/volume", "/old/volume")])
-        self.assertEqual(restore._places(taken, "app/none", at("none")), [(at("none"), at("none"))])
+        self.assertEqual(restore._lying(taken, Place("app/volumes", "/old/wiki", at("wiki"), at("wiki"))), [(at("disk/wiki"), "/old/wiki"), ("/old/volume", "/old/volume")])
+        self.assertEqual(restore._lying(taken, Place("app/none", at("none"), at("none"), at("none"))), [(at("none"), at("none"))])
 
     def test_what_has_a_file_system_of_its_own_in_it_cannot_change_places(self):
         os.makedirs(at("wiki/files"))

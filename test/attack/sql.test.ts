@@ -137,7 +137,7 @@ async function backUp(): Promise<Answer> {
 }
 // biome-ignore lint/suspicious/noExplicitAny: the record is what the test is about
 const record = async (name: string): Promise<any> =>
-  JSON.parse(await host.lab.sh(`cat /var/lib/gatehouse/backups/${name}.json`));
+  JSON.parse(await host.lab.sh(`cat /var/lib/gatehouse/repositories/*/${name}.json`));
 
 /** The victim's part is whole and compared, whatever the attacker's is. */
 async function victimIsWhole({ status, text, name, incomplete }: Answer): Promise<void> {
