@@ -162,8 +162,8 @@ const CHANGES: Change[] = [
       }),
     units: { ...POD, "caddy.service": "reloaded" },
     shown: [
-      "for path in auth/notes auth/if/flow/initial-setup/ notes; do curl -sk -o /dev/null -w '%{http_code} ' --resolve auth.lab.internal:443:127.0.0.1 https://auth.lab.internal/$path; done; podman exec authentik-worker printenv TZ SSL_CERT_FILE",
-      "200 403 404 Europe/Berlin\n/certs/authority.pem",
+      "for path in auth/notes auth/if/flow/initial-setup/ notes; do curl -sk -o /dev/null -w '%{http_code} ' --resolve auth.lab.internal:443:127.0.0.1 https://auth.lab.internal/$path; done; podman exec authentik-worker python3 -c 'import os; print(os.environ[\"TZ\"], os.environ[\"SSL_CERT_FILE\"])'",
+      "200 403 404 Europe/Berlin /certs/authority.pem",
     ],
   },
   {
