@@ -6,6 +6,8 @@ let host: Attacked;
 beforeAll(async () => {
   host = await Attacked.host();
   await host.lab.awaits("systemctl is-active gatehouse-backup.service | grep -qx inactive");
+  // A folder that other attacks have emptied is named once, as one whose disk may be missing.
+  await host.lab.sh("gatehouse backup");
   await host.inside("victim", "open('/srv/kept', 'w').write('of the victim')");
   await host.lab.sh(
     "mkdir -p /root/outside && cd /root/outside && for n in $(seq 200); do echo secret >outside-$n; done",
