@@ -21,7 +21,8 @@ export function theCluster({ user, bin, cluster, config, data }: Platform["postg
   ];
 }
 
-// The tools read createcluster.d, and what initdb is to do there, as the package does when it is installed.
+// The tools read what initdb is to do, and that conf.d is part of the configuration, in files that an operator may have
+// replaced.
 const BY_THE_TOOLS = `config=$1 data=$2 user=$3
 name=\${config##*/} major=\${config%/*} major=\${major##*/}
 if [ -e "$config/postgresql.conf" ]; then
@@ -38,7 +39,8 @@ if [ -e "$data/PG_VERSION" ]; then
     runuser -u "$user" -- cp --no-clobber "/usr/share/postgresql/$major/$file.sample" "$data/$file"
   done
 fi
-pg_createcluster --port=5432 --datadir="$data" "$major" "$name"`;
+pg_createcluster --port=5432 --datadir="$data" --pgoption=add_include_dir=conf.d \\
+  --pgoption=initdb_options='--data-checksums --encoding=UTF8 --locale=C.UTF-8' "$major" "$name"`;
 
 // Beside its place and then there in one go: an initdb that was killed leaves no half of a cluster to be started.
 const BY_INITDB = `config=$1 data=$2 fresh=$2.new bin=$3

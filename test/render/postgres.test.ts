@@ -392,7 +392,7 @@ describe("the script for the package's tools", () => {
     });
     return { status, stderr, did: existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [] };
   };
-  const created = `pg_createcluster --port=5432 --datadir=${data} 99 main`;
+  const created = `pg_createcluster --port=5432 --datadir=${data} --pgoption=add_include_dir=conf.d --pgoption=initdb_options=--data-checksums --encoding=UTF8 --locale=C.UTF-8 99 main`;
   const give = (path: string, text = "") => {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
