@@ -17,18 +17,18 @@ export interface AdmissionArgs {
  */
 export class Admission {
   readonly #args: AdmissionArgs;
-  readonly #told: (message: string) => void;
+  readonly #warn: (message: string) => void;
   #packages: Claim[] = [];
   #batch: { claims: Claim[]; free: Promise<void> } | undefined;
 
-  /** @param told hears what is taken over. */
-  constructor(args: AdmissionArgs, told: (message: string) => void) {
+  /** @param warn receives each thing that is taken over, in a sentence. */
+  constructor(args: AdmissionArgs, warn: (message: string) => void) {
     this.#args = args;
-    this.#told = told;
+    this.#warn = warn;
   }
 
   /**
-   * Resolved once nothing that is declared together with these claims is somebody else's.
+   * Resolved once everything that is declared together with these claims is free, or is this stack's own.
    *
    * @throws pulumi.RunError naming all that is, and how it is taken over.
    */
@@ -56,7 +56,7 @@ export class Admission {
     const { takeOver } = this.#args;
     const strange = found.filter(({ thing }) => !takeOver.includes(thing));
     if (strange.length > 0) throw refused(plain(refusal(strange)));
-    for (const { thing, what } of found) this.#told(plain(`taken over: ${thing}: ${what}`));
+    for (const { thing, what } of found) this.#warn(plain(`taken over: ${thing}: ${what}`));
   }
 }
 

@@ -3,6 +3,9 @@ import { dirname } from "node:path";
 import type { Step } from "../host/manifest.ts";
 import type { Platform } from "../host/platforms/platform.ts";
 
+/** How every cluster begins, whoever makes it: checksums cannot be switched on later without a stop. */
+export const INITDB_OPTIONS = "--data-checksums --encoding=UTF8 --locale=C.UTF-8";
+
 /**
  * Makes the cluster where nobody has: the package is not to, or could not, or it was dropped by hand. Data without a
  * configuration get one, and a configuration without data is refused: they may be on a disk that is not mounted.
@@ -40,7 +43,7 @@ if [ -e "$data/PG_VERSION" ]; then
   done
 fi
 pg_createcluster --port=5432 --datadir="$data" --pgoption=add_include_dir=conf.d \\
-  --pgoption=initdb_options='--data-checksums --encoding=UTF8 --locale=C.UTF-8' "$major" "$name"`;
+  --pgoption=initdb_options='${INITDB_OPTIONS}' "$major" "$name"`;
 
 // Beside its place and then there in one go: an initdb that was killed leaves no half of a cluster to be started.
 const BY_INITDB = `config=$1 data=$2 fresh=$2.new bin=$3
@@ -56,7 +59,7 @@ if [ -e "$config/postgresql.conf" ]; then
   exit 1
 fi
 rm -rf "$fresh"
-"$bin/initdb" --pgdata="$fresh" --data-checksums --encoding=UTF8 --locale=C.UTF-8 --auth=peer --no-instructions
+"$bin/initdb" --pgdata="$fresh" ${INITDB_OPTIONS} --auth=peer --no-instructions
 mv -T "$fresh" "$data"
 sync "$data/.."`;
 

@@ -6,7 +6,7 @@ import type { Platform } from "../host/platforms/platform.ts";
 import { literal, psql } from "../host/psql.ts";
 import { scratchInstance } from "../host/scratch.ts";
 import { render, rendered } from "../render/render.ts";
-import { onlyCluster, theCluster } from "./cluster.ts";
+import { INITDB_OPTIONS, onlyCluster, theCluster } from "./cluster.ts";
 import { ownersStep } from "./owners.ts";
 import { allWritable, repositoryDropIn, sandbox } from "./sandbox.ts";
 import type { PostgresSettings } from "./schema.ts";
@@ -38,6 +38,7 @@ export function clusterManifest(names: Names): Manifest | undefined {
       // It names the cluster, so that it changes with the major: a check runs only where a file of its tree changes.
       rendered(cluster.defaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {
         data,
+        options: INITDB_OPTIONS,
       }),
       upgradeHook(),
     ],
