@@ -30,7 +30,12 @@ const BY_THE_TOOLS = `config=$1 data=$2 user=$3
 name=\${config##*/} major=\${config%/*} major=\${major##*/}
 if [ -e "$config/postgresql.conf" ]; then
   data=$(pg_conftool --short "$major" "$name" show data_directory)
-  if [ -e "$data/PG_VERSION" ]; then exit 0; fi
+  if [ -e "$data/PG_VERSION" ]; then
+    if grep -Eqi "^\\s*include_dir\\s*=?\\s*'($config/)?conf\\.d/?'" "$config/postgresql.conf"; then exit 0; fi
+    echo "$config/postgresql.conf does not read the settings in $config/conf.d. On the host:" >&2
+    echo "  echo \\"include_dir = 'conf.d'\\" >>$config/postgresql.conf    # then pulumi up again" >&2
+    exit 1
+  fi
   echo "PostgreSQL's cluster $major/$name has its configuration in $config, and no data in $data." >&2
   echo "If they are on a disk that is not mounted, mount it and run pulumi up again. To begin with an empty cluster:" >&2
   echo "  pg_dropcluster $major $name    # then pulumi up" >&2
@@ -62,6 +67,27 @@ rm -rf "$fresh"
 "$bin/initdb" --pgdata="$fresh" ${INITDB_OPTIONS} --auth=peer --no-instructions
 mv -T "$fresh" "$data"
 sync "$data/.."`;
+
+/**
+ * Refuses a host whose package would make the cluster without checksums and without conf.d, since an operator replaced the
+ * file that says what a new cluster has. It runs before the package is installed.
+ */
+export const readsDefaults = ({ bin, config }: Pick<Platform["postgres"], "bin" | "config">, defaults: string) => ({
+  name: "the package reads what a new cluster has",
+  exec: ["sh", "-eu", "-c", READS_DEFAULTS, "sh", `${bin}/postgres`, dirname(dirname(config)), dirname(defaults)],
+});
+
+// The package makes a cluster at its first installation alone, and where there is none.
+const READS_DEFAULTS = `server=$1 clusters=$2 defaults=$3 conf=\${3%/*}/createcluster.conf
+if [ -e "$server" ] || [ ! -e "$conf" ] || ls "$clusters"/*/*/postgresql.conf >/dev/null 2>&1; then exit 0; fi
+if grep -Eqi "^\\s*create_main_cluster(\\s*=\\s*|\\s+)'?(off|false|no|0)'?\\s*(#|$)" "$conf"; then exit 0; fi
+if grep -Eqi "^\\s*include_dir\\s*=?\\s*'($defaults|\${defaults##*/})/?'" "$conf"; then exit 0; fi
+echo "$conf does not read $defaults: PostgreSQL's package would make the cluster without checksums and without conf.d."
+echo "On the host, so that the package reads them:"
+echo "  echo \\"include_dir '$defaults'\\" >>$conf    # then pulumi up again"
+echo "or so that this program makes the cluster instead of the package:"
+echo "  echo 'create_main_cluster = false' >>$conf    # then pulumi up again"
+exit 1`;
 
 /** Refuses a host on which another cluster has the port: an empty one beside it is not what it was made for. */
 export const onlyCluster = ({ config }: Pick<Platform["postgres"], "config">) => ({

@@ -6,7 +6,7 @@ import type { Platform } from "../host/platforms/platform.ts";
 import { literal, psql } from "../host/psql.ts";
 import { scratchInstance } from "../host/scratch.ts";
 import { render, rendered } from "../render/render.ts";
-import { INITDB_OPTIONS, onlyCluster, theCluster } from "./cluster.ts";
+import { INITDB_OPTIONS, onlyCluster, readsDefaults, theCluster } from "./cluster.ts";
 import { ownersStep } from "./owners.ts";
 import { allWritable, repositoryDropIn, sandbox } from "./sandbox.ts";
 import type { PostgresSettings } from "./schema.ts";
@@ -44,7 +44,10 @@ export function clusterManifest(names: Names): Manifest | undefined {
     ],
     // After an upgrade of the distribution the package of another major would make an empty cluster beside the one with the
     // data, and everything would start on it. Told before that package is installed.
-    checks: [{ ...onlyCluster(names), tree: dirname(cluster.defaults) }],
+    checks: [onlyCluster(names), readsDefaults(names, cluster.defaults)].map((check) => ({
+      ...check,
+      tree: dirname(cluster.defaults),
+    })),
   };
 }
 

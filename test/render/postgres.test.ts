@@ -401,13 +401,30 @@ describe("the script for the package's tools", () => {
   test("makes what is missing, and nothing where all is there", () => {
     expect(make()).toEqual({ status: 0, stderr: "", did: [created] });
     rmSync(log);
-    give(join(config, "postgresql.conf"));
+    give(join(config, "postgresql.conf"), "include_dir = 'conf.d'\n");
     give(join(data, "PG_VERSION"));
     expect(make()).toEqual({ status: 0, stderr: "", did: [] });
   });
 
+  test.each([
+    ["include_dir 'conf.d'", 0],
+    [`  Include_Dir='${config}/conf.d/' # settings`, 0],
+    ["#include_dir = 'conf.d'", 1],
+    ["include_dir = 'other.d'", 1],
+  ])("asks whether the cluster reads conf.d: %s", (line, status) => {
+    give(join(config, "postgresql.conf"), `port = 5432\n${line}\n`);
+    give(join(data, "PG_VERSION"));
+    expect(make()).toEqual({
+      status,
+      stderr: status
+        ? `${config}/postgresql.conf does not read the settings in ${config}/conf.d. On the host:\n  echo "include_dir = 'conf.d'" >>${config}/postgresql.conf    # then pulumi up again\n`
+        : "",
+      did: [],
+    });
+  });
+
   test("leaves a cluster whose data are elsewhere alone", () => {
-    give(join(config, "postgresql.conf"));
+    give(join(config, "postgresql.conf"), "include_dir = 'conf.d'\n");
     give(join(folder, "elsewhere"), join(folder, "moved"));
     give(join(folder, "moved/PG_VERSION"));
     expect(make()).toEqual({ status: 0, stderr: "", did: [] });
@@ -492,6 +509,68 @@ If nobody needs what is in it: pg_dropcluster --stop 15 main
   test("is refused where the clusters cannot be listed", () => {
     expect(judge("x'; exit 3 #").status).toBe(3);
   });
+});
+
+describe("the file by which the package makes a cluster", () => {
+  const [, check] = clusterManifest(debian.postgres)?.checks ?? [];
+  const folder = mkdtempSync(join(tmpdir(), "defaults-test-"));
+  const conf = join(folder, "createcluster.conf");
+  afterAll(() => rmSync(folder, { recursive: true }));
+  beforeEach(() => {
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+  });
+  const judge = () => {
+    const args = [join(folder, "postgres"), join(folder, "clusters"), join(folder, "createcluster.d")];
+    return spawnSync("sh", ["-eu", "-c", check?.exec[3] ?? "", "sh", ...args], { encoding: "utf8" });
+  };
+
+  test("is asked about where the distribution has it", () => {
+    expect(check?.exec.slice(-3)).toEqual([
+      "/usr/lib/postgresql/17/bin/postgres",
+      "/etc/postgresql",
+      "/etc/postgresql-common/createcluster.d",
+    ]);
+  });
+
+  test("may be missing: the package brings it", () => {
+    expect(judge()).toMatchObject({ status: 0, stdout: "" });
+  });
+
+  test.each([
+    "include_dir '/here/createcluster.d'",
+    "include_dir = 'createcluster.d/'  # ours",
+    "create_main_cluster = false",
+    "create_main_cluster off",
+    "CREATE_MAIN_CLUSTER='no' # never",
+  ])("is accepted with %s", (line) => {
+    writeFileSync(conf, `ssl = on\n${line.replace("/here", folder)}\n`);
+    expect(judge()).toMatchObject({ status: 0, stdout: "" });
+  });
+
+  test.each([
+    "ssl = on",
+    "#include_dir '/here/createcluster.d'",
+    "create_main_cluster = true",
+    "include_dir 'other.d'",
+  ])("is refused with %s, with the line that it needs", (line) => {
+    writeFileSync(conf, `${line.replace("/here", folder)}\n`);
+    expect(judge()).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining(
+        `  echo "include_dir '${folder}/createcluster.d'" >>${conf}    # then pulumi up again\n`,
+      ),
+    });
+  });
+
+  test.each(["postgres", "clusters/17/main/postgresql.conf"])(
+    "is of no interest where the package makes no cluster, since there is %s",
+    (path) => {
+      writeFileSync(conf, "ssl = on\n");
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), "");
+      expect(judge()).toMatchObject({ status: 0, stdout: "" });
+    },
+  );
 });
 
 describe("a distribution that may bring another major at any upgrade", () => {

@@ -18,10 +18,10 @@ beforeAll(async () => {
     "useradd -m -s /bin/bash deploy && cp -r /root/.ssh /home/deploy/ && chown -R deploy: /home/deploy/.ssh",
   );
   await lab.sh("echo 'deploy ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/deploy");
-  // A host whose locale was never generated, with which PostgreSQL's package makes no cluster and Valkey does not start; nor
-  // is the package to make one.
+  // A host whose locale was never generated, with which PostgreSQL's package makes no cluster and Valkey does not start. An
+  // operator also replaced the file by which the package makes one.
   await lab.sh(
-    "echo LANG=de_DE.UTF-8 >/etc/default/locale && systemctl set-environment LANG=de_DE.UTF-8 && install -d /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf",
+    "echo LANG=de_DE.UTF-8 >/etc/default/locale && systemctl set-environment LANG=de_DE.UTF-8 && install -d /etc/postgresql-common && echo 'ssl = on' >/etc/postgresql-common/createcluster.conf",
   );
   stack = await Stack.create(lab, {
     // The host is its own proxy: a hop to 127.0.0.1 through its public address.
@@ -118,6 +118,15 @@ describe("what people have on a host by the names that the stack uses", () => {
       "systemctl stop door valkey-server; rm /etc/systemd/system/valkey-server.service; systemctl daemon-reload",
     );
   });
+});
+
+test("a cluster that the package would make without checksums is refused before the package is there, with the line that helps", async () => {
+  const { status, text } = await stack.up();
+  expect(status, text).not.toBe(0);
+  const [, line = ""] = /^ *(echo 'create_main_cluster = false' >>\S+) /m.exec(text) ?? [];
+  expect(line, text).toBe("echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf");
+  expect((await lab.try("ls /usr/lib/postgresql")).status).toBe(2);
+  await lab.sh(line);
 });
 
 test("authentik 2025.8 deploys through sudo and a proxy, and uses Valkey by its socket", async () => {
