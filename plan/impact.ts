@@ -1,4 +1,4 @@
-// What happens to each unit, and why: the agent's plan.py and removal.py, worked out from manifests alone.
+// What happens to each unit, and why: the agent's release/plan.py and release/remove.py, worked out from manifests alone.
 import type { Read, ReadFile } from "./documents.ts";
 import { type Effect, VERBS, type Verb } from "./effect.ts";
 import { fileChanges } from "./files.ts";
@@ -102,7 +102,7 @@ function guarded(old: Read | undefined, next: Read): Effect[] {
   );
 }
 
-/** What is saved before its images change, as the agent's plan.py has it. */
+/** What is saved before its images change, as the agent's release/plan.py has it. */
 export function saved(old: Read | undefined, next: Read | undefined) {
   if (!old || !next) return [];
   const guards = new Map([...old.guards, ...next.guards].map((guard) => [guard.name, guard]));
@@ -116,7 +116,7 @@ interface Move {
   to: string;
 }
 
-/** Data that lies where the old manifest has a directory and the new one has not, as the agent's moves.py has it. */
+/** Data that lies where the old manifest has a directory and the new one has not, as the agent's tree/moves.py has it. */
 export function relocated(old: Read | undefined, next: Read | undefined): Move[] {
   const [before, after] = [old?.directories ?? [], next?.directories ?? []];
   const lies = (path: string | undefined) =>

@@ -1,4 +1,4 @@
-// What it does to units when a difference on the host is put right; the agent's strays.py and facts.py tell them.
+// What it does to units when a difference on the host is put right; the agent's drift/unmanaged.py and drift/facts.py tell them.
 import type { Read } from "./documents.ts";
 import type { Effect } from "./effect.ts";
 

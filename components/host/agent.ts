@@ -5,8 +5,8 @@ import type { Platform } from "./platforms/platform.ts";
 import type { Claim } from "./things.ts";
 
 const here = (path: string) => new URL(path, import.meta.url);
-const AGENT = here("../../templates/usr/local/lib/gatehouse/agent/");
-const UNITS = here("../../templates/etc/systemd/system/");
+const AGENT = here("../../agent/src/");
+const BOOTSTRAP = here("../../agent/bootstrap/");
 /** What finishes or undoes an interrupted release at boot: before the units of releases start, and after. */
 const RECOVERY = ["gatehouse-recover.service", "gatehouse-recovered.service"];
 
@@ -23,19 +23,19 @@ export function preflight({ platform, gids = {} }: Expectations): string {
   return `PLATFORM_ID=${platform.id} PLATFORM_VERSION=${platform.version} PYTHON_PACKAGE=${platform.packages.python}
 podman_offered() { ${platform.packages.podmanOffered}; }
 GROUPS_WANTED='${groups.join(" ")}'
-${readFileSync(here("preflight.sh"), "utf8")}`;
+${readFileSync(new URL("preflight.sh", BOOTSTRAP), "utf8")}`;
 }
 
 /** Shell that installs the agent; its argument names the host from then on. Nothing of it runs before its last line has arrived. */
 export function installation(expectations: Expectations): string {
-  const names = readdirSync(AGENT).filter((name) => name.endsWith(".py"));
+  const names = readdirSync(AGENT, { encoding: "utf8", recursive: true }).filter((name) => name.endsWith(".py"));
   const texts = (folder: URL, names: readonly string[]) =>
     Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, folder), "utf8")]));
-  const agent = { protocol: PROTOCOL, files: texts(AGENT, names), units: texts(UNITS, RECOVERY) };
+  const agent = { protocol: PROTOCOL, files: texts(AGENT, names), units: texts(BOOTSTRAP, RECOVERY) };
   const body = JSON.stringify(JSON.stringify(agent));
   return whole(`${preflight(expectations)}
 exec python3 - "$1" <<'PYTHON'
-${readFileSync(here("install.py"), "utf8")}
+${readFileSync(new URL("install.py", BOOTSTRAP), "utf8")}
 install(json.loads(${body}), sys.argv[1])
 PYTHON`);
 }
@@ -51,27 +51,41 @@ printf '{"protocol":0,"machine":"%s","items":{}}\\n' "$(od -An -N6 -tx1 /dev/ura
 
 /**
  * Shell that asks the host what it has by the names of these claims, and answers with one line of JSON. It brings the
- * agent's own modules: the host may have no agent, or one of before.
+ * agent's own modules: the host may have no agent, or an older one.
  */
 export const question = (claims: readonly Claim[]): string =>
   whole(`exec python3 - <<'PYTHON'
-import io, json, sys, types
-sys.stdin = io.StringIO(json.loads(${quoted(claims)}))
-for name, text in json.loads(json.loads(${quoted(modules("census"))})):
-    sys.modules[name] = module = types.ModuleType(name)
-    exec(compile(text, name, "exec"), module.__dict__)
-sys.modules["census"].main()
+import importlib.abc, importlib.util, io, json, sys
+TEXTS = json.loads(${quoted(modules(["gatehouse", "items", "census"]))})
+class Sent(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    def find_spec(self, name, path, target=None):
+        return importlib.util.spec_from_loader(name, self, is_package=name.count(".") < 2) if name in TEXTS else None
+    def get_source(self, name):
+        return TEXTS[name]
+sys.meta_path.insert(0, Sent())
+sys.stdin = io.StringIO(json.loads(${quoted(JSON.stringify(claims))}))
+from gatehouse.items import census
+census.main()
 PYTHON`);
 
-/** A value as JSON within a string of Python's. */
-const quoted = (value: unknown) => JSON.stringify(JSON.stringify(JSON.stringify(value)));
+/** A value as JSON within a string of Python. */
+const quoted = (value: unknown) => JSON.stringify(JSON.stringify(value));
 
-/** A module of the agent and all that it imports, each behind what it needs. */
-function modules(name: string, found = new Map<string, string>()): [string, string][] {
-  const text = readFileSync(new URL(`${name}.py`, AGENT), "utf8");
-  for (const [, other] of text.matchAll(/^(?:import|from) (\w+)/gm))
-    if (other && !found.has(other) && existsSync(new URL(`${other}.py`, AGENT))) modules(other, found);
-  return [...found.set(name, text)];
+/** The source of a module of the agent, of its packages and of all that it imports, each by its dotted name. */
+function modules(name: readonly string[], found: Record<string, string> = {}): Record<string, string> {
+  if (name.join(".") in found) return found;
+  const [file] = [`${name.join("/")}.py`, `${name.join("/")}/__init__.py`]
+    .map((path) => new URL(path, AGENT))
+    .filter((path) => existsSync(path));
+  if (!file) return found;
+  const text = readFileSync(file, "utf8");
+  found[name.join(".")] = text;
+  if (name.length > 1) modules(name.slice(0, -1), found);
+  for (const [, other = "", members = ""] of text.matchAll(/^ *from (gatehouse[.\w]*) import (.*)$/gm)) {
+    modules(other.split("."), found);
+    for (const [member] of members.matchAll(/\w+/g)) modules([...other.split("."), member], found);
+  }
+  return found;
 }
 
 const whole = (script: string) => `gatehouse_script() {\n${script}\n}\ngatehouse_script "$@"\n`;

@@ -81,7 +81,7 @@ export const literal = (text: string): string => `'${text.replaceAll("'", "''")}
 
 /**
  * What the owner of a database may set for it, as the server itself has it, for `PGOPTIONS` of the superuser's sessions in
- * there. The agent's cluster.py asks the same.
+ * there. The agent's backup/postgres.py asks the same.
  */
 export const AS_THE_SERVER = `SELECT '-crole=none -csession_authorization=' || session_user || ' ' || string_agg('-c' || name || '='
   || regexp_replace(reset_val, '([[:space:]\\\\])', '\\\\\\1', 'g'), ' ') FROM pg_settings

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Manifest } from "./manifest.ts";
 
-/** What one item needs, each as its kind and name. The agent's census.py reads it. */
+/** What one item needs, each as its kind and name. The agent's items/census.py reads it. */
 export interface Claim {
   /** `KIND-NAME`, as in the facts. */
   item: string;

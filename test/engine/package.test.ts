@@ -13,6 +13,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const MODULES = join(ROOT, "node_modules");
 /** What goes into a checkout to pack from, so that nothing is built into the repository under other tests. */
 const SOURCES = [
+  "agent",
   "components",
   "templates",
   "package.json",
@@ -97,7 +98,7 @@ async function pack(): Promise<string> {
   for (const source of SOURCES) cpSync(join(ROOT, source), join(checkout, source), { recursive: true });
   symlinkSync(MODULES, join(checkout, "node_modules"));
   // As Python leaves them behind after tests of the agent.
-  const cache = join(checkout, "templates/usr/local/lib/gatehouse/agent/__pycache__");
+  const cache = join(checkout, "agent/src/gatehouse/release/__pycache__");
   mkdirSync(cache, { recursive: true });
   writeFileSync(join(cache, "plan.cpython-313.pyc"), "");
   await must("npm", ["pack", "--silent", "--pack-destination", folder], checkout);
@@ -169,15 +170,15 @@ describe("the tarball", () => {
   });
 
   test("has the agent, what installs it, and every template of the repository", () => {
-    const sources = readdirSync(join(ROOT, "templates"), { recursive: true, withFileTypes: true })
+    const sources = ["agent/bootstrap", "agent/src", "templates"]
+      .flatMap((name) => readdirSync(join(ROOT, name), { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
       .map(({ parentPath, name }) => join(parentPath, name).replace(ROOT, "package"));
-    expect(packed.filter((path) => path.startsWith("package/templates/")).sort()).toEqual(sources.sort());
-    expect(packed).toEqual(expect.arrayContaining(["package/dist/host/install.py", "package/dist/host/preflight.sh"]));
+    expect(packed.filter((path) => /^package\/(agent|templates)\//.test(path)).sort()).toEqual(sources.sort());
   });
 
   test("has nothing else: no tests, no state, no configuration, no caches", () => {
-    const others = packed.filter((path) => !/^package\/(dist|templates)\//.test(path)).sort();
+    const others = packed.filter((path) => !/^package\/(agent|dist|templates)\//.test(path)).sort();
     expect(others).toEqual(["package/LICENSE", "package/README.md", "package/package.json"]);
     expect(packed.join("\n")).not.toContain("__pycache__");
   });

@@ -57,7 +57,8 @@ let readByAgent: Record<string, Table>;
 beforeAll(() => {
   const documents = Object.entries(DOCUMENTS).map(([name, table]) => [name, sealed(toml(table))]);
   readByAgent = agent(
-    `import sys, json, document
+    `import sys, json
+from gatehouse.protocol import document
 print(json.dumps({name: document.parse(document.whole(text.encode())) for name, text in json.load(sys.stdin)}))`,
     documents,
   ) as Record<string, Table>;
@@ -121,7 +122,8 @@ test("the agent takes a whole document and refuses it when it was cut anywhere (
   const document = sealed(toml({ release: "x", file: [{ path: "/é" }, { path: "/b" }], unit: [{ name: "u" }] }));
   const bytes = Buffer.from(document);
   const accepted = agent(
-    `import sys, json, document
+    `import sys, json
+from gatehouse.protocol import document
 raw = bytes(json.load(sys.stdin))
 accepted = []
 for n in range(len(raw) + 1):
@@ -138,7 +140,7 @@ print(json.dumps(accepted))`,
 });
 
 function agent(program: string, input: unknown): unknown {
-  const folder = fileURLToPath(new URL("../../templates/usr/local/lib/gatehouse/agent", import.meta.url));
+  const folder = fileURLToPath(new URL("../../agent/src", import.meta.url));
   const { status, stdout, stderr } = spawnSync("python3", ["-B", "-c", program], {
     input: JSON.stringify(input),
     encoding: "utf8",

@@ -1,4 +1,4 @@
-// What others say reaches people as text, the same way the agent says it (test/agent/test_plain.py).
+// What others say reaches people as text, the same way the agent says it (agent/tests/output/test_plain.py).
 import { expect, test } from "vitest";
 import { plain } from "../../components/host/plain.ts";
 import { terminal as drift } from "../../plan/differences.ts";

@@ -7,9 +7,9 @@ import { settingsSchema } from "../../components/config/schema.ts";
 import { platforms } from "../../components/host/platforms/platforms.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const ROOMS = ["components", "plan", "policy", "templates"];
+const ROOMS = ["agent/src", "components", "plan", "policy", "templates"];
 /** The profiles, and the agent's knowledge of one package manager each. */
-const KNOW = [/^components\/host\/platforms\//, /\/agent\/(apt|pacman|packages)\.py$/];
+const KNOW = [/^components\/host\/platforms\//, /^agent\/src\/gatehouse\/(system\/(apt|pacman)|items\/packages)\.py$/];
 const NAMES = /\b(arch|archlinux|debian|ubuntu|apt|apt-get|dpkg|pacman)\b/i;
 
 const program = ROOMS.flatMap((room) =>
@@ -53,7 +53,7 @@ describe.each(Object.entries(platforms))("the profile of %s", (name, platform) =
   });
 
   test("knows a package manager that the agent knows as well", () => {
-    const agent = readdirSync(join(ROOT, "templates/usr/local/lib/gatehouse/agent"));
+    const agent = readdirSync(join(ROOT, "agent/src/gatehouse/system"));
     expect(agent).toContain(`${platform.packages.manager}.py`);
   });
 });

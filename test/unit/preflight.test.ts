@@ -9,7 +9,7 @@ import type { Platform } from "../../components/host/platforms/platform.ts";
 /** What every such message ends with. */
 const MORE = "More: docs/authentik-deployment-guide.md#pulumi-says-this-host-cannot-be-used\n";
 
-const FILE = fileURLToPath(new URL("../../components/host/preflight.sh", import.meta.url));
+const FILE = fileURLToPath(new URL("../../agent/bootstrap/preflight.sh", import.meta.url));
 const EXPECTED = { platform: debian, gids: { "postgres-clients": 2001, "valkey-clients": undefined } };
 const run = (command: string, args: string[], input = "") => spawnSync(command, args, { encoding: "utf8", input });
 const hasShellcheck = run("shellcheck", ["--version"]).status === 0;

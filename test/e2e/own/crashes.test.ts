@@ -13,7 +13,7 @@ import { Stack } from "../support/stack.ts";
 
 const ROUNDS = EXHAUSTIVE ? 5 : 1;
 
-/** Those of the agent's faults.py, in the order in which a release passes them. */
+/** Those of the agent's release/failpoints.py, in the order in which a release passes them. */
 const POINTS = [
   "received",
   "locked",
@@ -155,7 +155,7 @@ afterAll(async () => {
   await lab.destroy();
 });
 test("the points are those that the agent knows", () => {
-  const faults = new URL("../../../templates/usr/local/lib/gatehouse/agent/faults.py", import.meta.url);
+  const faults = new URL("../../../agent/src/gatehouse/release/failpoints.py", import.meta.url);
   const known = /POINTS = \(([^)]*)\)/.exec(readFileSync(faults, "utf8"))?.[1]?.match(/\w+/g);
   expect([...new Set(POINTS.map((point) => point.split(".")[0]))]).toEqual(known);
 });

@@ -1,0 +1,28 @@
+"""Which backups there are in a repository, as read from it."""
+
+import re
+import time
+
+from gatehouse.backup import inventory as backups
+from gatehouse.backup import pgbackrest
+from gatehouse.backup import restic
+from gatehouse.backup.inventory import Backup, Settings
+
+
+def read(s: Settings) -> list[Backup]:
+    """Those that can be restored, oldest first: pgBackRest has the cluster, restic folders and what is known of them. Others
+    that this host knew of are gone from there; a host that is new knew of none."""
+    began = time.time()
+    labels = {pgbackrest.name_of(one): one["label"] for one in pgbackrest.known(s)}
+    folders, records = restic.contents(s)
+    there = records.keys() & folders.keys() & labels.keys()
+    known = {backup.name: backup for backup in backups.kept(s.repository)}
+    # PostgreSQL's account can write to a repository whose key it has: a record is what another may have made up.
+    for name in filter(re.compile(r"\d{8}-\d{6}").fullmatch, there - known.keys()):
+        found = backups.read(restic.record(s, records[name]))
+        if found.name == name and found.label == labels[name]:
+            backups.record(s.repository, found)
+    for name in known.keys() - there:
+        backups.forget(s.repository, known[name])
+    backups.settle(s.repository, "reading", began, time.time(), None)
+    return backups.kept(s.repository)

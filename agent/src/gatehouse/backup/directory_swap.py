@@ -1,0 +1,112 @@
+"""Folders exchanged for others that lie beside them, all or none, and back again as long as the old ones are kept."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gatehouse.state import store
+from gatehouse.system import safepath as tree
+from gatehouse.system import systemd as units
+from gatehouse.output.report import Failure, say
+from gatehouse.state.store import STATE, read_private, write_private
+
+_UNDER_WAY = STATE / "restore" / "swapping.json"
+_KEPT = STATE / "restore" / "kept.json"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    live: str
+    new: str
+    old: str
+
+
+@dataclass(frozen=True)
+class Swap:
+    """What was restored, and how it goes back."""
+
+    what: str  # for people
+    exchanges: tuple[Exchange, ...]
+    ran: tuple[str, ...]  # units that run before and after
+    leftovers: tuple[str, ...] = ()  # folders that hold the new ones until then
+
+
+def kept() -> Swap | None:
+    """The last one, as long as it is neither confirmed nor taken back."""
+    return _read(_KEPT)
+
+
+def interrupted() -> Swap | None:
+    return _read(_UNDER_WAY)
+
+
+def forward(swap: Swap) -> None:
+    """Nothing runs that uses the folders. From here on an interruption leads back."""
+    write_private(_UNDER_WAY, json.dumps(asdict(swap)))
+    for e in swap.exchanges:
+        if tree.status(e.live):
+            _rename(e.live, e.old)
+        _rename(e.new, e.live)
+
+
+def back(swap: Swap) -> None:
+    """However far it got: each folder that was exchanged is the old one again."""
+    for e in reversed(swap.exchanges):
+        if not tree.status(e.new) and tree.status(e.live):
+            _rename(e.live, e.new)
+        if tree.status(e.old):
+            _rename(e.old, e.live)
+
+
+def keep(swap: Swap) -> None:
+    """It is healthy: until somebody confirms, the old folders stay."""
+    write_private(_KEPT, json.dumps(asdict(swap)))
+    tree.remove(str(_UNDER_WAY))
+    store.sync_directory(_KEPT.parent)
+
+
+def confirm(swap: Swap) -> None:
+    """The old folders are deleted: the only place that does."""
+    for path in [*(e.old for e in swap.exchanges), *swap.leftovers]:
+        tree.remove_tree(path)
+    tree.remove(str(_KEPT))
+
+
+def discard(swap: Swap) -> None:
+    """The old folders are live: what was restored is deleted."""
+    for path in [*(e.new for e in swap.exchanges), *swap.leftovers]:
+        tree.remove_tree(path)
+    for mark in (_UNDER_WAY, _KEPT):
+        tree.remove(str(mark))
+
+
+def prepare_boot() -> None:
+    """At boot, before any unit runs: the folders as they were."""
+    if swap := interrupted():
+        say(f"the restore of {swap.what} was interrupted: what was there before is back")
+        back(swap)
+        discard(swap)
+        units.queue("restart", units.running(units.existing(swap.ran)))  # mounts, of what lay there
+
+
+def refuse_another() -> None:
+    if swap := kept():
+        raise Failure(f"the restore of {swap.what} waits for your word: `gatehouse restore --confirm` deletes what was there before, "
+                      "`gatehouse restore --undo` brings it back")
+
+
+def stop(ran: tuple[str, ...]) -> None:
+    units.run("stop", list(ran))
+    units.reset_failed(list(ran))
+
+
+def _rename(source: str, target: str) -> None:
+    try:
+        tree.rename(source, target)
+    except OSError as error:
+        raise Failure(f"{source} cannot become {target}: {error.strerror}") from None
+
+
+def _read(path: Path) -> Swap | None:
+    found = json.loads(read_private(path) or "null")
+    return found and Swap(found["what"], tuple(Exchange(**e) for e in found["exchanges"]), tuple(found["ran"]), tuple(found["leftovers"]))

@@ -1,0 +1,191 @@
+"""`gatehouse drill`: the newest backup restored to folders of its own, and compared with what it recorded."""
+
+import contextlib
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from gatehouse.backup import inventory as backups
+from gatehouse.backup import catalog as catalogue
+from gatehouse.backup import postgres as cluster
+from gatehouse.system import process as commands
+from gatehouse.backup import folders
+from gatehouse.backup import parts
+from gatehouse.backup import pgbackrest
+from gatehouse.backup import restic
+from gatehouse.state import workspace as scratch
+from gatehouse.state import store
+from gatehouse.backup import tables
+from gatehouse.system import safepath as tree
+from gatehouse.state import secrets as vault
+from gatehouse.backup.inventory import LOCK, Backup, Settings
+from gatehouse.backup.postgres import Cluster
+from gatehouse.output.table import counted, legible
+from gatehouse.output.report import Failure, masked, say
+from gatehouse.state.store import STATE
+
+_AT_ONCE = 4  # databases that are looked at
+_PATIENCE, _SLOWEST = 300, 4 << 20  # for an index of the application's: seconds, and bytes of its database a second
+
+
+def drill(name: str | None = None) -> dict:
+    """Of the newest backup, or another one."""
+    began = time.time()
+    vault.learn_all()
+    s = backups.settings()
+    with store.lock(LOCK, "a drill", commands.LONG):
+        try:
+            found = _drill(s, _chosen(s, name))
+        except Exception as error:
+            backups.settle(s.repository, "drill", began, time.time(), masked(str(error)))
+            raise
+        backups.settle(s.repository, "drill", began, time.time(), None, backup=found["backup"])
+    return found | {"seconds": round(time.time() - began, 1)}
+
+
+def _chosen(s: Settings, name: str | None) -> Backup:
+    found = [backup for backup in catalogue.read(s) if name in (None, backup.name)]
+    if not found:
+        raise Failure(f"there is no backup {name or 'yet'}; `gatehouse backups` lists them")
+    return found[-1]
+
+
+def _drill(s: Settings, backup: Backup) -> dict:
+    pgbackrest.refuse_another_major(s, backup.label)
+    data, shelf = f"{s.data}.drill", str(STATE / "drill")
+    _clean(data, shelf)
+    for folder in (os.path.dirname(data), os.path.dirname(shelf)):
+        scratch.refuse_without_room(folder, backup.size)
+    try:
+        say(f"restore PostgreSQL of backup {backup.name}")
+        pgbackrest.restore(s, data, backup.options)
+        with cluster.private(s, data, durable=False) as server:
+            rows, faults = _look_at_databases(backup, server)
+        cluster.verify_pages(s, data)
+        files = _look_at_folders(s, backup, shelf, faults)
+    finally:
+        with contextlib.suppress(Failure):  # what is left is removed, or named, by the next drill
+            _clean(data, shelf)
+    if faults:
+        raise Failure("restored, but not with what was there: " + "; ".join(faults))
+    say(f"backup {backup.name} can be restored{_but_for(backup.incomplete)}")
+    return {"backup": backup.name, "tables": sum(map(len, backup.tables.values())), "rows": rows, "files": files, "exact": backup.exact,
+            "moved": backup.moved, "compared": backup.sums == tables.KIND, "incomplete": backup.incomplete}
+
+
+def _look_at_databases(backup: Backup, server: Cluster) -> tuple[int, list[str]]:
+    """Each by itself: the number of rows of all, and what is wrong with which."""
+    if backup.sums != tables.KIND:
+        say("an older program took the backup and summed its tables up in another way: their rows are counted")
+    there = server.databases()
+    faults = [f"database {legible(name)} is not there" for name in sorted(backup.tables.keys() - there)]
+    server.ask("UPDATE pg_database SET datallowconn = true WHERE datname <> 'template0'")  # only the drill reaches this server
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(lambda name: _look_at(backup, server, name), there))
+    for name, (_, fault) in zip(there, found):
+        faults += [f"{legible(name)}: {fault}"] if fault else []
+    return sum(rows for rows, _ in found), faults
+
+
+def _look_at(backup: Backup, server: Cluster, database: str) -> tuple[int, str | None]:
+    """The number of rows of a database; what differs from the record, or is damaged."""
+    sessions, without = cluster.opened(server, [database])
+    if without:
+        return 0, without[database]
+    with cluster.closing(sessions):
+        [session] = sessions
+        size = int(session.ask("SELECT pg_database_size(current_database())"))
+        session.ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        found, unread = tables.read(session)
+    rows = sum(count for count, _ in found.values())
+    if unread:
+        return rows, unread
+    if differing := _differing(backup, database, found):
+        return rows, ", ".join(legible(table, 100) for table in differing[:20])
+    return rows, _amcheck(server, database, size)
+
+
+def _differing(backup: Backup, database: str, found: dict) -> list[str]:
+    """Tables that are not what was recorded, as far as it was."""
+    if database not in backup.tables:
+        return []
+    recorded = backup.tables[database]
+    moved = not backup.exact and not backup.moved or database in backup.moved
+    if backup.sums != tables.KIND or moved:
+        return []
+    # A record that is incomplete does not say which tables there were.
+    names = recorded.keys() if f"database {legible(database)}" in backup.incomplete else recorded.keys() | found.keys()
+    return sorted(table for table in names if found.get(table) != recorded.get(table))
+
+
+def _amcheck(server: Cluster, database: str, size: int) -> str | None:
+    """An index may be one over a function of the application's: PostgreSQL calls it as the owner of the table, and it may
+    take its time."""
+    seconds = min(commands.LONG, _PATIENCE + size / _SLOWEST)
+    words = server.command("pg_amcheck", "--install-missing", "--heapallindexed", "--no-strict-names", cluster.named(database))
+    status, output = commands.run(words, server.settings.user, seconds=seconds)
+    return f"pg_amcheck: {legible(output)}" if status else None
+
+
+def _look_at_folders(s: Settings, backup: Backup, shelf: str, faults: list[str]) -> int:
+    """The number of files; faults are added to those of the databases."""
+    snapshots = restic.snapshots(s, backup.name)
+    say(f"restore {len(backup.folders)} folders, and read each file back")
+    lying = {name: [path] for name, path in backup.folders.items()} | backup.places
+    whose = {place: name for name, places in lying.items() for place in places}
+    restored = {}
+    for snapshot in snapshots:
+        name = whose.get(snapshot["paths"][0], parts.OURS)
+        wanted, size = backup.parts.get(name) or backup.parts.get(name.partition("/")[0]) or (backup.files, backup.size)
+        into = f"{shelf}/{snapshot['id']}"
+        tree.make(into, 0o700)
+        try:
+            restic.restore_all(s, snapshot, into, size)
+            for each in {whose.get(path, name) for path in snapshot["paths"]}:
+                there = [into + place for place in lying.get(each, snapshot["paths"])]
+                restored[each] = folders.look([place for place in there if tree.status(place)])
+            files = folders.look([into]).files
+            faults += [f"{name}: {files} files and not {wanted}"] if files != wanted and name.partition("/")[0] not in backup.incomplete else []
+        except Failure as failure:
+            faults.append(f"{name}: {failure}")
+        tree.remove_tree(into)
+    faults += _gaps(backup, restored)
+    return sum(amount.files for amount in restored.values())
+
+
+def _gaps(backup: Backup, restored: dict[str, folders.Amount]) -> list[str]:
+    """What is live, and was there before the backup as nobody has touched it since, is in the backup."""
+    found = []
+    for name, path in parts.paths().items():
+        release = name.partition("/")[0]
+        # A release that has changed since may call another folder its data than it did.
+        if release in backup.incomplete or name not in restored and (store.Release(release).applied() or 0) > backup.marked:
+            continue
+        try:
+            live = folders.look(folders.places(path), until=backup.marked) if tree.status(path) else folders.Amount()
+        except (Failure, OSError) as error:
+            found.append(f"{name}: {error}")
+            continue
+        there = restored.get(name, folders.Amount())
+        if there.files < live.files or there.size < live.size:
+            found.append(f"{name}: {counted(there.files, 'file')} with {counted(there.size, 'byte')} restored, and {counted(live.files, 'file')} with "
+                         f"{counted(live.size, 'byte')} in {path} were there before")
+    return found
+
+
+def _clean(data: str, shelf: str) -> None:
+    for folder in (data, shelf):
+        tree.remove_tree(folder)
+
+
+def _but_for(incomplete: dict) -> str:
+    """A drill cannot bring back what is not in the backup."""
+    return f" but for what it does not have of {', '.join(sorted(incomplete))}" if incomplete else ""
+
+
+def lines(found: dict) -> list[str]:
+    compared = "compared with what was recorded" if found["compared"] and found["exact"] else "counted"
+    told = [f"backup {found['backup']} can be restored{_but_for(found['incomplete'])}: {found['rows']} rows in {found['tables']} tables {compared}, {found['files']} files, in {found['seconds']:.0f} s"]
+    if found["moved"]:
+        told.append(f"compared but for these, in which something ran all the time when it was taken: {', '.join(map(legible, found['moved']))}")
+    return [*told, *(f"incomplete: {whose}: {what}" for whose, what in found["incomplete"].items())]

@@ -1,0 +1,102 @@
+"""The folders that releases call their data: where they are in truth, and what is in them, asked of the host itself."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import Iterable
+
+from gatehouse.system import process as commands
+from gatehouse.system import mounts
+from gatehouse.system import safepath as tree
+from gatehouse.output.table import legible
+from gatehouse.output.report import Failure
+
+_COUNTING = 600  # seconds to look at all: there may be millions of files
+_EACH = ("(", "-type", "f", "-printf", r"f%D:%i %n %b %s %C@\0", ")", "-o", "(", "-type", "l", "-uid", str(os.geteuid()), "-printf", r"l%p\0t%l\0", ")")
+
+
+@dataclass(frozen=True)
+class Amount:
+    """What plain files there are."""
+
+    files: int = 0
+    size: int = 0  # bytes that they hold, of each of its names
+    disk: int = 0  # bytes that they take, holes and further names left out
+    leading_out: tuple[str, ...] = ()  # links of root's that lead elsewhere and are not followed
+
+
+def places(path: str) -> list[str]:
+    """Where a folder is in truth, and where each link in it leads. A link is followed where root alone can have put it, from where
+    a folder was to where an operator moved it; another one is what an application keeps, and is copied as a link.
+
+    Raises Failure where the folder itself cannot be reached in this way, or is not there."""
+    found, todo = [_place(path)], tree.links(path)
+    while todo:
+        with contextlib.suppress(Failure):  # `complaint` names it
+            place = _place(link := todo.pop(0))
+            if not _is_in(place, found) and not _is_in(found[0], [place]):  # nothing holds itself
+                found.append(place)
+                todo += tree.links(link)
+    return found
+
+
+def _place(path: str) -> str:
+    try:
+        place = tree.real(path)
+    except FileNotFoundError:
+        raise Failure(f"{path} is a link to what is not there: is its disk mounted?") from None
+    except NotADirectoryError:
+        raise Failure(f"{path} is a file, or leads to one, and only folders are saved") from None
+    tree.refuse_shared(place)
+    for mount in mounts.below(place):
+        if mount.of_an_account:
+            raise Failure(f"{mount.point} is a file system that another account than root mounted, and is not read: unmount it")
+    return place
+
+
+def _is_in(path: str, at: Iterable[str]) -> bool:
+    return any(f"{path}/".startswith(f"{place}/") for place in at)
+
+
+def look(at: list[str], until: float | None = None) -> Amount:
+    """What is in folders whose way is root's alone, mounts in them included; with `until`, only what nobody has touched since.
+
+    Raises Failure where it takes too long."""
+    files = size = disk = 0
+    seen, leading_out, link = set(), [], ""
+    for word in commands.words(("find", *at, *_EACH), _COUNTING) if at else ():
+        if word.startswith("f"):
+            inode, names, blocks, held, changed = word[1:].split(" ")
+            if names == "1" or inode not in seen:
+                disk += int(blocks) * 512
+            if names != "1":
+                seen.add(inode)
+            if until is None or float(changed) <= until:
+                files, size = files + 1, size + int(held)
+        elif word.startswith("l"):
+            link = word[1:]
+        elif _leads_out(link, word[1:], at):
+            leading_out.append(link)
+    followed = _followed(at) if leading_out else set()
+    return Amount(files, size, disk, tuple(link for link in leading_out if link not in followed))
+
+
+def _leads_out(link: str, target: str, at: list[str]) -> bool:
+    return not _is_in(os.path.normpath(os.path.join(os.path.dirname(link), target)), at)
+
+
+def _followed(at: list[str]) -> set[str]:
+    found = set()
+    for link in [link for place in at for link in tree.links(place)]:
+        with contextlib.suppress(Failure, OSError):
+            found |= {link} if _is_in(tree.real(link), at) else set()
+    return found
+
+
+def complaint(found: Amount) -> str | None:
+    """What is not in a backup though root has put a link there."""
+    if not found.leading_out:
+        return None
+    first, *more = found.leading_out
+    return (f"{legible(first)}{f' and {len(more)} more' if more else ''}: a link of root's is followed to a folder alone, and only where no other account can "
+            "write on the way; put what it leads to there itself, or mount it")

@@ -1,0 +1,80 @@
+"""`gatehouse forget`: the end of what this host knows of a repository that it does not use any more."""
+
+from gatehouse.backup import inventory as backups
+from gatehouse.backup import pgbackrest
+from gatehouse.state import repositories
+from gatehouse.state import store
+from gatehouse.system import safepath as tree
+from gatehouse.state import secrets as vault
+from gatehouse.backup.inventory import LOCK
+from gatehouse.output.table import counted
+from gatehouse.output.report import Failure
+from gatehouse.state.store import SECRETS, Release
+
+
+def refuse(place: str) -> None:
+    """Says what would be lost, and how."""
+    vault.learn_all()
+    _refuse_unknown(place)
+    _refuse_in_use(place)
+    raise Failure(f"{_lost(place)}. If that is meant: `gatehouse forget {place} --for-ever`; nothing was done")
+
+
+def forget(place: str) -> dict:
+    vault.learn_all()
+    with store.lock(LOCK, f"forgetting {place}"):
+        _refuse_unknown(place)
+        _refuse_in_use(place)
+        lost, passphrase = _lost(place), repositories.passphrase(place)
+        names = [backup.name for backup in backups.kept(place)]
+        repositories.drop(place)
+        if passphrase is not None and not _opens_others(place, passphrase):
+            for release in _left_over(passphrase):
+                with store.lock(f"release-{release.name}", f"forgetting {place}"):
+                    release.forget()
+                    store.drop(f"release-{release.name}")
+                    tree.remove_tree(str(SECRETS / release.name))
+    return {"forgot": place, "backups": names, "lost": lost}
+
+
+def _lost(place: str) -> str:
+    known, passphrase = backups.kept(place), repositories.passphrase(place)
+    what = f"{counted(len(known), 'backup')}" + (f" ({', '.join(backup.name for backup in known)})" if known else "")
+    if others := passphrase and _opens_others(place, passphrase):
+        return f"{place} has {what}; its passphrase stays on this host, since it is that of {', '.join(others)} too"
+    return f"without its passphrase nobody reads {place} again, unless `recovery` was kept elsewhere: it has {what}"
+
+
+def _opens_others(place: str, passphrase: str) -> list[str]:
+    return [other for other in repositories.places() if other != place and repositories.passphrase(other) == passphrase]
+
+
+def _refuse_unknown(place: str) -> None:
+    if place not in (known := repositories.places()):
+        raise Failure(f"this host knows of no repository {place}; it knows of {', '.join(known) or 'none'}; nothing was done")
+
+
+def _refuse_in_use(place: str) -> None:
+    """One where there is nothing to lose may be made anew."""
+    if not backups.SETTINGS.exists() or (s := backups.settings()).repository != place:
+        return
+    try:
+        there = len(pgbackrest.known(s))
+        why = there and f"which has {counted(there, 'backup')}"
+    except Failure as failure:
+        why = f"and {failure}"
+    if why:
+        raise Failure(f"backups of this host go to {place}, {why}. First take `backup` out of the configuration, or name another repository, "
+                      "with a `pulumi up`; nothing was done")
+
+
+def _left_over(passphrase: str) -> list[Release]:
+    """Secrets of a stack whose backups ended, which nobody refers to."""
+    releases = store.releases()
+    referred = {folder for release in releases for manifest in release.manifests() for folder in manifest.refers}
+    return [release for release in releases if (SECRETS / release.name).exists() and not any(folder.startswith(f"{SECRETS / release.name}/") for folder in referred)
+            and any(path.read_text(errors="replace") == passphrase for path in (SECRETS / release.name).glob("*/passphrase"))]
+
+
+def lines(done: dict) -> list[str]:
+    return [f"forgot {done['forgot']}: {done['lost']}"]

@@ -1,0 +1,118 @@
+"""A dump of a database loaded without running an owner's code as superuser.
+
+To load a dump is to run what is in it: CHECK constraints, domains, generated columns, index expressions, triggers, materialized
+views. A superuser's session that only takes a role can be had to drop it again (RESET ROLE). So what belongs to a role is
+loaded by a session of another one, which is for the moment a member of that role and has no rights of its own to go back to.
+The owner itself perhaps may not log in, or has no connection left.
+
+What belongs to a superuser comes first, while the database has no function, type or operator of anyone else's: what is the
+superuser's and needs one of them fails. Afterwards the superuser only grants, which calls nothing.
+"""
+
+import contextlib
+import itertools
+import os
+import re
+from dataclasses import dataclass
+from typing import Iterator
+
+from gatehouse.system import process as commands
+from gatehouse.system import safepath as tree
+from gatehouse.backup.postgres import Cluster, named
+from gatehouse.output.report import Failure, say
+
+_ENTRY = re.compile(r"(?P<number>\d+); \d+ \d+ (?P<what>.*) (?P<owner>\S*)")
+# Schemas, extensions and what is said of them: they call no owner's code in a database that has none, and all else is in them.
+_FIRST = ("SCHEMA - ", "EXTENSION - ", "ACL - SCHEMA ", "COMMENT - SCHEMA ", "COMMENT - EXTENSION ", "PROCEDURAL LANGUAGE - ")
+_GRANTS = ("ACL ", "DEFAULT ACL ")
+_LOADER = "gatehouse_loads"  # pg_hba.conf lets PostgreSQL's own account be it in a database that is being restored
+_MADE = f"""DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{_LOADER}') THEN CREATE ROLE {_LOADER} LOGIN; END IF; END $$"""
+# A restore that failed or was killed may have left it a member of another owner.
+_MEMBER = """DO $$ DECLARE other name; BEGIN
+  FOR other IN SELECT rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = '{loader}'::regrole LOOP
+    EXECUTE format('REVOKE %I FROM {loader}', other); END LOOP;
+  GRANT {owner} TO {loader}; END $$"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of an archive's table of contents. Names in it are an application's; what it is, and the owner at its end, are not."""
+
+    number: str
+    what: str
+    owner: str
+
+
+def load(live: Cluster, dump: str, database: str, owner: str) -> None:
+    """Everything in the archive `dump`, into an empty database that belongs to `owner`."""
+    superusers = set(live.ask("SELECT rolname FROM pg_roles WHERE rolsuper").splitlines())
+    data, rest = contents(live, dump, "pre-data", "data"), contents(live, dump, "post-data")
+    first = [entry for entry in data + rest if _is_first(entry, superusers)]
+    later = [[entry for entry in part if not _is_first(entry, superusers) and not entry.what.startswith(_GRANTS)] for part in (data, rest)]
+    grants = [entry for entry in data + rest if entry.what.startswith("ACL ") and entry not in first]
+    defaults = [entry for entry in data + rest if entry.what.startswith("DEFAULT ACL ")]
+    _restore(live, dump, database, live.settings.user, first)
+    with _loader(live, database):
+        _restore_by_owners(live, dump, database, owner, later[0])
+        _restore(live, dump, database, live.settings.user, grants)
+        _restore_by_owners(live, dump, database, owner, later[1])
+        _restore(live, dump, database, live.settings.user, defaults)
+
+
+@contextlib.contextmanager
+def _loader(live: Cluster, database: str) -> Iterator[None]:
+    live.ask(_MADE)
+    live.ask(f"GRANT CONNECT ON DATABASE {quoted(database)} TO {_LOADER}")
+    yield
+    live.ask(f"REVOKE CONNECT ON DATABASE {quoted(database)} FROM {_LOADER}")
+    live.ask(f"DROP ROLE {_LOADER}")
+
+
+def contents(live: Cluster, dump: str, *sections: str) -> list[Entry]:
+    """What is in an archive, in the order in which it is loaded."""
+    words = (f"{live.settings.bin}/pg_restore", "--list", *(f"--section={section}" for section in sections), dump)
+    status, output = commands.run(words, live.settings.user, seconds=commands.LONG)
+    if status:
+        raise Failure(f"the copy cannot be read:\n{commands.indented(output)}")
+    lines = [line for line in output.split("\n") if line and not line.startswith(";")]
+    found = [_ENTRY.fullmatch(line) for line in lines]
+    if not all(found):
+        raise Failure(f"the copy has a line that is not understood: {next(line for line, match in zip(lines, found) if not match)!r}")
+    return [Entry(**match.groupdict()) for match in found]
+
+
+def _is_first(entry: Entry, superusers: set[str]) -> bool:
+    return entry.what.startswith(_FIRST) or entry.owner in superusers and not entry.what.startswith(_GRANTS)
+
+
+def _made_by(entry: Entry, owner: str) -> str:
+    """The owner of the database makes what has no owner, such as a cast, and what belongs to pg_database_owner."""
+    return owner if entry.owner in ("", "pg_database_owner") else entry.owner
+
+
+def _restore_by_owners(live: Cluster, dump: str, database: str, owner: str, entries: list[Entry]) -> None:
+    for role, some in itertools.groupby(entries, lambda entry: _made_by(entry, owner)):
+        live.ask(_MEMBER.format(loader=_LOADER, owner=quoted(role)))
+        _restore(live, dump, database, role, list(some))
+        # The owner's code may have gone back to the loader's own role, and made something.
+        live.ask(f"REASSIGN OWNED BY {_LOADER} TO {quoted(role)}", database)
+
+
+def _restore(live: Cluster, dump: str, database: str, role: str, entries: list[Entry]) -> None:
+    """By the loader's session, as `role`; or by the superuser's, which gives to its owner what it restores."""
+    if not entries:
+        return
+    ours = role == live.settings.user
+    say(f"load {len(entries)} parts as {role}")
+    listed = f"{os.path.dirname(dump)}.list"  # beside the folder of the dump, where root alone writes
+    tree.write(listed, "".join(f"{entry.number};\n" for entry in entries).encode(), 0o644, os.geteuid(), os.getegid())
+    words = live.command("pg_restore", f"--dbname={named(database)}", "--exit-on-error", f"--use-list={listed}",
+                         *(() if ours else ("--no-owner", f"--role={role}")), dump, login=None if ours else _LOADER)
+    status, output = commands.run(words, live.settings.user, seconds=commands.LONG)
+    if status:
+        why = "; what belongs to a superuser can use nothing of an application's: restore everything instead, or give it to the database's owner" if ours else ""
+        raise Failure(f"database {database} could not be loaded as {role}{why}:\n{commands.indented(output)}")
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,102 @@
+"""The folders that releases call their data, each for itself: what is wrong with one is in no other's way."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+from gatehouse.system import process as commands
+from gatehouse.backup import restic
+from gatehouse.state import store
+from gatehouse.system import safepath as tree
+from gatehouse.backup.inventory import Backup, Settings
+from gatehouse.output.table import counted, legible
+from gatehouse.protocol.manifest import Data
+from gatehouse.output.report import Failure
+from gatehouse.backup.restic import Saved
+from gatehouse.state.store import STATE
+
+OURS = "gatehouse/secrets"  # the part that is no release's: the agent's secrets
+_SECRETS = str(STATE / "secrets")
+_AT_ONCE = 4  # copies, or hooks
+_PATIENCE = 300  # seconds for a release to make its folders whole
+
+
+class Parts:
+    """All of them, while a backup is taken."""
+
+    def __init__(self) -> None:
+        self._noting = Lock()
+        self.incomplete: dict[str, str] = {}  # by release: what is not in the backup, and why
+        named = {m.release: [data for data in m.data if data.path] for m in store.live()}
+        self.members = {release: there for release, members in named.items() if (there := self._there(release, members))}
+
+    def _there(self, release: str, members: list[Data]) -> list[Data]:
+        """An app may have no volumes."""
+        try:
+            return [data for data in members if tree.status(data.path)]
+        except (Failure, OSError) as error:
+            self._note(release, str(error))
+            return []
+
+    def run_hooks(self, when: str) -> None:
+        """What releases do `before` their folders are copied, or `after`."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda release: self._run_hook(release, when), self.members))
+
+    def _run_hook(self, release: str, when: str) -> None:
+        for data in self.members[release]:
+            if argv := getattr(data, when):
+                status, output = commands.run(argv, data.user, seconds=_PATIENCE)
+                if status:
+                    self._note(release, f"what it does {when} a copy of {data.name} failed: {legible(output)}")
+
+    def save(self, s: Settings, name: str) -> dict[str, Saved]:
+        """What is in the repository now, by release and name of data."""
+        wanted = {key: path for key, path in self._paths().items() if not _is_ours(path)}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            ours = pool.submit(restic.save, s, name, _SECRETS)
+            found = dict(zip(wanted, pool.map(lambda key: self._save(s, name, key, wanted[key]), wanted)))
+            # No application reaches these: where they fail, the repository is at fault and the backup fails.
+            found[OURS] = ours.result()
+        if found[OURS].complaint:
+            raise Failure(f"the agent's secrets could not be copied: {found[OURS].complaint}")
+        return {key: saved for key, saved in found.items() if saved}
+
+    def note_emptied(self, saved: dict[str, Saved], before: Backup) -> None:
+        """A folder without its disk looks like one that is meant to be empty."""
+        for key, one in saved.items():
+            files = before.parts.get(key, [0])[0]
+            if files and not one.files:
+                self._note(key.partition("/")[0], f"{one.places[0]} is empty, and had {counted(files, 'file')} in backup {before.name}: is its disk mounted?")
+
+    def folders(self, saved: dict[str, Saved]) -> dict[str, str]:
+        """What is in the repository: path by release and name of data."""
+        return {key: path for key, path in self._paths().items() if key in saved or _is_ours(path)}
+
+    def _paths(self) -> dict[str, str]:
+        return {f"{release}/{data.name}": data.path for release, members in self.members.items() for data in members}
+
+    def _save(self, s: Settings, name: str, key: str, path: str) -> Saved | None:
+        release = key.partition("/")[0]
+        try:
+            saved = restic.save(s, name, path)
+        except (Failure, OSError) as error:
+            self._note(release, f"{path} is not in the backup: {error}")
+            return None
+        if saved.complaint:
+            self._note(release, f"not all of {path} is in the backup: {saved.complaint}")
+        return saved
+
+    def _note(self, release: str, what: str) -> None:
+        with self._noting:
+            before = self.incomplete.get(release)
+            self.incomplete[release] = f"{before}; {what}" if before else what
+
+
+def paths() -> dict[str, str]:
+    """The folders of now: path by release and name of data, without what is among the agent's secrets."""
+    return {f"{m.release}/{data.name}": data.path for m in store.live() for data in m.data if data.path and not _is_ours(data.path)}
+
+
+def _is_ours(path: str) -> bool:
+    """What a release has among the agent's secrets, which are copied together."""
+    return path.startswith(f"{_SECRETS}/")

@@ -1,0 +1,169 @@
+"""PostgreSQL's own backups: pgBackRest, which copies the cluster's files and keeps all WAL since."""
+
+import contextlib
+import json
+import os
+import re
+import time
+
+from gatehouse.backup import inventory as backups
+from gatehouse.backup import postgres as cluster
+from gatehouse.system import process as commands
+from gatehouse.state import workspace as scratch
+from gatehouse.system import safepath as tree
+from gatehouse.system import systemd as units
+from gatehouse.backup.inventory import Settings
+from gatehouse.output.report import Failure, say
+
+_READERS = 8  # at the same time: a restore waits for the repository more than for a processor
+_UNREADABLE = 99  # a repository's status, by the name of "other"
+_GARBLED = (29, 95)  # exit statuses: what was decrypted makes no sense, or nothing could be decrypted
+_GARBLED_NAMES = ("[FormatError]", "[CryptoError]")  # the same, as a repository's status says it
+
+
+def prepare(s: Settings) -> bool:
+    """Make the repository for this cluster, and see WAL arrive in it. False where it is another cluster's already, as on
+    a new host which has not restored from it yet."""
+    _show_folder(s)
+    status, output = _run(s, "stanza-create", "--log-level-console=info")
+    if status and re.search(r"ERROR: \[028\]|does not match", output):
+        if not _upgraded(s):
+            return False
+        say("the cluster was upgraded to another major version: the repository goes on with it")
+        status, output = _run(s, "stanza-upgrade", "--log-level-console=info")
+    if status:
+        raise _failure(s, status, output, f"the repository of PostgreSQL in {s.repository} cannot be used")
+    check(s)
+    return True
+
+
+def _show_folder(s: Settings) -> None:
+    """PostgreSQL archives into the folder that its unit had when it started. Another one, of a new path or a new disk, it sees
+    once it is restarted."""
+    folder = f"{s.repository}/postgres"
+    if not os.path.isdir(folder):  # the repository is on another host
+        return
+    seen = f"/proc/{units.show([s.unit], 'MainPID')[s.unit]['MainPID']}/root{folder}"
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samefile(folder, seen) and not os.statvfs(seen).f_flag & os.ST_RDONLY:
+            return
+    say(f"restart {s.unit}, which may not write {folder} yet")
+    units.run("restart", [s.unit])
+
+
+def _upgraded(s: Settings) -> bool:
+    """Whether the other cluster there is this one, before its upgrade: this host took the backups in there, and has another
+    major now. A new host has taken none, and a cluster that was only made anew has the same major."""
+    ours = {backup.label for backup in backups.kept(s.repository)} if backups.outcome(s.repository, "backup").get("good") else set()
+    found = _stanza(s)
+    return any(b["label"] in ours for b in found["backup"]) and found["db"][-1]["version"] != _installed(s)
+
+
+def refuse_another_major(s: Settings, label: str | None = None) -> None:
+    """A backup can be restored by the major that made it alone. Without a label: all there are."""
+    found, installed = _stanza(s), _installed(s)
+    made = {db["id"]: db["version"] for db in found["db"]}
+    majors = {made[b["database"]["id"]] for b in found["backup"] if label in (None, b["label"])}
+    if majors and installed not in majors:
+        what = f"backup {label} is" if label else "all backups are"
+        raise Failure(f"{what} of PostgreSQL {', '.join(sorted(majors))}, and this host has PostgreSQL {installed}, which cannot read that; nothing was "
+                      "touched. Restore on a host with that version, and upgrade there (docs/backup-and-restore.md, Upgrades)")
+
+
+def _installed(s: Settings) -> str:
+    """The major version, as pgBackRest writes it."""
+    status, output = commands.run((f"{s.bin}/postgres", "--version"), s.user)
+    found = re.search(r"\d+", output)
+    if status or not found:
+        raise Failure(f"{s.bin}/postgres does not tell its version:\n{commands.indented(output)}")
+    return found[0]
+
+
+def check(s: Settings) -> None:
+    """Have the WAL written so far archived."""
+    status, output = _run(s, "check")
+    if status:
+        raise _failure(s, status, output, f"WAL of PostgreSQL does not reach {s.repository}")
+
+
+def archive_now(s: Settings) -> None:
+    """What was written a moment ago may be wanted. A server that is broken has archived what it could."""
+    say("have the WAL of this moment archived, if there is any")
+    with contextlib.suppress(Failure):
+        check(s)
+
+
+def backup(s: Settings, name: str, full: bool) -> dict:
+    """Take one that can be told by `name`; what pgBackRest knows of it."""
+    status, output = _run(s, f"--type={'full' if full else 'diff'}", f"--annotation=gatehouse={name}", "backup")
+    if status:
+        raise _failure(s, status, output, "PostgreSQL could not be backed up")
+    return next(b for b in reversed(known(s)) if name_of(b) == name)
+
+
+def name_of(known: dict) -> str | None:
+    """What `backup` was told; None of one that somebody took without gatehouse."""
+    return (known.get("annotation") or {}).get("gatehouse")
+
+
+def known(s: Settings) -> list[dict]:
+    """All backups in the repository, oldest first."""
+    return _stanza(s)["backup"]
+
+
+def _stanza(s: Settings) -> dict:
+    """What pgBackRest tells: `backup`, and in `db` the clusters that they are of, oldest first."""
+    status, output = _run(s, "--output=json", "info")
+    unreadable = f"the repository of PostgreSQL in {s.repository} cannot be read"
+    if status:
+        raise _failure(s, status, output, unreadable)
+    try:
+        stanzas = json.loads(commands.line(output, "["))
+    except ValueError:  # it quotes what it decrypted with a passphrase that is not the right one: any bytes, of which some are no JSON
+        raise backups.wrong_passphrase(s, "PostgreSQL") from None
+    found = next((stanza for stanza in stanzas if stanza["name"] == s.stanza), {"backup": [], "db": [], "repo": []})
+    # It ends well all the same and tells of no backups: a service that is away must not look like an empty repository.
+    for repository in found["repo"]:
+        if repository["status"]["code"] == _UNREADABLE:
+            told = repository["status"]["message"]
+            raise _failure(s, _GARBLED[0] if told.startswith(_GARBLED_NAMES) else _UNREADABLE, told, unreadable)
+    return found
+
+
+def _failure(s: Settings, status: int, output: str, what: str) -> Failure:
+    return backups.wrong_passphrase(s, "PostgreSQL") if status in _GARBLED else Failure(f"{what}:\n{commands.indented(output)}")
+
+
+def first_is_due(s: Settings) -> bool:
+    return not _fulls(s)
+
+
+def full_is_due(s: Settings) -> bool:
+    fulls = _fulls(s)
+    return not fulls or time.time() - fulls[-1] > s.full_days * 86400 - 43200  # half a day early: timers have delays
+
+
+def _fulls(s: Settings) -> list[int]:
+    """When full backups were taken. None of the cluster as it was before an upgrade: nothing can stand on those."""
+    found = _stanza(s)
+    return [b["timestamp"]["stop"] for b in found["backup"] if b["type"] == "full" and b["database"]["id"] == found["db"][-1]["id"]]
+
+
+def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
+    """The cluster as of `target` (options of pgBackRest), into a new folder. It reads WAL up to there when it is started."""
+    scratch.give(into, s.user)
+    # On the timeline of the backup: one that somebody restored to, and left again, must not lead the way.
+    words = (f"--pg1-path={into}", f"--process-max={_READERS}", *target, "--target-timeline=current", "restore")
+    status, output, there = *_run(s, *words), -1
+    # Over SFTP each reader leaves a handle open for every file, of which a server gives it about a thousand: then a new
+    # one goes on with what is missing, as long as that gets less.
+    while status and "sftp error [4]" in output and (now := tree.count(into)) > there:
+        there = now
+        say(f"the SFTP server has no more handles for one reader: {there} files are there, go on with a new one")
+        status, output = _run(s, "--delta", *words)
+    if status:
+        raise _failure(s, status, output, "PostgreSQL cannot be restored")
+
+
+def _run(s: Settings, *words: str) -> tuple[int, str]:
+    return commands.run(("env", f"PGOPTIONS={cluster.PLAIN}", "pgbackrest", f"--stanza={s.stanza}", *words), s.user, seconds=commands.LONG)

@@ -1,0 +1,270 @@
+"""PostgreSQL asked: the live one, or a private one on folders of its own. The owner of a database is taken for an attacker: a
+session of the superuser's in it runs nothing of the owner's, and nothing of the owner's changes the session."""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Iterator
+
+from gatehouse.system import process as commands
+from gatehouse.state import workspace as scratch
+from gatehouse.system import safepath as tree
+from gatehouse.backup.inventory import Settings
+from gatehouse.output.table import legible
+from gatehouse.output.report import Failure, say
+
+PATIENCE = 30  # seconds for an answer that asks for no data
+_PIECE = 1 << 16  # of a line: a row may be as large as memory
+# What every session has, whatever its database and its role say. The rest of what these could say is as the server has it.
+_FIXED = {
+    "search_path": "pg_catalog,pg_temp", "standard_conforming_strings": "on", "quote_all_identifiers": "off", "client_min_messages": "error",
+    "statement_timeout": "0", "lock_timeout": "0", "transaction_timeout": "0", "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0",
+    "default_transaction_isolation": "read committed", "default_transaction_read_only": "off", "default_transaction_deferrable": "off",
+    "exit_on_error": "off", "post_auth_delay": "0", "synchronous_commit": "local", "stats_fetch_consistency": "none",
+    # What would change the text of a row.
+    "datestyle": "ISO,YMD", "timezone": "UTC", "extra_float_digits": "1", "bytea_output": "hex", "intervalstyle": "postgres", "lc_monetary": "C",
+}
+# These alone, for who asks nothing in a database of an application's.
+PLAIN = " ".join(["-crole=none", *(f"-c{name}={value}".replace(" ", r"\ ") for name, value in _FIXED.items())])
+# The owner of a database may set for it what any user may set. Options of the connection go first.
+_OPTIONS = r"""SELECT string_agg('-c' || name || '=' || regexp_replace(coalesce(value, reset_val), '([\s\\])', '\\\1', 'g'), ' ') FROM pg_settings
+  LEFT JOIN json_each_text('{fixed}') f(key, value) ON key = lower(name)
+  WHERE context IN ('user', 'backend') AND name !~ '^(transaction_(isolation|read_only|deferrable)|client_encoding|application_name)$'"""
+_DATABASES = "SELECT json_agg(datname ORDER BY datname) FROM pg_database WHERE datname NOT IN ('template0', 'template1')"
+
+
+class Refused(Failure):
+    """One statement failed, by SQLSTATE `state`; the session goes on."""
+
+    def __init__(self, message: str, state: str):
+        super().__init__(message)
+        self.state = state
+
+
+class Cluster:
+    """A server that is reached by a socket in `folder`."""
+
+    def __init__(self, s: Settings, folder: str):
+        self.settings, self.folder = s, folder
+
+    @cached_property
+    def options(self) -> str:
+        """The settings of a session, as libpq takes them. Of the superuser's own database, where no application is let in."""
+        return self._ask(_OPTIONS.format(fixed=json.dumps(_FIXED)), PLAIN)
+
+    def command(self, program: str, *words: str, login: str | None = None, more: str = "") -> tuple[str, ...]:
+        """A program of PostgreSQL's which logs in as the superuser, or as another role."""
+        login = login or self.settings.user
+        options = f"{self.options} -crole=none -csession_authorization={login}{more}"
+        return ("env", f"PGOPTIONS={options}", f"{self.settings.bin}/{program}", f"--host={self.folder}", f"--username={login}", *words)
+
+    def ask(self, sql: str, database: str = "postgres") -> str:
+        """The answer to statements, by default in the superuser's own database. In another one they must call nothing of its owner's."""
+        return self._ask(sql, self.options, database)
+
+    @contextlib.contextmanager
+    def alone(self, *databases: str):
+        """Meanwhile others are ended who are in these databases. Another name of one waits five seconds for that; new ones it
+        keeps waiting itself."""
+        names = ", ".join("'" + name.replace("'", "''") + "'" for name in databases)
+        done = threading.Event()
+
+        def end() -> None:
+            while not done.is_set():
+                with contextlib.suppress(Failure):
+                    self.ask(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IN ({names})")
+                done.wait(0.3)
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        try:
+            yield
+        finally:
+            done.set()
+            ending.join()
+
+    def _ask(self, sql: str, options: str, database: str = "postgres") -> str:
+        words = ("env", f"PGOPTIONS={options}", f"{self.settings.bin}/psql", f"--host={self.folder}", *_PSQL, "--set=ON_ERROR_STOP=1",
+                 f"--dbname={named(database)}", "--command", sql)
+        status, output = commands.run(words, self.settings.user, seconds=commands.LONG)
+        if status:
+            raise Failure(f"PostgreSQL refuses:\n{commands.indented(output)}")
+        return output.strip()
+
+    def databases(self) -> list[str]:
+        """All but the templates that everyone has. Also one that takes no connection, as its owner may have it."""
+        return json.loads(self.ask(_DATABASES))
+
+
+_PSQL = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align")
+
+
+def named(database: str) -> str:
+    """A database as libpq takes it, whatever characters its name has."""
+    return "dbname='" + re.sub(r"(['\\])", r"\\\1", database) + "'"
+
+
+class Session:
+    """The superuser's psql in one database, which does one thing after the other."""
+
+    def __init__(self, cluster: Cluster, database: str):
+        self.database = database
+        self._mark = secrets.token_hex(16)  # no row can be taken for it
+        self._errors, self._shown = os.fdopen(os.memfd_create("errors"), "rb"), 0
+        # Rows as they are stored: no conversion can fail.
+        words = cluster.command("psql", *_PSQL, "--set=VERBOSITY=terse", f"--dbname={named(database)}", more=" -cclient_encoding=SQL_ASCII")
+        self.process = commands.start(words, cluster.settings.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
+
+    def send(self, statement: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # said by `pieces`
+            self.process.stdin.write(f"{statement};\n\\echo {self._mark} :SQLSTATE\n".encode(errors="surrogateescape"))
+            self.process.stdin.flush()
+
+    def pieces(self) -> Iterator[bytes]:
+        """What it answers since the last time, in lines; a long one in several pieces, of which only the last ends the line."""
+        begins = True
+        while piece := self.process.stdout.readline(_PIECE):
+            if begins and piece.startswith(self._mark.encode()):
+                state = piece.split()[1].decode()
+                if state != "00000":
+                    raise Refused(self._complaint(), state)
+                return
+            yield piece
+            begins = piece.endswith(b"\n")
+        raise Failure(self._complaint() or "PostgreSQL ended the connection")
+
+    @contextlib.contextmanager
+    def within(self, seconds: float):
+        """A session that has not answered by then is ended."""
+        limit = threading.Timer(seconds, self.process.kill)
+        limit.start()
+        try:
+            yield
+        finally:
+            limit.cancel()
+
+    def answer(self, seconds: float = PATIENCE) -> str:
+        with self.within(seconds):
+            return b"".join(self.pieces()).decode(errors="surrogateescape").strip()
+
+    def ask(self, statement: str, seconds: float = PATIENCE) -> str:
+        self.send(statement)
+        return self.answer(seconds)
+
+    def close(self) -> None:
+        """Also one that is closed already."""
+        if not self._errors.closed:
+            self._errors.close()
+            commands.end(self.process, grace=1)
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+            self.process.stdout.close()
+
+    def _complaint(self) -> str:
+        said = os.pread(self._errors.fileno(), 1 << 16, self._shown)
+        self._shown += len(said)
+        return legible(said.decode(errors="replace"))
+
+
+def opened(cluster: Cluster, databases: list[str]) -> tuple[list[Session], dict[str, str]]:
+    """A session in each database, and why there is none: it takes no connection, or is gone."""
+    begun = [Session(cluster, name) for name in databases]
+    with ThreadPoolExecutor(len(begun) or 1) as pool:
+        complaints = dict(zip(databases, pool.map(_begin, begun)))
+    return ([session for session in begun if complaints[session.database] is None],
+            {database: complaint for database, complaint in complaints.items() if complaint is not None})
+
+
+def _begin(session: Session) -> str | None:
+    try:
+        session.ask("SELECT pg_stat_force_next_flush()")  # moment.py compares how many sessions there were
+    except Failure as failure:
+        session.close()
+        return str(failure)
+    return None
+
+
+@contextlib.contextmanager
+def closing(sessions: list[Session]):
+    try:
+        yield
+    finally:
+        for session in sessions:
+            session.close()
+
+
+@contextlib.contextmanager
+def private(s: Settings, data: str, durable: bool):
+    """A server on `data` that only this process reaches, once it has read all WAL that it is to read. Not `durable`: it may
+    forget what the machine forgets. WAL that it writes waits in `data` until the cluster there has a way to archive it."""
+    with scratch.folder() as folder, _server(s, data, durable, folder) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _server(s: Settings, data: str, durable: bool, folder: str):
+    # Root's own, but for the place of the socket, in which root writes nothing.
+    sockets = scratch.give(f"{folder}/sockets", s.user)
+    for name, text in (("hba", f"local all {s.user} peer\n"), ("ident", "")):
+        tree.write(f"{folder}/{name}", text.encode(), 0o644, os.geteuid(), os.getegid())
+    settings = {
+        "data_directory": data, "hba_file": f"{folder}/hba", "ident_file": f"{folder}/ident", "external_pid_file": "",
+        "unix_socket_directories": sockets, "listen_addresses": "", "logging_collector": "off", "log_destination": "stderr",
+        # An empty command: WAL is kept until there is another one.
+        "archive_mode": "on", "archive_command": "", "hot_standby": "off", "fsync": "on" if durable else "off",
+        # Nothing of its own accord: no jobs of extensions, no vacuum.
+        "shared_preload_libraries": "", "autovacuum": "off", "shared_buffers": "128MB", "huge_pages": "off",
+    }
+    words = (f"{s.bin}/postgres", f"--config-file={s.config}", *(word for item in settings.items() for word in ("-c", "=".join(item))))
+    with os.fdopen(os.memfd_create("log"), "w+", errors="replace") as log:
+        process = commands.start(words, s.user, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            _await(s, data, process, log)
+            yield Cluster(s, sockets)
+        finally:
+            process.send_signal(signal.SIGINT)  # a fast shutdown
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(300)
+            commands.end(process, grace=1)
+
+
+def _await(s: Settings, data: str, process: subprocess.Popen, log) -> None:
+    """It says so itself, in the file that pg_ctl reads too; who connects before fills the log."""
+    until, told = time.monotonic() + commands.LONG, time.monotonic()
+    while process.poll() is None and time.monotonic() < until:
+        # Read by whom the folder belongs to.
+        if commands.run(("sed", "--quiet", "8p", f"{data}/postmaster.pid"), s.user, seconds=PATIENCE)[1].strip() == "ready":
+            return
+        if time.monotonic() - told > 10:
+            told = time.monotonic()
+            say("PostgreSQL is reading WAL")
+        time.sleep(0.1)
+    log.seek(0)
+    text = log.read()
+    if "recovery ended before configured recovery target was reached" in text:
+        last = re.findall(r"last completed transaction was at log time (.*)", text)
+        raise Failure(f"what was saved ends before that{f', with a transaction of {last[-1]}' if last else ''}: the rest had not been archived yet; "
+                      "`--to latest` restores all that was saved")
+    raise Failure(f"PostgreSQL does not start on what was restored:\n{commands.indented(text)}")
+
+
+def forget_recovery(server: Cluster) -> None:
+    """How a cluster came to be must not be how it starts next time."""
+    for name in ("restore_command", *(f"recovery_target{end}" for end in ("", "_name", "_time", "_lsn", "_action", "_timeline"))):
+        server.ask(f"ALTER SYSTEM RESET {name}")
+
+
+def verify_pages(s: Settings, data: str) -> None:
+    """Of a server that is stopped."""
+    say("compare the checksum of every page")
+    status, output = commands.run((f"{s.bin}/pg_checksums", "--check", f"--pgdata={data}"), s.user, seconds=commands.LONG)
+    if status and "not enabled" not in output:
+        raise Failure(f"what was restored is damaged:\n{commands.indented(output)}")

@@ -1,0 +1,179 @@
+"""Folders: restic, which keeps each different piece of them once."""
+
+import contextlib
+import json
+from dataclasses import dataclass
+
+from gatehouse.backup import inventory as backups
+from gatehouse.system import process as commands
+from gatehouse.backup import folders
+from gatehouse.backup.inventory import Settings
+from gatehouse.output.table import legible
+from gatehouse.output.report import Failure
+
+_INCOMPLETE, _NO_REPOSITORY, _WRONG_PASSPHRASE = 3, 10, 12  # exit statuses of restic's
+_FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
+_SAVE = ("backup", "--json", "--quiet", "--host=gatehouse")
+# An application can have restic wait for ever, at a FIFO that takes a file's place in the right moment, or read without end, in
+# a file that is nothing but holes: a time for all that is on the disk, and no more.
+_PATIENCE, _SLOWEST, _SLOWEST_FAR = 120, 1 << 20, 64 << 10  # seconds; bytes a second, on this host or over a network
+_GRACE = 30  # seconds for restic to give back its lock when it is ended
+# With what is mounted below, in one step: nobody can put a link between a look and a mount.
+_CLOSED = """left=$1; while shift; [ $left -gt 0 ]; do
+mount --rbind -o ro=recursive,nosymfollow=recursive,nodev=recursive,nosuid=recursive,noexec=recursive -- "$1" "$1"; left=$((left - 1)); done; exec "$@\""""
+
+
+def prepare(s: Settings) -> None:
+    status, output = _run(s, "cat", "config")
+    if status == 0:
+        _unlock(s)
+    if status == _NO_REPOSITORY:
+        status, output = _run(s, "init")
+    if status:
+        raise _failure(s, status, output, f"the repository of folders in {s.repository} cannot be used")
+
+
+def _failure(s: Settings, status: int, output: str, what: str) -> Failure:
+    return backups.wrong_passphrase(s, "folders") if status == _WRONG_PASSPHRASE else Failure(f"{what}:\n{commands.indented(output)}")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The data of a release in the repository."""
+
+    places: list[str]
+    files: int
+    size: int  # bytes
+    added: int  # bytes that the repository grew by
+    complaint: str | None  # what is not in there, and why
+
+
+def save(s: Settings, name: str, path: str) -> Saved:
+    """Copies a folder that a release calls its data, for which a backup's name stands. Each has a snapshot of its own: what is
+    wrong with one, or made so, is not in the way of another's."""
+    paths = folders.places(path)
+    there = folders.look(paths)
+    # No container and no account can lead root out of a folder: in there no link is followed, whenever it is put there.
+    words = ("unshare", "--mount", "--propagation", "private", "--", "sh", "-ec", _CLOSED, "sh", str(len(paths)), *paths, *_words(s), *_SAVE,
+             f"--tag={_FOLDERS}{name}", "--", *paths)
+    status, output = commands.run(words, seconds=_enough(s, there.disk), grace=_GRACE)
+    summary, errors = _told(output)
+    if status == _WRONG_PASSPHRASE:
+        raise _failure(s, status, output, "")
+    if summary is None:
+        lines = output.strip().splitlines() or [f"restic ended with status {status}"]
+        raise Failure(legible(lines[0 if status == commands.LATE else -1]))
+    # A file that went while its folder was read is no file of that moment's. Its name is the application's, the end is not.
+    errors = [error for error in errors if not error.endswith(": no such file or directory")]
+    complaint = legible(errors[0]) + (f" and {len(errors) - 1} more" if len(errors) > 1 else "") if errors else None
+    if status not in (0, _INCOMPLETE):
+        complaint = complaint or f"restic ended with status {status}"
+    complaint = "; ".join(filter(None, (complaint, folders.complaint(there)))) or None
+    # Of a file with holes as much as is on the disk: a restore makes the holes again.
+    return Saved(paths, summary["total_files_processed"], min(summary["total_bytes_processed"], there.disk), summary["data_added_packed"], complaint)
+
+
+def save_record(s: Settings, name: str, path: str) -> None:
+    """The file that says what a backup has, which is known only once all else is saved."""
+    status, output = _run(s, *_SAVE, f"--tag={_RECORD}{name}", "--", path)
+    if status:
+        raise _failure(s, status, output, "the record of the backup could not be copied")
+
+
+def _told(output: str) -> tuple[dict | None, list[str]]:
+    """The summary, which comes last, and each error. A line may also be of a warning that has a name in it."""
+    said = []
+    for line in output.split("\n"):  # names may hold what else ends a line
+        with contextlib.suppress(ValueError, RecursionError):
+            said += [one for one in [json.loads(line)] if isinstance(one, dict)]
+    return (next((one for one in reversed(said) if one.get("message_type") == "summary" and "snapshot_id" in one), None),
+            [str(one["error"].get("message")) for one in said if one.get("message_type") == "error" and isinstance(one.get("error"), dict)])
+
+
+def snapshots(s: Settings, name: str) -> list[dict]:
+    """Those of the folders of a backup."""
+    found = contents(s)[0].get(name)
+    if found is None:
+        raise Failure(f"the folders of backup {name} are not in {s.repository}")
+    return found
+
+
+def contents(s: Settings) -> tuple[dict[str, list[dict]], dict[str, dict]]:
+    """The snapshots of folders, and that of the record, by the backup's name. One for each folder; in backups of older
+    programs for each release, or one for all."""
+    found, records = {}, {}
+    for one, tag in _listed(s):
+        if tag.startswith(_FOLDERS):
+            found.setdefault(tag.removeprefix(_FOLDERS), []).append(one)
+        elif tag.startswith(_RECORD):
+            records[tag.removeprefix(_RECORD)] = one
+    return found, records
+
+
+def _listed(s: Settings) -> list[tuple[dict, str]]:
+    """Every snapshot in the repository, with each of its tags."""
+    status, output = _run(s, "snapshots", "--json", "--quiet")
+    if status:
+        raise _failure(s, status, output, f"the repository of folders in {s.repository} cannot be read")
+    return [(one, tag) for one in json.loads(commands.line(output, "[")) for tag in one.get("tags") or ()]
+
+
+def keep(s: Settings, names: set[str]) -> None:
+    """All but these is deleted."""
+    wanted = {f"{prefix}{name}" for prefix in (_FOLDERS, _RECORD) for name in names}
+    old = [one["id"] for one, tag in _listed(s) if tag.startswith((_FOLDERS, _RECORD)) and tag not in wanted]
+    if old:
+        _unlock(s)
+        status, output = _run(s, "forget", "--prune", "--quiet", *old)
+        if status:
+            raise _failure(s, status, output, "old copies of folders could not be deleted")
+
+
+def _unlock(s: Settings) -> None:
+    """A run that was ended, or a host that lost its power, leaves a lock, which restic itself takes away if it is stale."""
+    _run(s, "unlock", "--quiet")
+
+
+def snapshot_with(found: list[dict], path: str) -> dict:
+    """That of a backup's which has a folder."""
+    snapshot = next((one for one in found if any(path == top or path.startswith(f"{top}/") for top in one["paths"])), None)
+    if snapshot is None:
+        raise Failure(f"{path} is not in the backup; nothing was done")
+    return snapshot
+
+
+def restore(s: Settings, snapshot: dict, path: str, below: str) -> None:
+    """One folder of a backup, to where it was but `below` another; read back and compared with what was saved."""
+    _restore(s, snapshot, f"--include={path}", f"--target={below}", seconds=commands.LONG)
+
+
+def restore_all(s: Settings, snapshot: dict, below: str, size: int) -> None:
+    """All folders of a snapshot, of which `size` bytes lie on a disk."""
+    _restore(s, snapshot, f"--target={below}", seconds=_enough(s, size))
+
+
+def _restore(s: Settings, snapshot: dict, *words: str, seconds: float) -> None:
+    status, output = _run(s, "restore", snapshot["id"], *words, "--sparse", "--verify", "--quiet", seconds=seconds)
+    if status:
+        raise _failure(s, status, output, f"{', '.join(snapshot['paths'])} cannot be restored")
+
+
+def record(s: Settings, snapshot: dict) -> str:
+    """The file that `save_record` put there."""
+    path = snapshot["paths"][0]
+    status, output = _run(s, "dump", "--quiet", snapshot["id"], path)
+    if status:
+        raise _failure(s, status, output, f"{path} is not in the backup")
+    return commands.line(output, "{")
+
+
+def _enough(s: Settings, size: int) -> float:
+    return min(commands.LONG, _PATIENCE + size / (_SLOWEST if s.repository.startswith("/") else _SLOWEST_FAR))
+
+
+def _run(s: Settings, *words: str, seconds: float = commands.LONG) -> tuple[int, str]:
+    return commands.run((*_words(s), *words), seconds=seconds, grace=_GRACE)
+
+
+def _words(s: Settings) -> tuple[str, ...]:
+    return (*(("env", *s.restic_environment) if s.restic_environment else ()), *s.restic)

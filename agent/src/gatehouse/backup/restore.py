@@ -1,0 +1,273 @@
+"""`gatehouse restore`: the host's data as they were, beside those of now, and then in their place."""
+
+import contextlib
+import os
+import re
+import stat
+import time
+from datetime import UTC, datetime
+
+from gatehouse.backup import inventory as backups
+from gatehouse.backup import catalog as catalogue
+from gatehouse.backup import postgres as cluster
+from gatehouse.system import process as commands
+from gatehouse.backup import folders
+from gatehouse.system import mounts
+from gatehouse.backup import restore_database as onedatabase
+from gatehouse.backup import pgbackrest
+from gatehouse.backup import places
+from gatehouse.health import probes
+from gatehouse.backup import restic
+from gatehouse.state import workspace as scratch
+from gatehouse.state import store
+from gatehouse.backup import directory_swap as swap
+from gatehouse.system import safepath as tree
+from gatehouse.system import systemd as units
+from gatehouse.state import secrets as vault
+from gatehouse.backup.inventory import LOCK, PROMOTE, Backup, Settings, Target
+from gatehouse.backup.postgres import Cluster
+from gatehouse.output.table import iso, size
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.output.report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
+from gatehouse.backup.directory_swap import Exchange, Swap
+
+
+def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict:
+    began = time.time()
+    vault.learn_all()
+    s = backups.settings()
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(store.lock(LOCK, f"restore to {to}", commands.LONG))
+        swap.refuse_another()
+        locks.enter_context(_nobody_else())
+        pgbackrest.refuse_another_major(s)  # before anything is read: what this host knows of counts as its own once it takes backups
+        target = find(catalogue.read(s), to)
+        pgbackrest.refuse_another_major(s, target.backup.label)
+        live = Cluster(s, s.socket_directory)
+        if database:
+            return onedatabase.restore(s, live, target, database, dry_run, began)
+        return _everything(s, live, target, dry_run, began)
+
+
+def find(all_of_them: list[Backup], to: str) -> Target:
+    if not all_of_them:
+        raise Failure("there is no backup to restore from; `gatehouse backups` tells where they would be")
+    if to == "latest":
+        return Target("the newest state that was saved", ("--type=default",), all_of_them[-1])
+    for backup in all_of_them:
+        if backup.name == to:
+            return Target(f"backup {to}", backup.options, backup)
+    if re.fullmatch(r"\d{8}-\d{6}", to):  # which would be a time of another zone
+        raise Failure(f"there is no backup {to} in the repository; there are {', '.join(backup.name for backup in all_of_them)}")
+    if re.fullmatch(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}", to):
+        before = [b for b in all_of_them if _position(b.lsn) <= _position(to)]
+        return Target(f"LSN {to}", ("--type=lsn", f"--target={to}", PROMOTE), _newest(before, to, all_of_them))
+    try:
+        moment = datetime.fromisoformat(to).astimezone(UTC)
+    except ValueError:
+        raise Failure(f"restore to what? {to!r} is none of: latest, the name of a backup (`gatehouse backups`), a time such as "
+                      "2026-11-25 14:30:00 or 2026-11-25T14:30:00+01:00, an LSN such as 0/16B3D80") from None
+    if moment > datetime.now(UTC):
+        raise Failure(f"{iso(moment.timestamp())} is still to come; `--to latest` restores the newest state that was saved")
+    before = [b for b in all_of_them if b.marked <= moment.timestamp()]
+    return Target(iso(moment.timestamp()), ("--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f}+00", PROMOTE), _newest(before, to, all_of_them))
+
+
+def _newest(before: list[Backup], to: str, all_of_them: list[Backup]) -> Backup:
+    if not before:
+        first = all_of_them[0]
+        raise Failure(f"{to} lies before the oldest backup that is kept: {first.name}, of {iso(first.marked)} and LSN {first.lsn}")
+    return before[-1]
+
+
+def _position(lsn: str) -> int:
+    high, low = lsn.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began: float) -> dict:
+    stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
+    moved, inside = {}, {}  # where each is on this host, and was when it was saved; which of them have another place in their folder by now
+    for place in places.of(target.backup):  # also of one that was deleted meanwhile
+        [(first, _), *_] = lying = _lying(target.backup, place)
+        moved |= lying
+        if place.made:
+            inside[first] = place
+    for path in (s.data, *moved):
+        _refuse_what_cannot_move(path)
+    snapshots = restic.snapshots(s, target.backup.name)
+    held = {path: restic.snapshot_with(snapshots, then) for path, then in moved.items()}
+    for path in moved:
+        tree.refuse_shared(f"{_above(path)}/.")  # restic works there as root, by path
+    running = _units()
+    told = {"to": target.words, "backup": target.backup.name, "folders": sorted(moved), "stops": running, "database": None}
+    # Each file system is asked for what all of it needs, which errs on the side of room.
+    for path in (s.data, *moved):
+        scratch.refuse_without_room(_above(path), target.backup.size)
+    if dry_run:
+        return told | {"done": False}
+    shelves = {path: f"{path}.restored-{stamp}" for path in moved}
+    exchanges = (Exchange(s.data, f"{s.data}.restored-{stamp}", f"{s.data}.before-{stamp}"),
+                 *(Exchange(path, shelf + (inside[path].live if path in inside else moved[path]), f"{path}.before-{stamp}") for path, shelf in shelves.items()))
+    wanted = Swap(f"{target.words} at {iso(began)}", exchanges, tuple(running), tuple(shelves.values()))
+    try:
+        pgbackrest.archive_now(s)
+        _postgres(s, target, exchanges[0].new)
+        for path, shelf in shelves.items():
+            say(f"restore {path}")
+            tree.make(os.path.dirname(path))
+            tree.make(shelf, 0o700)
+            restic.restore(s, held[path], moved[path], shelf)
+            scratch.give_back_names(shelf, target.backup.names)
+            if path in inside:
+                places.arrange(inside[path], shelf, moved[path])
+    except BaseException:
+        swap.discard(wanted)
+        raise
+    _exchange(wanted)
+    say(f"what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings it back ({size(target.backup.size)})")
+    units.queue("start", ["gatehouse-backup.service"])  # the first of a new timeline
+    return told | {"done": True, "seconds": round(time.time() - began, 1)}
+
+
+def _lying(backup: Backup, place: places.Place) -> list[tuple[str, str]]:
+    """Where a folder is on this host, and was when it was saved: the folder itself, and each that a link in it led to."""
+    first, *led = backup.places.get(place.name, [place.saved])
+    return [(folders.places(place.live)[0] if tree.status(place.live) else place.live, first), *((there, there) for there in led)]
+
+
+def _above(path: str) -> str:
+    """The folder that one is in, or is to be made in: a disk that a link leads to may be none of this host's."""
+    folder = os.path.dirname(path)
+    return folder if tree.status(folder) else _above(folder)
+
+
+def _postgres(s: Settings, target: Target, into: str) -> None:
+    say(f"restore PostgreSQL to {target.words}, beside the one that runs")
+    pgbackrest.restore(s, into, target.options)
+    with cluster.private(s, into, durable=True) as server:
+        cluster.forget_recovery(server)
+        say(f"it answers with {len(server.databases())} databases")
+    cluster.verify_pages(s, into)
+
+
+def _exchange(wanted: Swap) -> None:
+    """Everything that is not the backup's stops, the folders change places, and everything must be healthy again."""
+    try:
+        swap.stop(wanted.ran)
+        swap.forward(wanted)
+        _start(wanted)
+    except BaseException as error:
+        _go_back(wanted, error)
+    swap.keep(wanted)
+
+
+def _go_back(wanted: Swap, error: BaseException) -> None:
+    say("failed, going back to what was there before")
+    try:
+        swap.stop(wanted.ran)
+        swap.back(wanted)
+    except Exception as second:
+        raise Failure(f"{error}\nand not gone back: {second}\n`gatehouse recover` tries again, and so does every boot", NOT_ROLLED_BACK) from error
+    swap.discard(wanted)
+    try:
+        _start(wanted)
+    except Exception as second:
+        raise Failure(f"{error}\nwhat was there before is back, but not healthy:\n{second}", ROLLED_BACK_UNHEALTHY) from error
+    raise Failure(f"{error}\nwhat was there before is back, and healthy", ROLLED_BACK) from error
+
+
+def _start(wanted: Swap) -> None:
+    """What ran runs again. Steps too: roles and passwords of now may not be in what was restored."""
+    manifests = store.live()
+    deadline = time.monotonic() + max((m.deadline for m in manifests), default=60)
+    units.run("start", list(wanted.ran), deadline)
+    for m in manifests:
+        if _uses_data(m):
+            for step in m.step:
+                say(f"step {step.name} of {m.release}")
+                status, output = commands.run(step.exec, step.user, stdin=step.stdin, seconds=max(1.0, deadline - time.monotonic()))
+                if status:
+                    raise Failure(f"step {step.name} of {m.release} failed:\n{'' if m.secret else commands.indented(output)}")
+    for m in manifests:
+        probes.await_every(m, deadline)
+
+
+def confirm() -> dict:
+    """The old folders go."""
+    with store.lock(LOCK, "confirming a restore"):
+        found = _waiting()
+        swap.confirm(found)
+    return {"confirmed": found.what}
+
+
+def undo() -> dict:
+    """The old folders are the live ones again."""
+    with store.lock(LOCK, "taking a restore back", commands.LONG), _nobody_else():
+        found = _waiting()
+        swap.stop(found.ran)
+        swap.back(found)
+        _start(found)
+        swap.discard(found)
+    units.queue("start", ["gatehouse-backup.service"])
+    return {"undone": found.what}
+
+
+def resolve() -> None:
+    """A restore that was killed, and not one that is under way: what was there before is back, and runs."""
+    with store.glance(LOCK) as busy:
+        if busy or not swap.interrupted():
+            return
+    with store.lock(LOCK, "going back from a restore", commands.LONG), _nobody_else():
+        if found := swap.interrupted():
+            say(f"the restore of {found.what} was interrupted: going back to what was there before")
+            swap.stop(found.ran)
+            swap.back(found)
+            swap.discard(found)
+            _start(found)
+
+
+def _waiting() -> Swap:
+    found = swap.kept()
+    if not found:
+        raise Failure("no restore waits for your word; `gatehouse restore --to WHAT` restores")
+    return found
+
+
+@contextlib.contextmanager
+def _nobody_else():
+    """No release is applied meanwhile. An apply that is under way is not waited for: it may itself be waiting for the end
+    of this, to take a backup."""
+    with contextlib.ExitStack() as locks:
+        for release in store.releases():
+            locks.enter_context(store.lock(f"release-{release.name}", "a restore", commands.LONG, wait=False))
+        yield
+
+
+def _uses_data(m: Manifest) -> bool:
+    return m.release != "backup"
+
+
+def _units() -> list[str]:
+    """All that is to run because of the releases, and what runs with it, but for what takes backups."""
+    named = units.existing(dict.fromkeys(unit.name for m in store.live() if _uses_data(m) for unit in m.unit))
+    return list(dict.fromkeys([*named, *units.running_with(named)]))
+
+
+def _refuse_what_cannot_move(path: str) -> None:
+    found = tree.status(path)
+    if found and stat.S_ISLNK(found.st_mode):
+        raise Failure(f"{path} is a link, which cannot change places with what is restored; move the folder itself there; nothing was done")
+    for mount in mounts.below(path):
+        raise Failure(f"{mount.point} is a file system of its own, which cannot change places with what is restored: unmount it for the restore, and "
+                      f"move what is restored there later (`restic restore` brings {path} elsewhere, see docs/backup-and-restore.md); nothing was done")
+
+
+def lines(done: dict) -> list[str]:
+    if "confirmed" in done:
+        return [f"confirmed: the restore of {done['confirmed']}; what was there before is deleted"]
+    if "undone" in done:
+        return [f"taken back: the restore of {done['undone']}"]
+    told = [f"{'restored' if done['done'] else 'would restore'} {done['database'] and 'database ' + done['database'] or 'everything'} to {done['to']}"]
+    told += [f"folders are those of backup {done['backup']}: {', '.join(done['folders']) or 'none'}"]
+    return told if done["done"] else [*told, f"these would stop meanwhile: {' '.join(done['stops']) or 'nothing'}"]

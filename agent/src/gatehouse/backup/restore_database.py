@@ -1,0 +1,111 @@
+"""`gatehouse restore --database NAME`: one database as it was, all others as they are."""
+
+import contextlib
+import os
+import re
+import time
+from datetime import UTC, datetime
+
+from gatehouse.backup import postgres as cluster
+from gatehouse.system import process as commands
+from gatehouse.backup import owners
+from gatehouse.backup import pgbackrest
+from gatehouse.health import probes
+from gatehouse.state import workspace as scratch
+from gatehouse.state import store
+from gatehouse.system import safepath as tree
+from gatehouse.system import systemd as units
+from gatehouse.backup.inventory import Settings, Target
+from gatehouse.backup.postgres import Cluster
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.output.report import ROLLED_BACK, Failure, say
+
+
+# pg_restore lists what an archive holds with the owner as the last word of a line.
+_WITH_BLANKS = r"""SELECT string_agg(DISTINCT quote_ident(rolname), ', ') FROM pg_shdepend JOIN pg_roles r ON refobjid = r.oid
+  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = '{database}') AND refclassid = 'pg_authid'::regclass AND deptype = 'o'
+  AND rolname ~ '\s'"""
+
+
+def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool, began: float) -> dict:
+    """It is taken from a private server that has everything as of then, and takes the name of the one that is live, which
+    stays under another."""
+    stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d%H%M%S")
+    fresh, old, private = f"{name}_restored_{stamp}", f"{name}_before_{stamp}", f"{s.data}.restored-{stamp}"
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise Failure(f"{name!r} is not a name of letters, digits, dots, dashes and underscores, as a database to restore alone must have")
+    if name not in target.backup.tables:
+        raise Failure(f"database {name} is not in backup {target.backup.name}; there are: {', '.join(sorted(target.backup.tables))}")
+    users = [m for m in store.live() if any(data.database == name for data in m.data)]
+    named = units.existing(dict.fromkeys(unit.name for m in users for unit in m.unit))
+    stops = [unit for unit in units.running_with(named) if unit != s.unit]
+    told = {"to": target.words, "backup": target.backup.name, "folders": [], "stops": stops, "database": name}
+    scratch.refuse_without_room(os.path.dirname(s.data), 2 * target.backup.size)
+    if dry_run:
+        return told | {"done": False}
+    try:
+        pgbackrest.archive_now(s)
+        say(f"restore PostgreSQL to {target.words}, beside the one that runs")
+        pgbackrest.restore(s, private, target.options)
+        with cluster.private(s, private, durable=False) as server:
+            _copy(s, server, live, name, fresh)
+    except BaseException:
+        with contextlib.suppress(Failure):
+            live.ask(f'DROP DATABASE IF EXISTS "{fresh}" WITH (FORCE)')
+        raise
+    finally:
+        tree.remove_tree(private)
+    _exchange(live, users, stops, name, fresh, old)
+    say(f"database {name} of before is kept as {old}: DROP DATABASE \"{old}\" when you do not need it any more")
+    return told | {"done": True, "seconds": round(time.time() - began, 1)}
+
+
+def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) -> None:
+    say(f"copy database {name}")
+    owner = server.ask(f"SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = '{name}'")
+    made = server.ask(f"""SELECT format('CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L', '{fresh}',
+      pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype) FROM pg_database WHERE datname = '{name}'""")
+    if not made:
+        raise Failure(f"database {name} was not there then")
+    blanks = server.ask(_WITH_BLANKS.format(database=name))
+    if blanks:
+        raise Failure(f"database {name} has owners with a blank in their names: {blanks}; rename them, or restore everything instead")
+    live.ask(made)
+    live.ask(f'REVOKE ALL ON DATABASE "{fresh}" FROM PUBLIC')
+    with scratch.folder() as folder:
+        dump = f"{scratch.give(f'{folder}/dump', s.user)}/archive"
+        server.ask(f"ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true")  # of a server that only this restore reaches
+        words = server.command("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={cluster.named(name)}")
+        status, output = commands.run(words, s.user, seconds=commands.LONG)
+        if status:
+            raise Failure(f"database {name} could not be copied:\n{commands.indented(output)}")
+        owners.load(live, dump, fresh, owner)
+
+
+def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str, fresh: str, old: str) -> None:
+    # Who may connect is what the host's releases say now.
+    grants = live.ask(f"""SELECT coalesce(string_agg(format('GRANT %s ON DATABASE %I TO %s;', privilege_type, '{fresh}',
+      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END), ' '), 'SELECT 1')
+      FROM pg_database, aclexplode(datacl) WHERE datname = '{name}'""")
+    live.ask(grants)
+    deadline = time.monotonic() + max((m.deadline for m in users), default=60)
+    try:
+        units.run("stop", stops)
+        with live.alone(name, fresh):
+            live.ask(f"DO $$ BEGIN {_moves(name, old, fresh)} END $$")
+        units.run("start", stops, deadline)
+        for m in users:
+            probes.await_every(m, deadline)
+    except Exception as error:
+        say("failed, going back to what was there before")
+        units.run("stop", stops)
+        with live.alone(name, old):
+            live.ask(f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN {_moves(name, fresh, old)} END IF; END $$")
+        units.run("start", stops)
+        raise Failure(f"{error}\nwhat was there before is back; what was restored is database {fresh}", ROLLED_BACK) from error
+
+
+def _moves(name: str, away: str, comes: str) -> str:
+    """In one transaction. Perhaps it was dropped by mistake, and is not there."""
+    return f"""IF EXISTS (SELECT FROM pg_database WHERE datname = '{name}') THEN ALTER DATABASE "{name}" RENAME TO "{away}"; END IF;
+      ALTER DATABASE "{comes}" RENAME TO "{name}";"""

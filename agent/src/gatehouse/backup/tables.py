@@ -1,0 +1,59 @@
+"""What is in the tables of a database, as numbers that a restored copy is compared with.
+
+A query would be planned, and to plan it PostgreSQL looks through index expressions, extended statistics and CHECK constraints of
+the table and computes what is constant in them: functions of the owner's, in our session. COPY plans nothing and calls nothing
+but the output functions of PostgreSQL's own types.
+"""
+
+import json
+import time
+from hashlib import blake2b
+
+from gatehouse.system import process as commands
+from gatehouse.backup.postgres import Refused, Session
+from gatehouse.output.table import legible
+from gatehouse.output.report import Failure
+
+KIND = "blake2b-128 of COPY's lines, added up"  # recorded, since sums of another kind cannot be compared
+_WAITING = 10.0  # seconds for all locks of a database that others hold
+_LOCKED, _LEAST = "55P03", 0.001
+# Materialized views are left out: they are made of tables, and COPY does not read them before PostgreSQL 18.
+_LIST = """SELECT coalesce(json_agg(format('%I.%I', nspname, relname) ORDER BY nspname, relname), '[]')
+  FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r' AND relpersistence = 'p'
+  AND nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_toast%'"""
+
+
+def read(session: Session) -> tuple[dict[str, list], str | None]:
+    """Number of rows of each table, and a sum over their contents that their order does not change; and what could not be
+    read, in words. The session is in a transaction, whose snapshot is what is read."""
+    found, missing, patience = {}, [], _WAITING
+    try:
+        for table in json.loads(session.ask(_LIST)) + ["pg_catalog.pg_largeobject"]:
+            for statement in ("SAVEPOINT one", f"SET LOCAL lock_timeout = {max(1, round(patience * 1000))}"):
+                session.ask(statement)
+            began = time.monotonic()
+            try:
+                found[table] = _sum(session, table)
+                session.ask("RELEASE one")
+            except Refused as refused:
+                missing.append(f"{legible(table, 100)} ({'another session holds a lock on it' if refused.state == _LOCKED else refused})")
+                if refused.state == _LOCKED:
+                    patience = max(_LEAST, patience - (time.monotonic() - began))
+                session.ask("ROLLBACK TO one")
+    except Failure as failure:
+        missing.append(f"the rest ({failure})")
+    told = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+    return found, f"not read: {told}" if missing else None
+
+
+def _sum(session: Session, table: str) -> list:
+    count = total = 0
+    line = blake2b(digest_size=16)
+    session.send(f"COPY {table} TO STDOUT")
+    with session.within(commands.LONG):
+        for piece in session.pieces():
+            line.update(piece)
+            if piece.endswith(b"\n"):
+                count, total = count + 1, total + int.from_bytes(line.digest())
+                line = blake2b(digest_size=16)
+    return [count, f"{total % (1 << 128):x}"]

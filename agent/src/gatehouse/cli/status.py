@@ -1,0 +1,88 @@
+"""`gatehouse status`: each release at a glance, and what is not well about it. Changes nothing."""
+
+from gatehouse.backup import inventory as backups
+from gatehouse.drift import facts
+from gatehouse.system import firewall
+from gatehouse.health import survey as health
+from gatehouse.state import store
+from gatehouse.drift import unmanaged as strays
+from gatehouse.backup import directory_swap as swap
+from gatehouse.system import systemd as units
+from gatehouse.state import secrets as vault
+from gatehouse.output.table import ago, columns, counted, iso
+from gatehouse.state.store import Release
+
+
+def status() -> dict:
+    vault.learn_all()
+    owned = strays.owned()
+    releases = [_look(release, owned) for release in store.releases()]
+    kept = backups.overview() if backups.SETTINGS.exists() else None
+    waiting = swap.kept()
+    return {"well": all(release["well"] for release in releases) and (not kept or kept["well"]), "releases": releases, "backups": kept,
+            "restored": waiting and waiting.what, "warnings": firewall.warnings()}
+
+
+def lines(found: dict) -> list[str]:
+    rows, complaints = [], []
+    for r in found["releases"]:
+        passing = sum(complaint is None for complaint in r["probes"].values())
+        first, *others = [*r["units"].items(), *r["jobs"].items()] or [("-", "")]
+        rows.append([r["release"], str(r["generation"]), ago(r["applied_seconds"]), *first,
+                     f"{passing} of {len(r['probes'])} pass" if r["probes"] else "-", _host(r)])
+        rows += [["", "", "", *unit, "", ""] for unit in others]
+        complaints += [[r["release"], text] for text in _complaints(r)]
+    if not rows:
+        return ["no release is on this host"]
+    table = columns(["RELEASE", "GENERATION", "APPLIED", "UNIT", "STATE", "PROBES", "HOST"], rows) + [""] + _kept(found)
+    table += [line for warning in found["warnings"] for line in f"warning: {warning}".splitlines()]
+    if found["well"]:
+        return [*table, f"all well: {counted(len(found['releases']), 'release')}"]
+    complaints += [["backup", text] for text in (backups.complaints(found["backups"]) if found["backups"] else ())]
+    return [*table, *columns(["RELEASE", "WHAT IS NOT WELL"], complaints)]
+
+
+def _kept(found: dict) -> list[str]:
+    told = []
+    if kept := found["backups"]:
+        newest = kept["backups"][-1]["marked_seconds"] if kept["backups"] else None
+        told.append(f"newest backup: {ago(newest)}, last good drill: {ago(kept['drill'].get('good'))}, in {kept['repository']}, read {ago(kept['read'])}")
+    if found["restored"]:
+        told.append(f"restored to {found['restored']}: `gatehouse restore --confirm` deletes what was there before, `--undo` brings it back")
+    return told
+
+
+def _look(release: Release, owned: set[str]) -> dict:
+    with store.glance(f"release-{release.name}") as busy:
+        manifest = release.manifest()
+        names = [u.name for u in manifest.unit] if manifest else []
+        states, jobs = units.show(names, "ActiveState"), units.show(units.triggered(names), "ActiveState")
+        found = {
+            "release": release.name, "generation": release.generation, "applied_seconds": release.applied(), "applied": iso(release.applied()),
+            "units": {name: state["ActiveState"] for name, state in states.items()},
+            "jobs": {name: state["ActiveState"] for name, state in jobs.items()},
+            "probes": health.ask(manifest.probe, manifest.secret) if manifest else {},
+            "under_way": busy, "interrupted": not busy and release.record.exists(),
+            "drifted": [] if busy else facts.of_release(release, owned),
+        }
+    down = [name for name, state in found["units"].items() if state not in units.RUNNING]
+    ill = busy or found["interrupted"] or found["drifted"] or down or _failed(found) or any(found["probes"].values())
+    return found | {"well": not ill}
+
+
+def _failed(r: dict) -> list[str]:
+    """What a timer starts runs or does not, and both are well; systemd remembers that it failed until it has run again."""
+    return [name for name, state in r["jobs"].items() if state == "failed"]
+
+
+def _host(r: dict) -> str:
+    return "under way" if r["under_way"] else "interrupted" if r["interrupted"] else "drifted" if r["drifted"] else "as left"
+
+
+def _complaints(r: dict) -> list[str]:
+    """Each thing once: that a unit does not run is drift as well."""
+    found = [f"{r['under_way']} is under way"] if r["under_way"] else list(r["drifted"])
+    if not r["drifted"]:
+        found += [f"{name} is {state}" for name, state in r["units"].items() if state not in units.RUNNING]
+    found += [f"the last run of {name} failed" for name in _failed(r)]
+    return found + [f"probe {name}: {' '.join(complaint.split())}" for name, complaint in r["probes"].items() if complaint]

@@ -1,0 +1,1 @@
+"""How the host differs from what was applied."""

@@ -1,0 +1,170 @@
+"""What no release put on this host, though it alters what releases run: files beside ours, images, runtime directories."""
+
+import json
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+from gatehouse.tree import files
+from gatehouse.state import store
+from gatehouse.system import safepath as tree
+from gatehouse.system import systemd as units
+from gatehouse.protocol.manifest import File, Manifest, owner_ids
+from gatehouse.output.report import Failure
+from gatehouse.state.store import Release
+
+QUADLETS = Path(units.QUADLETS)
+UNITS = (Path(units.UNITS), Path("/etc/systemd/system.control"), Path("/run/systemd/system"), Path("/run/systemd/system.control"))
+RUN = "/run"
+_OPENED = re.compile(r"^ExecStartPost=\+\S+/\S+-socket-folder open (\S+) (\S+) ", re.M)
+_OPEN, _CLOSED = "3770", "3750"  # to clients, while the unit runs or not
+_TMPFILES = re.compile(r"^[dD]\S*\s+(/\S+)\s+([0-7]{3,4})\s+(\S+)\s+(\S+)", re.M)
+
+
+def owned() -> set[str]:
+    """The files of every release, also of those that are on their way in."""
+    return {files.at_generation(f.path, generation)
+            for release in store.releases() for generation in [release.generation] for manifest in release.manifests() for f in manifest.file}
+
+
+def unexpected(owned: set[str]) -> list[str]:
+    """What alters a unit that is not ours alone, or makes one that no release knows of. Only told: Quadlets of nobody's,
+    and drop-ins of a template, which are its other instances' too."""
+    ours, templates = {f"{path}.d" for path in owned}, set()
+    for manifest in filter(None, (release.manifest() for release in store.releases())):
+        templates |= {re.sub("@.+(?=[.])", "@", u.name) for u in manifest.unit if "@" in u.name}
+    there = [path for path in QUADLETS.rglob("*") if str(path.parent) not in ours]
+    there += [path for root in UNITS for name in templates for path in (root / f"{name}.d").glob("*.conf")]
+    return [f"{path} belongs to no release" for path in sorted(there) if not path.is_dir() and str(path) not in owned]
+
+
+def dropins(manifest: Manifest, owned: set[str]) -> list[File]:
+    """Drop-ins of the release's units and Quadlets that are nobody's: they alter what it runs, so an apply takes them out.
+    Whatever else lies there, nobody reads. Each as a manifest's entry, with the units that it concerns."""
+    return [File(str(path), "0600", "root:root", "", restarts=restarts)
+            for folder, restarts in _folders(manifest).items()
+            # A folder that is a link goes as the link that it is: what it leads to may be anybody's, and our own too.
+            for path in ([folder] if folder.is_symlink() else sorted(folder.glob("*.conf")))
+            if (path.is_file() or path.is_symlink()) and str(path) not in owned]
+
+
+def _folders(manifest: Manifest) -> dict[Path, tuple[str, ...]]:
+    """The *.d folders in every place where systemd, or Quadlet, looks for what people put there."""
+    names, found = {u.name: (u.name,) for u in manifest.unit}, {}
+    for file in manifest.file:
+        path = Path(file.path)
+        if path.parent == QUADLETS:
+            found[QUADLETS / f"{path.name}.d"] = file.restarts
+        elif path.parent in UNITS:
+            names.setdefault(path.name, file.restarts)
+        elif path.parent.parent in UNITS and path.parent.name.endswith(".d"):
+            names.setdefault(path.parent.name.removesuffix(".d"), file.restarts)
+    for name, restarts in names.items():
+        found.update({root / f"{name}.d": restarts for root in UNITS})
+    return found
+
+
+def images_of(release: Release, manifest: Manifest) -> list[str]:
+    """The containers of its units must run what its manifest names. A pod's own container is Podman's."""
+    if not manifest.image or not shutil.which("podman"):
+        return []
+    wanted = {image.reference: _podman("image", image.reference) for image in manifest.image}
+    ids = {reference: found[0]["Id"] for reference, found in wanted.items() if found}
+    found = [f"image {reference} is not on this host" for reference in wanted if reference not in ids]
+    names = [u.name for u in manifest.unit]
+    running = _running()
+    for container in _podman("container", *running) if running else []:
+        labels, name = container["Config"].get("Labels") or {}, container["Name"]
+        if container.get("IsInfra") or labels.get("PODMAN_SYSTEMD_UNIT") not in names:
+            continue
+        if container["ImageName"] not in wanted:
+            found.append(f"container {name} runs {container['ImageName']}, the manifest says {', '.join(wanted)}")
+        elif container["Image"] != ids.get(container["ImageName"], container["Image"]):
+            found.append(f"container {name} runs another image than the one that is {container['ImageName']} now")
+    return found
+
+
+def _running() -> list[str]:
+    return subprocess.run(["podman", "ps", "--quiet"], capture_output=True, text=True).stdout.split()
+
+
+def _podman(kind: str, *names: str) -> list[dict]:
+    return json.loads(subprocess.run(["podman", "inspect", "--type", kind, *names], capture_output=True, text=True).stdout or "[]")
+
+
+def modes_of(manifest: Manifest) -> list[str]:
+    """Runtime directories, as tmpfiles.d and unit files of the manifest want them, and the sockets in those that are
+    setgid: they belong to the same group, and let in whom the directory lets in."""
+    found = []
+    for path, mode, owner in _runtime(manifest):
+        try:
+            now, wanted = files.look_folder(path), [int(mode, 8), *_ids(owner)]
+        except Failure as failure:
+            found.append(str(failure))
+            continue
+        if now is None:
+            found.append(f"{path} is missing")
+        elif now[0] != wanted[0] or any(want not in (None, have) for want, have in zip(wanted[1:], now[1:])):
+            found.append(f"{path} is {now[0]:04o} {now[1]}:{now[2]}, the manifest says {mode} {owner}")
+        if now and wanted[0] & stat.S_ISGID and mode != _CLOSED:
+            found += _sockets(path, wanted[0] & 0o777, *(want if want is not None else have for want, have in zip(wanted[1:], now[1:])))
+    return found
+
+
+def crooked(manifest: Manifest, left: dict) -> list[str]:
+    """Of these what an apply can put right: what stayed wrong after the last one's restarts would stay so after another."""
+    return [told for told in modes_of(manifest) if told not in left.get("endures", [])]
+
+
+def _runtime(manifest: Manifest):
+    for file in manifest.file:
+        if Path(file.path).parent.name == "tmpfiles.d":
+            yield from ((path, mode, f"{user}:{group}") for path, mode, user, group in _TMPFILES.findall(file.content) if path.startswith(f"{RUN}/"))
+    for unit, content in _services(manifest):
+        for path, owner in _OPENED.findall(content):
+            yield path, _CLOSED if units.inactive([unit]) else _OPEN, owner
+    for unit, mode in _housed(manifest):
+        shown = units.show([unit], *units.HOUSE)[unit]
+        for name in shown["RuntimeDirectory"].split():
+            yield f"{RUN}/{name}", mode, f"{shown['User'] or 'root'}:{shown['Group'] or '-'}"
+
+
+def housed(manifests: list[Manifest]) -> list[str]:
+    """The units whose runtime directories get their mode of one of the manifests."""
+    return list(dict.fromkeys(unit for manifest in manifests for unit, _ in _housed(manifest)))
+
+
+def _housed(manifest: Manifest):
+    """With the mode. Whose directory it is, the unit says: the package's own file may name it."""
+    for unit, content in _services(manifest):
+        if mode := _last(content, "RuntimeDirectoryMode"):
+            yield unit, mode
+
+
+def _services(manifest: Manifest):
+    """Services with what each of the manifest's files says of them. A template is none."""
+    for file in manifest.file:
+        if "/systemd/system/" in file.path:
+            parts = (part.removesuffix(".d") for part in reversed(Path(file.path).parts))
+            yield from ((unit, file.content) for unit in parts if unit.endswith(".service") and not unit.endswith("@.service"))
+
+
+def _last(text: str, key: str) -> str | None:
+    return (re.findall(rf"^{key}=([0-7]+)\s*$", text, re.M) or [None])[-1]
+
+
+def _ids(owner: str) -> list[int | None]:
+    """`-` is whoever it is."""
+    user, _, group = owner.partition(":")
+    return [None if user == "-" else owner_ids(f"{user}:0")[0], None if group == "-" else owner_ids(f"0:{group}")[1]]
+
+
+def _sockets(folder: str, mode: int, uid: int, gid: int) -> list[str]:
+    """The server's own: whatever clients make beside them is theirs."""
+    found = []
+    for name, info in tree.entries(folder).items():
+        if stat.S_ISSOCK(info.st_mode) and info.st_uid == uid and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid):
+            found.append(f"{folder}/{name} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}")
+    return found

@@ -1,0 +1,99 @@
+"""Whether a service is well, as its clients would see it."""
+
+import socket
+import time
+from typing import Callable, Collection
+
+from gatehouse.system import process as commands
+from gatehouse.system import systemd as units
+from gatehouse.protocol.manifest import Manifest, Probe
+from gatehouse.output.report import Failure
+from gatehouse.system.waiting import Wait
+
+_PAUSE = 0.2
+ANSWER = 5  # seconds one question may take
+
+
+def await_all(manifest: Manifest, deadline: float) -> None:
+    """Ask until the release is well by itself: every probe has passed that needs no unit of another one, and every unit is active."""
+    _await([p for p in manifest.probe if not p.through], [u.name for u in manifest.unit], deadline)
+
+
+def await_through(told: Collection[str], manifest: Manifest, deadline: float) -> None:
+    """Ask until what needs these units of other releases has passed."""
+    _await([p for p in manifest.probe if p.through in told], [], deadline)
+
+
+def await_every(manifest: Manifest, deadline: float) -> None:
+    """Ask until all of it is well, and what needs units of other releases too."""
+    _await(list(manifest.probe), [u.name for u in manifest.unit], deadline)
+
+
+def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
+    """After `deadline`, or once a unit cannot come, the ones still failing are told."""
+    waiting, wait = list(asked), Wait(names, deadline)
+    while True:
+        complaints = []
+        for probe in list(waiting):
+            complaint = ask(probe)
+            if complaint is None:
+                waiting.remove(probe)
+            else:
+                complaints.append(f"probe {probe.name}: {complaint}")
+        down = units.inactive(names)
+        complaints += [f"{unit} is not active" for unit in down]
+        if not complaints:
+            return
+        if time.monotonic() >= deadline:
+            raise Failure("not healthy within the deadline:\n" + "\n".join(f"    {c}" for c in complaints), heard=down)
+        wait.go_on(complaints)
+        time.sleep(_PAUSE)
+
+
+def ask(probe: Probe) -> str | None:
+    """None when the probe passes, else what is wrong."""
+    if probe.exec:
+        status, output = commands.run(probe.exec, probe.user, seconds=ANSWER)
+        return None if status == 0 else output.strip() or f"exit status {status}"
+    if probe.unit:
+        return _ask_unit(probe.unit, probe.seconds)
+    if probe.http:
+        from gatehouse.health import http_probe as webprobe  # here: to import HTTP and TLS takes longer than most that the agent is asked
+
+        return webprobe.ask(probe)
+    if probe.tcp:
+        return _connected(probe.tcp, lambda: socket.create_connection(endpoint(probe.tcp), ANSWER))
+    return _connected(probe.socket, lambda: _unix_connection(probe.socket))
+
+
+def _ask_unit(unit: str, seconds: int) -> str | None:
+    """One that is restarted again and again runs at most moments, and is never well."""
+    since = units.active_since(unit)
+    if since is None:
+        return f"{unit} does not run"
+    lasted = time.monotonic() - since
+    return None if lasted >= seconds else f"{unit} has run for {lasted:.0f} of {seconds} s since it was last started"
+
+
+def _connected(where: str, connect: Callable[[], socket.socket]) -> str | None:
+    try:
+        connect().close()
+    except OSError as error:
+        return f"{where}: {error.strerror or error}"
+    return None
+
+
+def _unix_connection(path: str) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(ANSWER)
+    try:
+        client.connect(path)
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+def endpoint(text: str) -> tuple[str, int]:
+    address, _, port = text.rpartition(":")
+    return address.strip("[]"), int(port)

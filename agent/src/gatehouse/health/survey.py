@@ -1,0 +1,65 @@
+"""Whether releases are well by their own probes, and what makes one well again without a restart."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from gatehouse.system import process as commands
+from gatehouse.health import probes
+from gatehouse.system import systemd as units
+from gatehouse.protocol.manifest import Manifest, Probe
+from gatehouse.output.report import Failure, masked, say
+
+_AT_ONCE = 16  # questions
+_PAUSE = 0.2
+
+
+def ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
+    """What each probe complains of now, by its name; None where it passes. Of a secret release only that it fails: what
+    it printed may hold secrets."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        complaints = list(pool.map(probes.ask, wanted))
+    return {probe.name: complaint and ("fails; what it printed is not shown, since the release is secret" if secret else masked(complaint))
+            for probe, complaint in zip(wanted, complaints)}
+
+
+def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[str, list[str]]:
+    """By release what its probes complain of, all asked at once. What fails is asked again for `patience` seconds, since a
+    service may have been restarted a moment ago. A release with a unit that does not run is left out: that tells more than
+    its probes do."""
+    down = set(units.inactive(list({unit.name for manifest in manifests for unit in manifest.unit})))
+    waiting = [manifest for manifest in manifests if manifest.probe and down.isdisjoint(unit.name for unit in manifest.unit)]
+    until, ill = time.monotonic() + patience, {}
+    while waiting:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            asked = list(pool.map(lambda manifest: ask(manifest.probe, manifest.secret), waiting))
+        ill = {manifest.release: [f"probe {name}: {' '.join(told.split())}" for name, told in answers.items() if told]
+               for manifest, answers in zip(waiting, asked)}
+        waiting = [manifest for manifest in waiting if ill[manifest.release]]
+        if time.monotonic() >= until:
+            break
+        if waiting:
+            time.sleep(_PAUSE)
+    return {manifest.release: ill[manifest.release] for manifest in waiting}
+
+
+def complaints(manifest: Manifest) -> list[str]:
+    """Of one release, at this moment."""
+    return survey([manifest], patience=0).get(manifest.release, [])
+
+
+def contains(manifest: Manifest) -> bool:
+    """Whether it runs in containers."""
+    return any(file.path.startswith(units.QUADLETS) for file in manifest.file)
+
+
+def ease(manifest: Manifest) -> None:
+    """Podman's networks anew, whose rules somebody may have taken out of the kernel; and the rest of the time that a start
+    may take."""
+    if contains(manifest):
+        say("reload Podman's networks")
+        commands.run(("podman", "network", "reload", "--all"), seconds=manifest.deadline)
+    started = [since for unit in manifest.unit if (since := units.active_since(unit.name)) is not None]
+    try:
+        probes.await_every(manifest, max([time.monotonic() + probes.ANSWER, *(since + manifest.deadline for since in started)]))
+    except Failure:
+        pass  # the plan asks again, and restarts

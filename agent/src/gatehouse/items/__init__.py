@@ -1,0 +1,1 @@
+"""What exists once on a host: accounts, groups, packages."""

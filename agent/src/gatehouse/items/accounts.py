@@ -1,0 +1,113 @@
+"""System groups and accounts: looked up, or made when missing. Never deleted: a recycled id would inherit what it owned."""
+
+import grp
+import pwd
+import subprocess
+from dataclasses import dataclass
+
+from gatehouse.items import census
+from gatehouse.state import created as made
+from gatehouse.state import store
+from gatehouse.items.census import Claim
+from gatehouse.protocol.document import read
+from gatehouse.output.report import Failure, say
+
+
+@dataclass(frozen=True)
+class Group:
+    name: str
+    gid: int | None = None
+    takes: tuple[str, ...] = ()  # what is taken over though gatehouse did not make it
+
+
+@dataclass(frozen=True)
+class Account:
+    name: str
+    home: str
+    groups: tuple[str, ...] = ()
+    uid: int | None = None
+    owner: str = ""  # who asks
+    releases: tuple[str, ...] = ()  # what runs as it
+    takes: tuple[str, ...] = ()  # what is taken over though gatehouse did not make it
+
+
+def ensure_group(text: str) -> dict:
+    wanted = read(Group, text)
+    with store.lock("accounts", f"group {wanted.name}"):
+        found = _group(wanted.name)
+        if found and wanted.gid is not None and found.gr_gid != wanted.gid:
+            raise Failure(f"group {wanted.name} has GID {found.gr_gid} on this host, the configuration asks for {wanted.gid}; "
+                          f"files on the host carry {found.gr_gid}: take it into the configuration, or renumber the group and its files by hand")
+        census.refuse(Claim(f"group-{wanted.name}", (f"group {wanted.name}",)), wanted.takes)
+        made.add(f"group {wanted.name}")
+        if not found:
+            if wanted.gid is not None and (holder := _holder(wanted.gid)):
+                raise Failure(f"GID {wanted.gid} asked for group {wanted.name} is taken by group {holder}; choose another or leave it out")
+            say(f"create group {wanted.name}")
+            _run("groupadd", "--system", *(["--gid", str(wanted.gid)] if wanted.gid is not None else []), wanted.name)
+        return look_group(wanted.name)
+
+
+def ensure_account(text: str) -> dict:
+    wanted = read(Account, text)
+    with store.lock("accounts", f"account {wanted.name}"):
+        for release in wanted.releases:
+            store.refuse_foreign(release, wanted.owner, wanted.takes)
+        missing = [name for name in wanted.groups if not _group(name)]
+        if missing:
+            raise Failure(f"account {wanted.name} should belong to {', '.join(missing)}, which this host does not have")
+        found = _account(wanted.name)
+        if found and wanted.uid is not None and found.pw_uid != wanted.uid:
+            raise Failure(f"account {wanted.name} has UID {found.pw_uid} on this host, the configuration asks for {wanted.uid}")
+        census.refuse(Claim(f"account-{wanted.name}", (f"account {wanted.name}",), groups=wanted.groups), wanted.takes)
+        made.add(f"account {wanted.name}")
+        if not found:
+            say(f"create account {wanted.name}")
+            own = ("--gid", wanted.name) if _group(wanted.name) else ("--user-group",)
+            _run("useradd", "--system", *own, "--no-create-home", "--home-dir", wanted.home, "--shell", "/usr/sbin/nologin",
+                 *(["--uid", str(wanted.uid)] if wanted.uid is not None else []), wanted.name)
+        if _memberships(wanted.name) != sorted(wanted.groups):
+            say(f"account {wanted.name} belongs to {', '.join(wanted.groups) or 'its own group alone'}")
+            _run("usermod", "--groups", ",".join(wanted.groups), wanted.name)
+        return look_account(wanted.name)
+
+
+def look_group(name: str) -> dict | None:
+    found = _group(name)
+    return {"name": name, "gid": found.gr_gid} if found else None
+
+
+def look_account(name: str) -> dict | None:
+    found = _account(name)
+    return {"name": name, "uid": found.pw_uid, "gid": found.pw_gid, "groups": _memberships(name)} if found else None
+
+
+def _memberships(name: str) -> list[str]:
+    return sorted(g.gr_name for g in grp.getgrall() if name in g.gr_mem)
+
+
+def _group(name: str):
+    try:
+        return grp.getgrnam(name)
+    except KeyError:
+        return None
+
+
+def _account(name: str):
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def _holder(gid: int) -> str | None:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return None
+
+
+def _run(*argv: str) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if done.returncode:
+        raise Failure(f"{argv[0]} refuses: {done.stderr.strip()}")

@@ -1,0 +1,212 @@
+"""What is on this host by a name that gatehouse would use, and gatehouse did not make: asked before it takes the name."""
+
+import grp
+import hashlib
+import json
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Iterable
+
+from gatehouse.tree import files
+from gatehouse.system import listeners
+from gatehouse.state import created as made
+from gatehouse.items import packages
+from gatehouse.state import store
+from gatehouse.items import claims as things
+from gatehouse.system import safepath as tree
+from gatehouse.system import systemd as units
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.output.report import Failure
+
+_PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the item `KIND-NAME` needs, each as its kind and name. Of packages `things` are the units of the first of them."""
+
+    item: str
+    things: tuple[str, ...]
+    owner: str = ""  # of a release: PROJECT/STACK/RESOURCE
+    groups: tuple[str, ...] = ()  # of an account: those that it is to be in
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stranger:
+    thing: str
+    what: str
+
+
+def main() -> None:
+    """For the program, which sends this file to a host that need not have the agent: claims on stdin."""
+    claims = [Claim(**{key: tuple(value) if isinstance(value, list) else value for key, value in claim.items()}) for claim in json.load(sys.stdin)]
+    print(json.dumps([vars(stranger) for stranger in strangers(claims)]))
+
+
+def refuse(claim: Claim, takes: Iterable[str]) -> None:
+    """Unless the configuration says that it is to be taken over."""
+    if found := [stranger for stranger in strangers([claim]) if stranger.thing not in takes]:
+        told = "\n".join(f"  {stranger.thing}: {stranger.what}" for stranger in found)
+        raise Failure(f"this host has what gatehouse did not make:\n{told}\nnothing was done. Rename or remove it; or, to have it taken over, "
+                      f"add to `takeOver` of the host: {', '.join(stranger.thing for stranger in found)}")
+
+
+def refuse_release(manifest: Manifest, current: Manifest | None) -> None:
+    known = things.of(current) if current else []
+    if new := tuple(thing for thing in things.of(manifest) if thing not in known):
+        refuse(Claim(f"release-{manifest.release}", new, manifest.owner), manifest.takes)
+
+
+def strangers(claims: list[Claim]) -> list[Stranger]:
+    """All of them: stacks first, then in the order in which they are claimed."""
+    ours, found = _Ours(claims), list(_of_stacks(claims))
+    for claim in claims:
+        if not claim.packages:
+            found += [Stranger(thing, what) for needed in claim.things for thing, what in _look(needed, claim, ours)]
+    return list({stranger.thing: stranger for stranger in found}.values())
+
+
+class _Ours:
+    """What is known to be gatehouse's, and what is asked of the host once for all claims."""
+
+    def __init__(self, claims: list[Claim]):
+        self.made = made.things()
+        manifests = [manifest for release in store.releases() for manifest in release.manifests()]
+        self.files = {file.path for manifest in manifests for file in manifest.file}
+        self.units = {unit.name: manifest for manifest in manifests for unit in manifest.unit}
+        # Of packages that gatehouse installed: the distribution may have started it, no person did.
+        self.packaged = {thing for claim in claims if claim.packages and f"package {claim.packages[0]}" in self.made for thing in claim.things}
+        self.packaged |= {thing for thing in self.made if thing.startswith("unit ")}
+        # The upgrade of a cluster makes another instance beside the one that the release has.
+        self.packaged |= {thing for claim in claims for thing in claim.things if _template(thing) in
+                          {_template(f"unit {name}") for name, manifest in self.units.items() if f"release-{manifest.release}" == claim.item} - {None}}
+        claimed = {kind: [name for claim in claims for thing in claim.things for k, _, name in [thing.partition(" ")] if k == kind]
+                   for kind in ("file", "unit", "port", "pod", "container", "volume")}
+        self.claimed = {kind: set(names) for kind, names in claimed.items()}
+        self.shown = units.show(claimed["unit"], "LoadState", "ActiveState", "FragmentPath", "SourcePath") if claimed["unit"] else {}
+        self.listening = listeners.listeners() if claimed["port"] else []
+        self.podman = {kind: _podman(*words) if self.claimed[kind] else [] for kind, words in _LISTS.items()}
+
+    def has(self, kind: str, name: str) -> bool:
+        """An account or a group: asked for once, or about to be made by an apply that was killed."""
+        return f"{kind} {name}" in self.made or bool(store.item(f"{kind}-{name}"))
+
+
+_LISTS = {"pod": ("pod", "ps"), "container": ("ps", "--all", "--pod"), "volume": ("volume", "ls")}
+
+
+def _template(thing: str) -> str | None:
+    return re.sub("@.+(?=[.])", "@", thing) if thing.startswith("unit ") and "@" in thing else None
+
+
+def _podman(*words: str) -> list[dict]:
+    if not shutil.which("podman"):
+        return []
+    return json.loads(subprocess.run(["podman", *words, "--format", "json"], capture_output=True, text=True).stdout or "[]") or []
+
+
+def _of_stacks(claims: list[Claim]) -> Iterable[Stranger]:
+    """Whose releases these are on this host, if they are not of the stack that claims them."""
+    found: dict[str, list[str]] = {}
+    for kind, name, stack in ((*claim.item.split("-", 1), claim.owner.rpartition("/")[0]) for claim in claims if claim.owner):
+        for other in sorted({manifest.owner.rpartition("/")[0] for manifest in store.Release(name).manifests()} - {stack}) if kind == "release" else ():
+            found.setdefault(other, []).append(name)
+    for other, names in found.items():
+        yield Stranger(f"stack {other}", f"on this host {' and '.join(names)} {'belong' if names[1:] else 'belongs'} to it")
+
+
+def _look(thing: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
+    kind, _, name = thing.partition(" ")
+    return {"account": _account, "group": _group, "file": _file, "unit": _unit, "port": _port,
+            "pod": _of_podman, "container": _of_podman, "volume": _of_podman}[kind](kind, name, claim, ours)
+
+
+def _account(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        if not ours.has("account", name):
+            yield from _group("group", name, claim, ours)  # it gets a group of its own
+        return
+    if ours.has("account", name) and store.item(f"account-{name}").get("answer", {}).get("uid", found.pw_uid) == found.pw_uid:
+        return
+    others = sorted({group.gr_name for group in grp.getgrall() if name in group.gr_mem} - set(claim.groups))
+    yield f"account {name}", ", ".join([f"UID {found.pw_uid}", f"home {found.pw_dir}", f"shell {found.pw_shell}",
+                                        *([f"a member of {' and '.join(others)}"] if others else [])])
+
+
+def _group(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
+    try:
+        found = grp.getgrnam(name)
+    except KeyError:
+        return
+    if not ours.has("group", name):
+        yield f"group {name}", f"GID {found.gr_gid}, {'with ' + ' and '.join(found.gr_mem) if found.gr_mem else 'without members'}"
+
+
+def _file(kind: str, path: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
+    found = tree.status(path)
+    if found is None:
+        return
+    # A package may make configuration of its own while it is installed, which no list of its files has.
+    brought = packages.configuration().get(path)
+    generated = brought is None and any(thing in ours.packaged for thing in claim.things)
+    if path not in ours.files and not generated and not (brought and _md5(path) == brought):
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.st_mtime))
+        yield f"file {path}", f"{found.st_size} bytes of UID {found.st_uid}, of {when}"
+
+
+def _md5(path: str) -> str | None:
+    there = files.look(path)
+    return there and hashlib.md5(there.data, usedforsecurity=False).hexdigest()
+
+
+def _unit(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
+    shown = ours.shown.get(name, {})
+    source = shown.get("SourcePath") or shown.get("FragmentPath") or ""
+    runs = shown.get("ActiveState") not in ("inactive", "failed", None)
+    if name in ours.units or f"unit {name}" in ours.packaged or source in ours.files | ours.claimed["file"]:
+        return
+    if runs or (shown.get("LoadState") == "loaded" and source and not source.startswith(_PACKAGED)):
+        yield f"unit {name}", f"{'runs' if runs else 'is there'}, by {source or 'no file'}"
+
+
+def _port(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
+    met = [listener for listener in ours.listening if listener.meets(*listeners.parsed(name))]
+    holders = listeners.holders({listener.inode for listener in met}) if met else {}
+    for listener in met:
+        if whose := _holder(holders.get(listener.inode), claim, ours):
+            yield f"port {name}", f"taken by {whose}, which listens at {listener.address}"
+            return
+
+
+def _holder(process: listeners.Process | None, claim: Claim, ours: _Ours) -> str | None:
+    """None where it is the stack's own, whose `up` moves it, or is told of by another of its names."""
+    if process is None:
+        return "the kernel, or a process that has just ended"
+    held = next((c for c in _podman(*_LISTS["container"]) if c["Id"] == process.container), {}) if process.container else {}
+    unit = (held.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT") or process.unit
+    if unit in ours.claimed["unit"] or held.get("PodName") in ours.claimed["pod"] or ours.claimed["container"] & set(held.get("Names", ())):
+        return None
+    release = ours.units.get(unit)
+    if release and release.owner.rpartition("/")[0] == claim.owner.rpartition("/")[0]:
+        return None
+    container = f"container {held['Names'][0]}" if held else ""
+    return f"{process.name} (process {process.pid}){' of ' if unit or held else ''}{unit or container}{f', release {release.release} of {release.owner}' if release else ''}"
+
+
+def _of_podman(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
+    for found in ours.podman[kind]:
+        if name not in (found.get("Names") or [found.get("Name")]):
+            continue
+        # What a Quadlet makes its unit makes anew at each start, so that the unit, or its file, is who is asked about.
+        unit = (found.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT")
+        if unit not in ours.claimed["unit"] and unit not in ours.units:
+            holds = [f"with {' and '.join(sorted(c['Names'] for c in found['Containers']))}"] if found.get("Containers") else []
+            yield f"{kind} {name}", ", ".join([f"made {'by ' + unit if unit else 'by hand'}", *holds])

@@ -1,0 +1,29 @@
+"""The names on a host that a release needs for itself, and that whoever set the host up may have given already."""
+
+import hashlib
+import re
+
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.state.store import STATE
+
+_QUADLETS = "/etc/containers/systemd/"
+# What Podman makes of a Quadlet that names it. A volume that begins otherwise is a path, or a Quadlet of its own.
+_NAMES = {"pod": re.compile(r"^PodName=(\S+)$", re.M), "container": re.compile(r"^ContainerName=(\S+)$", re.M),
+          "volume": re.compile(r"^Volume=([A-Za-z0-9][\w.-]*(?<!\.volume)):", re.M)}
+
+
+def of(manifest: Manifest) -> list[str]:
+    """Each as its kind and name, such as `file /etc/caddy/Caddyfile`, sorted; the program says the same."""
+    found = {f"unit {unit.name}" for unit in manifest.unit} | {f"port {port}" for port in manifest.listens}
+    for file in manifest.file:
+        if not file.path.startswith(f"{STATE}/"):  # the agent's own
+            found.add(f"file {file.path}")
+        if file.path.startswith(_QUADLETS):
+            found |= {f"{kind} {name}" for kind, names in _NAMES.items() for name in names.findall(file.content)}
+    return sorted(found)
+
+
+def digest(manifest: Manifest) -> str:
+    """By which the program knows that all this is its own already."""
+    stack = manifest.owner.rpartition("/")[0]
+    return hashlib.sha256("\n".join([f"stack {stack}", *of(manifest)]).encode()).hexdigest()

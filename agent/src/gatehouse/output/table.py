@@ -1,0 +1,52 @@
+"""Text for a terminal: aligned columns, times, and how long ago they were."""
+
+import time
+
+from gatehouse.output.report import plain
+
+
+def columns(head: list[str], rows: list[list[str]]) -> list[str]:
+    rows = [[plain(cell).replace("\n", "\\x0a") for cell in row] for row in rows]  # the name of a file makes no row
+    widths = [max(map(len, cells)) for cells in zip(head, *rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows)]
+
+
+def ago(moment: float | None) -> str:
+    """A clock that was set back must not tell of the future."""
+    if moment is None:
+        return "never"
+    passed = max(0, int(time.time() - moment))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if passed >= size:
+            return f"{passed // size} {unit} ago"
+    return f"{passed} s ago"
+
+
+def told(moment: float) -> str:
+    """In the host's own time, for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
+def iso(moment: float | None) -> str | None:
+    """In UTC, for machines."""
+    return None if moment is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def size(number: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            break
+        number /= 1024
+    else:
+        unit = "TiB"
+    return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
+
+
+def legible(text: str, most: int = 300) -> str:
+    """What an application chose, such as a name, in one line that is not long."""
+    words = plain(" ".join(text.split()))
+    return words if len(words) <= most else f"{words[:most]} ..."

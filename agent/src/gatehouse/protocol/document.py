@@ -1,0 +1,121 @@
+"""A request as it arrives on stdin: TOML that ends with its own length, read into closed shapes.
+
+TOML that was cut between two tables still parses, so a lost connection would look like a request to delete
+what is missing. The last line carries the number of bytes before it; without it nothing is done.
+"""
+
+import functools
+import hashlib
+import re
+import tomllib
+from collections import Counter
+from dataclasses import MISSING, fields
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+from gatehouse.output.report import Failure
+
+_TRAILER = re.compile(rb"# gatehouse: (\d+) bytes\n?\Z")
+# What may hold brackets and equals signs of its own comes first, so that it is passed over.
+_PLACES = re.compile(r"""\"{3}(?:\\.|[^\\])*?\"{3,5} | '{3}.*?'{3,5} | "(?:\\.|[^"\\\n])*" | '[^'\n]*' | \#[^\n]*
+                         | ^\[\[(?P<table>[\w-]+)\]\] | ^(?P<key>[\w-]+)[ ]*=""", re.VERBOSE | re.MULTILINE | re.DOTALL)
+
+
+def whole(raw: bytes) -> str:
+    """The text of a complete document, without its trailer."""
+    found = _TRAILER.search(raw)
+    if not found or int(found[1]) != found.start():
+        raise Failure(f"truncated: {len(raw)} bytes arrived and the closing line is missing or wrong; nothing was done")
+    return raw[: found.start()].decode("utf-8")
+
+
+def sealed(text: str) -> bytes:
+    """A document with its trailer, as `whole` wants it."""
+    body = text.encode()
+    return body + b"# gatehouse: %d bytes\n" % len(body)
+
+
+def digest(raw: bytes) -> str:
+    """What tells one document from another without showing it."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def parse(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Failure(f"the document is not TOML: {error}; nothing was done") from None
+
+
+class _Refused(Exception):
+    """`at`, such as `file[2].mode`, is where to look; the message says it in words."""
+
+    def __init__(self, at: str, message: str):
+        super().__init__(message)
+        self.at = at
+
+
+def read(shape: type, text: str, newer: bool = False) -> Any:
+    """An instance of dataclass `shape` from TOML. An unknown, missing or wrongly typed key is refused with its line; unless
+    a `newer` agent may have accepted it, whose keys are passed over here."""
+    try:
+        return _table(shape, parse(text), "", newer)
+    except _Refused as fault:
+        raise Failure(located(text, fault.at, str(fault))) from None
+
+
+def located(text: str, at: str, message: str) -> str:
+    """A complaint about what is `at` a place, with the line of `text` that this is."""
+    lines = _lines(text)
+    while at and at not in lines:
+        at = at[:max(at.rfind("."), at.rfind("["), 0)]  # an element stands in the line of its list, a missing key nowhere
+    return f"line {lines[at]}, {message}" if at else message
+
+
+@functools.lru_cache(1)
+def _lines(text: str) -> dict[str, int]:
+    found, table, seen, line, last = {}, "", Counter(), 1, 0
+    for place in _PLACES.finditer(text):
+        line, last = line + text.count("\n", last, place.start()), place.start()
+        if name := place["table"]:
+            table = f"{name}[{seen[name]}]"
+            seen[name] += 1
+            found[table] = line
+        elif key := place["key"]:
+            found[f"{table}.{key}" if table else key] = line
+    return found
+
+
+def _table(shape: type, table: dict[str, Any], at: str, newer: bool) -> Any:
+    known = {f.name: f for f in fields(shape)}
+    where, below = (f"{at}: ", f"{at}.") if at else ("", "")
+    if not isinstance(table, dict):
+        raise _Refused(at, f"{where}expected a table, got {_told(table)}")
+    for key in table:
+        if key not in known and not newer:
+            raise _Refused(below + key, f"{where}unknown key {key!r}; allowed are {', '.join(sorted(known))}")
+    values = {}
+    for name, field in known.items():
+        if name in table:
+            values[name] = _value(field.type, table[name], below + name, newer)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise _Refused(below + name, f"{where}key {name!r} is missing")
+    return shape(**values)
+
+
+def _value(kind: Any, value: Any, at: str, newer: bool) -> Any:
+    if isinstance(kind, UnionType):  # `X | None`: TOML has no null, so the key is there and X it is
+        kind = get_args(kind)[0]
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise _Refused(at, f"{at}: expected a list, got {_told(value)}")
+        return tuple(_value(get_args(kind)[0], item, f"{at}[{n}]", newer) for n, item in enumerate(value))
+    if hasattr(kind, "__dataclass_fields__"):
+        return _table(kind, value, at, newer)
+    if type(value) is not kind:
+        raise _Refused(at, f"{at}: expected {kind.__name__}, got {_told(value)}")
+    return value
+
+
+def _told(value: Any) -> str:
+    return f"a {type(value).__name__}"  # never the value: the document may be secret

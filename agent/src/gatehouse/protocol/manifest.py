@@ -1,0 +1,282 @@
+"""The manifest of a release: everything that a service is on this host. docs/manifest.md explains each key."""
+
+import grp
+import pwd
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from gatehouse.protocol.document import located, read
+from gatehouse.output.report import Failure
+
+PROTOCOL = 1  # raised when an older program's manifests would be misread
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Made when missing and given this mode and owner; never deleted, since it holds data. What lies at the place that it
+    had `formerly` is moved into it once, with the release's units stopped."""
+
+    path: str
+    mode: str
+    owner: str
+    formerly: str | None = None
+
+
+@dataclass(frozen=True)
+class File:
+    """`{generation}` in a path is the release's own generation. Changing the file restarts or reloads the named units. Where
+    `content` has `{{secrets NAME}}` for a NAME of `secrets`, vault.py puts the secret; in a file without them that is text."""
+
+    path: str
+    mode: str
+    owner: str
+    content: str
+    secrets: tuple[str, ...] = ()  # in the order of their places in the content: RELEASE/FILE, or RELEASE/GENERATION/FILE
+    restarts: tuple[str, ...] = ()
+    reloads: tuple[str, ...] = ()
+    rotation: str | None = None  # while it stays the same, what the host has is kept
+    opens: str | None = None  # the repository of backups that this is the passphrase of; one that opened it on this host is kept
+
+
+@dataclass(frozen=True)
+class Image:
+    """Found or pulled before anything that runs is stopped. One of a `series` takes the place of an image of the same
+    series, or of one that it `follows`: what migrates its data cannot skip a step, nor go back."""
+
+    reference: str
+    series: str | None = None
+    follows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What a new image may alter for ever. With `units` stopped, `save` runs before a change of image; once the new
+    image has been started, `restore` is part of every way back. A way back that was killed is gone again, so a
+    `restore` that finds its work done must leave it alone and succeed."""
+
+    name: str
+    units: tuple[str, ...]
+    save: tuple[str, ...]
+    restore: tuple[str, ...]
+    user: str = "root"
+    images: tuple[str, ...] = ()  # the references whose change may alter it; all of the manifest's without
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a unit holds, which no restart of it may lessen: what `exec` counts, in lines of a number and a name, or the keys
+    of the Valkey whose `socket`, file of settings `config` and folder `data` these are."""
+
+    name: str
+    unit: str
+    user: str = "root"  # who runs `exec`; Valkey's account
+    exec: tuple[str, ...] = ()
+    socket: str | None = None
+    config: str | None = None
+    data: str | None = None
+    appendonly: bool = False  # whether it reads the append-only file at its start, and not its snapshot
+    login: str | None = None  # the user whose password is in the files `passwords`, a path with `*` for each generation
+    passwords: str | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """What stays when the release goes, unless that is a purge, and what is backed up: the folder `path`, or what `save`
+    copies into the folder `{dump}` and `drop`, which must be idempotent, deletes."""
+
+    name: str  # of the copy's folder
+    path: str | None = None
+    save: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    user: str = "root"
+    before: tuple[str, ...] = ()  # makes the folder whole right before it is backed up
+    after: tuple[str, ...] = ()  # undoes `before` once it is
+    database: str | None = None  # of PostgreSQL: the backup of the cluster has it already
+
+
+@dataclass(frozen=True)
+class Check:
+    """Run against `{tree}`, a copy of directory `tree` as it will be. With `ready`, `exec` is a server: it is started,
+    `ready` must succeed, and it is ended. `{scratch}` is an empty directory of `user`'s."""
+
+    name: str
+    exec: tuple[str, ...]
+    tree: str
+    user: str = "root"
+    group: str | None = None
+    prepare: tuple[str, ...] = ()
+    ready: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit that runs because of this release. `enabled` is left out for units that a generator makes."""
+
+    name: str
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Run on every apply once the units are up; must be idempotent. Not undone by a rollback."""
+
+    name: str
+    exec: tuple[str, ...]
+    user: str = "root"
+    stdin: str = ""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What "healthy" means: exactly one of `exec`, `http`, `tcp`, `socket` and `unit`."""
+
+    name: str
+    exec: tuple[str, ...] = ()
+    user: str = "root"
+    http: str | None = None
+    status: int | None = None  # any 2xx without it
+    body: str | None = None  # what the answer must contain
+    connect: str | None = None  # address:port to ask instead of the URL's own
+    tcp: str | None = None  # address:port
+    socket: str | None = None
+    unit: str | None = None
+    seconds: int = 5  # for which `unit` must have run without a restart
+    through: str | None = None  # the unit of another release that it needs: asked once that one is told of a change, and only then
+
+
+@dataclass(frozen=True)
+class Manifest:
+    release: str
+    owner: str  # project/stack/name of the resource that may change and delete it
+    protocol: int
+    deadline: int = 60  # seconds from the start of the units until the last probe must have passed
+    secret: bool = False
+    listens: tuple[str, ...] = ()  # ADDRESS:PORT/tcp or /udp, `*` for all addresses; nobody else may have them
+    takes: tuple[str, ...] = ()  # what it takes over though gatehouse did not make it, each as kind and name
+    refers: tuple[str, ...] = ()  # folders of secrets, one generation each, that are kept as long as this manifest is
+    gives: tuple[str, ...] = ()  # the releases of the stack whose files may have secrets of this one in them
+    directory: tuple[Directory, ...] = ()
+    image: tuple[Image, ...] = ()
+    preparation: tuple[Step, ...] = ()  # before anything is checked: they make what must be there, and must be idempotent
+    file: tuple[File, ...] = ()
+    check: tuple[Check, ...] = ()
+    guard: tuple[Guard, ...] = ()
+    holding: tuple[Holding, ...] = ()
+    data: tuple[Data, ...] = ()
+    unit: tuple[Unit, ...] = ()
+    step: tuple[Step, ...] = ()
+    probe: tuple[Probe, ...] = ()
+
+
+def load(text: str) -> Manifest:
+    """A manifest from its TOML text; refused as a whole when anything in it is not understood."""
+    manifest = read(Manifest, text)
+    faults = [located(text, at, complaint) for at, complaint in _faults(manifest)]
+    if faults:
+        raise Failure("the manifest is refused:\n  " + "\n  ".join(faults))
+    return manifest
+
+
+def stored(text: str) -> Manifest:
+    """A manifest that was accepted before, perhaps by the newer agent of another stack: neither a key of that one's nor an
+    account that is gone since must stop the releases of others."""
+    return read(Manifest, text, newer=True)
+
+
+PLACE = re.compile(r"\{\{secrets ([^{}\s]+)\}\}")  # of a secret in a content
+SECRET = re.compile(r"([a-z0-9-]+)/(?:(\d+)/)?(\w[\w.-]*)")
+_ENDPOINT = re.compile(r"(\[[\da-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}")
+_PORT = re.compile(r"(\*|[\d.]+|\[[\da-fA-F:]+\]):\d{1,5}/(tcp|udp)")
+_KINDS = ("exec", "http", "tcp", "socket", "unit")
+
+
+def _faults(m: Manifest):
+    """Each with the place that it is about."""
+    if m.protocol != PROTOCOL:
+        yield "protocol", f"protocol: this agent speaks {PROTOCOL}, the manifest {m.protocol}; install the program's own agent first"
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", m.release):
+        yield "release", f"release: {m.release!r} is not a name of lower-case letters, digits and dashes"
+    if not re.fullmatch(r"[^/\s]+/[^/\s]+/[^/\s]+", m.owner):
+        yield "owner", f"owner: {m.owner!r} is not PROJECT/STACK/RESOURCE"
+    if m.deadline < 1:
+        yield "deadline", f"deadline: {m.deadline} is not a positive number of seconds"
+    for n, port in enumerate(m.listens):
+        if not _PORT.fullmatch(port):
+            yield f"listens[{n}]", f"listens: {port!r} is not ADDRESS:PORT/tcp or /udp, such as 127.0.0.1:9000/tcp or *:443/udp"
+    seen, files = set(), {f.path for f in m.file}
+    for kind, items in (("file", m.file), ("directory", m.directory)):
+        for n, item in enumerate(items):
+            what, at = f"{kind} {item.path}", f"{kind}[{n}]"
+            if not _clean(item.path):
+                yield f"{at}.path", f"{what}: not an absolute, clean path"
+            for above in {str(parent) for parent in PurePosixPath(item.path).parents} & files:
+                yield f"{at}.path", f"{what}: lies below the file {above}"
+            if "{generation}" in item.path and not (m.secret and kind == "file"):
+                yield f"{at}.path", f"{what}: only a secret file can have {{generation}} in its path, since only secrets are kept by generation"
+            if not re.fullmatch(r"0[0-7]{3,4}", item.mode):
+                yield f"{at}.mode", f"{what}: mode {item.mode!r} is not octal, such as 0640"
+            if item.path in seen:
+                yield f"{at}.path", f"{what}: named twice"
+            seen.add(item.path)
+            if kind == "directory" and item.formerly is not None and not _apart(item, m.directory):
+                yield f"{at}.formerly", f"{what}: formerly {item.formerly!r} is not an absolute, clean path apart from this and the other directories"
+            try:
+                owner_ids(item.owner)
+            except Failure as failure:
+                yield f"{at}.owner", f"{what}: {failure}"
+    for n, file in enumerate(m.file):
+        what, at = f"file {file.path}", f"file[{n}].secrets"
+        for name in file.secrets:
+            if not SECRET.fullmatch(name):
+                yield at, f"{what}: secrets: {name!r} is not RELEASE/FILE or RELEASE/GENERATION/FILE"
+        if file.secrets and (places := tuple(PLACE.findall(file.content))) != file.secrets:
+            yield at, f"{what}: secrets are to name the places in the content one by one, which are {', '.join(places) or 'none'}, and name {', '.join(file.secrets)}"
+    for n, data in enumerate(m.data):
+        what, at = f"data {data.name}", f"data[{n}]"
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", data.name) or data.name in [d.name for d in m.data[:n]]:
+            yield f"{at}.name", f"{what}: not a name of lower-case letters, digits, dots and dashes that the others do not have"
+        if bool(data.path) == bool(data.save) or bool(data.save) != bool(data.drop):
+            yield at, f"{what}: give either path, or save and drop"
+        for key in ("before", "after") if data.save else ("database",):
+            if getattr(data, key):
+                yield f"{at}.{key}", f"{what}: {key} goes with {'path' if data.save else 'save and drop'} alone"
+        if data.path and not (_clean(data.path) and data.path.count("/") > 2):
+            yield f"{at}.path", f"{what}: {data.path} is not an absolute, clean path of three names or more"
+    for n, holding in enumerate(m.holding):
+        if bool(holding.exec) == all((holding.socket, holding.config, holding.data)) or bool(holding.login) != bool(holding.passwords):
+            yield f"holding[{n}]", f"holding {holding.name}: give either exec, or socket, config and data; and login with passwords"
+    for n, probe in enumerate(m.probe):
+        what, at = f"probe {probe.name}", f"probe[{n}]"
+        if sum(bool(getattr(probe, kind)) for kind in _KINDS) != 1:
+            yield at, f"{what}: give exactly one of {', '.join(_KINDS)}"
+        for key in ("tcp", "connect"):
+            if (endpoint := getattr(probe, key)) is not None and not _ENDPOINT.fullmatch(endpoint):
+                yield f"{at}.{key}", f"{what}: {key} {endpoint!r} is not ADDRESS:PORT, such as 127.0.0.1:443 or [::1]:443"
+        if probe.through and (probe.through in {u.name for u in m.unit} or all(probe.through not in f.reloads or probe.through in f.restarts for f in m.file)):
+            yield f"{at}.through", f"{what}: {probe.through} is not a unit of another release that a file here reloads, so it would never be asked"
+        if probe.unit and not 0 < probe.seconds < m.deadline:
+            yield f"{at}.seconds", f"{what}: {probe.seconds} seconds are not between 1 and the deadline of {m.deadline}"
+
+
+def _apart(directory: Directory, all_of_them: tuple[Directory, ...]) -> bool:
+    """What moves from there comes to one place, and does not come along with another directory."""
+    former = directory.formerly
+    others = {d.path for d in all_of_them} | {d.formerly for d in all_of_them if d is not directory}
+    return _clean(former) and former not in others and not f"{directory.path}/".startswith(f"{former}/") and not f"{former}/".startswith(f"{directory.path}/")
+
+
+def _clean(path: str) -> bool:
+    return bool(re.fullmatch(r"(/[^/\0\n]+)+", path)) and "/../" not in path + "/" and "/./" not in path + "/"
+
+
+def owner_ids(owner: str) -> tuple[int, int]:
+    """uid and gid of `user:group`; names or numbers."""
+    user, _, group = owner.partition(":")
+    try:
+        return (
+            int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid,
+            int(group) if group.isdigit() else grp.getgrnam(group).gr_gid,
+        )
+    except KeyError:
+        raise Failure(f"owner {owner!r}: no such user or group on this host") from None

@@ -1,0 +1,183 @@
+"""The real tools, asked about the tree as it will be. A bad file never goes live."""
+
+import os
+import re
+import stat
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from gatehouse.system import process as commands
+from gatehouse.tree import files
+from gatehouse.state import workspace as scratch
+from gatehouse.system import safepath as tree
+from gatehouse.tree.files import Change, Content
+from gatehouse.protocol.manifest import Check, Directory, Manifest
+from gatehouse.output.report import Failure, say
+from gatehouse.system.systemd import QUADLETS, UNITS
+
+_UNIT_PATH = (UNITS, "/run/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+GENERATOR = "/usr/lib/systemd/system-generators/podman-system-generator"
+_PATIENCE = 30  # seconds for a scratch server to answer
+
+
+def run(manifest: Manifest, changed: list[Change]) -> None:
+    """Every check of the manifest whose tree changes, and the ones that unit files always get."""
+    for check in manifest.check:
+        if any(_below(change.path, check.tree) for change in changed):
+            say(f"check {check.name}")
+            _run(check, changed, manifest.directory)
+    units(changed)
+
+
+def units(changed: list[Change]) -> None:
+    """The cheap checks, repeated inside the host lock: two files may each pass alone and clash together."""
+    quadlets = [c for c in changed if _below(c.path, QUADLETS)]
+    plain = [c for c in changed if _below(c.path, UNITS) and c.wanted]
+    if not quadlets and not plain:
+        return
+    with scratch.folder() as work:
+        generated = f"{work}/units"
+        tree.make(generated, 0o700)
+        programs = _stage_programs(changed, f"{work}/programs")
+        if quadlets:
+            for name, text in _generate(merged(QUADLETS, changed, f"{work}/quadlets")).items():
+                _put(f"{generated}/{name}", _led(text, programs))
+        for change in plain:
+            _stage(Path(change.path).relative_to(UNITS), _led(change.wanted.data.decode(), programs), generated)
+        # Only the units of this run are judged, with what is live as their surroundings.
+        judged = [f"{generated}/{name}" for name, found in tree.entries(generated).items() if stat.S_ISREG(found.st_mode)]
+        if not judged:
+            return
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *judged],
+            capture_output=True, text=True, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{generated}:"})
+        if done.returncode:
+            raise Failure(f"systemd refuses the unit files, nothing was changed:\n{commands.indented(done.stderr)}")
+
+
+def _led(unit: str, programs: dict[str, str]) -> bytes:
+    """With the places where the programs that come along lie for now."""
+    for path, staged in programs.items():
+        unit = unit.replace(path, staged)
+    return unit.encode()
+
+
+def _stage(name: Path, text: bytes, into: str) -> None:
+    """A unit, or a drop-in beside a copy of the unit that it alters, since only units are judged."""
+    _put(f"{into}/{name}", text)
+    unit = f"{into}/{name.parent.name.removesuffix('.d')}"
+    if name.parent.name and tree.status(unit) is None:
+        names = (os.path.basename(unit), re.sub("@.+(?=[.])", "@", os.path.basename(unit)))
+        if live := next((path for folder in _UNIT_PATH for path in (Path(folder, name) for name in names) if path.is_file()), None):
+            _put(unit, live.read_bytes())
+
+
+def _put(path: str, text: bytes) -> None:
+    files.put(path, Content(text, 0o600, os.geteuid(), os.getegid()))
+
+
+def _stage_programs(changed: list[Change], folder: str) -> dict[str, str]:
+    """Where the programs that come along lie for now: systemd looks whether what a unit starts can be started."""
+    staged = {}
+    for number, change in enumerate(c for c in changed if c.wanted and c.wanted.mode & 0o111):
+        staged[change.path] = f"{folder}/{number}/{os.path.basename(change.path)}"
+        files.put(staged[change.path], change.wanted)
+    return staged
+
+
+def _generate(quadlets: str) -> dict[str, str]:
+    """The units that Podman's own generator makes of all Quadlets as they will be. A file that it cannot read is just absent from its
+    output, and its exit status has not always told: its complaints are read as well."""
+    done = subprocess.run([GENERATOR, "--dryrun"], capture_output=True, text=True,
+                          env={**os.environ, "QUADLET_UNIT_DIRS": quadlets})
+    complaints = [l for l in done.stderr.splitlines() if "Loading source unit file" not in l and l.strip()]
+    if done.returncode or complaints:
+        shown = "\n".join(complaints or done.stderr.splitlines()).replace(quadlets, QUADLETS)
+        raise Failure(f"Podman refuses the Quadlet files, nothing was changed:\n{commands.indented(shown)}")
+    units: dict[str, str] = {}
+    name = ""
+    for line in done.stdout.splitlines(keepends=True):
+        if line.startswith("---") and line.rstrip().endswith("---"):
+            name = line.strip().strip("-")
+        elif name:
+            units[name] = units.get(name, "") + line
+    return units
+
+
+def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]) -> None:
+    with scratch.folder() as work:
+        copy = merged(check.tree, changed, f"{work}/tree")
+        # Made on the host only once the checks have passed. The upper ones last, since they are handed over with it.
+        for directory in sorted(directories, key=lambda d: d.path, reverse=True):
+            if _below(directory.path, check.tree):
+                files.put_folder(os.path.normpath(f"{copy}/{os.path.relpath(directory.path, check.tree)}"), *files.wanted_folder(directory))
+        if not any(directory.path == check.tree for directory in directories):
+            _hand_over(check.tree, copy)
+        home = scratch.give(f"{work}/scratch", check.user, check.group)
+        values = {"tree": copy, "scratch": home}
+        for argv in filter(None, (check.prepare, () if check.ready else check.exec)):
+            # A home of its own: what a tool leaves there must not reach the service's.
+            status, output = commands.run(commands.filled(argv, **values), check.user, check.group, home=home)
+            if status:
+                raise Failure(_refusal(check, output, copy))
+        if check.ready:
+            _try_server(check, values)
+
+
+def _try_server(check: Check, values: dict[str, str]) -> None:
+    with tempfile.TemporaryFile("w+") as log:
+        server = commands.start(commands.filled(check.exec, **values), check.user, check.group, home=values["scratch"],
+                                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            until = time.monotonic() + _PATIENCE
+            while commands.run(commands.filled(check.ready, **values), check.user, check.group, seconds=5)[0]:
+                if server.poll() is not None or time.monotonic() > until:
+                    log.seek(0)
+                    raise Failure(_refusal(check, log.read(), values["tree"]))
+                time.sleep(0.05)
+        finally:
+            commands.end(server, grace=10)
+
+
+def _refusal(check: Check, output: str, copy: str) -> str:
+    shown = output.replace(copy, check.tree)
+    return f"check {check.name} refuses the new files, nothing was changed:\n{commands.indented(shown)}"
+
+
+def merged(directory: str, changed: list[Change], into: str) -> str:
+    """A copy of a live directory with the changes applied, owners and modes kept. Its top is root's alone, so that no other
+    account is in there while root is at work."""
+    if files.look_folder(directory):
+        tree.copy(directory, into)
+    else:
+        tree.make(into, 0o700)
+    for change in changed:
+        if _below(change.path, directory):
+            name = Path(change.path).relative_to(directory)
+            for folder in reversed(name.parents[:-1]):
+                _take_in(f"{directory}/{folder}", f"{into}/{folder}")
+            files.put(f"{into}/{name}", change.wanted)
+    return into
+
+
+def _take_in(live: str, copy: str) -> None:
+    """In the place of a link to a folder, which leads out of the copy to what is live, a copy of that folder."""
+    found = tree.status(copy)
+    if found and stat.S_ISLNK(found.st_mode):
+        tree.remove(copy)
+        if files.look_folder(live):
+            tree.copy(live, copy)
+            tree.give_as(live, copy)
+
+
+def _hand_over(live: str, copy: str) -> None:
+    if files.look_folder(live):
+        tree.give_as(live, copy)
+    else:
+        tree.give(copy, 0o755, os.geteuid(), os.getegid())
+
+
+def _below(path: str, directory: str) -> bool:
+    return Path(path).is_relative_to(directory)

@@ -1,0 +1,37 @@
+"""Places at which the project's tests interrupt a release. Without GATEHOUSE_FAULT, which nothing else sets, they do nothing.
+
+    GATEHOUSE_FAULT=POINT:ACTION        POINT.2 is the second time that it is passed
+"""
+
+import errno
+import os
+import signal
+from collections import Counter
+
+from gatehouse.output.report import say
+
+# In the order in which a release passes them; `swapped` once for each file, `stepped` once for each step.
+POINTS = ("received", "locked", "planned", "fetched", "checked", "claimed", "saved", "snapshot", "recorded", "swapped", "reloaded",
+          "enqueued", "started", "stepped", "told", "probed", "committed", "pruned")
+_passed = Counter()
+
+
+def point(name: str) -> None:
+    where, _, action = os.environ.get("GATEHOUSE_FAULT", "").partition(":")
+    if not where:
+        return
+    _passed[name] += 1
+    if where not in (name if _passed[name] == 1 else "", f"{name}.{_passed[name]}"):
+        return
+    match action:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "full":
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} (made up at {where})")
+        case "wait":  # for SIGCONT, or for the end
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
+            say(f"waiting at {where}")
+            signal.sigwait({signal.SIGCONT})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCONT})
+        case _:
+            raise ValueError(f"GATEHOUSE_FAULT knows no action {action!r}")

@@ -1,0 +1,90 @@
+"""What a service holds, which no restart of a release's may lessen: counted before it and after it."""
+
+import re
+from dataclasses import asdict
+
+from gatehouse.system import process as commands
+from gatehouse.release import valkey_keys as keys
+from gatehouse.state import store
+from gatehouse.system import systemd as units
+from gatehouse.protocol.manifest import Holding, Manifest
+from gatehouse.release.journal import Record
+from gatehouse.output.report import Failure, say
+from gatehouse.state.store import Release
+
+_LINE = re.compile(r"(\d+) (.+)")
+
+
+def of(manifest: Manifest, names: list[str]) -> list[Holding]:
+    """What these units hold, which may be units of other releases."""
+    others = store.claims(except_for=manifest.release) if set(names) - {u.name for u in manifest.unit} else []
+    return [holding for m in (manifest, *others) for holding in m.holding if holding.unit in names]
+
+
+def save(release: Release, record: Record, wanted: list[Holding]) -> None:
+    """Right before the restart: what each holds now, written so that it is read again."""
+    down = units.inactive([holding.unit for holding in wanted])
+    for holding in wanted:
+        runs = holding.unit not in down
+        if holding.exec:
+            before = {"counts": _counted(holding) if runs else None}
+        else:
+            before = keys.save(holding, runs, known=release.generation > 0)
+        record.holdings.append(asdict(holding) | {"before": before})
+        record.reach(release, "begun")
+
+
+def compare(record: Record) -> None:
+    """Once all is well: whether the services still hold it."""
+    for kept in record.holdings:
+        holding, before = _read(kept)
+        complaint = _lessened(holding, before["counts"]) if holding.exec else keys.lessened(holding, before)
+        if complaint:
+            raise Failure(f"{holding.unit} holds less after its restart than before: {complaint}")
+
+
+def resume(record: Record) -> None:
+    """Nothing was restarted: who waits for the restart need not wait any more."""
+    for holding, before in map(_read, record.holdings):
+        if not holding.exec:
+            keys.resume(holding, before)
+
+
+def restore(record: Record) -> None:
+    """Part of the way back, before the files: the service that comes back finds what the one before had, or what was written since."""
+    for holding, before in map(_read, record.holdings):
+        if not holding.exec:
+            keys.restore(holding, before)
+
+
+def forget(record: Record) -> None:
+    """It is healthy: no copy is needed any more."""
+    for holding, before in map(_read, record.holdings):
+        if not holding.exec:
+            try:
+                keys.forget(holding, before)
+            except Failure as failure:
+                say(str(failure))
+
+
+def _read(kept: dict) -> tuple[Holding, dict]:
+    return Holding(**{key: tuple(value) if isinstance(value, list) else value for key, value in kept.items() if key != "before"}), kept["before"]
+
+
+def _counted(holding: Holding) -> dict[str, int] | None:
+    """None where it does not answer: a service that is ill can be restarted."""
+    status, output = commands.run(holding.exec, holding.user)
+    if status:
+        say(f"{holding.name} cannot be counted:\n{commands.indented(output)}")
+        return None
+    return {found[2]: int(found[1]) for found in map(_LINE.fullmatch, output.splitlines()) if found}
+
+
+def _lessened(holding: Holding, before: dict[str, int] | None) -> str | None:
+    if before is None:
+        return None
+    now = _counted(holding)
+    if now is None:
+        return f"{holding.name} cannot be counted any more"
+    told = [f"{now.get(name, 0)} {name}, {count} before" for name, count in before.items() if now.get(name, 0) < count]
+    return "; ".join(told) or None

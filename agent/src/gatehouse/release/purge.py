@@ -1,0 +1,99 @@
+"""Data of a release that goes for good: a copy is made and named first, then it is deleted."""
+
+import os
+import pwd
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gatehouse.system import process as commands
+from gatehouse.system import mounts
+from gatehouse.state import store
+from gatehouse.system import safepath as tree
+from gatehouse.state import secrets as vault
+from gatehouse.protocol.manifest import Data, Manifest
+from gatehouse.output.report import Failure, say
+from gatehouse.state.store import Release, read_private, write_private
+
+BACKUPS = Path("/var/backups/gatehouse")
+_DROPPING = "purge"  # in the release's folder, once data is being deleted: where the copies of all of it lie
+
+
+def save(release: Release, manifest: Manifest) -> str | None:
+    """Copies of all data of the release, in a new folder that only root enters; its path, if there was anything. A removal
+    that was interrupted when it deleted keeps the copies that it has; before, somebody may have written since."""
+    if saved := read_private(release.folder / _DROPPING):
+        return saved
+    folder = BACKUPS / release.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    begun = folder.with_name(f"{folder.name}.partial")
+    try:
+        for data in manifest.data:
+            say(f"save {data.name} to {folder}")
+            _save(data, begun)
+        os.sync()
+    except BaseException:
+        tree.remove_tree(str(begun))
+        raise
+    if tree.status(str(begun)) is None:
+        return None
+    tree.rename(str(begun), str(folder))
+    return str(folder)
+
+
+def refuse_in_use(release: Release, manifest: Manifest) -> None:
+    """Secrets that somebody else's manifest refers to, or has merged into a file."""
+    paths = [f"{data.path}/" for data in manifest.data if data.path]
+    for theirs in store.claims(except_for=release.name):
+        if vault.takes(theirs, release.name) or any(f"{folder}/".startswith(path) for folder in theirs.refers for path in paths):
+            raise Failure(f"release {theirs.release} uses what would be deleted with {release.name}; remove that one first, or take `purge` out")
+
+
+def forget(release: Release) -> None:
+    """The release lives on: copies of a removal that failed are of yesterday."""
+    tree.remove(f"{release.folder}/{_DROPPING}")
+
+
+def drop(release: Release, manifest: Manifest, copies: str | None) -> None:
+    """Nothing of the release can run any more."""
+    if copies:
+        write_private(release.folder / _DROPPING, copies)
+    for data in manifest.data:
+        say(f"delete {data.name}")
+        if data.path:
+            tree.remove_tree(data.path)
+        else:
+            _run(data, data.drop, "could not be deleted")
+
+
+def _save(data: Data, folder: Path) -> None:
+    if data.path and tree.status(data.path) is None:
+        return
+    place = f"{folder}/{data.name}"
+    tree.make(str(folder), 0o711)
+    tree.make(place, 0o700)
+    if data.path:
+        _refuse_elsewhere(data.path)
+        with tree.above(data.path) as (above, name):
+            # tar itself opens each folder by the descriptor of the one above it.
+            tar = ("tar", "--create", "--gzip", "--sparse", "--acls", "--xattrs", f"--file={place}/{name}.tar.gz", "--", name)
+            _run(data, tar, "could not be copied", above)
+    else:
+        writer = pwd.getpwnam(data.user).pw_uid if not os.geteuid() else os.geteuid()
+        tree.give(place, 0o700, writer, os.getegid())
+        _run(data, commands.filled(data.save, dump=place), "could not be copied")
+        tree.give(place, 0o700, os.geteuid(), os.getegid())
+
+
+def _refuse_elsewhere(path: str) -> None:
+    """A link, at the end or on the way, leads to what is not ours; a mount cannot be deleted."""
+    if (there := os.path.realpath(path)) != path:
+        raise Failure(f"{path} leads by a link to {there}, which is not ours to delete; put the folder itself there, or take `purge` out")
+    if not os.path.isdir(path):
+        raise Failure(f"{path} is no folder; look what it is, or take `purge` out")
+    for mount in mounts.below(path):
+        raise Failure(f"{mount.point} is a file system of its own, which cannot be deleted; unmount it, or take `purge` out")
+
+
+def _run(data: Data, argv: tuple[str, ...], complaint: str, folder: int | None = None) -> None:
+    status, output = commands.run(argv, data.user, seconds=commands.LONG, folder=folder)
+    if status:
+        raise Failure(f"{data.name} {complaint}:\n{commands.indented(output)}")

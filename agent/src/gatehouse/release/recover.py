@@ -1,0 +1,53 @@
+"""Every release that was interrupted, brought to an end: at boot, and whenever somebody asks."""
+
+from gatehouse.release import undo as back
+from gatehouse.system import process as commands
+from gatehouse.release import journal as records
+from gatehouse.backup import restore
+from gatehouse.state import store
+from gatehouse.backup import directory_swap as swap
+from gatehouse.system import systemd as units
+from gatehouse.state import secrets as vault
+from gatehouse.output.report import FAULT, NOT_ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
+from gatehouse.state.store import Release
+
+
+def recover() -> dict:
+    """At boot twice: before any unit of a release runs, to put the files back, and once all run, to do the rest."""
+    vault.learn_all()
+    act, resolve_restore = (back.prepare, swap.prepare_boot) if units.booting() else (back.resolve, restore.resolve)
+    done, complaints = [], {}
+    try:
+        resolve_restore()  # first: releases need their data
+    except Failure as failure:
+        complaints["restore"] = failure
+    for release in _interrupted():
+        try:
+            with store.lock(f"release-{release.name}", f"recovery of release {release.name}", 3 * commands.PATIENCE, wait=False):
+                if complaint := _attempt(act, release):
+                    complaints[f"release {release.name}"] = complaint
+                else:
+                    done.append(release.name)
+        except Failure as busy:
+            say(f"release {release.name} is left alone: {busy}")
+    if complaints:
+        raise Failure("\n".join(f"{name}: {failure}" for name, failure in complaints.items()),
+                      max(failure.code for failure in complaints.values()))
+    return {"recovered": done}
+
+
+def _interrupted() -> list[Release]:
+    """Those that guard data last: their way back needs a database, which may have been interrupted itself."""
+    found = [(bool(record.guards), release) for release in store.releases() if (record := records.read(release))]
+    return [release for _, release in sorted(found, key=lambda pair: pair[0])]
+
+
+def _attempt(act, release: Release) -> Failure | None:
+    """What fails for one release is no reason to leave the next one as it is."""
+    try:
+        act(release)
+    except Failure as failure:
+        return failure if failure.code == NOT_ROLLED_BACK else Failure(f"back, but not healthy:\n{failure}", ROLLED_BACK_UNHEALTHY)
+    except Exception as error:
+        return Failure(f"not brought back, which the next apply tries again: {type(error).__name__}: {error}", FAULT)
+    return None

@@ -1,0 +1,71 @@
+"""The end of a release on this host."""
+
+import time
+
+from gatehouse.release import undo as back
+from gatehouse.tree import originals as live
+from gatehouse.release import plan
+from gatehouse.release import purge
+from gatehouse.state import store
+from gatehouse.system import systemd as units
+from gatehouse.tree.files import Change
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.output.report import Failure
+from gatehouse.state.store import HOST, Release
+
+
+def remove(name: str, owner: str, purging: bool = False) -> dict:
+    """Stop the release's units and remove its files, if `owner` still owns it. Data stays, secrets with it; of a purge it is
+    copied before anything is removed, and deleted last."""
+    release = Release(name)
+    if not release.folder.exists():
+        return {"release": name, "removed": False, "why": "it is not on this host"}
+    with store.lock(f"release-{name}", f"removal of release {name}", 3600):
+        back.recover(release)
+        current = release.manifest()
+        if current is None:  # it never got there, or its removal was interrupted
+            release.forget()
+            return {"release": name, "removed": True}
+        if current.owner != owner:
+            return {"release": name, "removed": False, "why": f"it belongs to {current.owner}"}
+        if current.secret and not purging:
+            return {"release": name, "removed": False, "why": f"secrets are data: {store.SECRETS / name} is kept"}
+        own = [u.name for u in current.unit]
+        # Secrets are kept by generation, all in one folder, which is data.
+        paths = [f.path for f in current.file if "{generation}" not in f.path]
+        copies = _stop(release, current, own, purging)
+        with store.lock(HOST, f"removal of release {name}"):
+            for unit in release.left()["enabled"]:
+                if units.enabled(unit):
+                    units.set_enabled(unit, False)
+            for path in paths:
+                live.put(path, live.original(path))
+            units.absorb(paths)
+        gone = [Change(f.path, None, f, "removed") for f in current.file]
+        for verb, effect in (("restart", "restarts"), ("reload", "reloads")):
+            others = units.existing(u for u in plan.concerned(gone, effect) if u not in own)
+            units.run(verb, units.running(others), time.monotonic() + current.deadline)
+        if purging:
+            purge.drop(release, current, copies)
+        release.forget()
+        for path in paths:  # last: a removal that was interrupted is repeated
+            live.forget_original(path)
+        return {"release": name, "removed": True} | ({"copies": copies} if copies else {})
+
+
+def _stop(release: Release, current: Manifest, own: list[str], purging: bool) -> str | None:
+    """Nothing runs that could write to the data; where copies of that lie, of a purge."""
+    there = units.existing(own)
+    running, started = units.running_with(there), units.triggered(there)
+    try:
+        if purging:
+            purge.refuse_in_use(release, current)
+        units.run("stop", there + started)
+        units.reset_failed(own + started)
+        return purge.save(release, current) if purging else None
+    except BaseException as error:
+        try:
+            units.run("start", running)
+        except Failure as failure:
+            raise Failure(f"{error}\nand what ran does not run again: {failure}") from error
+        raise

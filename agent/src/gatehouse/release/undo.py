@@ -1,0 +1,164 @@
+"""The way back of an apply that failed or was killed."""
+
+import time
+
+from gatehouse.release import guards
+from gatehouse.release import holdings
+from gatehouse.tree import originals as live
+from gatehouse.health import probes
+from gatehouse.release import journal as records
+from gatehouse.state import store
+from gatehouse.system import systemd as units
+from gatehouse.protocol.manifest import stored
+from gatehouse.release.journal import Record
+from gatehouse.output.report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
+from gatehouse.state.store import HOST, UNPROVEN, Release
+
+def recover(release: Release) -> None:
+    """Before anything else is done with the release. That the way back ends badly is told, and no reason to stop."""
+    try:
+        resolve(release)
+    except Failure as failure:
+        say(str(failure) if failure.code == NOT_ROLLED_BACK
+            else f"generation {release.generation} is back but not healthy, which this apply may change:\n{failure}")
+
+
+def resolve(release: Release) -> None:
+    """An apply that was killed left its record: undo it, or finish it where it had been found healthy (or had nothing to
+    change)."""
+    record = records.read(release)
+    if record is None:
+        return
+    if record.generation == release.generation:
+        say(f"an earlier apply of {release.name} was interrupted at its end: generation {release.generation} is live")
+        records.finish(release, record)
+    else:
+        say(f"an earlier apply of {release.name} was interrupted: going back to generation {release.generation}")
+        _undo(release, record)
+        say(f"generation {release.generation} of {release.name} is back and healthy" if release.generation else
+            f"release {release.name} was never there before: its files are removed again")
+
+
+def prepare(release: Release) -> None:
+    """At boot, before any unit of a release runs: the files as they were. Units are only queued, for who waits here for a
+    unit waits for itself. The record stays, for `resolve` once the units run."""
+    record, faults = records.read(release), _Faults()
+    if record is None or record.generation == release.generation:
+        return
+    if record.reached == "started" and record.guards:
+        return say(f"release {release.name} was interrupted with data that may be migrated: it goes back once the host has started")
+    if record.reached == "started":
+        faults.attempt(holdings.restore, record)
+    if record.reached != "begun":
+        say(f"release {release.name} was interrupted: its files are put back to generation {release.generation}")
+        faults.attempt(units.queue, "stop", units.existing(dict.fromkeys(u for u in record.touched if u not in record.ran)))
+        with store.lock(HOST, f"way back of release {release.name}"):
+            _put_back(release, record, faults)
+        record.reach(release, "begun")  # as if nothing but the units had been touched
+    # What runs before this, as a mount does, runs with what lay there then.
+    faults.attempt(units.queue, "restart", units.running(units.existing(record.restarts)))
+    faults.attempt(units.queue, "start", units.existing(record.ran))
+    if faults:
+        raise Failure("\n".join(faults))
+
+
+def go_back(release: Release, record: Record, failure: Failure):
+    """Go back, then say what happened and where the host stands now."""
+    if record.reached == "begun" and not record.stops:
+        holdings.resume(record)
+        records.close(release)
+        raise failure  # nothing was touched yet
+    why = f"{failure}\n{_heard(record, failure)}"
+    say("failed, going back")
+    try:
+        _undo(release, record)
+    except Failure as second:
+        if second.code == NOT_ROLLED_BACK:
+            raise Failure(f"{why}{second}", NOT_ROLLED_BACK) from None
+        raise Failure(f"{why}rolled back to generation {release.generation}, but it is not healthy:\n{second}", ROLLED_BACK_UNHEALTHY) from None
+    if release.generation == 0:
+        raise Failure(f"{why}release {release.name} was never there before: its files are removed again", NOTHING_BEFORE)
+    raise Failure(f"{why}rolled back to generation {release.generation}, which is healthy", ROLLED_BACK)
+
+
+def _heard(record: Record, failure: Failure) -> str:
+    """What the units said that the failure names, each for itself; where it names none, all that were started or reloaded."""
+    groups = [[unit] for unit in failure.heard] or [record.touched + (list(record.tells) if record.told else [])]
+    tails = [(group, units.journal(group, record.began)) for group in groups if group]
+    return "".join(f"  the last lines of {' '.join(group)}:\n{tail}" for group, tail in tails if tail)
+
+
+class _Faults(list):
+    """What fails on the way back stops nothing and is told at the end."""
+
+    def attempt(self, act, *arguments) -> None:
+        try:
+            act(*arguments)
+        except Failure as fault:
+            self.append(str(fault))
+
+
+def _undo(release: Release, record: Record) -> None:
+    """Everything as it was, except where guarded data cannot be: then the new generation stays."""
+    current, faults = release.manifest(), _Faults()
+    if record.reached != "started":
+        holdings.resume(record)
+    if record.reached != "begun":
+        new = [u for u in record.touched if u not in record.ran or record.moves]  # nobody writes to data that goes back
+        faults.attempt(units.run, "stop", units.existing(dict.fromkeys(new)))
+        units.reset_failed(new)  # one that failed while it was stopped stays in systemd's list, without its file
+    if record.reached == "started" and record.guards:
+        try:
+            guards.restore(record)
+        except Failure as failure:
+            _stay(release, record, faults)
+            raise Failure("\n".join([f"not rolled back: {failure}", f"the new image stays, as generation {release.generation}; "
+                                     "what was saved is kept until the next change of image", *faults]), NOT_ROLLED_BACK) from None
+    if record.reached == "started":
+        faults.attempt(holdings.restore, record)
+        record.reach(release, "swapped")
+    if record.reached != "begun":
+        with store.lock(HOST, f"way back of release {release.name}"):
+            _put_back(release, record, faults)
+    patience = (current or stored(record.text)).deadline
+    until = time.monotonic() + patience
+    if record.reached != "begun":
+        faults.attempt(units.run, "restart", [u for u in record.restarts if u in record.ran], until)
+        faults.attempt(units.run, "reload", units.running([u for u in record.reloads if u in record.ran]), until)
+    faults.attempt(units.run, "start", units.inactive(record.ran), until)
+    told = _untell(record, faults, patience) if record.reached != "begun" else []
+    records.close(release)
+    if current:
+        faults.attempt(probes.await_all, current, until)
+        faults.attempt(probes.await_through, told, current, time.monotonic() + patience)
+    if faults:
+        raise Failure("\n".join(faults))
+
+
+def _untell(record: Record, faults: _Faults, patience: int) -> list[str]:
+    """Who read the new files reads the old ones again: also who was not told, and read them for another release."""
+    now = units.changed(list(record.tells))
+    told = units.running([u for u, was in record.tells.items() if now[u] != was])
+    faults.attempt(units.run, "reload", told, time.monotonic() + patience)
+    return told
+
+
+def _put_back(release: Release, record: Record, faults: _Faults) -> None:
+    """Files and enablement, in the order in which a unit's file is there whenever systemctl needs it."""
+    for name, was in record.enabled.items():
+        if units.enabled(name) and not was:
+            faults.attempt(units.set_enabled, name, False)
+    faults.attempt(lambda: units.absorb(live.restore_snapshot(release)))
+    for name, was in record.enabled.items():
+        if was and not units.enabled(name):
+            faults.attempt(units.set_enabled, name, True)
+
+
+def _stay(release: Release, record: Record, faults: _Faults) -> None:
+    """The files of the new generation are live and its data cannot go back: so it is the one that the next apply changes."""
+    manifest = stored(record.text)
+    wanted = dict.fromkeys(record.touched + [u.name for u in manifest.unit])
+    until = time.monotonic() + manifest.deadline
+    faults.attempt(units.run, "start", units.inactive(list(wanted)), until)
+    faults.attempt(units.run, "reload", units.running(list(record.tells)), until)
+    records.commit(release, record, UNPROVEN + record.text)

@@ -1,0 +1,198 @@
+"""The keys of a Valkey, over a restart: what it holds is written in the form that it reads from then on, and is there afterwards.
+
+Which file Valkey reads at its start is a setting: dump.rdb, or the append-only file. Started with the other one it is empty, and
+writes that over dump.rdb when it ends."""
+
+import time
+
+from gatehouse.system import process as commands
+from gatehouse.system import safepath as tree
+from gatehouse.system import systemd as units
+from gatehouse.release import valkey_client as valkey
+from gatehouse.protocol.manifest import Holding
+from gatehouse.output.report import Failure, say
+from gatehouse.release.valkey_client import Refused, Server, Unreachable
+
+_PAUSE = 60_000  # milliseconds for which clients that write wait, if no restart ends that; asked for again after each step
+_SNAPSHOT, _APPENDED = "dump.rdb", "appendonlydir"  # in the folder of its data
+
+
+def save(holding: Holding, runs: bool, known: bool) -> dict:
+    """Writers wait from here on until the restart. `known` is a server that a release of ours has started before."""
+    try:
+        if not runs:
+            raise Unreachable(f"{holding.unit} does not run")
+        with Server(holding) as server:
+            return _save(holding, server)
+    except (Unreachable, Refused) as failure:
+        _refuse_unread(holding, runs, known, failure)
+        return {"keys": None}
+
+
+def _save(holding: Holding, server: Server) -> dict:
+    server.info()  # once it has loaded
+    paused = _pause(server)
+    try:
+        info = server.info()
+        before = {"keys": _keys(info) if paused else min(1, _keys(info)), "appendonly": _appends(info), "evicts": _evicts(info)}
+        say(f"{holding.name}: {_keys(info)}, written so that the restart reads them")
+        _write(server, holding.appendonly)
+        _pause(server)
+        _run(holding, _COPY)
+        _pause(server)
+    except BaseException:
+        _unpause(server)
+        raise
+    return before
+
+
+def _refuse_unread(holding: Holding, runs: bool, known: bool, failure: Failure) -> None:
+    """Its keys cannot be counted. They are read again all the same, unless they are to be read from elsewhere."""
+    there = {file for file in (_SNAPSHOT, _APPENDED) if tree.status(f"{holding.data}/{file}")}
+    wanted, other = ("yes", "no") if holding.appendonly else ("no", "yes")
+    changes = valkey.configured(holding).get("appendonly", "no").lower() != wanted
+    if runs:
+        lost = changes
+    elif holding.appendonly:
+        lost = _APPENDED not in there
+    else:
+        # A release that is live may have an append-only file of before lying there, and does not read it.
+        lost = _SNAPSHOT not in there or _APPENDED in there and (changes or not known)
+    if there and lost:
+        raise Failure(f"{holding.name} would be lost: with appendonly {wanted} they are not read from where they are in {holding.data}, and only a server that runs "
+                      f"can take them along; {failure}\nFirst an `up` with appendonly {other}, then one with {wanted}; nothing was done")
+    say(f"{holding.name} cannot be counted before the restart: {failure}")
+
+
+def lessened(holding: Holding, before: dict) -> str | None:
+    """What is wrong, if anything is. What expired meanwhile, or what a client deleted, is no loss: Valkey itself says how many it read."""
+    if before["keys"] is None:
+        return None
+    with Server(holding) as server:
+        info = server.info()
+    read = int(info["rdb_last_load_keys_loaded"]) + int(info["rdb_last_load_keys_expired"])
+    # Where the append-only file is one of commands alone, nobody counts them.
+    found = max(read, _keys(info) + int(info["expired_keys"]))
+    if found < before["keys"]:
+        return f"{found} keys, {before['keys']} before"
+    if int(info["evicted_keys"]) and not before["evicts"]:
+        return f"{info['evicted_keys']} keys were dropped, since they do not fit into maxmemory, which is {info['maxmemory_human']} now ({info['maxmemory_policy']})"
+    return None
+
+
+def resume(holding: Holding, before: dict) -> None:
+    if before["keys"] is not None:
+        try:
+            with Server(holding) as server:
+                if holding.appendonly and not before["appendonly"]:
+                    server.ask("CONFIG", "SET", "appendonly", "no")
+                    _run(holding, _ASIDE)
+                _unpause(server)
+        except Failure as failure:
+            say(f"{holding.name}: {failure}")
+
+
+def restore(holding: Holding, before: dict) -> None:
+    """What was written since is kept as well, where nothing is missing; else it is as it was at the restart."""
+    if before["keys"] is None:
+        return
+    try:
+        if not lessened(holding, before):
+            with Server(holding) as server:
+                _pause(server)
+                _write(server, before["appendonly"])
+            return None if before["appendonly"] else _run(holding, _ASIDE)
+    except (Unreachable, Refused):
+        pass
+    say(f"{holding.name}: as they were at the restart; what the server that failed has written is in {holding.data}/.failed")
+    units.run("stop", units.running([holding.unit]))
+    _run(holding, _BACK)
+
+
+def forget(holding: Holding, before: dict) -> None:
+    if before["keys"] is not None:
+        _run(holding, "rm -rf .before .failed\n" + ("" if holding.appendonly else _ASIDE))
+
+
+# ---------------------------------------------------------------- the server
+
+def _pause(server: Server) -> bool:
+    """Nothing is written any more, and no key expires. False where we may not: a server with rules of before."""
+    try:
+        server.ask("CLIENT", "PAUSE", str(_PAUSE), "WRITE")
+        return True
+    except Refused:
+        return False
+
+
+def _unpause(server: Server) -> None:
+    try:
+        server.ask("CLIENT", "UNPAUSE")
+    except (Refused, Unreachable):
+        pass  # it ends by itself
+
+
+def _write(server: Server, appendonly: bool) -> None:
+    """All of it anew, into the file that a server with or without `appendonly` reads."""
+    _rest(server)
+    if not appendonly:
+        server.ask("SAVE")
+        return
+    if _appends(server.info()):
+        server.ask("BGREWRITEAOF")
+    else:
+        server.ask("CONFIG", "SET", "appendonly", "yes")
+    if _rest(server)["aof_last_bgrewrite_status"] != "ok":
+        raise Failure("Valkey could not write its append-only file; its journal says why")
+
+
+def _rest(server: Server) -> dict[str, str]:
+    """Once it writes no file in the background."""
+    until = time.monotonic() + valkey.PATIENCE
+    while any((info := server.info())[name] != "0" for name in ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")):
+        if time.monotonic() > until:
+            raise Failure("Valkey does not come to the end of writing its files")
+        _pause(server)
+        time.sleep(0.05)
+    return info
+
+
+def _keys(info: dict[str, str]) -> int:
+    """In all of its databases."""
+    return sum(int(dict(pair.split("=") for pair in value.split(","))["keys"]) for name, value in info.items() if name[:2] == "db" and name[2:].isdigit())
+
+
+def _appends(info: dict[str, str]) -> bool:
+    return info["aof_enabled"] == "1"
+
+
+def _evicts(info: dict[str, str]) -> bool:
+    return info["maxmemory"] != "0" and info["maxmemory_policy"] != "noeviction"
+
+
+# ---------------------------------------------------------------- its folder
+
+# Run as its account. dump.rdb and its like are replaced and never altered: a link is a copy. What is there under `.restored` is whole.
+_COPY = """rm -rf .before .failed .restored; mkdir .before
+for file in * */*; do
+  [ -f "$file" ] && [ ! -h "$file" ] || continue
+  case $file in temp-* | */temp-*) continue ;; */*) mkdir -p ".before/${file%/*}" ;; esac
+  case $file in *.rdb) ln "$file" ".before/$file" ;; *) cp --preserve --reflink=auto "$file" ".before/$file" ;; esac
+done"""
+# An append-only file that nothing is added to any more is older than dump.rdb, and is not to be taken for what was written last.
+_ASIDE = f"""if [ -e {_APPENDED} ]; then rm -rf .{_APPENDED}; mv {_APPENDED} .{_APPENDED}; fi"""
+_BACK = """if [ -d .before ]; then
+  mkdir -p .failed
+  for found in *; do [ ! -e "$found" ] || mv "$found" .failed/; done
+  mv .before .restored
+fi
+if [ -d .restored ]; then
+  for found in .restored/*; do [ ! -e "$found" ] || mv "$found" .; done
+  rmdir .restored
+fi"""
+
+
+def _run(holding: Holding, script: str) -> None:
+    status, output = commands.run(("sh", "-euc", f'cd "$1"\n{script}', "sh", holding.data), holding.user)
+    if status:
+        raise Failure(f"{holding.name}: its folder {holding.data} cannot be copied beside itself, or back:\n{commands.indented(output)}")

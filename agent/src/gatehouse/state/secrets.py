@@ -1,0 +1,108 @@
+"""Secrets lie in folders, one per generation: each stays as long as somebody refers to it, and is merged until then."""
+
+import contextlib
+from pathlib import Path
+from typing import Callable
+
+from gatehouse.state import repositories
+from gatehouse.system import safepath as tree
+from gatehouse.protocol.manifest import PLACE, SECRET, File, Manifest
+from gatehouse.output.report import Failure, learn_secret, say
+from gatehouse.state.store import SECRETS, Release, refuse_foreign, releases
+
+
+def merged(file: File, manifest: Manifest) -> str:
+    """The content with each secret in its place. `RELEASE/FILE` is that file in every generation of secrets that a manifest
+    on this host still refers to, newest first: a server that reads it accepts the old secret until the last client moved to
+    the new one. `RELEASE/GENERATION/FILE` is that generation's alone. What looks like a place in a file that names no secret
+    is text, which somebody wrote for a reader of its own.
+
+    Raises Failure for a secret that is not on this host, that another stack has, or that is not given to this release."""
+    if not file.secrets:
+        return file.content
+    found = {name: _secret(name, manifest) for name in dict.fromkeys(file.secrets)}
+    return PLACE.sub(lambda place: found[place[1]], file.content)
+
+
+def _secret(name: str, manifest: Manifest) -> str:
+    release, generation, file = SECRET.fullmatch(name).groups()
+    missing = Failure(f"secret {name} is not on this host; nothing was done")
+    refuse_foreign(release, manifest.owner)
+    givers = Release(release).manifests()
+    if not givers:  # they may be any stack's
+        raise missing
+    if release != manifest.release and not all(manifest.release in giver.gives for giver in givers):
+        given = ", ".join(sorted({name for giver in givers for name in giver.gives})) or "none"
+        raise Failure(f"secret {name} is not given to release {manifest.release}: release {release} gives its secrets to {given}; nothing was done")
+    folders = [SECRETS / release / generation] if generation else _kept(release, {*manifest.refers, *_referred()})
+    texts = [path.read_text().strip() for folder in folders if (path := folder / file).exists()]
+    if not texts:
+        raise missing
+    for text in texts:
+        learn_secret(text)
+    return " ".join(texts)
+
+
+def refuse_foreign_folders(manifest: Manifest) -> None:
+    """A manifest keeps secrets of its own stack alone: it would hold up the rotation of others for ever."""
+    for folder in manifest.refers:
+        name, *rest = Path(folder).relative_to(SECRETS).parts if Path(folder).is_relative_to(SECRETS) else [""]
+        if len(rest) != 1 or not rest[0].isdigit():
+            raise Failure(f"refers: {folder!r} is no folder of secrets, such as {SECRETS}/RELEASE/1; nothing was done")
+        refuse_foreign(name, manifest.owner)
+
+
+def learn_all() -> None:
+    """No other release shows what lies here."""
+    for path in SECRETS.rglob("*") if SECRETS.exists() else ():
+        if path.is_file():
+            with contextlib.suppress(FileNotFoundError):  # pruned just now
+                learn_secret(path.read_text(errors="replace"))
+    for place in repositories.places():
+        learn_secret(repositories.passphrase(place) or "")
+
+
+def prune(apply_again: Callable[[Release], None]) -> None:
+    """Delete the generations that nobody refers to any more, so that a rotated secret ends with its last user; before,
+    take them out of the files that they were merged into. Where that fails they stay, and the next apply tries again:
+    the release that was applied just now is healthy all the same."""
+    referred = _referred()
+    for folder in SECRETS.iterdir() if SECRETS.exists() else ():
+        # What nobody referred to a moment ago is looked for among what is referred to now.
+        if _stale(folder.name, referred) and _stale(folder.name, _referred()):
+            try:
+                for release in releases():
+                    if (manifest := release.manifest()) and takes(manifest, folder.name):
+                        apply_again(release)
+            except Exception as error:
+                say(f"old secrets of {folder.name} stay until the next apply: {error}")
+                continue
+            for generation in _stale(folder.name, _referred()):  # somebody may have gone back to one meanwhile
+                tree.remove_tree(str(generation))
+            say(f"old secrets of {folder.name} are deleted: nobody refers to them any more")
+
+
+def takes(manifest: Manifest, release: str) -> bool:
+    """Whether a file of the manifest has a secret of the release in it."""
+    return any(name.startswith(f"{release}/") for file in manifest.file for name in file.secrets)
+
+
+def _generations(name: str) -> list[Path]:
+    """Newest first."""
+    return sorted((SECRETS / name).glob("[0-9]*"), key=lambda folder: int(folder.name), reverse=True)
+
+
+def _referred() -> set[str]:
+    """The folders that manifests refer to which are live or under way on this host."""
+    return {folder for release in releases() for manifest in release.manifests() for folder in manifest.refers}
+
+
+def _stale(name: str, referred: set[str]) -> list[Path]:
+    kept = _kept(name, referred)
+    return [generation for generation in _generations(name) if generation not in kept]
+
+
+def _kept(name: str, referred: set[str]) -> list[Path]:
+    """The generations that are live, on their way in, or referred to."""
+    live = Release(name).generation
+    return [folder for folder in _generations(name) if int(folder.name) >= live or str(folder) in referred]

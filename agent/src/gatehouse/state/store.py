@@ -1,0 +1,249 @@
+"""What the agent remembers, under /var/lib/gatehouse: generations, owners, secrets and locks."""
+
+import contextlib
+import fcntl
+import functools
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+from gatehouse.protocol import manifest as manifests
+from gatehouse.protocol.document import digest
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.output.report import Failure, say
+
+STATE = Path(os.environ.get("GATEHOUSE_STATE", "/var/lib/gatehouse"))  # set by the agent's own tests
+SECRETS = STATE / "secrets"
+KEPT_GENERATIONS = 5
+# Before the text of a generation that is live though it never was healthy. The text of no manifest is the same, so the
+# next apply does not take the host for as wanted.
+UNPROVEN = "# gatehouse: never found healthy\n"
+HOST = "host"  # the lock around swap, daemon-reload and packages: two generator runs at once have written corrupt units
+
+
+def prepare() -> None:
+    """The agent's folder: its ways are open, since containers mount secrets from it, its contents are not."""
+    for name, mode in (("", 0o711), ("secrets", 0o711), ("releases", 0o700), ("items", 0o700), ("repositories", 0o700), ("locks", 0o700), ("originals", 0o700), ("aside", 0o700)):
+        folder = STATE / name
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        folder.chmod(mode)
+
+
+def machine() -> str:
+    """Names this installation, as its first program did. Not the machine id: an older snapshot of a disk has that too."""
+    return (STATE / "machine").read_text()
+
+
+class Release:
+    """One release's folder: `current` holds the number of the generation that is live, 0 before the first."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.folder = STATE / "releases" / name
+        self.record = self.folder / "transaction.json"
+        self.snapshot = self.folder / "snapshot"
+
+    @property
+    def generation(self) -> int:
+        return int(read_private(self.folder / "current") or 0)
+
+    def text(self, generation: int | None = None) -> str | None:
+        """The manifest of the live generation, or of another that is kept; None when there is none."""
+        return read_private(self._of(generation) / "manifest.toml")
+
+    @property
+    def unproven(self) -> bool:
+        return (self.text() or "").startswith(UNPROVEN)
+
+    def texts(self) -> list[str]:
+        """The manifests that are live or on their way in."""
+        record = read_private(self.record)
+        return [text for text in (self.text(), record and json.loads(record)["text"]) if text]
+
+    def manifest(self) -> Manifest | None:
+        text = self.text()
+        return read(text) if text is not None else None
+
+    def manifests(self) -> list[Manifest]:
+        """Those that are live or on their way in."""
+        return [read(text) for text in self.texts()]
+
+    def left(self, generation: int | None = None) -> dict:
+        """What the live generation, or another, left on the host: fingerprints of `files` and `folders`, the units that it
+        `enabled`; the paths that it `changed` and when it was `applied`."""
+        return json.loads(read_private(self._of(generation) / "left.json") or '{"files": {}, "folders": {}, "enabled": []}')
+
+    def applied(self, generation: int | None = None) -> float | None:
+        """When a generation was made; None when there is none. An agent of before did not record it."""
+        manifest = self._of(generation) / "manifest.toml"
+        return self.left(generation).get("applied") or (manifest.stat().st_mtime if manifest.exists() else None)
+
+    def generations(self) -> list[int]:
+        """Those that are kept and were live once, oldest first."""
+        return [g for g in sorted(self._generations()) if g <= self.generation and self.text(g) is not None]
+
+    def _of(self, generation: int | None) -> Path:
+        return self.folder / str(self.generation if generation is None else generation)
+
+    def commit(self, generation: int, text: str, left: dict) -> None:
+        # A manifest that was only reworded is no news: what its generation changed, and when, stays.
+        first = self.left() if generation == self.generation else left | {"applied": time.time()}
+        left = left | {key: first.get(key) for key in ("applied", "changed")}
+        write_private(self.folder / str(generation) / "left.json", json.dumps(left))
+        write_private(self.folder / str(generation) / "manifest.toml", text)
+        write_private(self.folder / "current", str(generation))
+
+    def prune(self) -> None:
+        """Only the last generations are kept."""
+        # An older manifest of secrets would keep what was rotated away.
+        kept = 1 if self.manifest().secret else KEPT_GENERATIONS
+        for old in sorted(g for g in self._generations() if g <= self.generation - kept):
+            shutil.rmtree(self.folder / str(old))
+
+    def _generations(self) -> list[int]:
+        return [int(d.name) for d in self.folder.iterdir() if d.name.isdigit()]
+
+    def forget(self) -> None:
+        """It is no release from the first step on: whoever repeats this finds nothing to remove."""
+        (self.folder / "current").unlink(missing_ok=True)
+        shutil.rmtree(self.folder)
+
+
+def releases() -> list[Release]:
+    """Those that are on this host or on their way; a first apply that was refused leaves an empty folder, which is none."""
+    folder = STATE / "releases"
+    return [release for d in (sorted(folder.iterdir()) if folder.exists() else ()) if (release := Release(d.name)).generation or release.record.exists()]
+
+
+def live() -> list[Manifest]:
+    """The manifests that are live on this host."""
+    return [manifest for release in releases() if (manifest := release.manifest())]
+
+
+def refuse_foreign(name: str, owner: str, takes: tuple[str, ...] = ()) -> None:
+    """A release of another stack's, live or on its way in, is none of this one's business, unless it `takes` them from there."""
+    for theirs in Release(name).manifests():
+        stack = theirs.owner.rpartition("/")[0]
+        if stack != owner.rpartition("/")[0] and f"stack {stack}" not in takes:
+            raise Failure(f"release {name} on this host belongs to {theirs.owner}, not to {owner}; nothing was done. "
+                          f"If it is to move, add to `takeOver` of the host: stack {stack}")
+
+
+def claims(except_for: str) -> list[Manifest]:
+    """The manifests of other releases, also those that are on their way in."""
+    return [manifest for r in releases() if r.name != except_for for manifest in r.manifests()]
+
+
+@functools.lru_cache(maxsize=None)
+def read(text: str) -> Manifest:
+    """A manifest that is kept. Whoever asks about one release asks about all of them, several times."""
+    return manifests.stored(text)
+
+
+def items() -> dict[str, dict]:
+    """What was asked of this host one item at a time: `group-NAME`, `account-NAME`, `packages-NAME` or `release-NAME`,
+    each with the due number it was given, the answer it got and the checksum of its document."""
+    folder = STATE / "items"
+    return {p.stem: json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))} if folder.exists() else {}
+
+
+def item(name: str) -> dict:
+    """One of them; empty when it was never asked for."""
+    return json.loads(read_private(STATE / "items" / f"{name}.json") or "{}")
+
+
+def settle(item: str, due: str, answer: dict, document: bytes | None = None) -> None:
+    kept = {"due": due, "answer": answer} | ({} if document is None else {"document": digest(document)})
+    write_private(STATE / "items" / f"{item}.json", json.dumps(kept))
+
+
+def note(name: str, text: str | None) -> None:
+    """What the program must be told until it gives the item's document again."""
+    if record := item(name):
+        record.pop("note", None)
+        write_private(STATE / "items" / f"{name}.json", json.dumps(record | ({} if text is None else {"note": text})))
+
+
+def drop(item: str) -> None:
+    (STATE / "items" / f"{item}.json").unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    with open(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(temporary, path)
+    sync_directory(path.parent)
+
+
+def read_private(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
+def sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def lock(name: str, purpose: str, patience: int = 300, wait: bool = True):
+    """Hold lock `name` for at most `patience` seconds. Whoever waits names the holder, and waits until the holder's own
+    deadline has passed by a minute."""
+    path = STATE / "locks" / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(path, "a+") as file:
+        announced = None
+        while not _taken(file, fcntl.LOCK_EX):
+            holder = _holder(path)
+            if not wait:
+                raise Failure(f"{holder['purpose']} is under way")
+            if announced != holder["pid"] and (announced is None or holder["pid"] != "?"):
+                say(f"waiting for {holder['purpose']} (process {holder['pid']}), which holds {name}")
+                announced = holder["pid"]
+            if time.time() > holder["until"] + 60:
+                raise Failure(f"{holder['purpose']} (process {holder['pid']}) holds {name} past its own deadline")
+            time.sleep(0.1)
+        file.truncate(0)
+        file.write(json.dumps({"purpose": purpose, "pid": os.getpid(), "until": time.time() + patience}))
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)  # the next holder's note must not be taken for this one
+
+
+@contextlib.contextmanager
+def glance(name: str):
+    """Look at what lock `name` guards: None while nobody changes it (who wants to, waits), else what is under way."""
+    path = STATE / "locks" / name
+    if not path.exists():
+        yield None
+        return
+    with open(path) as file:
+        yield None if _taken(file, fcntl.LOCK_SH) else _holder(path)["purpose"]
+
+
+def _taken(file, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+
+
+def _holder(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except ValueError:  # between the holder's flock and its note, or only looked at
+        return {"purpose": "another run", "pid": "?", "until": time.time()}

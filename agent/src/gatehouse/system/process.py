@@ -1,0 +1,99 @@
+"""Commands of a manifest: as which user, with which input, for how long, and what is told when they fail."""
+
+import contextlib
+import grp
+import os
+import pwd
+import signal
+import subprocess
+import threading
+from typing import Iterator
+
+from gatehouse.output.report import Failure
+
+PATIENCE = 1800  # seconds for what has no deadline of its own: a pull, a dump, a check
+LATE = 124  # the status of what took longer than it may; the first line of its output says so
+LONG = 24 * 3600  # seconds for all data of a host: it may be large, and nobody waits for it
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+
+def identity(user: str, group: str | None = None) -> dict:
+    """The keywords that make subprocess run as a user with its groups, as a login of it would."""
+    if os.geteuid():  # the agent's own tests
+        return {}
+    account = pwd.getpwnam(user)
+    gid = grp.getgrnam(group).gr_gid if group else account.pw_gid
+    return {"user": account.pw_uid, "group": gid, "extra_groups": os.getgrouplist(user, gid)}
+
+
+def start(argv: tuple[str, ...], user: str, group: str | None = None, home: str = "/", folder: int | None = None, **keywords) -> subprocess.Popen:
+    """In a session of its own, so that `end` reaches whatever it starts; in `folder`, a descriptor, or in /."""
+    try:
+        return subprocess.Popen(argv, env={**_ENVIRONMENT, "HOME": home}, cwd="/" if folder is None else f"/proc/self/fd/{folder}", start_new_session=True, **identity(user, group), **keywords)
+    except KeyError:
+        raise Failure(f"{argv[0]} should run as {user}{':' + group if group else ''}, which this host does not know") from None
+    except FileNotFoundError:
+        raise Failure(f"{argv[0]} is not installed on this host") from None
+
+
+def end(process: subprocess.Popen, grace: float) -> None:
+    """Ask a command to end, and end it with all that it started when it has not within `grace` seconds."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(grace)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def run(argv: tuple[str, ...], user: str = "root", group: str | None = None, home: str = "/",
+        stdin: str = "", seconds: float = PATIENCE, folder: int | None = None, grace: float = 0.1) -> tuple[int, str]:
+    """Exit status and merged output. A command that outlasts `seconds` is ended, within `grace` more, and counts as failed."""
+    # Output goes to memory, not through a pipe: what a command leaves running would hold that open.
+    with open(os.memfd_create("output"), "w+", errors="replace") as output:
+        process = start(argv, user, group, home, folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True)
+        status, late = LATE, ""
+        try:
+            process.communicate(stdin, timeout=seconds)
+            status = process.returncode
+        except subprocess.TimeoutExpired:
+            end(process, grace)
+            late = f"it was ended after {seconds:.0f} s\n"
+        output.seek(0)
+        return status, late + output.read()
+
+
+def words(argv: tuple[str, ...], seconds: float) -> Iterator[str]:
+    """What a command prints as root, one word after another, each of which ends with a NUL: there may be more than memory has room
+    for. One that outlasts `seconds` is ended, and a Failure."""
+    late = threading.Event()
+    process = start(argv, "root", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    timer = threading.Timer(seconds, lambda: (late.set(), end(process, 0)))
+    timer.start()
+    try:
+        rest = b""
+        while piece := process.stdout.read(1 << 20):
+            *whole, rest = (rest + piece).split(b"\0")
+            yield from (word.decode(errors="replace") for word in whole)
+        if late.is_set():
+            raise Failure(f"{argv[0]} was ended after {seconds:.0f} s")
+    finally:
+        timer.cancel()
+        end(process, 0)
+        process.stdout.close()
+
+
+def filled(argv: tuple[str, ...], **values: str) -> tuple[str, ...]:
+    """argv with `{name}` replaced by values; other braces are left alone."""
+    for name, value in values.items():
+        argv = tuple(word.replace("{" + name + "}", value) for word in argv)
+    return argv
+
+
+def line(output: str, beginning: str) -> str:
+    """What was asked for, where a program says other things beside it: a warning, or that it had to try again."""
+    return next((line for line in output.split("\n") if line.startswith(beginning)), "")  # names may hold what else ends a line
+
+
+def indented(text: str, lines: int = 20) -> str:
+    return "\n".join("    " + line for line in text.strip().splitlines()[-lines:])

@@ -1,0 +1,1 @@
+"""Files of the host as releases describe them."""

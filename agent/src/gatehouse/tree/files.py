@@ -1,0 +1,168 @@
+"""Files as they should be and as they are, and what differs between the two."""
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatehouse.state import repositories
+from gatehouse.system import safepath as tree
+from gatehouse.state import secrets as vault
+from gatehouse.protocol.manifest import Directory, File, Manifest, owner_ids
+from gatehouse.output.report import Failure, learn_secret
+from gatehouse.state.store import STATE
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file's bytes, mode and owner."""
+
+    data: bytes
+    mode: int
+    uid: int
+    gid: int
+
+    @property
+    def fingerprint(self) -> list:
+        return [hashlib.sha256(self.data).hexdigest(), self.mode, self.uid, self.gid]
+
+
+@dataclass(frozen=True)
+class Change:
+    """`wanted` is None for a file to remove; `file` is the manifest's entry, whose units the change concerns."""
+
+    path: str
+    wanted: Content | None
+    file: File
+    what: str
+    stray: bool = False  # nobody's: a copy is set aside
+
+
+Wanted = dict[str, tuple[File, Content]]  # by path
+
+
+def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, current_generation: int, left: dict) -> Wanted:
+    """Each path with its content, once `{generation}`, kept secrets and merged secrets are filled in."""
+    kept = {f.path: f for f in (current.file if current else ())}
+    wanted = {}
+    for file in manifest.file:
+        path = at_generation(file.path, generation)
+        data = vault.merged(file, manifest).encode()
+        before = kept.get(file.path)
+        keeps = before is not None and (file.opens is not None or file.rotation is not None and before.rotation == file.rotation)
+        own = _kept(at_generation(file.path, current_generation), before, left) if keeps else None
+        data = repositories.chosen(file, own) if file.opens is not None else own or data
+        if manifest.secret:
+            learn_secret(data.decode())
+        wanted[path] = (file, Content(data, int(file.mode, 8), *owner_ids(file.owner)))
+    return wanted
+
+
+def _kept(path: str, before: File, left: dict) -> bytes | None:
+    """What the host keeps as its own: what the last apply left, whatever was done to the file since."""
+    live, mark = look(path), left["files"].get(path)
+    known = ([live.data] if live else []) + [before.content.encode(), bytes.fromhex(left.get("kept", {}).get(path, ""))]
+    return next((data for data in known if mark and hashlib.sha256(data).hexdigest() == mark[0]), live and live.data)
+
+
+def mended(current: Manifest | None, generation: int, left: dict) -> list[Change]:
+    """Secrets of the live generation, as they were left: until its last user has moved on, files of others take them in."""
+    found = []
+    for file in current.file if current else ():
+        path = at_generation(file.path, generation)
+        if "{generation}" in file.path and (mark := left["files"].get(path)):
+            data = _kept(path, file, left)
+            if data is not None and hashlib.sha256(data).hexdigest() == mark[0] and look(path) != Content(data, *mark[1:]):
+                found.append(Change(path, Content(data, *mark[1:]), file, "content"))
+    return found
+
+
+def opened_by(manifest: Manifest, generation: int) -> dict[str, str]:
+    """The passphrase of each repository that a release has a file for, as the host has it, which may not be the program's."""
+    return {file.opens: tree.read(at_generation(file.path, generation)).decode() for file in manifest.file if file.opens}
+
+
+def at_generation(path: str, generation: int) -> str:
+    return path.replace("{generation}", str(generation))
+
+
+def look(path: str) -> Content | None:
+    found = tree.status(path)
+    if found is None:
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        return Content(os.fsencode(tree.target(path)), found.st_mode, found.st_uid, found.st_gid)
+    if not stat.S_ISREG(found.st_mode):
+        raise Failure(f"{path} is a directory or no plain file on this host; look what it is and move it away; nothing was done")
+    return Content(tree.read(path), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+
+
+def look_folder(path: str) -> list[int] | None:
+    """Mode, uid and gid of a directory; None where there is none."""
+    try:
+        with tree.opened(path) as folder:
+            found = os.fstat(folder)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        raise Failure(f"{path} is no directory on this host; look what it is and move it away; nothing was done") from None
+    return [stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid]
+
+
+def changes(wanted: Wanted, current: Manifest | None, generation: int) -> list[Change]:
+    """What must be done to the live tree. Older generations of secrets are pruned by `vault`, not removed here."""
+    found = []
+    for path, (file, content) in wanted.items():
+        live = look(path)
+        if live is None:
+            _refuse_without_folder(path)
+            found.append(Change(path, content, file, "added"))
+        elif live != content:
+            found.append(Change(path, content, file, "content" if live.data != content.data else "mode or owner"))
+    for file in current.file if current else ():
+        path = at_generation(file.path, generation)
+        if path not in wanted and "{generation}" not in file.path and look(path) is not None:
+            found.append(Change(path, None, file, "removed"))
+    return found
+
+
+def folder_changes(wanted: tuple[Directory, ...]) -> list[Directory]:
+    return [d for d in wanted if look_folder(d.path) != wanted_folder(d)]
+
+
+def wanted_folder(directory: Directory) -> list[int]:
+    return [int(directory.mode, 8), *owner_ids(directory.owner)]
+
+
+def _refuse_without_folder(path: str) -> None:
+    above = next(folder for parent in Path(path).parents if tree.status(folder := str(parent)))
+    try:
+        with tree.opened(above):
+            pass
+    except OSError:
+        raise Failure(f"{path} cannot be made: {above} is no directory on this host; nothing was done") from None
+
+
+def put(path: str, content: Content | None) -> None:
+    """Put a file in place, whole or not at all; None removes it. Safe to repeat."""
+    if content is None:
+        return tree.remove(path)
+    _make_parents(path)
+    if stat.S_ISLNK(content.mode):
+        tree.link(path, os.fsdecode(content.data))
+    else:
+        tree.write(path, content.data, content.mode, content.uid, content.gid)
+
+
+def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
+    """Make a directory what it should be, its contents untouched."""
+    _make_parents(path)
+    tree.make(path, 0o700)
+    tree.give(path, mode, uid, gid)
+
+
+def _make_parents(path: str) -> None:
+    """Missing parents are open like /etc, except below the agent's own private folder."""
+    folder = os.path.dirname(path)
+    tree.make(folder, 0o711 if Path(folder).is_relative_to(STATE) else 0o755)

@@ -1,0 +1,99 @@
+"""Folders that change places: whatever interrupts it, they are all the new ones or all the old ones again."""
+
+import os
+import unittest
+from pathlib import Path
+
+import support  # first: it puts the agent on the path
+from gatehouse.backup import directory_swap as swap
+from gatehouse.output.report import Failure
+from support import HostTest, Killed, at
+from gatehouse.backup.directory_swap import Exchange, Swap
+
+
+class Swapping(HostTest):
+    def setUp(self):
+        super().setUp()
+        self.patch(swap, "_UNDER_WAY", support.STATE / "restore/swapping.json")
+        self.patch(swap, "_KEPT", support.STATE / "restore/kept.json")
+        self.calls = 0
+        self.names = ("one", "two", "gone")  # `gone` is not there now: only what was restored has it
+        for name in self.names:
+            self.folder(f"{name}.new", "restored")
+            if name != "gone":
+                self.folder(name, "now")
+        self.swap = Swap("a test", tuple(Exchange(at(n), at(f"{n}.new"), at(f"{n}.old")) for n in self.names), ("app.service",), (at("shelf"),))
+        self.folder("shelf", "empty")
+
+    def folder(self, name: str, word: str) -> None:
+        os.makedirs(at(name))
+        Path(at(name), "word").write_text(word)
+
+    def words(self) -> list[str | None]:
+        return [Path(at(name), "word").read_text() if os.path.exists(at(name)) else None for name in self.names]
+
+    def beside(self) -> list[str]:
+        return sorted(set(os.listdir(support.TREE)) - set(self.names))
+
+    def test_all_of_them(self):
+        swap.forward(self.swap)
+        self.assertEqual(self.words(), ["restored"] * 3)
+        self.assertEqual(swap.interrupted(), self.swap)
+        swap.keep(self.swap)
+        self.assertEqual((swap.interrupted(), swap.kept()), (None, self.swap))
+        with self.assertRaisesRegex(Failure, "--confirm.*--undo"):
+            swap.refuse_another()
+        swap.confirm(self.swap)
+        self.assertEqual((self.words(), self.beside(), swap.kept()), (["restored"] * 3, [], None))
+        swap.refuse_another()
+
+    def test_and_back(self):
+        swap.forward(self.swap)
+        swap.keep(self.swap)
+        swap.back(self.swap)
+        self.assertEqual(self.words(), ["now", "now", None])
+        swap.discard(self.swap)
+        self.assertEqual((self.words(), self.beside()), (["now", "now", None], []))
+
+    def test_killed_at_every_rename_it_goes_back_at_boot(self):
+        self.killed_at_each(lambda: swap.forward(self.swap), ["now", "now", None])
+
+    def test_killed_at_every_rename_on_the_way_back_it_goes_on(self):
+        def there_and_back():
+            swap.forward(self.swap)
+            swap.back(self.swap)
+        self.killed_at_each(there_and_back, ["now", "now", None])
+
+    def killed_at_each(self, act, wanted):
+        rename, seen = swap.tree.rename, 0
+
+        def counted(source, target, limit):
+            self.calls += 1
+            if self.calls > limit:
+                raise Killed
+            rename(source, target)
+
+        for limit in range(100):
+            self.calls = 0
+            with unittest.mock.patch.object(swap.tree, "rename", lambda s, t, limit=limit: counted(s, t, limit)):
+                try:
+                    act()
+                    break
+                except Killed:
+                    seen += 1
+            swap.prepare_boot()
+            self.assertEqual((self.words(), self.beside(), swap.interrupted()), (wanted, [], None), f"after {limit} renames")
+            for name in self.names:
+                self.folder(f"{name}.new", "restored")
+        self.assertGreaterEqual(seen, 5, "a test that interrupts nothing shows nothing")
+
+    def test_a_rename_that_fails_is_told_and_leads_back(self):
+        os.rename(at("two.new"), at("elsewhere"))
+        with self.assertRaisesRegex(Failure, "two.new cannot become"):
+            swap.forward(self.swap)
+        swap.back(self.swap)
+        self.assertEqual(self.words(), ["now", "now", None])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,215 @@
+"""Where the folders that are saved lie in truth, what is in them, and what a drill finds missing."""
+
+import os
+import time
+import unittest
+from pathlib import Path
+
+import support  # first: it puts the agent on the path
+from gatehouse.backup import drill
+from gatehouse.backup import folders
+from gatehouse.system import mounts
+from gatehouse.backup import parts
+from gatehouse.backup import restic
+from gatehouse.backup import restore
+from dataclasses import replace
+from gatehouse.backup.places import Place
+from gatehouse.output.report import Failure
+from support import HostTest, at, file
+from backup.test_backups import backup
+
+ACCOUNT = 65534
+
+
+def made(path: str, content: str = "x") -> str:
+    os.makedirs(os.path.dirname(at(path)), exist_ok=True)
+    Path(at(path)).write_text(content)
+    return at(path)
+
+
+@unittest.skipIf(os.geteuid(), "only root gives folders to others")
+class Places(HostTest):
+    def setUp(self):
+        super().setUp()
+        made("disk/files/kept")
+        os.makedirs(at("apps"))
+
+    def test_a_folder_that_root_moved_to_another_disk_is_followed(self):
+        os.symlink(at("disk/files"), at("apps/wiki"))
+        self.assertEqual(folders.places(at("apps/wiki")), [at("disk/files")])
+        os.symlink("wiki", at("apps/again"))
+        self.assertEqual(folders.places(at("apps/again")), [at("disk/files")])
+
+    def test_so_is_one_in_a_folder_of_roots_and_what_that_leads_to_in_turn(self):
+        made("more/deep/kept")
+        made("apps/wiki/own")
+        os.symlink(at("disk"), at("apps/wiki/volume"))
+        os.symlink(at("more"), at("disk/further"))
+        self.assertEqual(folders.places(at("apps/wiki")), [at("apps/wiki"), at("disk"), at("more")])
+        self.assertEqual(folders.look(folders.places(at("apps/wiki"))).files, 3)
+
+    def test_links_in_a_circle_end(self):
+        os.makedirs(at("apps/wiki"))
+        os.symlink(at("apps"), at("apps/wiki/up"))
+        self.assertEqual(folders.places(at("apps/wiki")), [at("apps/wiki")])
+        self.assertEqual(folders.look([at("apps/wiki")]).leading_out, (at("apps/wiki/up"),))
+        self.assertEqual(folders.look([]), folders.Amount())
+
+    def test_one_that_an_account_could_have_put_there_is_refused_and_named(self):
+        for owner, of_folder in ((ACCOUNT, ACCOUNT), (0, ACCOUNT), (ACCOUNT, 0)):
+            with self.subTest(owner=owner, of_folder=of_folder):
+                home = at(f"home-{owner}-{of_folder}")
+                os.mkdir(home)
+                os.symlink(at("disk/files"), f"{home}/data")
+                os.chown(f"{home}/data", owner, owner, follow_symlinks=False)
+                os.chown(home, of_folder, of_folder)
+                with self.assertRaisesRegex(Failure, f"{home}/data: data on the way is a link .*and is not followed"):
+                    folders.places(f"{home}/data")
+
+    def test_one_that_leads_where_another_account_could_change_the_way_is_refused(self):
+        os.makedirs(at("home/alice/files"))
+        os.chown(at("home/alice"), ACCOUNT, ACCOUNT)
+        os.symlink(at("home/alice/files"), at("apps/wiki"))
+        with self.assertRaisesRegex(Failure, "can be written by another account than root"):
+            folders.places(at("apps/wiki"))
+
+    def test_a_disk_that_is_not_there_is_named(self):
+        os.symlink(at("gone"), at("apps/wiki"))
+        with self.assertRaisesRegex(Failure, "apps/wiki is a link to what is not there: is its disk mounted"):
+            folders.places(at("apps/wiki"))
+
+    def test_links_of_an_application_are_content_and_those_of_root_that_are_not_followed_are_named(self):
+        made("apps/wiki/files/own")
+        for name, target, owner in (("own-link", "/etc", ACCOUNT), ("roots", at("disk/files"), 0), ("inside", "own", 0)):
+            os.symlink(target, at(f"apps/wiki/files/{name}"))
+            os.chown(at(f"apps/wiki/files/{name}"), owner, owner, follow_symlinks=False)
+        os.chown(at("apps/wiki/files"), ACCOUNT, ACCOUNT)
+        os.symlink(at("gone"), at("apps/wiki/dangling"))
+        found = folders.places(at("apps/wiki"))
+        self.assertEqual(found, [at("apps/wiki")])
+        seen = folders.look(found)
+        self.assertEqual(sorted(seen.leading_out), [at("apps/wiki/dangling"), at("apps/wiki/files/roots")])
+        self.assertIn("and 1 more: a link of root's is followed to a folder alone", folders.complaint(seen))
+        os.chown(at("apps/wiki/files"), 0, 0)
+        os.unlink(at("apps/wiki/dangling"))
+        self.assertIsNone(folders.complaint(folders.look(folders.places(at("apps/wiki")))))
+
+    def test_a_file_system_that_an_account_mounted_is_not_read(self):
+        os.makedirs(at("apps/wiki/files"))
+        theirs = mounts.Mount(at("apps/wiki/files"), "fuse.sshfs", ("rw", "user_id=1000", "group_id=1000"))
+        for mount, refused in ((theirs, True), (replace(theirs, options=("rw", "user_id=0")), False), (replace(theirs, kind="ext4", options=("rw",)), False)):
+            with self.subTest(mount):
+                self.patch(mounts, "below", lambda path, mount=mount: [mount])
+                if refused:
+                    with self.assertRaisesRegex(Failure, "apps/wiki/files is a file system that another account than root mounted"):
+                        folders.places(at("apps/wiki"))
+                else:
+                    self.assertEqual(folders.places(at("apps/wiki")), [at("apps/wiki")])
+
+
+class Amounts(HostTest):
+    def test_files_and_bytes_are_counted_whatever_their_names_and_room_once(self):
+        made("data/a", "12345")
+        os.link(at("data/a"), at("data/b"))
+        Path(os.fsdecode(os.fsencode(at("data")) + b"/n\n\xffl\x1b")).write_text("123")
+        os.mkfifo(at("data/fifo"))
+        with open(at("data/hole"), "wb") as hole:
+            hole.truncate(1 << 30)
+        found = folders.look([at("data")])
+        self.assertEqual((found.files, found.size), (4, 13 + (1 << 30)))
+        self.assertLess(found.disk, 1 << 20)
+
+    def test_what_was_touched_since_can_be_left_out(self):
+        made("data/old", "12")
+        moment = time.time()
+        while Path(made("data/new", "123")).stat().st_ctime <= moment:
+            time.sleep(0.01)
+        self.assertEqual(folders.look([at("data")]).files, 2)
+        self.assertEqual((folders.look([at("data")], until=moment).files, folders.look([at("data")], until=moment).size), (1, 2))
+
+    def test_what_never_ends_is_ended(self):
+        self.patch(folders, "_COUNTING", 0.2)
+        self.patch(folders, "_EACH", ("-exec", "sleep", "60", ";"))
+        with self.assertRaisesRegex(Failure, "find was ended after 0 s"):
+            folders.look([at("")])
+
+
+class Mounts(unittest.TestCase):
+    def test_the_kernels_lines_are_understood(self):
+        line = rb"36 35 98:0 /r /mnt/a\040b\134c rw,noatime master:1 - fuse.sshfs host:/a\040b rw,user_id=1000,allow_other" + b"\n"
+        self.assertEqual(mounts._read(line), mounts.Mount("/mnt/a b\\c", "fuse.sshfs", ("rw", "user_id=1000", "allow_other")))
+        self.assertIn("/proc", [mount.point for mount in mounts.below("/proc")])
+        self.assertNotIn("/proc", [mount.point for mount in mounts.below("/pro")])
+
+
+class Gaps(HostTest):
+    """A backup of a release's folder against what is live."""
+
+    def setUp(self):
+        super().setUp()
+        made("var/lib/wiki/a", "12345")
+        made("var/lib/wiki/b", "12345")
+        self.apply(release="app-wiki", file=[file("etc/wiki", "x")], data=[{"name": "volumes", "path": at("var/lib/wiki")}])
+        self.backup = replace(backup("20261125-120000", 0, "0/10"), marked=time.time() + 1, folders={"app-wiki/volumes": at("var/lib/wiki")})
+
+    def gaps(self, files: int, size: int, **more) -> list[str]:
+        return drill._gaps(replace(self.backup, **more), {"app-wiki/volumes": folders.Amount(files, size)})
+
+    def test_fewer_files_or_bytes_than_were_there_before_and_still_are_fail(self):
+        self.assertEqual(self.gaps(2, 10), [])
+        self.assertEqual(self.gaps(3, 11), [])
+        for files, size in ((0, 0), (1, 10), (2, 9)):
+            [found] = self.gaps(files, size)
+            self.assertIn(f"and 2 files with 10 bytes in {at('var/lib/wiki')} were there before", found)
+
+    def test_what_came_or_changed_since_the_backup_is_no_gap(self):
+        self.assertEqual(self.gaps(0, 0, marked=time.time() - 60), [])
+
+    def test_what_the_backup_said_it_does_not_have_is_no_news(self):
+        self.assertEqual(self.gaps(0, 0, incomplete={"app-wiki": "a lock"}), [])
+
+    def test_a_drill_promises_nothing_of_what_is_incomplete(self):
+        found = {"backup": "n", "rows": 1, "tables": 1, "files": 1, "seconds": 1, "compared": True, "exact": True, "moved": [], "incomplete": {}}
+        self.assertIn("backup n can be restored: ", drill.lines(found)[0])
+        self.assertIn("backup n can be restored but for what it does not have of app-wiki: ", drill.lines(found | {"incomplete": {"app-wiki": "a lock"}})[0])
+
+    def test_a_folder_that_is_not_in_the_backup_at_all_is_a_gap_unless_it_became_data_later(self):
+        self.assertEqual(drill._gaps(self.backup, {})[0][:40], "app-wiki/volumes: 0 files with 0 bytes r")
+        self.assertEqual(drill._gaps(replace(self.backup, marked=time.time() - 60), {}), [])
+
+    def test_a_folder_that_is_a_link_which_may_not_be_followed_fails(self):
+        os.rename(at("var/lib/wiki"), at("var/lib/there"))
+        os.symlink(at("var/lib/there"), at("var/lib/wiki"))
+        self.assertEqual(self.gaps(2, 10), [])
+        if not os.geteuid():
+            os.chown(at("var/lib/wiki"), ACCOUNT, ACCOUNT, follow_symlinks=False)
+            self.assertRegex(self.gaps(2, 10)[0], "app-wiki/volumes: .* is not followed")
+
+
+class Emptied(HostTest):
+    def test_a_folder_that_lost_its_files_since_the_last_backup_is_named_once(self):
+        found, none, some = parts.Parts(), restic.Saved(["/v"], 0, 0, 0, None), restic.Saved(["/v"], 1, 1, 1, None)
+        before = backup("n", 0, "0/10")
+        for saved, parts_before, told in ((some, [3, 9], {}), (none, [0, 0], {}), (none, [3, 9], {"app": "/v is empty, and had 3 files in backup n: is its disk mounted?"})):
+            found.note_emptied({"app/volumes": saved}, replace(before, parts={"app/volumes": parts_before}))
+            self.assertEqual(found.incomplete, told)
+
+
+class Restoring(HostTest):
+    def test_a_folder_goes_back_to_where_it_is_now_and_what_links_led_to_where_that_was(self):
+        made("disk/wiki/kept")
+        os.symlink(at("disk/wiki"), at("wiki"))
+        taken = replace(backup("n", 0, "0/10"), places={"app/volumes": ["/old/wiki", "/old/volume"]})
+        self.assertEqual(restore._lying(taken, Place("app/volumes", "/old/wiki", at("wiki"), at("wiki"))), [(at("disk/wiki"), "/old/wiki"), ("/old/volume", "/old/volume")])
+        self.assertEqual(restore._lying(taken, Place("app/none", at("none"), at("none"), at("none"))), [(at("none"), at("none"))])
+
+    def test_what_has_a_file_system_of_its_own_in_it_cannot_change_places(self):
+        os.makedirs(at("wiki/files"))
+        restore._refuse_what_cannot_move(at("wiki"))
+        self.patch(mounts, "below", lambda path: [mounts.Mount(f"{path}/files", "ext4", ())])
+        with self.assertRaisesRegex(Failure, "wiki/files is a file system of its own.*nothing was done"):
+            restore._refuse_what_cannot_move(at("wiki"))
+
+
+if __name__ == "__main__":
+    unittest.main()

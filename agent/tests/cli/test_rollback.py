@@ -1,0 +1,222 @@
+"""An apply that fails goes back: files, modes, owners and units are as before, and the exit code says where the host stands."""
+
+import errno
+import os
+import unittest
+
+import support  # first: it puts the agent on the path
+from gatehouse.tree import files
+from gatehouse.tree import originals as live_tree
+from gatehouse.output.report import NOTHING_BEFORE, REFUSED, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure
+from gatehouse.state.store import Release
+from support import STATE, HostTest, at, file, live, shell
+
+def folders() -> list[str]:
+    return sorted(str(path) for path in support.TREE.rglob("*") if path.is_dir())
+
+
+UNITS = [{"name": "app.service", "enabled": True}, {"name": "side.service"}]
+
+
+def old() -> dict:
+    return dict(file=[file("etc/app.conf", "old", "0600", restarts=["app.service"]), file("etc/app.key", "key", reloads=["side.service"]), file("etc/dropped", "dropped", "0604")],
+                unit=UNITS + [{"name": "dropped.service", "enabled": True}])
+
+
+def new(**keys) -> dict:
+    """Changes content and mode, adds and removes a file, adds, drops, enables and disables units."""
+    return dict(file=[file("etc/app.conf", "new", "0644", restarts=["app.service"]), file("etc/app.key", "key two", reloads=["side.service"]),
+                      file("etc/added", "added", restarts=["added.service"])],
+                unit=UNITS + [{"name": "added.service", "enabled": True}, {"name": "bare.service"}]) | keys
+
+
+class AfterAGoodGeneration(HostTest):
+    def setUp(self):
+        super().setUp()
+        os.makedirs(at("etc"))
+        files.put(at("etc/dropped"), files.Content(b"theirs", 0o640, 12, 34))
+        self.systemd.reads = {"app.service": at("etc/app.conf"), "side.service": at("etc/app.key")}
+        self.apply(**old())
+        self.before = self.standing()
+        self.systemd.log.clear()
+
+    def as_before(self):
+        self.assertEqual(self.standing(), self.before)
+        self.assertFalse(Release("app").record.exists())
+        self.assertEqual(Release("app").generation, 1)
+        self.assertEqual(live_tree.original(at("etc/dropped")).data, b"theirs", "the original outlives a failed removal")
+
+    def test_without_a_failure_it_would_have_changed(self):
+        self.apply(**new())
+        self.assertNotEqual(self.standing(), self.before)
+        self.assertEqual(self.systemd.active, {"app.service", "side.service", "added.service", "bare.service"})
+        self.assertEqual(self.systemd.enabled, {"app.service", "added.service"})
+        self.assertEqual(live("etc/dropped"), "theirs")
+
+    def test_a_unit_that_does_not_start_leads_back(self):
+        for unit in ("app.service", "added.service", "bare.service"):
+            self.systemd.broken = lambda name: name == unit and os.path.exists(at("etc/added"))
+            self.refused(ROLLED_BACK, f"{unit} failed", "rolled back to generation 1, which is healthy", **new())
+            self.as_before()
+
+    def test_a_failed_step_leads_back(self):
+        self.refused(ROLLED_BACK, "step roles failed", "no such role", **new(step=[shell("roles", "echo no such role; exit 1")]))
+        self.as_before()
+
+    def test_a_failed_probe_leads_back(self):
+        message = self.refused(ROLLED_BACK, "not healthy within the deadline", "probe answers: connection refused", **new(probe=[shell("answers", "echo connection refused; exit 1")]))
+        self.assertIn("rolled back to generation 1", message)
+        self.as_before()
+
+    def test_a_unit_that_dies_after_its_start_leads_back(self):
+        self.systemd.broken = lambda name: self.systemd.active.discard("added.service") or False
+        self.refused(ROLLED_BACK, "added.service is not active", **new(file=new()["file"] + [file("etc/z", "", restarts=["z.service"])]))
+        self.systemd.broken = lambda name: False
+        self.as_before()
+
+    def test_a_full_disk_leads_back_wherever_it_strikes(self):
+        put = files.put
+        for path in ("etc/app.conf", "etc/app.key", "etc/added", "etc/dropped"):
+            def full(name, content):
+                if name == at(path) and not self.disk_was_full:
+                    self.disk_was_full = True
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                put(name, content)
+
+            self.disk_was_full = False
+            with support.mock.patch.object(files, "put", full):
+                self.refused(ROLLED_BACK, "No space left on device", **new())
+            self.as_before()
+
+    def test_a_program_that_is_not_there_leads_back(self):
+        self.refused(ROLLED_BACK, "/nowhere is not installed", **new(step=[{"name": "x", "exec": ["/nowhere"]}]))
+        self.as_before()
+
+    def test_a_unit_that_was_down_before_is_down_again(self):
+        self.systemd.do("stop", "side.service")
+        self.before = self.standing()
+        self.refused(ROLLED_BACK_UNHEALTHY, "side.service is not active", **new(step=[shell("no", "exit 1")]))
+        self.assertEqual(self.standing(), self.before)
+
+    def test_what_stops_along_with_a_unit_is_started_again(self):
+        self.systemd.active.add("tied.service")
+        self.systemd.dependents = {"app.service": ["tied.service"]}
+        self.before = self.standing()
+        self.systemd.broken = lambda name: name == "app.service" and live("etc/app.conf") == "new"
+        self.refused(ROLLED_BACK, **new())
+        self.as_before()
+
+    def test_the_next_apply_does_what_the_failed_one_wanted(self):
+        self.refused(ROLLED_BACK, **new(step=[shell("no", "exit 1")]))
+        self.assertEqual(self.apply(**new())["generation"], 2)
+        self.assertEqual(live("etc/app.conf"), "new")
+
+    def test_a_directory_gets_its_mode_back_and_a_new_one_goes_unless_it_holds_data(self):
+        def folders(mode, *names):
+            return [{"path": at(name), "mode": mode, "owner": support.OWNER} for name in names]
+
+        self.apply(**old(), directory=folders("0750", "srv/app"))
+        self.before = self.standing()
+        fails = shell("data", f"stat -c %a {at('srv/app')} > {at('srv/full/seen')}; exit 1")
+        self.refused(ROLLED_BACK, **new(directory=folders("0700", "srv/app", "srv/new", "srv/new/deeper", "srv/full"), step=[fails]))
+        self.assertEqual((live("srv/full/seen"), files.look_folder(at("srv/app"))[0]), ("700\n", 0o750))
+        self.assertEqual(sorted(os.listdir(at("srv"))), ["app", "full"])
+
+    def test_a_folder_that_another_way_back_removes_meanwhile_gets_its_mode_all_the_same(self):
+        homes, own = at("var/homes"), at("var/homes/app")
+        folders = [{"path": homes, "mode": "0711", "owner": support.OWNER}, {"path": own, "mode": "0750", "owner": support.OWNER}]
+        os.makedirs(homes)
+        os.chmod(homes, 0o711)
+        self.patch(support.transaction.faults, "point", lambda name: os.rmdir(homes) if name == "claimed" else None)
+        self.apply(release="another", directory=folders)
+        self.assertEqual([oct(os.stat(path).st_mode)[-3:] for path in (homes, own)], ["711", "750"])
+
+    def test_all_jobs_have_ended_before_the_way_back_begins_and_all_complaints_are_told(self):
+        made, ended = self.systemd.job, []
+
+        def job(verb, names):
+            job = made(verb, names)
+            complaint = job.complaint
+            job.complaint = lambda: (ended.append(verb), complaint())[1]
+            return job
+
+        self.patch(support.units, "Job", job)
+        self.systemd.broken = lambda name: name in ("added.service", "bare.service")
+        self.refused(ROLLED_BACK, "restart added.service failed", "start bare.service failed", **new())
+        self.assertEqual(ended[:5], ["stop", "restart", "reload", "start", "stop"])
+
+    def test_what_is_not_healthy_after_the_way_back_is_told_and_not_in_the_way(self):
+        self.systemd.broken = lambda name: name == "app.service"
+        self.refused(ROLLED_BACK_UNHEALTHY, "rolled back to generation 1, but it is not healthy", "app.service is not active", **new())
+        self.assertEqual(self.standing()[0], self.before[0])
+        self.systemd.broken = lambda name: name == "app.service" and live("etc/app.conf") != "repaired"
+        self.apply(**new(file=[file("etc/app.conf", "repaired", restarts=["app.service"]), *new()["file"][1:]]))
+        self.assertIn("app.service", self.systemd.active)
+
+    def test_a_unit_that_will_not_stop_does_not_keep_the_files_from_going_back(self):
+        job = self.systemd.job
+
+        def stubborn(verb, names):
+            made = job(verb, names)
+            if verb == "stop" and "added.service" in names:
+                made.failed, made.queued = names, lambda: None
+            return made
+
+        self.patch(support.units, "Job", stubborn)
+        self.refused(ROLLED_BACK_UNHEALTHY, "systemctl stop added.service", **new(step=[shell("no", "exit 1")]))
+        self.assertEqual(self.standing()[0], self.before[0])
+
+    def test_the_journal_of_the_units_is_shown(self):
+        self.journal = "    app: cannot bind\n"
+        self.refused(ROLLED_BACK, "the last lines of app.service", "cannot bind", **new(step=[shell("no", "exit 1")]))
+
+    def test_a_refusal_inside_the_lock_touches_nothing(self):
+        before, keys = support.identities(), new(unit=UNITS + [{"name": "dropped.service", "enabled": True}])
+        self.patch(support.transaction.checks, "run", lambda *_: None)
+        self.patch(support.transaction.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
+        self.refused(REFUSED, "they clash together", **keys)
+        self.assertEqual((support.identities(), self.systemd.log), (before, []))
+        self.as_before()
+
+    def test_a_refusal_inside_the_lock_starts_again_what_was_stopped_for_it(self):
+        before = support.identities()
+        self.patch(support.transaction.checks, "run", lambda *_: None)
+        self.patch(support.transaction.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
+        self.refused(ROLLED_BACK, "they clash together", **new())
+        self.assertEqual((support.identities(), self.systemd.log), (before, ["stop dropped.service", "start dropped.service"]))
+        self.as_before()
+
+    def test_a_refusal_before_the_swap_is_no_rollback(self):
+        self.refused(REFUSED, "step", **new(step=[{"name": "x"}]))
+        self.as_before()
+
+
+class TheFirstEverFailure(HostTest):
+    def test_no_folder_is_left_that_was_made_for_a_file(self):
+        os.makedirs(at("etc/systemd"))
+        files.put(at("etc/systemd/theirs"), files.Content(b"", 0o644, 0, 0))
+        os.makedirs(at("etc/empty"))
+        before = folders()
+        self.refused(NOTHING_BEFORE, **new(file=[file("etc/systemd/system/x.service.d/a.conf", ""), file("etc/empty/file", "")], step=[shell("no", "exit 1")]))
+        self.assertEqual(folders(), before)
+        self.assertFalse((STATE / "folders.json").exists())
+
+    def test_nothing_is_left(self):
+        os.makedirs(at("etc"))
+        files.put(at("etc/app.conf"), files.Content(b"theirs", 0o640, 12, 34))
+        before = self.standing()
+        self.refused(NOTHING_BEFORE, "was never there before", **new(step=[shell("no", "exit 1")]))
+        self.assertEqual(self.standing(), before)
+        self.assertEqual(Release("app").generation, 0)
+        self.assertEqual([path for path in STATE.rglob("*") if path.is_file() and path.parent.name not in ("locks", "etc")], [])
+
+    def test_a_foreign_file_edited_after_the_failure_is_the_one_that_comes_back(self):
+        self.test_nothing_is_left()
+        support.Path(at("etc/app.conf")).write_text("theirs, edited")
+        self.apply(**new())
+        support.removal.remove("app", "shop/prod/app")
+        self.assertEqual(live("etc/app.conf"), "theirs, edited")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,127 @@
+"""`gatehouse status`: all well is 0; whatever is not well is told, and is 3."""
+
+import os
+import time
+import unittest
+
+import support  # first: it puts the agent on the path
+from gatehouse.cli import main as cli
+from gatehouse.output import table as columns
+from gatehouse.state import store
+from support import at, file, secret, shell
+from verbs import VerbTest
+
+
+class Status(VerbTest):
+    def setUp(self):
+        super().setUp()
+        self.ok = support.ROOM / "ok"
+        self.ok.write_text("")
+        self.keys = dict(file=[file("etc/app.conf", "port = 1\n")], unit=[{"name": "app.service"}, {"name": "side.service"}],
+                         probe=[shell("answers", f"test -e {self.ok} || {{ echo no answer; exit 1; }}")])
+        self.given(**self.keys)
+
+    def release(self, code: int) -> dict:
+        found = self.answers(code, "status")
+        self.assertEqual(found["well"], code == 0)
+        return found["releases"][0]
+
+    def test_a_host_that_is_well(self):
+        text = self.tells(0, "all well: 1 release", argv=("status",))
+        head, first, second = text.splitlines()[:3]
+        self.assertEqual(first.split(), "app 1 0 s ago app.service active 1 of 1 pass as left".split())
+        self.assertEqual(head.index("UNIT"), first.index("app.service"))
+        self.assertEqual(head.index("UNIT"), second.index("side.service"))
+        found = self.release(0)
+        self.assertEqual((found["generation"], found["units"], found["probes"], found["drifted"], found["interrupted"], found["well"]),
+                         (1, {"app.service": "active", "side.service": "active"}, {"answers": None}, [], False, True))
+        self.assertRegex(found["applied"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+
+    def test_a_first_apply_that_was_refused_is_no_release(self):
+        self.refused(support.report.REFUSED, "belongs to release app", call=lambda: self.given(release="other", unit=[{"name": "app.service"}]))
+        self.assertTrue((support.STATE / "releases/other").exists())
+        self.assertEqual([r["release"] for r in self.answers(0, "status")["releases"]], ["app"])
+
+    def test_a_probe_that_fails_now(self):
+        self.ok.unlink()
+        self.tells(3, "0 of 1 pass", "as left", "app      probe answers: no answer", argv=("status",))
+        self.assertEqual(self.release(3)["probes"], {"answers": "no answer"})
+
+    def test_a_unit_that_does_not_run(self):
+        self.systemd.active.discard("side.service")
+        text = self.tells(3, "inactive", "drifted", "side.service is not active", argv=("status",))
+        self.assertEqual(text.count("side.service is"), 1)
+        self.assertEqual(self.release(3)["units"]["side.service"], "inactive")
+
+    def test_a_unit_that_reloads_is_well_and_one_whose_reload_does_not_end_is_not(self):
+        self.systemd.hung.add("side.service")
+        self.systemd.stirred["side.service"] = time.monotonic() - 5
+        self.assertEqual(self.release(0)["units"]["side.service"], "reloading")
+        self.systemd.stirred["side.service"] = time.monotonic() - 11
+        self.tells(3, "reloading", "drifted", "the reload of side.service does not end", argv=("status",))
+        self.systemd.log.clear()
+        self.given(**self.keys)
+        self.assertEqual(self.systemd.log, ["restart side.service"])
+        self.assertEqual(self.release(0)["units"]["side.service"], "active")
+
+    def test_what_a_timer_starts_may_run_or_not_and_is_not_well_once_it_failed(self):
+        self.systemd.triggers = {"side.timer": "side-job.service"}
+        self.given(**self.keys | {"unit": [{"name": "side.timer"}]})
+        for running, state in (((), "inactive"), (("side-job.service",), "active")):
+            self.systemd.active.update(running)
+            self.assertEqual(self.release(0)["jobs"], {"side-job.service": state})
+        self.systemd.active.discard("side-job.service")
+        self.systemd.failed.add("side-job.service")
+        self.tells(3, "side-job.service  failed", "the last run of side-job.service failed", argv=("status",))
+        self.assertEqual((self.release(3)["jobs"], self.release(3)["drifted"]), ({"side-job.service": "failed"}, []))
+
+    def test_a_file_that_was_changed_by_hand(self):
+        os.chmod(at("etc/app.conf"), 0o666)
+        self.tells(3, "drifted", "mode or owner was changed by hand", argv=("status",))
+        self.assertEqual(len(self.release(3)["drifted"]), 1)
+
+    def test_an_apply_that_was_interrupted_or_is_under_way(self):
+        store.Release("app").record.write_text('{"text": ""}')
+        self.tells(3, "interrupted", argv=("status",))
+        self.assertTrue(self.release(3)["interrupted"])
+        with store.lock("release-app", "apply of release app"):
+            self.tells(3, "under way", "apply of release app is under way", argv=("status",))
+            found = self.release(3)
+            self.assertEqual((found["interrupted"], found["under_way"], found["drifted"]), (False, "apply of release app", []))
+
+    def test_no_secret_is_told(self):
+        self.apply(release="pw", secret=True, file=[secret("pw", "correct-horse")])
+        support.report._secrets.clear()
+        self.given(release="leaky", probe=[shell("leak", f"cat {support.STATE}/secrets/pw/1/password; test -e {self.ok}")])
+        self.ok.unlink()
+        self.assertIn("[secret]", self.tells(3, "leaky", argv=("status",)))
+        self.assertNotIn("correct-horse", self.ask("status")[1] + self.ask("status", "--json")[1])
+
+    def test_an_empty_host_is_well(self):
+        support.shutil.rmtree(support.STATE / "releases")
+        self.tells(0, "no release is on this host", argv=("status",))
+
+
+class Words(VerbTest):
+    def test_help(self):
+        for argv in (("--help",), ("status", "--help"), ("-h",)):
+            self.tells(0, "gatehouse rollback RELEASE [N]", argv=argv)
+
+    def test_what_is_not_understood_is_2(self):
+        with support.mock.patch("sys.stderr"):
+            for argv in ((), ("frobnicate",), ("status", "app"), ("diff", "app", "1"), ("diff", "app", "1", "x"), ("rollback",), ("rollback", "app", "-1"), ("history", "a", "b")):
+                self.assertEqual(self.ask(*argv), (2, ""), argv)
+
+    def test_it_needs_root(self):
+        environment = {key: value for key, value in os.environ.items() if key != "GATEHOUSE_STATE"}
+        with support.mock.patch.dict(os.environ, environment, clear=True), support.mock.patch.object(os, "geteuid", lambda: 1000):
+            self.refused(1, "only root", call=lambda: cli.run(["status"]))
+            self.assertEqual(self.ask("--help")[0], 0)
+
+    def test_how_long_ago(self):
+        with support.mock.patch.object(columns.time, "time", lambda: 1000000.0):
+            self.assertEqual([columns.ago(1000000 - seconds) for seconds in (-5, 0, 59, 60, 7200, 86400 * 3)], ["0 s ago", "0 s ago", "59 s ago", "1 min ago", "2 h ago", "3 d ago"])
+
+
+if __name__ == "__main__":
+    unittest.main()

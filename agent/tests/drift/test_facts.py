@@ -1,0 +1,195 @@
+"""What the host is asked before a preview: the due number stays while the host is as it was left, and moves on otherwise."""
+
+import os
+import unittest
+
+import support  # first: it puts the agent on the path
+from gatehouse.items import accounts
+from gatehouse.drift import facts
+from gatehouse.tree import files
+from gatehouse.items import packages
+from gatehouse.state import store
+from support import HostTest, at, file
+
+
+def without_document(item: dict) -> dict:
+    return {key: value for key, value in item.items() if key not in ("document", "claims")}
+
+
+class Releases(HostTest):
+    def setUp(self):
+        super().setUp()
+        self.keys = dict(file=[file("etc/app.conf", "port = 1\n", "0640"), file("etc/app.key", "key")], unit=[{"name": "app.service", "enabled": True}])
+        store.settle("release-app", "machine/0", self.apply(**self.keys))
+
+    def item(self) -> dict:
+        return without_document(facts.facts()["items"]["release-app"])
+
+    def drifted(self, *words: str):
+        item = self.item()
+        self.assertEqual(item["due"], "machine/1")
+        self.assertEqual(len(item["drifted"]), 1, item)
+        for word in words:
+            self.assertIn(word, item["drifted"][0])
+
+    def test_a_host_as_it_was_left_has_the_number_it_was_given(self):
+        self.assertEqual(self.item(), {"due": "machine/0", "drifted": []})
+        self.assertEqual(self.item(), {"due": "machine/0", "drifted": []})
+
+    def test_asking_changes_nothing(self):
+        def memory():
+            return {p: p.stat().st_mtime_ns for p in support.STATE.rglob("*")}, support.identities()
+
+        before = memory()
+        self.systemd.log.clear()
+        facts.facts()
+        self.assertEqual((memory(), self.systemd.log), (before, []))
+
+    def test_changed_content_is_told_without_the_content(self):
+        support.Path(at("etc/app.conf")).write_text("port = 4711\n")
+        self.drifted(at("etc/app.conf"), "the content was changed by hand")
+        self.assertNotIn("4711", str(self.item()))
+        self.assertNotIn("port", str(self.item()))
+
+    def test_a_changed_mode_is_told(self):
+        os.chmod(at("etc/app.conf"), 0o666)
+        self.drifted(at("etc/app.conf"), "mode or owner was changed by hand")
+
+    def test_a_changed_owner_is_told(self):
+        os.chown(at("etc/app.conf"), 12, 34)
+        self.drifted(at("etc/app.conf"), support.OWNER)
+
+    def test_a_missing_file_is_told(self):
+        os.unlink(at("etc/app.key"))
+        self.drifted(f"{at('etc/app.key')} is missing")
+
+    def test_a_link_in_place_of_a_file_is_told(self):
+        os.rename(at("etc/app.key"), at("etc/moved"))
+        os.symlink("moved", at("etc/app.key"))
+        self.drifted(at("etc/app.key"))
+
+    def test_a_stopped_unit_is_told(self):
+        self.systemd.active.clear()
+        self.drifted("app.service is not active")
+
+    def test_a_disabled_unit_is_told(self):
+        self.systemd.enabled.clear()
+        self.drifted("app.service is not enabled")
+
+    def test_an_apply_that_was_interrupted_is_told(self):
+        store.Release("app").record.write_text('{"text": ""}')
+        self.drifted("an apply of release app was interrupted")
+
+    def test_an_apply_that_is_under_way_is_told_and_is_no_drift(self):
+        support.Path(at("etc/app.conf")).write_text("half way")
+        store.Release("app").record.write_text('{"text": ""}')
+        with store.lock("release-app", "apply of release app"):
+            self.assertEqual(self.item(), {"due": "machine/0", "drifted": [], "busy": "apply of release app"})
+        self.assertEqual(self.item()["due"], "machine/1")
+
+    def test_who_looks_at_the_same_time_is_no_apply(self):
+        with store.glance("release-app"):
+            self.assertEqual(self.item()["drifted"], [])
+
+    def test_a_directory_that_changed_is_told_and_put_right(self):
+        self.keys["directory"] = [{"path": at("srv/app"), "mode": "0750", "owner": support.OWNER}]
+        store.settle("release-app", "machine/0", self.apply(**self.keys))
+        self.assertEqual(self.item()["drifted"], [])
+        for damage, words in ((lambda: os.chmod(at("srv/app"), 0o777), f"{at('srv/app')}: mode or owner was changed by hand"),
+                              (lambda: os.chown(at("srv/app"), 12, 34), f"{at('srv/app')} does not belong to {support.OWNER}"),
+                              (lambda: os.rmdir(at("srv/app")), f"{at('srv/app')} is missing")):
+            damage()
+            self.drifted(words)
+            self.assertEqual(self.apply(**self.keys)["changed"], [at("srv/app")])
+            self.assertEqual(self.item()["drifted"], [])
+
+    def test_a_directory_in_place_of_a_file_is_told(self):
+        os.unlink(at("etc/app.key"))
+        os.mkdir(at("etc/app.key"))
+        self.drifted(f"{at('etc/app.key')} is of another kind")
+
+    def test_a_file_whose_group_was_made_anew_with_another_gid_is_told(self):
+        for gid in (12, None):
+            def ids(owner):
+                if gid is None:
+                    raise support.report.Failure("no such group")
+                return os.getuid(), gid
+
+            with self.subTest(gid=gid), support.mock.patch.object(facts, "owner_ids", ids):
+                self.assertEqual(self.item()["due"], "machine/1")
+
+    def test_a_repaired_host_has_the_number_it_was_repaired_with(self):
+        os.unlink(at("etc/app.conf"))
+        due = self.item()["due"]
+        store.settle("release-app", due, self.apply(**self.keys))
+        self.assertEqual(self.item(), {"due": "machine/1", "drifted": []})
+
+    def test_a_release_that_was_never_asked_for_with_a_number_gets_the_machines_first(self):
+        store.settle("release-app", "never-asked", {})
+        self.assertEqual(self.item()["due"], "never-asked")
+        os.unlink(at("etc/app.conf"))
+        self.assertEqual(self.item()["due"], "machine/0")
+
+    def test_a_kept_secret_is_no_drift(self):
+        keys = dict(release="pw", secret=True, file=[support.secret("pw", "secret-one")])
+        self.apply(**keys)
+        store.settle("release-pw", "machine/0", self.apply(**keys | {"file": [support.secret("pw", "secret-new")]}))
+        self.assertEqual(without_document(facts.facts()["items"]["release-pw"]), {"due": "machine/0", "drifted": []})
+        files.put(f"{support.STATE}/secrets/pw/1/password", files.Content(b"secret-hand", 0o400, 0, 0))
+        item = facts.facts()["items"]["release-pw"]
+        self.assertEqual((item["due"], "secret-" in str(item)), ("machine/1", False))
+
+    def test_systemd_is_asked_as_often_for_many_releases_as_for_one(self):
+        def questions() -> int:
+            with support.mock.patch.object(support.units, "_systemctl", side_effect=self.systemd.systemctl) as asked:
+                facts.facts()
+            return asked.call_count
+
+        def given(name: str) -> None:
+            unit = f"{name}.service"
+            keys = dict(release=name, deadline=9, unit=[{"name": unit, "enabled": True}], probe=[{"name": "keeps running", "unit": unit, "seconds": 1}])
+            store.settle(f"release-{name}", "machine/0", self.apply(**keys))
+
+        given("first")
+        before = questions()
+        for name in ("second", "third"):
+            given(name)
+        self.assertEqual(questions(), before)
+
+    def test_without_an_answer_of_systemd_there_are_no_facts_rather_than_drift(self):
+        with support.mock.patch.object(support.units, "_systemctl", side_effect=FileNotFoundError("systemctl")):
+            with self.assertRaisesRegex(FileNotFoundError, "systemctl"):
+                facts.facts()
+
+    def test_what_was_different_a_moment_ago_is_no_drift(self):
+        stale = {"app.service": {"is-active": "inactive", "is-enabled": "disabled"}}
+        with support.mock.patch.object(support.units, "survey", lambda *_: lambda: stale):
+            self.assertEqual(self.item(), {"due": "machine/0", "drifted": []})
+
+
+class OtherItems(HostTest):
+    def item(self, name: str, answer: dict, look, now) -> dict:
+        store.settle(name, "machine/4", answer)
+        with support.mock.patch.object(*look, lambda *_: now):
+            return without_document(facts.facts()["items"][name])
+
+    def test_a_group_with_another_gid_or_none_is_due(self):
+        left, look = {"name": "clients", "gid": 990}, (accounts, "look_group")
+        self.assertEqual(self.item("group-clients", left, look, left), {"due": "machine/4", "drifted": []})
+        self.assertEqual(self.item("group-clients", left, look, left | {"gid": 991}),
+                         {"due": "machine/5", "drifted": ["group clients is gid=991, it was gid=990"]})
+        self.assertEqual(self.item("group-clients", left, look, None), {"due": "machine/5", "drifted": ["group clients is gone, it was gid=990"]})
+
+    def test_an_account_that_left_a_group_is_due(self):
+        left, look = {"name": "app", "uid": 1, "gid": 1, "groups": ["clients"]}, (accounts, "look_account")
+        self.assertEqual(self.item("account-app", left, look, left)["due"], "machine/4")
+        self.assertEqual(self.item("account-app", left, look, left | {"groups": []})["due"], "machine/5")
+
+    def test_a_package_that_is_gone_is_due_and_an_updated_one_is_not(self):
+        left, look = {"versions": {"a": "1", "b": "1"}}, (packages, "versions")
+        self.assertEqual(self.item("packages-app", left, look, {"a": "2", "b": "1"}), {"due": "machine/4", "drifted": []})
+        self.assertEqual(self.item("packages-app", left, look, {"a": "1"}), {"due": "machine/5", "drifted": ["package b is not installed"]})
+
+
+if __name__ == "__main__":
+    unittest.main()

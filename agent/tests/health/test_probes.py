@@ -1,0 +1,152 @@
+"""What counts as healthy, asked of real servers; only systemd and the clock are made up."""
+
+import contextlib
+import socket
+import socketserver
+import threading
+import time
+import unittest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest import mock
+
+import support  # first: it puts the agent on the path
+from gatehouse.health import probes
+from gatehouse.output import report
+from gatehouse.protocol.manifest import Probe
+from support import ROOM
+
+
+class Site(BaseHTTPRequestHandler):
+    """/204 answers that status with a body of its own, and the query."""
+
+    def do_GET(self):
+        self.send_response(int(self.path[1:4]))
+        self.end_headers()
+        if self.path[1:4] != "204":
+            self.wfile.write(b"the answer to " + self.path.encode() + b"." * 100_000 + b"the end")
+
+    def log_message(self, *_):
+        pass
+
+
+class Questions(unittest.TestCase):
+    def served(self, server) -> str:
+        self.addCleanup(server.server_close)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        self.addCleanup(server.shutdown)
+        return server.server_address if isinstance(server.server_address, str) else "{}:{}".format(*server.server_address)
+
+    def ask(self, complaint: str | None, **keys) -> None:
+        told = probes.ask(Probe(name="p", **keys))
+        if complaint is None:
+            self.assertIsNone(told)
+        else:
+            self.assertIn(complaint, told)
+
+    def test_http_asks_for_a_status(self):
+        at = self.served(ThreadingHTTPServer(("127.0.0.1", 0), Site))
+        for path, keys, complaint in (
+            ("200", {}, None),
+            ("204", {}, None),
+            ("302", {}, "answers 302 instead of 2xx"),
+            ("503", {}, "answers 503 instead of 2xx"),
+            ("204", {"status": 204}, None),
+            ("503", {"status": 503}, None),
+            ("200", {"status": 204}, "answers 200 instead of 204"),
+            ("200?a=b", {"body": "answer to /200?a=b."}, None),
+            ("200", {"body": "another answer"}, "answers without 'another answer' in its first 65536 bytes"),
+            ("200", {"body": "the end"}, "answers without 'the end'"),
+            ("503", {"body": "answer"}, "answers 503"),
+            ("503", {"body": "answer", "status": 503}, None),
+        ):
+            with self.subTest(path=path, **keys):
+                self.ask(complaint, http=f"http://{at}/{path}", **keys)
+
+    def test_a_stream_that_never_ends_is_read_for_a_while(self):
+        class Stream(Site):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while True:
+                        self.wfile.write(b".")
+                        time.sleep(0.01)
+
+        at = self.served(ThreadingHTTPServer(("127.0.0.1", 0), Stream))
+        with mock.patch.object(probes, "ANSWER", 0.3):
+            self.ask("answers without 'never'", http=f"http://{at}/", body="never")
+            self.ask(None, http=f"http://{at}/", body="..")
+
+    def test_http_can_be_asked_elsewhere(self):
+        at = self.served(ThreadingHTTPServer(("127.0.0.1", 0), Site))
+        self.ask(None, http="http://nowhere.invalid/200", connect=at)
+        self.ask("nowhere.invalid", http="http://nowhere.invalid/200")
+
+    def test_tcp_and_unix_sockets_must_accept(self):
+        address = self.served(socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler))
+        path = self.served(socketserver.UnixStreamServer(str(ROOM / "answers.sock"), socketserver.BaseRequestHandler))
+        self.ask(None, tcp=address)
+        self.ask(None, socket=path)
+        with socket.socket() as taken:  # a port that nobody else gets, and nobody listens on
+            taken.bind(("127.0.0.1", 0))
+            self.ask("Connection refused", tcp="127.0.0.1:{}".format(taken.getsockname()[1]))
+        self.ask("No such file or directory", socket=str(ROOM / "nothing.sock"))
+
+    def test_ipv6_stands_in_brackets(self):
+        self.assertEqual(probes.endpoint("[::1]:443"), ("::1", 443))
+        self.assertEqual(probes.endpoint("app.internal:80"), ("app.internal", 80))
+
+    def test_a_command_that_hangs_is_ended(self):
+        with mock.patch.object(probes, "ANSWER", 0.2):
+            began = time.monotonic()
+            self.ask("it was ended after 0 s", exec=("sleep", "60"))
+        self.assertLess(time.monotonic() - began, 10)
+
+
+class AUnit(support.HostTest):
+    PROBE = {"name": "it stays", "unit": "app.service", "seconds": 3}
+
+    def apply_it(self, **keys):
+        return self.apply(deadline=20, unit=[{"name": "app.service"}], file=[support.file("etc/app.conf", "x")], probe=[self.PROBE], **keys)
+
+    def test_that_runs_long_enough_is_well(self):
+        self.apply_it()
+        self.assertAlmostEqual(self.clock.now, 3, delta=0.5)
+
+    def test_that_ran_before_is_not_waited_for(self):
+        self.apply_it()
+        self.clock.now = 100.0
+        self.apply(deadline=20, unit=[{"name": "app.service"}], file=[support.file("etc/app.conf", "y", reloads=["app.service"])],
+                   probe=[self.PROBE | {"seconds": 19}])
+        self.assertEqual(self.clock.now, 100.0)
+
+    def flapping(self):
+        """It is active whenever one looks, and is started again every second."""
+        sleep = self.clock.sleep
+
+        def on(seconds):
+            sleep(seconds)
+            for unit in self.systemd.since:
+                self.systemd.since[unit] = float(int(self.clock.now))
+
+        self.clock.sleep = on
+
+    def test_that_flaps_is_not_well_though_it_is_active(self):
+        self.flapping()
+        self.refused(report.NOTHING_BEFORE, "probe it stays: app.service has run for", "of 3 s since it was last started", call=self.apply_it)
+
+    def test_that_flaps_passes_without_such_a_probe(self):
+        self.flapping()
+        self.apply(deadline=20, unit=[{"name": "app.service"}], file=[support.file("etc/app.conf", "x")])
+
+    def test_that_does_not_run_is_told(self):
+        self.assertEqual(probes.ask(Probe(name="p", unit="app.service")), "app.service does not run")
+
+    def test_while_it_waits_it_tells_every_ten_seconds_what_for(self):
+        self.flapping()
+        self.refused(report.NOTHING_BEFORE, "not healthy within the deadline", call=self.apply_it)
+        self.assertEqual([line.split(", ")[1].split(":")[0] for line in self.said if "waiting" in line], ["10 s left"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,54 @@
+"""What others say reaches people as text: a journal, an image, a file's name and a file's content may hold anything."""
+
+import json
+import unittest
+from unittest import mock
+
+import support  # noqa: F401  (finds the agent)
+
+from gatehouse.output import table as columns
+from gatehouse.output import report
+
+HOSTILE = "\x1b[2J\x1b]0;pwned\x07 \x9b31m \r\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \U000e0041"
+SHOWN = r"\x1b[2J\x1b]0;pwned\x07 \x9b31m \x0d\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \U000e0041"
+
+
+def written(act) -> str:
+    with mock.patch("report._write") as write:
+        act()
+    return "".join(call.args[1] for call in write.call_args_list)
+
+
+class Plain(unittest.TestCase):
+    def test_what_acts_on_a_terminal_is_shown(self):
+        self.assertEqual(report.plain(HOSTILE), SHOWN)
+
+    def test_text_stays_as_it_is(self):
+        for text in ("two\nlines\tand a tab", "é中文🏠 👩‍👩‍👧 شکریہ", r"C:\x1b", "1::2", "a < b {% x %}", "[::1]:80", "# ## #a"):
+            self.assertEqual(report.plain(text), text)
+
+    def test_who_prints_for_us_is_not_commanded(self):
+        self.assertEqual(report.plain("a <{%fg 1%}> b <{%x%}>"), r"a \x3c{%fg 1%}> b \x3c{%x%}>")
+        self.assertEqual(report.plain("::error::a\n  ::add-mask::b\nc ::d::"), "\\x3a:error::a\n  \\x3a:add-mask::b\nc ::d::")
+        self.assertEqual(report.plain("##[group]a"), r"\x23#[group]a")
+
+    def test_each_way_out_of_the_agent(self):
+        for act in (lambda: report.say(HOSTILE), lambda: report.fail(HOSTILE), lambda: report.show([HOSTILE])):
+            self.assertIn(SHOWN, written(act))
+
+    def test_an_answer_is_the_same_value_in_letters_that_do_not_act(self):
+        line = written(lambda: report.answer({"said": HOSTILE}))
+        self.assertTrue(line.isascii() and line.removesuffix("\n").isprintable())
+        self.assertEqual(json.loads(line), {"said": HOSTILE})
+
+    def test_a_secret_is_masked_before(self):
+        with mock.patch.object(report, "_secrets", {"hun\x1bter22"}):
+            self.assertEqual(written(lambda: report.fail("it is hun\x1bter22")), "it is [secret]\n")
+
+    def test_a_name_makes_no_row_of_its_own(self):
+        table = columns.columns(["A", "B"], [["x\ny  all well", "\x1b[2K"]])
+        self.assertEqual(table[1:], [r"x\x0ay  all well  \x1b[2K"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,219 @@
+"""A unit of another release is told of a change last: once the release that brings it is well by itself."""
+
+import unittest
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import support  # first: it puts the agent on the path
+from gatehouse.release import apply as transaction
+from gatehouse.output.report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK
+from gatehouse.output.report import ROLLED_BACK_UNHEALTHY as ILL
+from gatehouse.state.store import Release
+from support import HostTest, Killed, at, file, live, shell
+
+OWN, FRONT = "app.service", "front.service"
+
+
+class Telling(HostTest):
+    def setUp(self):
+        super().setUp()
+        site = Path(at("etc/app.site"))  # there before, so that the front always has something to read
+        site.parent.mkdir()
+        site.write_text("none")
+        self.systemd.reads[FRONT] = str(site)
+        self.systemd.do("start", FRONT)
+        self.systemd.log.clear()
+
+    def keys(self, word: str, **keys) -> dict:
+        """The front asks the app, and the app's site what the front has read."""
+        log = at("order")
+        return dict(file=[file("etc/app.conf", word, restarts=[OWN]), file("etc/app.site", word, reloads=[FRONT])], unit=[{"name": OWN}],
+                    step=[shell("step", f"echo step >> {log}")],
+                    probe=[shell("site", f"echo site >> {log}", through=FRONT), shell("app", f"test ! -e {at('ill')} && echo app >> {log}")]) | keys
+
+    def order(self) -> list[str]:
+        """The steps and probes so far."""
+        return live("order").split() if Path(at("order")).exists() else []
+
+    def of_front(self) -> list[str]:
+        return [line for line in self.systemd.log if FRONT in line]
+
+    def test_it_is_reloaded_once_units_steps_and_own_probes_are_done(self):
+        heard = []
+        self.patch(self.systemd, "do", lambda verb, unit="", do=self.systemd.do: heard.append((verb, unit, self.order())) or do(verb, unit))
+        answer = self.apply(**self.keys("one"))
+        self.assertEqual(heard, [("restart", OWN, []), ("reload", FRONT, ["step", "app"])])
+        self.assertEqual(self.order(), ["step", "app", "site"])
+        self.assertEqual(answer["units"], {OWN: "restart", FRONT: "reload"})
+        self.assertEqual(self.systemd.loaded[FRONT], b"one")
+
+    def test_a_change_that_does_not_concern_it_does_not_hang_on_it(self):
+        self.apply(**self.keys("one"))
+        Path(at("order")).unlink()
+        self.systemd.do("stop", FRONT)
+        self.apply(**self.keys("one") | {"file": [file("etc/app.conf", "two", restarts=[OWN]), file("etc/app.site", "one", reloads=[FRONT])]})
+        self.assertEqual(self.order(), ["step", "app"])
+        self.assertNotIn(FRONT, self.systemd.active)
+
+    def test_what_it_is_told_can_be_changed_while_the_release_is_ill(self):
+        self.apply(**self.keys("one"))
+        Path(at("ill")).touch()
+        self.apply(**self.closed())
+        self.assertEqual(self.systemd.loaded[FRONT], b"closed")
+        self.refused(ILL, "probe app", **self.keys("two"))
+
+    def closed(self, **keys) -> dict:
+        """Another site of the same app."""
+        return self.keys("one", file=[file("etc/app.conf", "one", restarts=[OWN]), file("etc/app.site", "closed", reloads=[FRONT])]) | keys
+
+    def test_who_moves_a_unit_of_its_own_is_asked_however_little_it_moves(self):
+        files = self.closed()["file"]
+        for what, before, after, meanwhile in (
+            ("start", {}, {}, lambda: self.systemd.active.discard(OWN)),
+            ("stop", {"unit": [{"name": OWN}, {"name": "more.service"}]}, {}, lambda: None),
+            ("reload", {}, {"file": [*files, file("etc/key", "key", reloads=[OWN])]}, lambda: None),
+            ("another probe", {}, {"probe": [shell("other", "false")]}, lambda: None),
+            ("another step", {}, {"step": []}, lambda: None),
+        ):
+            with self.subTest(what):
+                self.doCleanups()
+                self.setUp()
+                self.apply(**self.keys("one", **before))
+                Path(at("ill")).touch()
+                meanwhile()
+                self.refused(ILL, "not healthy", **self.closed(**after))
+                self.assertEqual(self.systemd.loaded[FRONT], b"one")
+
+    def test_what_was_never_found_well_is_asked(self):
+        image = lambda n: dict(image=[{"reference": f"app:{n}"}], guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])])  # noqa: E731
+        self.apply(**self.keys("one", **image(1)))
+        Path(at("ill")).touch()
+        self.refused(NOT_ROLLED_BACK, **self.keys("one", **image(2)))
+        self.refused(ILL, "probe app", **self.closed(**image(2)))
+        self.assertTrue(Release("app").unproven)
+
+    def test_a_release_that_is_not_well_by_itself_tells_nobody(self):
+        self.systemd.unknown = {"dead.service"}
+        for broken in (dict(probe=[shell("app", "false")]), dict(step=[shell("step", "false")]), dict(unit=[{"name": OWN}, {"name": "dead.service"}])):
+            self.refused(NOTHING_BEFORE, **self.keys("one", **{"probe": []} | broken))
+            self.assertEqual(self.of_front(), [])
+            self.assertIn(FRONT, self.systemd.active)
+
+    def test_a_site_that_does_not_answer_is_taken_back_out(self):
+        self.apply(**self.keys("one"))
+        self.systemd.log.clear()
+        self.refused(ROLLED_BACK, "probe site", **self.keys("two", probe=[shell("site", f"grep -q one {at('etc/app.site')}", through=FRONT)]))
+        self.assertEqual(self.of_front(), [f"reload {FRONT}"] * 2)
+        self.assertEqual(self.systemd.loaded[FRONT], b"one")
+
+    def test_who_was_not_told_and_read_the_files_for_another_release_reads_them_again_on_the_way_back(self):
+        def another(_, told=[]):
+            told or told.append(self.systemd.do("reload", FRONT))
+            return "broken"
+
+        self.apply(**self.keys("one"))
+        self.patch(transaction.probes, "ask", another)
+        self.refused(ILL, "broken", **self.keys("two"))
+        self.assertEqual(self.systemd.loaded[FRONT], b"one")
+
+    def test_who_does_not_run_is_neither_started_nor_stopped(self):
+        self.systemd.do("stop", FRONT)
+        self.systemd.log.clear()
+        self.apply(**self.keys("one"))
+        self.assertEqual((self.of_front(), self.order()), ([], ["step", "app"]))
+        self.refused(ROLLED_BACK, "step", **self.keys("two", step=[shell("step", "false")], probe=[shell("site", "false", through=FRONT)]))
+        self.assertEqual(self.of_front(), [])
+
+    def test_a_site_that_does_not_answer_after_the_way_back_is_told(self):
+        self.apply(**self.keys("one", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)]))
+        Path(at("ill")).touch()
+        self.refused(ILL, "probe site", **self.keys("two", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)]))
+
+    def test_on_the_way_back_who_was_not_touched_is_not_reloaded_and_who_went_down_is_no_fault(self):
+        other = "other.service"
+        self.systemd.do("start", other)
+        more = lambda word: {"file": [*self.keys(word)["file"], file("etc/other", word, reloads=[other])]}  # noqa: E731
+        self.apply(**self.keys("one", **more("one")))
+        self.systemd.log.clear()
+        with mock.patch.object(transaction, "_step", lambda *given: self.systemd.do("reload", other) and self.systemd.do("stop", FRONT) and self.fail_step()):
+            self.refused(ROLLED_BACK, "broken", **self.keys("two", **more("two")))
+        self.assertEqual([line for line in self.systemd.log if OWN not in line], [f"reload {other}", f"stop {FRONT}", f"reload {other}"])
+
+    def fail_step(self):
+        raise support.report.Failure("broken")
+
+    def test_on_the_way_back_it_has_time_of_its_own_too(self):
+        self.apply(**self.keys("one"))
+        left = []
+        self.patch(support.units, "run", lambda verb, names, deadline=0, run=support.units.run: (left.append(deadline - self.clock.now) if verb == "reload" and names else None, run(verb, names, deadline)))
+        self.patch(transaction.probes, "ask", lambda probe: self.clock.sleep(0.4) or "ill")
+        self.refused(ILL, **self.keys("two"))
+        self.patch(transaction.probes, "ask", lambda probe: None if probe.name == "app" else "ill")
+        self.refused(ILL, **self.keys("two"))
+        self.assertEqual(left, [1, 1])
+
+    def test_who_came_up_meanwhile_is_told_and_stays_up_on_the_way_back(self):
+        self.apply(**self.keys("one"))
+        for fails in (dict(step=[shell("step", "false")]), dict(probe=[shell("site", f"grep -q one {at('etc/app.site')}", through=FRONT)])):
+            self.systemd.do("stop", FRONT)
+            with mock.patch.object(transaction, "_step", lambda *given, step=transaction._step: (self.systemd.do("start", FRONT), step(*given))):
+                self.refused(ROLLED_BACK, **self.keys("two", **fails))
+            self.assertEqual((FRONT in self.systemd.active, self.systemd.loaded.get(FRONT)), (True, b"one"))
+
+    def test_it_has_time_of_its_own(self):
+        """The app takes nearly all of its second, the front half of another."""
+        self.patch(transaction.probes, "ask", lambda probe: None if self.clock.now >= {"app": 0.9, "site": 1.5}[probe.name] else "not yet")
+        self.apply(**self.keys("one"))
+        self.assertEqual(self.systemd.loaded[FRONT], b"one")
+
+    def test_its_words_are_shown_where_it_was_told_and_not_before(self):
+        shown = []
+        self.patch(support.units, "journal", lambda units, *_: shown.append(units) or "")
+        self.refused(NOTHING_BEFORE, **self.keys("one", probe=[shell("app", "false")]))
+        self.refused(NOTHING_BEFORE, **self.keys("one", probe=[shell("site", "false", through=FRONT)]))
+        self.assertEqual(shown, [[OWN], [OWN, FRONT]])
+
+    def test_killed_before_or_after_it_is_told_the_way_back_ends_where_it_began(self):
+        image = lambda n: dict(image=[{"reference": f"app:{n}"}], guard=[  # noqa: E731
+            dict(name="data", units=[OWN], save=["true"], restore=["/bin/sh", "-c", f"echo restored >> {at('order')}"])])
+        self.apply(**self.keys("one", **image(1)))
+        before = self.standing()
+        for point in ("stepped", "told"):
+            with self.killed_at(point):
+                self.apply(**self.keys("two", **image(2), step=[shell("step", "true")]))
+            Path(at("order")).unlink(missing_ok=True)
+            transaction.back.resolve(Release("app"))
+            self.assertEqual(self.order().count("restored"), 1, point)
+            Path(at("order")).write_bytes(before[0]["order"][0])
+            self.assertEqual(self.standing(), before)
+
+    def test_killed_by_a_power_cut_it_reads_what_is_back_when_it_starts(self):
+        self.apply(**self.keys("one"))
+        with self.killed_at("told"):
+            self.apply(**self.keys("two"))
+        self.systemd.do("stop", OWN)
+        self.systemd.do("stop", FRONT)
+        transaction.back.prepare(Release("app"))
+        self.systemd.do("start", FRONT)
+        transaction.back.resolve(Release("app"))
+        self.assertEqual((self.systemd.loaded[FRONT], OWN in self.systemd.active), (b"one", True))
+
+    @contextmanager
+    def killed_at(self, point: str):
+        def kill(name: str):
+            if name == point:
+                raise Killed
+
+        with mock.patch.object(transaction.faults, "point", kill), self.assertRaises(Killed):
+            yield
+
+    def test_who_cannot_go_back_tells_of_what_stays(self):
+        image = lambda n: dict(image=[{"reference": f"app:{n}"}], guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])])  # noqa: E731
+        self.apply(**self.keys("one", **image(1)))
+        self.refused(NOT_ROLLED_BACK, **self.keys("two", **image(2), probe=[shell("app", "false")]))
+        self.assertEqual(self.systemd.loaded[FRONT], b"two")
+
+
+if __name__ == "__main__":
+    unittest.main()

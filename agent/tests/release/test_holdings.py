@@ -1,0 +1,323 @@
+"""What a service holds is there after a restart, or the restart is taken back."""
+
+import json
+import os
+import socketserver
+import threading
+import unittest
+from pathlib import Path
+
+import support  # first: it puts the agent on the path
+from gatehouse.tree import files
+from gatehouse.release import holdings
+from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK
+from gatehouse.state.store import Release
+from support import HostTest, at, file, live, shell
+
+UNIT = "valkey.service"
+
+
+class Valkey:
+    """One that keeps its keys as the real one does: which file it reads at its start is a setting, and it writes dump.rdb when it ends."""
+
+    def __init__(self, socket: str, config: str, data: str):
+        self.config, self.data, self.socket = Path(config), Path(data), socket
+        self.allowed, self.asked = {"INFO", "CLIENT", "SAVE", "CONFIG", "BGREWRITEAOF", "PING"}, []
+        self.saves, self.runs, self.paused = True, False, False
+        self.expiring, self.limit = set(), None  # keys that expire while it is away; how many it keeps in memory
+        self.data.mkdir(parents=True)
+
+        class Client(socketserver.StreamRequestHandler):
+            def handle(client):
+                while line := client.rfile.readline():
+                    words = [client.rfile.read(int(client.rfile.readline()[1:]) + 2)[:-2].decode() for _ in range(int(line[1:]))]
+                    client.wfile.write(self.answer(words).encode())
+
+        self.listener = socketserver.ThreadingUnixStreamServer(socket, Client)
+        self.listener.daemon_threads = True
+        threading.Thread(target=lambda: self.listener.serve_forever(0.01), daemon=True).start()
+
+    def file(self, appends: bool) -> Path:
+        return self.data / ("appendonlydir/base.rdb" if appends else "dump.rdb")
+
+    def write(self, appends: bool) -> None:
+        self.file(appends).parent.mkdir(exist_ok=True)
+        new = self.data / "temp-1"
+        new.write_text(" ".join(sorted(self.keys)))
+        new.rename(self.file(appends))
+
+    def start(self) -> None:
+        self.appends = "appendonly yes" in self.config.read_text()
+        there = self.file(self.appends)
+        found = set(there.read_text().split()) if there.exists() else set()
+        self.expired = found & self.expiring
+        self.keys, self.loaded, self.evicted, self.paused, self.runs = found - self.expired, len(found - self.expired), 0, False, True
+        while self.limit is not None and len(self.keys) > self.limit:
+            self.keys.pop()
+            self.evicted += 1
+        if self.appends:
+            self.write(True)
+
+    def stop(self) -> None:
+        if self.runs:
+            if self.saves:
+                self.write(False)
+            if self.appends:
+                self.write(True)
+        self.runs = False
+
+    def answer(self, words: list[str]) -> str:
+        self.asked.append(" ".join(words))
+        if not self.runs or words[0] not in self.allowed:
+            return f"-{'NOPERM' if self.runs else 'LOADING'} no\r\n"
+        match words:
+            case ["CLIENT", what, *_]:
+                self.paused = what == "PAUSE"
+            case ["SAVE"]:
+                self.write(False)
+            case ["CONFIG", "SET", "appendonly", "no"]:
+                self.appends = False
+            case ["CONFIG", "SET", "appendonly", "yes"] | ["BGREWRITEAOF"]:
+                self.appends = True
+                self.write(True)
+            case ["INFO"]:
+                info = {"loading": 0, "rdb_bgsave_in_progress": 0, "aof_rewrite_in_progress": 0, "aof_rewrite_scheduled": 0, "aof_last_bgrewrite_status": "ok",
+                        "aof_enabled": int(self.appends), "rdb_last_load_keys_loaded": self.loaded, "rdb_last_load_keys_expired": len(self.expired), "expired_keys": 0,
+                        "evicted_keys": self.evicted, "maxmemory": int(self.limit is not None), "maxmemory_human": "1B",
+                        "maxmemory_policy": "noeviction" if self.limit is None else "allkeys-lru", "db0": f"keys={len(self.keys)},expires=0,avg_ttl=0"}
+                text = "".join(f"{key}:{value}\r\n" for key, value in info.items())
+                return f"${len(text)}\r\n{text}\r\n"
+        return "+OK\r\n"
+
+
+class Keys(HostTest):
+    def setUp(self):
+        super().setUp()
+        self.socket = at("valkey.sock")
+        self.valkey = Valkey(self.socket, at("etc/valkey.conf"), at("data"))
+        self.addCleanup(self.valkey.listener.server_close)
+        self.addCleanup(self.valkey.listener.shutdown)
+        do = self.systemd.do
+
+        def done(verb, unit=""):
+            if unit == UNIT and verb in ("stop", "restart"):
+                self.valkey.stop()
+            if unit == UNIT and verb in ("start", "restart"):
+                self.valkey.start()
+            return do(verb, unit)
+
+        self.patch(self.systemd, "do", done)
+        self.apply(**self.version())
+        self.valkey.keys = {"a", "b", "c"}
+        self.valkey.asked.clear()
+
+    def version(self, appendonly: bool = False, line: str = "", **keys) -> dict:
+        holding = {"name": "Valkey's keys", "unit": UNIT, "socket": self.socket, "config": at("etc/valkey.conf"), "data": at("data"), "appendonly": appendonly}
+        text = f"unixsocket {self.socket}\nappendonly {'yes' if appendonly else 'no'}\n{line}\n"
+        return dict(file=[file("etc/valkey.conf", text, restarts=[UNIT])], unit=[{"name": UNIT}], holding=[holding]) | keys
+
+    def test_without_it_a_switch_loses_all_which_is_what_the_stand_in_copies(self):
+        self.apply(**self.version(True, holding=[]))
+        self.assertEqual(self.valkey.keys, set())
+
+    def test_appendonly_is_switched_while_it_runs_there_and_back(self):
+        self.apply(**self.version(True))
+        self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c"}, True))
+        self.assertIn("CONFIG SET appendonly yes", self.valkey.asked)
+        self.valkey.saves = False  # as with `save ""`
+        self.valkey.keys.add("d")
+        self.apply(**self.version(False))
+        self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c", "d"}, False))
+
+    def test_nobody_writes_between_the_counting_and_the_restart(self):
+        self.apply(**self.version(True))
+        asked = [words for words in self.valkey.asked if words != "INFO"]
+        self.assertEqual(asked[1:4], ["CLIENT PAUSE 60000 WRITE", "CONFIG SET appendonly yes", "CLIENT PAUSE 60000 WRITE"], asked)
+
+    def test_a_restart_that_keeps_its_file_keeps_the_keys_where_it_does_not_write_at_its_end(self):
+        self.valkey.saves = False
+        self.apply(**self.version(line="save \"\""))
+        self.assertEqual(self.valkey.keys, {"a", "b", "c"})
+
+    def test_fewer_keys_are_not_healthy_and_all_of_them_come_back(self):
+        start = self.valkey.start
+
+        def forgetting():
+            if "elsewhere" in live("etc/valkey.conf"):
+                self.valkey.file(False).write_text("a")
+            start()
+
+        self.valkey.start = forgetting
+        self.refused(ROLLED_BACK, "valkey.service holds less after its restart than before: 1 keys, 3 before", **self.version(line="elsewhere"))
+        self.assertEqual((self.valkey.keys, live("etc/valkey.conf")), ({"a", "b", "c"}, f"unixsocket {self.socket}\nappendonly no\n\n"))
+        self.assertEqual(sorted(os.listdir(at("data"))), [".failed", "dump.rdb"])
+        self.assertEqual(live("data/.failed/dump.rdb"), "a", "what the failed one had is kept")
+        self.apply(**self.version(line="healthy"))
+        self.assertEqual(sorted(os.listdir(at("data"))), ["dump.rdb"])
+
+    def test_a_key_that_expires_meanwhile_is_no_loss(self):
+        self.valkey.expiring = {"c"}
+        self.assertEqual(self.apply(**self.version(line="other"))["generation"], 2)
+        self.assertEqual(self.valkey.keys, {"a", "b"})
+
+    def test_a_key_that_a_client_deletes_meanwhile_is_no_loss(self):
+        start = self.valkey.start
+        self.valkey.start = lambda: (start(), self.valkey.keys.discard("a"))
+        self.assertEqual(self.apply(**self.version(line="other"))["generation"], 2)
+
+    def test_keys_that_a_new_limit_drops_come_back_with_the_old_settings(self):
+        start = self.valkey.start
+
+        def limited():
+            self.valkey.limit = 1 if "maxmemory" in live("etc/valkey.conf") else None
+            start()
+
+        self.valkey.start = limited
+        self.refused(ROLLED_BACK, "2 keys were dropped, since they do not fit into maxmemory", **self.version(line="maxmemory 1"))
+        self.assertEqual(self.valkey.keys, {"a", "b", "c"})
+
+    def test_a_cache_that_drops_keys_as_it_did_before_is_healthy(self):
+        self.valkey.limit = 2
+        self.apply(**self.version(line="other"))
+        self.assertEqual(len(self.valkey.keys), 2)
+
+    def test_a_release_that_goes_back_for_another_reason_keeps_what_was_written_since(self):
+        for appendonly in (True, False):
+            writing = shell("no", f"echo >>{at('late')}; exit 1")
+            with support.mock.patch.object(support.transaction, "_step", side_effect=self.late):
+                self.refused(ROLLED_BACK, **self.version(appendonly, step=[writing]))
+            self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c", "late"}, not appendonly))
+            self.valkey.keys.discard("late")
+            self.apply(**self.version(appendonly))
+            self.assertEqual(self.valkey.keys, {"a", "b", "c"})
+
+    def late(self, *_):
+        self.valkey.keys.add("late")
+        raise support.report.Failure("no")
+
+    def test_what_cannot_be_switched_since_it_does_not_run_is_refused(self):
+        self.systemd.do("stop", UNIT)
+        before = self.standing()
+        self.refused(1, "Valkey's keys would be lost: with appendonly yes", f"{UNIT} does not run", "First an `up` with appendonly no, then one with yes", **self.version(True))
+        self.assertEqual((self.standing(), Release("app").record.exists()), (before, False))
+        self.apply(**self.version(line="other"))
+        self.assertEqual(self.valkey.keys, {"a", "b", "c"}, "one that is only started reads what it wrote")
+
+    def test_one_that_is_set_up_again_reads_the_file_that_it_wrote_last(self):
+        for appendonly in (True, False):
+            self.apply(**self.version(appendonly))
+            self.valkey.saves = False
+            support.removal.remove("app", "shop/prod/app")
+            self.refused(1, "would be lost", **self.version(not appendonly))
+            self.apply(**self.version(appendonly, line="again"))
+            self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c"}, appendonly))
+
+    def test_without_data_there_is_nothing_to_lose(self):
+        self.systemd.do("stop", UNIT)
+        self.valkey.file(False).unlink()
+        self.apply(**self.version(True))
+        self.assertEqual(self.systemd.active, {UNIT})
+
+    def test_its_password_goes_to_its_own_socket_alone(self):
+        for number, word in ((1, "older"), (2, "newer")):
+            files.put(at(f"secrets/{number}/password"), files.Content(word.encode(), 0o600, 0, 0))
+        login = {"login": "gatehouse", "passwords": at("secrets/*/password")}
+        asked = [self.version(line=line) | {"holding": [self.version()["holding"][0] | login]} for line in ("one", "two")]
+        self.apply(**asked[0])
+        self.assertEqual(self.valkey.asked[:2], ["AUTH gatehouse newer", "AUTH gatehouse older"])
+        elsewhere = at("elsewhere.sock")
+        os.link(self.socket, elsewhere)
+        files.put(at("etc/valkey.conf"), files.Content(f"unixsocket {elsewhere}\nrequirepass 'by hand'\n".encode(), 0o600, 0, 0))
+        self.valkey.asked.clear()
+        self.apply(**asked[1])
+        self.assertEqual(self.valkey.asked[:2], ["AUTH by hand", "PING"])
+
+    def test_a_server_with_rules_of_before_is_restarted_and_not_switched(self):
+        self.valkey.allowed -= {"INFO", "CLIENT"}
+        self.apply(**self.version(line="other"))
+        self.assertEqual(self.valkey.keys, {"a", "b", "c"})
+        self.assertIn("Valkey's keys cannot be counted before the restart", "".join(self.said))
+        self.refused(1, "would be lost", "First an `up` with appendonly no", **self.version(True))
+
+    def test_what_fails_before_the_restart_lets_clients_write_again(self):
+        with support.mock.patch.object(support.transaction, "_swap", side_effect=support.report.Failure("no")):
+            self.refused(1, **self.version(True))
+        self.assertEqual((self.valkey.paused, self.valkey.appends, self.valkey.keys), (False, False, {"a", "b", "c"}))
+
+    def test_one_that_was_killed_goes_back_with_its_keys(self):
+        def boot():
+            self.systemd.do("stop", UNIT)
+            support.back.prepare(Release("app"))
+
+        for recover in (lambda: self.apply(**self.version()), boot):
+            with support.mock.patch.object(support.transaction, "_step", side_effect=support.Killed), self.assertRaises(support.Killed):
+                self.apply(**self.version(True, step=[shell("any", "true")]))
+            recover()
+            self.systemd.do("start", UNIT)
+            self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c"}, False))
+
+    def test_a_folder_that_was_half_put_back_is_put_back(self):
+        killed = "mv .before .restored"
+        run = support.transaction.commands.run
+        with support.mock.patch.object(support.transaction, "_step", side_effect=self.losing):
+            self.patch(support.transaction.commands, "run", lambda argv, *rest, **more: run(tuple(word.replace(killed, f"{killed}; exit 1") for word in argv), *rest, **more))
+            self.refused(support.report.ROLLED_BACK_UNHEALTHY, "cannot be copied", **self.version(line="x", step=[shell("any", "true")]))
+        self.patch(support.transaction.commands, "run", run)
+        holdings.restore(self.last)
+        self.assertEqual(live("data/dump.rdb"), "a b c")
+
+    def losing(self, *_):
+        self.last = support.mock.Mock(holdings=json.loads(Release("app").record.read_text())["holdings"])
+        self.valkey.loaded = 0
+        self.valkey.keys = set()
+        raise support.report.Failure("no")
+
+
+class Counts(HostTest):
+    """What a command counts, as of PostgreSQL."""
+
+    def version(self, name: str, **keys) -> dict:
+        holding = shell("rows", f"cat {at('count')}", unit="app.service")
+        return dict(file=[file("etc/app.conf", name, restarts=["app.service"])], unit=[{"name": "app.service"}], holding=[holding]) | keys
+
+    def count(self, text: str) -> None:
+        files.put(at("count"), files.Content(text.encode(), 0o600, 0, 0))
+
+    def setUp(self):
+        super().setUp()
+        self.count("3 rows of one\n5 rows of another\n")
+        self.apply(**self.version("1"))
+
+    def becomes(self, text: str) -> dict:
+        return self.version("2", step=[shell("rewrite", f"printf '{text}' >{at('count')}")])
+
+    def test_as_much_or_more_is_healthy(self):
+        self.assertEqual(self.apply(**self.becomes("3 rows of one\\n6 rows of another\\n1 rows of a third\\n"))["generation"], 2)
+
+    def test_less_is_not(self):
+        self.refused(ROLLED_BACK, "app.service holds less after its restart than before: 4 rows of another, 5 before", **self.becomes("3 rows of one\\n4 rows of another\\n"))
+        self.assertEqual(live("etc/app.conf"), "1")
+
+    def test_what_is_not_there_any_more_is_none(self):
+        self.refused(ROLLED_BACK, "0 rows of one, 3 before; 0 rows of another, 5 before", **self.becomes("9 rows of a third\\n"))
+
+    def test_what_cannot_be_counted_any_more_is_not_healthy(self):
+        self.refused(ROLLED_BACK, "rows cannot be counted any more", **self.version("2", step=[shell("gone", f"rm {at('count')}")]))
+
+    def test_a_service_that_cannot_be_counted_can_be_restarted(self):
+        os.unlink(at("count"))
+        self.assertEqual(self.apply(**self.version("2"))["generation"], 2)
+
+    def test_what_restarts_nothing_counts_nothing(self):
+        os.unlink(at("count"))
+        self.said.clear()
+        self.apply(**self.version("1", step=[shell("other", "true")]))
+        self.assertNotIn("counted", "".join(self.said))
+
+    def test_a_unit_of_another_release_is_counted_too(self):
+        restarting = [file("etc/other.conf", "1", restarts=["app.service"])]
+        self.refused(NOTHING_BEFORE, "app.service holds less", release="other", file=restarting, step=[shell("less", f": >{at('count')}")])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,219 @@
+"""What a host remembers of each repository that its backups ever went to."""
+
+import json
+import unittest
+from pathlib import Path
+
+import support  # first: it puts the agent on the path
+from gatehouse.backup import create as backup_module
+from gatehouse.backup import inventory as backups
+from gatehouse.backup import catalog as catalogue
+from gatehouse.cli import main as cli
+from gatehouse.system import process as commands
+from gatehouse.backup import forget
+from gatehouse.backup import pgbackrest
+from gatehouse.release import remove as removal
+from gatehouse.state import repositories
+from gatehouse.output import report
+from gatehouse.backup import restic
+from gatehouse.backup import restore
+from gatehouse.state import store
+from gatehouse.state import secrets as vault
+from gatehouse.output.report import Failure
+from support import STATE, HostTest, at, secret
+from backup.test_backups import WithBackups, backup
+
+FOLDER, SERVER = "/srv/backups", "sftp://keeper@vault:22/srv/backups"
+
+
+def passphrase(content: str, place: str = FOLDER, generated: bool = True) -> dict:
+    found = secret("backup-secrets", content, "generated", name="passphrase") | {"opens": place}
+    return found if generated else {key: value for key, value in found.items() if key != "rotation"}
+
+
+class Passphrases(HostTest):
+    def give(self, content: str, place: str = FOLDER, generated: bool = True) -> str:
+        """What an apply of the secrets has the repository opened with, as the program is told."""
+        self.apply(release="backup-secrets", secret=True, file=[passphrase(content, place, generated)])
+        return cli._opened("backup-secrets")["opens"][place]
+
+    def test_one_that_opened_the_repository_outlives_release_stack_and_state(self):
+        self.assertEqual(self.give("first"), "first")
+        repositories.remember(FOLDER, "first")
+        self.assertEqual(self.give("of-a-new-state"), "first")
+        removal.remove("backup-secrets", "shop/prod/backup-secrets")
+        self.assertEqual(self.give("of-a-new-stack"), "first")
+        store.Release("backup-secrets").forget()  # as if nothing of the release had been there
+        self.assertEqual(self.give("of-another-stack"), "first")
+
+    def test_each_repository_has_its_own(self):
+        repositories.remember(FOLDER, "of-the-folder")
+        repositories.remember(SERVER, "of-the-server")
+        for place, expected in ((SERVER, "of-the-server"), (FOLDER, "of-the-folder"), (SERVER, "of-the-server")):
+            self.assertEqual(self.give("generated", place), expected)
+
+    def test_a_new_repository_gets_what_the_host_has_rather_than_one_that_nobody_knows_of(self):
+        self.give("first")
+        self.assertEqual(self.give("of-a-new-state", SERVER), "first")
+
+    def test_the_host_of_an_older_program_keeps_its_passphrase_too(self):
+        """Which took no note of what opened what."""
+        self.apply(release="backup-secrets", secret=True, file=[{key: value for key, value in passphrase("first").items() if key not in ("opens", "rotation")}])
+        self.assertEqual(self.give("of-a-new-state"), "first")
+
+    def test_one_that_an_operator_gives_comes_first_and_must_be_the_right_one(self):
+        self.give("generated")
+        self.assertEqual(self.give("given", generated=False), "given")
+        repositories.remember(FOLDER, "given")
+        self.assertEqual(self.give("given", generated=False), "given")
+        self.refused(1, "gatehouse:backupPassphrase is not the passphrase that opened /srv/backups on this host", "`gatehouse forget /srv/backups`",
+                     release="backup-secrets", secret=True, file=[passphrase("another", generated=False)])
+        self.assertEqual(self.give("generated"), "given")
+
+    def test_no_message_shows_it(self):
+        repositories.remember(FOLDER, "opened-with-this")
+        vault.learn_all()
+        self.assertEqual(report.masked("it is opened-with-this"), "it is [secret]")
+
+
+class Forgetting(WithBackups):
+    def setUp(self):
+        super().setUp()
+        self.patch(pgbackrest, "known", lambda _: [{"label": "1F"}])
+        repositories.remember(FOLDER, "of-the-folder")
+        repositories.remember(SERVER, "of-the-server")
+        backups.record(SERVER, backup("far", 0, "0/10"))
+
+    def test_what_is_lost_is_named_and_only_the_whole_command_does_it(self):
+        self.refused(1, f"nobody reads {SERVER} again", "it has 1 backup (far)", f"`gatehouse forget {SERVER} --for-ever`", call=lambda: forget.refuse(SERVER))
+        self.assertEqual(repositories.passphrase(SERVER), "of-the-server")
+        self.assertEqual(forget.forget(SERVER)["backups"], ["far"])
+        self.assertEqual(repositories.places(), [FOLDER])
+        self.assertIsNone(repositories.passphrase(SERVER))
+
+    def test_one_that_is_not_known_or_in_use_is_refused(self):
+        self.refused(1, "knows of no repository /srv/backup; it knows of /srv/backups, sftp://", call=lambda: forget.forget("/srv/backup"))
+        self.refused(1, "backups of this host go to /srv/backups, which has 1 backup", call=lambda: forget.forget(FOLDER))
+        self.patch(pgbackrest, "known", lambda _: (_ for _ in ()).throw(Failure("it is away")))
+        self.refused(1, "go to /srv/backups, and it is away", call=lambda: forget.forget(FOLDER))
+        self.assertEqual(repositories.places(), [FOLDER, SERVER])
+
+    def test_one_that_is_empty_can_be_made_anew(self):
+        self.patch(pgbackrest, "known", lambda _: [])
+        forget.forget(FOLDER)
+        self.assertEqual(backups.kept(FOLDER), [])
+
+    def test_what_a_stack_left_of_it_goes_too_unless_another_repository_needs_it(self):
+        self.apply(release="backup-secrets", secret=True, file=[passphrase("of-the-server", SERVER)])
+        repositories.remember("/srv/third", "of-the-server")
+        self.assertIn("its passphrase stays on this host, since it is that of /srv/third too", forget.forget(SERVER)["lost"])
+        self.assertTrue((STATE / "secrets/backup-secrets").exists())
+        forget.forget("/srv/third")
+        self.assertFalse((STATE / "secrets/backup-secrets").exists())
+        self.assertEqual([release.name for release in store.releases()], [])
+
+
+class Moving(WithBackups):
+    """pgBackRest and restic of two repositories."""
+
+    def setUp(self):
+        super().setUp()
+        self.there = {FOLDER: [backup("20261125-120000", 0, "0/10")], SERVER: []}
+        self.patch(pgbackrest, "known", lambda s: [{"label": b.label, "type": "full", "annotation": {"gatehouse": b.name}} for b in self.there[s.repository]])
+        self.patch(restic, "contents", lambda s: ({b.name: [] for b in self.there[s.repository]}, {b.name: {"id": b.name} for b in self.there[s.repository]}))
+        self.patch(restic, "record", lambda s, snapshot: json.dumps(vars(next(b for b in self.there[s.repository] if b.name == snapshot["id"]))))
+        for one in backups.kept(FOLDER):
+            backups.forget(FOLDER, one)
+        self.text = backups.SETTINGS.read_text()
+
+    def go_to(self, place: str) -> list[str]:
+        """What `gatehouse backups` shows there once it was read."""
+        backups.SETTINGS.write_text(self.text.replace(FOLDER, place))
+        catalogue.read(backups.settings())
+        return [b["name"] for b in backups.overview()["backups"]]
+
+    def test_what_is_shown_was_read_from_the_repository_that_is_named(self):
+        self.assertEqual(self.go_to(FOLDER), ["20261125-120000"])
+        backups.settle(FOLDER, "drill", 100, 130, None)
+        self.assertEqual(self.go_to(SERVER), [])
+        self.assertEqual(backups.overview()["drill"], {})
+        self.assertIn("also known: /srv/backups, with 1 backup when it was read last", backups.lines(backups.overview()))
+        with self.assertRaisesRegex(Failure, "no backup to restore from"):
+            restore.find(catalogue.read(backups.settings()), "latest")
+        self.there[SERVER].append(backup("20261126-120000", 1, "0/20"))
+        self.assertEqual(self.go_to(SERVER), ["20261126-120000"])
+        self.there[FOLDER].append(backup("20261125-130000", 2, "0/30"))
+        self.assertEqual(self.go_to(FOLDER), ["20261125-120000", "20261125-130000"])
+        self.assertEqual(backups.overview()["drill"]["good"], 130)
+
+    def test_what_is_gone_from_there_is_shown_no_more(self):
+        self.go_to(FOLDER)
+        self.there[FOLDER] = []
+        self.assertEqual(self.go_to(FOLDER), [])
+
+    def test_its_age_is_said(self):
+        self.go_to(FOLDER)
+        self.assertRegex("\n".join(backups.lines(backups.overview())), r"1 backup in /srv/backups, read \d s ago")
+        backups.SETTINGS.write_text(self.text.replace(FOLDER, SERVER))
+        self.assertIn(f"0 backups in {SERVER}, read never", backups.lines(backups.overview()))
+
+    def test_fewer_full_backups_are_refused_by_what_the_repository_that_is_moved_to_has(self):
+        self.there[SERVER] = [backup("20261126-120000", 1, "0/20"), backup("20261127-120000", 2, "0/30")]
+        self.go_to(SERVER)
+        self.go_to(FOLDER)
+        backup_module.refuse_loss(1, FOLDER)
+        with self.assertRaisesRegex(Failure, "to keep 1 full backups deletes 20261126-120000"):
+            backup_module.refuse_loss(1, SERVER)
+
+    def test_records_of_an_agent_of_before_stay_those_of_their_repository(self):
+        older = STATE / "backups"
+        repositories.folder(FOLDER).rename(older)
+        (older / "20261125-120000.json").write_text(json.dumps(vars(self.there[FOLDER][0])))
+        (older / "last.backup").write_text(json.dumps({"good": 1, "ended": 1, "seconds": 1, "failed": None, "repository": FOLDER}))
+        backups.SETTINGS.write_text(self.text.replace(FOLDER, SERVER))
+        self.assertEqual(backups.overview()["backups"], [])
+        backups.SETTINGS.write_text(self.text)
+        self.assertEqual([b["name"] for b in backups.overview()["backups"]], ["20261125-120000"])
+        self.assertEqual(backups.outcome(FOLDER, "backup")["good"], 1)
+
+
+class WrongPassphrase(WithBackups):
+    """pgBackRest quotes what it decrypted: any bytes."""
+
+    SENTENCE = "the passphrase on this host does not open the repository of {} in /srv/backups: it was made with another one"
+
+    def prints(self, status: int, output: bytes):
+        Path(at("said")).write_bytes(output)
+        self.patch(pgbackrest, "_run", lambda *_: commands.run(("sh", "-c", f"cat {at('said')}; exit {status}")))
+
+    def test_it_is_said_in_a_sentence_whatever_was_decrypted(self):
+        s = backups.settings()
+        for bytes_ in (b"\xce5U\xc2\\x\x17\x04", b"\\u", b'"', b"\x00\x1b[2J", b"\n", b"\x85\x1c", b"\xe2\x80\xa8[", b"]}]", b""):
+            for kind in (b"FormatError", b"CryptoError"):
+                told = b'[{"name":"main","backup":[],"db":[],"repo":[{"status":{"code":99,"message":"[' + kind + b"] unable to load: " + bytes_ + b'"}}]}]\n'
+                with self.subTest(told), self.assertRaisesRegex(Failure, self.SENTENCE.format("PostgreSQL")):
+                    self.prints(0, told)
+                    pgbackrest.known(s)
+        for status in (29, 95):
+            self.prints(status, b"P00  ERROR: [0%d]: unable to load info file:\n\xff\xfe" % status)
+            for act in (pgbackrest.check, pgbackrest.known, lambda s: pgbackrest.backup(s, "n", True)):
+                with self.subTest(status), self.assertRaisesRegex(Failure, self.SENTENCE.format("PostgreSQL")):
+                    act(s)
+
+    def test_another_failure_is_told_as_it_is(self):
+        self.prints(0, b'[{"name":"main","backup":[],"db":[],"repo":[{"status":{"code":99,"message":"[FileOpenError] unable to open"}}]}]\n')
+        with self.assertRaisesRegex(Failure, "cannot be read:\n.*unable to open"):
+            pgbackrest.known(backups.settings())
+
+    def test_restic_says_so_by_its_exit_status(self):
+        self.patch(restic, "_run", lambda *_, **__: (12, "Fatal: \udcff"))
+        for act in (restic.prepare, restic.contents, lambda s: restic.record(s, {"id": "1", "paths": ["/r"]})):
+            with self.assertRaisesRegex(Failure, self.SENTENCE.format("folders")):
+                act(backups.settings())
+        self.patch(restic, "_run", lambda *_, **__: (1, "Fatal: no space"))
+        with self.assertRaisesRegex(Failure, "cannot be read:\n.*no space"):
+            restic.contents(backups.settings())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,254 @@
+"""A host for the agent's tests: its files lie in a temporary directory, its systemd lives in memory. Commands are real."""
+
+import atexit
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from unittest import mock
+
+HERE = Path(__file__).resolve().parent
+AGENT = HERE.parent / "src"
+ROOM = Path(tempfile.mkdtemp(prefix="gatehouse-test-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+STATE, TREE = ROOM / "state", ROOM / "host"
+OWNER = f"{os.getuid()}:{os.getgid()}"
+
+os.environ["GATEHOUSE_STATE"] = str(STATE)
+sys.path.insert(0, str(AGENT))
+sys.dont_write_bytecode = True
+atexit.register(shutil.rmtree, ROOM, ignore_errors=True)
+atexit.register(shutil.rmtree, HERE / "__pycache__", ignore_errors=True)
+
+from gatehouse.release import undo as back  # noqa: E402
+from gatehouse.items import census  # noqa: E402
+from gatehouse.tree import files  # noqa: E402
+from gatehouse.system import firewall  # noqa: E402
+from gatehouse.health import survey as health  # noqa: E402
+from gatehouse.tree import originals as live_tree  # noqa: E402
+from gatehouse.items import packages  # noqa: E402
+from gatehouse.health import probes  # noqa: E402
+from gatehouse.release import remove as removal  # noqa: E402
+from gatehouse.output import report  # noqa: E402
+from gatehouse.state import store  # noqa: E402
+from gatehouse.drift import unmanaged as strays  # noqa: E402
+from gatehouse.release import apply as transaction  # noqa: E402
+from gatehouse.system import systemd as units  # noqa: E402
+from gatehouse.system import waiting  # noqa: E402
+from gatehouse.protocol.document import sealed  # noqa: E402, F401
+
+
+class Killed(BaseException):
+    """The power went out: nothing of the agent's may handle it."""
+
+
+class Systemd:
+    """What systemctl would say and do. `reads` names the file that a unit reads when it starts or reloads."""
+
+    def __init__(self, clock: "Clock"):
+        self.active, self.enabled, self.unknown = set(), set(), set()
+        self.clock, self.since, self.stirred = clock, {}, {}
+        self.log = []  # every verb that changes something, such as "restart app.service"
+        self.broken = lambda unit: False  # whether a unit fails to start
+        self.triggers, self.failed = {}, set()  # timer -> what it starts; units that failed
+        self.ends = {}  # unit -> seconds that it runs, then (result, exit status) of one end after the other; 2 s later it is started again
+        self.dependents = {}  # unit -> those that stop and restart with it
+        self.houses = {}  # unit -> its runtime directory
+        self.reads, self.loaded = {}, {}
+        self.hung = set()  # units that say they reload, and never that they have
+        self.state = "running"
+
+    def do(self, verb: str, unit: str = "") -> bool:
+        self.log.append(f"{verb} {unit}".strip())
+        self.stirred[unit] = time.monotonic()
+        if verb == "reload":
+            since = self.since.get(unit, 0)
+            return unit in self.active and self._start(unit) and self.since.update({unit: since}) is None
+        tied = [u for u in self.dependents.get(unit, ()) if u in self.active]
+        if verb in ("stop", "restart"):
+            for stopped in (unit, *tied):
+                self._stop(stopped)
+        if verb == "stop":
+            return unit not in self.unknown
+        return all([self._start(u) for u in (unit, *(tied if verb == "restart" else ()))])
+
+    def _stop(self, unit: str) -> None:
+        self.active.discard(unit)
+        self.hung.discard(unit)
+        self.loaded.pop(unit, None)
+
+    def _start(self, unit: str) -> bool:
+        self._stop(unit)
+        if self.broken(unit) or unit in self.unknown:
+            return False
+        self.active.add(unit)
+        self.since[unit] = self.clock.now
+        if unit in self.reads:
+            self.loaded[unit] = Path(self.reads[unit]).read_bytes()
+        return True
+
+    def systemctl(self, *argv: str) -> subprocess.CompletedProcess:
+        verb, names = argv[0], argv[argv.index("--") + 1:] if "--" in argv else ()
+        status, out = 0, ""
+        if verb == "show":
+            out = "\n".join("".join(f"{key}={value}\n" for key, value in self._properties(u).items()) for u in names)
+        elif verb == "is-enabled":
+            status = int(names[0] not in self.enabled)
+            out = "".join("enabled\n" if name in self.enabled else "disabled\n" for name in names)
+        elif verb == "is-active":
+            out = "".join(f"{self._properties(name)['ActiveState']}\n" for name in names)
+        elif verb == "is-system-running":
+            out = f"{self.state}\n"
+        else:
+            self.log.append(" ".join((verb, *names)))
+            if verb == "enable":
+                self.enabled.update(names)
+            elif verb == "disable":
+                self.enabled.difference_update(names)
+        return subprocess.CompletedProcess(argv, status, out, "")
+
+    def _properties(self, unit: str) -> dict:
+        return self._ordinary(unit) | (self._looping(unit) if unit in self.ends and unit in self.active else {})
+
+    def _looping(self, unit: str) -> dict:
+        lasts, *ends = self.ends[unit]
+        restarts, second = divmod(self.clock.now - self.since[unit], lasts + 2)
+        between = {"ActiveState": "activating", "SubState": "auto-restart"} if second >= lasts else {}
+        result, status = ends[int(restarts) % len(ends)]
+        return {"NRestarts": int(restarts), "ActiveEnterTimestampMonotonic": int((self.clock.now - second) * 1e6)} | (between and between | {"Result": result, "ExecMainStatus": status})
+
+    def _ordinary(self, unit: str) -> dict:
+        return {"Id": unit, "SubState": "failed" if unit in self.failed else "running", "Job": "", "NRestarts": 0, "Result": "exit-code" if unit in self.failed else "success", "ExecMainStatus": int(unit in self.failed), "LoadState": "not-found" if unit in self.unknown else "loaded",
+                "ActiveState": "reloading" if unit in self.hung else "active" if unit in self.active else "failed" if unit in self.failed else "inactive", "Triggers": self.triggers.get(unit, ""),
+                "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
+                "StateChangeTimestampMonotonic": int(self.stirred.get(unit, 0) * 1e6),
+                "RequiredBy": " ".join(self.dependents.get(unit, ())), "BoundBy": "", "ConsistsOf": "",
+                "RuntimeDirectory": self.houses.get(unit, ""), "User": "", "Group": ""}
+
+    def job(self, verb: str, names: list[str]):
+        return _Job(self, verb, names)
+
+
+class _Job:
+    def __init__(self, systemd: Systemd, verb: str, names: list[str]):
+        self.systemd, self.verb, self.units, self.failed = systemd, verb, names, []
+
+    def queued(self) -> None:
+        self.failed = [name for name in self.units if not self.systemd.do(self.verb, name)]
+
+    def ended(self, seconds: float) -> bool:
+        return True
+
+    def complaint(self) -> str | None:
+        return f"systemctl {self.verb} {' '.join(self.failed)} failed" if self.failed else None
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class HostTest(unittest.TestCase):
+    def setUp(self):
+        for folder in (STATE, TREE):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        store.prepare()
+        report._secrets.clear()
+        self.said, self.clock = [], Clock()
+        self.systemd = Systemd(self.clock)
+        self.journal, self.fetched = "", []
+        for where, name, stand_in in (
+            (units, "_systemctl", self.systemd.systemctl),
+            (units, "Job", self.systemd.job),
+            (units, "journal", lambda *_: report.masked(self.journal)),
+            (units, "create_tmpfiles", lambda paths: self.systemd.log.append(f"tmpfiles {' '.join(paths)}")),
+            (units, "UNIT_ROOTS", (f"{TREE}/etc/systemd/system/",)),
+            (strays, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")), (strays, "QUADLETS", TREE / "etc/containers/systemd"),
+            (units, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
+            (transaction, "_fetch", lambda reference: self.fetched.append(reference)),
+            *((module, "time", self.clock) for module in (transaction, back, removal, probes, health, waiting)),
+            (firewall, "warnings", list),
+            (census, "strangers", lambda claims: []),  # whose a name was before is what test_census.py asks
+            (report, "_write", lambda _, text: self.said.append(text)),
+            (store, "machine", lambda: "machine"),
+            (os, "fsync", lambda _: None), (store, "sync_directory", lambda _: None),  # most of the time
+        ):
+            self.patch(where, name, stand_in)
+
+    def patch(self, where, name, stand_in):
+        patcher = mock.patch.object(where, name, stand_in)
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def apply(self, **keys) -> dict:
+        return transaction.apply(manifest(**keys))
+
+    def refused(self, code: int, *words: str, call=None, **keys) -> str:
+        """The message of an apply (or of `call`) that must fail with `code` and say all of `words`."""
+        with self.assertRaises(report.Failure) as caught:
+            call() if call else self.apply(**keys)
+        message = report.masked(str(caught.exception))
+        self.assertEqual(caught.exception.code, code, message)
+        for word in words:
+            self.assertIn(word, message)
+        return message
+
+    def standing(self) -> tuple:
+        """All that a failed apply must leave as it was: files with mode and owner, and the state of every unit."""
+        return tree(), frozenset(self.systemd.active), frozenset(self.systemd.enabled), dict(self.systemd.loaded)
+
+
+def tree() -> dict:
+    """Each file of the host: what it holds, its mode and its owner."""
+    return {str(path.relative_to(TREE)): tuple(vars(files.look(str(path))).values()) for path in sorted(TREE.rglob("*")) if path.is_symlink() or path.is_file()}
+
+
+def identities() -> dict:
+    """Changes when a file was written, even with what it held before."""
+    return {path: (os.lstat(TREE / path).st_ino, os.lstat(TREE / path).st_mtime_ns) for path in tree()}
+
+
+def at(path: str) -> str:
+    """A path of the host."""
+    return str(TREE / path)
+
+
+def live(path: str) -> str:
+    return (TREE / path).read_text()
+
+
+def file(path: str, content: str, mode: str = "0644", **keys) -> dict:
+    """A manifest's entry for a file; the path is below the host's tree unless it is absolute."""
+    return {"path": str(TREE / path), "mode": mode, "owner": OWNER, "content": content, **keys}
+
+
+def secret(release: str, content: str, rotation: str = "1", name: str = "password") -> dict:
+    return file(f"{STATE}/secrets/{release}/{{generation}}/{name}", content, "0400", rotation=rotation)
+
+
+def shell(name: str, script: str, **keys) -> dict:
+    """A step, check or probe that runs a shell script."""
+    return {"name": name, "exec": ["/bin/sh", "-c", script], **keys}
+
+
+def manifest(**keys) -> str:
+    release = keys.get("release", "app")
+    return toml({"release": release, "owner": f"shop/prod/{release}", "protocol": 1, "deadline": 1, **keys})
+
+
+def toml(table: dict) -> str:
+    rows = {key: value for key, value in table.items() if isinstance(value, list) and value and isinstance(value[0], dict)}
+    lines = [f"{key} = {json.dumps(value)}\n" for key, value in table.items() if key not in rows]
+    return "".join(lines) + "".join(f"\n[[{key}]]\n{toml(row)}" for key, value in rows.items() for row in value)

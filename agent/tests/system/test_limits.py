@@ -1,0 +1,140 @@
+"""Nothing that the agent waits for can keep it for ever."""
+
+import os
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+import support  # first: it puts the agent on the path
+from gatehouse.release import checks
+from gatehouse.system import process as commands
+from gatehouse.output.report import ROLLED_BACK, Failure
+from support import HostTest, at, file, shell
+
+RealJob = support.units.Job
+SYSTEMCTL = """#!/bin/sh
+verb=$1; shift 3
+for unit; do
+  case $unit in
+    absent*) echo "Failed to $verb $unit: Unit $unit not found." >&2 ;;
+    *) echo "Enqueued anchor job 1 $unit/$verb." >&2 ;;
+  esac
+done
+for unit; do
+  case $unit in
+    slow*) exec sleep 60 ;;
+    bad*) echo "Job for $unit failed." >&2; exit 1 ;;
+    absent*) exit 5 ;;
+  esac
+done
+"""
+
+
+class Commands(HostTest):
+    def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(self):
+        began = time.monotonic()
+        status, output = commands.run(("/bin/sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {at('child')}; echo so far; wait; wait"), seconds=0.2)
+        self.assertEqual((status, output), (124, "it was ended after 0 s\nso far\n"))
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertFalse(running(Path(at("child")).read_text()))
+
+    def test_what_a_command_leaves_running_keeps_nobody(self):
+        began = time.monotonic()
+        self.assertEqual(commands.run(("/bin/sh", "-c", f"setsid sleep 60 & echo $! > {at('child')}; cat"), stdin="hello")[1], "hello")
+        self.assertLess(time.monotonic() - began, 5)
+        os.kill(int(Path(at("child")).read_text()), 9)
+
+    def test_output_that_is_no_text_is_no_obstacle(self):
+        self.assertEqual(commands.run(("/usr/bin/printf", r"a\377b")), (0, "a\ufffdb"))
+
+    def test_a_server_that_does_not_end_is_ended(self):
+        self.patch(checks.commands, "end", lambda process, grace: end(process, 0.1))
+        server = shell("server", f"trap '' TERM; echo $$ > {at('pid')}; touch {{scratch}}/up; while :; do sleep 0.05; done", tree=at("etc"), ready=["/bin/test", "-e", "{scratch}/up"])
+        self.apply(file=[file("etc/a", "a")], check=[server])
+        self.assertFalse(running(Path(at("pid")).read_text()))
+
+
+end = commands.end
+
+
+def running(pid: str) -> bool:
+    """Whether it still is after a moment: who is killed does not end at once."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{int(pid)}/stat").read_text().split()[2] == "Z":
+                return False
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Deadlines(HostTest):
+    def setUp(self):
+        super().setUp()
+        self.apply(file=[file("etc/app.conf", "old", restarts=["app.service"])], unit=[{"name": "app.service"}])
+
+    def test_a_step_has_until_the_deadline(self):
+        given = []
+        self.patch(commands, "run", lambda *_, seconds, **__: (given.append(seconds), self.clock.sleep(30), (124, "it was ended"))[2])
+        self.refused(ROLLED_BACK, "step hangs failed", "it was ended", step=[shell("hangs", "exec sleep 60")], deadline=40)
+        self.patch(commands, "run", lambda *_, seconds, **__: (given.append(seconds), self.clock.sleep(30), (0, ""))[2])
+        self.apply(step=[shell("slow", "x"), shell("later", "x")], deadline=40, unit=[{"name": "app.service"}])
+        self.assertEqual(given, [40, 40, 10])
+
+    def test_jobs_have_until_the_deadline(self):
+        deadlines = []
+
+        def finish(jobs, deadline):
+            if "restart" in [job.verb for job in jobs]:
+                deadlines.append(deadline - self.clock.now)
+                if len(deadlines) == 1:
+                    raise Failure("too late")
+
+        self.patch(support.units, "finish", finish)
+        keys = dict(file=[file("etc/app.conf", "new", restarts=["app.service"])], unit=[{"name": "app.service"}])
+        self.refused(ROLLED_BACK, "too late", **keys, deadline=40)
+        self.assertEqual(deadlines, [40, 1], "the way back has the time of the generation that it goes back to")
+
+
+class Jobs(HostTest):
+    """The real ones, with a systemctl that is not."""
+
+    def setUp(self):
+        super().setUp()
+        systemctl = Path(at("systemctl"))
+        systemctl.write_text(SYSTEMCTL)
+        systemctl.chmod(0o755)
+        self.patch(support.units, "Job", RealJob)
+        self.patch(support.units.subprocess, "Popen", lambda argv, **keys: subprocess_popen([str(systemctl), *argv[1:]], **keys))
+
+    def run_job(self, *names: str, seconds: float = 5):
+        support.units.finish(support.units.enqueue(**{verb: [name] for verb, name in zip(("restart", "reload", "start"), names)}), time.monotonic() + seconds)
+
+    def test_a_job_that_succeeds_says_nothing(self):
+        self.run_job("good.service")
+
+    def test_a_job_that_is_late_is_a_failure(self):
+        began = time.monotonic()
+        with self.assertRaisesRegex(Failure, "restart slow.service has not ended within the deadline"):
+            self.run_job("slow.service", seconds=0.2)
+        self.assertLess(time.monotonic() - began, 5)
+
+    def test_the_lock_is_not_held_for_a_slow_unit_beside_one_that_is_not_there(self):
+        began = time.monotonic()
+        job, = support.units.enqueue(start=["slow.service", "absent.service"])
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertIn("absent.service not found", job.complaint())
+
+    def test_all_complaints_are_told(self):
+        with self.assertRaises(Failure) as caught:
+            self.run_job("bad.service", "good.service", "absent.service")
+        self.assertIn("restart bad.service failed: Job for bad.service failed.", str(caught.exception))
+        self.assertIn("Unit absent.service not found", str(caught.exception))
+
+
+subprocess_popen = subprocess.Popen
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,96 @@
+"""Each package manager, asked through a program of its name that tells what it was called with."""
+
+import os
+import unittest
+from pathlib import Path
+
+import support  # first: it puts the agent on the path
+from gatehouse.system import apt
+from gatehouse.system import pacman
+from support import HostTest, at
+
+# What each said is what the real one says.
+OLD = """error: failed retrieving file 'caddy-2.10.0-1-x86_64.pkg.tar.zst' from mirror.example.org : The requested URL returned error: 404
+error: failed to commit transaction (failed to retrieve some files)"""
+NEVER = "warning: database file for 'extra' does not exist (use '-Sy' to download)\nerror: target not found: caddy"
+LOCKED = "error: failed to init transaction (unable to lock database)\nerror: could not lock database: File exists"
+
+
+class Managers(HostTest):
+    def setUp(self):
+        super().setUp()
+        os.makedirs(at("bin"))
+        patcher = support.mock.patch.dict(os.environ, {"PATH": f"{at('bin')}:{os.environ['PATH']}"})
+        patcher.start()
+        self.addCleanup(patcher.stop)
+        self.patch(pacman, "time", self.clock)
+
+    def program(self, name: str, script: str = "") -> None:
+        path = Path(at(f"bin/{name}"))
+        path.write_text(f'#!/bin/sh\necho "{name} $*" >>{at("calls")}\n{script}\n')
+        path.chmod(0o755)
+
+    def calls(self) -> list[str]:
+        return Path(at("calls")).read_text().splitlines()
+
+
+class Pacman(Managers):
+    def fails(self, *said: str) -> None:
+        """With each of these in turn, and then it succeeds."""
+        for number, text in enumerate(said):
+            Path(at(f"said-{number}")).write_text(text)
+        self.program("pacman", f'said={at("said-")}$(($(wc -l <{at("calls")}) - 1)); [ ! -e $said ] || {{ cat $said >&2; exit 1; }}')
+
+    def test_it_installs_from_the_lists_that_are_there_and_never_fetches_newer_ones(self):
+        self.fails()
+        self.assertIsNone(pacman.install(["caddy", "curl"]))
+        self.assertEqual(self.calls(), ["pacman -S --needed --noconfirm -- caddy curl"])
+
+    def test_lists_that_are_older_than_the_repository_are_told_with_the_upgrade_that_is_the_operators(self):
+        for said in (OLD, NEVER):
+            with self.subTest(said=said):
+                self.fails(said)
+                told = pacman.install(["caddy"])
+                self.assertTrue(told.startswith(said))
+                self.assertIn("Upgrade the host as a whole, with `pacman -Syu`", told)
+                self.assertEqual(self.calls(), ["pacman -S --needed --noconfirm -- caddy"])
+                os.unlink(at("calls"))
+
+    def test_another_complaint_is_told_as_it_was_said(self):
+        self.fails("error: failed to prepare transaction (conflicting dependencies)\n")
+        self.assertEqual(pacman.install(["caddy"]), "error: failed to prepare transaction (conflicting dependencies)\n")
+
+    def test_another_pacman_is_waited_for(self):
+        self.fails(LOCKED, LOCKED)
+        self.assertIsNone(pacman.install(["caddy"]))
+        self.assertEqual((len(self.calls()), self.clock.now), (3, 2))
+
+    def test_a_lock_that_stays_is_told_with_how_it_goes(self):
+        self.patch(pacman, "_PATIENCE", 3)
+        self.fails(*[LOCKED] * 9)
+        self.assertIn("if none runs, rm /var/lib/pacman/db.lck", pacman.install(["caddy"]))
+
+    def test_what_is_installed_is_asked_for_once_and_answers_under_its_own_name(self):
+        self.program("pacman", "echo 'curl 8.14.1-1'; echo 'python 3.13.5-1'; echo \"error: package 'caddy' was not found\" >&2; exit 1")
+        self.assertEqual(pacman.versions(("curl", "caddy", "python3")), {"curl": "8.14.1-1"})
+        self.assertEqual(self.calls(), ["pacman -Q -- curl caddy python3"])
+
+
+class Apt(Managers):
+    def test_it_refreshes_its_lists_only_when_they_do_not_do(self):
+        self.program("apt-get")
+        self.assertIsNone(apt.install(["caddy"]))
+        self.assertEqual([line.split()[-2:] for line in self.calls()], [["install", "caddy"]])
+
+    def test_it_tries_again_with_new_lists_and_tells_what_was_said_then(self):
+        self.program("apt-get", "echo no such package; exit 100")
+        self.assertEqual(apt.install(["caddy"]), "no such package\n")
+        self.assertEqual([line.split()[-1] for line in self.calls()], ["caddy", "update", "caddy"])
+
+    def test_what_is_only_configured_is_not_installed(self):
+        self.program("dpkg-query", "echo 'ii  curl 8.14.1-2'; echo 'rc  caddy 2.6.2'")
+        self.assertEqual(apt.versions(("curl", "caddy")), {"curl": "8.14.1-2"})
+
+
+if __name__ == "__main__":
+    unittest.main()

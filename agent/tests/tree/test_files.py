@@ -1,0 +1,184 @@
+"""Files go live whole, with their mode and owner, and what was there before comes back."""
+
+import os
+import stat
+import unittest
+
+import support  # first: it puts the agent on the path
+from gatehouse.tree import files
+from gatehouse.tree import originals as live_tree
+from gatehouse.tree.files import Content
+from gatehouse.protocol.manifest import load
+from gatehouse.output.report import REFUSED
+from gatehouse.state.store import Release
+from support import OWNER, HostTest, at, file, identities, manifest, tree
+
+IDS = (os.getuid(), os.getgid())
+
+
+class Put(HostTest):
+    def test_a_file_has_its_bytes_mode_and_owner(self):
+        files.put(at("etc/app/app.conf"), Content(b"\0\xff\n", 0o640, 12, 34))
+        self.assertEqual(tree(), {"etc/app/app.conf": (b"\0\xff\n", 0o640, 12, 34)})
+
+    def test_a_missing_parent_is_open_and_one_of_the_agents_own_is_not(self):
+        files.put(at("etc/app/app.conf"), Content(b"", 0o600, *IDS))
+        files.put(f"{support.STATE}/secrets/app/1/password", Content(b"", 0o400, *IDS))
+        modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (at("etc/app"), f"{support.STATE}/secrets/app/1")]
+        self.assertEqual(modes, [0o755, 0o711])
+
+    def test_who_reads_meanwhile_sees_the_old_file_or_the_new_one(self):
+        files.put(at("app.conf"), Content(b"old", 0o644, *IDS))
+        seen, rename = [], os.rename
+        self.patch(os, "fchown", lambda *_: seen.append(tree()["app.conf"]))
+        self.patch(os, "rename", lambda *names, **folders: (seen.append(tree()["app.conf"]), rename(*names, **folders)))
+        files.put(at("app.conf"), Content(b"new", 0o600, *IDS))
+        self.assertEqual(seen, [(b"old", 0o644, *IDS)] * 2)
+        self.assertEqual(tree(), {"app.conf": (b"new", 0o600, *IDS)})
+
+    def test_bytes_are_on_the_disk_before_the_name_is(self):
+        order, rename = [], os.rename
+        self.patch(os, "fsync", lambda descriptor: order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"))
+        self.patch(os, "rename", lambda *names, **folders: (order.append("rename"), rename(*names, **folders)))
+        files.put(at("app.conf"), Content(b"new", 0o600, *IDS))
+        self.assertEqual(order, ["file", "rename", "folder"])
+
+    def test_an_interrupted_put_leaves_the_old_file_and_the_next_one_no_dot_file(self):
+        def killed(*_, **folders):
+            raise support.Killed
+
+        for content in (Content(b"newer", 0o644, *IDS), None):
+            files.put(at("app.conf"), Content(b"old", 0o644, *IDS))
+            with support.mock.patch("os.rename", killed), self.assertRaises(support.Killed):
+                files.put(at("app.conf"), Content(b"new", 0o644, *IDS))
+            self.assertEqual((tree()["app.conf"][0], len(tree())), (b"old", 2), "the test did interrupt it")
+            files.put(at("app.conf"), content)
+            self.assertEqual([entry[0] for entry in tree().values()], [b"newer"] if content else [])
+
+    def test_a_file_replaces_a_link_and_not_what_it_points_to(self):
+        files.put(at("target"), Content(b"target", 0o644, *IDS))
+        os.symlink("target", at("link"))
+        files.put(at("link"), Content(b"file", 0o644, *IDS))
+        self.assertEqual({path: entry[0] for path, entry in tree().items()}, {"link": b"file", "target": b"target"})
+
+    def test_a_link_is_looked_at_and_put_back_as_a_link(self):
+        os.symlink("nowhere", at("link"))
+        kept = files.look(at("link"))
+        files.put(at("link"), None)
+        self.assertIsNone(files.look(at("link")))
+        files.put(at("link"), kept)
+        self.assertEqual(os.readlink(at("link")), "nowhere")
+
+    def test_removing_what_is_not_there_is_no_error(self):
+        files.put(at("nowhere/app.conf"), None)
+        self.assertEqual(tree(), {})
+
+
+class Changes(HostTest):
+    def found(self, *wanted: dict, current=()) -> list[tuple[str, str]]:
+        now, then = load(manifest(file=list(wanted))), load(manifest(file=list(current)))
+        changes = files.changes(files.wanted_files(now, 1, then, 1, {"files": {}}), then, 1)
+        return [(os.path.relpath(c.path, support.TREE), c.what) for c in changes]
+
+    def put(self, path: str, text: str = "a", mode: int = 0o644, ids=IDS):
+        files.put(at(path), Content(text.encode(), mode, *ids))
+
+    def test_a_file_as_it_should_be_is_no_change(self):
+        self.put("a")
+        self.assertEqual(self.found(file("a", "a")), [])
+
+    def test_what_differs_is_named(self):
+        self.put("content", "other")
+        self.put("mode", mode=0o600)
+        self.put("owner", ids=(12, 34))
+        os.symlink("a", at("link"))
+        found = self.found(*(file(path, "a") for path in ("absent", "content", "mode", "owner", "link")))
+        self.assertEqual(found, [("absent", "added"), ("content", "content"), ("mode", "mode or owner"), ("owner", "mode or owner"), ("link", "mode or owner")])
+
+    def test_a_file_that_the_release_had_and_has_no_more_is_removed(self):
+        self.put("kept")
+        self.put("dropped")
+        self.put("foreign")
+        self.assertEqual(self.found(file("kept", "a"), current=[file("kept", "a"), file("dropped", "a"), file("gone", "a")]), [("dropped", "removed")])
+
+
+class Originals(HostTest):
+    def test_what_stood_there_is_kept_with_mode_and_owner(self):
+        files.put(at("app.conf"), Content(b"theirs", 0o604, 12, 34))
+        self.assertTrue(live_tree.keep_original(at("app.conf")))
+        files.put(at("app.conf"), Content(b"ours", 0o644, *IDS))
+        files.put(at("app.conf"), live_tree.original(at("app.conf")))
+        self.assertEqual(tree()["app.conf"], (b"theirs", 0o604, 12, 34))
+
+    def test_where_nothing_stood_nothing_is_kept(self):
+        self.assertFalse(live_tree.keep_original(at("app.conf")))
+        self.assertIsNone(live_tree.original(at("app.conf")))
+
+    def test_the_latest_foreign_file_is_the_original(self):
+        for text in (b"first", b"second"):
+            files.put(at("app.conf"), Content(text, 0o644, *IDS))
+            live_tree.keep_original(at("app.conf"))
+        self.assertEqual(live_tree.original(at("app.conf")).data, b"second")
+
+
+class Snapshots(HostTest):
+    def test_a_snapshot_puts_everything_back_and_may_be_used_twice(self):
+        files.put(at("a"), Content(b"a", 0o604, 12, 34))
+        os.symlink("a", at("link"))
+        before = tree()
+        live_tree.take_snapshot(Release("app"), [at("a"), at("link"), at("new")], [], [])
+        for path in ("a", "link", "new"):
+            files.put(at(path), Content(b"ours", 0o644, *IDS))
+        for _ in range(2):
+            live_tree.restore_snapshot(Release("app"))
+            self.assertEqual(tree(), before)
+
+    def test_a_snapshot_of_nothing_restores_nothing(self):
+        live_tree.take_snapshot(Release("app"), [], [], [])
+        self.assertEqual(live_tree.restore_snapshot(Release("app")), [])
+
+
+class Directories(HostTest):
+    def ensure(self, **keys) -> bool:
+        """Whether something had to change."""
+        wanted = files.folder_changes(load(manifest(directory=[{"path": at("srv/app"), "mode": "02750", "owner": "12:34"} | keys])).directory)
+        for directory in wanted:
+            files.put_folder(directory.path, *files.wanted_folder(directory))
+        return bool(wanted)
+
+    def test_a_directory_is_made_with_mode_and_owner_and_then_left_alone(self):
+        self.assertTrue(self.ensure())
+        self.assertEqual(files.look_folder(at("srv/app")), [0o2750, 12, 34])
+        self.assertFalse(self.ensure())
+
+    def test_a_wrong_mode_or_owner_is_put_right_and_the_contents_stay(self):
+        self.ensure()
+        files.put(at("srv/app/data"), Content(b"", 0o600, 12, 34))
+        before = identities()
+        for keys in ({"mode": "0700"}, {"owner": OWNER}):
+            self.assertTrue(self.ensure(**keys))
+        self.assertEqual(identities(), before)
+
+
+class Obstacles(HostTest):
+    """What is no file where a file should be is refused before anything else is done."""
+
+    def test_a_directory_a_fifo_or_a_file_in_the_way_is_named(self):
+        os.makedirs(at("etc/folder"))
+        os.mkfifo(at("etc/fifo"))
+        files.put(at("etc/plain"), Content(b"theirs", 0o644, *IDS))
+        folder = {"mode": "0750", "owner": OWNER}
+        for keys, words in (
+            ({"file": [file("etc/folder", "x")]}, f"{at('etc/folder')} is a directory or no plain file"),
+            ({"file": [file("etc/fifo", "x")]}, f"{at('etc/fifo')} is a directory or no plain file"),
+            ({"file": [file("etc/plain/app.conf", "x")]}, f"{at('etc/plain')} is no directory"),
+            ({"directory": [folder | {"path": at("etc/plain")}]}, f"{at('etc/plain')} is no directory"),
+        ):
+            with self.subTest(words):
+                self.refused(REFUSED, words, "nothing was done", **keys)
+        self.assertEqual(set(tree()), {"etc/plain"})
+        self.apply(file=[file("etc/plain", "ours"), file("etc/folder/app.conf", "x")], directory=[folder | {"path": at("etc/folder")}])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,37 @@
+"""The operator's verbs as they are called, without a process of their own."""
+
+import json
+import os
+
+import support  # first: it puts the agent on the path
+from gatehouse.cli import main as cli
+from support import HostTest
+
+
+class VerbTest(HostTest):
+    def setUp(self):
+        super().setUp()
+        self.enterContext(support.mock.patch.dict(os.environ, {"GATEHOUSE_UNIT": "1"}))
+
+    def ask(self, *argv: str) -> tuple[int, str]:
+        """Exit status, and what was told on stdout (and stderr)."""
+        self.said.clear()
+        return cli.run(list(argv)), "".join(self.said)
+
+    def tells(self, code: int, *words: str, argv: tuple[str, ...]) -> str:
+        status, text = self.ask(*argv)
+        self.assertEqual(status, code, text)
+        for word in words:
+            self.assertIn(word, text)
+        return text
+
+    def answers(self, code: int, *argv: str) -> dict:
+        status, text = self.ask(*argv, "--json")
+        self.assertEqual(status, code, text)
+        return json.loads(text.splitlines()[-1])
+
+    def given(self, **keys) -> None:
+        """Applied as the program does, and remembered."""
+        text = support.manifest(**keys)
+        release = keys.get("release", "app")
+        support.store.settle(f"release-{release}", "machine/0", support.transaction.apply(text), support.sealed(text))
