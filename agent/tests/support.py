@@ -24,18 +24,18 @@ sys.dont_write_bytecode = True
 atexit.register(shutil.rmtree, ROOM, ignore_errors=True)
 atexit.register(shutil.rmtree, HERE / "__pycache__", ignore_errors=True)
 
-from gatehouse.release import undo as back  # noqa: E402
+from gatehouse.release import undo  # noqa: E402
 from gatehouse.items import census  # noqa: E402
 from gatehouse.tree import files  # noqa: E402
 from gatehouse.system import firewall  # noqa: E402
-from gatehouse.health import survey as health  # noqa: E402
-from gatehouse.tree import originals as live_tree  # noqa: E402
+from gatehouse.health import survey  # noqa: E402
+from gatehouse.tree import originals  # noqa: E402
 from gatehouse.items import packages  # noqa: E402
 from gatehouse.health import probes  # noqa: E402
-from gatehouse.release import remove as removal  # noqa: E402
+from gatehouse.release import remove  # noqa: E402
 from gatehouse.output import report  # noqa: E402
 from gatehouse.state import store  # noqa: E402
-from gatehouse.drift import unmanaged as strays  # noqa: E402
+from gatehouse.drift import unmanaged  # noqa: E402
 from gatehouse.release import apply as transaction  # noqa: E402
 from gatehouse.system import systemd as units  # noqa: E402
 from gatehouse.system import waiting  # noqa: E402
@@ -175,10 +175,10 @@ class HostTest(unittest.TestCase):
             (units, "journal", lambda *_: report.masked(self.journal)),
             (units, "create_tmpfiles", lambda paths: self.systemd.log.append(f"tmpfiles {' '.join(paths)}")),
             (units, "UNIT_ROOTS", (f"{TREE}/etc/systemd/system/",)),
-            (strays, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")), (strays, "QUADLETS", TREE / "etc/containers/systemd"),
+            (unmanaged, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")), (unmanaged, "QUADLETS", TREE / "etc/containers/systemd"),
             (units, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
             (transaction, "_fetch", lambda reference: self.fetched.append(reference)),
-            *((module, "time", self.clock) for module in (transaction, back, removal, probes, health, waiting)),
+            *((module, "time", self.clock) for module in (transaction, undo, remove, probes, survey, waiting)),
             (firewall, "warnings", list),
             (census, "strangers", lambda claims: []),  # whose a name was before is what test_census.py asks
             (report, "_write", lambda _, text: self.said.append(text)),

@@ -4,7 +4,7 @@ import json
 import os
 
 import support  # first: it puts the agent on the path
-from gatehouse.cli import main as cli
+from gatehouse.cli import main
 from support import HostTest
 
 
@@ -16,7 +16,7 @@ class VerbTest(HostTest):
     def ask(self, *argv: str) -> tuple[int, str]:
         """Exit status, and what was told on stdout (and stderr)."""
         self.said.clear()
-        return cli.run(list(argv)), "".join(self.said)
+        return main.run(list(argv)), "".join(self.said)
 
     def tells(self, code: int, *words: str, argv: tuple[str, ...]) -> str:
         status, text = self.ask(*argv)

@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import support  # first: it puts the agent on the path
-from gatehouse.backup import create as backup_module
-from gatehouse.backup import inventory as backups
-from gatehouse.system import process as commands
+from gatehouse.backup import create
+from gatehouse.backup import inventory
+from gatehouse.system import process
 from gatehouse.backup import parts
-from gatehouse.backup import catalog as catalogue
+from gatehouse.backup import catalog
 from gatehouse.backup import pgbackrest
 from gatehouse.state import repositories
 from gatehouse.backup import restic
 from gatehouse.backup import restore
-from gatehouse.state import workspace as scratch
+from gatehouse.state import workspace
 from gatehouse.backup.inventory import Backup
 from gatehouse.output.report import Failure
 from support import STATE, HostTest, at, file, secret
@@ -37,21 +37,21 @@ def backup(name: str, minute: int, lsn: str, label: str = "F") -> Backup:
 class WithBackups(HostTest):
     def setUp(self):
         super().setUp()
-        self.patch(backups, "METRICS", support.TREE / "metrics/gatehouse.prom")
-        self.patch(backups, "SETTINGS", support.TREE / "backup.toml")
-        backups.METRICS.parent.mkdir()
-        backups.SETTINGS.write_text('stanza = "main"\nrepository = "/srv/backups"\nfull_days = 7\nbin = "/b"\nconfig = "/c"\ndata = "/d"\nuser = "u"\n'
+        self.patch(inventory, "METRICS", support.TREE / "metrics/gatehouse.prom")
+        self.patch(inventory, "SETTINGS", support.TREE / "backup.toml")
+        inventory.METRICS.parent.mkdir()
+        inventory.SETTINGS.write_text('stanza = "main"\nrepository = "/srv/backups"\nfull_days = 7\nbin = "/b"\nconfig = "/c"\ndata = "/d"\nuser = "u"\n'
                                     'unit = "p.service"\nsocket_directory = "/s"\nrestic = ["restic", "--password-file", "%s"]\n'
                                     'key_of_a_newer_program = 1\n' % at("passphrase"))
         Path(at("passphrase")).write_text("of-the-repository")
         for one in (backup("first", 0, "0/10"), backup("second", 30, "1/0", "D")):
-            backups.record(PLACE, one)
+            inventory.record(PLACE, one)
 
 
 class Backups(WithBackups):
     def test_a_record_is_read_back_as_it_was(self):
-        self.assertEqual([b.name for b in backups.kept(PLACE)], ["first", "second"])
-        self.assertEqual(backups.kept(PLACE)[0], backup("first", 0, "0/10"))
+        self.assertEqual([b.name for b in inventory.kept(PLACE)], ["first", "second"])
+        self.assertEqual(inventory.kept(PLACE)[0], backup("first", 0, "0/10"))
 
     def test_where_a_restore_leads(self):
         for to, options, taken in (
@@ -63,59 +63,59 @@ class Backups(WithBackups):
             ("2026-11-25T13:31:00.25+01:00", ("--type=time", "--target=2026-11-25 12:31:00.250000+00", "--target-action=promote"), "second"),
         ):
             with self.subTest(to):
-                found = restore.find(backups.kept(PLACE), to)
+                found = restore.find(inventory.kept(PLACE), to)
                 self.assertEqual((found.options, found.backup.name), (options, taken))
 
     def test_a_time_without_a_zone_is_the_hosts_own(self):
         local = datetime(2026, 11, 25, 12, 40, tzinfo=UTC).astimezone().replace(tzinfo=None)
-        self.assertEqual(restore.find(backups.kept(PLACE), f"{local:%Y-%m-%d %H:%M}").options[1], "--target=2026-11-25 12:40:00.000000+00")
+        self.assertEqual(restore.find(inventory.kept(PLACE), f"{local:%Y-%m-%d %H:%M}").options[1], "--target=2026-11-25 12:40:00.000000+00")
 
     def test_what_leads_nowhere_is_refused(self):
         for to, words in (("yesterday", "none of: latest"), ("2026-11-25T11:59:00Z", "before the oldest backup that is kept: first"),
                           ("20261125-123000", "no backup 20261125-123000 in the repository; there are first, second"), ("0/1", "before the oldest"), ("2126-01-01", "still to come"), ("third", "none of")):
             with self.subTest(to), self.assertRaisesRegex(Failure, words):
-                restore.find(backups.kept(PLACE), to)
+                restore.find(inventory.kept(PLACE), to)
 
     def test_without_a_backup_there_is_nothing_to_restore(self):
-        for one in backups.kept(PLACE):
-            backups.forget(PLACE, one)
+        for one in inventory.kept(PLACE):
+            inventory.forget(PLACE, one)
         with self.assertRaisesRegex(Failure, "no backup"):
-            restore.find(backups.kept(PLACE), "latest")
+            restore.find(inventory.kept(PLACE), "latest")
 
     def test_a_host_without_the_component_says_what_to_do(self):
-        backups.SETTINGS.unlink()
+        inventory.SETTINGS.unlink()
         with self.assertRaisesRegex(Failure, "gatehouse:backup"):
-            backups.settings()
+            inventory.settings()
 
     def test_the_overview_is_well_until_something_fails(self):
-        self.assertTrue(backups.overview()["well"])
-        backups.settle(PLACE, "drill", 100, 130, "public.page differs")
-        found = backups.overview()
+        self.assertTrue(inventory.overview()["well"])
+        inventory.settle(PLACE, "drill", 100, 130, "public.page differs")
+        found = inventory.overview()
         self.assertFalse(found["well"])
-        text = "\n".join(backups.lines(found))
+        text = "\n".join(inventory.lines(found))
         self.assertRegex(text, r"second .* differential +10 s +2\.0 MiB +1\.0 MiB +1 +4")
         self.assertRegex(text, "the last drill failed, .*: public.page differs")
         self.assertIn("last good drill: never", text)
-        backups.settle(PLACE, "drill", 200, 230, None)
-        self.assertTrue(backups.overview()["well"])
+        inventory.settle(PLACE, "drill", 200, 230, None)
+        self.assertTrue(inventory.overview()["well"])
 
     def test_a_good_run_by_hand_ends_what_systemd_remembers_of_the_failed_one(self):
         for kind in ("backup", "drill"):
             self.systemd.log.clear()
-            backups.settle(PLACE, kind, 100, 130, "no space left")
+            inventory.settle(PLACE, kind, 100, 130, "no space left")
             self.assertEqual(self.systemd.log, [])
-            backups.settle(PLACE, kind, 200, 230, None)
+            inventory.settle(PLACE, kind, 200, 230, None)
             self.assertEqual(self.systemd.log, [f"reset-failed gatehouse-{kind}.service"])
 
     def test_metrics_tell_of_the_last_good_one_too(self):
-        backups.settle(PLACE, "drill", 200, 230, None)
-        backups.settle(PLACE, "drill", 300, 310, "damaged")
-        text = backups.METRICS.read_text()
+        inventory.settle(PLACE, "drill", 200, 230, None)
+        inventory.settle(PLACE, "drill", 300, 310, "damaged")
+        text = inventory.METRICS.read_text()
         for line in ("gatehouse_drill_last_failed 1", "gatehouse_drill_last_good_timestamp_seconds 230", "gatehouse_drill_duration_seconds 10",
                      "gatehouse_backup_size_bytes 2097152", "gatehouse_backup_duration_seconds 10.0"):
             self.assertIn(f"{line}\n", text)
-        self.assertEqual(backups.METRICS.stat().st_mode & 0o777, 0o644)
-        self.assertEqual([p.name for p in backups.METRICS.parent.iterdir()], ["gatehouse.prom"])
+        self.assertEqual(inventory.METRICS.stat().st_mode & 0o777, 0o644)
+        self.assertEqual([p.name for p in inventory.METRICS.parent.iterdir()], ["gatehouse.prom"])
 
 
 class Folders(HostTest):
@@ -130,11 +130,11 @@ class Folders(HostTest):
         self.assertEqual({release: [(data.name, data.path, data.before) for data in members] for release, members in parts.Parts().members.items()},
                          {"app-wiki": [("volumes", at("var/lib/wiki"), ("sync",))], "caddy": [("certificates", at("var/lib/caddy"), ())]})
 
-    def restic(self, status: int, *lines: dict) -> backups.Settings:
+    def restic(self, status: int, *lines: dict) -> inventory.Settings:
         """A program that says what restic would, one message of its a line."""
         self.patch(restic, "_CLOSED", 'shift 2; exec "$@"')  # of one folder
         Path(at("said")).write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
-        return replace(backups.Settings("main", "r", 7, "b", "c", "d", "u", "p", "s", ()), restic=("/bin/sh", "-c", f"cat {at('said')}; exit {status}"))
+        return replace(inventory.Settings("main", "r", 7, "b", "c", "d", "u", "p", "s", ()), restic=("/bin/sh", "-c", f"cat {at('said')}; exit {status}"))
 
     SUMMARY = {"message_type": "summary", "snapshot_id": "4f1e", "total_files_processed": 3, "total_bytes_processed": 7 << 40, "data_added_packed": 5}
 
@@ -197,9 +197,9 @@ class Folders(HostTest):
             restic.snapshot_with(snapshots, "/d")
 
     def test_room_is_looked_for_first(self):
-        scratch.refuse_without_room(str(support.TREE), 1 << 20)
+        workspace.refuse_without_room(str(support.TREE), 1 << 20)
         with self.assertRaisesRegex(Failure, "free, and 1.1 TiB may be needed; make room there, nothing was done"):
-            scratch.refuse_without_room(str(support.TREE), 1 << 40)
+            workspace.refuse_without_room(str(support.TREE), 1 << 40)
 
     @unittest.skipIf(os.geteuid(), "only root gives files away")
     def test_files_go_back_to_names_and_not_to_numbers(self):
@@ -209,7 +209,7 @@ class Folders(HostTest):
             os.chmod(at(name), mode)
         os.symlink("nobodys", at("link"))
         os.chown(at("link"), 50001, 50001, follow_symlinks=False)
-        scratch.give_back_names(str(support.TREE), {"users": {"50001": "daemon", "50002": "gone-with-the-host"}, "groups": {"50001": "daemon"}})
+        workspace.give_back_names(str(support.TREE), {"users": {"50001": "daemon", "50002": "gone-with-the-host"}, "groups": {"50001": "daemon"}})
         daemon = pwd.getpwnam("daemon")
         found = {name: (os.lstat(at(name)).st_uid, os.lstat(at(name)).st_gid, os.lstat(at(name)).st_mode & 0o7777) for name in ("renumbered", "nobodys", "unknown")}
         self.assertEqual(found, {"renumbered": (daemon.pw_uid, daemon.pw_gid, 0o2750), "nobodys": (50002, 50002, 0o640), "unknown": (50003, 50003, 0o600)})
@@ -224,13 +224,13 @@ class Keeping(WithBackups):
 
     def test_fewer_full_backups_than_there_are_is_refused_with_all_that_stands_on_them(self):
         for keep in (3, 4):
-            backup_module.refuse_loss(keep)
+            create.refuse_loss(keep)
         with self.assertRaisesRegex(Failure, "to keep 2 full backups deletes one, two: raise backup.keep to 3, or set backup.allowDataLoss"):
-            backup_module.refuse_loss(2)
+            create.refuse_loss(2)
 
     def test_a_host_without_backups_has_none_to_lose(self):
-        backups.SETTINGS.unlink()
-        backup_module.refuse_loss(1)
+        inventory.SETTINGS.unlink()
+        create.refuse_loss(1)
 
 
 class Unreadable(WithBackups):
@@ -243,64 +243,64 @@ class Unreadable(WithBackups):
         self.patch(pgbackrest, "_run", lambda *_: (0, json.dumps(info)))
 
     def test_it_is_not_taken_for_an_empty_one(self):
-        s = backups.settings()
+        s = inventory.settings()
         for ask in (pgbackrest.known, pgbackrest.first_is_due, pgbackrest.full_is_due, pgbackrest.refuse_another_major):
             with self.assertRaisesRegex(Failure, "repository of PostgreSQL in /srv/backups cannot be read:\n.*Connection refused"):
                 ask(s)
 
     def test_whether_a_backup_is_lost_is_told_by_what_the_host_remembers_so_that_a_new_key_can_come(self):
-        backup_module.refuse_loss(1)
-        backups.record(PLACE, backup("third", 40, "2/0"))
+        create.refuse_loss(1)
+        inventory.record(PLACE, backup("third", 40, "2/0"))
         with self.assertRaisesRegex(Failure, "to keep 1 full backups deletes first: raise backup.keep to 2"):
-            backup_module.refuse_loss(1)
-        backup_module.refuse_loss(2)
+            create.refuse_loss(1)
+        create.refuse_loss(2)
         self.assertIn("Connection refused", "".join(self.said))
 
     def test_a_repository_that_has_nothing_of_this_stanza_is_an_empty_one(self):
         missing = {"code": 1, "message": "missing stanza path"}
         for info in ([], [{"name": "main", "backup": [], "db": [], "repo": [{"key": 1, "status": missing}], "status": missing}]):
             self.patch(pgbackrest, "_run", lambda *_: (0, json.dumps(info)))
-            self.assertEqual(pgbackrest.known(backups.settings()), [])
+            self.assertEqual(pgbackrest.known(inventory.settings()), [])
 
     def test_an_empty_folder_where_backups_were_is_a_disk_that_is_not_mounted(self):
         made = []
         self.patch(restic, "prepare", lambda _: made.append("folders"))
         self.patch(pgbackrest, "prepare", lambda _: made.append("PostgreSQL") or True)
         self.patch(pgbackrest, "_run", lambda *_: (0, "[]"))
-        self.patch(catalogue, "read", lambda _: [])
-        backup_module.prepare()  # no backup was good yet: what is known of came from elsewhere
-        backups.settle(PLACE, "backup", 100, 130, None)
-        backups.settle(PLACE, "backup", 200, 230, "no such file")
+        self.patch(catalog, "read", lambda _: [])
+        create.prepare()  # no backup was good yet: what is known of came from elsewhere
+        inventory.settle(PLACE, "backup", 100, 130, None)
+        inventory.settle(PLACE, "backup", 200, 230, "no such file")
         with self.assertRaisesRegex(Failure, "^/srv/backups is empty, though this host has 2 backups in it: is its disk mounted"):
-            backup_module.prepare()
+            create.prepare()
         self.assertEqual(made, ["folders", "PostgreSQL"])
-        backups.SETTINGS.write_text(backups.SETTINGS.read_text().replace("/srv/backups", "/srv/others"))
-        backup_module.prepare()  # another repository, which is empty as it should be
+        inventory.SETTINGS.write_text(inventory.SETTINGS.read_text().replace("/srv/backups", "/srv/others"))
+        create.prepare()  # another repository, which is empty as it should be
         self.assertEqual(len(made), 4)
 
     def test_what_restic_says_of_repeated_attempts_is_no_part_of_the_answer(self):
         said = "Load(<key/1>, 0, 0) returned error, retrying after 1s: connection refused\n"
-        self.patch(commands, "run", lambda *_, **__: (0, f'{said}[{{"id": "1", "tags": ["record=first"]}}]\n'))
-        self.assertEqual(list(restic.contents(backups.settings())[1]), ["first"])
-        self.patch(commands, "run", lambda *_, **__: (0, f'{said}{{"name": "first"}}'))
-        self.assertEqual(restic.record(backups.settings(), {"id": "1", "paths": ["/record"]}), '{"name": "first"}')
+        self.patch(process, "run", lambda *_, **__: (0, f'{said}[{{"id": "1", "tags": ["record=first"]}}]\n'))
+        self.assertEqual(list(restic.contents(inventory.settings())[1]), ["first"])
+        self.patch(process, "run", lambda *_, **__: (0, f'{said}{{"name": "first"}}'))
+        self.assertEqual(restic.record(inventory.settings(), {"id": "1", "paths": ["/record"]}), '{"name": "first"}')
 
     def test_nothing_old_is_deleted_when_the_backup_of_just_now_is_not_known(self):
-        newest, kept = backups.kept(PLACE)[-1], []
+        newest, kept = inventory.kept(PLACE)[-1], []
         self.patch(restic, "keep", lambda _, names: kept.append(names))
         self.patch(pgbackrest, "known", lambda _: [])
         with self.assertRaisesRegex(Failure, "does not know of backup second"):
-            backup_module._expire(backups.settings(), newest)
-        self.assertEqual((len(backups.kept(PLACE)), kept), (2, []))
+            create._expire(inventory.settings(), newest)
+        self.assertEqual((len(inventory.kept(PLACE)), kept), (2, []))
         self.patch(pgbackrest, "known", lambda _: [{"annotation": {"gatehouse": "second"}, "label": newest.label}])
         self.patch(restic, "contents", lambda _: ({"second": []}, {"second": {}}))
-        backup_module._expire(backups.settings(), newest)
-        self.assertEqual(([b.name for b in backups.kept(PLACE)], kept), (["second"], [{"second"}]))
+        create._expire(inventory.settings(), newest)
+        self.assertEqual(([b.name for b in inventory.kept(PLACE)], kept), (["second"], [{"second"}]))
 
 
 class Sandbox(WithBackups):
     def test_the_server_is_restarted_where_its_unit_does_not_have_the_repository(self):
-        settings = replace(backups.settings(), repository=at("repository"))
+        settings = replace(inventory.settings(), repository=at("repository"))
         restarts: list[list[str]] = []
         self.patch(pgbackrest.units, "run", lambda _, names: restarts.append(names))
         for pid, made, expected in ((str(os.getpid()), False, 0), ("0", False, 0), (str(os.getpid()), True, 0), ("0", True, 1)):
@@ -320,12 +320,12 @@ class Upgrades(WithBackups):
         super().setUp()
         self.did, self.installed, self.mismatch = [], "17", True
         self.clusters = [{"id": 1, "version": "15"}]
-        self.there = [self.taken(b.label, 1) for b in backups.kept(PLACE)]
+        self.there = [self.taken(b.label, 1) for b in inventory.kept(PLACE)]
         self.patch(pgbackrest, "_run", self.pgbackrest)
-        self.patch(commands, "run", lambda *_, **__: (0, f"postgres (PostgreSQL) {self.installed}.12 (Debian 17.12-0+deb13u1)\n"))
+        self.patch(process, "run", lambda *_, **__: (0, f"postgres (PostgreSQL) {self.installed}.12 (Debian 17.12-0+deb13u1)\n"))
         self.patch(restic, "prepare", lambda _: None)
         self.patch(restic, "contents", lambda _: ({}, {}))
-        backups.settle(PLACE, "backup", 100, 130, None)
+        inventory.settle(PLACE, "backup", 100, 130, None)
         self.systemd.log.clear()
 
     def taken(self, label: str, cluster: int) -> dict:
@@ -342,24 +342,24 @@ class Upgrades(WithBackups):
         return (28, "ERROR: [028]: backup and archive info files exist but do not match the database") if self.mismatch else (0, "")
 
     def test_the_cluster_of_this_host_is_followed_into_another_major_and_a_full_backup_is_asked_for(self):
-        self.assertFalse(pgbackrest.full_is_due(backups.settings()))
-        self.assertTrue(backup_module.prepare()["prepared"])
+        self.assertFalse(pgbackrest.full_is_due(inventory.settings()))
+        self.assertTrue(create.prepare()["prepared"])
         self.assertEqual(self.did, ["stanza-create", "stanza-upgrade", "check"])
-        self.assertTrue(pgbackrest.full_is_due(backups.settings()))
+        self.assertTrue(pgbackrest.full_is_due(inventory.settings()))
         self.assertEqual(self.systemd.log, ["start gatehouse-backup.service"])
 
     def refused(self):
-        self.assertFalse(backup_module.prepare()["prepared"])
+        self.assertFalse(create.prepare()["prepared"])
         self.assertEqual(self.did, ["stanza-create"])
-        self.assertIn("another cluster", backups.outcome(PLACE, "backup")["failed"])
+        self.assertIn("another cluster", inventory.outcome(PLACE, "backup")["failed"])
 
     def test_a_cluster_that_was_made_anew_has_the_same_major_and_is_refused(self):
         self.installed = "15"
         self.refused()
 
     def test_a_new_host_of_another_major_is_refused(self):
-        for one in backups.kept(PLACE):
-            backups.forget(PLACE, one)
+        for one in inventory.kept(PLACE):
+            inventory.forget(PLACE, one)
         self.refused()
 
     def test_a_new_host_that_knows_of_backups_and_took_none_is_refused(self):
@@ -371,8 +371,8 @@ class Upgrades(WithBackups):
         self.refused()
 
     def test_a_backup_is_restored_by_the_major_that_made_it_alone(self):
-        s, (old, _) = backups.settings(), backups.kept(PLACE)
-        self.patch(catalogue, "read", lambda _: self.fail("a host that can restore none must not count them as its own"))
+        s, (old, _) = inventory.settings(), inventory.kept(PLACE)
+        self.patch(catalog, "read", lambda _: self.fail("a host that can restore none must not count them as its own"))
         with self.assertRaisesRegex(Failure, "all backups are of PostgreSQL 15, and this host has PostgreSQL 17.*nothing was touched"):
             restore.restore("latest")
         self.clusters.append({"id": 2, "version": "17"})
@@ -383,18 +383,18 @@ class Upgrades(WithBackups):
             pgbackrest.refuse_another_major(s, old.label)
 
     def test_a_record_that_says_what_it_is_not_is_not_taken_over(self):
-        there = backups.kept(PLACE)[0]
+        there = inventory.kept(PLACE)[0]
         made_up = {"20261201-000000": replace(there, name="../../../tmp/evil"), "20261202-000000": replace(there, name="20261202-000000"),
                    "../evil": replace(there, name="../evil")}
         self.patch(restic, "contents", lambda _: ({name: [] for name in made_up}, {name: {"id": name} for name in made_up}))
         self.patch(restic, "record", lambda _, snapshot: json.dumps(asdict(made_up[snapshot["id"]])))
         self.there = [{"label": there.label, "annotation": {"gatehouse": name}} for name in made_up]
-        self.assertEqual([one.name for one in catalogue.read(backups.settings())], ["20261202-000000"])
+        self.assertEqual([one.name for one in catalog.read(inventory.settings())], ["20261202-000000"])
 
     def test_an_empty_repository_refuses_nobody(self):
         self.there, self.clusters = [], []
-        pgbackrest.refuse_another_major(backups.settings())
-        self.assertTrue(pgbackrest.first_is_due(backups.settings()))
+        pgbackrest.refuse_another_major(inventory.settings())
+        self.assertTrue(pgbackrest.first_is_due(inventory.settings()))
 
 
 class Handles(WithBackups):
@@ -402,7 +402,7 @@ class Handles(WithBackups):
 
     def restoring(self, at_once: int) -> list[tuple]:
         into, calls = at("restored"), []
-        self.patch(scratch, "give", lambda path, _: os.mkdir(path))
+        self.patch(workspace, "give", lambda path, _: os.mkdir(path))
 
         def run(_, *words):
             calls.append(words)
@@ -412,7 +412,7 @@ class Handles(WithBackups):
             return (0, "") if len(os.listdir(into)) == 10 else (41, "ERROR: unable to open file: libssh2 error [-31]: sftp error [4] failure")
 
         self.patch(pgbackrest, "_run", run)
-        pgbackrest.restore(backups.settings(), into, ("--type=default",))
+        pgbackrest.restore(inventory.settings(), into, ("--type=default",))
         return calls
 
     def test_a_restore_goes_on_where_the_server_had_no_more_handles(self):

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import support  # first: it puts the agent on the path
-from gatehouse.backup import postgres as cluster
-from gatehouse.system import process as commands
+from gatehouse.backup import postgres
+from gatehouse.system import process
 from gatehouse.backup import drill
 from gatehouse.backup import owners
 from gatehouse.backup import tables
@@ -72,7 +72,7 @@ class WithPsql(HostTest):
         os.chmod(at("psql"), 0o755)
         self.cluster = Cluster(Settings("main", "r", 7, str(support.TREE), "c", "d", "postgres", "p", "s", ()), "/socket")
         self.cluster.__dict__["options"] = "-cwork_mem=4096"
-        self.patch(commands, "identity", lambda *_: {})
+        self.patch(process, "identity", lambda *_: {})
         self.session = Session(self.cluster, "wiki")
         self.addCleanup(self.session.close)
 
@@ -114,7 +114,7 @@ class Sessions(WithPsql):
 
     def test_a_name_is_a_name(self):
         for name, written in (("wiki", "dbname='wiki'"), ("a'b\\c host=x", "dbname='a\\'b\\\\c host=x'")):
-            self.assertEqual(cluster.named(name), written)
+            self.assertEqual(postgres.named(name), written)
         self.assertEqual(legible("a\nb\x1b[2J" + "x" * 400), "a b\\x1b[2J" + "x" * 290 + " ...")
 
 
@@ -135,7 +135,7 @@ class Tables(WithPsql):
         self.assertNotEqual(changed["public.b"][1], found["public.b"][1])
 
     def test_a_row_larger_than_a_piece_is_one_row(self):
-        self.patch(cluster, "_PIECE", 100)
+        self.patch(postgres, "_PIECE", 100)
         Path(at("COPY public.a")).write_text("x" * 1000 + "\n" + "y" * 99 + "\n")
         self.assertEqual(self.read()[0]["public.a"][0], 2)
 
@@ -203,7 +203,7 @@ class Owners(HostTest):
         self.cluster.__dict__["options"] = ""
         self.asked: list[str] = []
         self.patch(self.cluster, "ask", lambda sql, database="postgres": self.asked.append(sql) or "postgres")
-        self.patch(commands, "run", self.run_command)
+        self.patch(process, "run", self.run_command)
 
     def run_command(self, words: tuple[str, ...], *_, **__) -> tuple[int, str]:
         if "--list" in words:
@@ -236,7 +236,7 @@ class Owners(HostTest):
         self.assertEqual(self.asked[-2:], ['REVOKE CONNECT ON DATABASE "wiki_restored" FROM gatehouse_loads', "DROP ROLE gatehouse_loads"])
 
     def test_a_line_that_is_not_understood_stops_it(self):
-        self.patch(commands, "run", lambda *_, **__: (0, "; a remark\nTABLE public bait evil\n"))
+        self.patch(process, "run", lambda *_, **__: (0, "; a remark\nTABLE public bait evil\n"))
         with self.assertRaisesRegex(Failure, "not understood: 'TABLE public bait evil'"):
             owners.contents(self.cluster, "archive")
 

@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 
 import support  # first: it puts the agent on the path
-from gatehouse.backup import directory_swap as swap
+from gatehouse.backup import directory_swap
 from gatehouse.output.report import Failure
 from support import HostTest, Killed, at
 from gatehouse.backup.directory_swap import Exchange, Swap
@@ -14,8 +14,8 @@ from gatehouse.backup.directory_swap import Exchange, Swap
 class Swapping(HostTest):
     def setUp(self):
         super().setUp()
-        self.patch(swap, "_UNDER_WAY", support.STATE / "restore/swapping.json")
-        self.patch(swap, "_KEPT", support.STATE / "restore/kept.json")
+        self.patch(directory_swap, "_UNDER_WAY", support.STATE / "restore/swapping.json")
+        self.patch(directory_swap, "_KEPT", support.STATE / "restore/kept.json")
         self.calls = 0
         self.names = ("one", "two", "gone")  # `gone` is not there now: only what was restored has it
         for name in self.names:
@@ -36,36 +36,36 @@ class Swapping(HostTest):
         return sorted(set(os.listdir(support.TREE)) - set(self.names))
 
     def test_all_of_them(self):
-        swap.forward(self.swap)
+        directory_swap.forward(self.swap)
         self.assertEqual(self.words(), ["restored"] * 3)
-        self.assertEqual(swap.interrupted(), self.swap)
-        swap.keep(self.swap)
-        self.assertEqual((swap.interrupted(), swap.kept()), (None, self.swap))
+        self.assertEqual(directory_swap.interrupted(), self.swap)
+        directory_swap.keep(self.swap)
+        self.assertEqual((directory_swap.interrupted(), directory_swap.kept()), (None, self.swap))
         with self.assertRaisesRegex(Failure, "--confirm.*--undo"):
-            swap.refuse_another()
-        swap.confirm(self.swap)
-        self.assertEqual((self.words(), self.beside(), swap.kept()), (["restored"] * 3, [], None))
-        swap.refuse_another()
+            directory_swap.refuse_another()
+        directory_swap.confirm(self.swap)
+        self.assertEqual((self.words(), self.beside(), directory_swap.kept()), (["restored"] * 3, [], None))
+        directory_swap.refuse_another()
 
     def test_and_back(self):
-        swap.forward(self.swap)
-        swap.keep(self.swap)
-        swap.back(self.swap)
+        directory_swap.forward(self.swap)
+        directory_swap.keep(self.swap)
+        directory_swap.back(self.swap)
         self.assertEqual(self.words(), ["now", "now", None])
-        swap.discard(self.swap)
+        directory_swap.discard(self.swap)
         self.assertEqual((self.words(), self.beside()), (["now", "now", None], []))
 
     def test_killed_at_every_rename_it_goes_back_at_boot(self):
-        self.killed_at_each(lambda: swap.forward(self.swap), ["now", "now", None])
+        self.killed_at_each(lambda: directory_swap.forward(self.swap), ["now", "now", None])
 
     def test_killed_at_every_rename_on_the_way_back_it_goes_on(self):
         def there_and_back():
-            swap.forward(self.swap)
-            swap.back(self.swap)
+            directory_swap.forward(self.swap)
+            directory_swap.back(self.swap)
         self.killed_at_each(there_and_back, ["now", "now", None])
 
     def killed_at_each(self, act, wanted):
-        rename, seen = swap.tree.rename, 0
+        rename, seen = directory_swap.tree.rename, 0
 
         def counted(source, target, limit):
             self.calls += 1
@@ -75,14 +75,14 @@ class Swapping(HostTest):
 
         for limit in range(100):
             self.calls = 0
-            with unittest.mock.patch.object(swap.tree, "rename", lambda s, t, limit=limit: counted(s, t, limit)):
+            with unittest.mock.patch.object(directory_swap.tree, "rename", lambda s, t, limit=limit: counted(s, t, limit)):
                 try:
                     act()
                     break
                 except Killed:
                     seen += 1
-            swap.prepare_boot()
-            self.assertEqual((self.words(), self.beside(), swap.interrupted()), (wanted, [], None), f"after {limit} renames")
+            directory_swap.prepare_boot()
+            self.assertEqual((self.words(), self.beside(), directory_swap.interrupted()), (wanted, [], None), f"after {limit} renames")
             for name in self.names:
                 self.folder(f"{name}.new", "restored")
         self.assertGreaterEqual(seen, 5, "a test that interrupts nothing shows nothing")
@@ -90,8 +90,8 @@ class Swapping(HostTest):
     def test_a_rename_that_fails_is_told_and_leads_back(self):
         os.rename(at("two.new"), at("elsewhere"))
         with self.assertRaisesRegex(Failure, "two.new cannot become"):
-            swap.forward(self.swap)
-        swap.back(self.swap)
+            directory_swap.forward(self.swap)
+        directory_swap.back(self.swap)
         self.assertEqual(self.words(), ["now", "now", None])
 
 

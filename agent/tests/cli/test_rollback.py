@@ -6,7 +6,7 @@ import unittest
 
 import support  # first: it puts the agent on the path
 from gatehouse.tree import files
-from gatehouse.tree import originals as live_tree
+from gatehouse.tree import originals
 from gatehouse.output.report import NOTHING_BEFORE, REFUSED, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure
 from gatehouse.state.store import Release
 from support import STATE, HostTest, at, file, live, shell
@@ -44,7 +44,7 @@ class AfterAGoodGeneration(HostTest):
         self.assertEqual(self.standing(), self.before)
         self.assertFalse(Release("app").record.exists())
         self.assertEqual(Release("app").generation, 1)
-        self.assertEqual(live_tree.original(at("etc/dropped")).data, b"theirs", "the original outlives a failed removal")
+        self.assertEqual(originals.original(at("etc/dropped")).data, b"theirs", "the original outlives a failed removal")
 
     def test_without_a_failure_it_would_have_changed(self):
         self.apply(**new())

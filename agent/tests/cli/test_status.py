@@ -5,8 +5,8 @@ import time
 import unittest
 
 import support  # first: it puts the agent on the path
-from gatehouse.cli import main as cli
-from gatehouse.output import table as columns
+from gatehouse.cli import main
+from gatehouse.output import table
 from gatehouse.state import store
 from support import at, file, secret, shell
 from verbs import VerbTest
@@ -115,12 +115,12 @@ class Words(VerbTest):
     def test_it_needs_root(self):
         environment = {key: value for key, value in os.environ.items() if key != "GATEHOUSE_STATE"}
         with support.mock.patch.dict(os.environ, environment, clear=True), support.mock.patch.object(os, "geteuid", lambda: 1000):
-            self.refused(1, "only root", call=lambda: cli.run(["status"]))
+            self.refused(1, "only root", call=lambda: main.run(["status"]))
             self.assertEqual(self.ask("--help")[0], 0)
 
     def test_how_long_ago(self):
-        with support.mock.patch.object(columns.time, "time", lambda: 1000000.0):
-            self.assertEqual([columns.ago(1000000 - seconds) for seconds in (-5, 0, 59, 60, 7200, 86400 * 3)], ["0 s ago", "0 s ago", "59 s ago", "1 min ago", "2 h ago", "3 d ago"])
+        with support.mock.patch.object(table.time, "time", lambda: 1000000.0):
+            self.assertEqual([table.ago(1000000 - seconds) for seconds in (-5, 0, 59, 60, 7200, 86400 * 3)], ["0 s ago", "0 s ago", "59 s ago", "1 min ago", "2 h ago", "3 d ago"])
 
 
 if __name__ == "__main__":

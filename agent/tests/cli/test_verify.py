@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 import support  # first: it puts the agent on the path
-from gatehouse.drift import unmanaged as strays
+from gatehouse.drift import unmanaged
 from support import at, file, secret
 from verbs import VerbTest
 
@@ -72,8 +72,8 @@ class Verify(VerbTest):
     def containers(self, image: str = "example/app:1", image_id: str = "one", **keys) -> None:
         self.given(**self.keys | {"image": [{"reference": "example/app:1"}]})
         running = [{"Name": "app", "ImageName": image, "Image": image_id, "Config": {"Labels": {"PODMAN_SYSTEMD_UNIT": "app.service"}}} | keys]
-        self.patch(strays, "_podman", lambda kind, *_: running if kind == "container" else [{"Id": "one"}])
-        self.patch(strays, "_running", lambda: ["app"])
+        self.patch(unmanaged, "_podman", lambda kind, *_: running if kind == "container" else [{"Id": "one"}])
+        self.patch(unmanaged, "_running", lambda: ["app"])
         self.patch(shutil, "which", lambda _: "/usr/bin/podman")
 
     def test_a_container_that_runs_the_manifests_image(self):
@@ -102,7 +102,7 @@ class Verify(VerbTest):
     # ------------------------------------------------------------ runtime directories
 
     def test_runtime_directories_and_the_sockets_in_them(self):
-        self.patch(strays, "RUN", str(support.ROOM))
+        self.patch(unmanaged, "RUN", str(support.ROOM))
         folder = support.ROOM / "run"
         shutil.rmtree(folder, ignore_errors=True)
         gid = os.getgid()
@@ -123,7 +123,7 @@ class Verify(VerbTest):
 
     def test_the_runtime_directory_of_a_unit(self):
         Path(at("run/app")).mkdir(parents=True)
-        self.patch(strays, "RUN", at("run"))
+        self.patch(unmanaged, "RUN", at("run"))
         self.systemd.houses["app.service"] = "app"
         self.given(**self.keys | {"file": [file("etc/systemd/system/app.service.d/gatehouse.conf", "[Service]\nRuntimeDirectoryMode=0700\n"), self.keys["file"][1]]})
         os.chmod(at("run/app"), 0o700)
@@ -133,7 +133,7 @@ class Verify(VerbTest):
         self.differs(f"{at('run/app')} is 0755 0:0, the manifest says 0700 root:-")
 
     def test_a_folder_that_a_unit_opens_to_clients(self):
-        self.patch(strays, "RUN", str(support.ROOM))
+        self.patch(unmanaged, "RUN", str(support.ROOM))
         folder, gid = support.ROOM / "sockets", os.getgid()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -154,10 +154,10 @@ class Verify(VerbTest):
             os.chmod(folder / "s", 0o770)
             self.clean()
         manifest = support.store.Release(self.keys.get("release", "app")).manifest()
-        self.patch(strays.units, "inactive", lambda names: names)
-        self.assertEqual(strays.modes_of(manifest), [f"{folder} is 3770 {os.getuid()}:{gid}, the manifest says 3750 {os.getuid()}:{gid}"])
+        self.patch(unmanaged.units, "inactive", lambda names: names)
+        self.assertEqual(unmanaged.modes_of(manifest), [f"{folder} is 3770 {os.getuid()}:{gid}, the manifest says 3750 {os.getuid()}:{gid}"])
         folder.chmod(0o3750)
-        self.assertEqual(strays.modes_of(manifest), [])
+        self.assertEqual(unmanaged.modes_of(manifest), [])
 
     def test_a_template_has_no_runtime_directory_and_its_instances_have(self):
         content = "[Service]\nRuntimeDirectoryMode=0700\n"
@@ -165,7 +165,7 @@ class Verify(VerbTest):
         files = [file(f"etc/systemd/system/{path}", content) for path in paths]
         self.given(**self.keys | {"file": [*files, self.keys["file"][1]]})
         manifest = support.store.Release(self.keys.get("release", "app")).manifest()
-        self.assertEqual(strays.housed([manifest]), ["app@one.service", "app.service"])
+        self.assertEqual(unmanaged.housed([manifest]), ["app@one.service", "app.service"])
 
 
 if __name__ == "__main__":

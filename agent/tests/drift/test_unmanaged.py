@@ -6,7 +6,7 @@ from pathlib import Path
 import support  # first: it puts the agent on the path
 from gatehouse.drift import facts
 from gatehouse.state import store
-from gatehouse.drift import unmanaged as strays
+from gatehouse.drift import unmanaged
 from gatehouse.output.report import ROLLED_BACK
 from support import STATE, HostTest, at, file, live, shell
 
@@ -161,7 +161,7 @@ class RuntimeDirectories(HostTest):
 
     def setUp(self):
         super().setUp()
-        self.patch(strays, "RUN", at("run"))
+        self.patch(unmanaged, "RUN", at("run"))
         self.run = Path(at("run/app"))
         self.run.mkdir(parents=True)
         self.run.chmod(0o700)

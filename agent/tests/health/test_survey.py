@@ -3,9 +3,9 @@
 import unittest
 
 import support  # first: it puts the agent on the path
-from gatehouse.system import process as commands
+from gatehouse.system import process
 from gatehouse.drift import facts
-from gatehouse.health import survey as health
+from gatehouse.health import survey
 from gatehouse.health import probes
 from gatehouse.state import store
 from gatehouse.cli import verify
@@ -39,7 +39,7 @@ class Ill(HostTest):
 
     def podman(self, cures: bool) -> list:
         """Podman's commands; whether one of them lets the service answer again."""
-        ran, run = [], commands.run
+        ran, run = [], process.run
 
         def stand_in(argv, *rest, **more):
             if argv[0] != "podman":
@@ -49,7 +49,7 @@ class Ill(HostTest):
                 self.ok.write_text("")
             return 0, ""
 
-        self.patch(commands, "run", stand_in)
+        self.patch(process, "run", stand_in)
         return ran
 
     def test_one_that_is_well_has_the_number_it_was_given_and_is_left_alone(self):
@@ -108,7 +108,7 @@ class Ill(HostTest):
         self.assertEqual(self.systemd.log, ["restart app.service", "restart side.service"])
 
     def test_containers_get_their_networks_anew_before_anything_is_restarted(self):
-        self.patch(health, "contains", lambda _: True)
+        self.patch(survey, "contains", lambda _: True)
         for cures, restarts in ((True, []), (False, ["restart app.service", "restart side.service"])):
             with self.subTest(cures=cures):
                 ran = self.podman(cures)

@@ -14,7 +14,7 @@ import support  # first: it puts the agent on the path
 from gatehouse.items import accounts
 from gatehouse.items import census
 from gatehouse.system import listeners
-from gatehouse.state import created as made
+from gatehouse.state import created
 from gatehouse.items import packages
 from gatehouse.state import store
 from gatehouse.items import claims as things
@@ -79,7 +79,7 @@ class Accounts(Host):
     def test_a_persons_login_is_refused_with_what_it_is_and_left_as_it_is(self):
         self.user("deploy", 1000, "sudo", "docker")
         self.refused(1, "account deploy: UID 1000, home /home/deploy, shell /bin/bash, a member of docker and sudo", "takeOver", call=lambda: self.account("deploy"))
-        self.assertEqual((self.ran, made.things()), ([], set()))
+        self.assertEqual((self.ran, created.things()), ([], set()))
 
     def test_it_is_taken_over_where_the_configuration_says_so_and_is_gatehouses_from_then_on(self):
         self.user("deploy", 1000)
@@ -109,9 +109,9 @@ class Accounts(Host):
 
     def test_so_are_its_packages_and_none_that_came_later(self):
         store.settle("packages-db", "machine/0", {"versions": {"db": "1"}})
-        made.begin()
+        created.begin()
         store.settle("packages-web", "machine/0", {"versions": {"web": "1"}})
-        self.assertEqual(made.things(), {"package db"})
+        self.assertEqual(created.things(), {"package db"})
 
     def test_a_group_of_people_is_refused_and_one_of_an_accounts_own_name_too(self):
         self.group("clients", 990, "bob")
@@ -146,7 +146,7 @@ class Releases(Host):
         Path(at("etc/hba.conf")).write_text("made by a script of the package\n")
         self.systemd.active.add("db.service")
         self.refused(1, "file ", "unit db.service: runs", **keys)
-        made.add("unit db.service")
+        created.add("unit db.service")
         self.apply(**keys)
 
     def test_the_cluster_that_an_upgrade_made_beside_the_releases_own_is_the_releases(self):
@@ -159,15 +159,15 @@ class Releases(Host):
 
     def test_packages_are_noted_with_their_units_before_they_are_installed(self):
         self.patch(packages, "versions", lambda manager, names: {})
-        self.patch(packages, "_install", lambda *_: self.assertIn("unit db.service", made.things()))
+        self.patch(packages, "_install", lambda *_: self.assertIn("unit db.service", created.things()))
         packages.ensure('names = ["db"]\nunits = ["db.service"]\n')
-        self.assertEqual(made.things(), {"package db", "unit db.service"})
+        self.assertEqual(created.things(), {"package db", "unit db.service"})
 
     def test_packages_that_were_there_are_the_operators_and_so_is_what_they_run(self):
-        made.begin()
+        created.begin()
         self.patch(packages, "versions", lambda manager, names: {"db": "1"})
         packages.ensure('names = ["db"]\nunits = ["db.service"]\n')
-        self.assertEqual(made.things(), set())
+        self.assertEqual(created.things(), set())
 
     def test_an_account_that_a_package_brought_is_no_persons_also_where_the_installation_was_killed(self):
         self.patch(pwd, "getpwall", lambda: list(self.users.values()))
@@ -195,7 +195,7 @@ class Releases(Host):
         self.patch(packages, "versions", lambda manager, names: {"db": "1"})
         self.patch(packages, "_install", lambda *_: None)
         packages.ensure('names = ["db", "curl"]\nunits = ["db.service"]\n')
-        self.assertEqual(made.things(), {"package curl"})
+        self.assertEqual(created.things(), {"package curl"})
 
     def test_a_unit_that_runs_is_refused_and_a_package_that_rests_is_not(self):
         self.assertEqual(self.found("unit caddy.service"), {})
@@ -212,7 +212,7 @@ class Releases(Host):
         keys = dict(file=[file("etc/app.conf", "x\n")], unit=[{"name": "app.service"}])
         self.fragments["app.service"] = "/etc/systemd/system/app.service"
         self.patch(support.transaction, "_step", self.dies)
-        made.add("unit app.service")
+        created.add("unit app.service")
         with self.assertRaises(support.Killed):
             self.apply(**keys, step=[support.shell("dies", "true")])
         self.assertEqual(self.found(f"file {at('etc/app.conf')}", "unit app.service"), {})
@@ -300,7 +300,7 @@ class ForTheProgram(Host):
     def test_it_answers_claims_of_all_kinds_with_packages_as_what_they_brought(self):
         self.user("deploy", 1000)
         self.systemd.active.update(("caddy.service", "db.service"))
-        made.add("package caddy")
+        created.add("package caddy")
         claims = [{"item": "packages-caddy", "packages": ["caddy"], "things": ["unit caddy.service"]},
                   {"item": "packages-db", "packages": ["db"], "things": ["unit db.service"]},
                   {"item": "account-deploy", "things": ["account deploy"], "groups": ["clients"]},

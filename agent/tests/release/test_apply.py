@@ -6,12 +6,12 @@ import unittest
 
 import support  # first: it puts the agent on the path
 from gatehouse.tree import files
-from gatehouse.release import apply as transaction
+from gatehouse.release import apply
 from gatehouse.output.report import REFUSED
 from gatehouse.state.store import Release
 from support import STATE, HostTest, at, file, identities, live, shell, tree
 
-FETCH = transaction._fetch
+FETCH = apply._fetch
 UNIT = [{"name": "app.service", "enabled": True}]
 
 
@@ -210,8 +210,8 @@ class Pulls(HostTest):
             asked.append((words[:2], home))
             return (1, "no such image") if words[1] == "image" else (0, "") if words[0] == works else (125, "unauthorized")
 
-        self.patch(transaction.commands, "run", run)
-        self.patch(transaction.os.path, "exists", lambda path: session and path == f"/run/user/{os.geteuid()}/containers/auth.json")
+        self.patch(apply.commands, "run", run)
+        self.patch(apply.os.path, "exists", lambda path: session and path == f"/run/user/{os.geteuid()}/containers/auth.json")
         FETCH("localhost:5000/app:1")
         return asked[1:]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 import support  # first: it puts the agent on the path
-from gatehouse.release import apply as transaction
+from gatehouse.release import apply
 from gatehouse.output.report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK
 from gatehouse.output.report import ROLLED_BACK_UNHEALTHY as ILL
 from gatehouse.state.store import Release
@@ -113,7 +113,7 @@ class Telling(HostTest):
             return "broken"
 
         self.apply(**self.keys("one"))
-        self.patch(transaction.probes, "ask", another)
+        self.patch(apply.probes, "ask", another)
         self.refused(ILL, "broken", **self.keys("two"))
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
@@ -136,7 +136,7 @@ class Telling(HostTest):
         more = lambda word: {"file": [*self.keys(word)["file"], file("etc/other", word, reloads=[other])]}  # noqa: E731
         self.apply(**self.keys("one", **more("one")))
         self.systemd.log.clear()
-        with mock.patch.object(transaction, "_step", lambda *given: self.systemd.do("reload", other) and self.systemd.do("stop", FRONT) and self.fail_step()):
+        with mock.patch.object(apply, "_step", lambda *given: self.systemd.do("reload", other) and self.systemd.do("stop", FRONT) and self.fail_step()):
             self.refused(ROLLED_BACK, "broken", **self.keys("two", **more("two")))
         self.assertEqual([line for line in self.systemd.log if OWN not in line], [f"reload {other}", f"stop {FRONT}", f"reload {other}"])
 
@@ -147,9 +147,9 @@ class Telling(HostTest):
         self.apply(**self.keys("one"))
         left = []
         self.patch(support.units, "run", lambda verb, names, deadline=0, run=support.units.run: (left.append(deadline - self.clock.now) if verb == "reload" and names else None, run(verb, names, deadline)))
-        self.patch(transaction.probes, "ask", lambda probe: self.clock.sleep(0.4) or "ill")
+        self.patch(apply.probes, "ask", lambda probe: self.clock.sleep(0.4) or "ill")
         self.refused(ILL, **self.keys("two"))
-        self.patch(transaction.probes, "ask", lambda probe: None if probe.name == "app" else "ill")
+        self.patch(apply.probes, "ask", lambda probe: None if probe.name == "app" else "ill")
         self.refused(ILL, **self.keys("two"))
         self.assertEqual(left, [1, 1])
 
@@ -157,13 +157,13 @@ class Telling(HostTest):
         self.apply(**self.keys("one"))
         for fails in (dict(step=[shell("step", "false")]), dict(probe=[shell("site", f"grep -q one {at('etc/app.site')}", through=FRONT)])):
             self.systemd.do("stop", FRONT)
-            with mock.patch.object(transaction, "_step", lambda *given, step=transaction._step: (self.systemd.do("start", FRONT), step(*given))):
+            with mock.patch.object(apply, "_step", lambda *given, step=apply._step: (self.systemd.do("start", FRONT), step(*given))):
                 self.refused(ROLLED_BACK, **self.keys("two", **fails))
             self.assertEqual((FRONT in self.systemd.active, self.systemd.loaded.get(FRONT)), (True, b"one"))
 
     def test_it_has_time_of_its_own(self):
         """The app takes nearly all of its second, the front half of another."""
-        self.patch(transaction.probes, "ask", lambda probe: None if self.clock.now >= {"app": 0.9, "site": 1.5}[probe.name] else "not yet")
+        self.patch(apply.probes, "ask", lambda probe: None if self.clock.now >= {"app": 0.9, "site": 1.5}[probe.name] else "not yet")
         self.apply(**self.keys("one"))
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
@@ -183,7 +183,7 @@ class Telling(HostTest):
             with self.killed_at(point):
                 self.apply(**self.keys("two", **image(2), step=[shell("step", "true")]))
             Path(at("order")).unlink(missing_ok=True)
-            transaction.back.resolve(Release("app"))
+            apply.back.resolve(Release("app"))
             self.assertEqual(self.order().count("restored"), 1, point)
             Path(at("order")).write_bytes(before[0]["order"][0])
             self.assertEqual(self.standing(), before)
@@ -194,9 +194,9 @@ class Telling(HostTest):
             self.apply(**self.keys("two"))
         self.systemd.do("stop", OWN)
         self.systemd.do("stop", FRONT)
-        transaction.back.prepare(Release("app"))
+        apply.back.prepare(Release("app"))
         self.systemd.do("start", FRONT)
-        transaction.back.resolve(Release("app"))
+        apply.back.resolve(Release("app"))
         self.assertEqual((self.systemd.loaded[FRONT], OWN in self.systemd.active), (b"one", True))
 
     @contextmanager
@@ -205,7 +205,7 @@ class Telling(HostTest):
             if name == point:
                 raise Killed
 
-        with mock.patch.object(transaction.faults, "point", kill), self.assertRaises(Killed):
+        with mock.patch.object(apply.faults, "point", kill), self.assertRaises(Killed):
             yield
 
     def test_who_cannot_go_back_tells_of_what_stays(self):

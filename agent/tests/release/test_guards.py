@@ -6,8 +6,8 @@ import unittest
 import support  # first: it puts the agent on the path
 from gatehouse.drift import facts
 from gatehouse.tree import files
-from gatehouse.tree import originals as live_tree
-from gatehouse.release import journal as record
+from gatehouse.tree import originals
+from gatehouse.release import journal
 from gatehouse.state import store
 from gatehouse.output.report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY
 from gatehouse.state.store import Release
@@ -206,20 +206,20 @@ class Guards(HostTest):
         def killed(release):
             raise support.Killed
 
-        with support.mock.patch.object(live_tree, "restore_snapshot", killed), self.assertRaises(support.Killed):
+        with support.mock.patch.object(originals, "restore_snapshot", killed), self.assertRaises(support.Killed):
             self.apply(**self.migrating())
         self.apply(**self.version(1))
         self.assertEqual((self.order.count("restore"), live("data/db"), self.standing()), (1, "old data", self.before))
 
     def test_a_way_back_that_was_killed_right_after_the_restore_is_repeated(self):
-        reach = record.Record.reach
+        reach = journal.Record.reach
 
         def killed(self, release, reached):
             if self.reached == "started":
                 raise support.Killed
             reach(self, release, reached)
 
-        with support.mock.patch.object(record.Record, "reach", killed), self.assertRaises(support.Killed):
+        with support.mock.patch.object(journal.Record, "reach", killed), self.assertRaises(support.Killed):
             self.apply(**self.migrating())
         self.assertEqual((self.order.count("restore"), live("data/db")), (1, "old data"), "killed where it should be")
         self.apply(**self.version(1))

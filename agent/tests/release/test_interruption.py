@@ -6,11 +6,11 @@ import unittest
 from unittest import mock
 
 import support  # first: it puts the agent on the path
-from gatehouse.release import undo as back
+from gatehouse.release import undo
 from gatehouse.tree import files
-from gatehouse.release import recover as recovery
-from gatehouse.release import remove as removal
-from gatehouse.release import apply as transaction
+from gatehouse.release import recover
+from gatehouse.release import remove
+from gatehouse.release import apply
 from gatehouse.state.store import Release
 from support import STATE, HostTest, Killed, at, file, tree
 
@@ -44,7 +44,7 @@ class Fuse:
 
     def lit(self, systemd):
         return [mock.patch.object(where, name, self.wrap(getattr(where, name)))
-                for where, name in ((os, "rename"), (os, "unlink"), (os, "mkdir"), (systemd, "do"), (transaction.commands, "run"), (support.units, "set_enabled"))]
+                for where, name in ((os, "rename"), (os, "unlink"), (os, "mkdir"), (systemd, "do"), (apply.commands, "run"), (support.units, "set_enabled"))]
 
 
 class Interruption(HostTest):
@@ -98,7 +98,7 @@ class Interruption(HostTest):
 
     def test_a_killed_first_apply_can_be_removed_or_is_nobodys(self):
         def check():
-            back.recover(Release("app"))
+            undo.recover(Release("app"))
             if Release("app").generation:
                 self.stands_as(new())
             else:
@@ -120,7 +120,7 @@ class Interruption(HostTest):
             raise Killed
 
         self.apply(**old())
-        with mock.patch.object(transaction, "_step", killed), self.assertRaises(Killed):
+        with mock.patch.object(apply, "_step", killed), self.assertRaises(Killed):
             self.apply(**new() | {"step": [support.shell("x", "true")]})
         self.systemd.broken = lambda unit: unit == "app.service" and support.live("etc/app.conf") == "old"
         self.systemd.reads = {"app.service": at("etc/app.conf")}
@@ -132,11 +132,11 @@ class Interruption(HostTest):
         def check():
             self.systemd.state = "initializing"
             self.systemd.active, self.systemd.loaded = set(), {}
-            recovery.recover()
+            recover.recover()
             self.systemd.state = "starting"
             for name in sorted(self.systemd.enabled):
                 self.systemd.do("start", name)
-            recovery.recover()
+            recover.recover()
             keys = new() if Release("app").generation == 2 else old()
             self.assertFalse(Release("app").record.exists())
             self.assertEqual({os.path.relpath(f["path"], support.TREE): f["content"] for f in keys["file"]},
@@ -152,12 +152,12 @@ class Interruption(HostTest):
             self.apply(**old())
 
         def check():
-            removal.remove("app", "shop/prod/app")
+            remove.remove("app", "shop/prod/app")
             self.assertEqual(tree(), {"etc/app.conf": (b"theirs", 0o640, 12, 34)})
             self.assertEqual((self.systemd.active, self.systemd.enabled), (set(), set()))
             self.assertFalse((STATE / "releases/app").exists())
 
-        self.assertGreater(self.killed_everywhere(lambda: removal.remove("app", "shop/prod/app"), prepare, check), 10)
+        self.assertGreater(self.killed_everywhere(lambda: remove.remove("app", "shop/prod/app"), prepare, check), 10)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from unittest import mock
 
 import support  # first: it puts the agent on the path
 from gatehouse.items import accounts
-from gatehouse.release import remove as removal
-from gatehouse.release import apply as transaction
+from gatehouse.release import remove
+from gatehouse.release import apply
 from gatehouse.output.report import REFUSED
 from gatehouse.state.store import Release
 from support import HostTest, at, file, live
@@ -33,14 +33,14 @@ class Releases(HostTest):
 
     def test_a_former_owner_removes_nothing(self):
         self.apply(owner="shop/prod/renamed", **self.keys)
-        answer = removal.remove("app", "shop/prod/app")
+        answer = remove.remove("app", "shop/prod/app")
         self.assertEqual((answer["removed"], answer["why"]), (False, "it belongs to shop/prod/renamed"))
         self.assertEqual(self.standing(), self.before)
-        self.assertTrue(removal.remove("app", "shop/prod/renamed")["removed"])
+        self.assertTrue(remove.remove("app", "shop/prod/renamed")["removed"])
         self.assertEqual(support.tree(), {})
 
     def test_a_replaced_resource_deletes_first_and_creates_second(self):
-        self.assertTrue(removal.remove("app", "shop/prod/app")["removed"])
+        self.assertTrue(remove.remove("app", "shop/prod/app")["removed"])
         self.assertEqual(self.apply(owner="shop/prod/app", **self.keys)["generation"], 1)
         self.assertEqual(self.standing(), self.before)
 
@@ -65,7 +65,7 @@ class Accounts(HostTest):
                 for owner in ("shop/test/app", "other/prod/app"):
                     self.refused(REFUSED, f"release {release} on this host belongs to shop/prod/app, not to {owner}; nothing was done", call=lambda: self.ask(owner))
                 self.assertEqual(self.ran, [])
-                removal.remove(release, "shop/prod/app")
+                remove.remove(release, "shop/prod/app")
                 self.ask("shop/test/app")
                 self.assertEqual(self.ran, [("usermod", "--groups", "clients", "app")])
                 self.ran.clear()
@@ -77,7 +77,7 @@ class Accounts(HostTest):
         self.assertEqual(self.ran, [("usermod", "--groups", "clients", "app")])
 
     def test_of_a_release_that_is_on_its_way_is_refused_too(self):
-        with mock.patch.object(transaction.probes, "await_all", lambda *_: self.refused(REFUSED, "belongs to shop/prod/app", call=lambda: self.ask("shop/test/app"))):
+        with mock.patch.object(apply.probes, "await_all", lambda *_: self.refused(REFUSED, "belongs to shop/prod/app", call=lambda: self.ask("shop/test/app"))):
             self.apply(release="app", owner="shop/prod/app")
         self.assertEqual(self.ran, [])
 
@@ -97,7 +97,7 @@ class Files(HostTest):
         self.apply(release="one", file=[file("etc/one", "one")])
         self.apply(release="two", file=[file("etc/shared", "two")])
         self.apply(release="one", file=[file("etc/one", "one again")])
-        removal.remove("one", "shop/prod/one")
+        remove.remove("one", "shop/prod/one")
         self.assertEqual({path: entry[0] for path, entry in support.tree().items()}, {"etc/shared": b"two"})
 
 
@@ -131,7 +131,7 @@ class Units(HostTest):
         self.refused(REFUSED, "app.service belongs to release one (shop/prod/one)", release="two", unit=unit)
         self.apply(release="one")
         self.apply(release="two", unit=unit)
-        removal.remove("one", "shop/prod/one")
+        remove.remove("one", "shop/prod/one")
         self.assertEqual((self.systemd.active, self.systemd.enabled), ({"app.service"}, {"app.service"}))
 
 

@@ -8,9 +8,9 @@ import unittest
 from unittest import mock
 
 import support  # first: it puts the agent on the path
-from gatehouse.release import undo as back
+from gatehouse.release import undo
 from gatehouse.tree import files
-from gatehouse.release import apply as transaction
+from gatehouse.release import apply
 from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure
 from support import HostTest, Killed, file
 
@@ -48,7 +48,7 @@ class Sequences(HostTest):
         return {"file": list(kept.values()), "unit": units, "step": [support.shell("roles", f"{self.chance.random()}")]}
 
     def attempt(self, wanted: dict, before: tuple, where: str) -> tuple:
-        generation = transaction.Release("app").generation
+        generation = apply.Release("app").generation
         with self.trouble():
             try:
                 self.apply(**wanted)
@@ -59,13 +59,13 @@ class Sequences(HostTest):
                 outcome = "killed"
         if outcome == "killed":
             # Half a generation is there now; the next apply knows, and first goes back to the former one.
-            back.recover(transaction.Release("app"))
+            undo.recover(apply.Release("app"))
         now = self.standing()
         forward = outcome == "done"
         self.assertEqual(now[0], self.whole(wanted) if forward else before[0], where)
         self.assertEqual(now[1:3], self.units_of(wanted) if forward else before[1:3], where)
-        self.assertIn(transaction.Release("app").generation, (generation, generation + 1) if forward else (generation,), where)
-        self.assertFalse(transaction.Release("app").record.exists(), where)
+        self.assertIn(apply.Release("app").generation, (generation, generation + 1) if forward else (generation,), where)
+        self.assertFalse(apply.Release("app").record.exists(), where)
         return outcome, now
 
     def whole(self, wanted: dict) -> dict:

@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import support  # first: it puts the agent on the path
-from gatehouse.system import process as commands
+from gatehouse.system import process
 from gatehouse.release import purge
 from gatehouse.release import remove as removal
 from gatehouse.output.report import Failure
@@ -168,11 +168,11 @@ class Purge(HostTest):
         self.give(data=self.data[:1])
         mount = str(self.folder / "é and more")
         os.mkdir(mount)
-        self.assertEqual(commands.run(("mount", "-t", "tmpfs", "tmpfs", mount))[0], 0)
+        self.assertEqual(process.run(("mount", "-t", "tmpfs", "tmpfs", mount))[0], 0)
         try:
             self.refused(1, f"{mount} is a file system of its own", call=self.remove)
         finally:
-            commands.run(("umount", mount))
+            process.run(("umount", mount))
         self.assertTrue(self.remove()["removed"])
 
     def test_secrets_are_data_too(self):

@@ -9,12 +9,12 @@ import unittest
 from unittest import mock
 
 import support  # first: it puts the agent on the path
-from gatehouse.cli import main as cli
-from gatehouse.release import failpoints as faults
-from gatehouse.release import recover as recovery
+from gatehouse.cli import main
+from gatehouse.release import failpoints
+from gatehouse.release import recover
 from gatehouse.output import report
 from gatehouse.state import store
-from gatehouse.release import apply as transaction
+from gatehouse.release import apply
 from gatehouse.protocol.document import sealed
 from gatehouse.state.store import Release
 from support import HostTest, Killed, at, file, live, manifest, shell
@@ -45,8 +45,8 @@ class Boot(HostTest):
     def test_files_are_back_before_any_unit_runs_and_units_are_only_queued(self):
         self.apply(**self.plain(old()))
         before = support.tree(), set(self.systemd.enabled)
-        self.interrupt(transaction.probes, "await_all", self.plain(new()))
-        self.assertEqual(recovery.recover(), {"recovered": ["app"]})
+        self.interrupt(apply.probes, "await_all", self.plain(new()))
+        self.assertEqual(recover.recover(), {"recovered": ["app"]})
         self.assertEqual((support.tree(), self.systemd.enabled), before)
         self.assertEqual(self.systemd.active, set())
         self.assertEqual(self.systemd.log, ["stop added.service bare.service", "disable added.service", "enable dropped.service",
@@ -54,71 +54,71 @@ class Boot(HostTest):
 
     def test_what_was_put_back_is_probed_once_the_host_runs_and_nothing_restarts_twice(self):
         self.apply(**self.plain(old()))
-        self.interrupt(transaction.probes, "await_all", self.plain(new()))
-        recovery.recover()
+        self.interrupt(apply.probes, "await_all", self.plain(new()))
+        recover.recover()
         self.systemd.active = {"app.service", "side.service"}
         self.systemd.state = "starting"
-        self.assertEqual(recovery.recover(), {"recovered": ["app"]})
+        self.assertEqual(recover.recover(), {"recovered": ["app"]})
         self.assertEqual(self.systemd.log[-1], "start dropped.service")
         self.assertNotIn("restart app.service", self.systemd.log)
         self.assertFalse(Release("app").record.exists() or Release("app").snapshot.exists())
         self.assertIn("generation 1 of app is back and healthy", "".join(self.said))
-        self.assertEqual(recovery.recover(), {"recovered": []})
+        self.assertEqual(recover.recover(), {"recovered": []})
 
     def test_a_first_apply_leaves_nothing(self):
-        self.interrupt(transaction.probes, "await_all", self.plain(new()))
-        recovery.recover()
+        self.interrupt(apply.probes, "await_all", self.plain(new()))
+        recover.recover()
         self.assertEqual((support.tree(), self.systemd.enabled), ({}, set()))
         self.systemd.state = "starting"
-        recovery.recover()
+        recover.recover()
         self.assertIn("was never there before", "".join(self.said))
 
     def test_with_migrated_data_the_files_stay_until_the_database_runs(self):
         self.apply(**old())
         restored = {"name": "data", "units": ["app.service"], "save": ["/bin/true"], "restore": ["/bin/sh", "-c", f"touch {at('restored')}"]}
-        self.interrupt(transaction.probes, "await_all", new() | {"guard": [restored]})
-        recovery.recover()
+        self.interrupt(apply.probes, "await_all", new() | {"guard": [restored]})
+        recover.recover()
         self.assertEqual((live("etc/app.conf"), self.systemd.log, os.path.exists(at("restored"))), ("new", [], False))
         self.systemd.state = "starting"
-        self.assertEqual(recovery.recover(), {"recovered": ["app"]})
+        self.assertEqual(recover.recover(), {"recovered": ["app"]})
         self.assertEqual((live("etc/app.conf"), os.path.exists(at("restored"))), ("old", True))
 
     def test_before_the_new_image_may_have_started_its_files_go_back_at_once(self):
         self.apply(**old())
         self.interrupt(support.units, "absorb", new())
-        recovery.recover()
+        recover.recover()
         self.assertEqual(live("etc/app.conf"), "old")
 
     def test_a_generation_that_was_committed_stays(self):
         self.apply(**self.plain(old()))
-        self.interrupt(transaction.records, "finish", self.plain(new()))
-        recovery.recover()
+        self.interrupt(apply.records, "finish", self.plain(new()))
+        recover.recover()
         self.assertEqual((live("etc/app.conf"), self.systemd.log), ("new", []))
         self.systemd.state = "starting"
-        recovery.recover()
+        recover.recover()
         self.assertEqual((live("etc/app.conf"), Release("app").generation, Release("app").record.exists()), ("new", 2, False))
 
     def test_one_release_that_cannot_be_put_back_does_not_stop_the_next(self):
         for name in ("one", "two"):
             self.apply(release=name, file=[file(f"etc/{name}", "old")])
-            with mock.patch.object(transaction.probes, "await_all", killed), self.assertRaises(Killed):
+            with mock.patch.object(apply.probes, "await_all", killed), self.assertRaises(Killed):
                 self.apply(release=name, file=[file(f"etc/{name}", "new")])
         (Release("one").snapshot / "0").write_text("no JSON")
-        self.refused(report.FAULT, "release one: not brought back", call=recovery.recover)
+        self.refused(report.FAULT, "release one: not brought back", call=recover.recover)
         self.assertEqual((live("etc/one"), live("etc/two"), Release("one").record.exists()), ("new", "old", True))
 
     def test_a_way_back_that_is_not_healthy_says_so(self):
         self.systemd.state = "starting"
         self.apply(**self.plain(old()))
-        self.interrupt(transaction.probes, "await_all", self.plain(new()))
+        self.interrupt(apply.probes, "await_all", self.plain(new()))
         self.systemd.broken = lambda unit: unit == "app.service"
-        self.refused(report.ROLLED_BACK_UNHEALTHY, "release app: back, but not healthy", "app.service", call=recovery.recover)
+        self.refused(report.ROLLED_BACK_UNHEALTHY, "release app: back, but not healthy", "app.service", call=recover.recover)
 
     def test_an_apply_that_is_under_way_is_left_alone(self):
         self.apply(**self.plain(old()))
-        self.interrupt(transaction.probes, "await_all", self.plain(new()))
+        self.interrupt(apply.probes, "await_all", self.plain(new()))
         with store.lock("release-app", "apply of release app"):
-            self.assertEqual(recovery.recover(), {"recovered": []})
+            self.assertEqual(recover.recover(), {"recovered": []})
         self.assertIn("release app is left alone: apply of release app is under way", "".join(self.said))
 
     def test_what_guards_data_comes_last(self):
@@ -126,17 +126,17 @@ class Boot(HostTest):
         for name, guarded in (("a", True), ("b", False)):
             guard = {"guard": [{"name": "d", "units": ["app.service"], "save": ["/bin/true"], "restore": ["/bin/true"]}]} if guarded else {}
             self.apply(release=name, file=[file(f"etc/{name}", "old")], **guard)
-            with mock.patch.object(transaction, "_step", killed), self.assertRaises(Killed):
+            with mock.patch.object(apply, "_step", killed), self.assertRaises(Killed):
                 self.apply(release=name, file=[file(f"etc/{name}", "new")], image=[{"reference": "x:2"}], step=[shell("x", "true")], **guard)
         self.systemd.state = "starting"
-        self.assertEqual(recovery.recover(), {"recovered": ["b", "a"]})
+        self.assertEqual(recover.recover(), {"recovered": ["b", "a"]})
 
     def test_a_boot_that_is_cut_short_is_repeated_by_the_next_one(self):
         self.apply(**self.plain(old()))
-        self.interrupt(transaction.probes, "await_all", self.plain(new()))
+        self.interrupt(apply.probes, "await_all", self.plain(new()))
         with mock.patch.object(support.units, "absorb", killed), self.assertRaises(Killed):
-            recovery.recover()
-        recovery.recover()
+            recover.recover()
+        recover.recover()
         self.assertEqual({f["path"]: live(f["path"]) for f in old()["file"]}, {f["path"]: f["content"] for f in old()["file"]})
 
 
@@ -145,13 +145,13 @@ class Mounts(HostTest):
         mount = lambda what: dict(file=[file("etc/systemd/system/a.mount", what, restarts=["a.mount"])], unit=[{"name": "a.mount"}])  # noqa: E731
         self.systemd.reads = {"a.mount": at("etc/systemd/system/a.mount")}
         self.apply(**mount("old"))
-        with mock.patch.object(transaction.probes, "await_all", killed), self.assertRaises(Killed):
+        with mock.patch.object(apply.probes, "await_all", killed), self.assertRaises(Killed):
             self.apply(**mount("new"))
         self.systemd.state = "initializing"
         self.systemd.do("restart", "a.mount")
         self.patch(support.units, "queue", lambda verb, names: [self.systemd.do(verb, name) for name in names if verb == "restart" or name not in self.systemd.active])
         self.assertEqual(self.systemd.loaded["a.mount"], b"new")
-        recovery.recover()
+        recover.recover()
         self.assertEqual(self.systemd.loaded["a.mount"], b"old")
 
 
@@ -161,13 +161,13 @@ class AnotherAgents(HostTest):
             self.doCleanups()
             self.setUp()
             self.apply(**dict(file=[file("etc/app.conf", "old")]))
-            with mock.patch.object(transaction.probes, "await_all", killed), self.assertRaises(Killed):
+            with mock.patch.object(apply.probes, "await_all", killed), self.assertRaises(Killed):
                 self.apply(**dict(file=[file("etc/app.conf", "new")]))
             path = Release("app").record
             record = json.loads(path.read_text())
             change(record)
             path.write_text(json.dumps(record))
-            self.assertEqual(recovery.recover(), {"recovered": ["app"]})
+            self.assertEqual(recover.recover(), {"recovered": ["app"]})
             self.assertEqual(live("etc/app.conf"), "old")
 
 
@@ -183,22 +183,22 @@ class FaultPoints(HostTest):
     def call(self, **keys) -> None:
         """As the host calls it, from the reading of the document on."""
         stdin = mock.Mock(buffer=io.BytesIO(sealed(manifest(**keys))))
-        with mock.patch.object(sys, "stdin", stdin), mock.patch.dict(os.environ, GATEHOUSE_UNIT="1"), mock.patch.object(cli, "answer"):
-            cli.run(["release", "app", "--due", "machine/0"])
+        with mock.patch.object(sys, "stdin", stdin), mock.patch.dict(os.environ, GATEHOUSE_UNIT="1"), mock.patch.object(main, "answer"):
+            main.run(["release", "app", "--due", "machine/0"])
 
     def test_a_whole_apply_passes_each_of_them_in_this_order(self):
         passed = []
-        self.patch(faults, "point", passed.append)
+        self.patch(failpoints, "point", passed.append)
         self.call(**self.keys())
-        self.assertEqual(tuple(passed), faults.POINTS)
+        self.assertEqual(tuple(passed), failpoints.POINTS)
 
     def test_a_full_disk_at_any_of_them_leaves_one_whole_generation(self):
-        for point in faults.POINTS:
+        for point in failpoints.POINTS:
             with self.subTest(point=point):
                 self.doCleanups()
                 self.setUp()
                 self.call(**self.keys())
-                self.patch(faults, "_passed", faults.Counter())
+                self.patch(failpoints, "_passed", failpoints.Counter())
                 with mock.patch.dict(os.environ, GATEHOUSE_FAULT=f"{point}:full"), self.assertRaises((OSError, report.Failure)) as caught:
                     self.call(**self.keys("y") | {"image": []})
                 self.assertIn("No space left on device", str(caught.exception))
@@ -216,13 +216,13 @@ class FaultPoints(HostTest):
         self.assertEqual((live("etc/app.conf"), Release("app").generation), ("x", 1))
 
     def test_the_second_time_is_another_point_and_an_unknown_action_is_refused(self):
-        self.patch(faults, "_passed", faults.Counter())
+        self.patch(failpoints, "_passed", failpoints.Counter())
         with mock.patch.dict(os.environ, GATEHOUSE_FAULT="swapped.2:full"):
-            faults.point("swapped")
+            failpoints.point("swapped")
             with self.assertRaises(OSError):
-                faults.point("swapped")
+                failpoints.point("swapped")
         with mock.patch.dict(os.environ, GATEHOUSE_FAULT="locked:explode"), self.assertRaises(ValueError):
-            faults.point("locked")
+            failpoints.point("locked")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import unittest
 
 import support  # first: it puts the agent on the path
 from gatehouse.tree import files
-from gatehouse.tree import originals as live_tree
+from gatehouse.tree import originals
 from gatehouse.release import remove as removal
 from support import OWNER, STATE, HostTest, at, file, live, secret, tree
 
@@ -48,7 +48,7 @@ class Removal(HostTest):
         self.apply(file=[file("etc/app.conf", "ours")])
         self.apply(file=[])
         self.assertEqual(tree(), before)
-        self.assertIsNone(live_tree.original(at("etc/app.conf")))
+        self.assertIsNone(originals.original(at("etc/app.conf")))
         self.remove()
         self.assertEqual(tree(), before)
 

@@ -5,20 +5,20 @@ import unittest
 from pathlib import Path
 
 import support  # first: it puts the agent on the path
-from gatehouse.backup import create as backup_module
-from gatehouse.backup import inventory as backups
-from gatehouse.backup import catalog as catalogue
-from gatehouse.cli import main as cli
-from gatehouse.system import process as commands
+from gatehouse.backup import create
+from gatehouse.backup import inventory
+from gatehouse.backup import catalog
+from gatehouse.cli import main
+from gatehouse.system import process
 from gatehouse.backup import forget
 from gatehouse.backup import pgbackrest
-from gatehouse.release import remove as removal
+from gatehouse.release import remove
 from gatehouse.state import repositories
 from gatehouse.output import report
 from gatehouse.backup import restic
 from gatehouse.backup import restore
 from gatehouse.state import store
-from gatehouse.state import secrets as vault
+from gatehouse.state import secrets
 from gatehouse.output.report import Failure
 from support import STATE, HostTest, at, secret
 from backup.test_backups import WithBackups, backup
@@ -35,13 +35,13 @@ class Passphrases(HostTest):
     def give(self, content: str, place: str = FOLDER, generated: bool = True) -> str:
         """What an apply of the secrets has the repository opened with, as the program is told."""
         self.apply(release="backup-secrets", secret=True, file=[passphrase(content, place, generated)])
-        return cli._opened("backup-secrets")["opens"][place]
+        return main._opened("backup-secrets")["opens"][place]
 
     def test_one_that_opened_the_repository_outlives_release_stack_and_state(self):
         self.assertEqual(self.give("first"), "first")
         repositories.remember(FOLDER, "first")
         self.assertEqual(self.give("of-a-new-state"), "first")
-        removal.remove("backup-secrets", "shop/prod/backup-secrets")
+        remove.remove("backup-secrets", "shop/prod/backup-secrets")
         self.assertEqual(self.give("of-a-new-stack"), "first")
         store.Release("backup-secrets").forget()  # as if nothing of the release had been there
         self.assertEqual(self.give("of-another-stack"), "first")
@@ -72,7 +72,7 @@ class Passphrases(HostTest):
 
     def test_no_message_shows_it(self):
         repositories.remember(FOLDER, "opened-with-this")
-        vault.learn_all()
+        secrets.learn_all()
         self.assertEqual(report.masked("it is opened-with-this"), "it is [secret]")
 
 
@@ -82,7 +82,7 @@ class Forgetting(WithBackups):
         self.patch(pgbackrest, "known", lambda _: [{"label": "1F"}])
         repositories.remember(FOLDER, "of-the-folder")
         repositories.remember(SERVER, "of-the-server")
-        backups.record(SERVER, backup("far", 0, "0/10"))
+        inventory.record(SERVER, backup("far", 0, "0/10"))
 
     def test_what_is_lost_is_named_and_only_the_whole_command_does_it(self):
         self.refused(1, f"nobody reads {SERVER} again", "it has 1 backup (far)", f"`gatehouse forget {SERVER} --for-ever`", call=lambda: forget.refuse(SERVER))
@@ -101,7 +101,7 @@ class Forgetting(WithBackups):
     def test_one_that_is_empty_can_be_made_anew(self):
         self.patch(pgbackrest, "known", lambda _: [])
         forget.forget(FOLDER)
-        self.assertEqual(backups.kept(FOLDER), [])
+        self.assertEqual(inventory.kept(FOLDER), [])
 
     def test_what_a_stack_left_of_it_goes_too_unless_another_repository_needs_it(self):
         self.apply(release="backup-secrets", secret=True, file=[passphrase("of-the-server", SERVER)])
@@ -122,29 +122,29 @@ class Moving(WithBackups):
         self.patch(pgbackrest, "known", lambda s: [{"label": b.label, "type": "full", "annotation": {"gatehouse": b.name}} for b in self.there[s.repository]])
         self.patch(restic, "contents", lambda s: ({b.name: [] for b in self.there[s.repository]}, {b.name: {"id": b.name} for b in self.there[s.repository]}))
         self.patch(restic, "record", lambda s, snapshot: json.dumps(vars(next(b for b in self.there[s.repository] if b.name == snapshot["id"]))))
-        for one in backups.kept(FOLDER):
-            backups.forget(FOLDER, one)
-        self.text = backups.SETTINGS.read_text()
+        for one in inventory.kept(FOLDER):
+            inventory.forget(FOLDER, one)
+        self.text = inventory.SETTINGS.read_text()
 
     def go_to(self, place: str) -> list[str]:
         """What `gatehouse backups` shows there once it was read."""
-        backups.SETTINGS.write_text(self.text.replace(FOLDER, place))
-        catalogue.read(backups.settings())
-        return [b["name"] for b in backups.overview()["backups"]]
+        inventory.SETTINGS.write_text(self.text.replace(FOLDER, place))
+        catalog.read(inventory.settings())
+        return [b["name"] for b in inventory.overview()["backups"]]
 
     def test_what_is_shown_was_read_from_the_repository_that_is_named(self):
         self.assertEqual(self.go_to(FOLDER), ["20261125-120000"])
-        backups.settle(FOLDER, "drill", 100, 130, None)
+        inventory.settle(FOLDER, "drill", 100, 130, None)
         self.assertEqual(self.go_to(SERVER), [])
-        self.assertEqual(backups.overview()["drill"], {})
-        self.assertIn("also known: /srv/backups, with 1 backup when it was read last", backups.lines(backups.overview()))
+        self.assertEqual(inventory.overview()["drill"], {})
+        self.assertIn("also known: /srv/backups, with 1 backup when it was read last", inventory.lines(inventory.overview()))
         with self.assertRaisesRegex(Failure, "no backup to restore from"):
-            restore.find(catalogue.read(backups.settings()), "latest")
+            restore.find(catalog.read(inventory.settings()), "latest")
         self.there[SERVER].append(backup("20261126-120000", 1, "0/20"))
         self.assertEqual(self.go_to(SERVER), ["20261126-120000"])
         self.there[FOLDER].append(backup("20261125-130000", 2, "0/30"))
         self.assertEqual(self.go_to(FOLDER), ["20261125-120000", "20261125-130000"])
-        self.assertEqual(backups.overview()["drill"]["good"], 130)
+        self.assertEqual(inventory.overview()["drill"]["good"], 130)
 
     def test_what_is_gone_from_there_is_shown_no_more(self):
         self.go_to(FOLDER)
@@ -153,28 +153,28 @@ class Moving(WithBackups):
 
     def test_its_age_is_said(self):
         self.go_to(FOLDER)
-        self.assertRegex("\n".join(backups.lines(backups.overview())), r"1 backup in /srv/backups, read \d s ago")
-        backups.SETTINGS.write_text(self.text.replace(FOLDER, SERVER))
-        self.assertIn(f"0 backups in {SERVER}, read never", backups.lines(backups.overview()))
+        self.assertRegex("\n".join(inventory.lines(inventory.overview())), r"1 backup in /srv/backups, read \d s ago")
+        inventory.SETTINGS.write_text(self.text.replace(FOLDER, SERVER))
+        self.assertIn(f"0 backups in {SERVER}, read never", inventory.lines(inventory.overview()))
 
     def test_fewer_full_backups_are_refused_by_what_the_repository_that_is_moved_to_has(self):
         self.there[SERVER] = [backup("20261126-120000", 1, "0/20"), backup("20261127-120000", 2, "0/30")]
         self.go_to(SERVER)
         self.go_to(FOLDER)
-        backup_module.refuse_loss(1, FOLDER)
+        create.refuse_loss(1, FOLDER)
         with self.assertRaisesRegex(Failure, "to keep 1 full backups deletes 20261126-120000"):
-            backup_module.refuse_loss(1, SERVER)
+            create.refuse_loss(1, SERVER)
 
     def test_records_of_an_agent_of_before_stay_those_of_their_repository(self):
         older = STATE / "backups"
         repositories.folder(FOLDER).rename(older)
         (older / "20261125-120000.json").write_text(json.dumps(vars(self.there[FOLDER][0])))
         (older / "last.backup").write_text(json.dumps({"good": 1, "ended": 1, "seconds": 1, "failed": None, "repository": FOLDER}))
-        backups.SETTINGS.write_text(self.text.replace(FOLDER, SERVER))
-        self.assertEqual(backups.overview()["backups"], [])
-        backups.SETTINGS.write_text(self.text)
-        self.assertEqual([b["name"] for b in backups.overview()["backups"]], ["20261125-120000"])
-        self.assertEqual(backups.outcome(FOLDER, "backup")["good"], 1)
+        inventory.SETTINGS.write_text(self.text.replace(FOLDER, SERVER))
+        self.assertEqual(inventory.overview()["backups"], [])
+        inventory.SETTINGS.write_text(self.text)
+        self.assertEqual([b["name"] for b in inventory.overview()["backups"]], ["20261125-120000"])
+        self.assertEqual(inventory.outcome(FOLDER, "backup")["good"], 1)
 
 
 class WrongPassphrase(WithBackups):
@@ -184,10 +184,10 @@ class WrongPassphrase(WithBackups):
 
     def prints(self, status: int, output: bytes):
         Path(at("said")).write_bytes(output)
-        self.patch(pgbackrest, "_run", lambda *_: commands.run(("sh", "-c", f"cat {at('said')}; exit {status}")))
+        self.patch(pgbackrest, "_run", lambda *_: process.run(("sh", "-c", f"cat {at('said')}; exit {status}")))
 
     def test_it_is_said_in_a_sentence_whatever_was_decrypted(self):
-        s = backups.settings()
+        s = inventory.settings()
         for bytes_ in (b"\xce5U\xc2\\x\x17\x04", b"\\u", b'"', b"\x00\x1b[2J", b"\n", b"\x85\x1c", b"\xe2\x80\xa8[", b"]}]", b""):
             for kind in (b"FormatError", b"CryptoError"):
                 told = b'[{"name":"main","backup":[],"db":[],"repo":[{"status":{"code":99,"message":"[' + kind + b"] unable to load: " + bytes_ + b'"}}]}]\n'
@@ -203,16 +203,16 @@ class WrongPassphrase(WithBackups):
     def test_another_failure_is_told_as_it_is(self):
         self.prints(0, b'[{"name":"main","backup":[],"db":[],"repo":[{"status":{"code":99,"message":"[FileOpenError] unable to open"}}]}]\n')
         with self.assertRaisesRegex(Failure, "cannot be read:\n.*unable to open"):
-            pgbackrest.known(backups.settings())
+            pgbackrest.known(inventory.settings())
 
     def test_restic_says_so_by_its_exit_status(self):
         self.patch(restic, "_run", lambda *_, **__: (12, "Fatal: \udcff"))
         for act in (restic.prepare, restic.contents, lambda s: restic.record(s, {"id": "1", "paths": ["/r"]})):
             with self.assertRaisesRegex(Failure, self.SENTENCE.format("folders")):
-                act(backups.settings())
+                act(inventory.settings())
         self.patch(restic, "_run", lambda *_, **__: (1, "Fatal: no space"))
         with self.assertRaisesRegex(Failure, "cannot be read:\n.*no space"):
-            restic.contents(backups.settings())
+            restic.contents(inventory.settings())
 
 
 if __name__ == "__main__":

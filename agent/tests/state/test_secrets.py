@@ -5,7 +5,7 @@ import unittest
 import support  # first: it puts the agent on the path
 from gatehouse.drift import facts
 from gatehouse.tree import files
-from gatehouse.protocol import manifest as manifests
+from gatehouse.protocol import manifest
 from gatehouse.state import store
 from gatehouse.state import secrets as vault
 from gatehouse.output.report import ROLLED_BACK
@@ -20,7 +20,7 @@ class SecretsTest(HostTest):
 
     def merged(self, *names: str) -> str:
         content = " ".join(f"{{{{secrets {name}}}}}" for name in names)
-        told = manifests.load(support.manifest(file=[file("etc/users.acl", content, secrets=list(names))]))
+        told = manifest.load(support.manifest(file=[file("etc/users.acl", content, secrets=list(names))]))
         return vault.merged(told.file[0], told)
 
     def generations(self, release: str = "pw") -> dict[str, str]:

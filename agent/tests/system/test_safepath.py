@@ -10,7 +10,7 @@ from pathlib import Path
 
 import support  # first: it puts the agent on the path
 from gatehouse.tree import files
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.tree.files import Content
 from gatehouse.output.report import Failure
 from support import HostTest, at
@@ -40,18 +40,18 @@ class Links(HostTest):
 
     def test_a_link_of_another_account_is_refused_whatever_is_done_through_it(self):
         for name, act in {
-            "write": lambda: tree.write(at("theirs/link/new"), b"x", 0o644, *IDS),
-            "link": lambda: tree.link(at("theirs/link/new"), "x"),
-            "make": lambda: tree.make(at("theirs/link/new")),
-            "give": lambda: tree.give(at("theirs/link"), 0o700, OTHER, OTHER),
-            "remove": lambda: tree.remove(at("theirs/link/canary")),
-            "remove_tree": lambda: tree.remove_tree(at("theirs/link/canary")),
-            "rename": lambda: tree.rename(at("theirs/link/canary"), at("ours/canary")),
-            "copy": lambda: tree.copy(at("theirs/link"), at("ours/copy")),
-            "read": lambda: tree.read(at("theirs/link/canary")),
-            "entries": lambda: tree.entries(at("theirs/link")),
-            "count": lambda: tree.count(at("theirs/link")),
-            "status": lambda: tree.status(at("theirs/link/canary")),
+            "write": lambda: safepath.write(at("theirs/link/new"), b"x", 0o644, *IDS),
+            "link": lambda: safepath.link(at("theirs/link/new"), "x"),
+            "make": lambda: safepath.make(at("theirs/link/new")),
+            "give": lambda: safepath.give(at("theirs/link"), 0o700, OTHER, OTHER),
+            "remove": lambda: safepath.remove(at("theirs/link/canary")),
+            "remove_tree": lambda: safepath.remove_tree(at("theirs/link/canary")),
+            "rename": lambda: safepath.rename(at("theirs/link/canary"), at("ours/canary")),
+            "copy": lambda: safepath.copy(at("theirs/link"), at("ours/copy")),
+            "read": lambda: safepath.read(at("theirs/link/canary")),
+            "entries": lambda: safepath.entries(at("theirs/link")),
+            "count": lambda: safepath.count(at("theirs/link")),
+            "status": lambda: safepath.status(at("theirs/link/canary")),
             "put_folder": lambda: files.put_folder(at("theirs/link"), 0o700, OTHER, OTHER),
             "look_folder": lambda: files.look_folder(at("theirs/link")),
             "put": lambda: files.put(at("theirs/link/new"), Content(b"x", 0o644, *IDS)),
@@ -61,49 +61,49 @@ class Links(HostTest):
 
     def test_a_file_is_read_and_never_what_a_link_names(self):
         with self.assertRaisesRegex(Failure, "is a link"):
-            tree.read(at("theirs/file"))
+            safepath.read(at("theirs/file"))
 
     def test_a_link_in_the_place_of_a_file_is_replaced(self):
-        tree.write(at("theirs/file"), b"ours", 0o600, *IDS)
+        safepath.write(at("theirs/file"), b"ours", 0o600, *IDS)
         self.assertEqual((Path(at("theirs/file")).read_text(), os.path.islink(at("theirs/file"))), ("ours", False))
 
     def test_a_link_in_the_place_of_a_tree_is_removed_alone(self):
-        tree.remove_tree(at("theirs/link"))
+        safepath.remove_tree(at("theirs/link"))
         self.assertFalse(os.path.lexists(at("theirs/link")))
 
     def test_a_link_of_roots_own_is_followed(self):
-        tree.write(at("ours/link/new"), b"x", 0o644, *IDS)
-        self.assertEqual(tree.read(at("outside/new")), b"x")
-        tree.remove(at("ours/link/new"))
+        safepath.write(at("ours/link/new"), b"x", 0o644, *IDS)
+        self.assertEqual(safepath.read(at("outside/new")), b"x")
+        safepath.remove(at("ours/link/new"))
         self.assertEqual(files.look_folder(at("ours/link"))[1], os.getuid())
 
     def test_below_a_folder_of_another_account_no_link_is_followed_even_of_roots(self):
         os.makedirs(at("theirs/deep"))
         os.symlink(at("outside"), at("theirs/deep/link"))
         with self.assertRaises(Failure):
-            tree.entries(at("theirs/deep/link"))
+            safepath.entries(at("theirs/deep/link"))
 
     def test_a_folder_that_a_group_or_everybody_may_write_counts_as_theirs(self):
         for mode in (0o775, 0o777):
             os.chown(at("ours"), os.getuid(), OTHER)
             os.chmod(at("ours"), mode)
             with self.assertRaises(Failure):
-                tree.entries(at("ours/link"))
+                safepath.entries(at("ours/link"))
         os.chmod(at("ours"), 0o1777)  # sticky: no other account can replace what is root's
-        self.assertEqual(list(tree.entries(at("ours/link"))), ["canary"])
+        self.assertEqual(list(safepath.entries(at("ours/link"))), ["canary"])
         os.chown(at("ours/link"), OTHER, OTHER, follow_symlinks=False)
         with self.assertRaises(Failure):
-            tree.entries(at("ours/link"))
+            safepath.entries(at("ours/link"))
 
     def test_links_in_a_circle_are_refused(self):
         os.symlink("round", at("ours/round"))
         with self.assertRaisesRegex(Failure, "more than 40 links"):
-            tree.entries(at("ours/round"))
+            safepath.entries(at("ours/round"))
 
     def test_programs_that_take_paths_work_in_folders_of_roots_alone(self):
-        tree.refuse_shared(at("ours/data"))
+        safepath.refuse_shared(at("ours/data"))
         with self.assertRaisesRegex(Failure, "can be written by another account"):
-            tree.refuse_shared(at("theirs/data"))
+            safepath.refuse_shared(at("theirs/data"))
 
 
 class Kinds(HostTest):
@@ -112,7 +112,7 @@ class Kinds(HostTest):
         began = time.monotonic()
         for path in (at("fifo"), "/dev/zero"):
             with self.assertRaisesRegex(Failure, "not a plain file"):
-                tree.read(path)
+                safepath.read(path)
         self.assertLess(time.monotonic() - began, 5)
 
     def test_a_file_whose_owner_holds_a_lease_is_refused_at_once(self):
@@ -126,7 +126,7 @@ class Kinds(HostTest):
         self.assertEqual(holder.stdout.readline(), "held\n")
         began = time.monotonic()
         with self.assertRaisesRegex(Failure, "is held by a process of its owner's"):
-            tree.read(at("leased"))
+            safepath.read(at("leased"))
         self.assertLess(time.monotonic() - began, 5)
 
     def test_a_file_with_several_names_changes_its_owner_once(self):
@@ -136,7 +136,7 @@ class Kinds(HostTest):
             os.chown(at(f"tree/{name}"), uid, uid)
         os.chmod(at("tree/a"), 0o4755)
         os.link(at("tree/a"), at("tree/b"))
-        tree.renumber(at("tree"), {5001: 5002, 5002: 5001}, {5001: 5002, 5002: 5001})
+        safepath.renumber(at("tree"), {5001: 5002, 5002: 5001}, {5001: 5002, 5002: 5001})
         self.assertEqual([os.stat(at(f"tree/{name}")).st_uid for name in "abc"], [5002, 5002, 5001])
         self.assertEqual(stat.S_IMODE(os.stat(at("tree/a")).st_mode), 0o4755)
 
@@ -144,10 +144,10 @@ class Kinds(HostTest):
         os.makedirs(at("from"))
         with open(at("from/large"), "wb") as file:
             file.truncate((64 << 20) + 1)
-        tree.copy(at("from"), at("to"))
+        safepath.copy(at("from"), at("to"))
         self.assertEqual(os.path.getsize(at("to/large")), (64 << 20) + 1)
         with self.assertRaisesRegex(Failure, "larger than 64 MiB"):
-            tree.read(at("from/large"))
+            safepath.read(at("from/large"))
 
     def test_a_copy_has_files_folders_and_links_and_is_handed_over_last(self):
         os.makedirs(at("from/sub"), mode=0o750)
@@ -156,11 +156,11 @@ class Kinds(HostTest):
         os.chown(at("from/sub/a"), 12, 34)
         os.symlink("nowhere", at("from/link"))
         os.mkfifo(at("from/fifo"))
-        tree.copy(at("from"), at("to"))
+        safepath.copy(at("from"), at("to"))
         self.assertEqual((sorted(os.listdir(at("to"))), os.readlink(at("to/link"))), (["link", "sub"], "nowhere"))
         self.assertEqual([os.stat(at(path)).st_uid for path in ("to", "to/sub/a")], [os.getuid(), 12])
         self.assertEqual(stat.S_IMODE(os.stat(at("to")).st_mode), 0o700)
-        tree.give_as(at("from"), at("to"))
+        safepath.give_as(at("from"), at("to"))
         self.assertEqual((os.stat(at("to")).st_uid, os.stat(at("to")).st_gid), (12, 34))
 
     def test_a_tree_goes_whatever_is_in_it(self):
@@ -168,9 +168,9 @@ class Kinds(HostTest):
         os.mkfifo(at("gone/a/fifo"))
         os.symlink("/", at("gone/a/link"))
         Path(at("gone/-rf")).touch()
-        tree.remove_tree(at("gone"))
-        tree.remove_tree(at("gone"))
-        tree.remove_tree(at("gone/below"))
+        safepath.remove_tree(at("gone"))
+        safepath.remove_tree(at("gone"))
+        safepath.remove_tree(at("gone/below"))
         self.assertFalse(os.path.lexists(at("gone")))
 
 
@@ -209,12 +209,12 @@ class Races(HostTest):
         wrong = []
         for _ in range(1000):
             for act in (
-                lambda: tree.write(at("theirs/d/new"), b"x", 0o666, OTHER, OTHER),
+                lambda: safepath.write(at("theirs/d/new"), b"x", 0o666, OTHER, OTHER),
                 lambda: files.put_folder(at("theirs/d"), 0o777, OTHER, OTHER),
-                lambda: tree.remove(at("theirs/d/canary")),
-                lambda: tree.make(at("theirs/d/sub")),
-                lambda: wrong.append(tree.read(at("theirs/d/canary"))),
-                lambda: wrong.extend(name for name in tree.entries(at("theirs/d")) if name == "canary"),
+                lambda: safepath.remove(at("theirs/d/canary")),
+                lambda: safepath.make(at("theirs/d/sub")),
+                lambda: wrong.append(safepath.read(at("theirs/d/canary"))),
+                lambda: wrong.extend(name for name in safepath.entries(at("theirs/d")) if name == "canary"),
             ):
                 try:
                     act()
@@ -222,9 +222,9 @@ class Races(HostTest):
                     pass
         for number in range(50):
             try:
-                tree.copy(at("theirs/d"), at(f"copy{number}"))
+                safepath.copy(at("theirs/d"), at(f"copy{number}"))
                 wrong += [name for name in os.listdir(at(f"copy{number}")) if name == "canary"]
-                tree.remove_tree(at("theirs/d/canary"))
+                safepath.remove_tree(at("theirs/d/canary"))
             except (Failure, OSError):
                 pass
         self.assertEqual((wrong, self.outside()), ([], self.before))

@@ -6,7 +6,7 @@ import unittest
 
 import support  # first: it puts the agent on the path
 from gatehouse.tree import files
-from gatehouse.tree import originals as live_tree
+from gatehouse.tree import originals
 from gatehouse.tree.files import Content
 from gatehouse.protocol.manifest import load
 from gatehouse.output.report import REFUSED
@@ -105,20 +105,20 @@ class Changes(HostTest):
 class Originals(HostTest):
     def test_what_stood_there_is_kept_with_mode_and_owner(self):
         files.put(at("app.conf"), Content(b"theirs", 0o604, 12, 34))
-        self.assertTrue(live_tree.keep_original(at("app.conf")))
+        self.assertTrue(originals.keep_original(at("app.conf")))
         files.put(at("app.conf"), Content(b"ours", 0o644, *IDS))
-        files.put(at("app.conf"), live_tree.original(at("app.conf")))
+        files.put(at("app.conf"), originals.original(at("app.conf")))
         self.assertEqual(tree()["app.conf"], (b"theirs", 0o604, 12, 34))
 
     def test_where_nothing_stood_nothing_is_kept(self):
-        self.assertFalse(live_tree.keep_original(at("app.conf")))
-        self.assertIsNone(live_tree.original(at("app.conf")))
+        self.assertFalse(originals.keep_original(at("app.conf")))
+        self.assertIsNone(originals.original(at("app.conf")))
 
     def test_the_latest_foreign_file_is_the_original(self):
         for text in (b"first", b"second"):
             files.put(at("app.conf"), Content(text, 0o644, *IDS))
-            live_tree.keep_original(at("app.conf"))
-        self.assertEqual(live_tree.original(at("app.conf")).data, b"second")
+            originals.keep_original(at("app.conf"))
+        self.assertEqual(originals.original(at("app.conf")).data, b"second")
 
 
 class Snapshots(HostTest):
@@ -126,16 +126,16 @@ class Snapshots(HostTest):
         files.put(at("a"), Content(b"a", 0o604, 12, 34))
         os.symlink("a", at("link"))
         before = tree()
-        live_tree.take_snapshot(Release("app"), [at("a"), at("link"), at("new")], [], [])
+        originals.take_snapshot(Release("app"), [at("a"), at("link"), at("new")], [], [])
         for path in ("a", "link", "new"):
             files.put(at(path), Content(b"ours", 0o644, *IDS))
         for _ in range(2):
-            live_tree.restore_snapshot(Release("app"))
+            originals.restore_snapshot(Release("app"))
             self.assertEqual(tree(), before)
 
     def test_a_snapshot_of_nothing_restores_nothing(self):
-        live_tree.take_snapshot(Release("app"), [], [], [])
-        self.assertEqual(live_tree.restore_snapshot(Release("app")), [])
+        originals.take_snapshot(Release("app"), [], [], [])
+        self.assertEqual(originals.restore_snapshot(Release("app")), [])
 
 
 class Directories(HostTest):

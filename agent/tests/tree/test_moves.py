@@ -9,7 +9,7 @@ import support  # first: it puts the agent on the path
 from gatehouse.tree import files
 from gatehouse.tree import moves
 from gatehouse.backup import places
-from gatehouse.release import apply as transaction
+from gatehouse.release import apply
 from gatehouse.output.report import ROLLED_BACK, Failure
 from gatehouse.state.store import Release
 from support import OWNER, HostTest, Killed, at, file, shell, tree
@@ -176,7 +176,7 @@ class Moves(HostTest):
             return burn
 
         with contextlib.ExitStack() as patches:
-            for where, name in ((os, "rename"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"), (self.systemd, "do"), (transaction.commands, "run")):
+            for where, name in ((os, "rename"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"), (self.systemd, "do"), (apply.commands, "run")):
                 patches.enter_context(mock.patch.object(where, name, burning(getattr(where, name))))
             try:
                 act()

@@ -3,7 +3,7 @@
 import re
 import time
 
-from gatehouse.backup import inventory as backups
+from gatehouse.backup import inventory
 from gatehouse.backup import pgbackrest
 from gatehouse.backup import restic
 from gatehouse.backup.inventory import Backup, Settings
@@ -16,13 +16,13 @@ def read(s: Settings) -> list[Backup]:
     labels = {pgbackrest.name_of(one): one["label"] for one in pgbackrest.known(s)}
     folders, records = restic.contents(s)
     there = records.keys() & folders.keys() & labels.keys()
-    known = {backup.name: backup for backup in backups.kept(s.repository)}
+    known = {backup.name: backup for backup in inventory.kept(s.repository)}
     # PostgreSQL's account can write to a repository whose key it has: a record is what another may have made up.
     for name in filter(re.compile(r"\d{8}-\d{6}").fullmatch, there - known.keys()):
-        found = backups.read(restic.record(s, records[name]))
+        found = inventory.read(restic.record(s, records[name]))
         if found.name == name and found.label == labels[name]:
-            backups.record(s.repository, found)
+            inventory.record(s.repository, found)
     for name in known.keys() - there:
-        backups.forget(s.repository, known[name])
-    backups.settle(s.repository, "reading", began, time.time(), None)
-    return backups.kept(s.repository)
+        inventory.forget(s.repository, known[name])
+    inventory.settle(s.repository, "reading", began, time.time(), None)
+    return inventory.kept(s.repository)

@@ -7,18 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from gatehouse.backup import inventory as backups
-from gatehouse.backup import catalog as catalogue
-from gatehouse.backup import postgres as cluster
-from gatehouse.system import process as commands
+from gatehouse.backup import inventory
+from gatehouse.backup import catalog
+from gatehouse.backup import postgres
+from gatehouse.system import process
 from gatehouse.backup import moment
 from gatehouse.backup import pgbackrest
 from gatehouse.state import repositories
 from gatehouse.backup import restic
 from gatehouse.state import store
 from gatehouse.backup import tables
-from gatehouse.system import systemd as units
-from gatehouse.state import secrets as vault
+from gatehouse.system import systemd
+from gatehouse.state import secrets
 from gatehouse.backup.inventory import LOCK, Backup, Settings
 from gatehouse.backup.postgres import Cluster
 from gatehouse.output.table import counted, legible
@@ -30,24 +30,24 @@ _AT_ONCE = 4  # databases that are summed up
 
 def prepare() -> dict:
     """Repositories for this cluster and its folders; the first backup is asked for."""
-    s = backups.settings()
+    s = inventory.settings()
     _refuse_another_disk(s)
     restic.prepare(s)
     ours = pgbackrest.prepare(s)
     repositories.remember(s.repository, s.passphrase)
     if not ours:
         now = time.time()
-        backups.settle(s.repository, "backup", now, now, "the repository has the backups of another cluster, so nothing is added to it: "
+        inventory.settle(s.repository, "backup", now, now, "the repository has the backups of another cluster, so nothing is added to it: "
                                                          "`gatehouse restore --to latest` takes them over")
-    elif not catalogue.read(s) or pgbackrest.first_is_due(s):
-        units.queue("start", ["gatehouse-backup.service"])
+    elif not catalog.read(s) or pgbackrest.first_is_due(s):
+        systemd.queue("start", ["gatehouse-backup.service"])
     return {"prepared": ours, "repository": s.repository}
 
 
 def _refuse_another_disk(s: Settings) -> None:
     """Where the repository's disk is not mounted, its folder is there and empty: a new repository in it would look well."""
-    taken = len(backups.kept(s.repository))
-    if taken and backups.outcome(s.repository, "backup").get("good") and not pgbackrest.known(s):
+    taken = len(inventory.kept(s.repository))
+    if taken and inventory.outcome(s.repository, "backup").get("good") and not pgbackrest.known(s):
         raise Failure(f"{s.repository} is empty, though this host has {counted(taken, 'backup')} in it: is its disk mounted? If they are gone for good: "
                       f"`gatehouse forget {s.repository}` on the host")
 
@@ -55,9 +55,9 @@ def _refuse_another_disk(s: Settings) -> None:
 def refuse_loss(keep: int, place: str | None = None) -> None:
     """Before so many full backups are the most in a repository, or in that of now: what stands on older ones would be deleted
     after the next one."""
-    if place is None and not backups.SETTINGS.exists():
+    if place is None and not inventory.SETTINGS.exists():
         return
-    known = _labels(place or backups.settings().repository)
+    known = _labels(place or inventory.settings().repository)
     lost = [label for label in known if label.endswith("F")][:-keep]
     names = [name for label, name in known.items() if label.split("_")[0] in lost]
     if names:
@@ -69,28 +69,28 @@ def _labels(place: str) -> dict[str, str]:
     """The backups that there are, oldest first, by pgBackRest's label. A repository that is away, whose key is about to
     change, or that is not the one of now, cannot be asked: then by what this host remembers of it."""
     known = {}
-    if backups.SETTINGS.exists() and (s := backups.settings()).repository == place:
+    if inventory.SETTINGS.exists() and (s := inventory.settings()).repository == place:
         try:
             known = {b["label"]: pgbackrest.name_of(b) or b["label"] for b in pgbackrest.known(s)}
         except Failure as failure:
             say(str(failure))
-    return known or {b.label: b.name for b in backups.kept(place)}
+    return known or {b.label: b.name for b in inventory.kept(place)}
 
 
 def take(full: bool = False) -> dict:
     began = time.time()
-    vault.learn_all()
-    s = backups.settings()
-    with store.lock(LOCK, "a backup", commands.LONG):
+    secrets.learn_all()
+    s = inventory.settings()
+    with store.lock(LOCK, "a backup", process.LONG):
         try:
             backup = _take(s, full, began)
             _expire(s, backup)
         except Exception as error:
-            backups.settle(s.repository, "backup", began, time.time(), masked(str(error)))
+            inventory.settle(s.repository, "backup", began, time.time(), masked(str(error)))
             raise
-        backups.settle(s.repository, "backup", began, time.time(), None)
+        inventory.settle(s.repository, "backup", began, time.time(), None)
     say(f"backup {backup.name} is in {s.repository}")
-    return {"backup": backup.name, "kind": backups.kind(backup), "seconds": round(backup.ended - began, 1), "size": backup.size, "added": backup.added,
+    return {"backup": backup.name, "kind": inventory.kind(backup), "seconds": round(backup.ended - began, 1), "size": backup.size, "added": backup.added,
             "incomplete": backup.incomplete}
 
 
@@ -103,9 +103,9 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
     databases = server.databases()
     with ExitStack() as stack:
         marker = stack.enter_context(moment.marker(server))
-        sessions, unread = cluster.opened(server, databases)
+        sessions, unread = postgres.opened(server, databases)
         pool = stack.enter_context(ThreadPoolExecutor(_AT_ONCE))
-        stack.enter_context(cluster.closing(sessions))
+        stack.enter_context(postgres.closing(sessions))
         try:
             parts.run_hooks("before")
             found = moment.mark(name, marker, sessions)
@@ -114,7 +114,7 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
             say(f"copy the folders of {len(parts.members)} releases, and sum up {len(sessions)} databases as they were at {found.point}")
             sums = {session.database: pool.submit(_sums, session) for session in sessions if session.database not in unread}
             saved = parts.save(s, name)
-            for before in backups.kept(s.repository)[-1:]:
+            for before in inventory.kept(s.repository)[-1:]:
                 parts.note_emptied(saved, before)
         finally:
             parts.run_hooks("after")
@@ -133,12 +133,12 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
         sums=tables.KIND, moved=list(found.moved), parts={key: [one.files, one.size] for key, one in saved.items()}, places={key: one.places for key, one in saved.items()}, incomplete=incomplete)
     for whose, what in incomplete.items():
         say(f"incomplete: {whose}: {what}")
-    restic.save_record(s, name, str(backups.record(s.repository, done)))
+    restic.save_record(s, name, str(inventory.record(s.repository, done)))
     repositories.remember(s.repository, s.passphrase)
     return done
 
 
-def _sums(session: cluster.Session) -> tuple[dict, str | None]:
+def _sums(session: postgres.Session) -> tuple[dict, str | None]:
     """The session ends with it, so that nothing of its moment is held longer than it is read."""
     try:
         return tables.read(session)
@@ -156,4 +156,4 @@ def _expire(s: Settings, newest: Backup) -> None:
     if newest.name not in there:
         raise Failure(f"{s.repository} does not know of backup {newest.name}, which has just been taken: nothing old was deleted")
     restic.keep(s, there)
-    catalogue.read(s)
+    catalog.read(s)

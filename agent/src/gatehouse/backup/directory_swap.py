@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gatehouse.state import store
-from gatehouse.system import safepath as tree
-from gatehouse.system import systemd as units
+from gatehouse.system import safepath
+from gatehouse.system import systemd
 from gatehouse.output.report import Failure, say
 from gatehouse.state.store import STATE, read_private, write_private
 
@@ -44,7 +44,7 @@ def forward(swap: Swap) -> None:
     """Nothing runs that uses the folders. From here on an interruption leads back."""
     write_private(_UNDER_WAY, json.dumps(asdict(swap)))
     for e in swap.exchanges:
-        if tree.status(e.live):
+        if safepath.status(e.live):
             _rename(e.live, e.old)
         _rename(e.new, e.live)
 
@@ -52,32 +52,32 @@ def forward(swap: Swap) -> None:
 def back(swap: Swap) -> None:
     """However far it got: each folder that was exchanged is the old one again."""
     for e in reversed(swap.exchanges):
-        if not tree.status(e.new) and tree.status(e.live):
+        if not safepath.status(e.new) and safepath.status(e.live):
             _rename(e.live, e.new)
-        if tree.status(e.old):
+        if safepath.status(e.old):
             _rename(e.old, e.live)
 
 
 def keep(swap: Swap) -> None:
     """It is healthy: until somebody confirms, the old folders stay."""
     write_private(_KEPT, json.dumps(asdict(swap)))
-    tree.remove(str(_UNDER_WAY))
+    safepath.remove(str(_UNDER_WAY))
     store.sync_directory(_KEPT.parent)
 
 
 def confirm(swap: Swap) -> None:
     """The old folders are deleted: the only place that does."""
     for path in [*(e.old for e in swap.exchanges), *swap.leftovers]:
-        tree.remove_tree(path)
-    tree.remove(str(_KEPT))
+        safepath.remove_tree(path)
+    safepath.remove(str(_KEPT))
 
 
 def discard(swap: Swap) -> None:
     """The old folders are live: what was restored is deleted."""
     for path in [*(e.new for e in swap.exchanges), *swap.leftovers]:
-        tree.remove_tree(path)
+        safepath.remove_tree(path)
     for mark in (_UNDER_WAY, _KEPT):
-        tree.remove(str(mark))
+        safepath.remove(str(mark))
 
 
 def prepare_boot() -> None:
@@ -86,7 +86,7 @@ def prepare_boot() -> None:
         say(f"the restore of {swap.what} was interrupted: what was there before is back")
         back(swap)
         discard(swap)
-        units.queue("restart", units.running(units.existing(swap.ran)))  # mounts, of what lay there
+        systemd.queue("restart", systemd.running(systemd.existing(swap.ran)))  # mounts, of what lay there
 
 
 def refuse_another() -> None:
@@ -96,13 +96,13 @@ def refuse_another() -> None:
 
 
 def stop(ran: tuple[str, ...]) -> None:
-    units.run("stop", list(ran))
-    units.reset_failed(list(ran))
+    systemd.run("stop", list(ran))
+    systemd.reset_failed(list(ran))
 
 
 def _rename(source: str, target: str) -> None:
     try:
-        tree.rename(source, target)
+        safepath.rename(source, target)
     except OSError as error:
         raise Failure(f"{source} cannot become {target}: {error.strerror}") from None
 

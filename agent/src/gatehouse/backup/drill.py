@@ -5,19 +5,19 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from gatehouse.backup import inventory as backups
-from gatehouse.backup import catalog as catalogue
-from gatehouse.backup import postgres as cluster
-from gatehouse.system import process as commands
+from gatehouse.backup import inventory
+from gatehouse.backup import catalog
+from gatehouse.backup import postgres
+from gatehouse.system import process
 from gatehouse.backup import folders
 from gatehouse.backup import parts
 from gatehouse.backup import pgbackrest
 from gatehouse.backup import restic
-from gatehouse.state import workspace as scratch
+from gatehouse.state import workspace
 from gatehouse.state import store
 from gatehouse.backup import tables
-from gatehouse.system import safepath as tree
-from gatehouse.state import secrets as vault
+from gatehouse.system import safepath
+from gatehouse.state import secrets
 from gatehouse.backup.inventory import LOCK, Backup, Settings
 from gatehouse.backup.postgres import Cluster
 from gatehouse.output.table import counted, legible
@@ -31,20 +31,20 @@ _PATIENCE, _SLOWEST = 300, 4 << 20  # for an index of the application's: seconds
 def drill(name: str | None = None) -> dict:
     """Of the newest backup, or another one."""
     began = time.time()
-    vault.learn_all()
-    s = backups.settings()
-    with store.lock(LOCK, "a drill", commands.LONG):
+    secrets.learn_all()
+    s = inventory.settings()
+    with store.lock(LOCK, "a drill", process.LONG):
         try:
             found = _drill(s, _chosen(s, name))
         except Exception as error:
-            backups.settle(s.repository, "drill", began, time.time(), masked(str(error)))
+            inventory.settle(s.repository, "drill", began, time.time(), masked(str(error)))
             raise
-        backups.settle(s.repository, "drill", began, time.time(), None, backup=found["backup"])
+        inventory.settle(s.repository, "drill", began, time.time(), None, backup=found["backup"])
     return found | {"seconds": round(time.time() - began, 1)}
 
 
 def _chosen(s: Settings, name: str | None) -> Backup:
-    found = [backup for backup in catalogue.read(s) if name in (None, backup.name)]
+    found = [backup for backup in catalog.read(s) if name in (None, backup.name)]
     if not found:
         raise Failure(f"there is no backup {name or 'yet'}; `gatehouse backups` lists them")
     return found[-1]
@@ -55,13 +55,13 @@ def _drill(s: Settings, backup: Backup) -> dict:
     data, shelf = f"{s.data}.drill", str(STATE / "drill")
     _clean(data, shelf)
     for folder in (os.path.dirname(data), os.path.dirname(shelf)):
-        scratch.refuse_without_room(folder, backup.size)
+        workspace.refuse_without_room(folder, backup.size)
     try:
         say(f"restore PostgreSQL of backup {backup.name}")
         pgbackrest.restore(s, data, backup.options)
-        with cluster.private(s, data, durable=False) as server:
+        with postgres.private(s, data, durable=False) as server:
             rows, faults = _look_at_databases(backup, server)
-        cluster.verify_pages(s, data)
+        postgres.verify_pages(s, data)
         files = _look_at_folders(s, backup, shelf, faults)
     finally:
         with contextlib.suppress(Failure):  # what is left is removed, or named, by the next drill
@@ -89,10 +89,10 @@ def _look_at_databases(backup: Backup, server: Cluster) -> tuple[int, list[str]]
 
 def _look_at(backup: Backup, server: Cluster, database: str) -> tuple[int, str | None]:
     """The number of rows of a database; what differs from the record, or is damaged."""
-    sessions, without = cluster.opened(server, [database])
+    sessions, without = postgres.opened(server, [database])
     if without:
         return 0, without[database]
-    with cluster.closing(sessions):
+    with postgres.closing(sessions):
         [session] = sessions
         size = int(session.ask("SELECT pg_database_size(current_database())"))
         session.ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -121,9 +121,9 @@ def _differing(backup: Backup, database: str, found: dict) -> list[str]:
 def _amcheck(server: Cluster, database: str, size: int) -> str | None:
     """An index may be one over a function of the application's: PostgreSQL calls it as the owner of the table, and it may
     take its time."""
-    seconds = min(commands.LONG, _PATIENCE + size / _SLOWEST)
-    words = server.command("pg_amcheck", "--install-missing", "--heapallindexed", "--no-strict-names", cluster.named(database))
-    status, output = commands.run(words, server.settings.user, seconds=seconds)
+    seconds = min(process.LONG, _PATIENCE + size / _SLOWEST)
+    words = server.command("pg_amcheck", "--install-missing", "--heapallindexed", "--no-strict-names", postgres.named(database))
+    status, output = process.run(words, server.settings.user, seconds=seconds)
     return f"pg_amcheck: {legible(output)}" if status else None
 
 
@@ -138,17 +138,17 @@ def _look_at_folders(s: Settings, backup: Backup, shelf: str, faults: list[str])
         name = whose.get(snapshot["paths"][0], parts.OURS)
         wanted, size = backup.parts.get(name) or backup.parts.get(name.partition("/")[0]) or (backup.files, backup.size)
         into = f"{shelf}/{snapshot['id']}"
-        tree.make(into, 0o700)
+        safepath.make(into, 0o700)
         try:
             restic.restore_all(s, snapshot, into, size)
             for each in {whose.get(path, name) for path in snapshot["paths"]}:
                 there = [into + place for place in lying.get(each, snapshot["paths"])]
-                restored[each] = folders.look([place for place in there if tree.status(place)])
+                restored[each] = folders.look([place for place in there if safepath.status(place)])
             files = folders.look([into]).files
             faults += [f"{name}: {files} files and not {wanted}"] if files != wanted and name.partition("/")[0] not in backup.incomplete else []
         except Failure as failure:
             faults.append(f"{name}: {failure}")
-        tree.remove_tree(into)
+        safepath.remove_tree(into)
     faults += _gaps(backup, restored)
     return sum(amount.files for amount in restored.values())
 
@@ -162,7 +162,7 @@ def _gaps(backup: Backup, restored: dict[str, folders.Amount]) -> list[str]:
         if release in backup.incomplete or name not in restored and (store.Release(release).applied() or 0) > backup.marked:
             continue
         try:
-            live = folders.look(folders.places(path), until=backup.marked) if tree.status(path) else folders.Amount()
+            live = folders.look(folders.places(path), until=backup.marked) if safepath.status(path) else folders.Amount()
         except (Failure, OSError) as error:
             found.append(f"{name}: {error}")
             continue
@@ -175,7 +175,7 @@ def _gaps(backup: Backup, restored: dict[str, folders.Amount]) -> list[str]:
 
 def _clean(data: str, shelf: str) -> None:
     for folder in (data, shelf):
-        tree.remove_tree(folder)
+        safepath.remove_tree(folder)
 
 
 def _but_for(incomplete: dict) -> str:

@@ -5,9 +5,9 @@ import os
 from dataclasses import dataclass
 from typing import Iterable
 
-from gatehouse.system import process as commands
+from gatehouse.system import process
 from gatehouse.system import mounts
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.output.table import legible
 from gatehouse.output.report import Failure
 
@@ -30,24 +30,24 @@ def places(path: str) -> list[str]:
     a folder was to where an operator moved it; another one is what an application keeps, and is copied as a link.
 
     Raises Failure where the folder itself cannot be reached in this way, or is not there."""
-    found, todo = [_place(path)], tree.links(path)
+    found, todo = [_place(path)], safepath.links(path)
     while todo:
         with contextlib.suppress(Failure):  # `complaint` names it
             place = _place(link := todo.pop(0))
             if not _is_in(place, found) and not _is_in(found[0], [place]):  # nothing holds itself
                 found.append(place)
-                todo += tree.links(link)
+                todo += safepath.links(link)
     return found
 
 
 def _place(path: str) -> str:
     try:
-        place = tree.real(path)
+        place = safepath.real(path)
     except FileNotFoundError:
         raise Failure(f"{path} is a link to what is not there: is its disk mounted?") from None
     except NotADirectoryError:
         raise Failure(f"{path} is a file, or leads to one, and only folders are saved") from None
-    tree.refuse_shared(place)
+    safepath.refuse_shared(place)
     for mount in mounts.below(place):
         if mount.of_an_account:
             raise Failure(f"{mount.point} is a file system that another account than root mounted, and is not read: unmount it")
@@ -64,7 +64,7 @@ def look(at: list[str], until: float | None = None) -> Amount:
     Raises Failure where it takes too long."""
     files = size = disk = 0
     seen, leading_out, link = set(), [], ""
-    for word in commands.words(("find", *at, *_EACH), _COUNTING) if at else ():
+    for word in process.words(("find", *at, *_EACH), _COUNTING) if at else ():
         if word.startswith("f"):
             inode, names, blocks, held, changed = word[1:].split(" ")
             if names == "1" or inode not in seen:
@@ -87,9 +87,9 @@ def _leads_out(link: str, target: str, at: list[str]) -> bool:
 
 def _followed(at: list[str]) -> set[str]:
     found = set()
-    for link in [link for place in at for link in tree.links(place)]:
+    for link in [link for place in at for link in safepath.links(place)]:
         with contextlib.suppress(Failure, OSError):
-            found |= {link} if _is_in(tree.real(link), at) else set()
+            found |= {link} if _is_in(safepath.real(link), at) else set()
     return found
 
 

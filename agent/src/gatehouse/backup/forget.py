@@ -1,11 +1,11 @@
 """`gatehouse forget`: the end of what this host knows of a repository that it does not use any more."""
 
-from gatehouse.backup import inventory as backups
+from gatehouse.backup import inventory
 from gatehouse.backup import pgbackrest
 from gatehouse.state import repositories
 from gatehouse.state import store
-from gatehouse.system import safepath as tree
-from gatehouse.state import secrets as vault
+from gatehouse.system import safepath
+from gatehouse.state import secrets
 from gatehouse.backup.inventory import LOCK
 from gatehouse.output.table import counted
 from gatehouse.output.report import Failure
@@ -14,31 +14,31 @@ from gatehouse.state.store import SECRETS, Release
 
 def refuse(place: str) -> None:
     """Says what would be lost, and how."""
-    vault.learn_all()
+    secrets.learn_all()
     _refuse_unknown(place)
     _refuse_in_use(place)
     raise Failure(f"{_lost(place)}. If that is meant: `gatehouse forget {place} --for-ever`; nothing was done")
 
 
 def forget(place: str) -> dict:
-    vault.learn_all()
+    secrets.learn_all()
     with store.lock(LOCK, f"forgetting {place}"):
         _refuse_unknown(place)
         _refuse_in_use(place)
         lost, passphrase = _lost(place), repositories.passphrase(place)
-        names = [backup.name for backup in backups.kept(place)]
+        names = [backup.name for backup in inventory.kept(place)]
         repositories.drop(place)
         if passphrase is not None and not _opens_others(place, passphrase):
             for release in _left_over(passphrase):
                 with store.lock(f"release-{release.name}", f"forgetting {place}"):
                     release.forget()
                     store.drop(f"release-{release.name}")
-                    tree.remove_tree(str(SECRETS / release.name))
+                    safepath.remove_tree(str(SECRETS / release.name))
     return {"forgot": place, "backups": names, "lost": lost}
 
 
 def _lost(place: str) -> str:
-    known, passphrase = backups.kept(place), repositories.passphrase(place)
+    known, passphrase = inventory.kept(place), repositories.passphrase(place)
     what = f"{counted(len(known), 'backup')}" + (f" ({', '.join(backup.name for backup in known)})" if known else "")
     if others := passphrase and _opens_others(place, passphrase):
         return f"{place} has {what}; its passphrase stays on this host, since it is that of {', '.join(others)} too"
@@ -56,7 +56,7 @@ def _refuse_unknown(place: str) -> None:
 
 def _refuse_in_use(place: str) -> None:
     """One where there is nothing to lose may be made anew."""
-    if not backups.SETTINGS.exists() or (s := backups.settings()).repository != place:
+    if not inventory.SETTINGS.exists() or (s := inventory.settings()).repository != place:
         return
     try:
         there = len(pgbackrest.known(s))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from gatehouse.protocol import document
 from gatehouse.state import repositories
-from gatehouse.system import safepath as tree
-from gatehouse.system import systemd as units
+from gatehouse.system import safepath
+from gatehouse.system import systemd
 from gatehouse.output.table import ago, columns, counted, iso, size
 from gatehouse.output.report import Failure
 from gatehouse.state.store import STATE, read_private, write_private
@@ -38,7 +38,7 @@ class Settings:
     @property
     def passphrase(self) -> str:
         """What is to open the repository."""
-        return tree.read(self.restic[self.restic.index("--password-file") + 1]).decode()
+        return safepath.read(self.restic[self.restic.index("--password-file") + 1]).decode()
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def _part_by_repository(s: Settings) -> None:
     """An agent of before had the records of all repositories in one folder. What is of others is read from there again."""
     older, folder = STATE / "backups", repositories.folder(s.repository)
     if older.exists() and not folder.exists() and json.loads(read_private(older / "last.backup") or "{}").get("repository") == s.repository:
-        tree.make(str(repositories.FOLDER), 0o700)
-        tree.rename(str(older), str(folder))
+        safepath.make(str(repositories.FOLDER), 0o700)
+        safepath.rename(str(older), str(folder))
         write_private(folder / "place", s.repository)
 
 
@@ -121,7 +121,7 @@ def record(place: str, backup: Backup) -> Path:
 
 
 def forget(place: str, backup: Backup) -> None:
-    tree.remove(f"{repositories.folder(place)}/{backup.name}.json")
+    safepath.remove(f"{repositories.folder(place)}/{backup.name}.json")
 
 
 def outcome(place: str, kind: str) -> dict:
@@ -136,7 +136,7 @@ def settle(place: str, kind: str, began: float, ended: float, failed: str | None
     write_private(repositories.folder(place) / f"last.{kind}", json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, "good": good, **more}))
     publish(place)
     if failed is None and kind != "reading":
-        units.reset_failed([f"gatehouse-{kind}.service"])  # else systemd remembers until the timer's next run
+        systemd.reset_failed([f"gatehouse-{kind}.service"])  # else systemd remembers until the timer's next run
 
 
 def overview() -> dict:
@@ -206,5 +206,5 @@ def publish(place: str) -> None:
         "drill_duration_seconds": drill.get("seconds"),
     }
     text = "".join(f"# TYPE gatehouse_{name} gauge\ngatehouse_{name} {value}\n" for name, value in values.items() if value not in (None, {}))
-    if tree.status(str(METRICS.parent)):  # which may be the exporter's own
-        tree.write(str(METRICS), text.encode(), 0o644, os.geteuid(), os.getegid())
+    if safepath.status(str(METRICS.parent)):  # which may be the exporter's own
+        safepath.write(str(METRICS), text.encode(), 0o644, os.geteuid(), os.getegid())

@@ -16,8 +16,8 @@ import re
 from dataclasses import dataclass
 from typing import Iterator
 
-from gatehouse.system import process as commands
-from gatehouse.system import safepath as tree
+from gatehouse.system import process
+from gatehouse.system import safepath
 from gatehouse.backup.postgres import Cluster, named
 from gatehouse.output.report import Failure, say
 
@@ -71,9 +71,9 @@ def _loader(live: Cluster, database: str) -> Iterator[None]:
 def contents(live: Cluster, dump: str, *sections: str) -> list[Entry]:
     """What is in an archive, in the order in which it is loaded."""
     words = (f"{live.settings.bin}/pg_restore", "--list", *(f"--section={section}" for section in sections), dump)
-    status, output = commands.run(words, live.settings.user, seconds=commands.LONG)
+    status, output = process.run(words, live.settings.user, seconds=process.LONG)
     if status:
-        raise Failure(f"the copy cannot be read:\n{commands.indented(output)}")
+        raise Failure(f"the copy cannot be read:\n{process.indented(output)}")
     lines = [line for line in output.split("\n") if line and not line.startswith(";")]
     found = [_ENTRY.fullmatch(line) for line in lines]
     if not all(found):
@@ -105,13 +105,13 @@ def _restore(live: Cluster, dump: str, database: str, role: str, entries: list[E
     ours = role == live.settings.user
     say(f"load {len(entries)} parts as {role}")
     listed = f"{os.path.dirname(dump)}.list"  # beside the folder of the dump, where root alone writes
-    tree.write(listed, "".join(f"{entry.number};\n" for entry in entries).encode(), 0o644, os.geteuid(), os.getegid())
+    safepath.write(listed, "".join(f"{entry.number};\n" for entry in entries).encode(), 0o644, os.geteuid(), os.getegid())
     words = live.command("pg_restore", f"--dbname={named(database)}", "--exit-on-error", f"--use-list={listed}",
                          *(() if ours else ("--no-owner", f"--role={role}")), dump, login=None if ours else _LOADER)
-    status, output = commands.run(words, live.settings.user, seconds=commands.LONG)
+    status, output = process.run(words, live.settings.user, seconds=process.LONG)
     if status:
         why = "; what belongs to a superuser can use nothing of an application's: restore everything instead, or give it to the database's owner" if ours else ""
-        raise Failure(f"database {database} could not be loaded as {role}{why}:\n{commands.indented(output)}")
+        raise Failure(f"database {database} could not be loaded as {role}{why}:\n{process.indented(output)}")
 
 
 def quoted(name: str) -> str:

@@ -3,10 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
-from gatehouse.system import process as commands
+from gatehouse.system import process
 from gatehouse.backup import restic
 from gatehouse.state import store
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.backup.inventory import Backup, Settings
 from gatehouse.output.table import counted, legible
 from gatehouse.protocol.manifest import Data
@@ -32,7 +32,7 @@ class Parts:
     def _there(self, release: str, members: list[Data]) -> list[Data]:
         """An app may have no volumes."""
         try:
-            return [data for data in members if tree.status(data.path)]
+            return [data for data in members if safepath.status(data.path)]
         except (Failure, OSError) as error:
             self._note(release, str(error))
             return []
@@ -45,7 +45,7 @@ class Parts:
     def _run_hook(self, release: str, when: str) -> None:
         for data in self.members[release]:
             if argv := getattr(data, when):
-                status, output = commands.run(argv, data.user, seconds=_PATIENCE)
+                status, output = process.run(argv, data.user, seconds=_PATIENCE)
                 if status:
                     self._note(release, f"what it does {when} a copy of {data.name} failed: {legible(output)}")
 

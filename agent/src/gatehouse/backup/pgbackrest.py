@@ -6,12 +6,12 @@ import os
 import re
 import time
 
-from gatehouse.backup import inventory as backups
-from gatehouse.backup import postgres as cluster
-from gatehouse.system import process as commands
-from gatehouse.state import workspace as scratch
-from gatehouse.system import safepath as tree
-from gatehouse.system import systemd as units
+from gatehouse.backup import inventory
+from gatehouse.backup import postgres
+from gatehouse.system import process
+from gatehouse.state import workspace
+from gatehouse.system import safepath
+from gatehouse.system import systemd
 from gatehouse.backup.inventory import Settings
 from gatehouse.output.report import Failure, say
 
@@ -43,18 +43,18 @@ def _show_folder(s: Settings) -> None:
     folder = f"{s.repository}/postgres"
     if not os.path.isdir(folder):  # the repository is on another host
         return
-    seen = f"/proc/{units.show([s.unit], 'MainPID')[s.unit]['MainPID']}/root{folder}"
+    seen = f"/proc/{systemd.show([s.unit], 'MainPID')[s.unit]['MainPID']}/root{folder}"
     with contextlib.suppress(FileNotFoundError):
         if os.path.samefile(folder, seen) and not os.statvfs(seen).f_flag & os.ST_RDONLY:
             return
     say(f"restart {s.unit}, which may not write {folder} yet")
-    units.run("restart", [s.unit])
+    systemd.run("restart", [s.unit])
 
 
 def _upgraded(s: Settings) -> bool:
     """Whether the other cluster there is this one, before its upgrade: this host took the backups in there, and has another
     major now. A new host has taken none, and a cluster that was only made anew has the same major."""
-    ours = {backup.label for backup in backups.kept(s.repository)} if backups.outcome(s.repository, "backup").get("good") else set()
+    ours = {backup.label for backup in inventory.kept(s.repository)} if inventory.outcome(s.repository, "backup").get("good") else set()
     found = _stanza(s)
     return any(b["label"] in ours for b in found["backup"]) and found["db"][-1]["version"] != _installed(s)
 
@@ -72,10 +72,10 @@ def refuse_another_major(s: Settings, label: str | None = None) -> None:
 
 def _installed(s: Settings) -> str:
     """The major version, as pgBackRest writes it."""
-    status, output = commands.run((f"{s.bin}/postgres", "--version"), s.user)
+    status, output = process.run((f"{s.bin}/postgres", "--version"), s.user)
     found = re.search(r"\d+", output)
     if status or not found:
-        raise Failure(f"{s.bin}/postgres does not tell its version:\n{commands.indented(output)}")
+        raise Failure(f"{s.bin}/postgres does not tell its version:\n{process.indented(output)}")
     return found[0]
 
 
@@ -118,9 +118,9 @@ def _stanza(s: Settings) -> dict:
     if status:
         raise _failure(s, status, output, unreadable)
     try:
-        stanzas = json.loads(commands.line(output, "["))
+        stanzas = json.loads(process.line(output, "["))
     except ValueError:  # it quotes what it decrypted with a passphrase that is not the right one: any bytes, of which some are no JSON
-        raise backups.wrong_passphrase(s, "PostgreSQL") from None
+        raise inventory.wrong_passphrase(s, "PostgreSQL") from None
     found = next((stanza for stanza in stanzas if stanza["name"] == s.stanza), {"backup": [], "db": [], "repo": []})
     # It ends well all the same and tells of no backups: a service that is away must not look like an empty repository.
     for repository in found["repo"]:
@@ -131,7 +131,7 @@ def _stanza(s: Settings) -> dict:
 
 
 def _failure(s: Settings, status: int, output: str, what: str) -> Failure:
-    return backups.wrong_passphrase(s, "PostgreSQL") if status in _GARBLED else Failure(f"{what}:\n{commands.indented(output)}")
+    return inventory.wrong_passphrase(s, "PostgreSQL") if status in _GARBLED else Failure(f"{what}:\n{process.indented(output)}")
 
 
 def first_is_due(s: Settings) -> bool:
@@ -151,13 +151,13 @@ def _fulls(s: Settings) -> list[int]:
 
 def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
     """The cluster as of `target` (options of pgBackRest), into a new folder. It reads WAL up to there when it is started."""
-    scratch.give(into, s.user)
+    workspace.give(into, s.user)
     # On the timeline of the backup: one that somebody restored to, and left again, must not lead the way.
     words = (f"--pg1-path={into}", f"--process-max={_READERS}", *target, "--target-timeline=current", "restore")
     status, output, there = *_run(s, *words), -1
     # Over SFTP each reader leaves a handle open for every file, of which a server gives it about a thousand: then a new
     # one goes on with what is missing, as long as that gets less.
-    while status and "sftp error [4]" in output and (now := tree.count(into)) > there:
+    while status and "sftp error [4]" in output and (now := safepath.count(into)) > there:
         there = now
         say(f"the SFTP server has no more handles for one reader: {there} files are there, go on with a new one")
         status, output = _run(s, "--delta", *words)
@@ -166,4 +166,4 @@ def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
 
 
 def _run(s: Settings, *words: str) -> tuple[int, str]:
-    return commands.run(("env", f"PGOPTIONS={cluster.PLAIN}", "pgbackrest", f"--stanza={s.stanza}", *words), s.user, seconds=commands.LONG)
+    return process.run(("env", f"PGOPTIONS={postgres.PLAIN}", "pgbackrest", f"--stanza={s.stanza}", *words), s.user, seconds=process.LONG)

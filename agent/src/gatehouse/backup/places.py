@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gatehouse.tree import files
 from gatehouse.state import store
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.backup.inventory import Backup
 from gatehouse.protocol.manifest import Directory
 from gatehouse.output.report import Failure
@@ -44,5 +44,5 @@ def arrange(place: Place, shelf: str, saved: str) -> None:
     truth."""
     for directory in place.made:
         if directory.path == place.inside:
-            tree.rename(shelf + saved, shelf + directory.path)
+            safepath.rename(shelf + saved, shelf + directory.path)
         files.put_folder(shelf + directory.path, *files.wanted_folder(directory))

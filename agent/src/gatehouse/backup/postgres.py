@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import Iterator
 
 from gatehouse.system import process as commands
-from gatehouse.state import workspace as scratch
-from gatehouse.system import safepath as tree
+from gatehouse.state import workspace
+from gatehouse.system import safepath
 from gatehouse.backup.inventory import Settings
 from gatehouse.output.table import legible
 from gatehouse.output.report import Failure, say
@@ -205,16 +205,16 @@ def closing(sessions: list[Session]):
 def private(s: Settings, data: str, durable: bool):
     """A server on `data` that only this process reaches, once it has read all WAL that it is to read. Not `durable`: it may
     forget what the machine forgets. WAL that it writes waits in `data` until the cluster there has a way to archive it."""
-    with scratch.folder() as folder, _server(s, data, durable, folder) as server:
+    with workspace.folder() as folder, _server(s, data, durable, folder) as server:
         yield server
 
 
 @contextlib.contextmanager
 def _server(s: Settings, data: str, durable: bool, folder: str):
     # Root's own, but for the place of the socket, in which root writes nothing.
-    sockets = scratch.give(f"{folder}/sockets", s.user)
+    sockets = workspace.give(f"{folder}/sockets", s.user)
     for name, text in (("hba", f"local all {s.user} peer\n"), ("ident", "")):
-        tree.write(f"{folder}/{name}", text.encode(), 0o644, os.geteuid(), os.getegid())
+        safepath.write(f"{folder}/{name}", text.encode(), 0o644, os.geteuid(), os.getegid())
     settings = {
         "data_directory": data, "hba_file": f"{folder}/hba", "ident_file": f"{folder}/ident", "external_pid_file": "",
         "unix_socket_directories": sockets, "listen_addresses": "", "logging_collector": "off", "log_destination": "stderr",

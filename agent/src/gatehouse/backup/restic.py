@@ -4,8 +4,8 @@ import contextlib
 import json
 from dataclasses import dataclass
 
-from gatehouse.backup import inventory as backups
-from gatehouse.system import process as commands
+from gatehouse.backup import inventory
+from gatehouse.system import process
 from gatehouse.backup import folders
 from gatehouse.backup.inventory import Settings
 from gatehouse.output.table import legible
@@ -34,7 +34,7 @@ def prepare(s: Settings) -> None:
 
 
 def _failure(s: Settings, status: int, output: str, what: str) -> Failure:
-    return backups.wrong_passphrase(s, "folders") if status == _WRONG_PASSPHRASE else Failure(f"{what}:\n{commands.indented(output)}")
+    return inventory.wrong_passphrase(s, "folders") if status == _WRONG_PASSPHRASE else Failure(f"{what}:\n{process.indented(output)}")
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ def save(s: Settings, name: str, path: str) -> Saved:
     # No container and no account can lead root out of a folder: in there no link is followed, whenever it is put there.
     words = ("unshare", "--mount", "--propagation", "private", "--", "sh", "-ec", _CLOSED, "sh", str(len(paths)), *paths, *_words(s), *_SAVE,
              f"--tag={_FOLDERS}{name}", "--", *paths)
-    status, output = commands.run(words, seconds=_enough(s, there.disk), grace=_GRACE)
+    status, output = process.run(words, seconds=_enough(s, there.disk), grace=_GRACE)
     summary, errors = _told(output)
     if status == _WRONG_PASSPHRASE:
         raise _failure(s, status, output, "")
     if summary is None:
         lines = output.strip().splitlines() or [f"restic ended with status {status}"]
-        raise Failure(legible(lines[0 if status == commands.LATE else -1]))
+        raise Failure(legible(lines[0 if status == process.LATE else -1]))
     # A file that went while its folder was read is no file of that moment's. Its name is the application's, the end is not.
     errors = [error for error in errors if not error.endswith(": no such file or directory")]
     complaint = legible(errors[0]) + (f" and {len(errors) - 1} more" if len(errors) > 1 else "") if errors else None
@@ -115,7 +115,7 @@ def _listed(s: Settings) -> list[tuple[dict, str]]:
     status, output = _run(s, "snapshots", "--json", "--quiet")
     if status:
         raise _failure(s, status, output, f"the repository of folders in {s.repository} cannot be read")
-    return [(one, tag) for one in json.loads(commands.line(output, "[")) for tag in one.get("tags") or ()]
+    return [(one, tag) for one in json.loads(process.line(output, "[")) for tag in one.get("tags") or ()]
 
 
 def keep(s: Settings, names: set[str]) -> None:
@@ -144,7 +144,7 @@ def snapshot_with(found: list[dict], path: str) -> dict:
 
 def restore(s: Settings, snapshot: dict, path: str, below: str) -> None:
     """One folder of a backup, to where it was but `below` another; read back and compared with what was saved."""
-    _restore(s, snapshot, f"--include={path}", f"--target={below}", seconds=commands.LONG)
+    _restore(s, snapshot, f"--include={path}", f"--target={below}", seconds=process.LONG)
 
 
 def restore_all(s: Settings, snapshot: dict, below: str, size: int) -> None:
@@ -164,15 +164,15 @@ def record(s: Settings, snapshot: dict) -> str:
     status, output = _run(s, "dump", "--quiet", snapshot["id"], path)
     if status:
         raise _failure(s, status, output, f"{path} is not in the backup")
-    return commands.line(output, "{")
+    return process.line(output, "{")
 
 
 def _enough(s: Settings, size: int) -> float:
-    return min(commands.LONG, _PATIENCE + size / (_SLOWEST if s.repository.startswith("/") else _SLOWEST_FAR))
+    return min(process.LONG, _PATIENCE + size / (_SLOWEST if s.repository.startswith("/") else _SLOWEST_FAR))
 
 
-def _run(s: Settings, *words: str, seconds: float = commands.LONG) -> tuple[int, str]:
-    return commands.run((*_words(s), *words), seconds=seconds, grace=_GRACE)
+def _run(s: Settings, *words: str, seconds: float = process.LONG) -> tuple[int, str]:
+    return process.run((*_words(s), *words), seconds=seconds, grace=_GRACE)
 
 
 def _words(s: Settings) -> tuple[str, ...]:

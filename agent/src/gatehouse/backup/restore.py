@@ -7,23 +7,23 @@ import stat
 import time
 from datetime import UTC, datetime
 
-from gatehouse.backup import inventory as backups
-from gatehouse.backup import catalog as catalogue
-from gatehouse.backup import postgres as cluster
-from gatehouse.system import process as commands
+from gatehouse.backup import inventory
+from gatehouse.backup import catalog
+from gatehouse.backup import postgres
+from gatehouse.system import process
 from gatehouse.backup import folders
 from gatehouse.system import mounts
-from gatehouse.backup import restore_database as onedatabase
+from gatehouse.backup import restore_database
 from gatehouse.backup import pgbackrest
 from gatehouse.backup import places
 from gatehouse.health import probes
 from gatehouse.backup import restic
-from gatehouse.state import workspace as scratch
+from gatehouse.state import workspace
 from gatehouse.state import store
-from gatehouse.backup import directory_swap as swap
-from gatehouse.system import safepath as tree
-from gatehouse.system import systemd as units
-from gatehouse.state import secrets as vault
+from gatehouse.backup import directory_swap
+from gatehouse.system import safepath
+from gatehouse.system import systemd
+from gatehouse.state import secrets
 from gatehouse.backup.inventory import LOCK, PROMOTE, Backup, Settings, Target
 from gatehouse.backup.postgres import Cluster
 from gatehouse.output.table import iso, size
@@ -34,18 +34,18 @@ from gatehouse.backup.directory_swap import Exchange, Swap
 
 def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict:
     began = time.time()
-    vault.learn_all()
-    s = backups.settings()
+    secrets.learn_all()
+    s = inventory.settings()
     with contextlib.ExitStack() as locks:
-        locks.enter_context(store.lock(LOCK, f"restore to {to}", commands.LONG))
-        swap.refuse_another()
+        locks.enter_context(store.lock(LOCK, f"restore to {to}", process.LONG))
+        directory_swap.refuse_another()
         locks.enter_context(_nobody_else())
         pgbackrest.refuse_another_major(s)  # before anything is read: what this host knows of counts as its own once it takes backups
-        target = find(catalogue.read(s), to)
+        target = find(catalog.read(s), to)
         pgbackrest.refuse_another_major(s, target.backup.label)
         live = Cluster(s, s.socket_directory)
         if database:
-            return onedatabase.restore(s, live, target, database, dry_run, began)
+            return restore_database.restore(s, live, target, database, dry_run, began)
         return _everything(s, live, target, dry_run, began)
 
 
@@ -98,12 +98,12 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     snapshots = restic.snapshots(s, target.backup.name)
     held = {path: restic.snapshot_with(snapshots, then) for path, then in moved.items()}
     for path in moved:
-        tree.refuse_shared(f"{_above(path)}/.")  # restic works there as root, by path
+        safepath.refuse_shared(f"{_above(path)}/.")  # restic works there as root, by path
     running = _units()
     told = {"to": target.words, "backup": target.backup.name, "folders": sorted(moved), "stops": running, "database": None}
     # Each file system is asked for what all of it needs, which errs on the side of room.
     for path in (s.data, *moved):
-        scratch.refuse_without_room(_above(path), target.backup.size)
+        workspace.refuse_without_room(_above(path), target.backup.size)
     if dry_run:
         return told | {"done": False}
     shelves = {path: f"{path}.restored-{stamp}" for path in moved}
@@ -115,61 +115,61 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
         _postgres(s, target, exchanges[0].new)
         for path, shelf in shelves.items():
             say(f"restore {path}")
-            tree.make(os.path.dirname(path))
-            tree.make(shelf, 0o700)
+            safepath.make(os.path.dirname(path))
+            safepath.make(shelf, 0o700)
             restic.restore(s, held[path], moved[path], shelf)
-            scratch.give_back_names(shelf, target.backup.names)
+            workspace.give_back_names(shelf, target.backup.names)
             if path in inside:
                 places.arrange(inside[path], shelf, moved[path])
     except BaseException:
-        swap.discard(wanted)
+        directory_swap.discard(wanted)
         raise
     _exchange(wanted)
     say(f"what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings it back ({size(target.backup.size)})")
-    units.queue("start", ["gatehouse-backup.service"])  # the first of a new timeline
+    systemd.queue("start", ["gatehouse-backup.service"])  # the first of a new timeline
     return told | {"done": True, "seconds": round(time.time() - began, 1)}
 
 
 def _lying(backup: Backup, place: places.Place) -> list[tuple[str, str]]:
     """Where a folder is on this host, and was when it was saved: the folder itself, and each that a link in it led to."""
     first, *led = backup.places.get(place.name, [place.saved])
-    return [(folders.places(place.live)[0] if tree.status(place.live) else place.live, first), *((there, there) for there in led)]
+    return [(folders.places(place.live)[0] if safepath.status(place.live) else place.live, first), *((there, there) for there in led)]
 
 
 def _above(path: str) -> str:
     """The folder that one is in, or is to be made in: a disk that a link leads to may be none of this host's."""
     folder = os.path.dirname(path)
-    return folder if tree.status(folder) else _above(folder)
+    return folder if safepath.status(folder) else _above(folder)
 
 
 def _postgres(s: Settings, target: Target, into: str) -> None:
     say(f"restore PostgreSQL to {target.words}, beside the one that runs")
     pgbackrest.restore(s, into, target.options)
-    with cluster.private(s, into, durable=True) as server:
-        cluster.forget_recovery(server)
+    with postgres.private(s, into, durable=True) as server:
+        postgres.forget_recovery(server)
         say(f"it answers with {len(server.databases())} databases")
-    cluster.verify_pages(s, into)
+    postgres.verify_pages(s, into)
 
 
 def _exchange(wanted: Swap) -> None:
     """Everything that is not the backup's stops, the folders change places, and everything must be healthy again."""
     try:
-        swap.stop(wanted.ran)
-        swap.forward(wanted)
+        directory_swap.stop(wanted.ran)
+        directory_swap.forward(wanted)
         _start(wanted)
     except BaseException as error:
         _go_back(wanted, error)
-    swap.keep(wanted)
+    directory_swap.keep(wanted)
 
 
 def _go_back(wanted: Swap, error: BaseException) -> None:
     say("failed, going back to what was there before")
     try:
-        swap.stop(wanted.ran)
-        swap.back(wanted)
+        directory_swap.stop(wanted.ran)
+        directory_swap.back(wanted)
     except Exception as second:
         raise Failure(f"{error}\nand not gone back: {second}\n`gatehouse recover` tries again, and so does every boot", NOT_ROLLED_BACK) from error
-    swap.discard(wanted)
+    directory_swap.discard(wanted)
     try:
         _start(wanted)
     except Exception as second:
@@ -181,14 +181,14 @@ def _start(wanted: Swap) -> None:
     """What ran runs again. Steps too: roles and passwords of now may not be in what was restored."""
     manifests = store.live()
     deadline = time.monotonic() + max((m.deadline for m in manifests), default=60)
-    units.run("start", list(wanted.ran), deadline)
+    systemd.run("start", list(wanted.ran), deadline)
     for m in manifests:
         if _uses_data(m):
             for step in m.step:
                 say(f"step {step.name} of {m.release}")
-                status, output = commands.run(step.exec, step.user, stdin=step.stdin, seconds=max(1.0, deadline - time.monotonic()))
+                status, output = process.run(step.exec, step.user, stdin=step.stdin, seconds=max(1.0, deadline - time.monotonic()))
                 if status:
-                    raise Failure(f"step {step.name} of {m.release} failed:\n{'' if m.secret else commands.indented(output)}")
+                    raise Failure(f"step {step.name} of {m.release} failed:\n{'' if m.secret else process.indented(output)}")
     for m in manifests:
         probes.await_every(m, deadline)
 
@@ -197,38 +197,38 @@ def confirm() -> dict:
     """The old folders go."""
     with store.lock(LOCK, "confirming a restore"):
         found = _waiting()
-        swap.confirm(found)
+        directory_swap.confirm(found)
     return {"confirmed": found.what}
 
 
 def undo() -> dict:
     """The old folders are the live ones again."""
-    with store.lock(LOCK, "taking a restore back", commands.LONG), _nobody_else():
+    with store.lock(LOCK, "taking a restore back", process.LONG), _nobody_else():
         found = _waiting()
-        swap.stop(found.ran)
-        swap.back(found)
+        directory_swap.stop(found.ran)
+        directory_swap.back(found)
         _start(found)
-        swap.discard(found)
-    units.queue("start", ["gatehouse-backup.service"])
+        directory_swap.discard(found)
+    systemd.queue("start", ["gatehouse-backup.service"])
     return {"undone": found.what}
 
 
 def resolve() -> None:
     """A restore that was killed, and not one that is under way: what was there before is back, and runs."""
     with store.glance(LOCK) as busy:
-        if busy or not swap.interrupted():
+        if busy or not directory_swap.interrupted():
             return
-    with store.lock(LOCK, "going back from a restore", commands.LONG), _nobody_else():
-        if found := swap.interrupted():
+    with store.lock(LOCK, "going back from a restore", process.LONG), _nobody_else():
+        if found := directory_swap.interrupted():
             say(f"the restore of {found.what} was interrupted: going back to what was there before")
-            swap.stop(found.ran)
-            swap.back(found)
-            swap.discard(found)
+            directory_swap.stop(found.ran)
+            directory_swap.back(found)
+            directory_swap.discard(found)
             _start(found)
 
 
 def _waiting() -> Swap:
-    found = swap.kept()
+    found = directory_swap.kept()
     if not found:
         raise Failure("no restore waits for your word; `gatehouse restore --to WHAT` restores")
     return found
@@ -240,7 +240,7 @@ def _nobody_else():
     of this, to take a backup."""
     with contextlib.ExitStack() as locks:
         for release in store.releases():
-            locks.enter_context(store.lock(f"release-{release.name}", "a restore", commands.LONG, wait=False))
+            locks.enter_context(store.lock(f"release-{release.name}", "a restore", process.LONG, wait=False))
         yield
 
 
@@ -250,12 +250,12 @@ def _uses_data(m: Manifest) -> bool:
 
 def _units() -> list[str]:
     """All that is to run because of the releases, and what runs with it, but for what takes backups."""
-    named = units.existing(dict.fromkeys(unit.name for m in store.live() if _uses_data(m) for unit in m.unit))
-    return list(dict.fromkeys([*named, *units.running_with(named)]))
+    named = systemd.existing(dict.fromkeys(unit.name for m in store.live() if _uses_data(m) for unit in m.unit))
+    return list(dict.fromkeys([*named, *systemd.running_with(named)]))
 
 
 def _refuse_what_cannot_move(path: str) -> None:
-    found = tree.status(path)
+    found = safepath.status(path)
     if found and stat.S_ISLNK(found.st_mode):
         raise Failure(f"{path} is a link, which cannot change places with what is restored; move the folder itself there; nothing was done")
     for mount in mounts.below(path):

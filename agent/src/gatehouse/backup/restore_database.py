@@ -6,15 +6,15 @@ import re
 import time
 from datetime import UTC, datetime
 
-from gatehouse.backup import postgres as cluster
-from gatehouse.system import process as commands
+from gatehouse.backup import postgres
+from gatehouse.system import process
 from gatehouse.backup import owners
 from gatehouse.backup import pgbackrest
 from gatehouse.health import probes
-from gatehouse.state import workspace as scratch
+from gatehouse.state import workspace
 from gatehouse.state import store
-from gatehouse.system import safepath as tree
-from gatehouse.system import systemd as units
+from gatehouse.system import safepath
+from gatehouse.system import systemd
 from gatehouse.backup.inventory import Settings, Target
 from gatehouse.backup.postgres import Cluster
 from gatehouse.protocol.manifest import Manifest
@@ -37,24 +37,24 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
     if name not in target.backup.tables:
         raise Failure(f"database {name} is not in backup {target.backup.name}; there are: {', '.join(sorted(target.backup.tables))}")
     users = [m for m in store.live() if any(data.database == name for data in m.data)]
-    named = units.existing(dict.fromkeys(unit.name for m in users for unit in m.unit))
-    stops = [unit for unit in units.running_with(named) if unit != s.unit]
+    named = systemd.existing(dict.fromkeys(unit.name for m in users for unit in m.unit))
+    stops = [unit for unit in systemd.running_with(named) if unit != s.unit]
     told = {"to": target.words, "backup": target.backup.name, "folders": [], "stops": stops, "database": name}
-    scratch.refuse_without_room(os.path.dirname(s.data), 2 * target.backup.size)
+    workspace.refuse_without_room(os.path.dirname(s.data), 2 * target.backup.size)
     if dry_run:
         return told | {"done": False}
     try:
         pgbackrest.archive_now(s)
         say(f"restore PostgreSQL to {target.words}, beside the one that runs")
         pgbackrest.restore(s, private, target.options)
-        with cluster.private(s, private, durable=False) as server:
+        with postgres.private(s, private, durable=False) as server:
             _copy(s, server, live, name, fresh)
     except BaseException:
         with contextlib.suppress(Failure):
             live.ask(f'DROP DATABASE IF EXISTS "{fresh}" WITH (FORCE)')
         raise
     finally:
-        tree.remove_tree(private)
+        safepath.remove_tree(private)
     _exchange(live, users, stops, name, fresh, old)
     say(f"database {name} of before is kept as {old}: DROP DATABASE \"{old}\" when you do not need it any more")
     return told | {"done": True, "seconds": round(time.time() - began, 1)}
@@ -72,13 +72,13 @@ def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) ->
         raise Failure(f"database {name} has owners with a blank in their names: {blanks}; rename them, or restore everything instead")
     live.ask(made)
     live.ask(f'REVOKE ALL ON DATABASE "{fresh}" FROM PUBLIC')
-    with scratch.folder() as folder:
-        dump = f"{scratch.give(f'{folder}/dump', s.user)}/archive"
+    with workspace.folder() as folder:
+        dump = f"{workspace.give(f'{folder}/dump', s.user)}/archive"
         server.ask(f"ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true")  # of a server that only this restore reaches
-        words = server.command("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={cluster.named(name)}")
-        status, output = commands.run(words, s.user, seconds=commands.LONG)
+        words = server.command("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={postgres.named(name)}")
+        status, output = process.run(words, s.user, seconds=process.LONG)
         if status:
-            raise Failure(f"database {name} could not be copied:\n{commands.indented(output)}")
+            raise Failure(f"database {name} could not be copied:\n{process.indented(output)}")
         owners.load(live, dump, fresh, owner)
 
 
@@ -90,18 +90,18 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
     live.ask(grants)
     deadline = time.monotonic() + max((m.deadline for m in users), default=60)
     try:
-        units.run("stop", stops)
+        systemd.run("stop", stops)
         with live.alone(name, fresh):
             live.ask(f"DO $$ BEGIN {_moves(name, old, fresh)} END $$")
-        units.run("start", stops, deadline)
+        systemd.run("start", stops, deadline)
         for m in users:
             probes.await_every(m, deadline)
     except Exception as error:
         say("failed, going back to what was there before")
-        units.run("stop", stops)
+        systemd.run("stop", stops)
         with live.alone(name, old):
             live.ask(f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN {_moves(name, fresh, old)} END IF; END $$")
-        units.run("start", stops)
+        systemd.run("start", stops)
         raise Failure(f"{error}\nwhat was there before is back; what was restored is database {fresh}", ROLLED_BACK) from error
 
 

@@ -9,7 +9,7 @@ import json
 import time
 from hashlib import blake2b
 
-from gatehouse.system import process as commands
+from gatehouse.system import process
 from gatehouse.backup.postgres import Refused, Session
 from gatehouse.output.table import legible
 from gatehouse.output.report import Failure
@@ -50,7 +50,7 @@ def _sum(session: Session, table: str) -> list:
     count = total = 0
     line = blake2b(digest_size=16)
     session.send(f"COPY {table} TO STDOUT")
-    with session.within(commands.LONG):
+    with session.within(process.LONG):
         for piece in session.pieces():
             line.update(piece)
             if piece.endswith(b"\n"):

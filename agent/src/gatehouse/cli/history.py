@@ -3,7 +3,7 @@
 import difflib
 
 from gatehouse.state import store
-from gatehouse.state import secrets as vault
+from gatehouse.state import secrets
 from gatehouse.output.table import ago, columns, iso, told
 from gatehouse.protocol.manifest import File, Manifest, stored
 from gatehouse.output.report import Failure, masked
@@ -34,7 +34,7 @@ def _of(release: Release) -> dict:
 def diff(name: str, before: int, after: int) -> dict:
     """Of the files as the manifests have them: what is merged into them on the host stays a placeholder."""
     old, new = (stored(kept_text(name, n)) for n in (before, after))
-    vault.learn_all()
+    secrets.learn_all()
     return {"release": name, "from": before, "to": after, "files": {path: difference for path in sorted({f.path for f in (*old.file, *new.file)})
                                                                     if (difference := _of_file(path, (old, before), (new, after)))}}
 

@@ -42,29 +42,29 @@ import traceback
 from typing import Callable
 
 from gatehouse.items import accounts
-from gatehouse.backup import create as backup
-from gatehouse.backup import inventory as backups
+from gatehouse.backup import create
+from gatehouse.backup import inventory
 from gatehouse.protocol import document
 from gatehouse.backup import drill
 from gatehouse.drift import facts
-from gatehouse.release import failpoints as faults
+from gatehouse.release import failpoints
 from gatehouse.tree import files
 from gatehouse.backup import forget
 from gatehouse.cli import history
-from gatehouse.state import created as made
+from gatehouse.state import created
 from gatehouse.items import packages
-from gatehouse.release import recover as recovery
-from gatehouse.release import remove as removal
+from gatehouse.release import recover
+from gatehouse.release import remove
 from gatehouse.backup import restore
 from gatehouse.cli import rollback
 from gatehouse.cli import status
 from gatehouse.state import store
-from gatehouse.release import apply as transaction
+from gatehouse.release import apply
 from gatehouse.cli import verify
 from gatehouse.output.report import FAULT, REFUSED, ROLLED_BACK, Failure, answer, fail, show
 from gatehouse.cli.verbs import CHANGING, LOOKING
 
-_ITEMS = {"group": accounts.ensure_group, "account": accounts.ensure_account, "packages": packages.ensure, "release": transaction.apply}
+_ITEMS = {"group": accounts.ensure_group, "account": accounts.ensure_account, "packages": packages.ensure, "release": apply.apply}
 _DIFFERS = 3
 
 
@@ -108,11 +108,11 @@ def run(argv: list[str]) -> int:
         case ["rollback", name, *number] if len(number) < 2 and all(map(str.isdecimal, number)):
             return _tell(rollback.rollback(name, *map(int, number)), rollback.lines, as_json)
         case ["backup", *how] if how in ([], ["--full"], ["--prepare"]):
-            answer(backup.prepare() if how == ["--prepare"] else backup.take(full=bool(how)))
+            answer(create.prepare() if how == ["--prepare"] else create.take(full=bool(how)))
         case ["backup", "--keeps", number, *where] if number.isdecimal() and (not where or where[0] == "--in" and len(where) == 2):
-            backup.refuse_loss(int(number), *where[1:])
+            create.refuse_loss(int(number), *where[1:])
         case ["backups"]:
-            return _tell(backups.overview(), backups.lines, as_json)
+            return _tell(inventory.overview(), inventory.lines, as_json)
         case ["drill", *name] if len(name) < 2:
             return _tell(drill.drill(*name), drill.lines, as_json)
         case ["forget", place]:
@@ -126,20 +126,20 @@ def run(argv: list[str]) -> int:
         case ["facts"]:
             answer(facts.facts(diffs=True))
         case ["recover"]:
-            answer(recovery.recover())
+            answer(recover.recover())
         case [kind, name, "--due", due] if kind in _ITEMS:
             raw = sys.stdin.buffer.read()
             text = document.whole(raw)
             _check_name(kind, name, text)
-            faults.point("received")
+            failpoints.point("received")
             store.prepare()
-            made.begin()
+            created.begin()
             restore.resolve()
             done = _ITEMS[kind](text)
             store.settle(f"{kind}-{name}", due, done, raw)
             answer(done | (_opened(name) if kind == "release" else {}))
         case ["remove", name, "--owner", owner, *purging] if purging in ([], ["--purge"]):
-            done = removal.remove(name, owner, bool(purging))
+            done = remove.remove(name, owner, bool(purging))
             if done["removed"]:
                 store.drop(f"release-{name}")
             answer(done)

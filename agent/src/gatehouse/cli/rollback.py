@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gatehouse.cli import history
 from gatehouse.state import store
-from gatehouse.release import apply as transaction
+from gatehouse.release import apply
 from gatehouse.protocol.document import digest, sealed
 from gatehouse.protocol.manifest import stored
 from gatehouse.output.report import Failure
@@ -23,7 +23,7 @@ def rollback(name: str, generation: int | None = None) -> dict:
         raise Failure(f"generation {generation} of release {name} was never found healthy; nothing was done")
     if gone := [folder for folder in stored(text).refers if not Path(folder).is_dir()]:
         raise Failure(f"generation {generation} of release {name} uses secrets that were rotated away since: {', '.join(gone)}; nothing was done")
-    done = transaction.apply(text)
+    done = apply.apply(text)
     item = f"release-{name}"
     given = store.item(item).get("document") == digest(sealed(text))
     store.note(item, None if given else f"release {name} was rolled back by hand to generation {generation}")

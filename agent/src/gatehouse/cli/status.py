@@ -1,24 +1,24 @@
 """`gatehouse status`: each release at a glance, and what is not well about it. Changes nothing."""
 
-from gatehouse.backup import inventory as backups
+from gatehouse.backup import inventory
 from gatehouse.drift import facts
 from gatehouse.system import firewall
-from gatehouse.health import survey as health
+from gatehouse.health import survey
 from gatehouse.state import store
-from gatehouse.drift import unmanaged as strays
-from gatehouse.backup import directory_swap as swap
-from gatehouse.system import systemd as units
-from gatehouse.state import secrets as vault
+from gatehouse.drift import unmanaged
+from gatehouse.backup import directory_swap
+from gatehouse.system import systemd
+from gatehouse.state import secrets
 from gatehouse.output.table import ago, columns, counted, iso
 from gatehouse.state.store import Release
 
 
 def status() -> dict:
-    vault.learn_all()
-    owned = strays.owned()
+    secrets.learn_all()
+    owned = unmanaged.owned()
     releases = [_look(release, owned) for release in store.releases()]
-    kept = backups.overview() if backups.SETTINGS.exists() else None
-    waiting = swap.kept()
+    kept = inventory.overview() if inventory.SETTINGS.exists() else None
+    waiting = directory_swap.kept()
     return {"well": all(release["well"] for release in releases) and (not kept or kept["well"]), "releases": releases, "backups": kept,
             "restored": waiting and waiting.what, "warnings": firewall.warnings()}
 
@@ -38,7 +38,7 @@ def lines(found: dict) -> list[str]:
     table += [line for warning in found["warnings"] for line in f"warning: {warning}".splitlines()]
     if found["well"]:
         return [*table, f"all well: {counted(len(found['releases']), 'release')}"]
-    complaints += [["backup", text] for text in (backups.complaints(found["backups"]) if found["backups"] else ())]
+    complaints += [["backup", text] for text in (inventory.complaints(found["backups"]) if found["backups"] else ())]
     return [*table, *columns(["RELEASE", "WHAT IS NOT WELL"], complaints)]
 
 
@@ -56,16 +56,16 @@ def _look(release: Release, owned: set[str]) -> dict:
     with store.glance(f"release-{release.name}") as busy:
         manifest = release.manifest()
         names = [u.name for u in manifest.unit] if manifest else []
-        states, jobs = units.show(names, "ActiveState"), units.show(units.triggered(names), "ActiveState")
+        states, jobs = systemd.show(names, "ActiveState"), systemd.show(systemd.triggered(names), "ActiveState")
         found = {
             "release": release.name, "generation": release.generation, "applied_seconds": release.applied(), "applied": iso(release.applied()),
             "units": {name: state["ActiveState"] for name, state in states.items()},
             "jobs": {name: state["ActiveState"] for name, state in jobs.items()},
-            "probes": health.ask(manifest.probe, manifest.secret) if manifest else {},
+            "probes": survey.ask(manifest.probe, manifest.secret) if manifest else {},
             "under_way": busy, "interrupted": not busy and release.record.exists(),
             "drifted": [] if busy else facts.of_release(release, owned),
         }
-    down = [name for name, state in found["units"].items() if state not in units.RUNNING]
+    down = [name for name, state in found["units"].items() if state not in systemd.RUNNING]
     ill = busy or found["interrupted"] or found["drifted"] or down or _failed(found) or any(found["probes"].values())
     return found | {"well": not ill}
 
@@ -83,6 +83,6 @@ def _complaints(r: dict) -> list[str]:
     """Each thing once: that a unit does not run is drift as well."""
     found = [f"{r['under_way']} is under way"] if r["under_way"] else list(r["drifted"])
     if not r["drifted"]:
-        found += [f"{name} is {state}" for name, state in r["units"].items() if state not in units.RUNNING]
+        found += [f"{name} is {state}" for name, state in r["units"].items() if state not in systemd.RUNNING]
     found += [f"the last run of {name} failed" for name in _failed(r)]
     return found + [f"probe {name}: {' '.join(complaint.split())}" for name, complaint in r["probes"].items() if complaint]

@@ -1,14 +1,14 @@
 """`gatehouse verify`: what differs from what was left, for people. Changes nothing, and shows no content."""
 
 from gatehouse.drift import facts
-from gatehouse.health import survey as health
+from gatehouse.health import survey
 from gatehouse.state import store
-from gatehouse.drift import unmanaged as strays
+from gatehouse.drift import unmanaged
 from gatehouse.output.table import columns, counted
 
 
 def verify() -> dict:
-    owned = strays.owned()
+    owned = unmanaged.owned()
     items = {item: found["drifted"] + ([f"not known yet: {found['busy']} is under way"] if "busy" in found else [])
              for item, found in facts.facts()["items"].items()}
     for release in store.releases():
@@ -16,10 +16,10 @@ def verify() -> dict:
             if not busy and (manifest := release.manifest()):
                 told = items.get(f"release-{release.name}")
                 if told is None:
-                    told = items[f"release-{release.name}"] = facts.of_release(release, owned) + health.complaints(manifest)
+                    told = items[f"release-{release.name}"] = facts.of_release(release, owned) + survey.complaints(manifest)
                 # Of runtime directories also what an apply could not put right, which it does not try again.
-                told += [more for more in strays.images_of(release, manifest) + strays.modes_of(manifest) if more not in told]
-    unexpected = strays.unexpected(owned)
+                told += [more for more in unmanaged.images_of(release, manifest) + unmanaged.modes_of(manifest) if more not in told]
+    unexpected = unmanaged.unexpected(owned)
     return {"well": not (unexpected or any(items.values())), "items": items, "unexpected": unexpected}
 
 

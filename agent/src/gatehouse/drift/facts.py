@@ -6,14 +6,14 @@ from gatehouse.items import accounts
 from gatehouse.protocol import document
 from gatehouse.tree import files
 from gatehouse.system import firewall
-from gatehouse.health import survey as health
+from gatehouse.health import survey
 from gatehouse.items import packages
 from gatehouse.drift import redaction
 from gatehouse.state import store
-from gatehouse.drift import unmanaged as strays
-from gatehouse.items import claims as things
-from gatehouse.system import systemd as units
-from gatehouse.state import secrets as vault
+from gatehouse.drift import unmanaged
+from gatehouse.items import claims
+from gatehouse.system import systemd
+from gatehouse.state import secrets
 from gatehouse.protocol.manifest import PROTOCOL, File, Manifest, owner_ids
 from gatehouse.output.report import Failure
 from gatehouse.state.store import UNPROVEN
@@ -22,7 +22,7 @@ from gatehouse.state.store import UNPROVEN
 def facts(diffs: bool = False) -> dict:
     """For each item its due number, which moves on while the host differs from what was left, and the differences. With
     `diffs`, a file whose content differs has its diff in the lines below: redacted, and none of what is secret."""
-    vault.learn_all()
+    secrets.learn_all()
     records, live = store.items(), store.live()
     ahead = _Ahead(records, live)
     return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, ahead, diffs) for item, record in records.items()},
@@ -36,12 +36,12 @@ class _Ahead:
     def __init__(self, records: dict[str, dict], live: list[Manifest]):
         wanted = {u.name: u.enabled for manifest in live for u in manifest.unit}
         timed = list({probe.unit for manifest in live for probe in manifest.probe if probe.unit})
-        asked = units.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None], strays.housed(live), timed)
-        self.owned = strays.owned()
+        asked = systemd.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None], unmanaged.housed(live), timed)
+        self.owned = unmanaged.owned()
         self.installed = packages.survey([record["answer"] for item, record in records.items() if item.startswith("packages-")])
         self.units = asked()
-        with units.consulting(self.units):
-            self.ill = health.survey([manifest for manifest in live if f"release-{manifest.release}" in records])
+        with systemd.consulting(self.units):
+            self.ill = survey.survey([manifest for manifest in live if f"release-{manifest.release}" in records])
 
 
 def _look(item: str, record: dict, ahead: _Ahead, diffs: bool) -> dict:
@@ -53,7 +53,7 @@ def _look(item: str, record: dict, ahead: _Ahead, diffs: bool) -> dict:
         try:
             drifted = _drifted(kind, name, record["answer"], ahead, diffs)
             if kind == "release" and (manifest := store.Release(name).manifest()):
-                told["claims"] = things.digest(manifest)
+                told["claims"] = claims.digest(manifest)
         except Exception as error:  # what is odd about one must not hide the others, nor keep an `up` from putting it right
             drifted = [f"{kind} {name} cannot be looked at: {type(error).__name__}"]
     return told | {"due": _next(told["due"]) if drifted else told["due"], "drifted": drifted}
@@ -61,7 +61,7 @@ def _look(item: str, record: dict, ahead: _Ahead, diffs: bool) -> dict:
 
 def _drifted(kind: str, name: str, left: dict, ahead: _Ahead, diffs: bool) -> list[str]:
     if kind == "release":
-        with units.consulting(ahead.units):
+        with systemd.consulting(ahead.units):
             found = of_release(store.Release(name), ahead.owned)
         return (found and of_release(store.Release(name), ahead.owned, diffs)) + ahead.ill.get(name, [])
     if kind == "packages":
@@ -107,13 +107,13 @@ def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> 
         found += _compare(path, mark, owners.get(path), lambda: (there := files.look(path)) and there.fingerprint, shown.get(path))
     for path, mark in left["folders"].items():
         found += _compare(path, mark, owners.get(path), lambda: files.look_folder(path))
-    for stray in strays.dropins(manifest, owned):
+    for stray in unmanaged.dropins(manifest, owned):
         diff = redaction.unified(stray.path, "", there.data) if diffs and (there := files.look(stray.path)) else ""
         found.append(f"{stray.path} belongs to no release\n{diff}".strip())
-    found += strays.crooked(manifest, left)
-    found += [f"the reload of {unit} does not end" for unit in units.hung([u.name for u in manifest.unit])]
-    found += [f"{unit} is not active" for unit in units.inactive([u.name for u in manifest.unit])]
-    found += [f"{u.name} is {'not ' if u.enabled else ''}enabled" for u in manifest.unit if u.enabled is not None and units.enabled(u.name) != u.enabled]
+    found += unmanaged.crooked(manifest, left)
+    found += [f"the reload of {unit} does not end" for unit in systemd.hung([u.name for u in manifest.unit])]
+    found += [f"{unit} is not active" for unit in systemd.inactive([u.name for u in manifest.unit])]
+    found += [f"{u.name} is {'not ' if u.enabled else ''}enabled" for u in manifest.unit if u.enabled is not None and systemd.enabled(u.name) != u.enabled]
     return found
 
 
@@ -140,7 +140,7 @@ def _diff(file: File, manifest: Manifest) -> str:
 
 def _merged(file: File, manifest: Manifest) -> str:
     try:
-        return vault.merged(file, manifest)
+        return secrets.merged(file, manifest)
     except Failure:  # the secret is gone: its place tells as much
         return file.content
 

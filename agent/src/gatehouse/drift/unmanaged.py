@@ -9,14 +9,14 @@ from pathlib import Path
 
 from gatehouse.tree import files
 from gatehouse.state import store
-from gatehouse.system import safepath as tree
-from gatehouse.system import systemd as units
+from gatehouse.system import safepath
+from gatehouse.system import systemd
 from gatehouse.protocol.manifest import File, Manifest, owner_ids
 from gatehouse.output.report import Failure
 from gatehouse.state.store import Release
 
-QUADLETS = Path(units.QUADLETS)
-UNITS = (Path(units.UNITS), Path("/etc/systemd/system.control"), Path("/run/systemd/system"), Path("/run/systemd/system.control"))
+QUADLETS = Path(systemd.QUADLETS)
+UNITS = (Path(systemd.UNITS), Path("/etc/systemd/system.control"), Path("/run/systemd/system"), Path("/run/systemd/system.control"))
 RUN = "/run"
 _OPENED = re.compile(r"^ExecStartPost=\+\S+/\S+-socket-folder open (\S+) (\S+) ", re.M)
 _OPEN, _CLOSED = "3770", "3750"  # to clients, while the unit runs or not
@@ -124,9 +124,9 @@ def _runtime(manifest: Manifest):
             yield from ((path, mode, f"{user}:{group}") for path, mode, user, group in _TMPFILES.findall(file.content) if path.startswith(f"{RUN}/"))
     for unit, content in _services(manifest):
         for path, owner in _OPENED.findall(content):
-            yield path, _CLOSED if units.inactive([unit]) else _OPEN, owner
+            yield path, _CLOSED if systemd.inactive([unit]) else _OPEN, owner
     for unit, mode in _housed(manifest):
-        shown = units.show([unit], *units.HOUSE)[unit]
+        shown = systemd.show([unit], *systemd.HOUSE)[unit]
         for name in shown["RuntimeDirectory"].split():
             yield f"{RUN}/{name}", mode, f"{shown['User'] or 'root'}:{shown['Group'] or '-'}"
 
@@ -164,7 +164,7 @@ def _ids(owner: str) -> list[int | None]:
 def _sockets(folder: str, mode: int, uid: int, gid: int) -> list[str]:
     """The server's own: whatever clients make beside them is theirs."""
     found = []
-    for name, info in tree.entries(folder).items():
+    for name, info in safepath.entries(folder).items():
         if stat.S_ISSOCK(info.st_mode) and info.st_uid == uid and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid):
             found.append(f"{folder}/{name} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}")
     return found

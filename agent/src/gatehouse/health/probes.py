@@ -4,8 +4,8 @@ import socket
 import time
 from typing import Callable, Collection
 
-from gatehouse.system import process as commands
-from gatehouse.system import systemd as units
+from gatehouse.system import process
+from gatehouse.system import systemd
 from gatehouse.protocol.manifest import Manifest, Probe
 from gatehouse.output.report import Failure
 from gatehouse.system.waiting import Wait
@@ -40,7 +40,7 @@ def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
                 waiting.remove(probe)
             else:
                 complaints.append(f"probe {probe.name}: {complaint}")
-        down = units.inactive(names)
+        down = systemd.inactive(names)
         complaints += [f"{unit} is not active" for unit in down]
         if not complaints:
             return
@@ -53,14 +53,14 @@ def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
 def ask(probe: Probe) -> str | None:
     """None when the probe passes, else what is wrong."""
     if probe.exec:
-        status, output = commands.run(probe.exec, probe.user, seconds=ANSWER)
+        status, output = process.run(probe.exec, probe.user, seconds=ANSWER)
         return None if status == 0 else output.strip() or f"exit status {status}"
     if probe.unit:
         return _ask_unit(probe.unit, probe.seconds)
     if probe.http:
-        from gatehouse.health import http_probe as webprobe  # here: to import HTTP and TLS takes longer than most that the agent is asked
+        from gatehouse.health import http_probe  # here: to import HTTP and TLS takes longer than most that the agent is asked
 
-        return webprobe.ask(probe)
+        return http_probe.ask(probe)
     if probe.tcp:
         return _connected(probe.tcp, lambda: socket.create_connection(endpoint(probe.tcp), ANSWER))
     return _connected(probe.socket, lambda: _unix_connection(probe.socket))
@@ -68,7 +68,7 @@ def ask(probe: Probe) -> str | None:
 
 def _ask_unit(unit: str, seconds: int) -> str | None:
     """One that is restarted again and again runs at most moments, and is never well."""
-    since = units.active_since(unit)
+    since = systemd.active_since(unit)
     if since is None:
         return f"{unit} does not run"
     lasted = time.monotonic() - since

@@ -3,9 +3,9 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from gatehouse.system import process as commands
+from gatehouse.system import process
 from gatehouse.health import probes
-from gatehouse.system import systemd as units
+from gatehouse.system import systemd
 from gatehouse.protocol.manifest import Manifest, Probe
 from gatehouse.output.report import Failure, masked, say
 
@@ -26,7 +26,7 @@ def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[s
     """By release what its probes complain of, all asked at once. What fails is asked again for `patience` seconds, since a
     service may have been restarted a moment ago. A release with a unit that does not run is left out: that tells more than
     its probes do."""
-    down = set(units.inactive(list({unit.name for manifest in manifests for unit in manifest.unit})))
+    down = set(systemd.inactive(list({unit.name for manifest in manifests for unit in manifest.unit})))
     waiting = [manifest for manifest in manifests if manifest.probe and down.isdisjoint(unit.name for unit in manifest.unit)]
     until, ill = time.monotonic() + patience, {}
     while waiting:
@@ -49,7 +49,7 @@ def complaints(manifest: Manifest) -> list[str]:
 
 def contains(manifest: Manifest) -> bool:
     """Whether it runs in containers."""
-    return any(file.path.startswith(units.QUADLETS) for file in manifest.file)
+    return any(file.path.startswith(systemd.QUADLETS) for file in manifest.file)
 
 
 def ease(manifest: Manifest) -> None:
@@ -57,8 +57,8 @@ def ease(manifest: Manifest) -> None:
     may take."""
     if contains(manifest):
         say("reload Podman's networks")
-        commands.run(("podman", "network", "reload", "--all"), seconds=manifest.deadline)
-    started = [since for unit in manifest.unit if (since := units.active_since(unit.name)) is not None]
+        process.run(("podman", "network", "reload", "--all"), seconds=manifest.deadline)
+    started = [since for unit in manifest.unit if (since := systemd.active_since(unit.name)) is not None]
     try:
         probes.await_every(manifest, max([time.monotonic() + probes.ANSWER, *(since + manifest.deadline for since in started)]))
     except Failure:

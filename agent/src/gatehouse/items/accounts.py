@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 
 from gatehouse.items import census
-from gatehouse.state import created as made
+from gatehouse.state import created
 from gatehouse.state import store
 from gatehouse.items.census import Claim
 from gatehouse.protocol.document import read
@@ -39,7 +39,7 @@ def ensure_group(text: str) -> dict:
             raise Failure(f"group {wanted.name} has GID {found.gr_gid} on this host, the configuration asks for {wanted.gid}; "
                           f"files on the host carry {found.gr_gid}: take it into the configuration, or renumber the group and its files by hand")
         census.refuse(Claim(f"group-{wanted.name}", (f"group {wanted.name}",)), wanted.takes)
-        made.add(f"group {wanted.name}")
+        created.add(f"group {wanted.name}")
         if not found:
             if wanted.gid is not None and (holder := _holder(wanted.gid)):
                 raise Failure(f"GID {wanted.gid} asked for group {wanted.name} is taken by group {holder}; choose another or leave it out")
@@ -60,7 +60,7 @@ def ensure_account(text: str) -> dict:
         if found and wanted.uid is not None and found.pw_uid != wanted.uid:
             raise Failure(f"account {wanted.name} has UID {found.pw_uid} on this host, the configuration asks for {wanted.uid}")
         census.refuse(Claim(f"account-{wanted.name}", (f"account {wanted.name}",), groups=wanted.groups), wanted.takes)
-        made.add(f"account {wanted.name}")
+        created.add(f"account {wanted.name}")
         if not found:
             say(f"create account {wanted.name}")
             own = ("--gid", wanted.name) if _group(wanted.name) else ("--user-group",)

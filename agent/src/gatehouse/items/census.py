@@ -14,12 +14,12 @@ from typing import Iterable
 
 from gatehouse.tree import files
 from gatehouse.system import listeners
-from gatehouse.state import created as made
+from gatehouse.state import created
 from gatehouse.items import packages
 from gatehouse.state import store
 from gatehouse.items import claims as things
-from gatehouse.system import safepath as tree
-from gatehouse.system import systemd as units
+from gatehouse.system import safepath
+from gatehouse.system import systemd
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.output.report import Failure
 
@@ -76,7 +76,7 @@ class _Ours:
     """What is known to be gatehouse's, and what is asked of the host once for all claims."""
 
     def __init__(self, claims: list[Claim]):
-        self.made = made.things()
+        self.made = created.things()
         manifests = [manifest for release in store.releases() for manifest in release.manifests()]
         self.files = {file.path for manifest in manifests for file in manifest.file}
         self.units = {unit.name: manifest for manifest in manifests for unit in manifest.unit}
@@ -89,7 +89,7 @@ class _Ours:
         claimed = {kind: [name for claim in claims for thing in claim.things for k, _, name in [thing.partition(" ")] if k == kind]
                    for kind in ("file", "unit", "port", "pod", "container", "volume")}
         self.claimed = {kind: set(names) for kind, names in claimed.items()}
-        self.shown = units.show(claimed["unit"], "LoadState", "ActiveState", "FragmentPath", "SourcePath") if claimed["unit"] else {}
+        self.shown = systemd.show(claimed["unit"], "LoadState", "ActiveState", "FragmentPath", "SourcePath") if claimed["unit"] else {}
         self.listening = listeners.listeners() if claimed["port"] else []
         self.podman = {kind: _podman(*words) if self.claimed[kind] else [] for kind, words in _LISTS.items()}
 
@@ -151,7 +151,7 @@ def _group(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[st
 
 
 def _file(kind: str, path: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
-    found = tree.status(path)
+    found = safepath.status(path)
     if found is None:
         return
     # A package may make configuration of its own while it is installed, which no list of its files has.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gatehouse.system import apt
-from gatehouse.system import process as commands
+from gatehouse.system import process
 from gatehouse.state import created as made
 from gatehouse.system import pacman
 from gatehouse.state import store
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.system import systemd as units
 from gatehouse.protocol.document import read
 from gatehouse.output.report import Failure, say
@@ -52,7 +52,7 @@ def _install(manager: str, missing: list[str], held: tuple[str, ...]) -> None:
     made.watch()
     with _held(held):
         if complaint := _MANAGERS[manager].install(missing):
-            raise Failure(f"{' '.join(missing)} cannot be installed:\n{commands.indented(complaint)}")
+            raise Failure(f"{' '.join(missing)} cannot be installed:\n{process.indented(complaint)}")
     made.catch()
 
 
@@ -82,9 +82,9 @@ def _held(names: tuple[str, ...]):
     made = [name for name in names if not (_UNITS / name).is_symlink()]
     store.write_private(_HELD, "\n".join(made))
     try:
-        tree.make(str(_UNITS))
+        safepath.make(str(_UNITS))
         for name in made:
-            tree.link(f"{_UNITS}/{name}", "/dev/null")
+            safepath.link(f"{_UNITS}/{name}", "/dev/null")
         units.daemon_reload()
         yield
     finally:
@@ -95,6 +95,6 @@ def _release() -> None:
     if (held := store.read_private(_HELD)) is None:
         return
     for name in held.split():
-        tree.remove(f"{_UNITS}/{name}")
+        safepath.remove(f"{_UNITS}/{name}")
     units.daemon_reload()
-    tree.remove(str(_HELD))
+    safepath.remove(str(_HELD))

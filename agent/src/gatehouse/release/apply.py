@@ -4,28 +4,28 @@ import os
 import pwd
 import time
 
-from gatehouse.release import undo as back
-from gatehouse.backup import create as backup
-from gatehouse.backup import inventory as backups
+from gatehouse.release import undo
+from gatehouse.backup import create
+from gatehouse.backup import inventory
 from gatehouse.release import checks
-from gatehouse.system import process as commands
-from gatehouse.release import failpoints as faults
+from gatehouse.system import process
+from gatehouse.release import failpoints
 from gatehouse.tree import files
 from gatehouse.system import firewall
 from gatehouse.release import guards
-from gatehouse.health import survey as health
+from gatehouse.health import survey
 from gatehouse.release import holdings
-from gatehouse.tree import originals as live
+from gatehouse.tree import originals
 from gatehouse.tree import moves
 from gatehouse.release import plan as plans
 from gatehouse.health import probes
 from gatehouse.release import purge
-from gatehouse.release import journal as records
+from gatehouse.release import journal
 from gatehouse.state import store
-from gatehouse.drift import unmanaged as strays
-from gatehouse.system import safepath as tree
-from gatehouse.system import systemd as units
-from gatehouse.state import secrets as vault
+from gatehouse.drift import unmanaged
+from gatehouse.system import safepath
+from gatehouse.system import systemd
+from gatehouse.state import secrets
 from gatehouse.protocol.manifest import Manifest, Step, load
 from gatehouse.release.plan import Plan
 from gatehouse.release.journal import Record
@@ -36,18 +36,18 @@ from gatehouse.state.store import HOST, Release
 def apply(text: str) -> dict:
     manifest = load(text)
     release = Release(manifest.release)
-    tree.make(str(release.folder), 0o700)
+    safepath.make(str(release.folder), 0o700)
     with _locked(release, manifest):
-        faults.point("locked")
+        failpoints.point("locked")
         done = _apply(release, manifest, text)
-    vault.prune(_apply_again)
-    faults.point("pruned")
+    secrets.prune(_apply_again)
+    failpoints.point("pruned")
     return done
 
 
 def _locked(release: Release, manifest: Manifest, wait: bool = True):
     """Held through a pull, a save and a restore, the start of the units and their way back."""
-    return store.lock(f"release-{release.name}", f"apply of release {release.name}", 3 * (commands.PATIENCE + manifest.deadline), wait)
+    return store.lock(f"release-{release.name}", f"apply of release {release.name}", 3 * (process.PATIENCE + manifest.deadline), wait)
 
 
 def _apply_again(release: Release) -> None:
@@ -59,27 +59,27 @@ def _apply_again(release: Release) -> None:
 
 def _apply(release: Release, manifest: Manifest, text: str) -> dict:
     _learn_secrets(manifest)
-    back.recover(release)
+    undo.recover(release)
     purge.forget(release)
     plan = plans.make(release, manifest, text)
     if plan.ill:
         say(f"release {release.name} is not well: {plan.ill[0]}")
-        health.ease(plan.current)
+        survey.ease(plan.current)
         plan = plans.make(release, manifest, text)
-    faults.point("planned")
+    failpoints.point("planned")
     if plan.idle and text == release.text() and plan.left["files"] == release.left()["files"]:
         say(f"release {release.name} is as wanted: generation {release.generation}")
     else:
         for image in manifest.image:
             _fetch(image.reference)
-        faults.point("fetched")
+        failpoints.point("fetched")
         for step in manifest.preparation:
             _step("preparation", step, manifest)
         checks.run(manifest, plan.changes)
-        faults.point("checked")
-        if plan.guards and backups.SETTINGS.exists():
+        failpoints.point("checked")
+        if plan.guards and inventory.SETTINGS.exists():
             say("a backup first: the new image may alter data for ever")
-            backup.take()
+            create.take()
         _carry_out(release, plan)
     actions = {u: verb for verb, names in (("start", plan.starts), ("reload", plan.reloads + plan.tells), ("stop", plan.stops), ("restart", plan.restarts)) for u in names}
     return {"release": release.name, "generation": release.generation, "changed": plan.paths, "units": actions}
@@ -88,113 +88,113 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
 def _learn_secrets(manifest: Manifest) -> None:
     for step in (*manifest.preparation, *manifest.step) if manifest.secret else ():
         learn_secret(step.stdin.replace("'", "\n"))  # what SQL quotes is shown without its surroundings
-    vault.learn_all()
+    secrets.learn_all()
 
 
 def _fetch(reference: str) -> None:
-    if commands.run(("podman", "image", "exists", reference))[0] == 0:
+    if process.run(("podman", "image", "exists", reference))[0] == 0:
         return
     say(f"pull {reference}")
     pull = ("podman", "pull", "--quiet", reference)
     # Logins that last are in root's home. One that root made in a session is in the session's own folder, if that is still there.
     session = f"/run/user/{os.geteuid()}"
     for words in (pull, ("env", f"XDG_RUNTIME_DIR={session}", *pull)) if os.path.exists(f"{session}/containers/auth.json") else (pull,):
-        status, output = commands.run(words, home=pwd.getpwuid(os.geteuid()).pw_dir)
+        status, output = process.run(words, home=pwd.getpwuid(os.geteuid()).pw_dir)
         if status == 0:
             return
-    raise Failure(f"image {reference} cannot be pulled, nothing was changed:\n{commands.indented(output)}\n"
+    raise Failure(f"image {reference} cannot be pulled, nothing was changed:\n{process.indented(output)}\n"
                   f"if {reference.partition('/')[0]} wants a login: `registries` of the configuration, docs/configuration.md")
 
 
 def _carry_out(release: Release, plan: Plan) -> None:
     with store.lock(HOST, f"claim of release {release.name}"):
         plans.claim(plan.manifest)  # again: another release may have taken what was free when we looked
-        record = records.begin(release, plan)
+        record = journal.begin(release, plan)
     try:
-        faults.point("claimed")
-        units.run("stop", plan.stops)
+        failpoints.point("claimed")
+        systemd.run("stop", plan.stops)
         guards.save(record)
         holdings.save(release, record, holdings.of(plan.manifest, plan.restarts + plan.starts))
-        faults.point("saved")
+        failpoints.point("saved")
         with store.lock(HOST, f"swap of release {release.name}"):
             jobs = _swap(release, plan, record)
         deadline = time.monotonic() + plan.manifest.deadline
-        units.finish(jobs, deadline)
-        faults.point("started")
+        systemd.finish(jobs, deadline)
+        failpoints.point("started")
         for step in plan.manifest.step:
             _step("step", step, plan.manifest, max(0.0, deadline - time.monotonic()))
-            faults.point("stepped")
+            failpoints.point("stepped")
         if not (plan.stays and plan.tells):  # a site can be changed while its app is ill
             probes.await_all(plan.manifest, deadline)
         holdings.compare(record)
-        if told := units.running(plan.tells):  # last: who fails by itself has troubled nobody
+        if told := systemd.running(plan.tells):  # last: who fails by itself has troubled nobody
             record.told = True
             _tell(plan.manifest, told)
-        faults.point("probed")
-        record.left["endures"] = strays.modes_of(plan.manifest)  # what a restart did not put right, the next would not either
+        failpoints.point("probed")
+        record.left["endures"] = unmanaged.modes_of(plan.manifest)  # what a restart did not put right, the next would not either
         release.commit(record.generation, plan.text, record.left)
     except Exception as error:  # a full disk leads back just as a failing probe does
-        back.go_back(release, record, error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}"))
-    faults.point("committed")
+        undo.go_back(release, record, error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}"))
+    failpoints.point("committed")
     holdings.forget(record)
-    records.finish(release, record)
+    journal.finish(release, record)
     say(f"release {release.name} is healthy: generation {record.generation}")
-    for warning in firewall.warnings() if health.contains(plan.manifest) else ():
+    for warning in firewall.warnings() if survey.contains(plan.manifest) else ():
         say(f"warning: {warning}")
 
 
-def _swap(release: Release, plan: Plan, record: Record) -> list[units.Job]:
+def _swap(release: Release, plan: Plan, record: Record) -> list[systemd.Job]:
     """What two releases must not do at once. It waits for no unit."""
-    owned = strays.owned()  # again: another release may have taken over what was nobody's
+    owned = unmanaged.owned()  # again: another release may have taken over what was nobody's
     plan.changes = [c for c in plan.changes if not (c.stray and c.path in owned)]
     plan.folders = files.folder_changes(plan.manifest.directory)  # again: another way back may have removed what was empty
     checks.units(plan.changes)
     for change in plan.changes:
         say(f"{change.what}: {change.path}")
         if change.stray:
-            say(f"it belongs to no release and is kept as {live.set_aside(release, plan.generation, change.path)}")
-        elif not any(f.path == change.path for f in (plan.current.file if plan.current else ())) and live.keep_original(change.path):
-            say(f"the file that was there before is kept: {live.ORIGINALS}{change.path}")
+            say(f"it belongs to no release and is kept as {originals.set_aside(release, plan.generation, change.path)}")
+        elif not any(f.path == change.path for f in (plan.current.file if plan.current else ())) and originals.keep_original(change.path):
+            say(f"the file that was there before is kept: {originals.ORIGINALS}{change.path}")
     for complaint in plan.crooked + [f"the reload of {unit} does not end" for unit in plan.hung]:
         say(complaint)
     surveyed = [moves.survey(move) for move in plan.moves]
-    live.take_snapshot(release, [c.path for c in plan.changes], [d.path for d in plan.folders], surveyed)
-    faults.point("snapshot")
+    originals.take_snapshot(release, [c.path for c in plan.changes], [d.path for d in plan.folders], surveyed)
+    failpoints.point("snapshot")
     record.reach(release, "swapped")
-    faults.point("recorded")
+    failpoints.point("recorded")
     for name in plan.disables:
-        units.set_enabled(name, False)
+        systemd.set_enabled(name, False)
     for directory in plan.folders:
         say(f"directory: {directory.path}")
-        live.put_folder(directory.path, *files.wanted_folder(directory))
+        originals.put_folder(directory.path, *files.wanted_folder(directory))
     for each in surveyed:
         say(f"what is in {each['source']} moves to {each['target']}")
         moves.forward(each)
     for change in plan.changes:
-        live.put(change.path, change.wanted or (None if change.stray else live.original(change.path)))
-        faults.point("swapped")
-    units.absorb([c.path for c in plan.changes] + [f.path for f in plan.manifest.file if plan.crooked])
-    faults.point("reloaded")
+        originals.put(change.path, change.wanted or (None if change.stray else originals.original(change.path)))
+        failpoints.point("swapped")
+    systemd.absorb([c.path for c in plan.changes] + [f.path for f in plan.manifest.file if plan.crooked])
+    failpoints.point("reloaded")
     for name, wanted in plan.enables.items():
-        units.set_enabled(name, wanted)
+        systemd.set_enabled(name, wanted)
     record.reach(release, "started")
-    jobs = units.enqueue(restart=plan.restarts, reload=plan.reloads, start=plan.starts)
-    faults.point("enqueued")
+    jobs = systemd.enqueue(restart=plan.restarts, reload=plan.reloads, start=plan.starts)
+    failpoints.point("enqueued")
     return jobs
 
 
 def _tell(manifest: Manifest, others: list[str]) -> None:
     """They get a time of their own: a service that took all of its own is well nevertheless."""
     deadline = time.monotonic() + manifest.deadline
-    units.run("reload", others, deadline)
-    faults.point("told")
+    systemd.run("reload", others, deadline)
+    failpoints.point("told")
     probes.await_through(others, manifest, deadline)
 
 
-def _step(kind: str, step: Step, manifest: Manifest, seconds: float = commands.PATIENCE) -> None:
+def _step(kind: str, step: Step, manifest: Manifest, seconds: float = process.PATIENCE) -> None:
     say(f"{kind} {step.name}")
-    status, output = commands.run(step.exec, step.user, stdin=step.stdin, seconds=seconds)
+    status, output = process.run(step.exec, step.user, stdin=step.stdin, seconds=seconds)
     if status:
         # What a step on secrets prints may hold them in a form that is not known here.
-        told = f"exit status {status}; what it printed is not shown, since the release is secret" if manifest.secret else commands.indented(output)
+        told = f"exit status {status}; what it printed is not shown, since the release is secret" if manifest.secret else process.indented(output)
         raise Failure(f"{kind} {step.name} failed:\n{told}")

@@ -8,10 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from gatehouse.system import process as commands
+from gatehouse.system import process
 from gatehouse.tree import files
-from gatehouse.state import workspace as scratch
-from gatehouse.system import safepath as tree
+from gatehouse.state import workspace
+from gatehouse.system import safepath
 from gatehouse.tree.files import Change, Content
 from gatehouse.protocol.manifest import Check, Directory, Manifest
 from gatehouse.output.report import Failure, say
@@ -37,9 +37,9 @@ def units(changed: list[Change]) -> None:
     plain = [c for c in changed if _below(c.path, UNITS) and c.wanted]
     if not quadlets and not plain:
         return
-    with scratch.folder() as work:
+    with workspace.folder() as work:
         generated = f"{work}/units"
-        tree.make(generated, 0o700)
+        safepath.make(generated, 0o700)
         programs = _stage_programs(changed, f"{work}/programs")
         if quadlets:
             for name, text in _generate(merged(QUADLETS, changed, f"{work}/quadlets")).items():
@@ -47,14 +47,14 @@ def units(changed: list[Change]) -> None:
         for change in plain:
             _stage(Path(change.path).relative_to(UNITS), _led(change.wanted.data.decode(), programs), generated)
         # Only the units of this run are judged, with what is live as their surroundings.
-        judged = [f"{generated}/{name}" for name, found in tree.entries(generated).items() if stat.S_ISREG(found.st_mode)]
+        judged = [f"{generated}/{name}" for name, found in safepath.entries(generated).items() if stat.S_ISREG(found.st_mode)]
         if not judged:
             return
         done = subprocess.run(
             ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *judged],
             capture_output=True, text=True, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{generated}:"})
         if done.returncode:
-            raise Failure(f"systemd refuses the unit files, nothing was changed:\n{commands.indented(done.stderr)}")
+            raise Failure(f"systemd refuses the unit files, nothing was changed:\n{process.indented(done.stderr)}")
 
 
 def _led(unit: str, programs: dict[str, str]) -> bytes:
@@ -68,7 +68,7 @@ def _stage(name: Path, text: bytes, into: str) -> None:
     """A unit, or a drop-in beside a copy of the unit that it alters, since only units are judged."""
     _put(f"{into}/{name}", text)
     unit = f"{into}/{name.parent.name.removesuffix('.d')}"
-    if name.parent.name and tree.status(unit) is None:
+    if name.parent.name and safepath.status(unit) is None:
         names = (os.path.basename(unit), re.sub("@.+(?=[.])", "@", os.path.basename(unit)))
         if live := next((path for folder in _UNIT_PATH for path in (Path(folder, name) for name in names) if path.is_file()), None):
             _put(unit, live.read_bytes())
@@ -95,7 +95,7 @@ def _generate(quadlets: str) -> dict[str, str]:
     complaints = [l for l in done.stderr.splitlines() if "Loading source unit file" not in l and l.strip()]
     if done.returncode or complaints:
         shown = "\n".join(complaints or done.stderr.splitlines()).replace(quadlets, QUADLETS)
-        raise Failure(f"Podman refuses the Quadlet files, nothing was changed:\n{commands.indented(shown)}")
+        raise Failure(f"Podman refuses the Quadlet files, nothing was changed:\n{process.indented(shown)}")
     units: dict[str, str] = {}
     name = ""
     for line in done.stdout.splitlines(keepends=True):
@@ -107,7 +107,7 @@ def _generate(quadlets: str) -> dict[str, str]:
 
 
 def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]) -> None:
-    with scratch.folder() as work:
+    with workspace.folder() as work:
         copy = merged(check.tree, changed, f"{work}/tree")
         # Made on the host only once the checks have passed. The upper ones last, since they are handed over with it.
         for directory in sorted(directories, key=lambda d: d.path, reverse=True):
@@ -115,11 +115,11 @@ def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]
                 files.put_folder(os.path.normpath(f"{copy}/{os.path.relpath(directory.path, check.tree)}"), *files.wanted_folder(directory))
         if not any(directory.path == check.tree for directory in directories):
             _hand_over(check.tree, copy)
-        home = scratch.give(f"{work}/scratch", check.user, check.group)
+        home = workspace.give(f"{work}/scratch", check.user, check.group)
         values = {"tree": copy, "scratch": home}
         for argv in filter(None, (check.prepare, () if check.ready else check.exec)):
             # A home of its own: what a tool leaves there must not reach the service's.
-            status, output = commands.run(commands.filled(argv, **values), check.user, check.group, home=home)
+            status, output = process.run(process.filled(argv, **values), check.user, check.group, home=home)
             if status:
                 raise Failure(_refusal(check, output, copy))
         if check.ready:
@@ -128,31 +128,31 @@ def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]
 
 def _try_server(check: Check, values: dict[str, str]) -> None:
     with tempfile.TemporaryFile("w+") as log:
-        server = commands.start(commands.filled(check.exec, **values), check.user, check.group, home=values["scratch"],
+        server = process.start(process.filled(check.exec, **values), check.user, check.group, home=values["scratch"],
                                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         try:
             until = time.monotonic() + _PATIENCE
-            while commands.run(commands.filled(check.ready, **values), check.user, check.group, seconds=5)[0]:
+            while process.run(process.filled(check.ready, **values), check.user, check.group, seconds=5)[0]:
                 if server.poll() is not None or time.monotonic() > until:
                     log.seek(0)
                     raise Failure(_refusal(check, log.read(), values["tree"]))
                 time.sleep(0.05)
         finally:
-            commands.end(server, grace=10)
+            process.end(server, grace=10)
 
 
 def _refusal(check: Check, output: str, copy: str) -> str:
     shown = output.replace(copy, check.tree)
-    return f"check {check.name} refuses the new files, nothing was changed:\n{commands.indented(shown)}"
+    return f"check {check.name} refuses the new files, nothing was changed:\n{process.indented(shown)}"
 
 
 def merged(directory: str, changed: list[Change], into: str) -> str:
     """A copy of a live directory with the changes applied, owners and modes kept. Its top is root's alone, so that no other
     account is in there while root is at work."""
     if files.look_folder(directory):
-        tree.copy(directory, into)
+        safepath.copy(directory, into)
     else:
-        tree.make(into, 0o700)
+        safepath.make(into, 0o700)
     for change in changed:
         if _below(change.path, directory):
             name = Path(change.path).relative_to(directory)
@@ -164,19 +164,19 @@ def merged(directory: str, changed: list[Change], into: str) -> str:
 
 def _take_in(live: str, copy: str) -> None:
     """In the place of a link to a folder, which leads out of the copy to what is live, a copy of that folder."""
-    found = tree.status(copy)
+    found = safepath.status(copy)
     if found and stat.S_ISLNK(found.st_mode):
-        tree.remove(copy)
+        safepath.remove(copy)
         if files.look_folder(live):
-            tree.copy(live, copy)
-            tree.give_as(live, copy)
+            safepath.copy(live, copy)
+            safepath.give_as(live, copy)
 
 
 def _hand_over(live: str, copy: str) -> None:
     if files.look_folder(live):
-        tree.give_as(live, copy)
+        safepath.give_as(live, copy)
     else:
-        tree.give(copy, 0o755, os.geteuid(), os.getegid())
+        safepath.give(copy, 0o755, os.geteuid(), os.getegid())
 
 
 def _below(path: str, directory: str) -> bool:

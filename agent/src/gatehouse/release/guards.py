@@ -1,7 +1,7 @@
 """Data that a new image may alter for ever: image and data go forward, and back, together."""
 
-from gatehouse.system import process as commands
-from gatehouse.system import systemd as units
+from gatehouse.system import process
+from gatehouse.system import systemd
 from gatehouse.release.journal import Record
 from gatehouse.output.report import Failure, say
 
@@ -15,13 +15,13 @@ def save(record: Record) -> None:
 
 def restore(record: Record) -> None:
     """An older image does not understand what a newer one migrated."""
-    units.run("stop", units.existing(dict.fromkeys(u for guard in record.guards for u in guard["units"])))
+    systemd.run("stop", systemd.existing(dict.fromkeys(u for guard in record.guards for u in guard["units"])))
     for guard in record.guards:
         say(f"restore {guard['name']}")
         _run(guard, "restore", "is migrated and could not be restored")
 
 
 def _run(guard: dict, what: str, complaint: str) -> None:
-    status, output = commands.run(guard[what], guard["user"])
+    status, output = process.run(guard[what], guard["user"])
     if status:
-        raise Failure(f"{guard['name']} {complaint}:\n{commands.indented(output)}")
+        raise Failure(f"{guard['name']} {complaint}:\n{process.indented(output)}")

@@ -3,10 +3,10 @@
 import re
 from dataclasses import asdict
 
-from gatehouse.system import process as commands
-from gatehouse.release import valkey_keys as keys
+from gatehouse.system import process
+from gatehouse.release import valkey_keys
 from gatehouse.state import store
-from gatehouse.system import systemd as units
+from gatehouse.system import systemd
 from gatehouse.protocol.manifest import Holding, Manifest
 from gatehouse.release.journal import Record
 from gatehouse.output.report import Failure, say
@@ -23,13 +23,13 @@ def of(manifest: Manifest, names: list[str]) -> list[Holding]:
 
 def save(release: Release, record: Record, wanted: list[Holding]) -> None:
     """Right before the restart: what each holds now, written so that it is read again."""
-    down = units.inactive([holding.unit for holding in wanted])
+    down = systemd.inactive([holding.unit for holding in wanted])
     for holding in wanted:
         runs = holding.unit not in down
         if holding.exec:
             before = {"counts": _counted(holding) if runs else None}
         else:
-            before = keys.save(holding, runs, known=release.generation > 0)
+            before = valkey_keys.save(holding, runs, known=release.generation > 0)
         record.holdings.append(asdict(holding) | {"before": before})
         record.reach(release, "begun")
 
@@ -38,7 +38,7 @@ def compare(record: Record) -> None:
     """Once all is well: whether the services still hold it."""
     for kept in record.holdings:
         holding, before = _read(kept)
-        complaint = _lessened(holding, before["counts"]) if holding.exec else keys.lessened(holding, before)
+        complaint = _lessened(holding, before["counts"]) if holding.exec else valkey_keys.lessened(holding, before)
         if complaint:
             raise Failure(f"{holding.unit} holds less after its restart than before: {complaint}")
 
@@ -47,14 +47,14 @@ def resume(record: Record) -> None:
     """Nothing was restarted: who waits for the restart need not wait any more."""
     for holding, before in map(_read, record.holdings):
         if not holding.exec:
-            keys.resume(holding, before)
+            valkey_keys.resume(holding, before)
 
 
 def restore(record: Record) -> None:
     """Part of the way back, before the files: the service that comes back finds what the one before had, or what was written since."""
     for holding, before in map(_read, record.holdings):
         if not holding.exec:
-            keys.restore(holding, before)
+            valkey_keys.restore(holding, before)
 
 
 def forget(record: Record) -> None:
@@ -62,7 +62,7 @@ def forget(record: Record) -> None:
     for holding, before in map(_read, record.holdings):
         if not holding.exec:
             try:
-                keys.forget(holding, before)
+                valkey_keys.forget(holding, before)
             except Failure as failure:
                 say(str(failure))
 
@@ -73,9 +73,9 @@ def _read(kept: dict) -> tuple[Holding, dict]:
 
 def _counted(holding: Holding) -> dict[str, int] | None:
     """None where it does not answer: a service that is ill can be restarted."""
-    status, output = commands.run(holding.exec, holding.user)
+    status, output = process.run(holding.exec, holding.user)
     if status:
-        say(f"{holding.name} cannot be counted:\n{commands.indented(output)}")
+        say(f"{holding.name} cannot be counted:\n{process.indented(output)}")
         return None
     return {found[2]: int(found[1]) for found in map(_LINE.fullmatch, output.splitlines()) if found}
 

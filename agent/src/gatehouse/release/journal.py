@@ -5,10 +5,10 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
-from gatehouse.tree import originals as live
+from gatehouse.tree import originals
 from gatehouse.state import store
-from gatehouse.system import safepath as tree
-from gatehouse.system import systemd as units
+from gatehouse.system import safepath
+from gatehouse.system import systemd
 from gatehouse.release.plan import Plan
 from gatehouse.state.store import Release, read_private, write_private
 
@@ -45,11 +45,11 @@ class Record:
 
 def begin(release: Release, plan: Plan) -> Record:
     record = Record(
-        generation=plan.generation, text=plan.text, left=plan.left, began=units.now(), reached="begun", guards=[asdict(g) for g in plan.guards],
+        generation=plan.generation, text=plan.text, left=plan.left, began=systemd.now(), reached="begun", guards=[asdict(g) for g in plan.guards],
         stops=plan.stops, restarts=plan.restarts, reloads=plan.reloads, starts=plan.starts,
-        ran=units.running_with(plan.restarts + plan.reloads + plan.starts + plan.stops),
-        enabled={u: units.enabled(u) for u in [*plan.enables, *plan.disables]},
-        removed=[c.path for c in plan.changes if c.wanted is None and not c.stray], tells=units.changed(plan.tells), moves=bool(plan.moves))
+        ran=systemd.running_with(plan.restarts + plan.reloads + plan.starts + plan.stops),
+        enabled={u: systemd.enabled(u) for u in [*plan.enables, *plan.disables]},
+        removed=[c.path for c in plan.changes if c.wanted is None and not c.stray], tells=systemd.changed(plan.tells), moves=bool(plan.moves))
     record.reach(release, "begun")
     return record
 
@@ -69,11 +69,11 @@ def finish(release: Release, record: Record) -> None:
     """The generation is live for good: the way back is not needed any more."""
     release.prune()
     for path in record.removed:
-        live.forget_original(path)
+        originals.forget_original(path)
     close(release)
 
 
 def close(release: Release) -> None:
-    tree.remove(str(release.record))
+    safepath.remove(str(release.record))
     store.sync_directory(release.folder)  # a record that a power cut brings back needs its snapshot
-    tree.remove_tree(str(release.snapshot))
+    safepath.remove_tree(str(release.snapshot))

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from gatehouse.items import census
 from gatehouse.tree import files
-from gatehouse.health import survey as health
+from gatehouse.health import survey
 from gatehouse.tree import moves
 from gatehouse.state import store
-from gatehouse.drift import unmanaged as strays
-from gatehouse.system import systemd as units
-from gatehouse.state import secrets as vault
+from gatehouse.drift import unmanaged
+from gatehouse.system import systemd
+from gatehouse.state import secrets
 from gatehouse.tree.files import Change, Wanted
 from gatehouse.protocol.manifest import Directory, Guard, Manifest
 from gatehouse.tree.moves import Move
@@ -74,20 +74,20 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     _refuse_leap(manifest, current)
     names = [u.name for u in manifest.unit]
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
-    stops = units.existing(dropped + units.triggered(dropped))  # with a timer goes what it has started
-    enables = {u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != units.enabled(u.name)}
+    stops = systemd.existing(dropped + systemd.triggered(dropped))  # with a timer goes what it has started
+    enables = {u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != systemd.enabled(u.name)}
     left = release.left()
     enabled = left["enabled"]
     folders = files.folder_changes(manifest.directory)
     moving = moves.due(manifest, current)
     guards = _guards(manifest, current)
-    crooked = strays.crooked(manifest, left) if current else []
-    hung = units.hung(names)
-    strange = [Change(f.path, None, f, "set aside", stray=True) for f in strays.dropins(manifest, strays.owned() | {f.path for f in manifest.file})]
+    crooked = unmanaged.crooked(manifest, left) if current else []
+    hung = systemd.hung(names)
+    strange = [Change(f.path, None, f, "set aside", stray=True) for f in unmanaged.dropins(manifest, unmanaged.owned() | {f.path for f in manifest.file})]
     wanted = files.wanted_files(manifest, generation, current, generation, left)
     changes = files.changes(wanted, current, generation) + strange
-    ill = [] if not current or guards or moving or crooked or hung or _starts_anew(changes, names) else health.complaints(current)
-    if changes or folders or moving or guards or crooked or hung or ill or stops or enables or units.inactive(names) or not current:
+    ill = [] if not current or guards or moving or crooked or hung or _starts_anew(changes, names) else survey.complaints(current)
+    if changes or folders or moving or guards or crooked or hung or ill or stops or enables or systemd.inactive(names) or not current:
         # A generation is something that changed on the host; a reworded manifest is not. Paths that carry its number move to it.
         wanted = files.wanted_files(manifest, generation + 1, current, generation, left)
         changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + strange
@@ -97,11 +97,11 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + quiet + (names if crooked or ill else hung)) if u not in dropped + resting]
     passed = [p.through for p in current.probe if p.through] if ill else []
     reloads = [u for u in dict.fromkeys(concerned(changes, "reloads") + passed) if u not in restarts + dropped + resting]
-    down = units.inactive(names)
+    down = systemd.inactive(names)
     return Plan(
         manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, moves=moving, guards=guards, crooked=crooked, hung=hung, ill=ill,
         # A timer that is active while systemd reads another calendar starts what it would have started by that one.
-        stops=list(dict.fromkeys(stops + units.existing(quiet + units.triggered(quiet) + units.timers(restarts)))),
+        stops=list(dict.fromkeys(stops + systemd.existing(quiet + systemd.triggered(quiet) + systemd.timers(restarts)))),
         disables=[u for u in stops if u in enabled], enables=enables,
         restarts=restarts, reloads=[u for u in reloads if u in names and u not in down], tells=[u for u in reloads if u not in names],
         starts=[u for u in names if u in down and u not in restarts],
@@ -116,7 +116,7 @@ def _own(manifest: Manifest | None) -> tuple | None:
 def claim(manifest: Manifest) -> None:
     """A release, and each of its files and units, has one owner. Within a stack a renamed resource takes its release along."""
     store.refuse_foreign(manifest.release, manifest.owner, manifest.takes)
-    vault.refuse_foreign_folders(manifest)
+    secrets.refuse_foreign_folders(manifest)
     claimed = {f.path for f in manifest.file} | {u.name for u in manifest.unit}
     for other in store.claims(except_for=manifest.release):
         for taken in [f.path for f in other.file] + [u.name for u in other.unit]:
@@ -142,7 +142,7 @@ def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
 
 def _starts_anew(changes: list[Change], names: list[str]) -> bool:
     """Whether units start by themselves in this apply, or those of others are told: then its end asks whether all is well."""
-    return bool(units.inactive(names) or concerned(changes, "restarts") or set(concerned(changes, "reloads")) - set(names))
+    return bool(systemd.inactive(names) or concerned(changes, "restarts") or set(concerned(changes, "reloads")) - set(names))
 
 
 def concerned(changes: list[Change], effect: str) -> list[str]:
@@ -153,7 +153,7 @@ def _resting(changes: list[Change], names: list[str]) -> list[str]:
     """What does not run, and is not started because a file of its goes: the cluster of before an upgrade of PostgreSQL."""
     effects = lambda those: concerned(those, "restarts") + concerned(those, "reloads")  # noqa: E731
     needed = names + effects([c for c in changes if c.wanted])
-    return units.inactive([u for u in dict.fromkeys(effects([c for c in changes if not c.wanted])) if u not in needed])
+    return systemd.inactive([u for u in dict.fromkeys(effects([c for c in changes if not c.wanted])) if u not in needed])
 
 
 def _guards(manifest: Manifest, current: Manifest | None) -> list[Guard]:

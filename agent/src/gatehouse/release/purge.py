@@ -5,11 +5,11 @@ import pwd
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gatehouse.system import process as commands
+from gatehouse.system import process
 from gatehouse.system import mounts
 from gatehouse.state import store
-from gatehouse.system import safepath as tree
-from gatehouse.state import secrets as vault
+from gatehouse.system import safepath
+from gatehouse.state import secrets
 from gatehouse.protocol.manifest import Data, Manifest
 from gatehouse.output.report import Failure, say
 from gatehouse.state.store import Release, read_private, write_private
@@ -31,11 +31,11 @@ def save(release: Release, manifest: Manifest) -> str | None:
             _save(data, begun)
         os.sync()
     except BaseException:
-        tree.remove_tree(str(begun))
+        safepath.remove_tree(str(begun))
         raise
-    if tree.status(str(begun)) is None:
+    if safepath.status(str(begun)) is None:
         return None
-    tree.rename(str(begun), str(folder))
+    safepath.rename(str(begun), str(folder))
     return str(folder)
 
 
@@ -43,13 +43,13 @@ def refuse_in_use(release: Release, manifest: Manifest) -> None:
     """Secrets that somebody else's manifest refers to, or has merged into a file."""
     paths = [f"{data.path}/" for data in manifest.data if data.path]
     for theirs in store.claims(except_for=release.name):
-        if vault.takes(theirs, release.name) or any(f"{folder}/".startswith(path) for folder in theirs.refers for path in paths):
+        if secrets.takes(theirs, release.name) or any(f"{folder}/".startswith(path) for folder in theirs.refers for path in paths):
             raise Failure(f"release {theirs.release} uses what would be deleted with {release.name}; remove that one first, or take `purge` out")
 
 
 def forget(release: Release) -> None:
     """The release lives on: copies of a removal that failed are of yesterday."""
-    tree.remove(f"{release.folder}/{_DROPPING}")
+    safepath.remove(f"{release.folder}/{_DROPPING}")
 
 
 def drop(release: Release, manifest: Manifest, copies: str | None) -> None:
@@ -59,28 +59,28 @@ def drop(release: Release, manifest: Manifest, copies: str | None) -> None:
     for data in manifest.data:
         say(f"delete {data.name}")
         if data.path:
-            tree.remove_tree(data.path)
+            safepath.remove_tree(data.path)
         else:
             _run(data, data.drop, "could not be deleted")
 
 
 def _save(data: Data, folder: Path) -> None:
-    if data.path and tree.status(data.path) is None:
+    if data.path and safepath.status(data.path) is None:
         return
     place = f"{folder}/{data.name}"
-    tree.make(str(folder), 0o711)
-    tree.make(place, 0o700)
+    safepath.make(str(folder), 0o711)
+    safepath.make(place, 0o700)
     if data.path:
         _refuse_elsewhere(data.path)
-        with tree.above(data.path) as (above, name):
+        with safepath.above(data.path) as (above, name):
             # tar itself opens each folder by the descriptor of the one above it.
             tar = ("tar", "--create", "--gzip", "--sparse", "--acls", "--xattrs", f"--file={place}/{name}.tar.gz", "--", name)
             _run(data, tar, "could not be copied", above)
     else:
         writer = pwd.getpwnam(data.user).pw_uid if not os.geteuid() else os.geteuid()
-        tree.give(place, 0o700, writer, os.getegid())
-        _run(data, commands.filled(data.save, dump=place), "could not be copied")
-        tree.give(place, 0o700, os.geteuid(), os.getegid())
+        safepath.give(place, 0o700, writer, os.getegid())
+        _run(data, process.filled(data.save, dump=place), "could not be copied")
+        safepath.give(place, 0o700, os.geteuid(), os.getegid())
 
 
 def _refuse_elsewhere(path: str) -> None:
@@ -94,6 +94,6 @@ def _refuse_elsewhere(path: str) -> None:
 
 
 def _run(data: Data, argv: tuple[str, ...], complaint: str, folder: int | None = None) -> None:
-    status, output = commands.run(argv, data.user, seconds=commands.LONG, folder=folder)
+    status, output = process.run(argv, data.user, seconds=process.LONG, folder=folder)
     if status:
-        raise Failure(f"{data.name} {complaint}:\n{commands.indented(output)}")
+        raise Failure(f"{data.name} {complaint}:\n{process.indented(output)}")

@@ -1,21 +1,21 @@
 """Every release that was interrupted, brought to an end: at boot, and whenever somebody asks."""
 
-from gatehouse.release import undo as back
-from gatehouse.system import process as commands
-from gatehouse.release import journal as records
+from gatehouse.release import undo
+from gatehouse.system import process
+from gatehouse.release import journal
 from gatehouse.backup import restore
 from gatehouse.state import store
-from gatehouse.backup import directory_swap as swap
-from gatehouse.system import systemd as units
-from gatehouse.state import secrets as vault
+from gatehouse.backup import directory_swap
+from gatehouse.system import systemd
+from gatehouse.state import secrets
 from gatehouse.output.report import FAULT, NOT_ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
 from gatehouse.state.store import Release
 
 
 def recover() -> dict:
     """At boot twice: before any unit of a release runs, to put the files back, and once all run, to do the rest."""
-    vault.learn_all()
-    act, resolve_restore = (back.prepare, swap.prepare_boot) if units.booting() else (back.resolve, restore.resolve)
+    secrets.learn_all()
+    act, resolve_restore = (undo.prepare, directory_swap.prepare_boot) if systemd.booting() else (undo.resolve, restore.resolve)
     done, complaints = [], {}
     try:
         resolve_restore()  # first: releases need their data
@@ -23,7 +23,7 @@ def recover() -> dict:
         complaints["restore"] = failure
     for release in _interrupted():
         try:
-            with store.lock(f"release-{release.name}", f"recovery of release {release.name}", 3 * commands.PATIENCE, wait=False):
+            with store.lock(f"release-{release.name}", f"recovery of release {release.name}", 3 * process.PATIENCE, wait=False):
                 if complaint := _attempt(act, release):
                     complaints[f"release {release.name}"] = complaint
                 else:
@@ -38,7 +38,7 @@ def recover() -> dict:
 
 def _interrupted() -> list[Release]:
     """Those that guard data last: their way back needs a database, which may have been interrupted itself."""
-    found = [(bool(record.guards), release) for release in store.releases() if (record := records.read(release))]
+    found = [(bool(record.guards), release) for release in store.releases() if (record := journal.read(release))]
     return [release for _, release in sorted(found, key=lambda pair: pair[0])]
 
 

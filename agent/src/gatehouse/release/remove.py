@@ -2,12 +2,12 @@
 
 import time
 
-from gatehouse.release import undo as back
-from gatehouse.tree import originals as live
+from gatehouse.release import undo
+from gatehouse.tree import originals
 from gatehouse.release import plan
 from gatehouse.release import purge
 from gatehouse.state import store
-from gatehouse.system import systemd as units
+from gatehouse.system import systemd
 from gatehouse.tree.files import Change
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.output.report import Failure
@@ -21,7 +21,7 @@ def remove(name: str, owner: str, purging: bool = False) -> dict:
     if not release.folder.exists():
         return {"release": name, "removed": False, "why": "it is not on this host"}
     with store.lock(f"release-{name}", f"removal of release {name}", 3600):
-        back.recover(release)
+        undo.recover(release)
         current = release.manifest()
         if current is None:  # it never got there, or its removal was interrupted
             release.forget()
@@ -36,36 +36,36 @@ def remove(name: str, owner: str, purging: bool = False) -> dict:
         copies = _stop(release, current, own, purging)
         with store.lock(HOST, f"removal of release {name}"):
             for unit in release.left()["enabled"]:
-                if units.enabled(unit):
-                    units.set_enabled(unit, False)
+                if systemd.enabled(unit):
+                    systemd.set_enabled(unit, False)
             for path in paths:
-                live.put(path, live.original(path))
-            units.absorb(paths)
+                originals.put(path, originals.original(path))
+            systemd.absorb(paths)
         gone = [Change(f.path, None, f, "removed") for f in current.file]
         for verb, effect in (("restart", "restarts"), ("reload", "reloads")):
-            others = units.existing(u for u in plan.concerned(gone, effect) if u not in own)
-            units.run(verb, units.running(others), time.monotonic() + current.deadline)
+            others = systemd.existing(u for u in plan.concerned(gone, effect) if u not in own)
+            systemd.run(verb, systemd.running(others), time.monotonic() + current.deadline)
         if purging:
             purge.drop(release, current, copies)
         release.forget()
         for path in paths:  # last: a removal that was interrupted is repeated
-            live.forget_original(path)
+            originals.forget_original(path)
         return {"release": name, "removed": True} | ({"copies": copies} if copies else {})
 
 
 def _stop(release: Release, current: Manifest, own: list[str], purging: bool) -> str | None:
     """Nothing runs that could write to the data; where copies of that lie, of a purge."""
-    there = units.existing(own)
-    running, started = units.running_with(there), units.triggered(there)
+    there = systemd.existing(own)
+    running, started = systemd.running_with(there), systemd.triggered(there)
     try:
         if purging:
             purge.refuse_in_use(release, current)
-        units.run("stop", there + started)
-        units.reset_failed(own + started)
+        systemd.run("stop", there + started)
+        systemd.reset_failed(own + started)
         return purge.save(release, current) if purging else None
     except BaseException as error:
         try:
-            units.run("start", running)
+            systemd.run("start", running)
         except Failure as failure:
             raise Failure(f"{error}\nand what ran does not run again: {failure}") from error
         raise

@@ -4,11 +4,11 @@ import time
 
 from gatehouse.release import guards
 from gatehouse.release import holdings
-from gatehouse.tree import originals as live
+from gatehouse.tree import originals
 from gatehouse.health import probes
-from gatehouse.release import journal as records
+from gatehouse.release import journal
 from gatehouse.state import store
-from gatehouse.system import systemd as units
+from gatehouse.system import systemd
 from gatehouse.protocol.manifest import stored
 from gatehouse.release.journal import Record
 from gatehouse.output.report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
@@ -26,12 +26,12 @@ def recover(release: Release) -> None:
 def resolve(release: Release) -> None:
     """An apply that was killed left its record: undo it, or finish it where it had been found healthy (or had nothing to
     change)."""
-    record = records.read(release)
+    record = journal.read(release)
     if record is None:
         return
     if record.generation == release.generation:
         say(f"an earlier apply of {release.name} was interrupted at its end: generation {release.generation} is live")
-        records.finish(release, record)
+        journal.finish(release, record)
     else:
         say(f"an earlier apply of {release.name} was interrupted: going back to generation {release.generation}")
         _undo(release, record)
@@ -42,7 +42,7 @@ def resolve(release: Release) -> None:
 def prepare(release: Release) -> None:
     """At boot, before any unit of a release runs: the files as they were. Units are only queued, for who waits here for a
     unit waits for itself. The record stays, for `resolve` once the units run."""
-    record, faults = records.read(release), _Faults()
+    record, faults = journal.read(release), _Faults()
     if record is None or record.generation == release.generation:
         return
     if record.reached == "started" and record.guards:
@@ -51,13 +51,13 @@ def prepare(release: Release) -> None:
         faults.attempt(holdings.restore, record)
     if record.reached != "begun":
         say(f"release {release.name} was interrupted: its files are put back to generation {release.generation}")
-        faults.attempt(units.queue, "stop", units.existing(dict.fromkeys(u for u in record.touched if u not in record.ran)))
+        faults.attempt(systemd.queue, "stop", systemd.existing(dict.fromkeys(u for u in record.touched if u not in record.ran)))
         with store.lock(HOST, f"way back of release {release.name}"):
             _put_back(release, record, faults)
         record.reach(release, "begun")  # as if nothing but the units had been touched
     # What runs before this, as a mount does, runs with what lay there then.
-    faults.attempt(units.queue, "restart", units.running(units.existing(record.restarts)))
-    faults.attempt(units.queue, "start", units.existing(record.ran))
+    faults.attempt(systemd.queue, "restart", systemd.running(systemd.existing(record.restarts)))
+    faults.attempt(systemd.queue, "start", systemd.existing(record.ran))
     if faults:
         raise Failure("\n".join(faults))
 
@@ -66,7 +66,7 @@ def go_back(release: Release, record: Record, failure: Failure):
     """Go back, then say what happened and where the host stands now."""
     if record.reached == "begun" and not record.stops:
         holdings.resume(record)
-        records.close(release)
+        journal.close(release)
         raise failure  # nothing was touched yet
     why = f"{failure}\n{_heard(record, failure)}"
     say("failed, going back")
@@ -84,7 +84,7 @@ def go_back(release: Release, record: Record, failure: Failure):
 def _heard(record: Record, failure: Failure) -> str:
     """What the units said that the failure names, each for itself; where it names none, all that were started or reloaded."""
     groups = [[unit] for unit in failure.heard] or [record.touched + (list(record.tells) if record.told else [])]
-    tails = [(group, units.journal(group, record.began)) for group in groups if group]
+    tails = [(group, systemd.journal(group, record.began)) for group in groups if group]
     return "".join(f"  the last lines of {' '.join(group)}:\n{tail}" for group, tail in tails if tail)
 
 
@@ -105,8 +105,8 @@ def _undo(release: Release, record: Record) -> None:
         holdings.resume(record)
     if record.reached != "begun":
         new = [u for u in record.touched if u not in record.ran or record.moves]  # nobody writes to data that goes back
-        faults.attempt(units.run, "stop", units.existing(dict.fromkeys(new)))
-        units.reset_failed(new)  # one that failed while it was stopped stays in systemd's list, without its file
+        faults.attempt(systemd.run, "stop", systemd.existing(dict.fromkeys(new)))
+        systemd.reset_failed(new)  # one that failed while it was stopped stays in systemd's list, without its file
     if record.reached == "started" and record.guards:
         try:
             guards.restore(record)
@@ -123,11 +123,11 @@ def _undo(release: Release, record: Record) -> None:
     patience = (current or stored(record.text)).deadline
     until = time.monotonic() + patience
     if record.reached != "begun":
-        faults.attempt(units.run, "restart", [u for u in record.restarts if u in record.ran], until)
-        faults.attempt(units.run, "reload", units.running([u for u in record.reloads if u in record.ran]), until)
-    faults.attempt(units.run, "start", units.inactive(record.ran), until)
+        faults.attempt(systemd.run, "restart", [u for u in record.restarts if u in record.ran], until)
+        faults.attempt(systemd.run, "reload", systemd.running([u for u in record.reloads if u in record.ran]), until)
+    faults.attempt(systemd.run, "start", systemd.inactive(record.ran), until)
     told = _untell(record, faults, patience) if record.reached != "begun" else []
-    records.close(release)
+    journal.close(release)
     if current:
         faults.attempt(probes.await_all, current, until)
         faults.attempt(probes.await_through, told, current, time.monotonic() + patience)
@@ -137,21 +137,21 @@ def _undo(release: Release, record: Record) -> None:
 
 def _untell(record: Record, faults: _Faults, patience: int) -> list[str]:
     """Who read the new files reads the old ones again: also who was not told, and read them for another release."""
-    now = units.changed(list(record.tells))
-    told = units.running([u for u, was in record.tells.items() if now[u] != was])
-    faults.attempt(units.run, "reload", told, time.monotonic() + patience)
+    now = systemd.changed(list(record.tells))
+    told = systemd.running([u for u, was in record.tells.items() if now[u] != was])
+    faults.attempt(systemd.run, "reload", told, time.monotonic() + patience)
     return told
 
 
 def _put_back(release: Release, record: Record, faults: _Faults) -> None:
     """Files and enablement, in the order in which a unit's file is there whenever systemctl needs it."""
     for name, was in record.enabled.items():
-        if units.enabled(name) and not was:
-            faults.attempt(units.set_enabled, name, False)
-    faults.attempt(lambda: units.absorb(live.restore_snapshot(release)))
+        if systemd.enabled(name) and not was:
+            faults.attempt(systemd.set_enabled, name, False)
+    faults.attempt(lambda: systemd.absorb(originals.restore_snapshot(release)))
     for name, was in record.enabled.items():
-        if was and not units.enabled(name):
-            faults.attempt(units.set_enabled, name, True)
+        if was and not systemd.enabled(name):
+            faults.attempt(systemd.set_enabled, name, True)
 
 
 def _stay(release: Release, record: Record, faults: _Faults) -> None:
@@ -159,6 +159,6 @@ def _stay(release: Release, record: Record, faults: _Faults) -> None:
     manifest = stored(record.text)
     wanted = dict.fromkeys(record.touched + [u.name for u in manifest.unit])
     until = time.monotonic() + manifest.deadline
-    faults.attempt(units.run, "start", units.inactive(list(wanted)), until)
-    faults.attempt(units.run, "reload", units.running(list(record.tells)), until)
-    records.commit(release, record, UNPROVEN + record.text)
+    faults.attempt(systemd.run, "start", systemd.inactive(list(wanted)), until)
+    faults.attempt(systemd.run, "reload", systemd.running(list(record.tells)), until)
+    journal.commit(release, record, UNPROVEN + record.text)

@@ -5,7 +5,7 @@ import socket
 import time
 
 from gatehouse.tree import files
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.protocol.manifest import Holding
 from gatehouse.output.report import Failure, learn_secret
 
@@ -119,5 +119,5 @@ def _logins(holding: Holding, said: dict[str, str]) -> list[tuple[str, ...]]:
 
 def _ours(holding: Holding) -> list[tuple[str, ...]]:
     folder, _, name = (holding.passwords or "").partition("*/")
-    generations = sorted(filter(str.isdigit, tree.entries(folder)), key=int, reverse=True) if folder and tree.status(folder) else []
-    return [("AUTH", holding.login, tree.read(f"{folder}{generation}/{name}").decode()) for generation in generations]
+    generations = sorted(filter(str.isdigit, safepath.entries(folder)), key=int, reverse=True) if folder and safepath.status(folder) else []
+    return [("AUTH", holding.login, safepath.read(f"{folder}{generation}/{name}").decode()) for generation in generations]

@@ -5,10 +5,10 @@ writes that over dump.rdb when it ends."""
 
 import time
 
-from gatehouse.system import process as commands
-from gatehouse.system import safepath as tree
-from gatehouse.system import systemd as units
-from gatehouse.release import valkey_client as valkey
+from gatehouse.system import process
+from gatehouse.system import safepath
+from gatehouse.system import systemd
+from gatehouse.release import valkey_client
 from gatehouse.protocol.manifest import Holding
 from gatehouse.output.report import Failure, say
 from gatehouse.release.valkey_client import Refused, Server, Unreachable
@@ -48,9 +48,9 @@ def _save(holding: Holding, server: Server) -> dict:
 
 def _refuse_unread(holding: Holding, runs: bool, known: bool, failure: Failure) -> None:
     """Its keys cannot be counted. They are read again all the same, unless they are to be read from elsewhere."""
-    there = {file for file in (_SNAPSHOT, _APPENDED) if tree.status(f"{holding.data}/{file}")}
+    there = {file for file in (_SNAPSHOT, _APPENDED) if safepath.status(f"{holding.data}/{file}")}
     wanted, other = ("yes", "no") if holding.appendonly else ("no", "yes")
-    changes = valkey.configured(holding).get("appendonly", "no").lower() != wanted
+    changes = valkey_client.configured(holding).get("appendonly", "no").lower() != wanted
     if runs:
         lost = changes
     elif holding.appendonly:
@@ -105,7 +105,7 @@ def restore(holding: Holding, before: dict) -> None:
     except (Unreachable, Refused):
         pass
     say(f"{holding.name}: as they were at the restart; what the server that failed has written is in {holding.data}/.failed")
-    units.run("stop", units.running([holding.unit]))
+    systemd.run("stop", systemd.running([holding.unit]))
     _run(holding, _BACK)
 
 
@@ -148,7 +148,7 @@ def _write(server: Server, appendonly: bool) -> None:
 
 def _rest(server: Server) -> dict[str, str]:
     """Once it writes no file in the background."""
-    until = time.monotonic() + valkey.PATIENCE
+    until = time.monotonic() + valkey_client.PATIENCE
     while any((info := server.info())[name] != "0" for name in ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")):
         if time.monotonic() > until:
             raise Failure("Valkey does not come to the end of writing its files")
@@ -193,6 +193,6 @@ fi"""
 
 
 def _run(holding: Holding, script: str) -> None:
-    status, output = commands.run(("sh", "-euc", f'cd "$1"\n{script}', "sh", holding.data), holding.user)
+    status, output = process.run(("sh", "-euc", f'cd "$1"\n{script}', "sh", holding.data), holding.user)
     if status:
-        raise Failure(f"{holding.name}: its folder {holding.data} cannot be copied beside itself, or back:\n{commands.indented(output)}")
+        raise Failure(f"{holding.name}: its folder {holding.data} cannot be copied beside itself, or back:\n{process.indented(output)}")

@@ -6,7 +6,7 @@ import json
 import pwd
 
 from gatehouse.state import store
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.state.store import STATE, read_private, write_private
 
 _PATH = STATE / "made.json"
@@ -46,7 +46,7 @@ def catch() -> None:
     """What was made since is theirs."""
     if (before := read_private(_BEFORE)) is not None:
         add(*_names().difference(json.loads(before)))
-        tree.remove(str(_BEFORE))
+        safepath.remove(str(_BEFORE))
 
 
 def _names() -> set[str]:

@@ -5,7 +5,7 @@ removes it, by `gatehouse forget`."""
 import hashlib
 from pathlib import Path
 
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.protocol.manifest import File
 from gatehouse.output.report import Failure
 from gatehouse.state.store import STATE, read_private, write_private
@@ -34,7 +34,7 @@ def remember(place: str, opened_by: str) -> None:
 
 
 def drop(place: str) -> None:
-    tree.remove_tree(str(folder(place)))
+    safepath.remove_tree(str(folder(place)))
 
 
 def chosen(file: File, before: bytes | None) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Callable
 
 from gatehouse.state import repositories
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.protocol.manifest import PLACE, SECRET, File, Manifest
 from gatehouse.output.report import Failure, learn_secret, say
 from gatehouse.state.store import SECRETS, Release, refuse_foreign, releases
@@ -78,7 +78,7 @@ def prune(apply_again: Callable[[Release], None]) -> None:
                 say(f"old secrets of {folder.name} stay until the next apply: {error}")
                 continue
             for generation in _stale(folder.name, _referred()):  # somebody may have gone back to one meanwhile
-                tree.remove_tree(str(generation))
+                safepath.remove_tree(str(generation))
             say(f"old secrets of {folder.name} are deleted: nobody refers to them any more")
 
 

@@ -7,8 +7,8 @@ import pwd
 import secrets
 from typing import Iterator
 
-from gatehouse.system import process as commands
-from gatehouse.system import safepath as tree
+from gatehouse.system import process
+from gatehouse.system import safepath
 from gatehouse.output.table import size
 from gatehouse.output.report import Failure
 from gatehouse.state.store import STATE
@@ -20,29 +20,29 @@ ROOM = f"{STATE}/scratch"  # root's: other accounts may pass through, and neithe
 def folder() -> Iterator[str]:
     """A new folder of root's; gone afterwards. An account is given one of its own in it, under a name that root alone can
     change, and whatever root makes in it is handed over last."""
-    tree.make(ROOM, 0o711)
-    for name in tree.entries(ROOM):  # of runs that were killed
+    safepath.make(ROOM, 0o711)
+    for name in safepath.entries(ROOM):  # of runs that were killed
         if not os.path.exists(f"/proc/{name.partition('-')[0]}"):
-            tree.remove_tree(f"{ROOM}/{name}")
+            safepath.remove_tree(f"{ROOM}/{name}")
     path = f"{ROOM}/{os.getpid()}-{secrets.token_hex(8)}"
-    tree.make(path, 0o711)
+    safepath.make(path, 0o711)
     try:
         yield path
     finally:
-        tree.remove_tree(path)
+        safepath.remove_tree(path)
 
 
 def give(path: str, user: str, group: str | None = None) -> str:
     """A new folder that `user` alone enters; its path."""
-    ids = commands.identity(user, group) or {"user": os.geteuid(), "group": os.getegid()}
-    tree.make(path, 0o700)
-    tree.give(path, 0o700, ids["user"], ids["group"])
+    ids = process.identity(user, group) or {"user": os.geteuid(), "group": os.getegid()}
+    safepath.make(path, 0o700)
+    safepath.give(path, 0o700, ids["user"], ids["group"])
     return path
 
 
 def refuse_without_room(folder: str, needed: int) -> None:
     """A tenth more than `needed` bytes must be free in the file system of `folder`, for WAL that is read on the way."""
-    with tree.opened(folder) as descriptor:
+    with safepath.opened(folder) as descriptor:
         found = os.fstatvfs(descriptor)
     free = found.f_bavail * found.f_frsize
     if free < needed * 1.1:
@@ -54,5 +54,5 @@ def give_back_names(folder: str, names: dict[str, dict[str, str]]) -> None:
     users = {user.pw_name: user.pw_uid for user in pwd.getpwall()}
     groups = {group.gr_name: group.gr_gid for group in grp.getgrall()}
     # Where no account here has that name the number stays.
-    tree.renumber(folder, {int(number): users[name] for number, name in names["users"].items() if name in users},
+    safepath.renumber(folder, {int(number): users[name] for number, name in names["users"].items() if name in users},
                   {int(number): groups[name] for number, name in names["groups"].items() if name in groups})

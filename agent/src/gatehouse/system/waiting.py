@@ -2,7 +2,7 @@
 
 import time
 
-from gatehouse.system import systemd as units
+from gatehouse.system import systemd
 from gatehouse.output.report import Failure, say
 
 ENOUGH = 5  # failures in a row, each like the one before: the next would be like them
@@ -33,7 +33,7 @@ class Wait:
     def _states(self) -> dict[str, dict[str, str]]:
         properties = ("ActiveState", "SubState", "Job", "NRestarts", "Result", "ExecMainStatus")
         none = dict.fromkeys(properties, "")  # not every kind of unit has all of them
-        return {name: none | state for name, state in units.show(self.names, *properties).items()} if self.names else {}
+        return {name: none | state for name, state in systemd.show(self.names, *properties).items()} if self.names else {}
 
     def _hopeless(self, states: dict[str, dict[str, str]]) -> dict[str, str]:
         """What will not run however long it is waited for, each with the reason."""

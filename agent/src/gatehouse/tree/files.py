@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gatehouse.state import repositories
-from gatehouse.system import safepath as tree
-from gatehouse.state import secrets as vault
+from gatehouse.system import safepath
+from gatehouse.state import secrets
 from gatehouse.protocol.manifest import Directory, File, Manifest, owner_ids
 from gatehouse.output.report import Failure, learn_secret
 from gatehouse.state.store import STATE
@@ -48,7 +48,7 @@ def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, 
     wanted = {}
     for file in manifest.file:
         path = at_generation(file.path, generation)
-        data = vault.merged(file, manifest).encode()
+        data = secrets.merged(file, manifest).encode()
         before = kept.get(file.path)
         keeps = before is not None and (file.opens is not None or file.rotation is not None and before.rotation == file.rotation)
         own = _kept(at_generation(file.path, current_generation), before, left) if keeps else None
@@ -80,7 +80,7 @@ def mended(current: Manifest | None, generation: int, left: dict) -> list[Change
 
 def opened_by(manifest: Manifest, generation: int) -> dict[str, str]:
     """The passphrase of each repository that a release has a file for, as the host has it, which may not be the program's."""
-    return {file.opens: tree.read(at_generation(file.path, generation)).decode() for file in manifest.file if file.opens}
+    return {file.opens: safepath.read(at_generation(file.path, generation)).decode() for file in manifest.file if file.opens}
 
 
 def at_generation(path: str, generation: int) -> str:
@@ -88,20 +88,20 @@ def at_generation(path: str, generation: int) -> str:
 
 
 def look(path: str) -> Content | None:
-    found = tree.status(path)
+    found = safepath.status(path)
     if found is None:
         return None
     if stat.S_ISLNK(found.st_mode):
-        return Content(os.fsencode(tree.target(path)), found.st_mode, found.st_uid, found.st_gid)
+        return Content(os.fsencode(safepath.target(path)), found.st_mode, found.st_uid, found.st_gid)
     if not stat.S_ISREG(found.st_mode):
         raise Failure(f"{path} is a directory or no plain file on this host; look what it is and move it away; nothing was done")
-    return Content(tree.read(path), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+    return Content(safepath.read(path), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
 
 
 def look_folder(path: str) -> list[int] | None:
     """Mode, uid and gid of a directory; None where there is none."""
     try:
-        with tree.opened(path) as folder:
+        with safepath.opened(path) as folder:
             found = os.fstat(folder)
     except FileNotFoundError:
         return None
@@ -136,9 +136,9 @@ def wanted_folder(directory: Directory) -> list[int]:
 
 
 def _refuse_without_folder(path: str) -> None:
-    above = next(folder for parent in Path(path).parents if tree.status(folder := str(parent)))
+    above = next(folder for parent in Path(path).parents if safepath.status(folder := str(parent)))
     try:
-        with tree.opened(above):
+        with safepath.opened(above):
             pass
     except OSError:
         raise Failure(f"{path} cannot be made: {above} is no directory on this host; nothing was done") from None
@@ -147,22 +147,22 @@ def _refuse_without_folder(path: str) -> None:
 def put(path: str, content: Content | None) -> None:
     """Put a file in place, whole or not at all; None removes it. Safe to repeat."""
     if content is None:
-        return tree.remove(path)
+        return safepath.remove(path)
     _make_parents(path)
     if stat.S_ISLNK(content.mode):
-        tree.link(path, os.fsdecode(content.data))
+        safepath.link(path, os.fsdecode(content.data))
     else:
-        tree.write(path, content.data, content.mode, content.uid, content.gid)
+        safepath.write(path, content.data, content.mode, content.uid, content.gid)
 
 
 def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
     """Make a directory what it should be, its contents untouched."""
     _make_parents(path)
-    tree.make(path, 0o700)
-    tree.give(path, mode, uid, gid)
+    safepath.make(path, 0o700)
+    safepath.give(path, mode, uid, gid)
 
 
 def _make_parents(path: str) -> None:
     """Missing parents are open like /etc, except below the agent's own private folder."""
     folder = os.path.dirname(path)
-    tree.make(folder, 0o711 if Path(folder).is_relative_to(STATE) else 0o755)
+    safepath.make(folder, 0o711 if Path(folder).is_relative_to(STATE) else 0o755)

@@ -4,7 +4,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.output.report import Failure
 
@@ -24,7 +24,7 @@ def due(manifest: Manifest, current: Manifest | None) -> list[Move]:
 
 
 def _lies_there(move: Move) -> bool:
-    found = tree.status(move.source)
+    found = safepath.status(move.source)
     if found is None:
         return False
     if stat.S_ISLNK(found.st_mode):
@@ -32,7 +32,7 @@ def _lies_there(move: Move) -> bool:
     if not stat.S_ISDIR(found.st_mode):
         raise _refusal(move, "is no folder")
     device = _device(move.target)
-    if found.st_dev != device or any(entry.st_dev != device for entry in tree.entries(move.source).values()):
+    if found.st_dev != device or any(entry.st_dev != device for entry in safepath.entries(move.source).values()):
         raise _refusal(move, "is on another file system, or has one mounted in it")
     return True
 
@@ -45,7 +45,7 @@ def _refusal(move: Move, why: str) -> Failure:
 def _device(path: str) -> int:
     """Of the folder, or of the one in which it will be made."""
     try:
-        with tree.opened(path) as folder:
+        with safepath.opened(path) as folder:
             return os.fstat(folder).st_dev
     except FileNotFoundError:
         return _device(os.path.dirname(path))
@@ -60,8 +60,8 @@ def survey(move: Move) -> dict:
 
 def _compare(move: Move, below: str, renames: list, emptied: list) -> None:
     """Whole folders where the target has none of the name; where it has one, what is in there."""
-    there = tree.entries(move.target + below) if tree.status(move.target + below) else {}
-    for name, found in tree.entries(move.source + below).items():
+    there = safepath.entries(move.target + below) if safepath.status(move.target + below) else {}
+    for name, found in safepath.entries(move.source + below).items():
         path = f"{below}/{name}"
         if name in there and stat.S_ISDIR(found.st_mode) and stat.S_ISDIR(there[name].st_mode):
             _compare(move, path, renames, emptied)
@@ -70,23 +70,23 @@ def _compare(move: Move, below: str, renames: list, emptied: list) -> None:
         while free in there:
             free += ".former"
         renames.append([path, f"{below}/{free}"])
-    found = tree.status(move.source + below)
+    found = safepath.status(move.source + below)
     emptied.append([below, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid])
 
 
 def forward(surveyed: dict) -> None:
     for source, target in surveyed["renames"]:
-        tree.rename(surveyed["source"] + source, surveyed["target"] + target)
+        safepath.rename(surveyed["source"] + source, surveyed["target"] + target)
     for below, *_ in surveyed["emptied"]:
-        tree.remove_folder(surveyed["source"] + below)
+        safepath.remove_folder(surveyed["source"] + below)
 
 
 def back(surveyed: dict) -> None:
     """However far it got; safe to repeat."""
     for below, mode, uid, gid in reversed(surveyed["emptied"]):
-        tree.make(surveyed["source"] + below, 0o700)
-        tree.give(surveyed["source"] + below, mode, uid, gid)
+        safepath.make(surveyed["source"] + below, 0o700)
+        safepath.give(surveyed["source"] + below, mode, uid, gid)
     for source, target in reversed(surveyed["renames"]):
         here, there = surveyed["source"] + source, surveyed["target"] + target
-        if tree.status(there) and not tree.status(here):
-            tree.rename(there, here)
+        if safepath.status(there) and not safepath.status(here):
+            safepath.rename(there, here)

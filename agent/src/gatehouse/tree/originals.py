@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gatehouse.tree import files
 from gatehouse.tree import moves
-from gatehouse.system import safepath as tree
+from gatehouse.system import safepath
 from gatehouse.tree.files import Content
 from gatehouse.state.store import STATE, Release, read_private, write_private
 
@@ -33,14 +33,14 @@ def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
 # ---------------------------------------------------------------- folders
 
 def _note_parents(path: str) -> None:
-    if missing := {str(folder) for folder in Path(path).parents if tree.status(str(folder)) is None}:
+    if missing := {str(folder) for folder in Path(path).parents if safepath.status(str(folder)) is None}:
         _write_made(_made() | missing)
 
 
 def _drop_parents(path: str) -> None:
     made = _made()
     for folder in Path(path).parents:
-        if str(folder) not in made or not tree.remove_folder(str(folder)):
+        if str(folder) not in made or not safepath.remove_folder(str(folder)):
             break
         _write_made(made := made - {str(folder)})
 
@@ -53,7 +53,7 @@ def _write_made(made: set[str]) -> None:
     if made:
         write_private(_MADE, json.dumps(sorted(made)))
     else:
-        tree.remove(str(_MADE))
+        safepath.remove(str(_MADE))
 
 
 # ---------------------------------------------------------------- originals
@@ -74,7 +74,7 @@ def original(path: str) -> Content | None:
 
 
 def forget_original(path: str) -> None:
-    tree.remove(f"{ORIGINALS}{path}")
+    safepath.remove(f"{ORIGINALS}{path}")
 
 
 def set_aside(release: Release, generation: int, path: str) -> str:
@@ -89,7 +89,7 @@ def set_aside(release: Release, generation: int, path: str) -> str:
 # ---------------------------------------------------------------- snapshot
 
 def take_snapshot(release: Release, paths: list[str], folders: list[str], moved: list[dict]) -> None:
-    tree.remove_tree(str(release.snapshot))
+    safepath.remove_tree(str(release.snapshot))
     for number, path in enumerate(paths):
         there = files.look(path)
         write_private(release.snapshot / str(number), json.dumps({"path": path, "content": _stored(there) if there else None}))
@@ -109,7 +109,7 @@ def restore_snapshot(release: Release) -> list[str]:
     for path, was in reversed(json.loads((release.snapshot / "folders").read_text()).items()):
         if was:
             put_folder(path, *was)
-        elif tree.remove_folder(path):  # a new one that holds data already stays
+        elif safepath.remove_folder(path):  # a new one that holds data already stays
             _drop_parents(path)
     return paths
 
