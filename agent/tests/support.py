@@ -36,8 +36,8 @@ from gatehouse.release import remove  # noqa: E402
 from gatehouse.output import report  # noqa: E402
 from gatehouse.state import store  # noqa: E402
 from gatehouse.drift import unmanaged  # noqa: E402
-from gatehouse.release import apply as transaction  # noqa: E402
-from gatehouse.system import systemd as units  # noqa: E402
+from gatehouse.release import apply  # noqa: E402
+from gatehouse.system import systemd  # noqa: E402
 from gatehouse.system import waiting  # noqa: E402
 from gatehouse.protocol.document import sealed  # noqa: E402, F401
 
@@ -170,15 +170,15 @@ class HostTest(unittest.TestCase):
         self.systemd = Systemd(self.clock)
         self.journal, self.fetched = "", []
         for where, name, stand_in in (
-            (units, "_systemctl", self.systemd.systemctl),
-            (units, "Job", self.systemd.job),
-            (units, "journal", lambda *_: report.masked(self.journal)),
-            (units, "create_tmpfiles", lambda paths: self.systemd.log.append(f"tmpfiles {' '.join(paths)}")),
-            (units, "UNIT_ROOTS", (f"{TREE}/etc/systemd/system/",)),
+            (systemd, "_systemctl", self.systemd.systemctl),
+            (systemd, "Job", self.systemd.job),
+            (systemd, "journal", lambda *_: report.masked(self.journal)),
+            (systemd, "create_tmpfiles", lambda paths: self.systemd.log.append(f"tmpfiles {' '.join(paths)}")),
+            (systemd, "UNIT_ROOTS", (f"{TREE}/etc/systemd/system/",)),
             (unmanaged, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")), (unmanaged, "QUADLETS", TREE / "etc/containers/systemd"),
-            (units, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
-            (transaction, "_fetch", lambda reference: self.fetched.append(reference)),
-            *((module, "time", self.clock) for module in (transaction, undo, remove, probes, survey, waiting)),
+            (systemd, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
+            (apply, "_fetch", lambda reference: self.fetched.append(reference)),
+            *((module, "time", self.clock) for module in (apply, undo, remove, probes, survey, waiting)),
             (firewall, "warnings", list),
             (census, "strangers", lambda claims: []),  # whose a name was before is what test_census.py asks
             (report, "_write", lambda _, text: self.said.append(text)),
@@ -193,7 +193,7 @@ class HostTest(unittest.TestCase):
         self.addCleanup(patcher.stop)
 
     def apply(self, **keys) -> dict:
-        return transaction.apply(manifest(**keys))
+        return apply.apply(manifest(**keys))
 
     def refused(self, code: int, *words: str, call=None, **keys) -> str:
         """The message of an apply (or of `call`) that must fail with `code` and say all of `words`."""

@@ -34,4 +34,4 @@ class VerbTest(HostTest):
         """Applied as the program does, and remembered."""
         text = support.manifest(**keys)
         release = keys.get("release", "app")
-        support.store.settle(f"release-{release}", "machine/0", support.transaction.apply(text), support.sealed(text))
+        support.store.settle(f"release-{release}", "machine/0", support.apply.apply(text), support.sealed(text))

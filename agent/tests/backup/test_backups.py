@@ -302,13 +302,13 @@ class Sandbox(WithBackups):
     def test_the_server_is_restarted_where_its_unit_does_not_have_the_repository(self):
         settings = replace(inventory.settings(), repository=at("repository"))
         restarts: list[list[str]] = []
-        self.patch(pgbackrest.units, "run", lambda _, names: restarts.append(names))
+        self.patch(pgbackrest.systemd, "run", lambda _, names: restarts.append(names))
         for pid, made, expected in ((str(os.getpid()), False, 0), ("0", False, 0), (str(os.getpid()), True, 0), ("0", True, 1)):
             with self.subTest(pid=pid, made=made):
                 restarts.clear()
                 if made:
                     Path(at("repository/postgres")).mkdir(parents=True, exist_ok=True)
-                self.patch(pgbackrest.units, "show", lambda names, _, pid=pid: {name: {"MainPID": pid} for name in names})
+                self.patch(pgbackrest.systemd, "show", lambda names, _, pid=pid: {name: {"MainPID": pid} for name in names})
                 pgbackrest._show_folder(settings)
                 self.assertEqual(len(restarts), expected)
 

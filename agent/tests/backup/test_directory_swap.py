@@ -65,7 +65,7 @@ class Swapping(HostTest):
         self.killed_at_each(there_and_back, ["now", "now", None])
 
     def killed_at_each(self, act, wanted):
-        rename, seen = directory_swap.tree.rename, 0
+        rename, seen = directory_swap.safepath.rename, 0
 
         def counted(source, target, limit):
             self.calls += 1
@@ -75,7 +75,7 @@ class Swapping(HostTest):
 
         for limit in range(100):
             self.calls = 0
-            with unittest.mock.patch.object(directory_swap.tree, "rename", lambda s, t, limit=limit: counted(s, t, limit)):
+            with unittest.mock.patch.object(directory_swap.safepath, "rename", lambda s, t, limit=limit: counted(s, t, limit)):
                 try:
                     act()
                     break

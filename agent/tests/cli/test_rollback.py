@@ -127,7 +127,7 @@ class AfterAGoodGeneration(HostTest):
         folders = [{"path": homes, "mode": "0711", "owner": support.OWNER}, {"path": own, "mode": "0750", "owner": support.OWNER}]
         os.makedirs(homes)
         os.chmod(homes, 0o711)
-        self.patch(support.transaction.faults, "point", lambda name: os.rmdir(homes) if name == "claimed" else None)
+        self.patch(support.apply.failpoints, "point", lambda name: os.rmdir(homes) if name == "claimed" else None)
         self.apply(release="another", directory=folders)
         self.assertEqual([oct(os.stat(path).st_mode)[-3:] for path in (homes, own)], ["711", "750"])
 
@@ -140,7 +140,7 @@ class AfterAGoodGeneration(HostTest):
             job.complaint = lambda: (ended.append(verb), complaint())[1]
             return job
 
-        self.patch(support.units, "Job", job)
+        self.patch(support.systemd, "Job", job)
         self.systemd.broken = lambda name: name in ("added.service", "bare.service")
         self.refused(ROLLED_BACK, "restart added.service failed", "start bare.service failed", **new())
         self.assertEqual(ended[:5], ["stop", "restart", "reload", "start", "stop"])
@@ -162,7 +162,7 @@ class AfterAGoodGeneration(HostTest):
                 made.failed, made.queued = names, lambda: None
             return made
 
-        self.patch(support.units, "Job", stubborn)
+        self.patch(support.systemd, "Job", stubborn)
         self.refused(ROLLED_BACK_UNHEALTHY, "systemctl stop added.service", **new(step=[shell("no", "exit 1")]))
         self.assertEqual(self.standing()[0], self.before[0])
 
@@ -172,16 +172,16 @@ class AfterAGoodGeneration(HostTest):
 
     def test_a_refusal_inside_the_lock_touches_nothing(self):
         before, keys = support.identities(), new(unit=UNITS + [{"name": "dropped.service", "enabled": True}])
-        self.patch(support.transaction.checks, "run", lambda *_: None)
-        self.patch(support.transaction.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
+        self.patch(support.apply.checks, "run", lambda *_: None)
+        self.patch(support.apply.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
         self.refused(REFUSED, "they clash together", **keys)
         self.assertEqual((support.identities(), self.systemd.log), (before, []))
         self.as_before()
 
     def test_a_refusal_inside_the_lock_starts_again_what_was_stopped_for_it(self):
         before = support.identities()
-        self.patch(support.transaction.checks, "run", lambda *_: None)
-        self.patch(support.transaction.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
+        self.patch(support.apply.checks, "run", lambda *_: None)
+        self.patch(support.apply.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
         self.refused(ROLLED_BACK, "they clash together", **new())
         self.assertEqual((support.identities(), self.systemd.log), (before, ["stop dropped.service", "start dropped.service"]))
         self.as_before()
@@ -214,7 +214,7 @@ class TheFirstEverFailure(HostTest):
         self.test_nothing_is_left()
         support.Path(at("etc/app.conf")).write_text("theirs, edited")
         self.apply(**new())
-        support.removal.remove("app", "shop/prod/app")
+        support.remove.remove("app", "shop/prod/app")
         self.assertEqual(live("etc/app.conf"), "theirs, edited")
 
 

@@ -16,7 +16,7 @@ class Verify(VerbTest):
     def setUp(self):
         super().setUp()
         self.units, self.quadlets = Path(at("etc/systemd/system")), Path(at("etc/containers/systemd"))
-        self.patch(support.transaction.checks, "run", lambda *_: None)
+        self.patch(support.apply.checks, "run", lambda *_: None)
         self.keys = dict(file=[file("etc/systemd/system/app.service.d/gatehouse.conf", "[Service]\n"), file("etc/containers/systemd/app.container", "[Container]\n")],
                          unit=[{"name": "app.service"}, {"name": "base@main.service"}])
         self.given(**self.keys)
@@ -154,7 +154,7 @@ class Verify(VerbTest):
             os.chmod(folder / "s", 0o770)
             self.clean()
         manifest = support.store.Release(self.keys.get("release", "app")).manifest()
-        self.patch(unmanaged.units, "inactive", lambda names: names)
+        self.patch(unmanaged.systemd, "inactive", lambda names: names)
         self.assertEqual(unmanaged.modes_of(manifest), [f"{folder} is 3770 {os.getuid()}:{gid}, the manifest says 3750 {os.getuid()}:{gid}"])
         folder.chmod(0o3750)
         self.assertEqual(unmanaged.modes_of(manifest), [])

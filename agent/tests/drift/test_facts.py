@@ -141,7 +141,7 @@ class Releases(HostTest):
 
     def test_systemd_is_asked_as_often_for_many_releases_as_for_one(self):
         def questions() -> int:
-            with support.mock.patch.object(support.units, "_systemctl", side_effect=self.systemd.systemctl) as asked:
+            with support.mock.patch.object(support.systemd, "_systemctl", side_effect=self.systemd.systemctl) as asked:
                 facts.facts()
             return asked.call_count
 
@@ -157,13 +157,13 @@ class Releases(HostTest):
         self.assertEqual(questions(), before)
 
     def test_without_an_answer_of_systemd_there_are_no_facts_rather_than_drift(self):
-        with support.mock.patch.object(support.units, "_systemctl", side_effect=FileNotFoundError("systemctl")):
+        with support.mock.patch.object(support.systemd, "_systemctl", side_effect=FileNotFoundError("systemctl")):
             with self.assertRaisesRegex(FileNotFoundError, "systemctl"):
                 facts.facts()
 
     def test_what_was_different_a_moment_ago_is_no_drift(self):
         stale = {"app.service": {"is-active": "inactive", "is-enabled": "disabled"}}
-        with support.mock.patch.object(support.units, "survey", lambda *_: lambda: stale):
+        with support.mock.patch.object(support.systemd, "survey", lambda *_: lambda: stale):
             self.assertEqual(self.item(), {"due": "machine/0", "drifted": []})
 
 

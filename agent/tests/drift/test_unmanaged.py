@@ -14,8 +14,8 @@ from support import STATE, HostTest, at, file, live, shell
 class DropIns(HostTest):
     def setUp(self):
         super().setUp()
-        self.patch(support.transaction.checks, "run", lambda *_: None)
-        self.patch(support.transaction.checks, "units", lambda *_: None)
+        self.patch(support.apply.checks, "run", lambda *_: None)
+        self.patch(support.apply.checks, "units", lambda *_: None)
         self.keys = dict(file=[file("etc/containers/systemd/web.container", "[Container]\n", restarts=["web.service"]), file("etc/app.conf", "x")],
                          unit=[{"name": "app.service"}, {"name": "base@main.service"}, {"name": "web.service"}])
         self.apply(**self.keys)
@@ -93,25 +93,25 @@ class DropIns(HostTest):
     def test_one_that_another_release_took_over_meanwhile_stays(self):
         there = "etc/systemd/system/app.service.d/override.conf"
         self.stray(there, "the admin's")
-        planned = support.transaction.plans.make
+        planned = support.apply.make
 
         def then_taken(*arguments):
             plan = planned(*arguments)
-            self.patch(support.transaction.plans, "make", planned)
+            self.patch(support.apply, "make", planned)
             self.apply(release="theirs", file=[file(there, "theirs")])
             return plan
 
-        self.patch(support.transaction.plans, "make", then_taken)
+        self.patch(support.apply, "make", then_taken)
         self.apply(**self.keys)
         self.assertEqual(live(there), "theirs")
-        support.removal.remove("theirs", "shop/prod/theirs")
+        support.remove.remove("theirs", "shop/prod/theirs")
         self.assertEqual(live(there), "the admin's")
 
     def test_a_copy_of_before_is_not_written_over(self):
         for text in ("one", "two", "two"):
             self.stray("etc/systemd/system/app.service.d/override.conf", text)
             self.apply(**self.keys)
-            support.removal.remove("app", "shop/prod/app")
+            support.remove.remove("app", "shop/prod/app")
             self.apply(**self.keys)
         kept = sorted(path.read_text() for path in (STATE / "aside").rglob("override.conf*"))
         self.assertEqual(kept, ["one", "two"])
@@ -165,7 +165,7 @@ class RuntimeDirectories(HostTest):
         self.run = Path(at("run/app"))
         self.run.mkdir(parents=True)
         self.run.chmod(0o700)
-        self.patch(support.units, "create_tmpfiles", lambda paths: (self.systemd.log.append("tmpfiles"), self.run.chmod(0o700)))
+        self.patch(support.systemd, "create_tmpfiles", lambda paths: (self.systemd.log.append("tmpfiles"), self.run.chmod(0o700)))
         line = f"d {self.run} 0700 {support.os.getuid()} {support.os.getgid()} - -\n"
         self.keys = dict(file=[file("etc/tmpfiles.d/app.conf", line), file("etc/app.conf", "x")], unit=[{"name": "app.service"}])
         store.settle("release-app", "machine/0", self.apply(**self.keys))
@@ -189,7 +189,7 @@ class RuntimeDirectories(HostTest):
 
     def test_what_a_restart_does_not_put_right_is_not_tried_again(self):
         """Such as the socket of another server, which lets in everybody."""
-        self.patch(support.units, "create_tmpfiles", lambda paths: None)
+        self.patch(support.systemd, "create_tmpfiles", lambda paths: None)
         self.run.chmod(0o777)
         self.assertEqual(self.apply(**self.keys)["units"], {"app.service": "restart"})
         self.assertEqual(self.apply(**self.keys)["units"], {})

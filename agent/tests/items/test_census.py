@@ -17,7 +17,7 @@ from gatehouse.system import listeners
 from gatehouse.state import created
 from gatehouse.items import packages
 from gatehouse.state import store
-from gatehouse.items import claims as things
+from gatehouse.items import claims
 from gatehouse.items.census import Claim
 from gatehouse.protocol.manifest import load
 from gatehouse.output.report import Failure
@@ -211,7 +211,7 @@ class Releases(Host):
     def test_what_a_release_has_is_its_own_also_of_one_that_was_killed_half_way(self):
         keys = dict(file=[file("etc/app.conf", "x\n")], unit=[{"name": "app.service"}])
         self.fragments["app.service"] = "/etc/systemd/system/app.service"
-        self.patch(support.transaction, "_step", self.dies)
+        self.patch(support.apply, "_step", self.dies)
         created.add("unit app.service")
         with self.assertRaises(support.Killed):
             self.apply(**keys, step=[support.shell("dies", "true")])
@@ -228,8 +228,8 @@ class Releases(Host):
         self.apply(file=[file("etc/app.conf", "x\n")], takes=["stack shop/old"])
         self.assertEqual(store.Release("app").manifest().owner, "shop/prod/app")
         self.refused(1, "belongs to shop/prod/app, not to shop/old/app", file=[file("etc/app.conf", "x\n")], owner="shop/old/app")
-        self.assertFalse(support.removal.remove("app", "shop/old/app")["removed"])
-        self.assertTrue(support.removal.remove("app", "shop/prod/app")["removed"])
+        self.assertFalse(support.remove.remove("app", "shop/old/app")["removed"])
+        self.assertTrue(support.remove.remove("app", "shop/prod/app")["removed"])
 
 
 class Podman(Host):
@@ -237,7 +237,7 @@ class Podman(Host):
         text = manifest(file=[{**file("web.container", QUADLET), "path": "/etc/containers/systemd/web.container"},
                               {**file("web.pod", "PodName=web\n"), "path": "/etc/containers/systemd/web.pod"}],
                         unit=[{"name": "web.service"}], listens=["127.0.0.1:80/tcp"])
-        self.assertEqual(things.of(load(text)), ["container web", "file /etc/containers/systemd/web.container", "file /etc/containers/systemd/web.pod", "pod web",
+        self.assertEqual(claims.of(load(text)), ["container web", "file /etc/containers/systemd/web.container", "file /etc/containers/systemd/web.pod", "pod web",
                                                  "port 127.0.0.1:80/tcp", "unit web.service", "volume kept"])
 
     def test_what_was_made_by_hand_is_refused_and_what_a_unit_makes_anew_is_not(self):

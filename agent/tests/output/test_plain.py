@@ -6,7 +6,7 @@ from unittest import mock
 
 import support  # noqa: F401  (finds the agent)
 
-from gatehouse.output import table as columns
+from gatehouse.output import table as tables
 from gatehouse.output import report
 
 HOSTILE = "\x1b[2J\x1b]0;pwned\x07 \x9b31m \r\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \U000e0041"
@@ -14,7 +14,7 @@ SHOWN = r"\x1b[2J\x1b]0;pwned\x07 \x9b31m \x0d\x08\x00\x7f \u202etxt.exe\u2066 \
 
 
 def written(act) -> str:
-    with mock.patch("report._write") as write:
+    with mock.patch("gatehouse.output.report._write") as write:
         act()
     return "".join(call.args[1] for call in write.call_args_list)
 
@@ -46,7 +46,7 @@ class Plain(unittest.TestCase):
             self.assertEqual(written(lambda: report.fail("it is hun\x1bter22")), "it is [secret]\n")
 
     def test_a_name_makes_no_row_of_its_own(self):
-        table = columns.columns(["A", "B"], [["x\ny  all well", "\x1b[2K"]])
+        table = tables.columns(["A", "B"], [["x\ny  all well", "\x1b[2K"]])
         self.assertEqual(table[1:], [r"x\x0ay  all well  \x1b[2K"])
 
 

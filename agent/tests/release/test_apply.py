@@ -210,7 +210,7 @@ class Pulls(HostTest):
             asked.append((words[:2], home))
             return (1, "no such image") if words[1] == "image" else (0, "") if words[0] == works else (125, "unauthorized")
 
-        self.patch(apply.commands, "run", run)
+        self.patch(apply.process, "run", run)
         self.patch(apply.os.path, "exists", lambda path: session and path == f"/run/user/{os.geteuid()}/containers/auth.json")
         FETCH("localhost:5000/app:1")
         return asked[1:]

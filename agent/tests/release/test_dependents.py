@@ -146,7 +146,7 @@ class Telling(HostTest):
     def test_on_the_way_back_it_has_time_of_its_own_too(self):
         self.apply(**self.keys("one"))
         left = []
-        self.patch(support.units, "run", lambda verb, names, deadline=0, run=support.units.run: (left.append(deadline - self.clock.now) if verb == "reload" and names else None, run(verb, names, deadline)))
+        self.patch(support.systemd, "run", lambda verb, names, deadline=0, run=support.systemd.run: (left.append(deadline - self.clock.now) if verb == "reload" and names else None, run(verb, names, deadline)))
         self.patch(apply.probes, "ask", lambda probe: self.clock.sleep(0.4) or "ill")
         self.refused(ILL, **self.keys("two"))
         self.patch(apply.probes, "ask", lambda probe: None if probe.name == "app" else "ill")
@@ -169,7 +169,7 @@ class Telling(HostTest):
 
     def test_its_words_are_shown_where_it_was_told_and_not_before(self):
         shown = []
-        self.patch(support.units, "journal", lambda units, *_: shown.append(units) or "")
+        self.patch(support.systemd, "journal", lambda units, *_: shown.append(units) or "")
         self.refused(NOTHING_BEFORE, **self.keys("one", probe=[shell("app", "false")]))
         self.refused(NOTHING_BEFORE, **self.keys("one", probe=[shell("site", "false", through=FRONT)]))
         self.assertEqual(shown, [[OWN], [OWN, FRONT]])
@@ -183,7 +183,7 @@ class Telling(HostTest):
             with self.killed_at(point):
                 self.apply(**self.keys("two", **image(2), step=[shell("step", "true")]))
             Path(at("order")).unlink(missing_ok=True)
-            apply.back.resolve(Release("app"))
+            apply.undo.resolve(Release("app"))
             self.assertEqual(self.order().count("restored"), 1, point)
             Path(at("order")).write_bytes(before[0]["order"][0])
             self.assertEqual(self.standing(), before)
@@ -194,9 +194,9 @@ class Telling(HostTest):
             self.apply(**self.keys("two"))
         self.systemd.do("stop", OWN)
         self.systemd.do("stop", FRONT)
-        apply.back.prepare(Release("app"))
+        apply.undo.prepare(Release("app"))
         self.systemd.do("start", FRONT)
-        apply.back.resolve(Release("app"))
+        apply.undo.resolve(Release("app"))
         self.assertEqual((self.systemd.loaded[FRONT], OWN in self.systemd.active), (b"one", True))
 
     @contextmanager
@@ -205,7 +205,7 @@ class Telling(HostTest):
             if name == point:
                 raise Killed
 
-        with mock.patch.object(apply.faults, "point", kill), self.assertRaises(Killed):
+        with mock.patch.object(apply.failpoints, "point", kill), self.assertRaises(Killed):
             yield
 
     def test_who_cannot_go_back_tells_of_what_stays(self):

@@ -19,7 +19,7 @@ class Guards(HostTest):
         super().setUp()
         os.makedirs(at("data"))
         files.put(at("data/db"), files.Content(b"old data", 0o600, 0, 0))
-        commands = support.transaction.commands
+        commands = support.apply.process
         run, self.order = commands.run, self.systemd.log
 
         def logged(argv, *rest, **keys):
@@ -139,14 +139,14 @@ class Guards(HostTest):
         def killed(*_):
             raise support.Killed
 
-        with support.mock.patch.object(support.transaction, "_step", killed), self.assertRaises(support.Killed):
+        with support.mock.patch.object(support.apply, "_step", killed), self.assertRaises(support.Killed):
             self.apply(**self.migrating(restore="echo no copy; exit 1"))
         self.assertEqual(self.apply(**self.version(3))["generation"], 3)
         self.assertIn("no copy", "".join(self.said))
 
     def test_a_release_whose_image_stays_can_be_removed(self):
         self.stuck()
-        self.assertTrue(support.removal.remove("app", "shop/prod/app")["removed"])
+        self.assertTrue(support.remove.remove("app", "shop/prod/app")["removed"])
         self.assertEqual((set(tree()), self.systemd.active), ({"data/db", "data/copy"}, set()))
 
     def test_a_guard_that_goes_with_the_old_image_saves_too(self):
@@ -160,7 +160,7 @@ class Guards(HostTest):
         self.assertEqual((self.standing(), live("data/db")), (self.before, "old data"))
 
     def test_nobody_waits_for_a_save_a_restore_or_a_stop(self):
-        held, run, do = {}, support.transaction.commands.run, self.systemd.do
+        held, run, do = {}, support.apply.process.run, self.systemd.do
 
         def busy(what: str):
             with store.glance(store.HOST) as purpose:
@@ -174,7 +174,7 @@ class Guards(HostTest):
             busy(verb)
             return do(verb, unit)
 
-        self.patch(support.transaction.commands, "run", looking_run)
+        self.patch(support.apply.process, "run", looking_run)
         self.patch(self.systemd, "do", looking_do)
         put = files.put
         self.patch(files, "put", lambda *change: (busy("put"), put(*change)))
@@ -195,7 +195,7 @@ class Guards(HostTest):
             files.put(at("data/db"), files.Content(b"half", 0o600, 0, 0))
             raise support.Killed
 
-        with support.mock.patch.object(support.transaction, "_step", killed), self.assertRaises(support.Killed):
+        with support.mock.patch.object(support.apply, "_step", killed), self.assertRaises(support.Killed):
             self.apply(**self.migrating())
         self.assertTrue(Release("app").record.exists())
         self.assertEqual(self.apply(**self.version(1))["generation"], 1)

@@ -184,7 +184,7 @@ class Keys(HostTest):
     def test_a_release_that_goes_back_for_another_reason_keeps_what_was_written_since(self):
         for appendonly in (True, False):
             writing = shell("no", f"echo >>{at('late')}; exit 1")
-            with support.mock.patch.object(support.transaction, "_step", side_effect=self.late):
+            with support.mock.patch.object(support.apply, "_step", side_effect=self.late):
                 self.refused(ROLLED_BACK, **self.version(appendonly, step=[writing]))
             self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c", "late"}, not appendonly))
             self.valkey.keys.discard("late")
@@ -207,7 +207,7 @@ class Keys(HostTest):
         for appendonly in (True, False):
             self.apply(**self.version(appendonly))
             self.valkey.saves = False
-            support.removal.remove("app", "shop/prod/app")
+            support.remove.remove("app", "shop/prod/app")
             self.refused(1, "would be lost", **self.version(not appendonly))
             self.apply(**self.version(appendonly, line="again"))
             self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c"}, appendonly))
@@ -240,17 +240,17 @@ class Keys(HostTest):
         self.refused(1, "would be lost", "First an `up` with appendonly no", **self.version(True))
 
     def test_what_fails_before_the_restart_lets_clients_write_again(self):
-        with support.mock.patch.object(support.transaction, "_swap", side_effect=support.report.Failure("no")):
+        with support.mock.patch.object(support.apply, "_swap", side_effect=support.report.Failure("no")):
             self.refused(1, **self.version(True))
         self.assertEqual((self.valkey.paused, self.valkey.appends, self.valkey.keys), (False, False, {"a", "b", "c"}))
 
     def test_one_that_was_killed_goes_back_with_its_keys(self):
         def boot():
             self.systemd.do("stop", UNIT)
-            support.back.prepare(Release("app"))
+            support.undo.prepare(Release("app"))
 
         for recover in (lambda: self.apply(**self.version()), boot):
-            with support.mock.patch.object(support.transaction, "_step", side_effect=support.Killed), self.assertRaises(support.Killed):
+            with support.mock.patch.object(support.apply, "_step", side_effect=support.Killed), self.assertRaises(support.Killed):
                 self.apply(**self.version(True, step=[shell("any", "true")]))
             recover()
             self.systemd.do("start", UNIT)
@@ -258,11 +258,11 @@ class Keys(HostTest):
 
     def test_a_folder_that_was_half_put_back_is_put_back(self):
         killed = "mv .before .restored"
-        run = support.transaction.commands.run
-        with support.mock.patch.object(support.transaction, "_step", side_effect=self.losing):
-            self.patch(support.transaction.commands, "run", lambda argv, *rest, **more: run(tuple(word.replace(killed, f"{killed}; exit 1") for word in argv), *rest, **more))
+        run = support.apply.process.run
+        with support.mock.patch.object(support.apply, "_step", side_effect=self.losing):
+            self.patch(support.apply.process, "run", lambda argv, *rest, **more: run(tuple(word.replace(killed, f"{killed}; exit 1") for word in argv), *rest, **more))
             self.refused(support.report.ROLLED_BACK_UNHEALTHY, "cannot be copied", **self.version(line="x", step=[shell("any", "true")]))
-        self.patch(support.transaction.commands, "run", run)
+        self.patch(support.apply.process, "run", run)
         holdings.restore(self.last)
         self.assertEqual(live("data/dump.rdb"), "a b c")
 

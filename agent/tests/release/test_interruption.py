@@ -44,7 +44,7 @@ class Fuse:
 
     def lit(self, systemd):
         return [mock.patch.object(where, name, self.wrap(getattr(where, name)))
-                for where, name in ((os, "rename"), (os, "unlink"), (os, "mkdir"), (systemd, "do"), (apply.commands, "run"), (support.units, "set_enabled"))]
+                for where, name in ((os, "rename"), (os, "unlink"), (os, "mkdir"), (systemd, "do"), (apply.process, "run"), (support.systemd, "set_enabled"))]
 
 
 class Interruption(HostTest):

@@ -104,21 +104,21 @@ class Files(HostTest):
 class Races(HostTest):
     def test_of_two_that_begin_together_one_gets_the_file_and_the_unit(self):
         for what in ({"file": [file("etc/shared", "x")]}, {"unit": [{"name": "app.service"}]}):
-            run = support.transaction.checks.run
+            run = support.apply.checks.run
 
             def meanwhile(*arguments):
                 run(*arguments)
-                with support.mock.patch.object(support.transaction.checks, "run", run):
+                with support.mock.patch.object(support.apply.checks, "run", run):
                     self.apply(release="fast", **what)
 
-            with self.subTest(what), support.mock.patch.object(support.transaction.checks, "run", meanwhile):
+            with self.subTest(what), support.mock.patch.object(support.apply.checks, "run", meanwhile):
                 self.refused(REFUSED, "belongs to release fast", "nothing was done", release="slow", **what)
                 self.assertFalse(Release("slow").record.exists())
 
     def test_a_claim_holds_before_the_file_is_there(self):
         refusals = []
         # Between the claim and the swap, where data are saved.
-        with support.mock.patch.object(support.transaction.guards, "save", lambda _: refusals.append(
+        with support.mock.patch.object(support.apply.guards, "save", lambda _: refusals.append(
                 self.refused(REFUSED, "belongs to release slow", release="fast", file=[file("etc/shared", "x")]))):
             self.apply(release="slow", file=[file("etc/shared", "slow")])
         self.assertEqual((len(refusals), live("etc/shared")), (1, "slow"))

@@ -27,7 +27,7 @@ class Sequences(HostTest):
             self.chance = random.Random(f"{SEED}/{number}")
             self.doCleanups()
             self.setUp()
-            self.patch(support.transaction.commands, "run", lambda *_, **__: (self.status, "no"))
+            self.patch(support.apply.process, "run", lambda *_, **__: (self.status, "no"))
             wanted, before = {"file": [], "unit": []}, self.standing()
             for turn in range(APPLIES):
                 wanted = self.next(wanted)

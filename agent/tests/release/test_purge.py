@@ -86,7 +86,7 @@ class Purge(HostTest):
 
     def test_a_removal_that_ended_before_it_deleted_copies_anew_what_was_written_since(self):
         self.give()
-        with mock.patch.object(removal.live, "put", side_effect=Failure("cut")):
+        with mock.patch.object(removal.originals, "put", side_effect=Failure("cut")):
             self.refused(1, "cut", call=self.remove)
         self.table.write_text("more rows")
         done = self.remove()

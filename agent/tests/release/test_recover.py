@@ -85,13 +85,13 @@ class Boot(HostTest):
 
     def test_before_the_new_image_may_have_started_its_files_go_back_at_once(self):
         self.apply(**old())
-        self.interrupt(support.units, "absorb", new())
+        self.interrupt(support.systemd, "absorb", new())
         recover.recover()
         self.assertEqual(live("etc/app.conf"), "old")
 
     def test_a_generation_that_was_committed_stays(self):
         self.apply(**self.plain(old()))
-        self.interrupt(apply.records, "finish", self.plain(new()))
+        self.interrupt(apply.journal, "finish", self.plain(new()))
         recover.recover()
         self.assertEqual((live("etc/app.conf"), self.systemd.log), ("new", []))
         self.systemd.state = "starting"
@@ -134,7 +134,7 @@ class Boot(HostTest):
     def test_a_boot_that_is_cut_short_is_repeated_by_the_next_one(self):
         self.apply(**self.plain(old()))
         self.interrupt(apply.probes, "await_all", self.plain(new()))
-        with mock.patch.object(support.units, "absorb", killed), self.assertRaises(Killed):
+        with mock.patch.object(support.systemd, "absorb", killed), self.assertRaises(Killed):
             recover.recover()
         recover.recover()
         self.assertEqual({f["path"]: live(f["path"]) for f in old()["file"]}, {f["path"]: f["content"] for f in old()["file"]})
@@ -149,7 +149,7 @@ class Mounts(HostTest):
             self.apply(**mount("new"))
         self.systemd.state = "initializing"
         self.systemd.do("restart", "a.mount")
-        self.patch(support.units, "queue", lambda verb, names: [self.systemd.do(verb, name) for name in names if verb == "restart" or name not in self.systemd.active])
+        self.patch(support.systemd, "queue", lambda verb, names: [self.systemd.do(verb, name) for name in names if verb == "restart" or name not in self.systemd.active])
         self.assertEqual(self.systemd.loaded["a.mount"], b"new")
         recover.recover()
         self.assertEqual(self.systemd.loaded["a.mount"], b"old")

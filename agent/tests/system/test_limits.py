@@ -8,11 +8,11 @@ from pathlib import Path
 
 import support  # first: it puts the agent on the path
 from gatehouse.release import checks
-from gatehouse.system import process as commands
+from gatehouse.system import process as processes
 from gatehouse.output.report import ROLLED_BACK, Failure
 from support import HostTest, at, file, shell
 
-RealJob = support.units.Job
+RealJob = support.systemd.Job
 SYSTEMCTL = """#!/bin/sh
 verb=$1; shift 3
 for unit; do
@@ -34,28 +34,28 @@ done
 class Commands(HostTest):
     def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(self):
         began = time.monotonic()
-        status, output = commands.run(("/bin/sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {at('child')}; echo so far; wait; wait"), seconds=0.2)
+        status, output = processes.run(("/bin/sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {at('child')}; echo so far; wait; wait"), seconds=0.2)
         self.assertEqual((status, output), (124, "it was ended after 0 s\nso far\n"))
         self.assertLess(time.monotonic() - began, 5)
         self.assertFalse(running(Path(at("child")).read_text()))
 
     def test_what_a_command_leaves_running_keeps_nobody(self):
         began = time.monotonic()
-        self.assertEqual(commands.run(("/bin/sh", "-c", f"setsid sleep 60 & echo $! > {at('child')}; cat"), stdin="hello")[1], "hello")
+        self.assertEqual(processes.run(("/bin/sh", "-c", f"setsid sleep 60 & echo $! > {at('child')}; cat"), stdin="hello")[1], "hello")
         self.assertLess(time.monotonic() - began, 5)
         os.kill(int(Path(at("child")).read_text()), 9)
 
     def test_output_that_is_no_text_is_no_obstacle(self):
-        self.assertEqual(commands.run(("/usr/bin/printf", r"a\377b")), (0, "a\ufffdb"))
+        self.assertEqual(processes.run(("/usr/bin/printf", r"a\377b")), (0, "a\ufffdb"))
 
     def test_a_server_that_does_not_end_is_ended(self):
-        self.patch(checks.commands, "end", lambda process, grace: end(process, 0.1))
+        self.patch(checks.process, "end", lambda process, grace: end(process, 0.1))
         server = shell("server", f"trap '' TERM; echo $$ > {at('pid')}; touch {{scratch}}/up; while :; do sleep 0.05; done", tree=at("etc"), ready=["/bin/test", "-e", "{scratch}/up"])
         self.apply(file=[file("etc/a", "a")], check=[server])
         self.assertFalse(running(Path(at("pid")).read_text()))
 
 
-end = commands.end
+end = processes.end
 
 
 def running(pid: str) -> bool:
@@ -92,7 +92,7 @@ class Deadlines(HostTest):
                 if len(deadlines) == 1:
                     raise Failure("too late")
 
-        self.patch(support.units, "finish", finish)
+        self.patch(support.systemd, "finish", finish)
         keys = dict(file=[file("etc/app.conf", "new", restarts=["app.service"])], unit=[{"name": "app.service"}])
         self.refused(ROLLED_BACK, "too late", **keys, deadline=40)
         self.assertEqual(deadlines, [40, 1], "the way back has the time of the generation that it goes back to")
@@ -106,11 +106,11 @@ class Jobs(HostTest):
         systemctl = Path(at("systemctl"))
         systemctl.write_text(SYSTEMCTL)
         systemctl.chmod(0o755)
-        self.patch(support.units, "Job", RealJob)
-        self.patch(support.units.subprocess, "Popen", lambda argv, **keys: subprocess_popen([str(systemctl), *argv[1:]], **keys))
+        self.patch(support.systemd, "Job", RealJob)
+        self.patch(support.systemd.subprocess, "Popen", lambda argv, **keys: subprocess_popen([str(systemctl), *argv[1:]], **keys))
 
     def run_job(self, *names: str, seconds: float = 5):
-        support.units.finish(support.units.enqueue(**{verb: [name] for verb, name in zip(("restart", "reload", "start"), names)}), time.monotonic() + seconds)
+        support.systemd.finish(support.systemd.enqueue(**{verb: [name] for verb, name in zip(("restart", "reload", "start"), names)}), time.monotonic() + seconds)
 
     def test_a_job_that_succeeds_says_nothing(self):
         self.run_job("good.service")
@@ -123,7 +123,7 @@ class Jobs(HostTest):
 
     def test_the_lock_is_not_held_for_a_slow_unit_beside_one_that_is_not_there(self):
         began = time.monotonic()
-        job, = support.units.enqueue(start=["slow.service", "absent.service"])
+        job, = support.systemd.enqueue(start=["slow.service", "absent.service"])
         self.assertLess(time.monotonic() - began, 5)
         self.assertIn("absent.service not found", job.complaint())
 

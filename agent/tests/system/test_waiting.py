@@ -57,7 +57,7 @@ class AUnitThatEndsAtOnce(HostTest):
 
     def test_says_what_it_said_itself(self):
         shown = []
-        self.patch(support.units, "journal", lambda units, *_: shown.append(units) or f"    {units[0]}: no such table\n")
+        self.patch(support.systemd, "journal", lambda units, *_: shown.append(units) or f"    {units[0]}: no such table\n")
         self.refused(NOTHING_BEFORE, "the last lines of app.service:\n    app.service: no such table",
                      call=lambda: self.apply_it(FAILED, more=[{"name": "other.service"}]))
         self.assertEqual(shown, [["app.service"]])
@@ -70,7 +70,7 @@ class AUnitThatEndsAtOnce(HostTest):
 
 class AUnitThatHasFailedForGood(HostTest):
     def apply_it(self):
-        self.patch(support.units, "inactive", lambda names: [n for n in names if n in self.systemd.failed])
+        self.patch(support.systemd, "inactive", lambda names: [n for n in names if n in self.systemd.failed])
         return self.apply(deadline=900, unit=[{"name": "app.service"}])
 
     def test_is_not_waited_for(self):
@@ -82,7 +82,7 @@ class AUnitThatHasFailedForGood(HostTest):
         self.systemd.failed = {"app.service"}
         ordinary = self.systemd._ordinary
         self.patch(self.systemd, "_ordinary", lambda unit: ordinary(unit) | {"Job": "17"})
-        self.patch(support.probes.units, "inactive", lambda names: names if self.clock.now < 30 else [])
+        self.patch(support.probes.systemd, "inactive", lambda names: names if self.clock.now < 30 else [])
         self.apply(deadline=900, unit=[{"name": "app.service"}])
         self.assertGreaterEqual(self.clock.now, 30)
 
@@ -95,33 +95,33 @@ class WhileItWaits(HostTest):
                          ["15 s left: probe answers: exit status 1\n", "5 s left: probe answers: exit status 1\n"])
 
     def test_a_job_that_takes_its_time_is_told_as_well(self):
-        job = support.units.Job("start", ["app.service"])
+        job = support.systemd.Job("start", ["app.service"])
         ends = iter([False] * 30 + [True])
         job.ended = lambda seconds: self.clock.sleep(seconds) or next(ends)
         self.systemd.active.add("app.service")
         self.systemd.ends = {"app.service": (0, FAILED, ("exit-code", 2))}
         self.systemd.since["app.service"] = 0
-        self.patch(support.units, "time", self.clock)
-        support.units.finish([job], 60)
+        self.patch(support.systemd, "time", self.clock)
+        support.systemd.finish([job], 60)
         self.assertIn("waiting, 50 s left: systemctl start app.service has not ended, app.service is activating", "".join(self.said))
 
     def test_a_job_of_a_unit_that_ends_again_and_again_ends_too(self):
-        job = support.units.Job("start", ["app.service", "side.service"])
+        job = support.systemd.Job("start", ["app.service", "side.service"])
         job.ended = lambda seconds: self.clock.sleep(seconds)
         self.systemd.active |= {"app.service", "side.service"}
         self.systemd.since |= {"app.service": 0, "side.service": 0}
         self.systemd.ends = {"app.service": (0, FAILED)}
-        self.patch(support.units, "time", self.clock)
-        self.refused(1, "app.service has ended 5 times", call=lambda: support.units.finish([job], 900))
+        self.patch(support.systemd, "time", self.clock)
+        self.refused(1, "app.service has ended 5 times", call=lambda: support.systemd.finish([job], 900))
         self.assertLess(self.clock.now, 20)
 
     def test_a_unit_that_is_stopped_may_end_as_it_likes(self):
-        job = support.units.Job("stop", ["app.service"])
+        job = support.systemd.Job("stop", ["app.service"])
         ends = iter([False, False, True])
         job.ended = lambda seconds: self.clock.sleep(seconds) or next(ends)
         self.systemd.failed = {"app.service"}
-        self.patch(support.units, "time", self.clock)
-        support.units.finish([job], 900)
+        self.patch(support.systemd, "time", self.clock)
+        support.systemd.finish([job], 900)
 
 
 class WhatAUnitSaid(unittest.TestCase):
@@ -141,8 +141,8 @@ class WhatAUnitSaid(unittest.TestCase):
 
     def test_is_its_own_words_and_how_systemd_saw_it_end(self):
         answer = subprocess.CompletedProcess([], 0, "".join(json.dumps(entry) + "\n" for entry in self.ENTRIES))
-        with mock.patch.object(support.units.subprocess, "run", lambda *_, **__: answer):
-            said = support.units.journal(["app.service"], 0.0)
+        with mock.patch.object(support.systemd.subprocess, "run", lambda *_, **__: answer):
+            said = support.systemd.journal(["app.service"], 0.0)
         self.assertEqual(said, "    no such table\n    no \ufffd\n    Error: cannot set hostname when joining the pod UTS namespace\n"
                                "    app.service: Failed with result 'exit-code'.\n")
 

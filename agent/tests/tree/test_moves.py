@@ -85,7 +85,7 @@ class Moves(HostTest):
         self.assertEqual(support.live("home/data/media/later.png"), "later.png")
 
     def test_a_first_apply_takes_what_lies_there(self):
-        support.removal.remove("app", "shop/prod/app")
+        support.remove.remove("app", "shop/prod/app")
         self.apply(**new())
         self.lie_in("data/media")
 
@@ -176,7 +176,7 @@ class Moves(HostTest):
             return burn
 
         with contextlib.ExitStack() as patches:
-            for where, name in ((os, "rename"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"), (self.systemd, "do"), (apply.commands, "run")):
+            for where, name in ((os, "rename"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"), (self.systemd, "do"), (apply.process, "run")):
                 patches.enter_context(mock.patch.object(where, name, burning(getattr(where, name))))
             try:
                 act()

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Iterator
 
-from gatehouse.system import process as commands
+from gatehouse.system import process
 from gatehouse.state import workspace
 from gatehouse.system import safepath
 from gatehouse.backup.inventory import Settings
@@ -94,9 +94,9 @@ class Cluster:
     def _ask(self, sql: str, options: str, database: str = "postgres") -> str:
         words = ("env", f"PGOPTIONS={options}", f"{self.settings.bin}/psql", f"--host={self.folder}", *_PSQL, "--set=ON_ERROR_STOP=1",
                  f"--dbname={named(database)}", "--command", sql)
-        status, output = commands.run(words, self.settings.user, seconds=commands.LONG)
+        status, output = process.run(words, self.settings.user, seconds=process.LONG)
         if status:
-            raise Failure(f"PostgreSQL refuses:\n{commands.indented(output)}")
+            raise Failure(f"PostgreSQL refuses:\n{process.indented(output)}")
         return output.strip()
 
     def databases(self) -> list[str]:
@@ -121,7 +121,7 @@ class Session:
         self._errors, self._shown = os.fdopen(os.memfd_create("errors"), "rb"), 0
         # Rows as they are stored: no conversion can fail.
         words = cluster.command("psql", *_PSQL, "--set=VERBOSITY=terse", f"--dbname={named(database)}", more=" -cclient_encoding=SQL_ASCII")
-        self.process = commands.start(words, cluster.settings.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
+        self.process = process.start(words, cluster.settings.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
 
     def send(self, statement: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # said by `pieces`
@@ -163,7 +163,7 @@ class Session:
         """Also one that is closed already."""
         if not self._errors.closed:
             self._errors.close()
-            commands.end(self.process, grace=1)
+            process.end(self.process, grace=1)
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
             self.process.stdout.close()
@@ -225,23 +225,23 @@ def _server(s: Settings, data: str, durable: bool, folder: str):
     }
     words = (f"{s.bin}/postgres", f"--config-file={s.config}", *(word for item in settings.items() for word in ("-c", "=".join(item))))
     with os.fdopen(os.memfd_create("log"), "w+", errors="replace") as log:
-        process = commands.start(words, s.user, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        server = process.start(words, s.user, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            _await(s, data, process, log)
+            _await(s, data, server, log)
             yield Cluster(s, sockets)
         finally:
-            process.send_signal(signal.SIGINT)  # a fast shutdown
+            server.send_signal(signal.SIGINT)  # a fast shutdown
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(300)
-            commands.end(process, grace=1)
+                server.wait(300)
+            process.end(server, grace=1)
 
 
-def _await(s: Settings, data: str, process: subprocess.Popen, log) -> None:
+def _await(s: Settings, data: str, server: subprocess.Popen, log) -> None:
     """It says so itself, in the file that pg_ctl reads too; who connects before fills the log."""
-    until, told = time.monotonic() + commands.LONG, time.monotonic()
-    while process.poll() is None and time.monotonic() < until:
+    until, told = time.monotonic() + process.LONG, time.monotonic()
+    while server.poll() is None and time.monotonic() < until:
         # Read by whom the folder belongs to.
-        if commands.run(("sed", "--quiet", "8p", f"{data}/postmaster.pid"), s.user, seconds=PATIENCE)[1].strip() == "ready":
+        if process.run(("sed", "--quiet", "8p", f"{data}/postmaster.pid"), s.user, seconds=PATIENCE)[1].strip() == "ready":
             return
         if time.monotonic() - told > 10:
             told = time.monotonic()
@@ -253,7 +253,7 @@ def _await(s: Settings, data: str, process: subprocess.Popen, log) -> None:
         last = re.findall(r"last completed transaction was at log time (.*)", text)
         raise Failure(f"what was saved ends before that{f', with a transaction of {last[-1]}' if last else ''}: the rest had not been archived yet; "
                       "`--to latest` restores all that was saved")
-    raise Failure(f"PostgreSQL does not start on what was restored:\n{commands.indented(text)}")
+    raise Failure(f"PostgreSQL does not start on what was restored:\n{process.indented(text)}")
 
 
 def forget_recovery(server: Cluster) -> None:
@@ -265,6 +265,6 @@ def forget_recovery(server: Cluster) -> None:
 def verify_pages(s: Settings, data: str) -> None:
     """Of a server that is stopped."""
     say("compare the checksum of every page")
-    status, output = commands.run((f"{s.bin}/pg_checksums", "--check", f"--pgdata={data}"), s.user, seconds=commands.LONG)
+    status, output = process.run((f"{s.bin}/pg_checksums", "--check", f"--pgdata={data}"), s.user, seconds=process.LONG)
     if status and "not enabled" not in output:
-        raise Failure(f"what was restored is damaged:\n{commands.indented(output)}")
+        raise Failure(f"what was restored is damaged:\n{process.indented(output)}")

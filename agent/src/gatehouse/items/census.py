@@ -12,12 +12,12 @@ import time
 from dataclasses import dataclass
 from typing import Iterable
 
+from gatehouse.items.claims import of as things_of
 from gatehouse.tree import files
 from gatehouse.system import listeners
 from gatehouse.state import created
 from gatehouse.items import packages
 from gatehouse.state import store
-from gatehouse.items import claims as things
 from gatehouse.system import safepath
 from gatehouse.system import systemd
 from gatehouse.protocol.manifest import Manifest
@@ -58,8 +58,8 @@ def refuse(claim: Claim, takes: Iterable[str]) -> None:
 
 
 def refuse_release(manifest: Manifest, current: Manifest | None) -> None:
-    known = things.of(current) if current else []
-    if new := tuple(thing for thing in things.of(manifest) if thing not in known):
+    known = things_of(current) if current else []
+    if new := tuple(thing for thing in things_of(manifest) if thing not in known):
         refuse(Claim(f"release-{manifest.release}", new, manifest.owner), manifest.takes)
 
 

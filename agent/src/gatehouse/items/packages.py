@@ -7,11 +7,11 @@ from pathlib import Path
 
 from gatehouse.system import apt
 from gatehouse.system import process
-from gatehouse.state import created as made
+from gatehouse.state import created
 from gatehouse.system import pacman
 from gatehouse.state import store
 from gatehouse.system import safepath
-from gatehouse.system import systemd as units
+from gatehouse.system import systemd
 from gatehouse.protocol.document import read
 from gatehouse.output.report import Failure, say
 from gatehouse.state.store import HOST
@@ -36,12 +36,12 @@ def ensure(text: str) -> dict:
         raise Failure(f"manager: {wanted.manager!r} is none that this agent knows, which are {', '.join(_MANAGERS)}; nothing was done")
     installed = versions(wanted.manager, wanted.names)
     missing = [name for name in wanted.names if name not in installed]
-    ours = made.things() | {f"package {name}" for name in missing}
-    made.add(*ours, *(f"unit {unit}" for unit in wanted.units if f"package {wanted.names[0]}" in ours))
-    if missing or _HELD.exists() or made.watched():
+    ours = created.things() | {f"package {name}" for name in missing}
+    created.add(*ours, *(f"unit {unit}" for unit in wanted.units if f"package {wanted.names[0]}" in ours))
+    if missing or _HELD.exists() or created.watched():
         with store.lock(HOST, f"installation of {' '.join(wanted.names)}", 3600):
             _release()
-            made.catch()
+            created.catch()
             if missing:
                 _install(wanted.manager, missing, wanted.units)
     return {"manager": wanted.manager, "versions": versions(wanted.manager, wanted.names)}
@@ -49,11 +49,11 @@ def ensure(text: str) -> dict:
 
 def _install(manager: str, missing: list[str], held: tuple[str, ...]) -> None:
     say(f"install {' '.join(missing)}")
-    made.watch()
+    created.watch()
     with _held(held):
         if complaint := _MANAGERS[manager].install(missing):
             raise Failure(f"{' '.join(missing)} cannot be installed:\n{process.indented(complaint)}")
-    made.catch()
+    created.catch()
 
 
 def versions(manager: str, names: tuple[str, ...]) -> dict[str, str]:
@@ -85,7 +85,7 @@ def _held(names: tuple[str, ...]):
         safepath.make(str(_UNITS))
         for name in made:
             safepath.link(f"{_UNITS}/{name}", "/dev/null")
-        units.daemon_reload()
+        systemd.daemon_reload()
         yield
     finally:
         _release()
@@ -96,5 +96,5 @@ def _release() -> None:
         return
     for name in held.split():
         safepath.remove(f"{_UNITS}/{name}")
-    units.daemon_reload()
+    systemd.daemon_reload()
     safepath.remove(str(_HELD))

@@ -17,7 +17,6 @@ from gatehouse.health import survey
 from gatehouse.release import holdings
 from gatehouse.tree import originals
 from gatehouse.tree import moves
-from gatehouse.release import plan as plans
 from gatehouse.health import probes
 from gatehouse.release import purge
 from gatehouse.release import journal
@@ -27,7 +26,7 @@ from gatehouse.system import safepath
 from gatehouse.system import systemd
 from gatehouse.state import secrets
 from gatehouse.protocol.manifest import Manifest, Step, load
-from gatehouse.release.plan import Plan
+from gatehouse.release.plan import Plan, claim, make
 from gatehouse.release.journal import Record
 from gatehouse.output.report import Failure, learn_secret, say
 from gatehouse.state.store import HOST, Release
@@ -61,11 +60,11 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
     _learn_secrets(manifest)
     undo.recover(release)
     purge.forget(release)
-    plan = plans.make(release, manifest, text)
+    plan = make(release, manifest, text)
     if plan.ill:
         say(f"release {release.name} is not well: {plan.ill[0]}")
         survey.ease(plan.current)
-        plan = plans.make(release, manifest, text)
+        plan = make(release, manifest, text)
     failpoints.point("planned")
     if plan.idle and text == release.text() and plan.left["files"] == release.left()["files"]:
         say(f"release {release.name} is as wanted: generation {release.generation}")
@@ -108,7 +107,7 @@ def _fetch(reference: str) -> None:
 
 def _carry_out(release: Release, plan: Plan) -> None:
     with store.lock(HOST, f"claim of release {release.name}"):
-        plans.claim(plan.manifest)  # again: another release may have taken what was free when we looked
+        claim(plan.manifest)  # again: another release may have taken what was free when we looked
         record = journal.begin(release, plan)
     try:
         failpoints.point("claimed")

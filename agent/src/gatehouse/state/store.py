@@ -9,9 +9,8 @@ import shutil
 import time
 from pathlib import Path
 
-from gatehouse.protocol import manifest as manifests
 from gatehouse.protocol.document import digest
-from gatehouse.protocol.manifest import Manifest
+from gatehouse.protocol.manifest import Manifest, stored
 from gatehouse.output.report import Failure, say
 
 STATE = Path(os.environ.get("GATEHOUSE_STATE", "/var/lib/gatehouse"))  # set by the agent's own tests
@@ -139,7 +138,7 @@ def claims(except_for: str) -> list[Manifest]:
 @functools.lru_cache(maxsize=None)
 def read(text: str) -> Manifest:
     """A manifest that is kept. Whoever asks about one release asks about all of them, several times."""
-    return manifests.stored(text)
+    return stored(text)
 
 
 def items() -> dict[str, dict]:
