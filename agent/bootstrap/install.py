@@ -24,8 +24,10 @@ def install(agent: dict, machine: str) -> None:
     current = ROOT / "current"
     installed = int((current / "PROTOCOL").read_text()) if current.exists() else 0
     if installed > agent["protocol"]:
-        sys.exit(f"gatehouse: the agent on this host speaks protocol {installed}, this program only {agent['protocol']}: "
-                 "another stack uses a newer gatehouse here; update this program to the same version")
+        sys.exit(
+            f"gatehouse: the agent on this host speaks protocol {installed}, this program only {agent['protocol']}: "
+            "another stack uses a newer gatehouse here; update this program to the same version"
+        )
     body = json.dumps(agent, sort_keys=True).encode()
     folder = ROOT / hashlib.sha256(body).hexdigest()[:16]
     new = not folder.exists()
@@ -62,8 +64,14 @@ def install(agent: dict, machine: str) -> None:
 
 def install_units(units: dict[str, str]) -> None:
     """They run at the next boot; until then the next apply does what they would."""
-    changed = [name for name, text in units.items() if not (UNITS / name).exists() or (UNITS / name).read_text() != text]
-    disabled = [name for name in units if subprocess.run(["systemctl", "is-enabled", "--quiet", name], stderr=subprocess.DEVNULL).returncode]
+    changed = [
+        name for name, text in units.items() if not (UNITS / name).exists() or (UNITS / name).read_text() != text
+    ]
+    disabled = [
+        name
+        for name in units
+        if subprocess.run(["systemctl", "is-enabled", "--quiet", name], stderr=subprocess.DEVNULL).returncode
+    ]
     if not changed and not disabled:
         return
     locks = STATE / "locks"

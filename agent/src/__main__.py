@@ -9,9 +9,28 @@ from gatehouse.cli.verbs import CHANGING
 def _outlive_the_connection(argv: list[str]) -> None:
     """What changes the host goes on in a transient unit of its own: the end of an SSH session must not end, or double, what
     it started."""
-    if set(argv[:1]) & CHANGING and not {"--help", "-h"} & set(argv) and os.geteuid() == 0 and os.environ.get("GATEHOUSE_UNIT") != "1":
-        os.execvp("systemd-run", ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec", "--setenv=GATEHOUSE_UNIT=1",
-                                  "/usr/bin/python3", "-I", os.path.dirname(os.path.abspath(__file__)), *argv])
+    if (
+        set(argv[:1]) & CHANGING
+        and not {"--help", "-h"} & set(argv)
+        and os.geteuid() == 0
+        and os.environ.get("GATEHOUSE_UNIT") != "1"
+    ):
+        os.execvp(
+            "systemd-run",
+            [
+                "systemd-run",
+                "--quiet",
+                "--pipe",
+                "--wait",
+                "--collect",
+                "--service-type=exec",
+                "--setenv=GATEHOUSE_UNIT=1",
+                "/usr/bin/python3",
+                "-I",
+                os.path.dirname(os.path.abspath(__file__)),
+                *argv,
+            ],
+        )
 
 
 if __name__ == "__main__":

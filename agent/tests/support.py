@@ -1,45 +1,27 @@
 """A host for the agent's tests: its files lie in a temporary directory, its systemd lives in memory. Commands are real."""
 
-import atexit
 import json
 import os
 import shutil
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
 from pathlib import Path
 from unittest import mock
 
-HERE = Path(__file__).resolve().parent
-AGENT = HERE.parent / "src"
-ROOM = Path(tempfile.mkdtemp(prefix="gatehouse-test-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
-STATE, TREE = ROOM / "state", ROOM / "host"
+from gatehouse.drift import unmanaged
+from gatehouse.health import probes, survey
+from gatehouse.items import census
+from gatehouse.output import report
+from gatehouse.protocol.document import sealed
+from gatehouse.release import apply, remove, undo
+from gatehouse.state import store
+from gatehouse.system import firewall, systemd, waiting
+from gatehouse.tree import files
+from tests import AGENT, ROOM, STATE
+
+TREE = ROOM / "host"
 OWNER = f"{os.getuid()}:{os.getgid()}"
-
-os.environ["GATEHOUSE_STATE"] = str(STATE)
-sys.path.insert(0, str(AGENT))
-sys.dont_write_bytecode = True
-atexit.register(shutil.rmtree, ROOM, ignore_errors=True)
-atexit.register(shutil.rmtree, HERE / "__pycache__", ignore_errors=True)
-
-from gatehouse.release import undo  # noqa: E402
-from gatehouse.items import census  # noqa: E402
-from gatehouse.tree import files  # noqa: E402
-from gatehouse.system import firewall  # noqa: E402
-from gatehouse.health import survey  # noqa: E402
-from gatehouse.tree import originals  # noqa: E402
-from gatehouse.items import packages  # noqa: E402
-from gatehouse.health import probes  # noqa: E402
-from gatehouse.release import remove  # noqa: E402
-from gatehouse.output import report  # noqa: E402
-from gatehouse.state import store  # noqa: E402
-from gatehouse.drift import unmanaged  # noqa: E402
-from gatehouse.release import apply  # noqa: E402
-from gatehouse.system import systemd  # noqa: E402
-from gatehouse.system import waiting  # noqa: E402
-from gatehouse.protocol.document import sealed  # noqa: E402, F401
 
 
 class Killed(BaseException):
@@ -92,7 +74,7 @@ class Systemd:
         return True
 
     def systemctl(self, *argv: str) -> subprocess.CompletedProcess:
-        verb, names = argv[0], argv[argv.index("--") + 1:] if "--" in argv else ()
+        verb, names = argv[0], argv[argv.index("--") + 1 :] if "--" in argv else ()
         status, out = 0, ""
         if verb == "show":
             out = "\n".join("".join(f"{key}={value}\n" for key, value in self._properties(u).items()) for u in names)
@@ -119,15 +101,36 @@ class Systemd:
         restarts, second = divmod(self.clock.now - self.since[unit], lasts + 2)
         between = {"ActiveState": "activating", "SubState": "auto-restart"} if second >= lasts else {}
         result, status = ends[int(restarts) % len(ends)]
-        return {"NRestarts": int(restarts), "ActiveEnterTimestampMonotonic": int((self.clock.now - second) * 1e6)} | (between and between | {"Result": result, "ExecMainStatus": status})
+        return {"NRestarts": int(restarts), "ActiveEnterTimestampMonotonic": int((self.clock.now - second) * 1e6)} | (
+            between and between | {"Result": result, "ExecMainStatus": status}
+        )
 
     def _ordinary(self, unit: str) -> dict:
-        return {"Id": unit, "SubState": "failed" if unit in self.failed else "running", "Job": "", "NRestarts": 0, "Result": "exit-code" if unit in self.failed else "success", "ExecMainStatus": int(unit in self.failed), "LoadState": "not-found" if unit in self.unknown else "loaded",
-                "ActiveState": "reloading" if unit in self.hung else "active" if unit in self.active else "failed" if unit in self.failed else "inactive", "Triggers": self.triggers.get(unit, ""),
-                "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
-                "StateChangeTimestampMonotonic": int(self.stirred.get(unit, 0) * 1e6),
-                "RequiredBy": " ".join(self.dependents.get(unit, ())), "BoundBy": "", "ConsistsOf": "",
-                "RuntimeDirectory": self.houses.get(unit, ""), "User": "", "Group": ""}
+        return {
+            "Id": unit,
+            "SubState": "failed" if unit in self.failed else "running",
+            "Job": "",
+            "NRestarts": 0,
+            "Result": "exit-code" if unit in self.failed else "success",
+            "ExecMainStatus": int(unit in self.failed),
+            "LoadState": "not-found" if unit in self.unknown else "loaded",
+            "ActiveState": "reloading"
+            if unit in self.hung
+            else "active"
+            if unit in self.active
+            else "failed"
+            if unit in self.failed
+            else "inactive",
+            "Triggers": self.triggers.get(unit, ""),
+            "ActiveEnterTimestampMonotonic": int(self.since.get(unit, 0) * 1e6),
+            "StateChangeTimestampMonotonic": int(self.stirred.get(unit, 0) * 1e6),
+            "RequiredBy": " ".join(self.dependents.get(unit, ())),
+            "BoundBy": "",
+            "ConsistsOf": "",
+            "RuntimeDirectory": self.houses.get(unit, ""),
+            "User": "",
+            "Group": "",
+        }
 
     def job(self, verb: str, names: list[str]):
         return _Job(self, verb, names)
@@ -175,7 +178,8 @@ class HostTest(unittest.TestCase):
             (systemd, "journal", lambda *_: report.masked(self.journal)),
             (systemd, "create_tmpfiles", lambda paths: self.systemd.log.append(f"tmpfiles {' '.join(paths)}")),
             (systemd, "UNIT_ROOTS", (f"{TREE}/etc/systemd/system/",)),
-            (unmanaged, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")), (unmanaged, "QUADLETS", TREE / "etc/containers/systemd"),
+            (unmanaged, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")),
+            (unmanaged, "QUADLETS", TREE / "etc/containers/systemd"),
             (systemd, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
             (apply, "_fetch", lambda reference: self.fetched.append(reference)),
             *((module, "time", self.clock) for module in (apply, undo, remove, probes, survey, waiting)),
@@ -183,7 +187,8 @@ class HostTest(unittest.TestCase):
             (census, "strangers", lambda claims: []),  # whose a name was before is what test_census.py asks
             (report, "_write", lambda _, text: self.said.append(text)),
             (store, "machine", lambda: "machine"),
-            (os, "fsync", lambda _: None), (store, "sync_directory", lambda _: None),  # most of the time
+            (os, "fsync", lambda _: None),
+            (store, "sync_directory", lambda _: None),  # most of the time
         ):
             self.patch(where, name, stand_in)
 
@@ -212,7 +217,11 @@ class HostTest(unittest.TestCase):
 
 def tree() -> dict:
     """Each file of the host: what it holds, its mode and its owner."""
-    return {str(path.relative_to(TREE)): tuple(vars(files.look(str(path))).values()) for path in sorted(TREE.rglob("*")) if path.is_symlink() or path.is_file()}
+    return {
+        str(path.relative_to(TREE)): tuple(vars(files.look(str(path))).values())
+        for path in sorted(TREE.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
 
 
 def identities() -> dict:
@@ -249,6 +258,8 @@ def manifest(**keys) -> str:
 
 
 def toml(table: dict) -> str:
-    rows = {key: value for key, value in table.items() if isinstance(value, list) and value and isinstance(value[0], dict)}
+    rows = {
+        key: value for key, value in table.items() if isinstance(value, list) and value and isinstance(value[0], dict)
+    }
     lines = [f"{key} = {json.dumps(value)}\n" for key, value in table.items() if key not in rows]
     return "".join(lines) + "".join(f"\n[[{key}]]\n{toml(row)}" for key, value in rows.items() for row in value)

@@ -3,9 +3,9 @@
 import json
 import os
 
-import support  # first: it puts the agent on the path
 from gatehouse.cli import main
-from support import HostTest
+from tests import support
+from tests.support import HostTest
 
 
 class VerbTest(HostTest):

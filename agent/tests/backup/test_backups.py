@@ -9,29 +9,35 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
-from gatehouse.backup import create
-from gatehouse.backup import inventory
-from gatehouse.system import process
-from gatehouse.backup import parts
-from gatehouse.backup import catalog
-from gatehouse.backup import pgbackrest
-from gatehouse.state import repositories
-from gatehouse.backup import restic
-from gatehouse.backup import restore
-from gatehouse.state import workspace
+from gatehouse.backup import catalog, create, inventory, parts, pgbackrest, restic, restore
 from gatehouse.backup.inventory import Backup
 from gatehouse.output.report import Failure
-from support import STATE, HostTest, at, file, secret
-
+from gatehouse.state import repositories, workspace
+from gatehouse.system import process
+from tests import support
+from tests.support import STATE, HostTest, at, file, secret
 
 PLACE = "/srv/backups"
 
 
 def backup(name: str, minute: int, lsn: str, label: str = "F") -> Backup:
     moment = datetime(2026, 11, 25, 12, minute, tzinfo=UTC).timestamp()
-    return Backup(name, moment - 5, moment, moment + 5, f"20261125-1200{minute:02}{label}", f"gatehouse-{name}-1", lsn, True,
-                  {"wiki": {"public.page": [3, "77"]}}, {"app-wiki/data": "/var/lib/apps/wiki/data"}, {"users": {}, "groups": {}}, 4, 2 << 20, 1 << 20)
+    return Backup(
+        name,
+        moment - 5,
+        moment,
+        moment + 5,
+        f"20261125-1200{minute:02}{label}",
+        f"gatehouse-{name}-1",
+        lsn,
+        True,
+        {"wiki": {"public.page": [3, "77"]}},
+        {"app-wiki/data": "/var/lib/apps/wiki/data"},
+        {"users": {}, "groups": {}},
+        4,
+        2 << 20,
+        1 << 20,
+    )
 
 
 class WithBackups(HostTest):
@@ -40,9 +46,11 @@ class WithBackups(HostTest):
         self.patch(inventory, "METRICS", support.TREE / "metrics/gatehouse.prom")
         self.patch(inventory, "SETTINGS", support.TREE / "backup.toml")
         inventory.METRICS.parent.mkdir()
-        inventory.SETTINGS.write_text('stanza = "main"\nrepository = "/srv/backups"\nfull_days = 7\nbin = "/b"\nconfig = "/c"\ndata = "/d"\nuser = "u"\n'
-                                    'unit = "p.service"\nsocket_directory = "/s"\nrestic = ["restic", "--password-file", "%s"]\n'
-                                    'key_of_a_newer_program = 1\n' % at("passphrase"))
+        inventory.SETTINGS.write_text(
+            'stanza = "main"\nrepository = "/srv/backups"\nfull_days = 7\nbin = "/b"\nconfig = "/c"\ndata = "/d"\nuser = "u"\n'
+            'unit = "p.service"\nsocket_directory = "/s"\nrestic = ["restic", "--password-file", "%s"]\n'
+            "key_of_a_newer_program = 1\n" % at("passphrase")
+        )
         Path(at("passphrase")).write_text("of-the-repository")
         for one in (backup("first", 0, "0/10"), backup("second", 30, "1/0", "D")):
             inventory.record(PLACE, one)
@@ -56,11 +64,23 @@ class Backups(WithBackups):
     def test_where_a_restore_leads(self):
         for to, options, taken in (
             ("latest", ("--type=default",), "second"),
-            ("first", ("--type=name", "--target=gatehouse-first-1", "--set=20261125-120000F", "--target-action=promote"), "first"),
+            (
+                "first",
+                ("--type=name", "--target=gatehouse-first-1", "--set=20261125-120000F", "--target-action=promote"),
+                "first",
+            ),
             ("0/FF", ("--type=lsn", "--target=0/FF", "--target-action=promote"), "first"),
             ("1/1", ("--type=lsn", "--target=1/1", "--target-action=promote"), "second"),
-            ("2026-11-25T12:29:59Z", ("--type=time", "--target=2026-11-25 12:29:59.000000+00", "--target-action=promote"), "first"),
-            ("2026-11-25T13:31:00.25+01:00", ("--type=time", "--target=2026-11-25 12:31:00.250000+00", "--target-action=promote"), "second"),
+            (
+                "2026-11-25T12:29:59Z",
+                ("--type=time", "--target=2026-11-25 12:29:59.000000+00", "--target-action=promote"),
+                "first",
+            ),
+            (
+                "2026-11-25T13:31:00.25+01:00",
+                ("--type=time", "--target=2026-11-25 12:31:00.250000+00", "--target-action=promote"),
+                "second",
+            ),
         ):
             with self.subTest(to):
                 found = restore.find(inventory.kept(PLACE), to)
@@ -68,11 +88,20 @@ class Backups(WithBackups):
 
     def test_a_time_without_a_zone_is_the_hosts_own(self):
         local = datetime(2026, 11, 25, 12, 40, tzinfo=UTC).astimezone().replace(tzinfo=None)
-        self.assertEqual(restore.find(inventory.kept(PLACE), f"{local:%Y-%m-%d %H:%M}").options[1], "--target=2026-11-25 12:40:00.000000+00")
+        self.assertEqual(
+            restore.find(inventory.kept(PLACE), f"{local:%Y-%m-%d %H:%M}").options[1],
+            "--target=2026-11-25 12:40:00.000000+00",
+        )
 
     def test_what_leads_nowhere_is_refused(self):
-        for to, words in (("yesterday", "none of: latest"), ("2026-11-25T11:59:00Z", "before the oldest backup that is kept: first"),
-                          ("20261125-123000", "no backup 20261125-123000 in the repository; there are first, second"), ("0/1", "before the oldest"), ("2126-01-01", "still to come"), ("third", "none of")):
+        for to, words in (
+            ("yesterday", "none of: latest"),
+            ("2026-11-25T11:59:00Z", "before the oldest backup that is kept: first"),
+            ("20261125-123000", "no backup 20261125-123000 in the repository; there are first, second"),
+            ("0/1", "before the oldest"),
+            ("2126-01-01", "still to come"),
+            ("third", "none of"),
+        ):
             with self.subTest(to), self.assertRaisesRegex(Failure, words):
                 restore.find(inventory.kept(PLACE), to)
 
@@ -111,8 +140,13 @@ class Backups(WithBackups):
         inventory.settle(PLACE, "drill", 200, 230, None)
         inventory.settle(PLACE, "drill", 300, 310, "damaged")
         text = inventory.METRICS.read_text()
-        for line in ("gatehouse_drill_last_failed 1", "gatehouse_drill_last_good_timestamp_seconds 230", "gatehouse_drill_duration_seconds 10",
-                     "gatehouse_backup_size_bytes 2097152", "gatehouse_backup_duration_seconds 10.0"):
+        for line in (
+            "gatehouse_drill_last_failed 1",
+            "gatehouse_drill_last_good_timestamp_seconds 230",
+            "gatehouse_drill_duration_seconds 10",
+            "gatehouse_backup_size_bytes 2097152",
+            "gatehouse_backup_duration_seconds 10.0",
+        ):
             self.assertIn(f"{line}\n", text)
         self.assertEqual(inventory.METRICS.stat().st_mode & 0o777, 0o644)
         self.assertEqual([p.name for p in inventory.METRICS.parent.iterdir()], ["gatehouse.prom"])
@@ -123,20 +157,48 @@ class Folders(HostTest):
         save = {"save": ["true"], "drop": ["true"], "database": "wiki"}
         for name in ("wiki", "caddy"):
             os.makedirs(at(f"var/lib/{name}"))
-        self.apply(release="app-wiki", file=[file("etc/wiki", "x")],
-                   data=[{"name": "volumes", "path": at("var/lib/wiki"), "before": ["sync"]}, {"name": "database", **save}])
-        self.apply(release="caddy", file=[file("etc/caddy", "x")],
-                   data=[{"name": "certificates", "path": at("var/lib/caddy")}, {"name": "nothing-yet", "path": at("var/lib/none")}])
-        self.assertEqual({release: [(data.name, data.path, data.before) for data in members] for release, members in parts.Parts().members.items()},
-                         {"app-wiki": [("volumes", at("var/lib/wiki"), ("sync",))], "caddy": [("certificates", at("var/lib/caddy"), ())]})
+        self.apply(
+            release="app-wiki",
+            file=[file("etc/wiki", "x")],
+            data=[{"name": "volumes", "path": at("var/lib/wiki"), "before": ["sync"]}, {"name": "database", **save}],
+        )
+        self.apply(
+            release="caddy",
+            file=[file("etc/caddy", "x")],
+            data=[
+                {"name": "certificates", "path": at("var/lib/caddy")},
+                {"name": "nothing-yet", "path": at("var/lib/none")},
+            ],
+        )
+        self.assertEqual(
+            {
+                release: [(data.name, data.path, data.before) for data in members]
+                for release, members in parts.Parts().members.items()
+            },
+            {
+                "app-wiki": [("volumes", at("var/lib/wiki"), ("sync",))],
+                "caddy": [("certificates", at("var/lib/caddy"), ())],
+            },
+        )
 
     def restic(self, status: int, *lines: dict) -> inventory.Settings:
         """A program that says what restic would, one message of its a line."""
         self.patch(restic, "_CLOSED", 'shift 2; exec "$@"')  # of one folder
-        Path(at("said")).write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
-        return replace(inventory.Settings("main", "r", 7, "b", "c", "d", "u", "p", "s", ()), restic=("/bin/sh", "-c", f"cat {at('said')}; exit {status}"))
+        Path(at("said")).write_text(
+            "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
+        )
+        return replace(
+            inventory.Settings("main", "r", 7, "b", "c", "d", "u", "p", "s", ()),
+            restic=("/bin/sh", "-c", f"cat {at('said')}; exit {status}"),
+        )
 
-    SUMMARY = {"message_type": "summary", "snapshot_id": "4f1e", "total_files_processed": 3, "total_bytes_processed": 7 << 40, "data_added_packed": 5}
+    SUMMARY = {
+        "message_type": "summary",
+        "snapshot_id": "4f1e",
+        "total_files_processed": 3,
+        "total_bytes_processed": 7 << 40,
+        "data_added_packed": 5,
+    }
 
     @staticmethod
     def error(words: str) -> dict:
@@ -144,11 +206,19 @@ class Folders(HostTest):
 
     @unittest.skipIf(os.geteuid(), "only root makes mounts")
     def test_a_file_that_goes_while_it_is_copied_is_nothing_and_one_that_cannot_be_read_is_said(self):
-        gone, broken = self.error("lstat /srv/a.tmp: no such file or directory"), self.error("read /srv/b: input/output error")
+        gone, broken = (
+            self.error("lstat /srv/a.tmp: no such file or directory"),
+            self.error("read /srv/b: input/output error"),
+        )
         disguised = self.error("read /srv/no such file or directory: input/output error")
-        for status, lines, complaint in ((0, (), None), (3, (gone,), None), (3, (gone, broken), "read /srv/b: input/output error"),
-                                         (3, (disguised, broken), f"{disguised['error']['message']} and 1 more"), (1, (), "restic ended with status 1"),
-                                         (0, ("{ of a name", '{"message_type": "error", "error": 1}'), None)):
+        for status, lines, complaint in (
+            (0, (), None),
+            (3, (gone,), None),
+            (3, (gone, broken), "read /srv/b: input/output error"),
+            (3, (disguised, broken), f"{disguised['error']['message']} and 1 more"),
+            (1, (), "restic ended with status 1"),
+            (0, ("{ of a name", '{"message_type": "error", "error": 1}'), None),
+        ):
             with self.subTest(status=status, lines=lines):
                 found = restic.save(self.restic(status, *lines, self.SUMMARY), "n", str(support.TREE))
                 self.assertEqual((found.files, found.added, found.complaint), (3, 5, complaint))
@@ -159,8 +229,17 @@ class Folders(HostTest):
     def test_what_is_wrong_with_the_folders_of_one_release_is_its_own(self):
         for name in ("evil", "victim"):
             os.makedirs(at(f"var/lib/{name}"))
-            self.apply(release=name, file=[file(f"etc/{name}", "x")],
-                       data=[{"name": "volumes", "path": at(f"var/lib/{name}"), "before": ["false"] if name == "evil" else ["true"]}])
+            self.apply(
+                release=name,
+                file=[file(f"etc/{name}", "x")],
+                data=[
+                    {
+                        "name": "volumes",
+                        "path": at(f"var/lib/{name}"),
+                        "before": ["false"] if name == "evil" else ["true"],
+                    }
+                ],
+            )
 
         def save(_, name: str, path: str) -> restic.Saved:
             if "evil" in path:
@@ -172,8 +251,13 @@ class Folders(HostTest):
         found.run_hooks("before")
         self.assertEqual(set(found.save(None, "n")), {"victim/volumes", parts.OURS})
         self.assertEqual(list(found.folders({"victim/volumes": None})), ["victim/volumes"])
-        self.assertEqual(found.incomplete, {"evil": f"what it does before a copy of volumes failed: ; {at('var/lib/evil')} is not in the backup: "
-                                                    "too many levels of symbolic links"})
+        self.assertEqual(
+            found.incomplete,
+            {
+                "evil": f"what it does before a copy of volumes failed: ; {at('var/lib/evil')} is not in the backup: "
+                "too many levels of symbolic links"
+            },
+        )
 
     def test_what_fails_for_the_agents_own_folder_fails_for_all(self):
         self.patch(restic, "save", lambda *_: restic.Saved([], 1, 2, 3, "input/output error"))
@@ -189,7 +273,11 @@ class Folders(HostTest):
     def test_a_folder_is_restored_from_the_snapshot_that_has_it(self):
         ran = []
         self.patch(restic, "_run", lambda _, *words, **__: ran.append(words) or (0, ""))
-        snapshots = [{"id": "1", "paths": ["/a"]}, {"id": "2", "paths": ["/b", "/c"]}, {"id": "3", "paths": ["/secrets"]}]
+        snapshots = [
+            {"id": "1", "paths": ["/a"]},
+            {"id": "2", "paths": ["/b", "/c"]},
+            {"id": "3", "paths": ["/secrets"]},
+        ]
         for path, snapshot in (("/c", "2"), ("/secrets/app", "3")):
             restic.restore(None, restic.snapshot_with(snapshots, path), path, "/shelf")
             self.assertEqual(ran.pop()[:4], ("restore", snapshot, f"--include={path}", "--target=/shelf"))
@@ -209,10 +297,23 @@ class Folders(HostTest):
             os.chmod(at(name), mode)
         os.symlink("nobodys", at("link"))
         os.chown(at("link"), 50001, 50001, follow_symlinks=False)
-        workspace.give_back_names(str(support.TREE), {"users": {"50001": "daemon", "50002": "gone-with-the-host"}, "groups": {"50001": "daemon"}})
+        workspace.give_back_names(
+            str(support.TREE),
+            {"users": {"50001": "daemon", "50002": "gone-with-the-host"}, "groups": {"50001": "daemon"}},
+        )
         daemon = pwd.getpwnam("daemon")
-        found = {name: (os.lstat(at(name)).st_uid, os.lstat(at(name)).st_gid, os.lstat(at(name)).st_mode & 0o7777) for name in ("renumbered", "nobodys", "unknown")}
-        self.assertEqual(found, {"renumbered": (daemon.pw_uid, daemon.pw_gid, 0o2750), "nobodys": (50002, 50002, 0o640), "unknown": (50003, 50003, 0o600)})
+        found = {
+            name: (os.lstat(at(name)).st_uid, os.lstat(at(name)).st_gid, os.lstat(at(name)).st_mode & 0o7777)
+            for name in ("renumbered", "nobodys", "unknown")
+        }
+        self.assertEqual(
+            found,
+            {
+                "renumbered": (daemon.pw_uid, daemon.pw_gid, 0o2750),
+                "nobodys": (50002, 50002, 0o640),
+                "unknown": (50003, 50003, 0o600),
+            },
+        )
         self.assertEqual((os.lstat(at("link")).st_uid, os.readlink(at("link"))), (daemon.pw_uid, "nobodys"))
 
 
@@ -220,12 +321,20 @@ class Keeping(WithBackups):
     def setUp(self):
         super().setUp()
         kinds = [("1F", "full", "one"), ("1F_2D", "diff", "two"), ("3F", "full", "three"), ("4F", "full", "four")]
-        self.patch(pgbackrest, "known", lambda _: [{"label": label, "type": kind, "annotation": {"gatehouse": name}} for label, kind, name in kinds])
+        self.patch(
+            pgbackrest,
+            "known",
+            lambda _: [
+                {"label": label, "type": kind, "annotation": {"gatehouse": name}} for label, kind, name in kinds
+            ],
+        )
 
     def test_fewer_full_backups_than_there_are_is_refused_with_all_that_stands_on_them(self):
         for keep in (3, 4):
             create.refuse_loss(keep)
-        with self.assertRaisesRegex(Failure, "to keep 2 full backups deletes one, two: raise backup.keep to 3, or set backup.allowDataLoss"):
+        with self.assertRaisesRegex(
+            Failure, "to keep 2 full backups deletes one, two: raise backup.keep to 3, or set backup.allowDataLoss"
+        ):
             create.refuse_loss(2)
 
     def test_a_host_without_backups_has_none_to_lose(self):
@@ -239,13 +348,23 @@ class Unreadable(WithBackups):
     def setUp(self):
         super().setUp()
         away = {"code": 99, "message": "[HostConnectError] unable to connect to 's3:443': [111] Connection refused"}
-        info = [{"name": "main", "backup": [], "db": [], "repo": [{"key": 1, "status": away}], "status": {"code": 99, "message": "other"}}]
+        info = [
+            {
+                "name": "main",
+                "backup": [],
+                "db": [],
+                "repo": [{"key": 1, "status": away}],
+                "status": {"code": 99, "message": "other"},
+            }
+        ]
         self.patch(pgbackrest, "_run", lambda *_: (0, json.dumps(info)))
 
     def test_it_is_not_taken_for_an_empty_one(self):
         s = inventory.settings()
         for ask in (pgbackrest.known, pgbackrest.first_is_due, pgbackrest.full_is_due, pgbackrest.refuse_another_major):
-            with self.assertRaisesRegex(Failure, "repository of PostgreSQL in /srv/backups cannot be read:\n.*Connection refused"):
+            with self.assertRaisesRegex(
+                Failure, "repository of PostgreSQL in /srv/backups cannot be read:\n.*Connection refused"
+            ):
                 ask(s)
 
     def test_whether_a_backup_is_lost_is_told_by_what_the_host_remembers_so_that_a_new_key_can_come(self):
@@ -258,7 +377,10 @@ class Unreadable(WithBackups):
 
     def test_a_repository_that_has_nothing_of_this_stanza_is_an_empty_one(self):
         missing = {"code": 1, "message": "missing stanza path"}
-        for info in ([], [{"name": "main", "backup": [], "db": [], "repo": [{"key": 1, "status": missing}], "status": missing}]):
+        for info in (
+            [],
+            [{"name": "main", "backup": [], "db": [], "repo": [{"key": 1, "status": missing}], "status": missing}],
+        ):
             self.patch(pgbackrest, "_run", lambda *_: (0, json.dumps(info)))
             self.assertEqual(pgbackrest.known(inventory.settings()), [])
 
@@ -271,7 +393,9 @@ class Unreadable(WithBackups):
         create.prepare()  # no backup was good yet: what is known of came from elsewhere
         inventory.settle(PLACE, "backup", 100, 130, None)
         inventory.settle(PLACE, "backup", 200, 230, "no such file")
-        with self.assertRaisesRegex(Failure, "^/srv/backups is empty, though this host has 2 backups in it: is its disk mounted"):
+        with self.assertRaisesRegex(
+            Failure, "^/srv/backups is empty, though this host has 2 backups in it: is its disk mounted"
+        ):
             create.prepare()
         self.assertEqual(made, ["folders", "PostgreSQL"])
         inventory.SETTINGS.write_text(inventory.SETTINGS.read_text().replace("/srv/backups", "/srv/others"))
@@ -303,12 +427,19 @@ class Sandbox(WithBackups):
         settings = replace(inventory.settings(), repository=at("repository"))
         restarts: list[list[str]] = []
         self.patch(pgbackrest.systemd, "run", lambda _, names: restarts.append(names))
-        for pid, made, expected in ((str(os.getpid()), False, 0), ("0", False, 0), (str(os.getpid()), True, 0), ("0", True, 1)):
+        for pid, made, expected in (
+            (str(os.getpid()), False, 0),
+            ("0", False, 0),
+            (str(os.getpid()), True, 0),
+            ("0", True, 1),
+        ):
             with self.subTest(pid=pid, made=made):
                 restarts.clear()
                 if made:
                     Path(at("repository/postgres")).mkdir(parents=True, exist_ok=True)
-                self.patch(pgbackrest.systemd, "show", lambda names, _, pid=pid: {name: {"MainPID": pid} for name in names})
+                self.patch(
+                    pgbackrest.systemd, "show", lambda names, _, pid=pid: {name: {"MainPID": pid} for name in names}
+                )
                 pgbackrest._show_folder(settings)
                 self.assertEqual(len(restarts), expected)
 
@@ -322,7 +453,11 @@ class Upgrades(WithBackups):
         self.clusters = [{"id": 1, "version": "15"}]
         self.there = [self.taken(b.label, 1) for b in inventory.kept(PLACE)]
         self.patch(pgbackrest, "_run", self.pgbackrest)
-        self.patch(process, "run", lambda *_, **__: (0, f"postgres (PostgreSQL) {self.installed}.12 (Debian 17.12-0+deb13u1)\n"))
+        self.patch(
+            process,
+            "run",
+            lambda *_, **__: (0, f"postgres (PostgreSQL) {self.installed}.12 (Debian 17.12-0+deb13u1)\n"),
+        )
         self.patch(restic, "prepare", lambda _: None)
         self.patch(restic, "contents", lambda _: ({}, {}))
         inventory.settle(PLACE, "backup", 100, 130, None)
@@ -330,16 +465,34 @@ class Upgrades(WithBackups):
 
     def taken(self, label: str, cluster: int) -> dict:
         kind = {"F": "full", "D": "diff"}[label[-1]]
-        return {"label": label, "type": kind, "database": {"id": cluster, "repo-key": 1}, "timestamp": {"start": 0, "stop": int(time.time())}}
+        return {
+            "label": label,
+            "type": kind,
+            "database": {"id": cluster, "repo-key": 1},
+            "timestamp": {"start": 0, "stop": int(time.time())},
+        }
 
     def pgbackrest(self, _, *words: str) -> tuple[int, str]:
         if "info" in words:
-            return 0, json.dumps([{"name": "main", "backup": self.there, "db": self.clusters, "repo": [{"key": 1, "status": {"code": 0, "message": "ok"}}]}])
+            return 0, json.dumps(
+                [
+                    {
+                        "name": "main",
+                        "backup": self.there,
+                        "db": self.clusters,
+                        "repo": [{"key": 1, "status": {"code": 0, "message": "ok"}}],
+                    }
+                ]
+            )
         self.did.append(words[0])
         if words[0] == "stanza-upgrade":
             self.clusters.append({"id": len(self.clusters) + 1, "version": self.installed})
             self.mismatch = False
-        return (28, "ERROR: [028]: backup and archive info files exist but do not match the database") if self.mismatch else (0, "")
+        return (
+            (28, "ERROR: [028]: backup and archive info files exist but do not match the database")
+            if self.mismatch
+            else (0, "")
+        )
 
     def test_the_cluster_of_this_host_is_followed_into_another_major_and_a_full_backup_is_asked_for(self):
         self.assertFalse(pgbackrest.full_is_due(inventory.settings()))
@@ -373,7 +526,9 @@ class Upgrades(WithBackups):
     def test_a_backup_is_restored_by_the_major_that_made_it_alone(self):
         s, (old, _) = inventory.settings(), inventory.kept(PLACE)
         self.patch(catalog, "read", lambda _: self.fail("a host that can restore none must not count them as its own"))
-        with self.assertRaisesRegex(Failure, "all backups are of PostgreSQL 15, and this host has PostgreSQL 17.*nothing was touched"):
+        with self.assertRaisesRegex(
+            Failure, "all backups are of PostgreSQL 15, and this host has PostgreSQL 17.*nothing was touched"
+        ):
             restore.restore("latest")
         self.clusters.append({"id": 2, "version": "17"})
         self.there.append(self.taken("20261126-000000F", 2))
@@ -384,9 +539,14 @@ class Upgrades(WithBackups):
 
     def test_a_record_that_says_what_it_is_not_is_not_taken_over(self):
         there = inventory.kept(PLACE)[0]
-        made_up = {"20261201-000000": replace(there, name="../../../tmp/evil"), "20261202-000000": replace(there, name="20261202-000000"),
-                   "../evil": replace(there, name="../evil")}
-        self.patch(restic, "contents", lambda _: ({name: [] for name in made_up}, {name: {"id": name} for name in made_up}))
+        made_up = {
+            "20261201-000000": replace(there, name="../../../tmp/evil"),
+            "20261202-000000": replace(there, name="20261202-000000"),
+            "../evil": replace(there, name="../evil"),
+        }
+        self.patch(
+            restic, "contents", lambda _: ({name: [] for name in made_up}, {name: {"id": name} for name in made_up})
+        )
         self.patch(restic, "record", lambda _, snapshot: json.dumps(asdict(made_up[snapshot["id"]])))
         self.there = [{"label": there.label, "annotation": {"gatehouse": name}} for name in made_up]
         self.assertEqual([one.name for one in catalog.read(inventory.settings())], ["20261202-000000"])
@@ -409,7 +569,11 @@ class Handles(WithBackups):
             for _ in range(at_once):
                 if (number := len(os.listdir(into))) < 10:
                     Path(into, str(number)).touch()
-            return (0, "") if len(os.listdir(into)) == 10 else (41, "ERROR: unable to open file: libssh2 error [-31]: sftp error [4] failure")
+            return (
+                (0, "")
+                if len(os.listdir(into)) == 10
+                else (41, "ERROR: unable to open file: libssh2 error [-31]: sftp error [4] failure")
+            )
 
         self.patch(pgbackrest, "_run", run)
         pgbackrest.restore(inventory.settings(), into, ("--type=default",))
@@ -430,7 +594,9 @@ class Merging(HostTest):
     def test_a_generation_that_is_named_stands_alone(self):
         for number, word in ((1, "first"), (2, "second")):
             self.apply(release="keys", secret=True, gives=["app"], file=[secret("keys", word, rotation=str(number))])
-            self.apply(release=f"user{number}", refers=[f"{STATE}/secrets/keys/{number}"], file=[file(f"etc/{number}", "x")])
+            self.apply(
+                release=f"user{number}", refers=[f"{STATE}/secrets/keys/{number}"], file=[file(f"etc/{number}", "x")]
+            )
         self.taken("keys/password", "second first")
         self.taken("keys/1/password", "first")
         self.taken("keys/2/password", "second")
@@ -443,11 +609,16 @@ class Merging(HostTest):
 
 class Series(HostTest):
     def image(self, series: str, *follows: str) -> dict:
-        return dict(image=[{"reference": f"localhost/app:{series}.1", "series": series, "follows": list(follows)}], file=[file("etc/app", series)])
+        return dict(
+            image=[{"reference": f"localhost/app:{series}.1", "series": series, "follows": list(follows)}],
+            file=[file("etc/app", series)],
+        )
 
     def test_one_series_at_a_time_and_never_back(self):
         self.apply(**self.image("2026.2"))
-        self.refused(1, "series 2026.8", "can only follow 2026.5", "this host has 2026.2", **self.image("2026.8", "2026.5"))
+        self.refused(
+            1, "series 2026.8", "can only follow 2026.5", "this host has 2026.2", **self.image("2026.8", "2026.5")
+        )
         self.assertEqual(support.live("etc/app"), "2026.2")
         self.apply(**self.image("2026.5", "2026.2"))
         self.apply(**self.image("2026.8", "2026.5"))

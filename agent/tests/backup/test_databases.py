@@ -7,18 +7,15 @@ import unittest
 from dataclasses import replace
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
-from gatehouse.backup import postgres
-from gatehouse.system import process
-from gatehouse.backup import drill
-from gatehouse.backup import owners
-from gatehouse.backup import tables
+from gatehouse.backup import drill, owners, postgres, tables
 from gatehouse.backup.inventory import Settings
 from gatehouse.backup.postgres import Cluster, Refused, Session
-from gatehouse.output.table import legible
 from gatehouse.output.report import Failure
-from support import HostTest, at
-from backup.test_backups import backup
+from gatehouse.output.table import legible
+from gatehouse.system import process
+from tests import support
+from tests.backup.test_backups import backup
+from tests.support import HostTest, at
 
 # Answers each statement with what stands below its first two words in the folder of the test; `\echo` as psql does.
 PSQL = """#!/usr/bin/env python3
@@ -70,7 +67,9 @@ class WithPsql(HostTest):
         super().setUp()
         Path(at("psql")).write_text(PSQL)
         os.chmod(at("psql"), 0o755)
-        self.cluster = Cluster(Settings("main", "r", 7, str(support.TREE), "c", "d", "postgres", "p", "s", ()), "/socket")
+        self.cluster = Cluster(
+            Settings("main", "r", 7, str(support.TREE), "c", "d", "postgres", "p", "s", ()), "/socket"
+        )
         self.cluster.__dict__["options"] = "-cwork_mem=4096"
         self.patch(process, "identity", lambda *_: {})
         self.session = Session(self.cluster, "wiki")
@@ -94,7 +93,9 @@ class Sessions(WithPsql):
         self.says(a="!55P03 canceling\x1b[2J statement\n", b="1\n")
         with self.assertRaises(Refused) as refused:
             self.session.ask("COPY a")
-        self.assertEqual((refused.exception.state, str(refused.exception)), ("55P03", "ERROR: canceling\\x1b[2J statement"))
+        self.assertEqual(
+            (refused.exception.state, str(refused.exception)), ("55P03", "ERROR: canceling\\x1b[2J statement")
+        )
         self.assertEqual(self.session.ask("COPY b"), "1")
 
     def test_a_session_that_ends_or_says_nothing_is_a_failure_of_its_own(self):
@@ -152,7 +153,11 @@ class Tables(WithPsql):
 
 
 class Comparing(unittest.TestCase):
-    RECORD = replace(backup("first", 0, "0/10"), sums=tables.KIND, tables={"wiki": {"public.page": [3, "77"]}, "blog": {"public.post": [1, "5"]}})
+    RECORD = replace(
+        backup("first", 0, "0/10"),
+        sums=tables.KIND,
+        tables={"wiki": {"public.page": [3, "77"]}, "blog": {"public.post": [1, "5"]}},
+    )
 
     def test_a_table_that_is_not_what_was_recorded_is_found(self):
         same = {"public.page": [3, "77"]}
@@ -162,10 +167,16 @@ class Comparing(unittest.TestCase):
 
     def test_what_the_record_says_nothing_about_is_not_compared(self):
         other = {"public.page": [3, "78"], "public.more": [0, "0"]}
-        left_out = replace(self.RECORD, incomplete={"database wiki": "locked"}, tables={"wiki": {"public.page": [3, "78"]}})
+        left_out = replace(
+            self.RECORD, incomplete={"database wiki": "locked"}, tables={"wiki": {"public.page": [3, "78"]}}
+        )
         self.assertEqual(drill._differing(left_out, "wiki", other), [])
         self.assertEqual(drill._differing(self.RECORD, "new", other), [])
-        for record in (replace(self.RECORD, sums=""), replace(self.RECORD, exact=False), replace(self.RECORD, exact=False, moved=["wiki"])):
+        for record in (
+            replace(self.RECORD, sums=""),
+            replace(self.RECORD, exact=False),
+            replace(self.RECORD, exact=False, moved=["wiki"]),
+        ):
             self.assertEqual(drill._differing(record, "wiki", other), [])
 
     def test_where_one_database_moved_the_others_are_compared(self):
@@ -209,22 +220,29 @@ class Owners(HostTest):
         if "--list" in words:
             return 0, POST if "--section=post-data" in words else LIST
         login = next(word for word in words if word.startswith("--username=")).removeprefix("--username=")
-        listed = Path(next(word for word in words if word.startswith("--use-list=")).removeprefix("--use-list=")).read_text()
+        listed = Path(
+            next(word for word in words if word.startswith("--use-list=")).removeprefix("--use-list=")
+        ).read_text()
         role = next((word.removeprefix("--role=") for word in words if word.startswith("--role=")), None)
         self.asked.append(f"-- load as {role}")
-        self.loaded.append((login, role, [line.partition(";")[0] for line in listed.splitlines()], "--no-owner" in words))
+        self.loaded.append(
+            (login, role, [line.partition(";")[0] for line in listed.splitlines()], "--no-owner" in words)
+        )
         return 0, ""
 
     def test_the_superuser_loads_what_calls_nothing_and_each_owner_its_own(self):
         owners.load(self.cluster, at("dump/archive"), "wiki_restored", "evil")
-        self.assertEqual(self.loaded, [
-            ("postgres", None, ["5", "3401", "3402", "2", "3403", "212", "3381", "3301"], False),
-            ("gatehouse_loads", "evil", ["210", "211", "213", "220", "3380"], True),
-            ("gatehouse_loads", "second", ["214"], True),
-            ("postgres", None, ["3404"], False),
-            ("gatehouse_loads", "evil", ["3300"], True),
-            ("postgres", None, ["3405"], False),
-        ])
+        self.assertEqual(
+            self.loaded,
+            [
+                ("postgres", None, ["5", "3401", "3402", "2", "3403", "212", "3381", "3301"], False),
+                ("gatehouse_loads", "evil", ["210", "211", "213", "220", "3380"], True),
+                ("gatehouse_loads", "second", ["214"], True),
+                ("postgres", None, ["3404"], False),
+                ("gatehouse_loads", "evil", ["3300"], True),
+                ("postgres", None, ["3405"], False),
+            ],
+        )
 
     def test_whoever_loads_is_a_member_of_one_owner_at_a_time_and_keeps_nothing(self):
         owners.load(self.cluster, at("dump/archive"), "wiki_restored", "evil")
@@ -233,7 +251,10 @@ class Owners(HostTest):
         self.assertIn("EXECUTE format('REVOKE %I FROM gatehouse_loads', other)", before)
         self.assertIn('GRANT "second" TO gatehouse_loads; END', before)
         self.assertEqual(after, 'REASSIGN OWNED BY gatehouse_loads TO "second"')
-        self.assertEqual(self.asked[-2:], ['REVOKE CONNECT ON DATABASE "wiki_restored" FROM gatehouse_loads', "DROP ROLE gatehouse_loads"])
+        self.assertEqual(
+            self.asked[-2:],
+            ['REVOKE CONNECT ON DATABASE "wiki_restored" FROM gatehouse_loads', "DROP ROLE gatehouse_loads"],
+        )
 
     def test_a_line_that_is_not_understood_stops_it(self):
         self.patch(process, "run", lambda *_, **__: (0, "; a remark\nTABLE public bait evil\n"))

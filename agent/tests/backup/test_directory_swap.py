@@ -4,11 +4,11 @@ import os
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
 from gatehouse.backup import directory_swap
-from gatehouse.output.report import Failure
-from support import HostTest, Killed, at
 from gatehouse.backup.directory_swap import Exchange, Swap
+from gatehouse.output.report import Failure
+from tests import support
+from tests.support import HostTest, Killed, at
 
 
 class Swapping(HostTest):
@@ -22,7 +22,12 @@ class Swapping(HostTest):
             self.folder(f"{name}.new", "restored")
             if name != "gone":
                 self.folder(name, "now")
-        self.swap = Swap("a test", tuple(Exchange(at(n), at(f"{n}.new"), at(f"{n}.old")) for n in self.names), ("app.service",), (at("shelf"),))
+        self.swap = Swap(
+            "a test",
+            tuple(Exchange(at(n), at(f"{n}.new"), at(f"{n}.old")) for n in self.names),
+            ("app.service",),
+            (at("shelf"),),
+        )
         self.folder("shelf", "empty")
 
     def folder(self, name: str, word: str) -> None:
@@ -62,6 +67,7 @@ class Swapping(HostTest):
         def there_and_back():
             directory_swap.forward(self.swap)
             directory_swap.back(self.swap)
+
         self.killed_at_each(there_and_back, ["now", "now", None])
 
     def killed_at_each(self, act, wanted):
@@ -75,14 +81,20 @@ class Swapping(HostTest):
 
         for limit in range(100):
             self.calls = 0
-            with unittest.mock.patch.object(directory_swap.safepath, "rename", lambda s, t, limit=limit: counted(s, t, limit)):
+            with unittest.mock.patch.object(
+                directory_swap.safepath, "rename", lambda s, t, limit=limit: counted(s, t, limit)
+            ):
                 try:
                     act()
                     break
                 except Killed:
                     seen += 1
             directory_swap.prepare_boot()
-            self.assertEqual((self.words(), self.beside(), directory_swap.interrupted()), (wanted, [], None), f"after {limit} renames")
+            self.assertEqual(
+                (self.words(), self.beside(), directory_swap.interrupted()),
+                (wanted, [], None),
+                f"after {limit} renames",
+            )
             for name in self.names:
                 self.folder(f"{name}.new", "restored")
         self.assertGreaterEqual(seen, 5, "a test that interrupts nothing shows nothing")

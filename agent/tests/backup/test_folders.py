@@ -3,20 +3,15 @@
 import os
 import time
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
-from gatehouse.backup import drill
-from gatehouse.backup import folders
-from gatehouse.system import mounts
-from gatehouse.backup import parts
-from gatehouse.backup import restic
-from gatehouse.backup import restore
-from dataclasses import replace
+from gatehouse.backup import drill, folders, parts, restic, restore
 from gatehouse.backup.places import Place
 from gatehouse.output.report import Failure
-from support import HostTest, at, file
-from backup.test_backups import backup
+from gatehouse.system import mounts
+from tests.backup.test_backups import backup
+from tests.support import HostTest, at, file
 
 ACCOUNT = 65534
 
@@ -80,7 +75,11 @@ class Places(HostTest):
 
     def test_links_of_an_application_are_content_and_those_of_root_that_are_not_followed_are_named(self):
         made("apps/wiki/files/own")
-        for name, target, owner in (("own-link", "/etc", ACCOUNT), ("roots", at("disk/files"), 0), ("inside", "own", 0)):
+        for name, target, owner in (
+            ("own-link", "/etc", ACCOUNT),
+            ("roots", at("disk/files"), 0),
+            ("inside", "own", 0),
+        ):
             os.symlink(target, at(f"apps/wiki/files/{name}"))
             os.chown(at(f"apps/wiki/files/{name}"), owner, owner, follow_symlinks=False)
         os.chown(at("apps/wiki/files"), ACCOUNT, ACCOUNT)
@@ -97,11 +96,17 @@ class Places(HostTest):
     def test_a_file_system_that_an_account_mounted_is_not_read(self):
         os.makedirs(at("apps/wiki/files"))
         theirs = mounts.Mount(at("apps/wiki/files"), "fuse.sshfs", ("rw", "user_id=1000", "group_id=1000"))
-        for mount, refused in ((theirs, True), (replace(theirs, options=("rw", "user_id=0")), False), (replace(theirs, kind="ext4", options=("rw",)), False)):
+        for mount, refused in (
+            (theirs, True),
+            (replace(theirs, options=("rw", "user_id=0")), False),
+            (replace(theirs, kind="ext4", options=("rw",)), False),
+        ):
             with self.subTest(mount):
                 self.patch(mounts, "below", lambda path, mount=mount: [mount])
                 if refused:
-                    with self.assertRaisesRegex(Failure, "apps/wiki/files is a file system that another account than root mounted"):
+                    with self.assertRaisesRegex(
+                        Failure, "apps/wiki/files is a file system that another account than root mounted"
+                    ):
                         folders.places(at("apps/wiki"))
                 else:
                     self.assertEqual(folders.places(at("apps/wiki")), [at("apps/wiki")])
@@ -125,7 +130,9 @@ class Amounts(HostTest):
         while Path(made("data/new", "123")).stat().st_ctime <= moment:
             time.sleep(0.01)
         self.assertEqual(folders.look([at("data")]).files, 2)
-        self.assertEqual((folders.look([at("data")], until=moment).files, folders.look([at("data")], until=moment).size), (1, 2))
+        self.assertEqual(
+            (folders.look([at("data")], until=moment).files, folders.look([at("data")], until=moment).size), (1, 2)
+        )
 
     def test_what_never_ends_is_ended(self):
         self.patch(folders, "_COUNTING", 0.2)
@@ -136,8 +143,13 @@ class Amounts(HostTest):
 
 class Mounts(unittest.TestCase):
     def test_the_kernels_lines_are_understood(self):
-        line = rb"36 35 98:0 /r /mnt/a\040b\134c rw,noatime master:1 - fuse.sshfs host:/a\040b rw,user_id=1000,allow_other" + b"\n"
-        self.assertEqual(mounts._read(line), mounts.Mount("/mnt/a b\\c", "fuse.sshfs", ("rw", "user_id=1000", "allow_other")))
+        line = (
+            rb"36 35 98:0 /r /mnt/a\040b\134c rw,noatime master:1 - fuse.sshfs host:/a\040b rw,user_id=1000,allow_other"
+            + b"\n"
+        )
+        self.assertEqual(
+            mounts._read(line), mounts.Mount("/mnt/a b\\c", "fuse.sshfs", ("rw", "user_id=1000", "allow_other"))
+        )
         self.assertIn("/proc", [mount.point for mount in mounts.below("/proc")])
         self.assertNotIn("/proc", [mount.point for mount in mounts.below("/pro")])
 
@@ -149,8 +161,14 @@ class Gaps(HostTest):
         super().setUp()
         made("var/lib/wiki/a", "12345")
         made("var/lib/wiki/b", "12345")
-        self.apply(release="app-wiki", file=[file("etc/wiki", "x")], data=[{"name": "volumes", "path": at("var/lib/wiki")}])
-        self.backup = replace(backup("20261125-120000", 0, "0/10"), marked=time.time() + 1, folders={"app-wiki/volumes": at("var/lib/wiki")})
+        self.apply(
+            release="app-wiki", file=[file("etc/wiki", "x")], data=[{"name": "volumes", "path": at("var/lib/wiki")}]
+        )
+        self.backup = replace(
+            backup("20261125-120000", 0, "0/10"),
+            marked=time.time() + 1,
+            folders={"app-wiki/volumes": at("var/lib/wiki")},
+        )
 
     def gaps(self, files: int, size: int, **more) -> list[str]:
         return drill._gaps(replace(self.backup, **more), {"app-wiki/volumes": folders.Amount(files, size)})
@@ -169,9 +187,22 @@ class Gaps(HostTest):
         self.assertEqual(self.gaps(0, 0, incomplete={"app-wiki": "a lock"}), [])
 
     def test_a_drill_promises_nothing_of_what_is_incomplete(self):
-        found = {"backup": "n", "rows": 1, "tables": 1, "files": 1, "seconds": 1, "compared": True, "exact": True, "moved": [], "incomplete": {}}
+        found = {
+            "backup": "n",
+            "rows": 1,
+            "tables": 1,
+            "files": 1,
+            "seconds": 1,
+            "compared": True,
+            "exact": True,
+            "moved": [],
+            "incomplete": {},
+        }
         self.assertIn("backup n can be restored: ", drill.lines(found)[0])
-        self.assertIn("backup n can be restored but for what it does not have of app-wiki: ", drill.lines(found | {"incomplete": {"app-wiki": "a lock"}})[0])
+        self.assertIn(
+            "backup n can be restored but for what it does not have of app-wiki: ",
+            drill.lines(found | {"incomplete": {"app-wiki": "a lock"}})[0],
+        )
 
     def test_a_folder_that_is_not_in_the_backup_at_all_is_a_gap_unless_it_became_data_later(self):
         self.assertEqual(drill._gaps(self.backup, {})[0][:40], "app-wiki/volumes: 0 files with 0 bytes r")
@@ -190,7 +221,11 @@ class Emptied(HostTest):
     def test_a_folder_that_lost_its_files_since_the_last_backup_is_named_once(self):
         found, none, some = parts.Parts(), restic.Saved(["/v"], 0, 0, 0, None), restic.Saved(["/v"], 1, 1, 1, None)
         before = backup("n", 0, "0/10")
-        for saved, parts_before, told in ((some, [3, 9], {}), (none, [0, 0], {}), (none, [3, 9], {"app": "/v is empty, and had 3 files in backup n: is its disk mounted?"})):
+        for saved, parts_before, told in (
+            (some, [3, 9], {}),
+            (none, [0, 0], {}),
+            (none, [3, 9], {"app": "/v is empty, and had 3 files in backup n: is its disk mounted?"}),
+        ):
             found.note_emptied({"app/volumes": saved}, replace(before, parts={"app/volumes": parts_before}))
             self.assertEqual(found.incomplete, told)
 
@@ -200,8 +235,13 @@ class Restoring(HostTest):
         made("disk/wiki/kept")
         os.symlink(at("disk/wiki"), at("wiki"))
         taken = replace(backup("n", 0, "0/10"), places={"app/volumes": ["/old/wiki", "/old/volume"]})
-        self.assertEqual(restore._lying(taken, Place("app/volumes", "/old/wiki", at("wiki"), at("wiki"))), [(at("disk/wiki"), "/old/wiki"), ("/old/volume", "/old/volume")])
-        self.assertEqual(restore._lying(taken, Place("app/none", at("none"), at("none"), at("none"))), [(at("none"), at("none"))])
+        self.assertEqual(
+            restore._lying(taken, Place("app/volumes", "/old/wiki", at("wiki"), at("wiki"))),
+            [(at("disk/wiki"), "/old/wiki"), ("/old/volume", "/old/volume")],
+        )
+        self.assertEqual(
+            restore._lying(taken, Place("app/none", at("none"), at("none"), at("none"))), [(at("none"), at("none"))]
+        )
 
     def test_what_has_a_file_system_of_its_own_in_it_cannot_change_places(self):
         os.makedirs(at("wiki/files"))

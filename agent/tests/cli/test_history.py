@@ -3,20 +3,29 @@
 import os
 import unittest
 
-import support  # first: it puts the agent on the path
 from gatehouse.drift import facts
-from gatehouse.state import store
 from gatehouse.output.report import ROLLED_BACK
-from support import at, file, live, secret, shell
-from verbs import VerbTest
+from gatehouse.state import store
+from tests import support
+from tests.support import at, file, live, secret, shell
+from tests.verbs import VerbTest
 
 
 class Generations(VerbTest):
     def setUp(self):
         super().setUp()
-        self.one = dict(file=[file("etc/app.conf", "port = 1\nhost = a\n", restarts=["app.service"]), file("etc/same", "same")], unit=[{"name": "app.service"}])
-        self.two = dict(file=[file("etc/app.conf", "port = 2\nhost = a\n", restarts=["app.service"]), file("etc/same", "same"), file("etc/new", "new\n")],
-                        unit=[{"name": "app.service"}])
+        self.one = dict(
+            file=[file("etc/app.conf", "port = 1\nhost = a\n", restarts=["app.service"]), file("etc/same", "same")],
+            unit=[{"name": "app.service"}],
+        )
+        self.two = dict(
+            file=[
+                file("etc/app.conf", "port = 2\nhost = a\n", restarts=["app.service"]),
+                file("etc/same", "same"),
+                file("etc/new", "new\n"),
+            ],
+            unit=[{"name": "app.service"}],
+        )
         self.given(**self.one)
         self.given(**self.two)
 
@@ -27,12 +36,16 @@ class Generations(VerbTest):
 
     def test_history_tells_when_and_what(self):
         rows = self.tells(0, argv=("history", "app")).splitlines()[1:]
-        self.assertEqual([row.split()[:2] + row.split()[-1:] for row in rows if row.startswith("app")],
-                         [["app", "2", at("etc/app.conf")], ["app", "1", at("etc/app.conf")]])
+        self.assertEqual(
+            [row.split()[:2] + row.split()[-1:] for row in rows if row.startswith("app")],
+            [["app", "2", at("etc/app.conf")], ["app", "1", at("etc/app.conf")]],
+        )
         self.assertIn(" live ", rows[0])
         generations = self.answers(0, "history")["releases"][0]["generations"]
-        self.assertEqual([(g["generation"], g["changed"], g["live"]) for g in generations],
-                         [(1, [at("etc/app.conf"), at("etc/same")], False), (2, [at("etc/app.conf"), at("etc/new")], True)])
+        self.assertEqual(
+            [(g["generation"], g["changed"], g["live"]) for g in generations],
+            [(1, [at("etc/app.conf"), at("etc/same")], False), (2, [at("etc/app.conf"), at("etc/new")], True)],
+        )
         self.assertGreaterEqual(generations[1]["applied_seconds"], generations[0]["applied_seconds"])
 
     def test_a_reworded_manifest_keeps_what_its_generation_changed(self):
@@ -51,14 +64,24 @@ class Generations(VerbTest):
     # ------------------------------------------------------------ diff
 
     def test_diff_shows_the_changed_lines_only(self):
-        text = self.tells(0, f"--- {at('etc/app.conf')}\tgeneration 1, 0644", "-port = 1\n+port = 2\n host = a", "--- /dev/null\tgeneration 1\n", "+new", argv=("diff", "app", "1", "2"))
+        text = self.tells(
+            0,
+            f"--- {at('etc/app.conf')}\tgeneration 1, 0644",
+            "-port = 1\n+port = 2\n host = a",
+            "--- /dev/null\tgeneration 1\n",
+            "+new",
+            argv=("diff", "app", "1", "2"),
+        )
         self.assertNotIn("etc/same", text)
         self.assertEqual(set(self.answers(0, "diff", "app", "2", "1")["files"]), {at("etc/app.conf"), at("etc/new")})
         self.tells(0, "no file differs", argv=("diff", "app", "2", "2"))
 
     def test_diff_shows_a_changed_mode(self):
         self.given(**self.two | {"file": [*self.two["file"][:2], file("etc/new", "new\n", "0600")]})
-        self.assertEqual(len(self.tells(0, "generation 2, 0644", "generation 3, 0600", argv=("diff", "app", "2", "3")).splitlines()), 2)
+        self.assertEqual(
+            len(self.tells(0, "generation 2, 0644", "generation 3, 0600", argv=("diff", "app", "2", "3")).splitlines()),
+            2,
+        )
 
     def test_a_secret_release_is_neither_shown_nor_rolled_back(self):
         for word in ("secret-one", "secret-two"):
@@ -68,7 +91,11 @@ class Generations(VerbTest):
         self.assertEqual(self.answers(0, "history", "pw")["releases"][0]["generations"][0]["generation"], 2)
 
     def test_a_generation_that_is_not_kept(self):
-        self.refused(1, "generation 7 of release app is not kept on this host; there are: 1, 2", call=lambda: self.ask("diff", "app", "1", "7"))
+        self.refused(
+            1,
+            "generation 7 of release app is not kept on this host; there are: 1, 2",
+            call=lambda: self.ask("diff", "app", "1", "7"),
+        )
         self.refused(1, "generation 0 of", call=lambda: self.ask("rollback", "app", "0"))
 
     # ------------------------------------------------------------ rollback
@@ -79,7 +106,9 @@ class Generations(VerbTest):
         self.assertEqual((live("etc/app.conf"), os.path.exists(at("etc/new"))), ("port = 1\nhost = a\n", False))
         self.assertIn("restart app.service", self.systemd.log)
         item = facts.facts()["items"]["release-app"]
-        self.assertEqual((item["due"], item["drifted"]), ("machine/1", ["release app was rolled back by hand to generation 1"]))
+        self.assertEqual(
+            (item["due"], item["drifted"]), ("machine/1", ["release app was rolled back by hand to generation 1"])
+        )
         self.given(**self.two)
         self.assertEqual((live("etc/app.conf"), self.drifted()), ("port = 2\nhost = a\n", []))
 
@@ -98,11 +127,16 @@ class Generations(VerbTest):
         for port in range(3, 8):
             self.given(**self.one | {"file": [file("etc/app.conf", f"port = {port}\n")]})
         self.ask("rollback", "app", "3")
-        self.assertEqual((live("etc/app.conf"), self.drifted()), ("port = 3\n", ["release app was rolled back by hand to generation 3"]))
+        self.assertEqual(
+            (live("etc/app.conf"), self.drifted()),
+            ("port = 3\n", ["release app was rolled back by hand to generation 3"]),
+        )
 
     def test_one_that_does_not_get_healthy_leads_back_and_the_program_need_not_know(self):
         before, self.systemd.broken = self.standing(), lambda unit: live("etc/app.conf").startswith("port = 1")
-        self.refused(ROLLED_BACK, "rolled back to generation 2, which is healthy", call=lambda: self.ask("rollback", "app"))
+        self.refused(
+            ROLLED_BACK, "rolled back to generation 2, which is healthy", call=lambda: self.ask("rollback", "app")
+        )
         self.assertEqual((self.standing(), self.drifted()), (before, []))
 
     def test_one_that_was_killed_before_its_note_is_due_all_the_same(self):

@@ -7,26 +7,35 @@ import subprocess
 import sys
 import unittest
 
-import support  # first: it puts the agent on the path
 from gatehouse.drift import facts
-from gatehouse.state import store
 from gatehouse.protocol.document import sealed
-from support import AGENT, STATE, HostTest, at, file, live, manifest, shell
+from gatehouse.state import store
+from tests import support
+from tests.support import AGENT, STATE, HostTest, file, live, manifest, shell
 
 
 class Main(HostTest):
     def call(self, *argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, "-I", "-B", str(AGENT), *argv], input=stdin, capture_output=True,
-                              env=os.environ | {"GATEHOUSE_STATE": str(STATE), "GATEHOUSE_UNIT": "1"})
+        return subprocess.run(
+            [sys.executable, "-I", "-B", str(AGENT), *argv],
+            input=stdin,
+            capture_output=True,
+            env=os.environ | {"GATEHOUSE_STATE": str(STATE), "GATEHOUSE_UNIT": "1"},
+        )
 
     def release(self, stdin: bytes) -> subprocess.CompletedProcess:
         return self.call("release", "app", "--due", "machine/3", stdin=stdin)
 
     def test_a_release_is_applied_answered_and_remembered_with_its_number(self):
         done = self.release(sealed(manifest(file=[file("etc/app.conf", "x")])))
-        self.assertEqual((done.returncode, json.loads(done.stdout)["generation"], live("etc/app.conf")), (0, 1, "x"), done.stderr)
+        self.assertEqual(
+            (done.returncode, json.loads(done.stdout)["generation"], live("etc/app.conf")), (0, 1, "x"), done.stderr
+        )
         self.assertEqual(store.items()["release-app"]["due"], "machine/3")
-        self.assertEqual(facts.facts()["items"]["release-app"]["document"], hashlib.sha256(sealed(manifest(file=[file("etc/app.conf", "x")]))).hexdigest())
+        self.assertEqual(
+            facts.facts()["items"]["release-app"]["document"],
+            hashlib.sha256(sealed(manifest(file=[file("etc/app.conf", "x")]))).hexdigest(),
+        )
         self.assertIn(b"added: ", done.stderr)
 
     def test_a_truncated_document_changes_nothing(self):
@@ -38,7 +47,9 @@ class Main(HostTest):
     def test_a_failure_has_its_status_and_is_not_remembered(self):
         done = self.release(sealed(manifest(step=[shell("no", "exit 1")])))
         self.assertEqual((done.returncode, done.stdout, store.items()), (5, b"", {}))
-        self.assertTrue(done.stderr.endswith(b"what to do at exit status 5: docs/manifest.md#exit-codes\n"), done.stderr)
+        self.assertTrue(
+            done.stderr.endswith(b"what to do at exit status 5: docs/manifest.md#exit-codes\n"), done.stderr
+        )
 
     def test_a_fault_of_its_own_is_no_refusal(self):
         (STATE / "releases/app/current").mkdir(parents=True)
@@ -56,7 +67,9 @@ class Main(HostTest):
     def test_a_removal_forgets_the_number(self):
         self.test_a_release_is_applied_answered_and_remembered_with_its_number()
         done = self.call("remove", "app", "--owner", "shop/prod/app")
-        self.assertEqual((json.loads(done.stdout)["removed"], store.items(), support.tree()), (True, {}, {}), done.stderr)
+        self.assertEqual(
+            (json.loads(done.stdout)["removed"], store.items(), support.tree()), (True, {}, {}), done.stderr
+        )
 
     def test_what_it_does_not_know_it_does_not_do(self):
         done = self.call("destroy", "app")

@@ -4,12 +4,12 @@ import errno
 import os
 import unittest
 
-import support  # first: it puts the agent on the path
-from gatehouse.tree import files
-from gatehouse.tree import originals
 from gatehouse.output.report import NOTHING_BEFORE, REFUSED, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure
 from gatehouse.state.store import Release
-from support import STATE, HostTest, at, file, live, shell
+from gatehouse.tree import files, originals
+from tests import support
+from tests.support import STATE, HostTest, at, file, live, shell
+
 
 def folders() -> list[str]:
     return sorted(str(path) for path in support.TREE.rglob("*") if path.is_dir())
@@ -19,15 +19,29 @@ UNITS = [{"name": "app.service", "enabled": True}, {"name": "side.service"}]
 
 
 def old() -> dict:
-    return dict(file=[file("etc/app.conf", "old", "0600", restarts=["app.service"]), file("etc/app.key", "key", reloads=["side.service"]), file("etc/dropped", "dropped", "0604")],
-                unit=UNITS + [{"name": "dropped.service", "enabled": True}])
+    return dict(
+        file=[
+            file("etc/app.conf", "old", "0600", restarts=["app.service"]),
+            file("etc/app.key", "key", reloads=["side.service"]),
+            file("etc/dropped", "dropped", "0604"),
+        ],
+        unit=UNITS + [{"name": "dropped.service", "enabled": True}],
+    )
 
 
 def new(**keys) -> dict:
     """Changes content and mode, adds and removes a file, adds, drops, enables and disables units."""
-    return dict(file=[file("etc/app.conf", "new", "0644", restarts=["app.service"]), file("etc/app.key", "key two", reloads=["side.service"]),
-                      file("etc/added", "added", restarts=["added.service"])],
-                unit=UNITS + [{"name": "added.service", "enabled": True}, {"name": "bare.service"}]) | keys
+    return (
+        dict(
+            file=[
+                file("etc/app.conf", "new", "0644", restarts=["app.service"]),
+                file("etc/app.key", "key two", reloads=["side.service"]),
+                file("etc/added", "added", restarts=["added.service"]),
+            ],
+            unit=UNITS + [{"name": "added.service", "enabled": True}, {"name": "bare.service"}],
+        )
+        | keys
+    )
 
 
 class AfterAGoodGeneration(HostTest):
@@ -44,7 +58,9 @@ class AfterAGoodGeneration(HostTest):
         self.assertEqual(self.standing(), self.before)
         self.assertFalse(Release("app").record.exists())
         self.assertEqual(Release("app").generation, 1)
-        self.assertEqual(originals.original(at("etc/dropped")).data, b"theirs", "the original outlives a failed removal")
+        self.assertEqual(
+            originals.original(at("etc/dropped")).data, b"theirs", "the original outlives a failed removal"
+        )
 
     def test_without_a_failure_it_would_have_changed(self):
         self.apply(**new())
@@ -60,23 +76,35 @@ class AfterAGoodGeneration(HostTest):
             self.as_before()
 
     def test_a_failed_step_leads_back(self):
-        self.refused(ROLLED_BACK, "step roles failed", "no such role", **new(step=[shell("roles", "echo no such role; exit 1")]))
+        self.refused(
+            ROLLED_BACK, "step roles failed", "no such role", **new(step=[shell("roles", "echo no such role; exit 1")])
+        )
         self.as_before()
 
     def test_a_failed_probe_leads_back(self):
-        message = self.refused(ROLLED_BACK, "not healthy within the deadline", "probe answers: connection refused", **new(probe=[shell("answers", "echo connection refused; exit 1")]))
+        message = self.refused(
+            ROLLED_BACK,
+            "not healthy within the deadline",
+            "probe answers: connection refused",
+            **new(probe=[shell("answers", "echo connection refused; exit 1")]),
+        )
         self.assertIn("rolled back to generation 1", message)
         self.as_before()
 
     def test_a_unit_that_dies_after_its_start_leads_back(self):
         self.systemd.broken = lambda name: self.systemd.active.discard("added.service") or False
-        self.refused(ROLLED_BACK, "added.service is not active", **new(file=new()["file"] + [file("etc/z", "", restarts=["z.service"])]))
+        self.refused(
+            ROLLED_BACK,
+            "added.service is not active",
+            **new(file=new()["file"] + [file("etc/z", "", restarts=["z.service"])]),
+        )
         self.systemd.broken = lambda name: False
         self.as_before()
 
     def test_a_full_disk_leads_back_wherever_it_strikes(self):
         put = files.put
         for path in ("etc/app.conf", "etc/app.key", "etc/added", "etc/dropped"):
+
             def full(name, content):
                 if name == at(path) and not self.disk_was_full:
                     self.disk_was_full = True
@@ -118,13 +146,19 @@ class AfterAGoodGeneration(HostTest):
         self.apply(**old(), directory=folders("0750", "srv/app"))
         self.before = self.standing()
         fails = shell("data", f"stat -c %a {at('srv/app')} > {at('srv/full/seen')}; exit 1")
-        self.refused(ROLLED_BACK, **new(directory=folders("0700", "srv/app", "srv/new", "srv/new/deeper", "srv/full"), step=[fails]))
+        self.refused(
+            ROLLED_BACK,
+            **new(directory=folders("0700", "srv/app", "srv/new", "srv/new/deeper", "srv/full"), step=[fails]),
+        )
         self.assertEqual((live("srv/full/seen"), files.look_folder(at("srv/app"))[0]), ("700\n", 0o750))
         self.assertEqual(sorted(os.listdir(at("srv"))), ["app", "full"])
 
     def test_a_folder_that_another_way_back_removes_meanwhile_gets_its_mode_all_the_same(self):
         homes, own = at("var/homes"), at("var/homes/app")
-        folders = [{"path": homes, "mode": "0711", "owner": support.OWNER}, {"path": own, "mode": "0750", "owner": support.OWNER}]
+        folders = [
+            {"path": homes, "mode": "0711", "owner": support.OWNER},
+            {"path": own, "mode": "0750", "owner": support.OWNER},
+        ]
         os.makedirs(homes)
         os.chmod(homes, 0o711)
         self.patch(support.apply.failpoints, "point", lambda name: os.rmdir(homes) if name == "claimed" else None)
@@ -147,7 +181,12 @@ class AfterAGoodGeneration(HostTest):
 
     def test_what_is_not_healthy_after_the_way_back_is_told_and_not_in_the_way(self):
         self.systemd.broken = lambda name: name == "app.service"
-        self.refused(ROLLED_BACK_UNHEALTHY, "rolled back to generation 1, but it is not healthy", "app.service is not active", **new())
+        self.refused(
+            ROLLED_BACK_UNHEALTHY,
+            "rolled back to generation 1, but it is not healthy",
+            "app.service is not active",
+            **new(),
+        )
         self.assertEqual(self.standing()[0], self.before[0])
         self.systemd.broken = lambda name: name == "app.service" and live("etc/app.conf") != "repaired"
         self.apply(**new(file=[file("etc/app.conf", "repaired", restarts=["app.service"]), *new()["file"][1:]]))
@@ -183,7 +222,9 @@ class AfterAGoodGeneration(HostTest):
         self.patch(support.apply.checks, "run", lambda *_: None)
         self.patch(support.apply.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
         self.refused(ROLLED_BACK, "they clash together", **new())
-        self.assertEqual((support.identities(), self.systemd.log), (before, ["stop dropped.service", "start dropped.service"]))
+        self.assertEqual(
+            (support.identities(), self.systemd.log), (before, ["stop dropped.service", "start dropped.service"])
+        )
         self.as_before()
 
     def test_a_refusal_before_the_swap_is_no_rollback(self):
@@ -197,7 +238,13 @@ class TheFirstEverFailure(HostTest):
         files.put(at("etc/systemd/theirs"), files.Content(b"", 0o644, 0, 0))
         os.makedirs(at("etc/empty"))
         before = folders()
-        self.refused(NOTHING_BEFORE, **new(file=[file("etc/systemd/system/x.service.d/a.conf", ""), file("etc/empty/file", "")], step=[shell("no", "exit 1")]))
+        self.refused(
+            NOTHING_BEFORE,
+            **new(
+                file=[file("etc/systemd/system/x.service.d/a.conf", ""), file("etc/empty/file", "")],
+                step=[shell("no", "exit 1")],
+            ),
+        )
         self.assertEqual(folders(), before)
         self.assertFalse((STATE / "folders.json").exists())
 
@@ -208,7 +255,9 @@ class TheFirstEverFailure(HostTest):
         self.refused(NOTHING_BEFORE, "was never there before", **new(step=[shell("no", "exit 1")]))
         self.assertEqual(self.standing(), before)
         self.assertEqual(Release("app").generation, 0)
-        self.assertEqual([path for path in STATE.rglob("*") if path.is_file() and path.parent.name not in ("locks", "etc")], [])
+        self.assertEqual(
+            [path for path in STATE.rglob("*") if path.is_file() and path.parent.name not in ("locks", "etc")], []
+        )
 
     def test_a_foreign_file_edited_after_the_failure_is_the_one_that_comes_back(self):
         self.test_nothing_is_left()

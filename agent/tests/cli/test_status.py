@@ -4,12 +4,12 @@ import os
 import time
 import unittest
 
-import support  # first: it puts the agent on the path
 from gatehouse.cli import main
 from gatehouse.output import table
 from gatehouse.state import store
-from support import at, file, secret, shell
-from verbs import VerbTest
+from tests import support
+from tests.support import at, file, secret, shell
+from tests.verbs import VerbTest
 
 
 class Status(VerbTest):
@@ -17,8 +17,11 @@ class Status(VerbTest):
         super().setUp()
         self.ok = support.ROOM / "ok"
         self.ok.write_text("")
-        self.keys = dict(file=[file("etc/app.conf", "port = 1\n")], unit=[{"name": "app.service"}, {"name": "side.service"}],
-                         probe=[shell("answers", f"test -e {self.ok} || {{ echo no answer; exit 1; }}")])
+        self.keys = dict(
+            file=[file("etc/app.conf", "port = 1\n")],
+            unit=[{"name": "app.service"}, {"name": "side.service"}],
+            probe=[shell("answers", f"test -e {self.ok} || {{ echo no answer; exit 1; }}")],
+        )
         self.given(**self.keys)
 
     def release(self, code: int) -> dict:
@@ -29,16 +32,31 @@ class Status(VerbTest):
     def test_a_host_that_is_well(self):
         text = self.tells(0, "all well: 1 release", argv=("status",))
         head, first, second = text.splitlines()[:3]
-        self.assertEqual(first.split(), "app 1 0 s ago app.service active 1 of 1 pass as left".split())
+        self.assertEqual(
+            first.split(), ["app", "1", "0", "s", "ago", "app.service", "active", "1", "of", "1", "pass", "as", "left"]
+        )
         self.assertEqual(head.index("UNIT"), first.index("app.service"))
         self.assertEqual(head.index("UNIT"), second.index("side.service"))
         found = self.release(0)
-        self.assertEqual((found["generation"], found["units"], found["probes"], found["drifted"], found["interrupted"], found["well"]),
-                         (1, {"app.service": "active", "side.service": "active"}, {"answers": None}, [], False, True))
+        self.assertEqual(
+            (
+                found["generation"],
+                found["units"],
+                found["probes"],
+                found["drifted"],
+                found["interrupted"],
+                found["well"],
+            ),
+            (1, {"app.service": "active", "side.service": "active"}, {"answers": None}, [], False, True),
+        )
         self.assertRegex(found["applied"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
 
     def test_a_first_apply_that_was_refused_is_no_release(self):
-        self.refused(support.report.REFUSED, "belongs to release app", call=lambda: self.given(release="other", unit=[{"name": "app.service"}]))
+        self.refused(
+            support.report.REFUSED,
+            "belongs to release app",
+            call=lambda: self.given(release="other", unit=[{"name": "app.service"}]),
+        )
         self.assertTrue((support.STATE / "releases/other").exists())
         self.assertEqual([r["release"] for r in self.answers(0, "status")["releases"]], ["app"])
 
@@ -87,12 +105,16 @@ class Status(VerbTest):
         with store.lock("release-app", "apply of release app"):
             self.tells(3, "under way", "apply of release app is under way", argv=("status",))
             found = self.release(3)
-            self.assertEqual((found["interrupted"], found["under_way"], found["drifted"]), (False, "apply of release app", []))
+            self.assertEqual(
+                (found["interrupted"], found["under_way"], found["drifted"]), (False, "apply of release app", [])
+            )
 
     def test_no_secret_is_told(self):
         self.apply(release="pw", secret=True, file=[secret("pw", "correct-horse")])
         support.report._secrets.clear()
-        self.given(release="leaky", probe=[shell("leak", f"cat {support.STATE}/secrets/pw/1/password; test -e {self.ok}")])
+        self.given(
+            release="leaky", probe=[shell("leak", f"cat {support.STATE}/secrets/pw/1/password; test -e {self.ok}")]
+        )
         self.ok.unlink()
         self.assertIn("[secret]", self.tells(3, "leaky", argv=("status",)))
         self.assertNotIn("correct-horse", self.ask("status")[1] + self.ask("status", "--json")[1])
@@ -109,18 +131,33 @@ class Words(VerbTest):
 
     def test_what_is_not_understood_is_2(self):
         with support.mock.patch("sys.stderr"):
-            for argv in ((), ("frobnicate",), ("status", "app"), ("diff", "app", "1"), ("diff", "app", "1", "x"), ("rollback",), ("rollback", "app", "-1"), ("history", "a", "b")):
+            for argv in (
+                (),
+                ("frobnicate",),
+                ("status", "app"),
+                ("diff", "app", "1"),
+                ("diff", "app", "1", "x"),
+                ("rollback",),
+                ("rollback", "app", "-1"),
+                ("history", "a", "b"),
+            ):
                 self.assertEqual(self.ask(*argv), (2, ""), argv)
 
     def test_it_needs_root(self):
         environment = {key: value for key, value in os.environ.items() if key != "GATEHOUSE_STATE"}
-        with support.mock.patch.dict(os.environ, environment, clear=True), support.mock.patch.object(os, "geteuid", lambda: 1000):
+        with (
+            support.mock.patch.dict(os.environ, environment, clear=True),
+            support.mock.patch.object(os, "geteuid", lambda: 1000),
+        ):
             self.refused(1, "only root", call=lambda: main.run(["status"]))
             self.assertEqual(self.ask("--help")[0], 0)
 
     def test_how_long_ago(self):
         with support.mock.patch.object(table.time, "time", lambda: 1000000.0):
-            self.assertEqual([table.ago(1000000 - seconds) for seconds in (-5, 0, 59, 60, 7200, 86400 * 3)], ["0 s ago", "0 s ago", "59 s ago", "1 min ago", "2 h ago", "3 d ago"])
+            self.assertEqual(
+                [table.ago(1000000 - seconds) for seconds in (-5, 0, 59, 60, 7200, 86400 * 3)],
+                ["0 s ago", "0 s ago", "59 s ago", "1 min ago", "2 h ago", "3 d ago"],
+            )
 
 
 if __name__ == "__main__":

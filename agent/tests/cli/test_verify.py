@@ -6,10 +6,10 @@ import socket
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
 from gatehouse.drift import unmanaged
-from support import at, file, secret
-from verbs import VerbTest
+from tests import support
+from tests.support import at, file, secret
+from tests.verbs import VerbTest
 
 
 class Verify(VerbTest):
@@ -17,8 +17,13 @@ class Verify(VerbTest):
         super().setUp()
         self.units, self.quadlets = Path(at("etc/systemd/system")), Path(at("etc/containers/systemd"))
         self.patch(support.apply.checks, "run", lambda *_: None)
-        self.keys = dict(file=[file("etc/systemd/system/app.service.d/gatehouse.conf", "[Service]\n"), file("etc/containers/systemd/app.container", "[Container]\n")],
-                         unit=[{"name": "app.service"}, {"name": "base@main.service"}])
+        self.keys = dict(
+            file=[
+                file("etc/systemd/system/app.service.d/gatehouse.conf", "[Service]\n"),
+                file("etc/containers/systemd/app.container", "[Container]\n"),
+            ],
+            unit=[{"name": "app.service"}, {"name": "base@main.service"}],
+        )
         self.given(**self.keys)
 
     def differs(self, *words: str) -> dict:
@@ -36,7 +41,11 @@ class Verify(VerbTest):
     def test_each_difference_is_a_line(self):
         os.chmod(self.quadlets / "app.container", 0o600)
         self.systemd.active.clear()
-        found = self.differs("ITEM         DIFFERENCE\n", f"release app  {self.quadlets}/app.container: mode or owner", "release app  app.service is not active\n")
+        found = self.differs(
+            "ITEM         DIFFERENCE\n",
+            f"release app  {self.quadlets}/app.container: mode or owner",
+            "release app  app.service is not active\n",
+        )
         self.assertEqual(len(found["items"]["release-app"]), 3)
 
     def test_a_secret_is_compared_and_not_told(self):
@@ -46,12 +55,18 @@ class Verify(VerbTest):
         path.chmod(0o600)
         path.write_text("secret-two")
         path.chmod(0o400)
-        self.assertNotIn("secret-", str(self.differs(f"{path}: the content was changed by hand")).replace("secret-s", ""))
+        self.assertNotIn(
+            "secret-", str(self.differs(f"{path}: the content was changed by hand")).replace("secret-s", "")
+        )
 
     def test_files_that_nobody_put_there(self):
-        for path, item in ((self.quadlets / "stranger.container", None), (self.quadlets / "app.container.d/10.conf", "release-app"),
-                           (self.units / "app.service.d/override.conf", "release-app"), (self.units / "base@.service.d/o.conf", None),
-                           (Path(at("run/systemd/system/base@main.service.d/o.conf")), "release-app")):
+        for path, item in (
+            (self.quadlets / "stranger.container", None),
+            (self.quadlets / "app.container.d/10.conf", "release-app"),
+            (self.units / "app.service.d/override.conf", "release-app"),
+            (self.units / "base@.service.d/o.conf", None),
+            (Path(at("run/systemd/system/base@main.service.d/o.conf")), "release-app"),
+        ):
             with self.subTest(path=path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("")
@@ -71,7 +86,15 @@ class Verify(VerbTest):
 
     def containers(self, image: str = "example/app:1", image_id: str = "one", **keys) -> None:
         self.given(**self.keys | {"image": [{"reference": "example/app:1"}]})
-        running = [{"Name": "app", "ImageName": image, "Image": image_id, "Config": {"Labels": {"PODMAN_SYSTEMD_UNIT": "app.service"}}} | keys]
+        running = [
+            {
+                "Name": "app",
+                "ImageName": image,
+                "Image": image_id,
+                "Config": {"Labels": {"PODMAN_SYSTEMD_UNIT": "app.service"}},
+            }
+            | keys
+        ]
         self.patch(unmanaged, "_podman", lambda kind, *_: running if kind == "container" else [{"Id": "one"}])
         self.patch(unmanaged, "_running", lambda: ["app"])
         self.patch(shutil, "which", lambda _: "/usr/bin/podman")
@@ -106,7 +129,9 @@ class Verify(VerbTest):
         folder = support.ROOM / "run"
         shutil.rmtree(folder, ignore_errors=True)
         gid = os.getgid()
-        self.given(release="db", file=[file("etc/tmpfiles.d/db.conf", f"# ours\nd {folder} 2770 {os.getuid()} {gid} - -\n")])
+        self.given(
+            release="db", file=[file("etc/tmpfiles.d/db.conf", f"# ours\nd {folder} 2770 {os.getuid()} {gid} - -\n")]
+        )
         self.differs(f"release db  {folder} is missing")
         folder.mkdir()
         folder.chmod(0o2770)
@@ -125,7 +150,15 @@ class Verify(VerbTest):
         Path(at("run/app")).mkdir(parents=True)
         self.patch(unmanaged, "RUN", at("run"))
         self.systemd.houses["app.service"] = "app"
-        self.given(**self.keys | {"file": [file("etc/systemd/system/app.service.d/gatehouse.conf", "[Service]\nRuntimeDirectoryMode=0700\n"), self.keys["file"][1]]})
+        self.given(
+            **self.keys
+            | {
+                "file": [
+                    file("etc/systemd/system/app.service.d/gatehouse.conf", "[Service]\nRuntimeDirectoryMode=0700\n"),
+                    self.keys["file"][1],
+                ]
+            }
+        )
         os.chmod(at("run/app"), 0o700)
         os.chown(at("run/app"), 0, 0)
         self.clean()
@@ -138,7 +171,10 @@ class Verify(VerbTest):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         content = f"[Service]\nExecStartPre=+/x/db-socket-folder close {folder} {os.getuid()}:{gid}\nExecStartPost=+/x/db-socket-folder open {folder} {os.getuid()}:{gid} s\n"
-        self.given(**self.keys | {"file": [file("etc/systemd/system/app.service.d/gatehouse.conf", content), self.keys["file"][1]]})
+        self.given(
+            **self.keys
+            | {"file": [file("etc/systemd/system/app.service.d/gatehouse.conf", content), self.keys["file"][1]]}
+        )
         folder.chmod(0o3750)
         self.differs(f"{folder} is 3750 {os.getuid()}:{gid}, the manifest says 3770")
         folder.chmod(0o3770)
@@ -155,7 +191,10 @@ class Verify(VerbTest):
             self.clean()
         manifest = support.store.Release(self.keys.get("release", "app")).manifest()
         self.patch(unmanaged.systemd, "inactive", lambda names: names)
-        self.assertEqual(unmanaged.modes_of(manifest), [f"{folder} is 3770 {os.getuid()}:{gid}, the manifest says 3750 {os.getuid()}:{gid}"])
+        self.assertEqual(
+            unmanaged.modes_of(manifest),
+            [f"{folder} is 3770 {os.getuid()}:{gid}, the manifest says 3750 {os.getuid()}:{gid}"],
+        )
         folder.chmod(0o3750)
         self.assertEqual(unmanaged.modes_of(manifest), [])
 

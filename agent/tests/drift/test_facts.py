@@ -3,13 +3,12 @@
 import os
 import unittest
 
-import support  # first: it puts the agent on the path
-from gatehouse.items import accounts
 from gatehouse.drift import facts
-from gatehouse.tree import files
-from gatehouse.items import packages
+from gatehouse.items import accounts, packages
 from gatehouse.state import store
-from support import HostTest, at, file
+from gatehouse.tree import files
+from tests import support
+from tests.support import HostTest, at, file
 
 
 def without_document(item: dict) -> dict:
@@ -19,7 +18,10 @@ def without_document(item: dict) -> dict:
 class Releases(HostTest):
     def setUp(self):
         super().setUp()
-        self.keys = dict(file=[file("etc/app.conf", "port = 1\n", "0640"), file("etc/app.key", "key")], unit=[{"name": "app.service", "enabled": True}])
+        self.keys = dict(
+            file=[file("etc/app.conf", "port = 1\n", "0640"), file("etc/app.key", "key")],
+            unit=[{"name": "app.service", "enabled": True}],
+        )
         store.settle("release-app", "machine/0", self.apply(**self.keys))
 
     def item(self) -> dict:
@@ -95,9 +97,11 @@ class Releases(HostTest):
         self.keys["directory"] = [{"path": at("srv/app"), "mode": "0750", "owner": support.OWNER}]
         store.settle("release-app", "machine/0", self.apply(**self.keys))
         self.assertEqual(self.item()["drifted"], [])
-        for damage, words in ((lambda: os.chmod(at("srv/app"), 0o777), f"{at('srv/app')}: mode or owner was changed by hand"),
-                              (lambda: os.chown(at("srv/app"), 12, 34), f"{at('srv/app')} does not belong to {support.OWNER}"),
-                              (lambda: os.rmdir(at("srv/app")), f"{at('srv/app')} is missing")):
+        for damage, words in (
+            (lambda: os.chmod(at("srv/app"), 0o777), f"{at('srv/app')}: mode or owner was changed by hand"),
+            (lambda: os.chown(at("srv/app"), 12, 34), f"{at('srv/app')} does not belong to {support.OWNER}"),
+            (lambda: os.rmdir(at("srv/app")), f"{at('srv/app')} is missing"),
+        ):
             damage()
             self.drifted(words)
             self.assertEqual(self.apply(**self.keys)["changed"], [at("srv/app")])
@@ -110,6 +114,7 @@ class Releases(HostTest):
 
     def test_a_file_whose_group_was_made_anew_with_another_gid_is_told(self):
         for gid in (12, None):
+
             def ids(owner):
                 if gid is None:
                     raise support.report.Failure("no such group")
@@ -147,7 +152,12 @@ class Releases(HostTest):
 
         def given(name: str) -> None:
             unit = f"{name}.service"
-            keys = dict(release=name, deadline=9, unit=[{"name": unit, "enabled": True}], probe=[{"name": "keeps running", "unit": unit, "seconds": 1}])
+            keys = dict(
+                release=name,
+                deadline=9,
+                unit=[{"name": unit, "enabled": True}],
+                probe=[{"name": "keeps running", "unit": unit, "seconds": 1}],
+            )
             store.settle(f"release-{name}", "machine/0", self.apply(**keys))
 
         given("first")
@@ -176,9 +186,14 @@ class OtherItems(HostTest):
     def test_a_group_with_another_gid_or_none_is_due(self):
         left, look = {"name": "clients", "gid": 990}, (accounts, "look_group")
         self.assertEqual(self.item("group-clients", left, look, left), {"due": "machine/4", "drifted": []})
-        self.assertEqual(self.item("group-clients", left, look, left | {"gid": 991}),
-                         {"due": "machine/5", "drifted": ["group clients is gid=991, it was gid=990"]})
-        self.assertEqual(self.item("group-clients", left, look, None), {"due": "machine/5", "drifted": ["group clients is gone, it was gid=990"]})
+        self.assertEqual(
+            self.item("group-clients", left, look, left | {"gid": 991}),
+            {"due": "machine/5", "drifted": ["group clients is gid=991, it was gid=990"]},
+        )
+        self.assertEqual(
+            self.item("group-clients", left, look, None),
+            {"due": "machine/5", "drifted": ["group clients is gone, it was gid=990"]},
+        )
 
     def test_an_account_that_left_a_group_is_due(self):
         left, look = {"name": "app", "uid": 1, "gid": 1, "groups": ["clients"]}, (accounts, "look_account")
@@ -187,8 +202,13 @@ class OtherItems(HostTest):
 
     def test_a_package_that_is_gone_is_due_and_an_updated_one_is_not(self):
         left, look = {"versions": {"a": "1", "b": "1"}}, (packages, "versions")
-        self.assertEqual(self.item("packages-app", left, look, {"a": "2", "b": "1"}), {"due": "machine/4", "drifted": []})
-        self.assertEqual(self.item("packages-app", left, look, {"a": "1"}), {"due": "machine/5", "drifted": ["package b is not installed"]})
+        self.assertEqual(
+            self.item("packages-app", left, look, {"a": "2", "b": "1"}), {"due": "machine/4", "drifted": []}
+        )
+        self.assertEqual(
+            self.item("packages-app", left, look, {"a": "1"}),
+            {"due": "machine/5", "drifted": ["package b is not installed"]},
+        )
 
 
 if __name__ == "__main__":

@@ -3,12 +3,10 @@
 import time
 import unittest
 
-import support  # first: it puts the agent on the path
-from gatehouse.drift import facts
-from gatehouse.drift import redaction
+from gatehouse.drift import facts, redaction
 from gatehouse.output import report
 from gatehouse.state import store
-from support import STATE, HostTest, Path, at, file, secret
+from tests.support import STATE, HostTest, Path, at, file, secret
 
 
 class Redaction(unittest.TestCase):
@@ -19,8 +17,10 @@ class Redaction(unittest.TestCase):
         return redaction.unified("/etc/x", before, after.encode()).splitlines()[2:]
 
     def test_an_ordinary_change_is_shown(self):
-        self.assertEqual(redaction.unified("/etc/x", "a = 1\nb = 2\n", b"a = 1\nb = 3\n"),
-                         "--- /etc/x\tas it was left\n+++ /etc/x\tas it is now\n@@ -1,2 +1,2 @@\n a = 1\n-b = 2\n+b = 3")
+        self.assertEqual(
+            redaction.unified("/etc/x", "a = 1\nb = 2\n", b"a = 1\nb = 3\n"),
+            "--- /etc/x\tas it was left\n+++ /etc/x\tas it is now\n@@ -1,2 +1,2 @@\n a = 1\n-b = 2\n+b = 3",
+        )
 
     def test_what_looks_like_a_secret_is_hidden_in_what_is_new(self):
         for line, shown in (
@@ -47,21 +47,31 @@ class Redaction(unittest.TestCase):
                 self.assertEqual(self.shown("", line + "\n")[1:], ["+" + shown])
 
     def test_what_only_says_where_a_secret_is_stays(self):
-        for line in ("KEY_FILE=/etc/app/a-rather-long-file-name-of-a-key.pem", "SECRET_KEY=file:///run/secrets/authentik/secret_key", "port = 4711",
-                     "unix_socket_directories = '/run/postgresql-with-a-long-name-that-goes-on'"):
+        for line in (
+            "KEY_FILE=/etc/app/a-rather-long-file-name-of-a-key.pem",
+            "SECRET_KEY=file:///run/secrets/authentik/secret_key",
+            "port = 4711",
+            "unix_socket_directories = '/run/postgresql-with-a-long-name-that-goes-on'",
+        ):
             with self.subTest(line):
                 self.assertEqual(self.shown("", line + "\n")[1:], ["+" + line])
 
     def test_a_private_key_is_hidden_line_by_line(self):
         body = "MC4CAQAwBQYDK2VwBCIEIDbbUELMr" * 2
-        self.assertNotIn(body, "\n".join(self.shown("", f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")))
+        self.assertNotIn(
+            body, "\n".join(self.shown("", f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
+        )
 
     def test_a_value_below_its_name_is_hidden(self):
-        self.assertEqual(self.shown("", "password: |\n  hunter2\nport: 1\n")[1:], ["+password: [hidden]", "+[hidden]", "+port: 1"])
+        self.assertEqual(
+            self.shown("", "password: |\n  hunter2\nport: 1\n")[1:], ["+password: [hidden]", "+[hidden]", "+port: 1"]
+        )
         self.assertEqual(self.shown("", "tool --password \\\n  hunter2\n")[2:], ["+[hidden]"])
 
     def test_of_what_its_owner_alone_may_read_no_new_line_is_shown(self):
-        self.assertEqual(redaction.unified("/etc/x", "a\nb\n", b"a\nc\n", private=True).splitlines()[3:], [" a", "-b", "+[hidden]"])
+        self.assertEqual(
+            redaction.unified("/etc/x", "a\nb\n", b"a\nc\n", private=True).splitlines()[3:], [" a", "-b", "+[hidden]"]
+        )
 
     def test_a_wide_line_is_cut_before_it_is_looked_at(self):
         began = time.monotonic()
@@ -71,7 +81,10 @@ class Redaction(unittest.TestCase):
 
     def test_known_secrets_are_masked_wherever_they_stand(self):
         report.learn_secret("correct-horse")
-        self.assertEqual(self.shown("a correct-horse\nb\n", "a correct-horse\nc correct-horse\n")[1:], [" a [secret]", "-b", "+c [secret]"])
+        self.assertEqual(
+            self.shown("a correct-horse\nb\n", "a correct-horse\nc correct-horse\n")[1:],
+            [" a [secret]", "-b", "+c [secret]"],
+        )
 
     def test_a_long_one_is_cut(self):
         shown = redaction.unified("/etc/x", "", b"line\n" * 500).splitlines()
@@ -105,7 +118,10 @@ class InFacts(HostTest):
 
     def test_a_secret_that_was_merged_into_a_file_is_masked_on_both_sides(self):
         self.given(release="pw", secret=True, gives=["app"], file=[secret("pw", "old-horse-old")])
-        self.given(file=[file("etc/users.acl", "user a on {{secrets pw/password}} ~*\n", secrets=["pw/password"])], refers=[f"{STATE}/secrets/pw/1"])
+        self.given(
+            file=[file("etc/users.acl", "user a on {{secrets pw/password}} ~*\n", secrets=["pw/password"])],
+            refers=[f"{STATE}/secrets/pw/1"],
+        )
         Path(at("etc/users.acl")).write_text("user a on old-horse-old ~* +@all\n")
         self.assertIn("-user a on [secret] ~*\n+user a on [secret] ~* +@all", self.told())
         self.assertNotIn("horse", self.told())
@@ -117,7 +133,10 @@ class InFacts(HostTest):
 
     def test_what_is_odd_about_one_release_does_not_hide_the_others(self):
         self.given(release="pw", secret=True, gives=["app"], file=[secret("pw", "old-horse-old")])
-        self.given(file=[file("etc/app.conf", "x {{secrets pw/password}}\n", secrets=["pw/password"])], refers=[f"{STATE}/secrets/pw/1"])
+        self.given(
+            file=[file("etc/app.conf", "x {{secrets pw/password}}\n", secrets=["pw/password"])],
+            refers=[f"{STATE}/secrets/pw/1"],
+        )
         Path(at("etc/app.conf")).write_text("y")
         path = STATE / "secrets/pw/1/password"
         path.chmod(0o600)

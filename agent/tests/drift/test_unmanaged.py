@@ -3,12 +3,11 @@
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
-from gatehouse.drift import facts
-from gatehouse.state import store
-from gatehouse.drift import unmanaged
+from gatehouse.drift import facts, unmanaged
 from gatehouse.output.report import ROLLED_BACK
-from support import STATE, HostTest, at, file, live, shell
+from gatehouse.state import store
+from tests import support
+from tests.support import STATE, HostTest, at, file, live, shell
 
 
 class DropIns(HostTest):
@@ -16,8 +15,13 @@ class DropIns(HostTest):
         super().setUp()
         self.patch(support.apply.checks, "run", lambda *_: None)
         self.patch(support.apply.checks, "units", lambda *_: None)
-        self.keys = dict(file=[file("etc/containers/systemd/web.container", "[Container]\n", restarts=["web.service"]), file("etc/app.conf", "x")],
-                         unit=[{"name": "app.service"}, {"name": "base@main.service"}, {"name": "web.service"}])
+        self.keys = dict(
+            file=[
+                file("etc/containers/systemd/web.container", "[Container]\n", restarts=["web.service"]),
+                file("etc/app.conf", "x"),
+            ],
+            unit=[{"name": "app.service"}, {"name": "base@main.service"}, {"name": "web.service"}],
+        )
         self.apply(**self.keys)
         self.systemd.log.clear()
 
@@ -28,8 +32,12 @@ class DropIns(HostTest):
         return there
 
     def test_one_of_a_unit_is_taken_out_and_the_unit_restarted(self):
-        for path, unit in (("etc/systemd/system/app.service.d/override.conf", "app.service"), ("run/systemd/system/app.service.d/50-runtime.conf", "app.service"),
-                           ("etc/systemd/system/base@main.service.d/o.conf", "base@main.service"), ("etc/containers/systemd/web.container.d/10.conf", "web.service")):
+        for path, unit in (
+            ("etc/systemd/system/app.service.d/override.conf", "app.service"),
+            ("run/systemd/system/app.service.d/50-runtime.conf", "app.service"),
+            ("etc/systemd/system/base@main.service.d/o.conf", "base@main.service"),
+            ("etc/containers/systemd/web.container.d/10.conf", "web.service"),
+        ):
             with self.subTest(path):
                 self.systemd.log.clear()
                 there = self.stray(path)
@@ -59,7 +67,10 @@ class DropIns(HostTest):
     def test_what_another_release_is_about_to_own_stays(self):
         there = self.stray("etc/systemd/system/app.service.d/theirs.conf")
         theirs = store.Release("theirs")
-        store.write_private(theirs.record, f'{{"text": {support.json.dumps(support.manifest(release="theirs", file=[file(str(there), "")]))}}}')
+        store.write_private(
+            theirs.record,
+            f'{{"text": {support.json.dumps(support.manifest(release="theirs", file=[file(str(there), "")]))}}}',
+        )
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertTrue(there.exists())
 
@@ -139,14 +150,19 @@ class DropIns(HostTest):
         self.assertEqual(str((STATE / f"aside/app/{done['generation']}{there}").readlink()), "/dev/null")
 
     def test_a_drop_in_that_leaves_the_manifest_is_no_stray(self):
-        with_it = self.keys | {"file": [*self.keys["file"], file("etc/systemd/system/app.service.d/own.conf", "[Service]\n")]}
+        with_it = self.keys | {
+            "file": [*self.keys["file"], file("etc/systemd/system/app.service.d/own.conf", "[Service]\n")]
+        }
         self.apply(**with_it)
         self.apply(**self.keys)
         self.assertEqual(list((STATE / "aside").iterdir()), [])
 
     def test_it_is_told_with_what_it_says_and_then_no_more(self):
         store.settle("release-app", "machine/0", {})
-        there = self.stray("etc/systemd/system/app.service.d/override.conf", "[Service]\nEnvironment=TOKEN=hunter2-hunter2\nMemoryMax=1G\n")
+        there = self.stray(
+            "etc/systemd/system/app.service.d/override.conf",
+            "[Service]\nEnvironment=TOKEN=hunter2-hunter2\nMemoryMax=1G\n",
+        )
         item = facts.facts(diffs=True)["items"]["release-app"]
         self.assertEqual(item["due"], "machine/1")
         self.assertEqual(item["drifted"][0].splitlines()[0], f"{there} belongs to no release")
@@ -165,9 +181,15 @@ class RuntimeDirectories(HostTest):
         self.run = Path(at("run/app"))
         self.run.mkdir(parents=True)
         self.run.chmod(0o700)
-        self.patch(support.systemd, "create_tmpfiles", lambda paths: (self.systemd.log.append("tmpfiles"), self.run.chmod(0o700)))
+        self.patch(
+            support.systemd,
+            "create_tmpfiles",
+            lambda paths: (self.systemd.log.append("tmpfiles"), self.run.chmod(0o700)),
+        )
         line = f"d {self.run} 0700 {support.os.getuid()} {support.os.getgid()} - -\n"
-        self.keys = dict(file=[file("etc/tmpfiles.d/app.conf", line), file("etc/app.conf", "x")], unit=[{"name": "app.service"}])
+        self.keys = dict(
+            file=[file("etc/tmpfiles.d/app.conf", line), file("etc/app.conf", "x")], unit=[{"name": "app.service"}]
+        )
         store.settle("release-app", "machine/0", self.apply(**self.keys))
         self.systemd.log.clear()
 
@@ -185,7 +207,6 @@ class RuntimeDirectories(HostTest):
         self.assertEqual(self.systemd.log, ["tmpfiles", "restart app.service"])
         self.assertEqual(facts.facts()["items"]["release-app"]["drifted"], [])
         self.assertEqual(self.apply(**self.keys)["units"], {})
-
 
     def test_what_a_restart_does_not_put_right_is_not_tried_again(self):
         """Such as the socket of another server, which lets in everybody."""

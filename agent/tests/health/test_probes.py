@@ -9,11 +9,11 @@ import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from unittest import mock
 
-import support  # first: it puts the agent on the path
 from gatehouse.health import probes
 from gatehouse.output import report
 from gatehouse.protocol.manifest import Probe
-from support import ROOM
+from tests import support
+from tests.support import ROOM
 
 
 class Site(BaseHTTPRequestHandler):
@@ -34,7 +34,9 @@ class Questions(unittest.TestCase):
         self.addCleanup(server.server_close)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         self.addCleanup(server.shutdown)
-        return server.server_address if isinstance(server.server_address, str) else "{}:{}".format(*server.server_address)
+        return (
+            server.server_address if isinstance(server.server_address, str) else "{}:{}".format(*server.server_address)
+        )
 
     def ask(self, complaint: str | None, **keys) -> None:
         told = probes.ask(Probe(name="p", **keys))
@@ -89,7 +91,7 @@ class Questions(unittest.TestCase):
         self.ask(None, socket=path)
         with socket.socket() as taken:  # a port that nobody else gets, and nobody listens on
             taken.bind(("127.0.0.1", 0))
-            self.ask("Connection refused", tcp="127.0.0.1:{}".format(taken.getsockname()[1]))
+            self.ask("Connection refused", tcp=f"127.0.0.1:{taken.getsockname()[1]}")
         self.ask("No such file or directory", socket=str(ROOM / "nothing.sock"))
 
     def test_ipv6_stands_in_brackets(self):
@@ -107,7 +109,13 @@ class AUnit(support.HostTest):
     PROBE = {"name": "it stays", "unit": "app.service", "seconds": 3}
 
     def apply_it(self, **keys):
-        return self.apply(deadline=20, unit=[{"name": "app.service"}], file=[support.file("etc/app.conf", "x")], probe=[self.PROBE], **keys)
+        return self.apply(
+            deadline=20,
+            unit=[{"name": "app.service"}],
+            file=[support.file("etc/app.conf", "x")],
+            probe=[self.PROBE],
+            **keys,
+        )
 
     def test_that_runs_long_enough_is_well(self):
         self.apply_it()
@@ -116,8 +124,12 @@ class AUnit(support.HostTest):
     def test_that_ran_before_is_not_waited_for(self):
         self.apply_it()
         self.clock.now = 100.0
-        self.apply(deadline=20, unit=[{"name": "app.service"}], file=[support.file("etc/app.conf", "y", reloads=["app.service"])],
-                   probe=[self.PROBE | {"seconds": 19}])
+        self.apply(
+            deadline=20,
+            unit=[{"name": "app.service"}],
+            file=[support.file("etc/app.conf", "y", reloads=["app.service"])],
+            probe=[self.PROBE | {"seconds": 19}],
+        )
         self.assertEqual(self.clock.now, 100.0)
 
     def flapping(self):
@@ -133,7 +145,12 @@ class AUnit(support.HostTest):
 
     def test_that_flaps_is_not_well_though_it_is_active(self):
         self.flapping()
-        self.refused(report.NOTHING_BEFORE, "probe it stays: app.service has run for", "of 3 s since it was last started", call=self.apply_it)
+        self.refused(
+            report.NOTHING_BEFORE,
+            "probe it stays: app.service has run for",
+            "of 3 s since it was last started",
+            call=self.apply_it,
+        )
 
     def test_that_flaps_passes_without_such_a_probe(self):
         self.flapping()

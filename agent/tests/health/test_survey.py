@@ -2,15 +2,14 @@
 
 import unittest
 
-import support  # first: it puts the agent on the path
-from gatehouse.system import process
-from gatehouse.drift import facts
-from gatehouse.health import survey
-from gatehouse.health import probes
-from gatehouse.state import store
 from gatehouse.cli import verify
+from gatehouse.drift import facts
+from gatehouse.health import probes, survey
 from gatehouse.output.report import ROLLED_BACK_UNHEALTHY
-from support import HostTest, file, shell
+from gatehouse.state import store
+from gatehouse.system import process
+from tests import support
+from tests.support import HostTest, file, shell
 
 
 class Ill(HostTest):
@@ -18,7 +17,10 @@ class Ill(HostTest):
         super().setUp()
         self.ok = support.ROOM / "ok"
         self.ok.write_text("")
-        self.keys = dict(unit=[{"name": "app.service"}, {"name": "side.service"}], probe=[shell("answers", f"test -e {self.ok} || {{ echo no; echo answer; exit 1; }}")])
+        self.keys = dict(
+            unit=[{"name": "app.service"}, {"name": "side.service"}],
+            probe=[shell("answers", f"test -e {self.ok} || {{ echo no; echo answer; exit 1; }}")],
+        )
         self.given()
         self.systemd.log.clear()
 
@@ -35,7 +37,11 @@ class Ill(HostTest):
         """The service answers again once systemd or Podman does this."""
         self.ok.unlink(missing_ok=True)
         do = self.systemd.do
-        self.patch(self.systemd, "do", lambda verb, unit="": (act == (verb, unit) and self.ok.write_text(""), do(verb, unit))[1])
+        self.patch(
+            self.systemd,
+            "do",
+            lambda verb, unit="": (act == (verb, unit) and self.ok.write_text(""), do(verb, unit))[1],
+        )
 
     def podman(self, cures: bool) -> list:
         """Podman's commands; whether one of them lets the service answer again."""
@@ -64,7 +70,11 @@ class Ill(HostTest):
 
     def test_what_answers_within_the_time_of_a_question_is_no_difference(self):
         self.ok.unlink()
-        self.patch(self.clock, "sleep", lambda seconds: (self.ok.write_text(""), setattr(self.clock, "now", self.clock.now + seconds)))
+        self.patch(
+            self.clock,
+            "sleep",
+            lambda seconds: (self.ok.write_text(""), setattr(self.clock, "now", self.clock.now + seconds)),
+        )
         self.assertEqual(self.item(), ("machine/0", []))
 
     def test_all_are_asked_at_the_same_time(self):
@@ -81,7 +91,12 @@ class Ill(HostTest):
         self.assertEqual(self.item(), ("machine/1", ["side.service is not active"]))
 
     def test_what_a_secret_release_prints_is_not_told(self):
-        self.given(release="pw", unit=[{"name": "pw.service"}], secret=True, probe=[shell("logs in", f"echo hunter2; test -e {self.ok}")])
+        self.given(
+            release="pw",
+            unit=[{"name": "pw.service"}],
+            secret=True,
+            probe=[shell("logs in", f"echo hunter2; test -e {self.ok}")],
+        )
         self.ok.unlink()
         due, drifted = self.item("pw")
         self.assertEqual((due, len(drifted), "hunter2" in drifted[0]), ("machine/1", 1, False))
@@ -149,7 +164,11 @@ class Through(HostTest):
         ok = support.ROOM / "ok"
         ok.write_text("")
         self.systemd.active.add("front.service")
-        keys = dict(release="site", file=[file("etc/site", "x", reloads=["front.service"])], probe=[shell("answers", f"test -e {ok}", through="front.service")])
+        keys = dict(
+            release="site",
+            file=[file("etc/site", "x", reloads=["front.service"])],
+            probe=[shell("answers", f"test -e {ok}", through="front.service")],
+        )
         self.apply(**keys)
         self.systemd.log.clear()
         do = self.systemd.do

@@ -10,18 +10,14 @@ import pwd
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
-from gatehouse.items import accounts
-from gatehouse.items import census
-from gatehouse.system import listeners
-from gatehouse.state import created
-from gatehouse.items import packages
-from gatehouse.state import store
-from gatehouse.items import claims
+from gatehouse.items import accounts, census, claims, packages
 from gatehouse.items.census import Claim
-from gatehouse.protocol.manifest import load
 from gatehouse.output.report import Failure
-from support import HostTest, at, file, manifest
+from gatehouse.protocol.manifest import load
+from gatehouse.state import created, store
+from gatehouse.system import listeners
+from tests import support
+from tests.support import HostTest, at, file, manifest
 
 # As they are; the host of the tests answers in their place.
 STRANGERS, LISTENERS = census.strangers, listeners.listeners
@@ -36,15 +32,23 @@ class Host(HostTest):
         self.users, self.groups, self.pods, self.ran = {}, {}, {"pod": [], "ps": [], "volume": []}, []
         self.fragments = {}
         for where, name, stand_in in (
-            (census, "strangers", STRANGERS), (census, "_podman", lambda *words: self.pods[words[0]]), (listeners, "listeners", lambda: self.sockets),
-            (listeners, "holders", lambda inodes: {i: p for i, p in self.processes.items() if i in inodes}), (packages, "configuration", lambda: self.brought),
-            (pwd, "getpwnam", self.users.__getitem__), (grp, "getgrnam", self.groups.__getitem__), (grp, "getgrall", lambda: list(self.groups.values())),
+            (census, "strangers", STRANGERS),
+            (census, "_podman", lambda *words: self.pods[words[0]]),
+            (listeners, "listeners", lambda: self.sockets),
+            (listeners, "holders", lambda inodes: {i: p for i, p in self.processes.items() if i in inodes}),
+            (packages, "configuration", lambda: self.brought),
+            (pwd, "getpwnam", self.users.__getitem__),
+            (grp, "getgrnam", self.groups.__getitem__),
+            (grp, "getgrall", lambda: list(self.groups.values())),
             (accounts, "_run", self.run_command),
         ):
             self.patch(where, name, stand_in)
         self.sockets, self.processes, self.brought = [], {}, {}
         properties = self.systemd._properties
-        self.systemd._properties = lambda unit: properties(unit) | {"FragmentPath": self.fragments.get(unit, f"/usr/lib/systemd/system/{unit}"), "SourcePath": ""}
+        self.systemd._properties = lambda unit: (
+            properties(unit)
+            | {"FragmentPath": self.fragments.get(unit, f"/usr/lib/systemd/system/{unit}"), "SourcePath": ""}
+        )
 
     def user(self, name: str, uid: int = 1000, *groups: str):
         self.users[name] = pwd.struct_passwd((name, "x", uid, uid, "", f"/home/{name}", "/bin/bash"))
@@ -67,7 +71,10 @@ class Host(HostTest):
                 self.groups[group] = grp.struct_group((group, "x", self.groups[group].gr_gid, [name]))
 
     def found(self, *names: str, **keys) -> dict[str, str]:
-        return {stranger.thing: stranger.what for stranger in census.strangers([Claim("release-app", names, "shop/prod/app", **keys)])}
+        return {
+            stranger.thing: stranger.what
+            for stranger in census.strangers([Claim("release-app", names, "shop/prod/app", **keys)])
+        }
 
 
 class Accounts(Host):
@@ -78,7 +85,12 @@ class Accounts(Host):
 
     def test_a_persons_login_is_refused_with_what_it_is_and_left_as_it_is(self):
         self.user("deploy", 1000, "sudo", "docker")
-        self.refused(1, "account deploy: UID 1000, home /home/deploy, shell /bin/bash, a member of docker and sudo", "takeOver", call=lambda: self.account("deploy"))
+        self.refused(
+            1,
+            "account deploy: UID 1000, home /home/deploy, shell /bin/bash, a member of docker and sudo",
+            "takeOver",
+            call=lambda: self.account("deploy"),
+        )
         self.assertEqual((self.ran, created.things()), ([], set()))
 
     def test_it_is_taken_over_where_the_configuration_says_so_and_is_gatehouses_from_then_on(self):
@@ -155,7 +167,10 @@ class Releases(Host):
         Path(at("etc")).mkdir()
         Path(at("etc/hba.conf")).write_text("copied by the upgrade\n")
         self.assertEqual(self.found("unit db@17.service", f"file {at('etc/hba.conf')}"), {})
-        self.assertEqual(list(self.found("unit web@17.service", f"file {at('etc/hba.conf')}")), ["unit web@17.service", f"file {at('etc/hba.conf')}"])
+        self.assertEqual(
+            list(self.found("unit web@17.service", f"file {at('etc/hba.conf')}")),
+            ["unit web@17.service", f"file {at('etc/hba.conf')}"],
+        )
 
     def test_packages_are_noted_with_their_units_before_they_are_installed(self):
         self.patch(packages, "versions", lambda manager, names: {})
@@ -182,6 +197,7 @@ class Releases(Host):
         def killed(names):
             self.user(names[0], 996)
             raise support.Killed
+
         install["missing"] = killed
         with self.assertRaises(support.Killed):
             packages.ensure('names = ["web"]\n')
@@ -200,11 +216,15 @@ class Releases(Host):
     def test_a_unit_that_runs_is_refused_and_a_package_that_rests_is_not(self):
         self.assertEqual(self.found("unit caddy.service"), {})
         self.systemd.active.add("caddy.service")
-        self.assertEqual(self.found("unit caddy.service"), {"unit caddy.service": "runs, by /usr/lib/systemd/system/caddy.service"})
+        self.assertEqual(
+            self.found("unit caddy.service"), {"unit caddy.service": "runs, by /usr/lib/systemd/system/caddy.service"}
+        )
 
     def test_a_unit_of_the_operators_own_is_refused_even_while_it_rests_unless_its_file_says_as_much(self):
         self.fragments["app.service"] = "/etc/systemd/system/app.service"
-        self.assertEqual(self.found("unit app.service"), {"unit app.service": "is there, by /etc/systemd/system/app.service"})
+        self.assertEqual(
+            self.found("unit app.service"), {"unit app.service": "is there, by /etc/systemd/system/app.service"}
+        )
         self.fragments["app.service"] = at("etc/app.service")
         self.assertEqual(self.found("unit app.service", f"file {at('etc/app.service')}"), {})
 
@@ -223,29 +243,59 @@ class Releases(Host):
     def test_another_stacks_release_is_named_with_the_stack_and_moves_where_the_configuration_says_so(self):
         self.apply(file=[file("etc/app.conf", "x\n")], owner="shop/old/app")
         self.assertEqual(self.found(), {"stack shop/old": "on this host app belongs to it"})
-        self.refused(1, "belongs to shop/old/app, not to shop/prod/app", "takeOver", "stack shop/old", file=[file("etc/app.conf", "x\n")])
+        self.refused(
+            1,
+            "belongs to shop/old/app, not to shop/prod/app",
+            "takeOver",
+            "stack shop/old",
+            file=[file("etc/app.conf", "x\n")],
+        )
         self.refused(1, "belongs to shop/old/app", file=[file("etc/app.conf", "x\n")], takes=["stack shop/other"])
         self.apply(file=[file("etc/app.conf", "x\n")], takes=["stack shop/old"])
         self.assertEqual(store.Release("app").manifest().owner, "shop/prod/app")
-        self.refused(1, "belongs to shop/prod/app, not to shop/old/app", file=[file("etc/app.conf", "x\n")], owner="shop/old/app")
+        self.refused(
+            1, "belongs to shop/prod/app, not to shop/old/app", file=[file("etc/app.conf", "x\n")], owner="shop/old/app"
+        )
         self.assertFalse(support.remove.remove("app", "shop/old/app")["removed"])
         self.assertTrue(support.remove.remove("app", "shop/prod/app")["removed"])
 
 
 class Podman(Host):
     def test_what_a_quadlet_names_is_needed(self):
-        text = manifest(file=[{**file("web.container", QUADLET), "path": "/etc/containers/systemd/web.container"},
-                              {**file("web.pod", "PodName=web\n"), "path": "/etc/containers/systemd/web.pod"}],
-                        unit=[{"name": "web.service"}], listens=["127.0.0.1:80/tcp"])
-        self.assertEqual(claims.of(load(text)), ["container web", "file /etc/containers/systemd/web.container", "file /etc/containers/systemd/web.pod", "pod web",
-                                                 "port 127.0.0.1:80/tcp", "unit web.service", "volume kept"])
+        text = manifest(
+            file=[
+                {**file("web.container", QUADLET), "path": "/etc/containers/systemd/web.container"},
+                {**file("web.pod", "PodName=web\n"), "path": "/etc/containers/systemd/web.pod"},
+            ],
+            unit=[{"name": "web.service"}],
+            listens=["127.0.0.1:80/tcp"],
+        )
+        self.assertEqual(
+            claims.of(load(text)),
+            [
+                "container web",
+                "file /etc/containers/systemd/web.container",
+                "file /etc/containers/systemd/web.pod",
+                "pod web",
+                "port 127.0.0.1:80/tcp",
+                "unit web.service",
+                "volume kept",
+            ],
+        )
 
     def test_what_was_made_by_hand_is_refused_and_what_a_unit_makes_anew_is_not(self):
         self.pods["pod"] = [{"Name": "web", "Labels": {}, "Containers": [{"Names": "web-infra"}, {"Names": "db"}]}]
         self.pods["ps"] = [{"Names": ["web"], "Labels": None}]
         self.pods["volume"] = [{"Name": "kept", "Labels": {}}]
         names = ("pod web", "container web", "volume kept", "unit web-pod.service")
-        self.assertEqual(self.found(*names), {"pod web": "made by hand, with db and web-infra", "container web": "made by hand", "volume kept": "made by hand"})
+        self.assertEqual(
+            self.found(*names),
+            {
+                "pod web": "made by hand, with db and web-infra",
+                "container web": "made by hand",
+                "volume kept": "made by hand",
+            },
+        )
         self.pods["pod"][0]["Labels"] = {"PODMAN_SYSTEMD_UNIT": "web-pod.service"}
         self.assertNotIn("pod web", self.found(*names))
         self.pods["pod"][0]["Labels"] = {"PODMAN_SYSTEMD_UNIT": "theirs-pod.service"}
@@ -259,7 +309,10 @@ class Ports(Host):
 
     def test_a_port_that_is_taken_is_told_with_who_has_it(self):
         self.listen(443, "nginx.service")
-        self.assertEqual(self.found("port *:443/tcp"), {"port *:443/tcp": "taken by nginx (process 7) of nginx.service, which listens at 0.0.0.0"})
+        self.assertEqual(
+            self.found("port *:443/tcp"),
+            {"port *:443/tcp": "taken by nginx (process 7) of nginx.service, which listens at 0.0.0.0"},
+        )
         self.assertEqual(self.found("port *:443/udp", "port *:444/tcp"), {})
 
     def test_another_address_is_not_in_the_way_and_all_addresses_are(self):
@@ -282,18 +335,31 @@ class Ports(Host):
         self.assertEqual(list(self.found("port *:443/tcp", "unit caddy.service")), ["unit caddy.service"])
         self.pods["ps"] = [{"Id": "abc", "Names": ["x-infra"], "PodName": "hand", "Labels": {}}]
         self.listen(9000, container="abc")
-        self.assertEqual(self.found("port *:9000/tcp")["port *:9000/tcp"], "taken by nginx (process 7) of container x-infra, which listens at 0.0.0.0")
+        self.assertEqual(
+            self.found("port *:9000/tcp")["port *:9000/tcp"],
+            "taken by nginx (process 7) of container x-infra, which listens at 0.0.0.0",
+        )
         self.pods["pod"] = [{"Name": "hand", "Labels": {}}]
         self.assertEqual(list(self.found("port *:9000/tcp", "pod hand")), ["pod hand"])
 
     def test_the_kernels_own_tables_are_read(self):
         Path(at("net")).mkdir()
-        Path(at("net/tcp")).write_text("head\n 0: 0100007F:2328 00000000:0000 0A 0 0 0 0 0 41 x\n 1: 0100007F:2329 0100007F:0050 01 0 0 0 0 0 42 x\n")
-        Path(at("net/tcp6")).write_text("head\n 0: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0 0 0 0 0 43 x\n"
-                                        " 1: 0000000000000000FFFF00000100007F:01BC 00000000000000000000000000000000:0000 0A 0 0 0 0 0 44 x\n")
+        Path(at("net/tcp")).write_text(
+            "head\n 0: 0100007F:2328 00000000:0000 0A 0 0 0 0 0 41 x\n 1: 0100007F:2329 0100007F:0050 01 0 0 0 0 0 42 x\n"
+        )
+        Path(at("net/tcp6")).write_text(
+            "head\n 0: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0 0 0 0 0 43 x\n"
+            " 1: 0000000000000000FFFF00000100007F:01BC 00000000000000000000000000000000:0000 0A 0 0 0 0 0 44 x\n"
+        )
         self.patch(listeners, "_PROC", support.TREE)
-        self.assertEqual(LISTENERS(), [listeners.Listener("127.0.0.1", 9000, "tcp", "41"), listeners.Listener("::", 443, "tcp", "43"),
-                                       listeners.Listener("127.0.0.1", 444, "tcp", "44")])
+        self.assertEqual(
+            LISTENERS(),
+            [
+                listeners.Listener("127.0.0.1", 9000, "tcp", "41"),
+                listeners.Listener("::", 443, "tcp", "43"),
+                listeners.Listener("127.0.0.1", 444, "tcp", "44"),
+            ],
+        )
 
 
 class ForTheProgram(Host):
@@ -301,15 +367,19 @@ class ForTheProgram(Host):
         self.user("deploy", 1000)
         self.systemd.active.update(("caddy.service", "db.service"))
         created.add("package caddy")
-        claims = [{"item": "packages-caddy", "packages": ["caddy"], "things": ["unit caddy.service"]},
-                  {"item": "packages-db", "packages": ["db"], "things": ["unit db.service"]},
-                  {"item": "account-deploy", "things": ["account deploy"], "groups": ["clients"]},
-                  {"item": "release-caddy", "owner": "shop/prod/caddy", "things": ["unit caddy.service"]},
-                  {"item": "release-db", "owner": "shop/prod/db", "things": ["unit db.service"]}]
+        claims = [
+            {"item": "packages-caddy", "packages": ["caddy"], "things": ["unit caddy.service"]},
+            {"item": "packages-db", "packages": ["db"], "things": ["unit db.service"]},
+            {"item": "account-deploy", "things": ["account deploy"], "groups": ["clients"]},
+            {"item": "release-caddy", "owner": "shop/prod/caddy", "things": ["unit caddy.service"]},
+            {"item": "release-db", "owner": "shop/prod/db", "things": ["unit db.service"]},
+        ]
         self.patch(census.sys, "stdin", io.StringIO(json.dumps(claims)))
         with contextlib.redirect_stdout(io.StringIO()) as said:
             census.main()
-        self.assertEqual([stranger["thing"] for stranger in json.loads(said.getvalue())], ["account deploy", "unit db.service"])
+        self.assertEqual(
+            [stranger["thing"] for stranger in json.loads(said.getvalue())], ["account deploy", "unit db.service"]
+        )
 
     def test_a_manifest_says_ports_in_one_way_only(self):
         for port in ("80", "*:80", "localhost:80/tcp", "*:80/sctp"):

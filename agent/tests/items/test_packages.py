@@ -4,9 +4,9 @@ import os
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
 from gatehouse.items import packages
-from support import HostTest, Killed, at
+from tests import support
+from tests.support import HostTest, Killed, at
 
 DOCUMENT = 'names = ["caddy", "curl"]\nunits = ["caddy.service", "theirs.service"]\n'
 
@@ -18,7 +18,11 @@ class Packages(HostTest):
         self.complaint = None
         os.makedirs(at("run/units"))
         os.symlink("/dev/null", at("run/units/theirs.service"))
-        for name, stand_in in (("_UNITS", Path(at("run/units"))), ("_HELD", Path(at("run/held"))), ("_MANAGERS", {"apt": self, "pacman": None})):
+        for name, stand_in in (
+            ("_UNITS", Path(at("run/units"))),
+            ("_HELD", Path(at("run/held"))),
+            ("_MANAGERS", {"apt": self, "pacman": None}),
+        ):
             self.patch(packages, name, stand_in)
 
     def versions(self, names):
@@ -52,20 +56,35 @@ class Packages(HostTest):
         self.free()
 
     def test_a_manager_that_the_agent_does_not_know_is_refused_before_anything_is_asked(self):
-        self.refused(1, "manager: 'zypper'", "apt, pacman", "nothing was done", call=lambda: packages.ensure(f'{DOCUMENT}manager = "zypper"\n'))
+        self.refused(
+            1,
+            "manager: 'zypper'",
+            "apt, pacman",
+            "nothing was done",
+            call=lambda: packages.ensure(f'{DOCUMENT}manager = "zypper"\n'),
+        )
         self.assertEqual((self.asked, self.systemd.log), (0, []))
 
     def test_a_survey_asks_each_manager_once_for_all_that_it_answered_for(self):
         other = support.mock.Mock(versions=lambda names: dict.fromkeys(names, "9"))
         with support.mock.patch.dict(packages._MANAGERS, {"pacman": other}):
-            found = packages.survey([{"versions": {"curl": "1"}}, {"manager": "apt", "versions": {"caddy": "1"}}, {"manager": "pacman", "versions": {"valkey": "1"}}])
+            found = packages.survey(
+                [
+                    {"versions": {"curl": "1"}},
+                    {"manager": "apt", "versions": {"caddy": "1"}},
+                    {"manager": "pacman", "versions": {"valkey": "1"}},
+                ]
+            )
         self.assertEqual((found, self.asked), ({"curl": "8", "valkey": "9"}, 1))
         self.assertEqual((packages.survey([]), self.asked), ({}, 1))
 
     def test_the_mask_of_an_installation_that_was_killed_goes_at_the_next_apply(self):
         release = packages._release
         for done in (False, True):
-            with self.subTest(done=done), support.mock.patch.object(packages, "_release", lambda: self.masked and killed() or release()):
+            with (
+                self.subTest(done=done),
+                support.mock.patch.object(packages, "_release", lambda: (self.masked and killed()) or release()),
+            ):
                 self.masked = []
                 self.installed.pop("caddy", None)
                 with self.assertRaises(Killed):

@@ -4,10 +4,9 @@ import json
 import unittest
 from unittest import mock
 
-import support  # noqa: F401  (finds the agent)
-
-from gatehouse.output import table as tables
 from gatehouse.output import report
+from gatehouse.output import table as tables
+from tests import support
 
 HOSTILE = "\x1b[2J\x1b]0;pwned\x07 \x9b31m \r\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \U000e0041"
 SHOWN = r"\x1b[2J\x1b]0;pwned\x07 \x9b31m \x0d\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \U000e0041"
@@ -24,12 +23,22 @@ class Plain(unittest.TestCase):
         self.assertEqual(report.plain(HOSTILE), SHOWN)
 
     def test_text_stays_as_it_is(self):
-        for text in ("two\nlines\tand a tab", "é中文🏠 👩‍👩‍👧 شکریہ", r"C:\x1b", "1::2", "a < b {% x %}", "[::1]:80", "# ## #a"):
+        for text in (
+            "two\nlines\tand a tab",
+            "é中文🏠 👩‍👩‍👧 شکریہ",
+            r"C:\x1b",
+            "1::2",
+            "a < b {% x %}",
+            "[::1]:80",
+            "# ## #a",
+        ):
             self.assertEqual(report.plain(text), text)
 
     def test_who_prints_for_us_is_not_commanded(self):
         self.assertEqual(report.plain("a <{%fg 1%}> b <{%x%}>"), r"a \x3c{%fg 1%}> b \x3c{%x%}>")
-        self.assertEqual(report.plain("::error::a\n  ::add-mask::b\nc ::d::"), "\\x3a:error::a\n  \\x3a:add-mask::b\nc ::d::")
+        self.assertEqual(
+            report.plain("::error::a\n  ::add-mask::b\nc ::d::"), "\\x3a:error::a\n  \\x3a:add-mask::b\nc ::d::"
+        )
         self.assertEqual(report.plain("##[group]a"), r"\x23#[group]a")
 
     def test_each_way_out_of_the_agent(self):

@@ -2,10 +2,9 @@
 
 import unittest
 
-import support  # first: it puts the agent on the path
 from gatehouse.output import report
 from gatehouse.output.report import ROLLED_BACK
-from support import STATE, HostTest, at, file, secret, shell
+from tests.support import STATE, HostTest, at, file, secret, shell
 
 WORD = "correct-horse-battery"
 SALTY = "SCRAM-SHA-256$4096:c2FsdA==$stored:server"
@@ -20,10 +19,20 @@ class Secrecy(HostTest):
 
     def leaking(self, **keys) -> dict:
         """A manifest whose step prints the secret."""
-        return dict(release="pw", secret=True, file=[secret("pw", WORD)], step=[shell("leak", f"echo password {WORD} refused; exit 1")]) | keys
+        return (
+            dict(
+                release="pw",
+                secret=True,
+                file=[secret("pw", WORD)],
+                step=[shell("leak", f"echo password {WORD} refused; exit 1")],
+            )
+            | keys
+        )
 
     def test_a_failing_step_does_not_tell_it_nor_anything_else_that_it_printed(self):
-        message = self.refused(report.NOTHING_BEFORE, "step leak failed:\nexit status 1; what it printed is not shown", **self.leaking())
+        message = self.refused(
+            report.NOTHING_BEFORE, "step leak failed:\nexit status 1; what it printed is not shown", **self.leaking()
+        )
         self.assertNotIn("refused", message)
         self.silent(message)
 
@@ -33,26 +42,46 @@ class Secrecy(HostTest):
     def test_a_failing_probe_or_check_does_not_tell_it(self):
         probe = self.leaking(step=[], probe=[shell("leak", f"echo {WORD}; exit 1")])
         self.silent(self.refused(report.NOTHING_BEFORE, "[secret]", **probe))
-        check = self.leaking(step=[], check=[shell("leak", "cat {tree}/1/password; exit 1", tree=f"{STATE}/secrets/pw")])
+        check = self.leaking(
+            step=[], check=[shell("leak", "cat {tree}/1/password; exit 1", tree=f"{STATE}/secrets/pw")]
+        )
         self.silent(self.refused(report.REFUSED, "[secret]", **check))
 
     def test_what_the_host_already_has_is_not_told_by_other_releases(self):
         self.apply(release="pw", secret=True, file=[secret("pw", WORD)])
         report._secrets.clear()  # another process, another day
-        self.silent(self.refused(report.NOTHING_BEFORE, "[secret]", step=[shell("leak", f"cat {STATE}/secrets/pw/1/password; exit 1")]))
+        self.silent(
+            self.refused(
+                report.NOTHING_BEFORE, "[secret]", step=[shell("leak", f"cat {STATE}/secrets/pw/1/password; exit 1")]
+            )
+        )
 
     def test_a_merged_secret_is_not_told(self):
         self.apply(release="pw", secret=True, gives=["app"], file=[secret("pw", WORD)])
-        self.silent(self.refused(report.NOTHING_BEFORE, "[secret]", file=[file("etc/acl", "user >{{secrets pw/password}}", secrets=["pw/password"])], step=[shell("leak", f"cat {at('etc/acl')}; exit 1")]))
+        self.silent(
+            self.refused(
+                report.NOTHING_BEFORE,
+                "[secret]",
+                file=[file("etc/acl", "user >{{secrets pw/password}}", secrets=["pw/password"])],
+                step=[shell("leak", f"cat {at('etc/acl')}; exit 1")],
+            )
+        )
 
     def test_the_journal_does_not_tell_it(self):
         self.journal = f"    app: bad password {WORD}\n"
-        self.silent(self.refused(report.NOTHING_BEFORE, "bad password [secret]", **self.leaking(unit=[{"name": "app.service"}])))
+        self.silent(
+            self.refused(report.NOTHING_BEFORE, "bad password [secret]", **self.leaking(unit=[{"name": "app.service"}]))
+        )
 
     def test_what_a_secret_step_quotes_is_not_told(self):
         self.journal = f"STATEMENT: ALTER ROLE app PASSWORD '{SALTY}'"
         step = shell("passwords", "exit 1", stdin=f"ALTER ROLE app\n  PASSWORD '{SALTY}' VALID UNTIL 'infinity';")
-        self.silent(self.refused(report.NOTHING_BEFORE, "'[secret]'", **self.leaking(step=[step], unit=[{"name": "app.service"}])), SALTY)
+        self.silent(
+            self.refused(
+                report.NOTHING_BEFORE, "'[secret]'", **self.leaking(step=[step], unit=[{"name": "app.service"}])
+            ),
+            SALTY,
+        )
 
     def test_progress_of_a_good_apply_does_not_tell_it(self):
         self.apply(**self.leaking(step=[]))
@@ -62,17 +91,22 @@ class Secrecy(HostTest):
     def test_a_rolled_back_secret_is_not_told(self):
         self.apply(**self.leaking(step=[]))
         probe = [shell("leak", f"cat {STATE}/secrets/pw/*/password; exit 1")]
-        self.silent(self.refused(ROLLED_BACK, "[secret]", **self.leaking(file=[secret("pw", "other-horse", "2")], step=[], probe=probe)))
+        self.silent(
+            self.refused(
+                ROLLED_BACK, "[secret]", **self.leaking(file=[secret("pw", "other-horse", "2")], step=[], probe=probe)
+            )
+        )
         self.silent(word="other-horse")
 
     def test_lines_of_a_long_secret_are_masked_one_by_one_and_short_words_not_at_all(self):
         report.learn_secret("-----KEY-----\nfirst line\nsecond line\nab\n")
         self.assertEqual(report.masked("got second line and ab"), "got [secret] and ab")
 
-
     def test_the_value_of_a_secret_line_is_masked_without_its_name_when_it_is_long_enough(self):
         report.learn_secret("PASSWORD = 'correct-horse'\nuser app >battery-staple\nurl: redis://a:b\nmode=fast\n")
-        self.assertEqual(report.masked("got correct-horse, battery-staple and redis://a:b"), "got [secret], [secret] and [secret]")
+        self.assertEqual(
+            report.masked("got correct-horse, battery-staple and redis://a:b"), "got [secret], [secret] and [secret]"
+        )
         self.assertEqual(report.masked("it is fast"), "it is fast")
 
 

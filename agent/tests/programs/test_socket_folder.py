@@ -10,7 +10,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-import support
+from tests import support
 
 PROGRAM = Path(__file__).parents[3] / "templates/usr/local/libexec/gatehouse/socket-folder.njk"
 CLIENT = 12345
@@ -27,10 +27,16 @@ class SocketFolder(unittest.TestCase):
         self.canary = self.room / "canary"
         self.canary.write_text("untouched")
         self.canary.chmod(0o600)
-        self.addCleanup(lambda: self.assertEqual((self.canary.read_text(), self.modes(self.canary)), ("untouched", (0o600, 0, 0))))
+        self.addCleanup(
+            lambda: self.assertEqual((self.canary.read_text(), self.modes(self.canary)), ("untouched", (0o600, 0, 0)))
+        )
 
     def run_program(self, *words: str) -> tuple[int, str]:
-        done = subprocess.run(["python3", "-I", str(PROGRAM), words[0], str(self.folder), "nobody:nogroup", *words[1:]], capture_output=True, text=True)
+        done = subprocess.run(
+            ["python3", "-I", str(PROGRAM), words[0], str(self.folder), "nobody:nogroup", *words[1:]],
+            capture_output=True,
+            text=True,
+        )
         return done.returncode, done.stdout + done.stderr
 
     def modes(self, path: Path) -> tuple[int, int, int]:
@@ -87,7 +93,12 @@ class SocketFolder(unittest.TestCase):
 
     def test_it_is_not_opened_beside_what_is_not_the_servers_socket(self):
         self.run_program("close")
-        for make in (lambda: self.bind("s", CLIENT), lambda: os.mkfifo(self.folder / "s"), lambda: (self.folder / "s").symlink_to(self.canary), (self.folder / "s").mkdir):
+        for make in (
+            lambda: self.bind("s", CLIENT),
+            lambda: os.mkfifo(self.folder / "s"),
+            lambda: (self.folder / "s").symlink_to(self.canary),
+            (self.folder / "s").mkdir,
+        ):
             make()
             for verb in ("open", "mend"):
                 status, told = self.run_program(verb, "s")
@@ -103,7 +114,9 @@ class SocketFolder(unittest.TestCase):
         os.chown(self.folder, 0, 0)
         self.folder.chmod(0o777)
         status, told = self.run_program("mend", "s")
-        self.assertEqual((status, self.modes(there), self.modes(self.folder)), (0, (0o770, *self.owner), (0o3770, *self.owner)))
+        self.assertEqual(
+            (status, self.modes(there), self.modes(self.folder)), (0, (0o770, *self.owner), (0o3770, *self.owner))
+        )
         self.assertRegex(told, r"s was 700 root, set to 770 nogroup\n.*run was 777 root, set to 3770 nogroup\n")
         self.assertEqual(self.run_program("mend", "s"), (0, ""))
         there.unlink()

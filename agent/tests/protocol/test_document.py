@@ -3,16 +3,21 @@
 import time
 import unittest
 
-import support  # first: it puts the agent on the path
+from gatehouse.output.report import Failure
 from gatehouse.protocol.document import read, sealed, whole
 from gatehouse.protocol.manifest import Manifest, load, stored
-from gatehouse.output.report import Failure
-from support import OWNER, manifest
+from tests.support import OWNER, manifest
 
 TABLES = {
     "directory": {"path": "/srv/app", "mode": "0750", "owner": OWNER},
     "image": {"reference": "example.org/app:1"},
-    "file": {"path": "/etc/app.conf", "mode": "0640", "owner": OWNER, "content": "port = 1\n# gatehouse: 7 bytes\nümlaut\n", "restarts": ["app.service"]},
+    "file": {
+        "path": "/etc/app.conf",
+        "mode": "0640",
+        "owner": OWNER,
+        "content": "port = 1\n# gatehouse: 7 bytes\nümlaut\n",
+        "restarts": ["app.service"],
+    },
     "check": {"name": "syntax", "exec": ["/bin/true"], "tree": "/etc/app", "ready": ["/bin/true"]},
     "guard": {"name": "database", "units": ["app.service"], "save": ["/bin/true"], "restore": ["/bin/true"]},
     "data": {"name": "folder", "path": "/srv/app/data"},
@@ -21,8 +26,13 @@ TABLES = {
     "probe": {"name": "answers", "http": "http://127.0.0.1:1/", "status": 204},
 }
 OTHER = {"path": "/srv/other/{}", "name": "other-{}"}
-TEXT = manifest(refers=["/secrets/1"], **{
-    table: [row, row | {key: value.format(table) for key, value in OTHER.items() if key in row}] for table, row in TABLES.items()})
+TEXT = manifest(
+    refers=["/secrets/1"],
+    **{
+        table: [row, row | {key: value.format(table) for key, value in OTHER.items() if key in row}]
+        for table, row in TABLES.items()
+    },
+)
 
 
 class TheTrailer(unittest.TestCase):
@@ -72,7 +82,10 @@ class TheShape(unittest.TestCase):
         for table, row in TABLES.items():
             first = next(iter(row))
             with self.subTest(table=table):
-                self.refused(rf"{table}\[1\]: key '{first}' is missing", **{table: [row, {k: v for k, v in row.items() if k != first}]})
+                self.refused(
+                    rf"{table}\[1\]: key '{first}' is missing",
+                    **{table: [row, {k: v for k, v in row.items() if k != first}]},
+                )
 
     def test_a_wrong_type_names_the_key(self):
         for keys, words in (
@@ -92,8 +105,13 @@ class TheShape(unittest.TestCase):
 
     def test_a_refusal_names_the_line_whatever_stands_in_the_texts_before(self):
         start = 'release = "app"\nowner = "a/b/c"\nprotocol = 1\n\n[[file]]\npath = "/a"\nmode = "0644"\nowner = "0:0"\ncontent = '
-        contents = ("'''\n[[file]]\nmode = 1\n''''", '"""\n[[file]]\n\\"""\nmode = 1\n"""', '"[[file]] = \\" # no"',
-                    "'''it's \"\nowner = '''  # \"", '"" # [[file]] mode = "')
+        contents = (
+            "'''\n[[file]]\nmode = 1\n''''",
+            '"""\n[[file]]\n\\"""\nmode = 1\n"""',
+            '"[[file]] = \\" # no"',
+            "'''it's \"\nowner = '''  # \"",
+            '"" # [[file]] mode = "',
+        )
         for before in (start + content for content in contents):
             for after, line, words in (
                 ("\n\n[[file]]\npath = 1\n", 3, r"file\[1\]\.path: expected str"),
@@ -106,7 +124,11 @@ class TheShape(unittest.TestCase):
                     read(Manifest, before + after)
 
     def test_odd_keys_and_long_documents_take_no_time(self):
-        many = manifest(file=[{"path": f"/etc/{n}", "mode": "0644", "owner": "nobody-here:root", "content": "x"} for n in range(500)])
+        many = manifest(
+            file=[
+                {"path": f"/etc/{n}", "mode": "0644", "owner": "nobody-here:root", "content": "x"} for n in range(500)
+            ]
+        )
         for text in ('"a!" = 1\n', f'{TEXT}"b c." = 1\n', many):
             began = time.monotonic()
             with self.assertRaises(Failure):
@@ -119,10 +141,16 @@ class TheShape(unittest.TestCase):
 
     def test_what_a_newer_agent_accepted_is_read_without_its_new_keys(self):
         newer = {table: [row | {"colour": "red"}] for table, row in TABLES.items()}
-        self.assertEqual(stored(manifest(colour="red", **newer)), load(manifest(**{table: [row] for table, row in TABLES.items()})))
+        self.assertEqual(
+            stored(manifest(colour="red", **newer)), load(manifest(**{table: [row] for table, row in TABLES.items()}))
+        )
 
     def test_a_refusal_shows_no_value(self):
-        for keys in ({"file": [TABLES["file"] | {"restarts": "hunter2"}]}, {"deadline": "hunter2"}, {"unit": ["hunter2"]}):
+        for keys in (
+            {"file": [TABLES["file"] | {"restarts": "hunter2"}]},
+            {"deadline": "hunter2"},
+            {"unit": ["hunter2"]},
+        ):
             with self.assertRaises(Failure) as caught:
                 load(manifest(**keys))
             self.assertNotIn("hunter2", str(caught.exception))

@@ -4,12 +4,12 @@ import os
 import pwd
 import unittest
 
-import support  # first: it puts the agent on the path
-from gatehouse.tree import files
-from gatehouse.release import apply
 from gatehouse.output.report import REFUSED
+from gatehouse.release import apply
 from gatehouse.state.store import Release
-from support import STATE, HostTest, at, file, identities, live, shell, tree
+from gatehouse.tree import files
+from tests import support
+from tests.support import STATE, HostTest, at, file, identities, live, shell, tree
 
 FETCH = apply._fetch
 UNIT = [{"name": "app.service", "enabled": True}]
@@ -23,18 +23,36 @@ class TheFirstApply(HostTest):
     def test_everything_is_made_and_started(self):
         marker = at("stepped")
         answer = self.apply(
-            directory=[{"path": at("srv/app"), "mode": "0750", "owner": support.OWNER}], image=[{"reference": "app:1"}],
-            file=[conf(), file("etc/app.key", "key", "0400", reloads=["app.service"])], unit=UNIT,
-            step=[shell("mark", f"cat > {marker}", stdin="hello")], probe=[shell("marked", f"test -s {marker}")])
-        self.assertEqual(answer, {"release": "app", "generation": 1, "changed": [at("etc/app.conf"), at("etc/app.key"), at("srv/app")], "units": {"app.service": "restart"}})
+            directory=[{"path": at("srv/app"), "mode": "0750", "owner": support.OWNER}],
+            image=[{"reference": "app:1"}],
+            file=[conf(), file("etc/app.key", "key", "0400", reloads=["app.service"])],
+            unit=UNIT,
+            step=[shell("mark", f"cat > {marker}", stdin="hello")],
+            probe=[shell("marked", f"test -s {marker}")],
+        )
+        self.assertEqual(
+            answer,
+            {
+                "release": "app",
+                "generation": 1,
+                "changed": [at("etc/app.conf"), at("etc/app.key"), at("srv/app")],
+                "units": {"app.service": "restart"},
+            },
+        )
         self.assertEqual((self.fetched, self.systemd.log), (["app:1"], ["enable app.service", "restart app.service"]))
         self.assertEqual((live("etc/app.conf"), live("stepped"), os.path.isdir(at("srv/app"))), ("one", "hello", True))
         self.assertEqual((tree()["etc/app.conf"][1], tree()["etc/app.key"][1]), (0o644, 0o400))
 
     def test_what_must_be_there_is_made_before_anything_is_checked(self):
         made = at("srv/cluster")
-        keys = dict(file=[conf()], unit=UNIT, check=[shell("reads it", f"grep made {made}", tree=at("etc"))],
-                    preparation=[shell("cluster", f"test -e {made} || {{ mkdir -p {at('srv')} && cat >{made}; }}", stdin="made")])
+        keys = dict(
+            file=[conf()],
+            unit=UNIT,
+            check=[shell("reads it", f"grep made {made}", tree=at("etc"))],
+            preparation=[
+                shell("cluster", f"test -e {made} || {{ mkdir -p {at('srv')} && cat >{made}; }}", stdin="made")
+            ],
+        )
         self.apply(**keys)
         self.assertEqual((live("srv/cluster"), live("etc/app.conf")), ("made", "one"))
         os.unlink(made)
@@ -45,8 +63,13 @@ class TheFirstApply(HostTest):
         self.assertEqual(live("srv/cluster"), "made")
 
     def test_where_it_cannot_be_made_nothing_is_changed(self):
-        self.refused(REFUSED, "preparation cluster failed:\n    no room", file=[conf()], unit=UNIT,
-                     preparation=[shell("cluster", "echo no room >&2; exit 1")])
+        self.refused(
+            REFUSED,
+            "preparation cluster failed:\n    no room",
+            file=[conf()],
+            unit=UNIT,
+            preparation=[shell("cluster", "echo no room >&2; exit 1")],
+        )
         self.assertEqual((tree(), self.systemd.log), ({}, []))
 
     def test_a_unit_that_no_file_names_is_started(self):
@@ -56,7 +79,12 @@ class TheFirstApply(HostTest):
     def test_the_deadline_counts_from_the_start_of_the_units(self):
         put = files.put
         self.patch(files, "put", lambda *change: (self.clock.sleep(1000), put(*change)))
-        self.apply(file=[conf()], unit=UNIT, deadline=60, probe=[shell("second time", f"test -e {at('asked')} || {{ touch {at('asked')}; false; }}")])
+        self.apply(
+            file=[conf()],
+            unit=UNIT,
+            deadline=60,
+            probe=[shell("second time", f"test -e {at('asked')} || {{ touch {at('asked')}; false; }}")],
+        )
         self.assertEqual(live("etc/app.conf"), "one")
 
     def test_nothing_is_left_of_the_work(self):
@@ -67,7 +95,12 @@ class TheFirstApply(HostTest):
 class TheSecondApply(HostTest):
     def setUp(self):
         super().setUp()
-        self.keys = dict(file=[conf(), file("etc/app.key", "key", reloads=["app.service"])], unit=UNIT, image=[{"reference": "app:1"}], step=[shell("mark", f"echo x >> {at('marks')}")])
+        self.keys = dict(
+            file=[conf(), file("etc/app.key", "key", reloads=["app.service"])],
+            unit=UNIT,
+            image=[{"reference": "app:1"}],
+            step=[shell("mark", f"echo x >> {at('marks')}")],
+        )
         self.apply(**self.keys)
         self.systemd.log.clear()
 
@@ -86,7 +119,11 @@ class TheSecondApply(HostTest):
 
     def test_a_changed_file_restarts_its_unit_once_and_touches_no_other_file(self):
         before = identities()
-        wanted = [conf("two"), file("etc/app.key", "key", reloads=["app.service"]), file("etc/more.conf", "x", restarts=["app.service", "other.service"])]
+        wanted = [
+            conf("two"),
+            file("etc/app.key", "key", reloads=["app.service"]),
+            file("etc/more.conf", "x", restarts=["app.service", "other.service"]),
+        ]
         answer = self.change(file=wanted)
         self.assertEqual(answer["units"], {"app.service": "restart", "other.service": "restart"})
         self.assertEqual(self.systemd.log, ["restart app.service", "restart other.service"])
@@ -111,7 +148,11 @@ class TheSecondApply(HostTest):
         self.assertEqual(tree()["etc/app.conf"][1], 0o600)
 
     def test_a_file_changed_by_hand_is_put_right(self):
-        for damage in (lambda: support.Path(at("etc/app.conf")).write_text("hand"), lambda: os.chmod(at("etc/app.conf"), 0o666), lambda: os.unlink(at("etc/app.conf"))):
+        for damage in (
+            lambda: support.Path(at("etc/app.conf")).write_text("hand"),
+            lambda: os.chmod(at("etc/app.conf"), 0o666),
+            lambda: os.unlink(at("etc/app.conf")),
+        ):
             before = tree()
             damage()
             self.assertEqual(self.change()["changed"], [at("etc/app.conf")])
@@ -138,7 +179,9 @@ class TheSecondApply(HostTest):
         self.assertEqual(self.systemd.log, ["restart new.service"])
 
     def test_a_unit_that_the_manifest_drops_is_stopped_and_disabled(self):
-        self.assertEqual(self.change(unit=[{"name": "new.service"}])["units"], {"app.service": "stop", "new.service": "start"})
+        self.assertEqual(
+            self.change(unit=[{"name": "new.service"}])["units"], {"app.service": "stop", "new.service": "start"}
+        )
         self.assertEqual(self.systemd.log, ["stop app.service", "disable app.service", "start new.service"])
 
     def test_a_unit_that_goes_with_its_file_is_not_started_again(self):
@@ -197,7 +240,9 @@ class TheSecondApply(HostTest):
     def test_old_generations_are_forgotten(self):
         for number in range(2, 9):
             self.change(file=[conf(str(number))])
-        self.assertEqual(sorted(p.name for p in (STATE / "releases/app").iterdir()), ["4", "5", "6", "7", "8", "current"])
+        self.assertEqual(
+            sorted(p.name for p in (STATE / "releases/app").iterdir()), ["4", "5", "6", "7", "8", "current"]
+        )
 
 
 class Pulls(HostTest):
@@ -208,10 +253,14 @@ class Pulls(HostTest):
 
         def run(words, *_, home="/", **__):
             asked.append((words[:2], home))
-            return (1, "no such image") if words[1] == "image" else (0, "") if words[0] == works else (125, "unauthorized")
+            return (
+                (1, "no such image") if words[1] == "image" else (0, "") if words[0] == works else (125, "unauthorized")
+            )
 
         self.patch(apply.process, "run", run)
-        self.patch(apply.os.path, "exists", lambda path: session and path == f"/run/user/{os.geteuid()}/containers/auth.json")
+        self.patch(
+            apply.os.path, "exists", lambda path: session and path == f"/run/user/{os.geteuid()}/containers/auth.json"
+        )
         FETCH("localhost:5000/app:1")
         return asked[1:]
 
@@ -220,29 +269,53 @@ class Pulls(HostTest):
         self.assertEqual(len(self.pulled(True, "podman")), 1)
 
     def test_with_the_login_of_a_session(self):
-        self.assertEqual([words for words, _ in self.pulled(True, "env")], [("podman", "pull"), ("env", f"XDG_RUNTIME_DIR=/run/user/{os.geteuid()}")])
+        self.assertEqual(
+            [words for words, _ in self.pulled(True, "env")],
+            [("podman", "pull"), ("env", f"XDG_RUNTIME_DIR=/run/user/{os.geteuid()}")],
+        )
 
     def test_without_any_it_says_what_to_do(self):
         for session in (False, True):
-            self.refused(REFUSED, "image localhost:5000/app:1 cannot be pulled, nothing was changed:\n    unauthorized\nif localhost:5000 wants a login: `registries`",
-                         call=lambda: self.pulled(session, "none"))
+            self.refused(
+                REFUSED,
+                "image localhost:5000/app:1 cannot be pulled, nothing was changed:\n    unauthorized\nif localhost:5000 wants a login: `registries`",
+                call=lambda: self.pulled(session, "none"),
+            )
 
 
 class Checks(HostTest):
     def test_a_check_sees_the_tree_as_it_will_be(self):
         self.apply(file=[file("etc/app/a", "a"), file("etc/app/old", "old")])
         wanted = [file("etc/app/a", "new"), file("etc/app/b", "b")]
-        self.apply(file=wanted, check=[shell("look", 'test "$(cat {tree}/a {tree}/b; ls {tree})" = "newba\nb" && touch {scratch}/x', tree=at("etc/app"))])
+        self.apply(
+            file=wanted,
+            check=[
+                shell(
+                    "look",
+                    'test "$(cat {tree}/a {tree}/b; ls {tree})" = "newba\nb" && touch {scratch}/x',
+                    tree=at("etc/app"),
+                )
+            ],
+        )
         self.assertEqual(live("etc/app/a"), "new")
 
     def test_a_check_that_fails_leaves_everything_untouched(self):
         self.apply(file=[file("etc/app/a", "old", restarts=["app.service"])], unit=UNIT)
         folder = {"path": at("srv/app"), "mode": "0750", "owner": support.OWNER}
         before, log = (identities(), self.standing()), list(self.systemd.log)
-        message = self.refused(REFUSED, "check syntax refuses", f"bad value in {at('etc/app')}/a", file=[file("etc/app/a", "bad", restarts=["app.service"])], unit=UNIT,
-                               directory=[folder], check=[shell("syntax", "echo bad value in {tree}/a; exit 1", tree=at("etc/app"))])
+        message = self.refused(
+            REFUSED,
+            "check syntax refuses",
+            f"bad value in {at('etc/app')}/a",
+            file=[file("etc/app/a", "bad", restarts=["app.service"])],
+            unit=UNIT,
+            directory=[folder],
+            check=[shell("syntax", "echo bad value in {tree}/a; exit 1", tree=at("etc/app"))],
+        )
         self.assertIn("nothing was changed", message)
-        self.assertEqual(((identities(), self.standing()), self.systemd.log, os.path.exists(at("srv"))), (before, log, False))
+        self.assertEqual(
+            ((identities(), self.standing()), self.systemd.log, os.path.exists(at("srv"))), (before, log, False)
+        )
 
     def test_a_check_of_another_tree_does_not_run(self):
         self.apply(file=[file("etc/app/a", "a")], check=[shell("other", "exit 1", tree=at("etc/other"))])

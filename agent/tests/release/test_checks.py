@@ -6,10 +6,10 @@ import subprocess
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
-from gatehouse.release import checks
 from gatehouse.output.report import REFUSED
-from support import HostTest, at, file, shell
+from gatehouse.release import checks
+from tests import support
+from tests.support import HostTest, at, file, shell
 
 
 class Trees(HostTest):
@@ -21,7 +21,10 @@ class Trees(HostTest):
             os.chdir(at("etc/app"))  # the path of a socket is short
             self.addCleanup(os.chdir, "/")
             server.bind("socket")
-        self.apply(file=[file("etc/app/a", "a")], check=[shell("look", 'test "$(cd {tree}; echo * */*)" = "a link sub */*"', tree=at("etc/app"))])
+        self.apply(
+            file=[file("etc/app/a", "a")],
+            check=[shell("look", 'test "$(cd {tree}; echo * */*)" = "a link sub */*"', tree=at("etc/app"))],
+        )
 
     def test_a_file_that_another_release_puts_in_place_meanwhile_is_no_fault(self):
         os.makedirs(at("etc/app"))
@@ -34,7 +37,10 @@ class Trees(HostTest):
             return names
 
         self.patch(os, "listdir", listed)
-        self.apply(file=[file("etc/app/a", "a")], check=[shell("look", 'test "$(cd {tree}; echo * .b*)" = "a .b*"', tree=at("etc/app"))])
+        self.apply(
+            file=[file("etc/app/a", "a")],
+            check=[shell("look", 'test "$(cd {tree}; echo * .b*)" = "a .b*"', tree=at("etc/app"))],
+        )
 
 
 class Units(HostTest):
@@ -46,7 +52,11 @@ class Units(HostTest):
         self.patch(checks, "UNITS", self.units)
         self.patch(checks, "_UNIT_PATH", (self.units, self.vendor))
         run = subprocess.run
-        self.patch(subprocess, "run", lambda argv, **keys: self.verify(argv, **keys) if argv[0].startswith("systemd") else run(argv, **keys))
+        self.patch(
+            subprocess,
+            "run",
+            lambda argv, **keys: self.verify(argv, **keys) if argv[0].startswith("systemd") else run(argv, **keys),
+        )
 
     def verify(self, argv, **keys):
         self.assertEqual(argv[:2], ["systemd-analyze", "verify"])
@@ -62,12 +72,19 @@ class Units(HostTest):
     def test_a_drop_in_is_judged_with_the_unit_that_it_alters(self):
         text = self.vendors("caddy.service")
         self.apply(file=[file("etc/systemd/system/caddy.service.d/x.conf", "Nice=5")])
-        self.assertEqual((self.judged, self.staged), (["caddy.service"], {"caddy.service": text, "caddy.service.d/x.conf": "Nice=5"}))
+        self.assertEqual(
+            (self.judged, self.staged), (["caddy.service"], {"caddy.service": text, "caddy.service.d/x.conf": "Nice=5"})
+        )
 
     def test_a_drop_in_that_systemd_does_not_understand_is_refused(self):
         self.vendors("caddy.service")
         self.verdict = "x.conf:1: Unknown key"
-        self.refused(REFUSED, "systemd refuses the unit files, nothing was changed", "Unknown key", file=[file("etc/systemd/system/caddy.service.d/x.conf", "Nixe=5")])
+        self.refused(
+            REFUSED,
+            "systemd refuses the unit files, nothing was changed",
+            "Unknown key",
+            file=[file("etc/systemd/system/caddy.service.d/x.conf", "Nixe=5")],
+        )
 
     def test_a_program_that_comes_along_is_found_by_units_and_by_what_podman_makes_of_quadlets(self):
         generator = support.ROOM / "generator"
@@ -76,7 +93,13 @@ class Units(HostTest):
         self.patch(checks, "GENERATOR", str(generator))
         self.patch(checks, "QUADLETS", at("etc/containers/systemd"))
         run, program = f"ExecStart={at('opt/program')}\n", file("opt/program", "#!/bin/sh", "0755")
-        self.apply(file=[program, file("etc/containers/systemd/app.network", run), file("etc/systemd/system/plain.service", run)])
+        self.apply(
+            file=[
+                program,
+                file("etc/containers/systemd/app.network", run),
+                file("etc/systemd/system/plain.service", run),
+            ]
+        )
         self.assertEqual(set(self.staged), {"app.service", "plain.service"})
         for text in self.staged.values():
             (start,) = [line.removeprefix("ExecStart=") for line in text.splitlines()]
@@ -89,7 +112,12 @@ class Units(HostTest):
 
     def test_a_unit_of_the_manifest_is_judged_as_it_will_be(self):
         self.vendors("app.service")
-        self.apply(file=[file("etc/systemd/system/app.service.d/x.conf", "Nice=5"), file("etc/systemd/system/app.service", "ours")])
+        self.apply(
+            file=[
+                file("etc/systemd/system/app.service.d/x.conf", "Nice=5"),
+                file("etc/systemd/system/app.service", "ours"),
+            ]
+        )
         self.assertEqual((self.judged, self.staged["app.service"]), (["app.service"], "ours"))
 
     def test_a_drop_in_of_a_unit_that_is_nowhere_is_not_judged(self):

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-import support  # first: it puts the agent on the path
-from gatehouse.release import apply
 from gatehouse.output.report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK
 from gatehouse.output.report import ROLLED_BACK_UNHEALTHY as ILL
+from gatehouse.release import apply
 from gatehouse.state.store import Release
-from support import HostTest, Killed, at, file, live, shell
+from tests import support
+from tests.support import HostTest, Killed, at, file, live, shell
 
 OWN, FRONT = "app.service", "front.service"
 
@@ -28,9 +28,18 @@ class Telling(HostTest):
     def keys(self, word: str, **keys) -> dict:
         """The front asks the app, and the app's site what the front has read."""
         log = at("order")
-        return dict(file=[file("etc/app.conf", word, restarts=[OWN]), file("etc/app.site", word, reloads=[FRONT])], unit=[{"name": OWN}],
-                    step=[shell("step", f"echo step >> {log}")],
-                    probe=[shell("site", f"echo site >> {log}", through=FRONT), shell("app", f"test ! -e {at('ill')} && echo app >> {log}")]) | keys
+        return (
+            dict(
+                file=[file("etc/app.conf", word, restarts=[OWN]), file("etc/app.site", word, reloads=[FRONT])],
+                unit=[{"name": OWN}],
+                step=[shell("step", f"echo step >> {log}")],
+                probe=[
+                    shell("site", f"echo site >> {log}", through=FRONT),
+                    shell("app", f"test ! -e {at('ill')} && echo app >> {log}"),
+                ],
+            )
+            | keys
+        )
 
     def order(self) -> list[str]:
         """The steps and probes so far."""
@@ -41,7 +50,11 @@ class Telling(HostTest):
 
     def test_it_is_reloaded_once_units_steps_and_own_probes_are_done(self):
         heard = []
-        self.patch(self.systemd, "do", lambda verb, unit="", do=self.systemd.do: heard.append((verb, unit, self.order())) or do(verb, unit))
+        self.patch(
+            self.systemd,
+            "do",
+            lambda verb, unit="", do=self.systemd.do: heard.append((verb, unit, self.order())) or do(verb, unit),
+        )
         answer = self.apply(**self.keys("one"))
         self.assertEqual(heard, [("restart", OWN, []), ("reload", FRONT, ["step", "app"])])
         self.assertEqual(self.order(), ["step", "app", "site"])
@@ -52,7 +65,10 @@ class Telling(HostTest):
         self.apply(**self.keys("one"))
         Path(at("order")).unlink()
         self.systemd.do("stop", FRONT)
-        self.apply(**self.keys("one") | {"file": [file("etc/app.conf", "two", restarts=[OWN]), file("etc/app.site", "one", reloads=[FRONT])]})
+        self.apply(
+            **self.keys("one")
+            | {"file": [file("etc/app.conf", "two", restarts=[OWN]), file("etc/app.site", "one", reloads=[FRONT])]}
+        )
         self.assertEqual(self.order(), ["step", "app"])
         self.assertNotIn(FRONT, self.systemd.active)
 
@@ -65,7 +81,13 @@ class Telling(HostTest):
 
     def closed(self, **keys) -> dict:
         """Another site of the same app."""
-        return self.keys("one", file=[file("etc/app.conf", "one", restarts=[OWN]), file("etc/app.site", "closed", reloads=[FRONT])]) | keys
+        return (
+            self.keys(
+                "one",
+                file=[file("etc/app.conf", "one", restarts=[OWN]), file("etc/app.site", "closed", reloads=[FRONT])],
+            )
+            | keys
+        )
 
     def test_who_moves_a_unit_of_its_own_is_asked_however_little_it_moves(self):
         files = self.closed()["file"]
@@ -86,7 +108,9 @@ class Telling(HostTest):
                 self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
     def test_what_was_never_found_well_is_asked(self):
-        image = lambda n: dict(image=[{"reference": f"app:{n}"}], guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])])  # noqa: E731
+        image = lambda n: dict(
+            image=[{"reference": f"app:{n}"}], guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])]
+        )
         self.apply(**self.keys("one", **image(1)))
         Path(at("ill")).touch()
         self.refused(NOT_ROLLED_BACK, **self.keys("one", **image(2)))
@@ -95,7 +119,11 @@ class Telling(HostTest):
 
     def test_a_release_that_is_not_well_by_itself_tells_nobody(self):
         self.systemd.unknown = {"dead.service"}
-        for broken in (dict(probe=[shell("app", "false")]), dict(step=[shell("step", "false")]), dict(unit=[{"name": OWN}, {"name": "dead.service"}])):
+        for broken in (
+            dict(probe=[shell("app", "false")]),
+            dict(step=[shell("step", "false")]),
+            dict(unit=[{"name": OWN}, {"name": "dead.service"}]),
+        ):
             self.refused(NOTHING_BEFORE, **self.keys("one", **{"probe": []} | broken))
             self.assertEqual(self.of_front(), [])
             self.assertIn(FRONT, self.systemd.active)
@@ -103,7 +131,11 @@ class Telling(HostTest):
     def test_a_site_that_does_not_answer_is_taken_back_out(self):
         self.apply(**self.keys("one"))
         self.systemd.log.clear()
-        self.refused(ROLLED_BACK, "probe site", **self.keys("two", probe=[shell("site", f"grep -q one {at('etc/app.site')}", through=FRONT)]))
+        self.refused(
+            ROLLED_BACK,
+            "probe site",
+            **self.keys("two", probe=[shell("site", f"grep -q one {at('etc/app.site')}", through=FRONT)]),
+        )
         self.assertEqual(self.of_front(), [f"reload {FRONT}"] * 2)
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
@@ -122,13 +154,19 @@ class Telling(HostTest):
         self.systemd.log.clear()
         self.apply(**self.keys("one"))
         self.assertEqual((self.of_front(), self.order()), ([], ["step", "app"]))
-        self.refused(ROLLED_BACK, "step", **self.keys("two", step=[shell("step", "false")], probe=[shell("site", "false", through=FRONT)]))
+        self.refused(
+            ROLLED_BACK,
+            "step",
+            **self.keys("two", step=[shell("step", "false")], probe=[shell("site", "false", through=FRONT)]),
+        )
         self.assertEqual(self.of_front(), [])
 
     def test_a_site_that_does_not_answer_after_the_way_back_is_told(self):
         self.apply(**self.keys("one", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)]))
         Path(at("ill")).touch()
-        self.refused(ILL, "probe site", **self.keys("two", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)]))
+        self.refused(
+            ILL, "probe site", **self.keys("two", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)])
+        )
 
     def test_on_the_way_back_who_was_not_touched_is_not_reloaded_and_who_went_down_is_no_fault(self):
         other = "other.service"
@@ -136,9 +174,16 @@ class Telling(HostTest):
         more = lambda word: {"file": [*self.keys(word)["file"], file("etc/other", word, reloads=[other])]}  # noqa: E731
         self.apply(**self.keys("one", **more("one")))
         self.systemd.log.clear()
-        with mock.patch.object(apply, "_step", lambda *given: self.systemd.do("reload", other) and self.systemd.do("stop", FRONT) and self.fail_step()):
+        with mock.patch.object(
+            apply,
+            "_step",
+            lambda *given: self.systemd.do("reload", other) and self.systemd.do("stop", FRONT) and self.fail_step(),
+        ):
             self.refused(ROLLED_BACK, "broken", **self.keys("two", **more("two")))
-        self.assertEqual([line for line in self.systemd.log if OWN not in line], [f"reload {other}", f"stop {FRONT}", f"reload {other}"])
+        self.assertEqual(
+            [line for line in self.systemd.log if OWN not in line],
+            [f"reload {other}", f"stop {FRONT}", f"reload {other}"],
+        )
 
     def fail_step(self):
         raise support.report.Failure("broken")
@@ -146,7 +191,14 @@ class Telling(HostTest):
     def test_on_the_way_back_it_has_time_of_its_own_too(self):
         self.apply(**self.keys("one"))
         left = []
-        self.patch(support.systemd, "run", lambda verb, names, deadline=0, run=support.systemd.run: (left.append(deadline - self.clock.now) if verb == "reload" and names else None, run(verb, names, deadline)))
+        self.patch(
+            support.systemd,
+            "run",
+            lambda verb, names, deadline=0, run=support.systemd.run: (
+                left.append(deadline - self.clock.now) if verb == "reload" and names else None,
+                run(verb, names, deadline),
+            ),
+        )
         self.patch(apply.probes, "ask", lambda probe: self.clock.sleep(0.4) or "ill")
         self.refused(ILL, **self.keys("two"))
         self.patch(apply.probes, "ask", lambda probe: None if probe.name == "app" else "ill")
@@ -155,15 +207,24 @@ class Telling(HostTest):
 
     def test_who_came_up_meanwhile_is_told_and_stays_up_on_the_way_back(self):
         self.apply(**self.keys("one"))
-        for fails in (dict(step=[shell("step", "false")]), dict(probe=[shell("site", f"grep -q one {at('etc/app.site')}", through=FRONT)])):
+        for fails in (
+            dict(step=[shell("step", "false")]),
+            dict(probe=[shell("site", f"grep -q one {at('etc/app.site')}", through=FRONT)]),
+        ):
             self.systemd.do("stop", FRONT)
-            with mock.patch.object(apply, "_step", lambda *given, step=apply._step: (self.systemd.do("start", FRONT), step(*given))):
+            with mock.patch.object(
+                apply, "_step", lambda *given, step=apply._step: (self.systemd.do("start", FRONT), step(*given))
+            ):
                 self.refused(ROLLED_BACK, **self.keys("two", **fails))
             self.assertEqual((FRONT in self.systemd.active, self.systemd.loaded.get(FRONT)), (True, b"one"))
 
     def test_it_has_time_of_its_own(self):
         """The app takes nearly all of its second, the front half of another."""
-        self.patch(apply.probes, "ask", lambda probe: None if self.clock.now >= {"app": 0.9, "site": 1.5}[probe.name] else "not yet")
+        self.patch(
+            apply.probes,
+            "ask",
+            lambda probe: None if self.clock.now >= {"app": 0.9, "site": 1.5}[probe.name] else "not yet",
+        )
         self.apply(**self.keys("one"))
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
@@ -175,8 +236,17 @@ class Telling(HostTest):
         self.assertEqual(shown, [[OWN], [OWN, FRONT]])
 
     def test_killed_before_or_after_it_is_told_the_way_back_ends_where_it_began(self):
-        image = lambda n: dict(image=[{"reference": f"app:{n}"}], guard=[  # noqa: E731
-            dict(name="data", units=[OWN], save=["true"], restore=["/bin/sh", "-c", f"echo restored >> {at('order')}"])])
+        image = lambda n: dict(
+            image=[{"reference": f"app:{n}"}],
+            guard=[
+                dict(
+                    name="data",
+                    units=[OWN],
+                    save=["true"],
+                    restore=["/bin/sh", "-c", f"echo restored >> {at('order')}"],
+                )
+            ],
+        )
         self.apply(**self.keys("one", **image(1)))
         before = self.standing()
         for point in ("stepped", "told"):
@@ -209,7 +279,9 @@ class Telling(HostTest):
             yield
 
     def test_who_cannot_go_back_tells_of_what_stays(self):
-        image = lambda n: dict(image=[{"reference": f"app:{n}"}], guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])])  # noqa: E731
+        image = lambda n: dict(
+            image=[{"reference": f"app:{n}"}], guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])]
+        )
         self.apply(**self.keys("one", **image(1)))
         self.refused(NOT_ROLLED_BACK, **self.keys("two", **image(2), probe=[shell("app", "false")]))
         self.assertEqual(self.systemd.loaded[FRONT], b"two")

@@ -3,15 +3,14 @@
 import os
 import unittest
 
-import support  # first: it puts the agent on the path
 from gatehouse.drift import facts
-from gatehouse.tree import files
-from gatehouse.tree import originals
+from gatehouse.output.report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY
 from gatehouse.release import journal
 from gatehouse.state import store
-from gatehouse.output.report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY
 from gatehouse.state.store import Release
-from support import HostTest, at, file, live, shell, tree
+from gatehouse.tree import files, originals
+from tests import support
+from tests.support import HostTest, at, file, live, shell, tree
 
 
 class Guards(HostTest):
@@ -36,10 +35,23 @@ class Guards(HostTest):
         def command(name, script):
             return ["/bin/sh", "-c", script, name]
 
-        guard = {"name": "database", "units": ["app.service"], "save": command("save", f"cp {at('data/db')} {at('data/copy')}"),
-                 "restore": command("restore", restore or f"test ! -e {at('data/copy')} || mv {at('data/copy')} {at('data/db')}")}
-        return dict(image=[{"reference": f"app:{number}"}], file=[file("etc/app.container", f"Image=app:{number}", restarts=["app.service"])],
-                    unit=[{"name": "app.service"}], guard=[guard]) | keys
+        guard = {
+            "name": "database",
+            "units": ["app.service"],
+            "save": command("save", f"cp {at('data/db')} {at('data/copy')}"),
+            "restore": command(
+                "restore", restore or f"test ! -e {at('data/copy')} || mv {at('data/copy')} {at('data/db')}"
+            ),
+        }
+        return (
+            dict(
+                image=[{"reference": f"app:{number}"}],
+                file=[file("etc/app.container", f"Image=app:{number}", restarts=["app.service"])],
+                unit=[{"name": "app.service"}],
+                guard=[guard],
+            )
+            | keys
+        )
 
     def migrating(self, fails: bool = True, **keys) -> dict:
         """Version 2, which alters the data at its start and then fails."""
@@ -84,14 +96,19 @@ class Guards(HostTest):
         self.assertEqual((live("data/db"), live("data/copy")), ("new\n", "old data"))
 
     def test_the_same_image_needs_no_saving(self):
-        self.apply(**self.version(1, file=[file("etc/app.container", "Image=app:1\nOther=1", restarts=["app.service"])]))
+        self.apply(
+            **self.version(1, file=[file("etc/app.container", "Image=app:1\nOther=1", restarts=["app.service"])])
+        )
         self.assertEqual(self.order, ["restart app.service"])
 
     def test_image_and_data_come_back_together(self):
         self.refused(ROLLED_BACK, "step migrate failed", **self.migrating())
         self.assertEqual(self.standing(), self.before)
         self.assertEqual(live("data/db"), "old data")
-        self.assertEqual(self.order, ["stop app.service", "save", "restart app.service", "stop app.service", "restore", "restart app.service"])
+        self.assertEqual(
+            self.order,
+            ["stop app.service", "save", "restart app.service", "stop app.service", "restore", "restart app.service"],
+        )
 
     def test_a_guard_that_comes_with_the_new_image_restores_too(self):
         self.apply(**self.version(1, guard=[]))
@@ -111,8 +128,19 @@ class Guards(HostTest):
 
     def stuck(self) -> dict:
         """Version 2 stays, since its data cannot go back; it is well once the file `mended` is there."""
-        keys = self.version(2, restore="echo no copy; exit 1", step=[shell("migrate", f"echo new > {at('data/db')}; test -e {at('mended')}")])
-        self.refused(NOT_ROLLED_BACK, "step migrate failed", "not rolled back: database is migrated", "no copy", "stays, as generation 2", **keys)
+        keys = self.version(
+            2,
+            restore="echo no copy; exit 1",
+            step=[shell("migrate", f"echo new > {at('data/db')}; test -e {at('mended')}")],
+        )
+        self.refused(
+            NOT_ROLLED_BACK,
+            "step migrate failed",
+            "not rolled back: database is migrated",
+            "no copy",
+            "stays, as generation 2",
+            **keys,
+        )
         return keys
 
     def test_data_that_cannot_be_restored_keeps_the_new_image_which_runs_as_far_as_it_can(self):
@@ -133,7 +161,9 @@ class Guards(HostTest):
         self.stuck()
         self.order.clear()
         self.assertEqual(self.apply(**self.version(3))["generation"], 3)
-        self.assertEqual((self.order, live("data/copy")), (["stop app.service", "save", "restart app.service"], "new\n"))
+        self.assertEqual(
+            (self.order, live("data/copy")), (["stop app.service", "save", "restart app.service"], "new\n")
+        )
 
     def test_a_killed_upgrade_that_cannot_be_restored_does_not_stop_the_next_apply(self):
         def killed(*_):
@@ -179,7 +209,9 @@ class Guards(HostTest):
         put = files.put
         self.patch(files, "put", lambda *change: (busy("put"), put(*change)))
         self.refused(ROLLED_BACK, **self.migrating())
-        self.assertEqual({what: held[what] for what in ("save", "restore", "stop")}, {"save": None, "restore": None, "stop": None})
+        self.assertEqual(
+            {what: held[what] for what in ("save", "restore", "stop")}, {"save": None, "restore": None, "stop": None}
+        )
         self.assertIn("release app", held["put"])
 
     def test_data_is_restored_once_though_the_old_image_is_not_healthy_either(self):

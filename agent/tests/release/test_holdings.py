@@ -7,12 +7,12 @@ import threading
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
-from gatehouse.tree import files
-from gatehouse.release import holdings
 from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK
+from gatehouse.release import holdings
 from gatehouse.state.store import Release
-from support import HostTest, at, file, live, shell
+from gatehouse.tree import files
+from tests import support
+from tests.support import HostTest, at, file, live, shell
 
 UNIT = "valkey.service"
 
@@ -30,7 +30,10 @@ class Valkey:
         class Client(socketserver.StreamRequestHandler):
             def handle(client):
                 while line := client.rfile.readline():
-                    words = [client.rfile.read(int(client.rfile.readline()[1:]) + 2)[:-2].decode() for _ in range(int(line[1:]))]
+                    words = [
+                        client.rfile.read(int(client.rfile.readline()[1:]) + 2)[:-2].decode()
+                        for _ in range(int(line[1:]))
+                    ]
                     client.wfile.write(self.answer(words).encode())
 
         self.listener = socketserver.ThreadingUnixStreamServer(socket, Client)
@@ -51,7 +54,13 @@ class Valkey:
         there = self.file(self.appends)
         found = set(there.read_text().split()) if there.exists() else set()
         self.expired = found & self.expiring
-        self.keys, self.loaded, self.evicted, self.paused, self.runs = found - self.expired, len(found - self.expired), 0, False, True
+        self.keys, self.loaded, self.evicted, self.paused, self.runs = (
+            found - self.expired,
+            len(found - self.expired),
+            0,
+            False,
+            True,
+        )
         while self.limit is not None and len(self.keys) > self.limit:
             self.keys.pop()
             self.evicted += 1
@@ -81,10 +90,22 @@ class Valkey:
                 self.appends = True
                 self.write(True)
             case ["INFO"]:
-                info = {"loading": 0, "rdb_bgsave_in_progress": 0, "aof_rewrite_in_progress": 0, "aof_rewrite_scheduled": 0, "aof_last_bgrewrite_status": "ok",
-                        "aof_enabled": int(self.appends), "rdb_last_load_keys_loaded": self.loaded, "rdb_last_load_keys_expired": len(self.expired), "expired_keys": 0,
-                        "evicted_keys": self.evicted, "maxmemory": int(self.limit is not None), "maxmemory_human": "1B",
-                        "maxmemory_policy": "noeviction" if self.limit is None else "allkeys-lru", "db0": f"keys={len(self.keys)},expires=0,avg_ttl=0"}
+                info = {
+                    "loading": 0,
+                    "rdb_bgsave_in_progress": 0,
+                    "aof_rewrite_in_progress": 0,
+                    "aof_rewrite_scheduled": 0,
+                    "aof_last_bgrewrite_status": "ok",
+                    "aof_enabled": int(self.appends),
+                    "rdb_last_load_keys_loaded": self.loaded,
+                    "rdb_last_load_keys_expired": len(self.expired),
+                    "expired_keys": 0,
+                    "evicted_keys": self.evicted,
+                    "maxmemory": int(self.limit is not None),
+                    "maxmemory_human": "1B",
+                    "maxmemory_policy": "noeviction" if self.limit is None else "allkeys-lru",
+                    "db0": f"keys={len(self.keys)},expires=0,avg_ttl=0",
+                }
                 text = "".join(f"{key}:{value}\r\n" for key, value in info.items())
                 return f"${len(text)}\r\n{text}\r\n"
         return "+OK\r\n"
@@ -112,9 +133,18 @@ class Keys(HostTest):
         self.valkey.asked.clear()
 
     def version(self, appendonly: bool = False, line: str = "", **keys) -> dict:
-        holding = {"name": "Valkey's keys", "unit": UNIT, "socket": self.socket, "config": at("etc/valkey.conf"), "data": at("data"), "appendonly": appendonly}
+        holding = {
+            "name": "Valkey's keys",
+            "unit": UNIT,
+            "socket": self.socket,
+            "config": at("etc/valkey.conf"),
+            "data": at("data"),
+            "appendonly": appendonly,
+        }
         text = f"unixsocket {self.socket}\nappendonly {'yes' if appendonly else 'no'}\n{line}\n"
-        return dict(file=[file("etc/valkey.conf", text, restarts=[UNIT])], unit=[{"name": UNIT}], holding=[holding]) | keys
+        return (
+            dict(file=[file("etc/valkey.conf", text, restarts=[UNIT])], unit=[{"name": UNIT}], holding=[holding]) | keys
+        )
 
     def test_without_it_a_switch_loses_all_which_is_what_the_stand_in_copies(self):
         self.apply(**self.version(True, holding=[]))
@@ -132,11 +162,13 @@ class Keys(HostTest):
     def test_nobody_writes_between_the_counting_and_the_restart(self):
         self.apply(**self.version(True))
         asked = [words for words in self.valkey.asked if words != "INFO"]
-        self.assertEqual(asked[1:4], ["CLIENT PAUSE 60000 WRITE", "CONFIG SET appendonly yes", "CLIENT PAUSE 60000 WRITE"], asked)
+        self.assertEqual(
+            asked[1:4], ["CLIENT PAUSE 60000 WRITE", "CONFIG SET appendonly yes", "CLIENT PAUSE 60000 WRITE"], asked
+        )
 
     def test_a_restart_that_keeps_its_file_keeps_the_keys_where_it_does_not_write_at_its_end(self):
         self.valkey.saves = False
-        self.apply(**self.version(line="save \"\""))
+        self.apply(**self.version(line='save ""'))
         self.assertEqual(self.valkey.keys, {"a", "b", "c"})
 
     def test_fewer_keys_are_not_healthy_and_all_of_them_come_back(self):
@@ -148,8 +180,15 @@ class Keys(HostTest):
             start()
 
         self.valkey.start = forgetting
-        self.refused(ROLLED_BACK, "valkey.service holds less after its restart than before: 1 keys, 3 before", **self.version(line="elsewhere"))
-        self.assertEqual((self.valkey.keys, live("etc/valkey.conf")), ({"a", "b", "c"}, f"unixsocket {self.socket}\nappendonly no\n\n"))
+        self.refused(
+            ROLLED_BACK,
+            "valkey.service holds less after its restart than before: 1 keys, 3 before",
+            **self.version(line="elsewhere"),
+        )
+        self.assertEqual(
+            (self.valkey.keys, live("etc/valkey.conf")),
+            ({"a", "b", "c"}, f"unixsocket {self.socket}\nappendonly no\n\n"),
+        )
         self.assertEqual(sorted(os.listdir(at("data"))), [".failed", "dump.rdb"])
         self.assertEqual(live("data/.failed/dump.rdb"), "a", "what the failed one had is kept")
         self.apply(**self.version(line="healthy"))
@@ -173,7 +212,9 @@ class Keys(HostTest):
             start()
 
         self.valkey.start = limited
-        self.refused(ROLLED_BACK, "2 keys were dropped, since they do not fit into maxmemory", **self.version(line="maxmemory 1"))
+        self.refused(
+            ROLLED_BACK, "2 keys were dropped, since they do not fit into maxmemory", **self.version(line="maxmemory 1")
+        )
         self.assertEqual(self.valkey.keys, {"a", "b", "c"})
 
     def test_a_cache_that_drops_keys_as_it_did_before_is_healthy(self):
@@ -198,7 +239,13 @@ class Keys(HostTest):
     def test_what_cannot_be_switched_since_it_does_not_run_is_refused(self):
         self.systemd.do("stop", UNIT)
         before = self.standing()
-        self.refused(1, "Valkey's keys would be lost: with appendonly yes", f"{UNIT} does not run", "First an `up` with appendonly no, then one with yes", **self.version(True))
+        self.refused(
+            1,
+            "Valkey's keys would be lost: with appendonly yes",
+            f"{UNIT} does not run",
+            "First an `up` with appendonly no, then one with yes",
+            **self.version(True),
+        )
         self.assertEqual((self.standing(), Release("app").record.exists()), (before, False))
         self.apply(**self.version(line="other"))
         self.assertEqual(self.valkey.keys, {"a", "b", "c"}, "one that is only started reads what it wrote")
@@ -222,12 +269,17 @@ class Keys(HostTest):
         for number, word in ((1, "older"), (2, "newer")):
             files.put(at(f"secrets/{number}/password"), files.Content(word.encode(), 0o600, 0, 0))
         login = {"login": "gatehouse", "passwords": at("secrets/*/password")}
-        asked = [self.version(line=line) | {"holding": [self.version()["holding"][0] | login]} for line in ("one", "two")]
+        asked = [
+            self.version(line=line) | {"holding": [self.version()["holding"][0] | login]} for line in ("one", "two")
+        ]
         self.apply(**asked[0])
         self.assertEqual(self.valkey.asked[:2], ["AUTH gatehouse newer", "AUTH gatehouse older"])
         elsewhere = at("elsewhere.sock")
         os.link(self.socket, elsewhere)
-        files.put(at("etc/valkey.conf"), files.Content(f"unixsocket {elsewhere}\nrequirepass 'by hand'\n".encode(), 0o600, 0, 0))
+        files.put(
+            at("etc/valkey.conf"),
+            files.Content(f"unixsocket {elsewhere}\nrequirepass 'by hand'\n".encode(), 0o600, 0, 0),
+        )
         self.valkey.asked.clear()
         self.apply(**asked[1])
         self.assertEqual(self.valkey.asked[:2], ["AUTH by hand", "PING"])
@@ -250,7 +302,10 @@ class Keys(HostTest):
             support.undo.prepare(Release("app"))
 
         for recover in (lambda: self.apply(**self.version()), boot):
-            with support.mock.patch.object(support.apply, "_step", side_effect=support.Killed), self.assertRaises(support.Killed):
+            with (
+                support.mock.patch.object(support.apply, "_step", side_effect=support.Killed),
+                self.assertRaises(support.Killed),
+            ):
                 self.apply(**self.version(True, step=[shell("any", "true")]))
             recover()
             self.systemd.do("start", UNIT)
@@ -260,8 +315,18 @@ class Keys(HostTest):
         killed = "mv .before .restored"
         run = support.apply.process.run
         with support.mock.patch.object(support.apply, "_step", side_effect=self.losing):
-            self.patch(support.apply.process, "run", lambda argv, *rest, **more: run(tuple(word.replace(killed, f"{killed}; exit 1") for word in argv), *rest, **more))
-            self.refused(support.report.ROLLED_BACK_UNHEALTHY, "cannot be copied", **self.version(line="x", step=[shell("any", "true")]))
+            self.patch(
+                support.apply.process,
+                "run",
+                lambda argv, *rest, **more: run(
+                    tuple(word.replace(killed, f"{killed}; exit 1") for word in argv), *rest, **more
+                ),
+            )
+            self.refused(
+                support.report.ROLLED_BACK_UNHEALTHY,
+                "cannot be copied",
+                **self.version(line="x", step=[shell("any", "true")]),
+            )
         self.patch(support.apply.process, "run", run)
         holdings.restore(self.last)
         self.assertEqual(live("data/dump.rdb"), "a b c")
@@ -278,7 +343,14 @@ class Counts(HostTest):
 
     def version(self, name: str, **keys) -> dict:
         holding = shell("rows", f"cat {at('count')}", unit="app.service")
-        return dict(file=[file("etc/app.conf", name, restarts=["app.service"])], unit=[{"name": "app.service"}], holding=[holding]) | keys
+        return (
+            dict(
+                file=[file("etc/app.conf", name, restarts=["app.service"])],
+                unit=[{"name": "app.service"}],
+                holding=[holding],
+            )
+            | keys
+        )
 
     def count(self, text: str) -> None:
         files.put(at("count"), files.Content(text.encode(), 0o600, 0, 0))
@@ -292,17 +364,29 @@ class Counts(HostTest):
         return self.version("2", step=[shell("rewrite", f"printf '{text}' >{at('count')}")])
 
     def test_as_much_or_more_is_healthy(self):
-        self.assertEqual(self.apply(**self.becomes("3 rows of one\\n6 rows of another\\n1 rows of a third\\n"))["generation"], 2)
+        self.assertEqual(
+            self.apply(**self.becomes("3 rows of one\\n6 rows of another\\n1 rows of a third\\n"))["generation"], 2
+        )
 
     def test_less_is_not(self):
-        self.refused(ROLLED_BACK, "app.service holds less after its restart than before: 4 rows of another, 5 before", **self.becomes("3 rows of one\\n4 rows of another\\n"))
+        self.refused(
+            ROLLED_BACK,
+            "app.service holds less after its restart than before: 4 rows of another, 5 before",
+            **self.becomes("3 rows of one\\n4 rows of another\\n"),
+        )
         self.assertEqual(live("etc/app.conf"), "1")
 
     def test_what_is_not_there_any_more_is_none(self):
-        self.refused(ROLLED_BACK, "0 rows of one, 3 before; 0 rows of another, 5 before", **self.becomes("9 rows of a third\\n"))
+        self.refused(
+            ROLLED_BACK, "0 rows of one, 3 before; 0 rows of another, 5 before", **self.becomes("9 rows of a third\\n")
+        )
 
     def test_what_cannot_be_counted_any_more_is_not_healthy(self):
-        self.refused(ROLLED_BACK, "rows cannot be counted any more", **self.version("2", step=[shell("gone", f"rm {at('count')}")]))
+        self.refused(
+            ROLLED_BACK,
+            "rows cannot be counted any more",
+            **self.version("2", step=[shell("gone", f"rm {at('count')}")]),
+        )
 
     def test_a_service_that_cannot_be_counted_can_be_restarted(self):
         os.unlink(at("count"))
@@ -316,7 +400,13 @@ class Counts(HostTest):
 
     def test_a_unit_of_another_release_is_counted_too(self):
         restarting = [file("etc/other.conf", "1", restarts=["app.service"])]
-        self.refused(NOTHING_BEFORE, "app.service holds less", release="other", file=restarting, step=[shell("less", f": >{at('count')}")])
+        self.refused(
+            NOTHING_BEFORE,
+            "app.service holds less",
+            release="other",
+            file=restarting,
+            step=[shell("less", f": >{at('count')}")],
+        )
 
 
 if __name__ == "__main__":

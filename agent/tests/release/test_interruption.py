@@ -5,27 +5,45 @@ import os
 import unittest
 from unittest import mock
 
-import support  # first: it puts the agent on the path
-from gatehouse.release import undo
-from gatehouse.tree import files
-from gatehouse.release import recover
-from gatehouse.release import remove
-from gatehouse.release import apply
+from gatehouse.release import apply, recover, remove, undo
 from gatehouse.state.store import Release
-from support import STATE, HostTest, Killed, at, file, tree
+from gatehouse.tree import files
+from tests import support
+from tests.support import STATE, HostTest, Killed, at, file, tree
 
 GUARD = {"name": "data", "units": ["app.service"], "save": ["/bin/true"], "restore": ["/bin/true"]}
 
 
 def old() -> dict:
-    return dict(file=[file("etc/app.conf", "old", "0600", restarts=["app.service"]), file("etc/dropped", "dropped", reloads=["side.service"])],
-                unit=[{"name": "app.service", "enabled": True}, {"name": "side.service"}, {"name": "dropped.service", "enabled": True}], guard=[GUARD])
+    return dict(
+        file=[
+            file("etc/app.conf", "old", "0600", restarts=["app.service"]),
+            file("etc/dropped", "dropped", reloads=["side.service"]),
+        ],
+        unit=[
+            {"name": "app.service", "enabled": True},
+            {"name": "side.service"},
+            {"name": "dropped.service", "enabled": True},
+        ],
+        guard=[GUARD],
+    )
 
 
 def new() -> dict:
-    return dict(file=[file("etc/app.conf", "new", restarts=["app.service"]), file("etc/added", "added", restarts=["added.service"])],
-                unit=[{"name": "app.service", "enabled": True}, {"name": "side.service"}, {"name": "added.service", "enabled": True}, {"name": "bare.service"}],
-                guard=[GUARD], image=[{"reference": "app:2"}])
+    return dict(
+        file=[
+            file("etc/app.conf", "new", restarts=["app.service"]),
+            file("etc/added", "added", restarts=["added.service"]),
+        ],
+        unit=[
+            {"name": "app.service", "enabled": True},
+            {"name": "side.service"},
+            {"name": "added.service", "enabled": True},
+            {"name": "bare.service"},
+        ],
+        guard=[GUARD],
+        image=[{"reference": "app:2"}],
+    )
 
 
 class Fuse:
@@ -40,11 +58,21 @@ class Fuse:
             if self.left == -1:
                 raise Killed
             return act(*arguments, **keys)
+
         return burning
 
     def lit(self, systemd):
-        return [mock.patch.object(where, name, self.wrap(getattr(where, name)))
-                for where, name in ((os, "rename"), (os, "unlink"), (os, "mkdir"), (systemd, "do"), (apply.process, "run"), (support.systemd, "set_enabled"))]
+        return [
+            mock.patch.object(where, name, self.wrap(getattr(where, name)))
+            for where, name in (
+                (os, "rename"),
+                (os, "unlink"),
+                (os, "mkdir"),
+                (systemd, "do"),
+                (apply.process, "run"),
+                (support.systemd, "set_enabled"),
+            )
+        ]
 
 
 class Interruption(HostTest):
@@ -74,20 +102,27 @@ class Interruption(HostTest):
 
     def stands_as(self, keys: dict):
         self.assertFalse(Release("app").record.exists())
-        self.assertEqual({path: entry[0].decode() for path, entry in tree().items() if path != "etc/foreign"},
-                         {os.path.relpath(f["path"], support.TREE): f["content"] for f in keys["file"]})
+        self.assertEqual(
+            {path: entry[0].decode() for path, entry in tree().items() if path != "etc/foreign"},
+            {os.path.relpath(f["path"], support.TREE): f["content"] for f in keys["file"]},
+        )
         self.assertEqual(self.systemd.active, {u["name"] for u in keys["unit"]})
         self.assertEqual(self.systemd.enabled, {u["name"] for u in keys["unit"] if "enabled" in u})
-        self.assertEqual(self.systemd.loaded["app.service"], files.look(at("etc/app.conf")).data, "the unit runs with what is live")
+        self.assertEqual(
+            self.systemd.loaded["app.service"], files.look(at("etc/app.conf")).data, "the unit runs with what is live"
+        )
 
     def converges_to(self, keys: dict):
         def check():
             self.apply(**keys)
             self.stands_as(keys)
+
         return check
 
     def test_a_killed_change_converges_to_the_new_manifest(self):
-        points = self.killed_everywhere(lambda: self.apply(**new()), lambda: self.apply(**old()), self.converges_to(new()))
+        points = self.killed_everywhere(
+            lambda: self.apply(**new()), lambda: self.apply(**old()), self.converges_to(new())
+        )
         self.assertGreater(points, 30)
 
     def test_a_killed_change_converges_to_the_old_manifest(self):
@@ -139,8 +174,10 @@ class Interruption(HostTest):
             recover.recover()
             keys = new() if Release("app").generation == 2 else old()
             self.assertFalse(Release("app").record.exists())
-            self.assertEqual({os.path.relpath(f["path"], support.TREE): f["content"] for f in keys["file"]},
-                             {path: entry[0].decode() for path, entry in tree().items()})
+            self.assertEqual(
+                {os.path.relpath(f["path"], support.TREE): f["content"] for f in keys["file"]},
+                {path: entry[0].decode() for path, entry in tree().items()},
+            )
             self.assertEqual(self.systemd.loaded["app.service"], files.look(at("etc/app.conf")).data)
 
         self.killed_everywhere(lambda: self.apply(**new()), lambda: self.apply(**old()), check)

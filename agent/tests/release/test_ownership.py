@@ -3,19 +3,21 @@
 import unittest
 from unittest import mock
 
-import support  # first: it puts the agent on the path
 from gatehouse.items import accounts
-from gatehouse.release import remove
-from gatehouse.release import apply
 from gatehouse.output.report import REFUSED
+from gatehouse.release import apply, remove
 from gatehouse.state.store import Release
-from support import HostTest, at, file, live
+from tests import support
+from tests.support import HostTest, at, file, live
 
 
 class Releases(HostTest):
     def setUp(self):
         super().setUp()
-        self.keys = dict(file=[file("etc/app.conf", "one", restarts=["app.service"])], unit=[{"name": "app.service", "enabled": True}])
+        self.keys = dict(
+            file=[file("etc/app.conf", "one", restarts=["app.service"])],
+            unit=[{"name": "app.service", "enabled": True}],
+        )
         self.apply(owner="shop/prod/app", **self.keys)
         self.before = self.standing()
 
@@ -52,18 +54,38 @@ class Accounts(HostTest):
         super().setUp()
         self.ran = []
         there = mock.Mock(pw_uid=990, pw_gid=990)
-        for name, stand_in in (("_account", lambda _: there), ("_memberships", lambda _: []), ("_group", lambda name: name), ("_run", lambda *argv: self.ran.append(argv))):
+        for name, stand_in in (
+            ("_account", lambda _: there),
+            ("_memberships", lambda _: []),
+            ("_group", lambda name: name),
+            ("_run", lambda *argv: self.ran.append(argv)),
+        ):
             self.patch(accounts, name, stand_in)
 
     def ask(self, owner: str = "shop/prod/app", **keys) -> dict:
-        return accounts.ensure_account(support.toml({"name": "app", "home": "/var/lib/app", "groups": ["clients"], "owner": owner, "releases": ["app", "app-part"]} | keys))
+        return accounts.ensure_account(
+            support.toml(
+                {
+                    "name": "app",
+                    "home": "/var/lib/app",
+                    "groups": ["clients"],
+                    "owner": owner,
+                    "releases": ["app", "app-part"],
+                }
+                | keys
+            )
+        )
 
     def test_of_another_stacks_release_is_refused_before_it_is_touched(self):
         for release in ("app", "app-part"):
             with self.subTest(release):
                 self.apply(release=release, owner="shop/prod/app")
                 for owner in ("shop/test/app", "other/prod/app"):
-                    self.refused(REFUSED, f"release {release} on this host belongs to shop/prod/app, not to {owner}; nothing was done", call=lambda: self.ask(owner))
+                    self.refused(
+                        REFUSED,
+                        f"release {release} on this host belongs to shop/prod/app, not to {owner}; nothing was done",
+                        call=lambda: self.ask(owner),
+                    )
                 self.assertEqual(self.ran, [])
                 remove.remove(release, "shop/prod/app")
                 self.ask("shop/test/app")
@@ -77,7 +99,11 @@ class Accounts(HostTest):
         self.assertEqual(self.ran, [("usermod", "--groups", "clients", "app")])
 
     def test_of_a_release_that_is_on_its_way_is_refused_too(self):
-        with mock.patch.object(apply.probes, "await_all", lambda *_: self.refused(REFUSED, "belongs to shop/prod/app", call=lambda: self.ask("shop/test/app"))):
+        with mock.patch.object(
+            apply.probes,
+            "await_all",
+            lambda *_: self.refused(REFUSED, "belongs to shop/prod/app", call=lambda: self.ask("shop/test/app")),
+        ):
             self.apply(release="app", owner="shop/prod/app")
         self.assertEqual(self.ran, [])
 
@@ -88,8 +114,14 @@ class Files(HostTest):
         self.apply(release="one", file=[file("etc/shared", "one"), file("etc/one", "one")])
 
     def test_a_file_of_another_release_is_refused_and_the_way_is_told(self):
-        self.refused(REFUSED, f"{at('etc/shared')} belongs to release one (shop/prod/one)", "take it out there with one `pulumi up`, then add it to two",
-                     "nothing was done", release="two", file=[file("etc/shared", "two"), file("etc/two", "two")])
+        self.refused(
+            REFUSED,
+            f"{at('etc/shared')} belongs to release one (shop/prod/one)",
+            "take it out there with one `pulumi up`, then add it to two",
+            "nothing was done",
+            release="two",
+            file=[file("etc/shared", "two"), file("etc/two", "two")],
+        )
         self.assertEqual(set(support.tree()), {"etc/one", "etc/shared"})
         self.assertEqual(live("etc/shared"), "one")
 
@@ -118,8 +150,13 @@ class Races(HostTest):
     def test_a_claim_holds_before_the_file_is_there(self):
         refusals = []
         # Between the claim and the swap, where data are saved.
-        with support.mock.patch.object(support.apply.guards, "save", lambda _: refusals.append(
-                self.refused(REFUSED, "belongs to release slow", release="fast", file=[file("etc/shared", "x")]))):
+        with support.mock.patch.object(
+            support.apply.guards,
+            "save",
+            lambda _: refusals.append(
+                self.refused(REFUSED, "belongs to release slow", release="fast", file=[file("etc/shared", "x")])
+            ),
+        ):
             self.apply(release="slow", file=[file("etc/shared", "slow")])
         self.assertEqual((len(refusals), live("etc/shared")), (1, "slow"))
 

@@ -7,12 +7,11 @@ import random
 import unittest
 from unittest import mock
 
-import support  # first: it puts the agent on the path
-from gatehouse.release import undo
-from gatehouse.tree import files
-from gatehouse.release import apply
 from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure
-from support import HostTest, Killed, file
+from gatehouse.release import apply, undo
+from gatehouse.tree import files
+from tests import support
+from tests.support import HostTest, Killed, file
 
 SEED, SEQUENCES, APPLIES = 20261124, 500, 3
 PATHS = [f"etc/{name}" for name in ("a", "b", "c/d", "c/e", "systemd/system/f.service")]
@@ -42,9 +41,18 @@ class Sequences(HostTest):
         kept = {f["path"]: f for f in wanted["file"] if self.chance.random() > 0.25}
         for path in self.chance.sample(PATHS, self.chance.randint(0, 3)):
             effect = self.chance.choice(("restarts", "reloads"))
-            made = file(path, f"content {self.chance.randint(1, 3)}", self.chance.choice(("0600", "0644")), **{effect: [self.chance.choice(UNITS)]})
+            made = file(
+                path,
+                f"content {self.chance.randint(1, 3)}",
+                self.chance.choice(("0600", "0644")),
+                **{effect: [self.chance.choice(UNITS)]},
+            )
             kept[made["path"]] = made
-        units = [{"name": name} | ({} if name == GENERATED else {"enabled": self.chance.random() > 0.4}) for name in UNITS if self.chance.random() > 0.4]
+        units = [
+            {"name": name} | ({} if name == GENERATED else {"enabled": self.chance.random() > 0.4})
+            for name in UNITS
+            if self.chance.random() > 0.4
+        ]
         return {"file": list(kept.values()), "unit": units, "step": [support.shell("roles", f"{self.chance.random()}")]}
 
     def attempt(self, wanted: dict, before: tuple, where: str) -> tuple:
@@ -64,13 +72,18 @@ class Sequences(HostTest):
         forward = outcome == "done"
         self.assertEqual(now[0], self.whole(wanted) if forward else before[0], where)
         self.assertEqual(now[1:3], self.units_of(wanted) if forward else before[1:3], where)
-        self.assertIn(apply.Release("app").generation, (generation, generation + 1) if forward else (generation,), where)
+        self.assertIn(
+            apply.Release("app").generation, (generation, generation + 1) if forward else (generation,), where
+        )
         self.assertFalse(apply.Release("app").record.exists(), where)
         return outcome, now
 
     def whole(self, wanted: dict) -> dict:
         ids = os.getuid(), os.getgid()
-        return {os.path.relpath(f["path"], support.TREE): (f["content"].encode(), int(f["mode"], 8), *ids) for f in sorted(wanted["file"], key=lambda f: f["path"])}
+        return {
+            os.path.relpath(f["path"], support.TREE): (f["content"].encode(), int(f["mode"], 8), *ids)
+            for f in sorted(wanted["file"], key=lambda f: f["path"])
+        }
 
     def units_of(self, wanted: dict) -> tuple:
         """Those of the manifest run; a unit that only its files concern may run too."""
@@ -80,7 +93,10 @@ class Sequences(HostTest):
 
     def trouble(self):
         """One fault at a random step, or none."""
-        kind, left = self.chance.choice(("none", "none", "step", "start", "disk", "disk", "kill", "kill")), self.chance.randint(0, 6)
+        kind, left = (
+            self.chance.choice(("none", "none", "step", "start", "disk", "disk", "kill", "kill")),
+            self.chance.randint(0, 6),
+        )
         self.status = int(kind == "step")
         run_down = {"left": left}
 

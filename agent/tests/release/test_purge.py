@@ -6,12 +6,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-import support  # first: it puts the agent on the path
-from gatehouse.system import process
+from gatehouse.output.report import Failure
 from gatehouse.release import purge
 from gatehouse.release import remove as removal
-from gatehouse.output.report import Failure
-from support import OWNER, STATE, TREE, HostTest, at, file, live, secret, tree
+from gatehouse.system import process
+from tests.support import OWNER, STATE, TREE, HostTest, at, file, live, secret, tree
 
 SCRIPT = ["/bin/sh", "-c"]
 
@@ -26,19 +25,30 @@ class Purge(HostTest):
             path.write_text(text)
         self.data = [
             {"name": "folder", "path": str(self.folder)},
-            {"name": "database", "save": SCRIPT + [f"cp {self.table} {{dump}}/rows"], "drop": SCRIPT + [f"rm -f {self.table}"]},
+            {
+                "name": "database",
+                "save": SCRIPT + [f"cp {self.table} {{dump}}/rows"],
+                "drop": SCRIPT + [f"rm -f {self.table}"],
+            },
         ]
 
     def give(self, **keys):
         unit = [{"name": "app.service"}]
-        return self.apply(**{"data": self.data, "file": [file("etc/app.conf", "x", restarts=["app.service"])], "unit": unit, **keys})
+        return self.apply(
+            **{"data": self.data, "file": [file("etc/app.conf", "x", restarts=["app.service"])], "unit": unit, **keys}
+        )
 
     def remove(self, purging: bool = True) -> dict:
         return removal.remove("app", "shop/prod/app", purging)
 
     def copies(self) -> list[str]:
         """Below the folder of a removal."""
-        return sorted(str(p.relative_to(folder)) for folder in purge.BACKUPS.glob("app/*") for p in folder.rglob("*") if p.is_file())
+        return sorted(
+            str(p.relative_to(folder))
+            for folder in purge.BACKUPS.glob("app/*")
+            for p in folder.rglob("*")
+            if p.is_file()
+        )
 
     def data_is_there(self) -> tuple[bool, bool]:
         return (self.folder / "deep/file").exists(), self.table.exists()
@@ -79,7 +89,10 @@ class Purge(HostTest):
     def test_a_full_disk_leaves_everything_as_it_was_too(self):
         self.give()
         before = self.standing()
-        with mock.patch.object(os, "sync", side_effect=OSError(28, "No space left on device")), self.assertRaises(OSError):
+        with (
+            mock.patch.object(os, "sync", side_effect=OSError(28, "No space left on device")),
+            self.assertRaises(OSError),
+        ):
             self.remove()
         self.assertEqual(self.standing(), before)
         self.assertEqual((self.data_is_there(), self.copies()), ((True, True), []))
@@ -98,7 +111,9 @@ class Purge(HostTest):
             self.refused(1, "could not be deleted", call=self.remove)
         self.assertEqual((self.data_is_there(), self.copies()), ((False, True), ["database/rows", "folder/app.tar.gz"]))
         self.assertTrue(self.remove()["removed"])
-        self.assertEqual((self.data_is_there(), self.copies()), ((False, False), ["database/rows", "folder/app.tar.gz"]))
+        self.assertEqual(
+            (self.data_is_there(), self.copies()), ((False, False), ["database/rows", "folder/app.tar.gz"])
+        )
 
     def fails_at_drop(self):
         run = purge._run
@@ -107,6 +122,7 @@ class Purge(HostTest):
             if argv == data.drop:
                 raise Failure(f"{data.name} {complaint}")
             run(data, argv, complaint, folder)
+
         return failing
 
     def test_a_release_that_is_put_back_after_a_failed_removal_is_copied_anew_next_time(self):
@@ -142,15 +158,28 @@ class Purge(HostTest):
     def test_what_others_have_in_it_is_refused_at_the_door_from_both_sides(self):
         self.give(data=self.data[:1])
         inside = f"{self.folder}/theirs"
-        for keys in ({"file": [file("var/lib/app/theirs", "x")]}, {"directory": [{"path": inside, "mode": "0700", "owner": OWNER}]},
-                     {"data": [{"name": "data", "path": inside}]}):
-            self.refused(1, f"{inside} of release other lies in {self.folder}, which is data of release app", call=lambda: self.apply(release="other", **keys))
+        for keys in (
+            {"file": [file("var/lib/app/theirs", "x")]},
+            {"directory": [{"path": inside, "mode": "0700", "owner": OWNER}]},
+            {"data": [{"name": "data", "path": inside}]},
+        ):
+            self.refused(
+                1,
+                f"{inside} of release other lies in {self.folder}, which is data of release app",
+                call=lambda: self.apply(release="other", **keys),
+            )
         self.apply(release="other", file=[file("var/lib/application", "x")])
-        self.refused(1, "var/lib/application of release other lies in", call=lambda: self.give(data=[{"name": "data", "path": at("var/lib")}]))
+        self.refused(
+            1,
+            "var/lib/application of release other lies in",
+            call=lambda: self.give(data=[{"name": "data", "path": at("var/lib")}]),
+        )
 
     def test_secrets_that_somebody_refers_to_are_not_deleted(self):
         folder = STATE / "secrets/app"
-        self.give(file=[secret("app", "hunter22")], secret=True, unit=[], data=[{"name": "secrets", "path": str(folder)}])
+        self.give(
+            file=[secret("app", "hunter22")], secret=True, unit=[], data=[{"name": "secrets", "path": str(folder)}]
+        )
         self.apply(release="user", refers=[f"{folder}/1"])
         self.refused(1, "release user uses what would be deleted with app", call=self.remove)
         removal.remove("user", "shop/prod/user")
@@ -177,18 +206,31 @@ class Purge(HostTest):
 
     def test_secrets_are_data_too(self):
         folder = STATE / "secrets/app"
-        keys = {"file": [secret("app", "hunter22")], "secret": True, "unit": [], "data": [{"name": "secrets", "path": str(folder)}]}
+        keys = {
+            "file": [secret("app", "hunter22")],
+            "secret": True,
+            "unit": [],
+            "data": [{"name": "secrets", "path": str(folder)}],
+        }
         self.give(**keys)
         self.assertEqual((self.remove(purging=False)["removed"], folder.exists()), (False, True))
-        self.assertEqual((self.remove()["removed"], folder.exists(), self.copies()), (True, False, ["secrets/app.tar.gz"]))
+        self.assertEqual(
+            (self.remove()["removed"], folder.exists(), self.copies()), (True, False, ["secrets/app.tar.gz"])
+        )
 
     def test_what_cannot_be_copied_and_deleted_is_refused_at_the_door(self):
         for wrong, words in (
             ({"name": "a b", "path": "/var/lib/app"}, "data a b: not a name"),
             ({"name": "a"}, "data a: give either path, or save and drop"),
-            ({"name": "a", "path": "/var/lib/app", "save": ["true"], "drop": ["true"]}, "data a: give either path, or save and drop"),
+            (
+                {"name": "a", "path": "/var/lib/app", "save": ["true"], "drop": ["true"]},
+                "data a: give either path, or save and drop",
+            ),
             ({"name": "a", "save": ["true"]}, "data a: give either path, or save and drop"),
-            ({"name": "a", "path": "/var/lib"}, "data a: /var/lib is not an absolute, clean path of three names or more"),
+            (
+                {"name": "a", "path": "/var/lib"},
+                "data a: /var/lib is not an absolute, clean path of three names or more",
+            ),
             ({"name": "a", "path": "/var/lib/../app"}, "data a: /var/lib/../app is not"),
         ):
             with self.subTest(wrong):

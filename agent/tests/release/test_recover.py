@@ -8,17 +8,15 @@ import sys
 import unittest
 from unittest import mock
 
-import support  # first: it puts the agent on the path
 from gatehouse.cli import main
-from gatehouse.release import failpoints
-from gatehouse.release import recover
 from gatehouse.output import report
-from gatehouse.state import store
-from gatehouse.release import apply
 from gatehouse.protocol.document import sealed
+from gatehouse.release import apply, failpoints, recover
+from gatehouse.state import store
 from gatehouse.state.store import Release
-from support import HostTest, Killed, at, file, live, manifest, shell
-from release.test_interruption import new, old
+from tests import support
+from tests.release.test_interruption import new, old
+from tests.support import HostTest, Killed, at, file, live, manifest, shell
 
 
 def killed(*_):
@@ -49,8 +47,15 @@ class Boot(HostTest):
         self.assertEqual(recover.recover(), {"recovered": ["app"]})
         self.assertEqual((support.tree(), self.systemd.enabled), before)
         self.assertEqual(self.systemd.active, set())
-        self.assertEqual(self.systemd.log, ["stop added.service bare.service", "disable added.service", "enable dropped.service",
-                                            "start app.service side.service dropped.service"])
+        self.assertEqual(
+            self.systemd.log,
+            [
+                "stop added.service bare.service",
+                "disable added.service",
+                "enable dropped.service",
+                "start app.service side.service dropped.service",
+            ],
+        )
 
     def test_what_was_put_back_is_probed_once_the_host_runs_and_nothing_restarts_twice(self):
         self.apply(**self.plain(old()))
@@ -75,7 +80,12 @@ class Boot(HostTest):
 
     def test_with_migrated_data_the_files_stay_until_the_database_runs(self):
         self.apply(**old())
-        restored = {"name": "data", "units": ["app.service"], "save": ["/bin/true"], "restore": ["/bin/sh", "-c", f"touch {at('restored')}"]}
+        restored = {
+            "name": "data",
+            "units": ["app.service"],
+            "save": ["/bin/true"],
+            "restore": ["/bin/sh", "-c", f"touch {at('restored')}"],
+        }
         self.interrupt(apply.probes, "await_all", new() | {"guard": [restored]})
         recover.recover()
         self.assertEqual((live("etc/app.conf"), self.systemd.log, os.path.exists(at("restored"))), ("new", [], False))
@@ -96,7 +106,9 @@ class Boot(HostTest):
         self.assertEqual((live("etc/app.conf"), self.systemd.log), ("new", []))
         self.systemd.state = "starting"
         recover.recover()
-        self.assertEqual((live("etc/app.conf"), Release("app").generation, Release("app").record.exists()), ("new", 2, False))
+        self.assertEqual(
+            (live("etc/app.conf"), Release("app").generation, Release("app").record.exists()), ("new", 2, False)
+        )
 
     def test_one_release_that_cannot_be_put_back_does_not_stop_the_next(self):
         for name in ("one", "two"):
@@ -112,7 +124,9 @@ class Boot(HostTest):
         self.apply(**self.plain(old()))
         self.interrupt(apply.probes, "await_all", self.plain(new()))
         self.systemd.broken = lambda unit: unit == "app.service"
-        self.refused(report.ROLLED_BACK_UNHEALTHY, "release app: back, but not healthy", "app.service", call=recover.recover)
+        self.refused(
+            report.ROLLED_BACK_UNHEALTHY, "release app: back, but not healthy", "app.service", call=recover.recover
+        )
 
     def test_an_apply_that_is_under_way_is_left_alone(self):
         self.apply(**self.plain(old()))
@@ -124,10 +138,20 @@ class Boot(HostTest):
     def test_what_guards_data_comes_last(self):
         self.systemd.reads = {}
         for name, guarded in (("a", True), ("b", False)):
-            guard = {"guard": [{"name": "d", "units": ["app.service"], "save": ["/bin/true"], "restore": ["/bin/true"]}]} if guarded else {}
+            guard = (
+                {"guard": [{"name": "d", "units": ["app.service"], "save": ["/bin/true"], "restore": ["/bin/true"]}]}
+                if guarded
+                else {}
+            )
             self.apply(release=name, file=[file(f"etc/{name}", "old")], **guard)
             with mock.patch.object(apply, "_step", killed), self.assertRaises(Killed):
-                self.apply(release=name, file=[file(f"etc/{name}", "new")], image=[{"reference": "x:2"}], step=[shell("x", "true")], **guard)
+                self.apply(
+                    release=name,
+                    file=[file(f"etc/{name}", "new")],
+                    image=[{"reference": "x:2"}],
+                    step=[shell("x", "true")],
+                    **guard,
+                )
         self.systemd.state = "starting"
         self.assertEqual(recover.recover(), {"recovered": ["b", "a"]})
 
@@ -137,19 +161,29 @@ class Boot(HostTest):
         with mock.patch.object(support.systemd, "absorb", killed), self.assertRaises(Killed):
             recover.recover()
         recover.recover()
-        self.assertEqual({f["path"]: live(f["path"]) for f in old()["file"]}, {f["path"]: f["content"] for f in old()["file"]})
+        self.assertEqual(
+            {f["path"]: live(f["path"]) for f in old()["file"]}, {f["path"]: f["content"] for f in old()["file"]}
+        )
 
 
 class Mounts(HostTest):
     def test_what_runs_before_the_files_are_back_as_a_mount_does_is_restarted_with_them(self):
-        mount = lambda what: dict(file=[file("etc/systemd/system/a.mount", what, restarts=["a.mount"])], unit=[{"name": "a.mount"}])  # noqa: E731
+        mount = lambda what: dict(
+            file=[file("etc/systemd/system/a.mount", what, restarts=["a.mount"])], unit=[{"name": "a.mount"}]
+        )
         self.systemd.reads = {"a.mount": at("etc/systemd/system/a.mount")}
         self.apply(**mount("old"))
         with mock.patch.object(apply.probes, "await_all", killed), self.assertRaises(Killed):
             self.apply(**mount("new"))
         self.systemd.state = "initializing"
         self.systemd.do("restart", "a.mount")
-        self.patch(support.systemd, "queue", lambda verb, names: [self.systemd.do(verb, name) for name in names if verb == "restart" or name not in self.systemd.active])
+        self.patch(
+            support.systemd,
+            "queue",
+            lambda verb, names: [
+                self.systemd.do(verb, name) for name in names if verb == "restart" or name not in self.systemd.active
+            ],
+        )
         self.assertEqual(self.systemd.loaded["a.mount"], b"new")
         recover.recover()
         self.assertEqual(self.systemd.loaded["a.mount"], b"old")
@@ -177,13 +211,22 @@ class FaultPoints(HostTest):
         self.systemd.active.add("side.service")
 
     def keys(self, content: str = "x") -> dict:
-        return dict(file=[file("etc/app.conf", content, restarts=["app.service"], reloads=["side.service"])], unit=[{"name": "app.service"}], image=[{"reference": "app:1"}],
-                    step=[shell("true", "true")], probe=[shell("true", "true")])
+        return dict(
+            file=[file("etc/app.conf", content, restarts=["app.service"], reloads=["side.service"])],
+            unit=[{"name": "app.service"}],
+            image=[{"reference": "app:1"}],
+            step=[shell("true", "true")],
+            probe=[shell("true", "true")],
+        )
 
     def call(self, **keys) -> None:
         """As the host calls it, from the reading of the document on."""
         stdin = mock.Mock(buffer=io.BytesIO(sealed(manifest(**keys))))
-        with mock.patch.object(sys, "stdin", stdin), mock.patch.dict(os.environ, GATEHOUSE_UNIT="1"), mock.patch.object(main, "answer"):
+        with (
+            mock.patch.object(sys, "stdin", stdin),
+            mock.patch.dict(os.environ, GATEHOUSE_UNIT="1"),
+            mock.patch.object(main, "answer"),
+        ):
             main.run(["release", "app", "--due", "machine/0"])
 
     def test_a_whole_apply_passes_each_of_them_in_this_order(self):
@@ -199,7 +242,10 @@ class FaultPoints(HostTest):
                 self.setUp()
                 self.call(**self.keys())
                 self.patch(failpoints, "_passed", failpoints.Counter())
-                with mock.patch.dict(os.environ, GATEHOUSE_FAULT=f"{point}:full"), self.assertRaises((OSError, report.Failure)) as caught:
+                with (
+                    mock.patch.dict(os.environ, GATEHOUSE_FAULT=f"{point}:full"),
+                    self.assertRaises((OSError, report.Failure)) as caught,
+                ):
                     self.call(**self.keys("y") | {"image": []})
                 self.assertIn("No space left on device", str(caught.exception))
                 self.assertEqual(live("etc/app.conf"), "y" if point in ("committed", "pruned") else "x")
@@ -211,8 +257,12 @@ class FaultPoints(HostTest):
             raise OSError(errno.ENOSPC, "No space left on device")
 
         with mock.patch.object(Release, "commit", full):
-            self.refused(report.ROLLED_BACK, "No space left", "rolled back to generation 1",
-                         call=lambda: self.call(**self.keys("y")))
+            self.refused(
+                report.ROLLED_BACK,
+                "No space left",
+                "rolled back to generation 1",
+                call=lambda: self.call(**self.keys("y")),
+            )
         self.assertEqual((live("etc/app.conf"), Release("app").generation), ("x", 1))
 
     def test_the_second_time_is_another_point_and_an_unknown_action_is_refused(self):

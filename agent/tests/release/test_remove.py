@@ -3,11 +3,10 @@
 import os
 import unittest
 
-import support  # first: it puts the agent on the path
-from gatehouse.tree import files
-from gatehouse.tree import originals
 from gatehouse.release import remove as removal
-from support import OWNER, STATE, HostTest, at, file, live, secret, tree
+from gatehouse.tree import files, originals
+from tests import support
+from tests.support import OWNER, STATE, HostTest, at, file, live, secret, tree
 
 
 class Removal(HostTest):
@@ -16,10 +15,16 @@ class Removal(HostTest):
         return removal.remove(name, f"shop/prod/{name}")
 
     def test_units_are_stopped_and_disabled_and_files_removed(self):
-        self.apply(file=[file("etc/app.conf", "x", restarts=["app.service"])], unit=[{"name": "app.service", "enabled": True}, {"name": "made.service"}])
+        self.apply(
+            file=[file("etc/app.conf", "x", restarts=["app.service"])],
+            unit=[{"name": "app.service", "enabled": True}, {"name": "made.service"}],
+        )
         self.assertEqual(self.remove(), {"release": "app", "removed": True})
         self.assertEqual((tree(), self.systemd.active, self.systemd.enabled), ({}, set(), set()))
-        self.assertEqual(self.systemd.log, ["stop app.service", "stop made.service", "reset-failed app.service made.service", "disable app.service"])
+        self.assertEqual(
+            self.systemd.log,
+            ["stop app.service", "stop made.service", "reset-failed app.service made.service", "disable app.service"],
+        )
         self.assertFalse((STATE / "releases/app").exists())
 
     def test_other_releases_are_left_alone(self):
@@ -55,16 +60,27 @@ class Removal(HostTest):
     def test_folders_that_were_made_for_its_files_go_with_the_last_one(self):
         os.makedirs(at("etc/theirs"))
         shared = "etc/systemd/system/x.service.d"
-        self.apply(file=[file(f"{shared}/app.conf", "x"), file("etc/theirs/app.conf", "x"), file("etc/app/deep/er/app.conf", "x")])
+        self.apply(
+            file=[
+                file(f"{shared}/app.conf", "x"),
+                file("etc/theirs/app.conf", "x"),
+                file("etc/app/deep/er/app.conf", "x"),
+            ]
+        )
         self.apply(release="other", file=[file(f"{shared}/other.conf", "x")])
         self.remove()
-        self.assertEqual((os.path.isdir(at("etc/theirs")), os.path.isdir(at("etc/app")), os.listdir(at(shared))), (True, False, ["other.conf"]))
+        self.assertEqual(
+            (os.path.isdir(at("etc/theirs")), os.path.isdir(at("etc/app")), os.listdir(at(shared))),
+            (True, False, ["other.conf"]),
+        )
         self.remove("other")
         self.assertEqual(os.listdir(at("etc")), ["theirs"])
 
     def test_a_folder_that_became_one_of_the_manifest_stays(self):
         self.apply(file=[file("etc/app/app.conf", "x")])
-        self.apply(file=[file("etc/app/app.conf", "x")], directory=[{"path": at("etc/app"), "mode": "0750", "owner": OWNER}])
+        self.apply(
+            file=[file("etc/app/app.conf", "x")], directory=[{"path": at("etc/app"), "mode": "0750", "owner": OWNER}]
+        )
         self.remove()
         self.assertTrue(os.path.isdir(at("etc/app")))
 
@@ -84,7 +100,9 @@ class Removal(HostTest):
         self.assertEqual(self.systemd.enabled, {"app.service"})
 
     def test_data_stays(self):
-        self.apply(directory=[{"path": at("srv/app"), "mode": "0750", "owner": OWNER}], file=[file("etc/app.conf", "x")])
+        self.apply(
+            directory=[{"path": at("srv/app"), "mode": "0750", "owner": OWNER}], file=[file("etc/app.conf", "x")]
+        )
         files.put(at("srv/app/data"), files.Content(b"data", 0o600, 0, 0))
         self.remove()
         self.assertEqual(list(tree()), ["srv/app/data"])
@@ -118,7 +136,12 @@ class Removal(HostTest):
         self.assertEqual(self.remove(), {"release": "app", "removed": False, "why": "it is not on this host"})
 
     def test_what_a_refused_first_apply_left_is_removed_too(self):
-        self.refused(1, "check no refuses", file=[file("etc/app/a", "x")], check=[support.shell("no", "exit 1", tree=at("etc/app"))])
+        self.refused(
+            1,
+            "check no refuses",
+            file=[file("etc/app/a", "x")],
+            check=[support.shell("no", "exit 1", tree=at("etc/app"))],
+        )
         self.remove()
         self.assertEqual(list((STATE / "releases").iterdir()), [])
 

@@ -3,17 +3,61 @@
 import ast
 import unittest
 
-from support import AGENT
+from tests.support import AGENT
 
 CHANGES = {
-    "os": {"chmod", "chown", "lchmod", "lchown", "link", "makedirs", "mkdir", "mkfifo", "mknod", "remove", "removedirs", "removexattr", "rename", "renames",
-           "replace", "rmdir", "setxattr", "symlink", "truncate", "unlink", "utime"},
-    "shutil": {"chown", "copy", "copy2", "copyfile", "copymode", "copystat", "copytree", "make_archive", "move", "rmtree", "unpack_archive"},
+    "os": {
+        "chmod",
+        "chown",
+        "lchmod",
+        "lchown",
+        "link",
+        "makedirs",
+        "mkdir",
+        "mkfifo",
+        "mknod",
+        "remove",
+        "removedirs",
+        "removexattr",
+        "rename",
+        "renames",
+        "replace",
+        "rmdir",
+        "setxattr",
+        "symlink",
+        "truncate",
+        "unlink",
+        "utime",
+    },
+    "shutil": {
+        "chown",
+        "copy",
+        "copy2",
+        "copyfile",
+        "copymode",
+        "copystat",
+        "copytree",
+        "make_archive",
+        "move",
+        "rmtree",
+        "unpack_archive",
+    },
     "tempfile": {"mkdtemp", "mkstemp", "NamedTemporaryFile", "TemporaryDirectory"},
 }
 READS = {"os": {"fwalk", "listdir", "open", "readlink", "scandir", "stat", "lstat", "walk"}}
 # Methods of a Path, which no other object of the agent has under these names.
-CHANGING_METHODS = {"chmod", "hardlink_to", "lchmod", "mkdir", "rmdir", "symlink_to", "touch", "unlink", "write_bytes", "write_text"}
+CHANGING_METHODS = {
+    "chmod",
+    "hardlink_to",
+    "lchmod",
+    "mkdir",
+    "rmdir",
+    "symlink_to",
+    "touch",
+    "unlink",
+    "write_bytes",
+    "write_text",
+}
 READING_METHODS = {"glob", "iterdir", "read_bytes", "read_text", "rglob"}
 
 # Modules that go by path, each with the folders that it does so in: root alone can write those, and what is above them.
@@ -42,7 +86,9 @@ def calls(source: str) -> tuple[set[str], set[str]]:
             continue
         if isinstance(node.func, ast.Name) and node.func.id == "open":
             if not _descriptor(node.args[0]):
-                writes = any(isinstance(word, ast.Constant) and set(str(word.value)) & set("wax+") for word in node.args[1:2])
+                writes = any(
+                    isinstance(word, ast.Constant) and set(str(word.value)) & set("wax+") for word in node.args[1:2]
+                )
                 (changes if writes else reads).add("open")
         elif isinstance(node.func, ast.Attribute):
             name, of = node.func.attr, node.func.value.id if isinstance(node.func.value, ast.Name) else ""
@@ -66,22 +112,43 @@ def sources() -> dict[str, str]:
 
 class Paths(unittest.TestCase):
     def test_only_the_module_that_opens_by_descriptor_changes_what_has_a_path(self):
-        found = {name: changes for name, text in sources().items() if name not in CHANGE_BY_PATH and (changes := calls(text)[0])}
+        found = {
+            name: changes
+            for name, text in sources().items()
+            if name not in CHANGE_BY_PATH and (changes := calls(text)[0])
+        }
         self.assertEqual(found, {}, "use tree instead")
 
     def test_modules_that_read_by_path_say_where(self):
-        found = {name: reads for name, text in sources().items() if name not in READ_BY_PATH and (reads := calls(text)[1])}
+        found = {
+            name: reads for name, text in sources().items() if name not in READ_BY_PATH and (reads := calls(text)[1])
+        }
         self.assertEqual(found, {}, "use tree instead, or name the folders, which are root's alone")
 
     def test_who_is_named_here_does_so(self):
         self.assertEqual([name for name in READ_BY_PATH if not any(calls(sources()[name]))], [])
 
     def test_the_rule_sees_what_it_is_to_refuse(self):
-        for source in ("os.chown(p, 0, 0)", "shutil.rmtree(p)", "Path(p).write_text('')", "open(p, 'w')", "(a / b).unlink()", "tempfile.mkdtemp()"):
+        for source in (
+            "os.chown(p, 0, 0)",
+            "shutil.rmtree(p)",
+            "Path(p).write_text('')",
+            "open(p, 'w')",
+            "(a / b).unlink()",
+            "tempfile.mkdtemp()",
+        ):
             self.assertTrue(calls(source)[0], source)
         for source in ("open(p)", "Path(p).read_text()", "os.listdir(p)", "p.glob('*')"):
             self.assertTrue(calls(source)[1], source)
-        for source in ("tree.rename(a, b)", "open(os.memfd_create('x'), 'w+')", "tree.read(p)", "text.replace('a', 'b')", "found.remove(x)", "os.fchown(d, 0, 0)", "open(os.open(p, 1), 'wb')"):
+        for source in (
+            "tree.rename(a, b)",
+            "open(os.memfd_create('x'), 'w+')",
+            "tree.read(p)",
+            "text.replace('a', 'b')",
+            "found.remove(x)",
+            "os.fchown(d, 0, 0)",
+            "open(os.open(p, 1), 'wb')",
+        ):
             self.assertEqual(calls(source)[0], set(), source)
 
 

@@ -7,10 +7,10 @@ import sys
 import time
 import unittest
 
-import support  # first: it puts the agent on the path
 from gatehouse.output import report
 from gatehouse.state import store
-from support import STATE, HostTest
+from tests import support
+from tests.support import STATE, HostTest
 
 HOLDER = """
 import sys
@@ -25,7 +25,13 @@ with store.lock("host", "a long migration", {patience}):
 class Locks(HostTest):
     def holder(self, patience: int = 60) -> subprocess.Popen:
         script = HOLDER.format(agent=str(support.AGENT), patience=patience)
-        process = subprocess.Popen([sys.executable, "-B", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"GATEHOUSE_STATE": str(STATE)})
+        process = subprocess.Popen(
+            [sys.executable, "-B", "-c", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"GATEHOUSE_STATE": str(STATE)},
+        )
         self.addCleanup(lambda: (process.kill(), process.wait(), process.stdout.close(), process.stdin.close()))
         self.assertEqual(process.stdout.readline(), "held\n")
         return process
@@ -82,8 +88,16 @@ class Locks(HostTest):
             nonlocal now
             now += 10
 
-        with support.mock.patch.object(store.time, "sleep", later), support.mock.patch.object(store.time, "time", lambda: now):
-            self.refused(report.REFUSED, "a long migration", "holds host past its own deadline", call=store.lock("host", "mine").__enter__)
+        with (
+            support.mock.patch.object(store.time, "sleep", later),
+            support.mock.patch.object(store.time, "time", lambda: now),
+        ):
+            self.refused(
+                report.REFUSED,
+                "a long migration",
+                "holds host past its own deadline",
+                call=store.lock("host", "mine").__enter__,
+            )
         self.assertTrue(1050 < now - began < 1080, now - began)
 
     def test_the_note_of_one_who_left_is_not_taken_for_the_holders(self):

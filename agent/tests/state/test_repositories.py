@@ -4,24 +4,15 @@ import json
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
-from gatehouse.backup import create
-from gatehouse.backup import inventory
-from gatehouse.backup import catalog
+from gatehouse.backup import catalog, create, forget, inventory, pgbackrest, restic, restore
 from gatehouse.cli import main
-from gatehouse.system import process
-from gatehouse.backup import forget
-from gatehouse.backup import pgbackrest
-from gatehouse.release import remove
-from gatehouse.state import repositories
 from gatehouse.output import report
-from gatehouse.backup import restic
-from gatehouse.backup import restore
-from gatehouse.state import store
-from gatehouse.state import secrets
 from gatehouse.output.report import Failure
-from support import STATE, HostTest, at, secret
-from backup.test_backups import WithBackups, backup
+from gatehouse.release import remove
+from gatehouse.state import repositories, secrets, store
+from gatehouse.system import process
+from tests.backup.test_backups import WithBackups, backup
+from tests.support import STATE, HostTest, at, secret
 
 FOLDER, SERVER = "/srv/backups", "sftp://keeper@vault:22/srv/backups"
 
@@ -58,7 +49,11 @@ class Passphrases(HostTest):
 
     def test_the_host_of_an_older_program_keeps_its_passphrase_too(self):
         """Which took no note of what opened what."""
-        self.apply(release="backup-secrets", secret=True, file=[{key: value for key, value in passphrase("first").items() if key not in ("opens", "rotation")}])
+        self.apply(
+            release="backup-secrets",
+            secret=True,
+            file=[{key: value for key, value in passphrase("first").items() if key not in ("opens", "rotation")}],
+        )
         self.assertEqual(self.give("of-a-new-state"), "first")
 
     def test_one_that_an_operator_gives_comes_first_and_must_be_the_right_one(self):
@@ -66,8 +61,14 @@ class Passphrases(HostTest):
         self.assertEqual(self.give("given", generated=False), "given")
         repositories.remember(FOLDER, "given")
         self.assertEqual(self.give("given", generated=False), "given")
-        self.refused(1, "gatehouse:backupPassphrase is not the passphrase that opened /srv/backups on this host", "`gatehouse forget /srv/backups`",
-                     release="backup-secrets", secret=True, file=[passphrase("another", generated=False)])
+        self.refused(
+            1,
+            "gatehouse:backupPassphrase is not the passphrase that opened /srv/backups on this host",
+            "`gatehouse forget /srv/backups`",
+            release="backup-secrets",
+            secret=True,
+            file=[passphrase("another", generated=False)],
+        )
         self.assertEqual(self.give("generated"), "given")
 
     def test_no_message_shows_it(self):
@@ -85,15 +86,27 @@ class Forgetting(WithBackups):
         inventory.record(SERVER, backup("far", 0, "0/10"))
 
     def test_what_is_lost_is_named_and_only_the_whole_command_does_it(self):
-        self.refused(1, f"nobody reads {SERVER} again", "it has 1 backup (far)", f"`gatehouse forget {SERVER} --for-ever`", call=lambda: forget.refuse(SERVER))
+        self.refused(
+            1,
+            f"nobody reads {SERVER} again",
+            "it has 1 backup (far)",
+            f"`gatehouse forget {SERVER} --for-ever`",
+            call=lambda: forget.refuse(SERVER),
+        )
         self.assertEqual(repositories.passphrase(SERVER), "of-the-server")
         self.assertEqual(forget.forget(SERVER)["backups"], ["far"])
         self.assertEqual(repositories.places(), [FOLDER])
         self.assertIsNone(repositories.passphrase(SERVER))
 
     def test_one_that_is_not_known_or_in_use_is_refused(self):
-        self.refused(1, "knows of no repository /srv/backup; it knows of /srv/backups, sftp://", call=lambda: forget.forget("/srv/backup"))
-        self.refused(1, "backups of this host go to /srv/backups, which has 1 backup", call=lambda: forget.forget(FOLDER))
+        self.refused(
+            1,
+            "knows of no repository /srv/backup; it knows of /srv/backups, sftp://",
+            call=lambda: forget.forget("/srv/backup"),
+        )
+        self.refused(
+            1, "backups of this host go to /srv/backups, which has 1 backup", call=lambda: forget.forget(FOLDER)
+        )
         self.patch(pgbackrest, "known", lambda _: (_ for _ in ()).throw(Failure("it is away")))
         self.refused(1, "go to /srv/backups, and it is away", call=lambda: forget.forget(FOLDER))
         self.assertEqual(repositories.places(), [FOLDER, SERVER])
@@ -106,7 +119,9 @@ class Forgetting(WithBackups):
     def test_what_a_stack_left_of_it_goes_too_unless_another_repository_needs_it(self):
         self.apply(release="backup-secrets", secret=True, file=[passphrase("of-the-server", SERVER)])
         repositories.remember("/srv/third", "of-the-server")
-        self.assertIn("its passphrase stays on this host, since it is that of /srv/third too", forget.forget(SERVER)["lost"])
+        self.assertIn(
+            "its passphrase stays on this host, since it is that of /srv/third too", forget.forget(SERVER)["lost"]
+        )
         self.assertTrue((STATE / "secrets/backup-secrets").exists())
         forget.forget("/srv/third")
         self.assertFalse((STATE / "secrets/backup-secrets").exists())
@@ -119,9 +134,27 @@ class Moving(WithBackups):
     def setUp(self):
         super().setUp()
         self.there = {FOLDER: [backup("20261125-120000", 0, "0/10")], SERVER: []}
-        self.patch(pgbackrest, "known", lambda s: [{"label": b.label, "type": "full", "annotation": {"gatehouse": b.name}} for b in self.there[s.repository]])
-        self.patch(restic, "contents", lambda s: ({b.name: [] for b in self.there[s.repository]}, {b.name: {"id": b.name} for b in self.there[s.repository]}))
-        self.patch(restic, "record", lambda s, snapshot: json.dumps(vars(next(b for b in self.there[s.repository] if b.name == snapshot["id"]))))
+        self.patch(
+            pgbackrest,
+            "known",
+            lambda s: [
+                {"label": b.label, "type": "full", "annotation": {"gatehouse": b.name}}
+                for b in self.there[s.repository]
+            ],
+        )
+        self.patch(
+            restic,
+            "contents",
+            lambda s: (
+                {b.name: [] for b in self.there[s.repository]},
+                {b.name: {"id": b.name} for b in self.there[s.repository]},
+            ),
+        )
+        self.patch(
+            restic,
+            "record",
+            lambda s, snapshot: json.dumps(vars(next(b for b in self.there[s.repository] if b.name == snapshot["id"]))),
+        )
         for one in inventory.kept(FOLDER):
             inventory.forget(FOLDER, one)
         self.text = inventory.SETTINGS.read_text()
@@ -137,7 +170,9 @@ class Moving(WithBackups):
         inventory.settle(FOLDER, "drill", 100, 130, None)
         self.assertEqual(self.go_to(SERVER), [])
         self.assertEqual(inventory.overview()["drill"], {})
-        self.assertIn("also known: /srv/backups, with 1 backup when it was read last", inventory.lines(inventory.overview()))
+        self.assertIn(
+            "also known: /srv/backups, with 1 backup when it was read last", inventory.lines(inventory.overview())
+        )
         with self.assertRaisesRegex(Failure, "no backup to restore from"):
             restore.find(catalog.read(inventory.settings()), "latest")
         self.there[SERVER].append(backup("20261126-120000", 1, "0/20"))
@@ -169,7 +204,9 @@ class Moving(WithBackups):
         older = STATE / "backups"
         repositories.folder(FOLDER).rename(older)
         (older / "20261125-120000.json").write_text(json.dumps(vars(self.there[FOLDER][0])))
-        (older / "last.backup").write_text(json.dumps({"good": 1, "ended": 1, "seconds": 1, "failed": None, "repository": FOLDER}))
+        (older / "last.backup").write_text(
+            json.dumps({"good": 1, "ended": 1, "seconds": 1, "failed": None, "repository": FOLDER})
+        )
         inventory.SETTINGS.write_text(self.text.replace(FOLDER, SERVER))
         self.assertEqual(inventory.overview()["backups"], [])
         inventory.SETTINGS.write_text(self.text)
@@ -180,7 +217,9 @@ class Moving(WithBackups):
 class WrongPassphrase(WithBackups):
     """pgBackRest quotes what it decrypted: any bytes."""
 
-    SENTENCE = "the passphrase on this host does not open the repository of {} in /srv/backups: it was made with another one"
+    SENTENCE = (
+        "the passphrase on this host does not open the repository of {} in /srv/backups: it was made with another one"
+    )
 
     def prints(self, status: int, output: bytes):
         Path(at("said")).write_bytes(output)
@@ -188,9 +227,25 @@ class WrongPassphrase(WithBackups):
 
     def test_it_is_said_in_a_sentence_whatever_was_decrypted(self):
         s = inventory.settings()
-        for bytes_ in (b"\xce5U\xc2\\x\x17\x04", b"\\u", b'"', b"\x00\x1b[2J", b"\n", b"\x85\x1c", b"\xe2\x80\xa8[", b"]}]", b""):
+        for bytes_ in (
+            b"\xce5U\xc2\\x\x17\x04",
+            b"\\u",
+            b'"',
+            b"\x00\x1b[2J",
+            b"\n",
+            b"\x85\x1c",
+            b"\xe2\x80\xa8[",
+            b"]}]",
+            b"",
+        ):
             for kind in (b"FormatError", b"CryptoError"):
-                told = b'[{"name":"main","backup":[],"db":[],"repo":[{"status":{"code":99,"message":"[' + kind + b"] unable to load: " + bytes_ + b'"}}]}]\n'
+                told = (
+                    b'[{"name":"main","backup":[],"db":[],"repo":[{"status":{"code":99,"message":"['
+                    + kind
+                    + b"] unable to load: "
+                    + bytes_
+                    + b'"}}]}]\n'
+                )
                 with self.subTest(told), self.assertRaisesRegex(Failure, self.SENTENCE.format("PostgreSQL")):
                     self.prints(0, told)
                     pgbackrest.known(s)
@@ -201,7 +256,10 @@ class WrongPassphrase(WithBackups):
                     act(s)
 
     def test_another_failure_is_told_as_it_is(self):
-        self.prints(0, b'[{"name":"main","backup":[],"db":[],"repo":[{"status":{"code":99,"message":"[FileOpenError] unable to open"}}]}]\n')
+        self.prints(
+            0,
+            b'[{"name":"main","backup":[],"db":[],"repo":[{"status":{"code":99,"message":"[FileOpenError] unable to open"}}]}]\n',
+        )
         with self.assertRaisesRegex(Failure, "cannot be read:\n.*unable to open"):
             pgbackrest.known(inventory.settings())
 

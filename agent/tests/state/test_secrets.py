@@ -2,21 +2,23 @@
 
 import unittest
 
-import support  # first: it puts the agent on the path
 from gatehouse.drift import facts
-from gatehouse.tree import files
-from gatehouse.protocol import manifest
-from gatehouse.state import store
-from gatehouse.state import secrets as vault
 from gatehouse.output.report import ROLLED_BACK
-from support import STATE, HostTest, file, live, secret, shell
+from gatehouse.protocol import manifest
+from gatehouse.state import secrets as vault
+from gatehouse.state import store
+from gatehouse.tree import files
+from tests import support
+from tests.support import STATE, HostTest, file, live, secret, shell
 
 FOLDER = STATE / "secrets"
 
 
 class SecretsTest(HostTest):
     def secrets(self, content: str, rotation: str, release: str = "pw", **keys) -> dict:
-        return self.apply(release=release, secret=True, gives=["app", "cache"], file=[secret(release, content, rotation)], **keys)
+        return self.apply(
+            release=release, secret=True, gives=["app", "cache"], file=[secret(release, content, rotation)], **keys
+        )
 
     def merged(self, *names: str) -> str:
         content = " ".join(f"{{{{secrets {name}}}}}" for name in names)
@@ -37,16 +39,27 @@ class Owners(SecretsTest):
         self.assertEqual(live("etc/users.acl"), "user a secret-one")
         for owner in ("shop/test/app", "other/prod/app"):
             for name in ("pw/password", "pw/1/password"):
-                told = self.refused(1, "release pw on this host belongs to shop/prod/pw", "nothing was done",
-                                    release="thief", owner=owner, file=self.takes(name, "etc/stolen"))
+                told = self.refused(
+                    1,
+                    "release pw on this host belongs to shop/prod/pw",
+                    "nothing was done",
+                    release="thief",
+                    owner=owner,
+                    file=self.takes(name, "etc/stolen"),
+                )
                 self.assertNotIn("secret-one", told)
         self.assertNotIn("etc/stolen", support.tree())
 
     def test_a_release_of_the_same_stack_that_was_not_given_it_does_not(self):
         self.secrets("secret-one", "1")
         for name in ("pw/password", "pw/1/password"):
-            told = self.refused(1, f"secret {name} is not given to release thief: release pw gives its secrets to app, cache", "nothing was done",
-                                release="thief", file=self.takes(name, "etc/stolen"))
+            told = self.refused(
+                1,
+                f"secret {name} is not given to release thief: release pw gives its secrets to app, cache",
+                "nothing was done",
+                release="thief",
+                file=self.takes(name, "etc/stolen"),
+            )
             self.assertNotIn("secret-one", told)
         self.assertNotIn("etc/stolen", support.tree())
 
@@ -54,8 +67,12 @@ class Owners(SecretsTest):
         self.secrets("secret-one", "1")
         self.apply(file=self.takes("pw/password"))
         self.apply(release="pw", secret=True, file=[secret("pw", "secret-one", "1")])
-        self.refused(1, "secret pw/password is not given to release app: release pw gives its secrets to none",
-                     file=self.takes("pw/password"), deadline=2)
+        self.refused(
+            1,
+            "secret pw/password is not given to release app: release pw gives its secrets to none",
+            file=self.takes("pw/password"),
+            deadline=2,
+        )
 
     def test_secrets_of_no_release_are_not_taken_in_since_they_may_be_of_any_stack(self):
         files.put(f"{FOLDER}/left/1/password", files.Content(b"secret-left", 0o400, 0, 0))
@@ -63,8 +80,20 @@ class Owners(SecretsTest):
 
     def test_folders_of_another_stacks_secrets_are_not_kept(self):
         self.secrets("secret-one", "1")
-        self.refused(1, "release pw on this host belongs to shop/prod/pw", release="other", owner="shop/test/other", refers=[f"{FOLDER}/pw/1"])
-        for folder in ("/etc/shadow", f"{FOLDER}/pw", f"{FOLDER}/pw/one", f"{FOLDER}/pw/1/password", f"{FOLDER}/../pw/1"):
+        self.refused(
+            1,
+            "release pw on this host belongs to shop/prod/pw",
+            release="other",
+            owner="shop/test/other",
+            refers=[f"{FOLDER}/pw/1"],
+        )
+        for folder in (
+            "/etc/shadow",
+            f"{FOLDER}/pw",
+            f"{FOLDER}/pw/one",
+            f"{FOLDER}/pw/1/password",
+            f"{FOLDER}/../pw/1",
+        ):
             self.refused(1, f"refers: '{folder}' is no folder of secrets", refers=[folder])
 
 
@@ -85,11 +114,31 @@ class Literally(SecretsTest):
 
     def test_a_place_that_is_not_named_is_refused_in_a_file_that_names_others(self):
         self.secrets("secret-one", "1")
-        for content, names in (("{{secrets pw/password}} {{secrets pw/key}}", ["pw/password"]), ("{{secrets pw/key}}", ["pw/password"]),
-                               ("none", ["pw/password"]), ("{{secrets pw/password}} {{secrets pw/password}}", ["pw/password"])):
-            self.refused(1, "secrets are to name the places in the content one by one", file=[file("etc/app.conf", content, secrets=names)])
-        self.refused(1, "secrets: 'pw/1/..' is not RELEASE/FILE", file=[file("etc/app.conf", "{{secrets pw/1/..}}", secrets=["pw/1/.."])])
-        self.apply(file=[file("etc/app.conf", "{{secrets pw/password}} {{secrets pw/1/password}}", secrets=["pw/password", "pw/1/password"])])
+        for content, names in (
+            ("{{secrets pw/password}} {{secrets pw/key}}", ["pw/password"]),
+            ("{{secrets pw/key}}", ["pw/password"]),
+            ("none", ["pw/password"]),
+            ("{{secrets pw/password}} {{secrets pw/password}}", ["pw/password"]),
+        ):
+            self.refused(
+                1,
+                "secrets are to name the places in the content one by one",
+                file=[file("etc/app.conf", content, secrets=names)],
+            )
+        self.refused(
+            1,
+            "secrets: 'pw/1/..' is not RELEASE/FILE",
+            file=[file("etc/app.conf", "{{secrets pw/1/..}}", secrets=["pw/1/.."])],
+        )
+        self.apply(
+            file=[
+                file(
+                    "etc/app.conf",
+                    "{{secrets pw/password}} {{secrets pw/1/password}}",
+                    secrets=["pw/password", "pw/1/password"],
+                )
+            ]
+        )
         self.assertEqual(live("etc/app.conf"), "secret-one secret-one")
 
     def test_a_text_that_names_a_folder_of_secrets_keeps_nothing(self):
@@ -119,8 +168,12 @@ class Generations(SecretsTest):
     def test_a_kept_secret_moves_along_when_its_neighbour_rotates(self):
         pair = [secret("pw", "secret-one", "1"), secret("pw", "key-one", "1", "key")]
         self.apply(release="pw", secret=True, file=pair)
-        self.apply(release="pw", secret=True, file=[secret("pw", "secret-new", "1"), secret("pw", "key-two", "2", "key")])
-        self.assertEqual([(FOLDER / "pw/2" / name).read_text() for name in ("password", "key")], ["secret-one", "key-two"])
+        self.apply(
+            release="pw", secret=True, file=[secret("pw", "secret-new", "1"), secret("pw", "key-two", "2", "key")]
+        )
+        self.assertEqual(
+            [(FOLDER / "pw/2" / name).read_text() for name in ("password", "key")], ["secret-one", "key-two"]
+        )
 
     def test_a_secret_that_was_altered_or_deleted_by_hand_comes_back(self):
         self.secrets("secret-one", "1")
@@ -197,15 +250,26 @@ class Pruning(SecretsTest):
 
     def test_a_rotation_that_failed_does_not_cost_the_secret_that_works(self):
         self.secrets("secret-one", "1")
-        self.refused(ROLLED_BACK, "step no failed", release="pw", secret=True, file=[secret("pw", "secret-two", "2")], step=[shell("no", "exit 1")])
+        self.refused(
+            ROLLED_BACK,
+            "step no failed",
+            release="pw",
+            secret=True,
+            file=[secret("pw", "secret-two", "2")],
+            step=[shell("no", "exit 1")],
+        )
         self.apply(release="bystander", file=[file("etc/bystander", "x")])
         self.assertEqual(self.generations(), {"1": "secret-one"})
 
 
 class Merging(SecretsTest):
     def consumer(self, generation: int, **keys) -> dict:
-        acl = file("etc/acl", "user app >{{secrets pw/password}} end\n", secrets=["pw/password"], restarts=["cache.service"])
-        return self.apply(release="cache", file=[acl], refers=[f"{FOLDER}/pw/{generation}"], unit=[{"name": "cache.service"}], **keys)
+        acl = file(
+            "etc/acl", "user app >{{secrets pw/password}} end\n", secrets=["pw/password"], restarts=["cache.service"]
+        )
+        return self.apply(
+            release="cache", file=[acl], refers=[f"{FOLDER}/pw/{generation}"], unit=[{"name": "cache.service"}], **keys
+        )
 
     def test_a_merged_file_has_the_secrets_newest_first(self):
         self.secrets("secret-one\n", "1")
@@ -227,13 +291,20 @@ class Merging(SecretsTest):
         """The last client moves to the new secret, and the server that has both merged does not come up any more."""
         self.test_a_merged_file_has_the_secrets_newest_first()
         self.systemd.broken = lambda unit: unit == "cache.service"
-        self.assertEqual(self.apply(refers=[f"{FOLDER}/pw/2"])["generation"], 1, "an apply that is healthy has not failed")
+        self.assertEqual(
+            self.apply(refers=[f"{FOLDER}/pw/2"])["generation"], 1, "an apply that is healthy has not failed"
+        )
         self.systemd.broken = lambda unit: False
 
     def test_a_server_that_fails_without_the_old_secret_keeps_it_until_the_next_apply(self):
         self.rotated()
-        self.assertEqual((live("etc/acl"), sorted(self.generations())), ("user app >secret-two secret-one end\n", ["1", "2"]))
-        self.assertIn("old secrets of pw stay until the next apply: systemctl restart cache.service failed", "".join(self.said).replace("[secret]", ""))
+        self.assertEqual(
+            (live("etc/acl"), sorted(self.generations())), ("user app >secret-two secret-one end\n", ["1", "2"])
+        )
+        self.assertIn(
+            "old secrets of pw stay until the next apply: systemctl restart cache.service failed",
+            "".join(self.said).replace("[secret]", ""),
+        )
         self.systemd.do("start", "cache.service")
         self.apply(release="bystander")
         self.assertEqual((live("etc/acl"), sorted(self.generations())), ("user app >secret-two end\n", ["2"]))
@@ -253,7 +324,12 @@ class Merging(SecretsTest):
 
         def late(name, *rest):
             if name == "release-cache" and armed and armed.pop():
-                acl = file("etc/acl", "user app,other >{{secrets pw/password}} end\n", secrets=["pw/password"], restarts=["cache.service"])
+                acl = file(
+                    "etc/acl",
+                    "user app,other >{{secrets pw/password}} end\n",
+                    secrets=["pw/password"],
+                    restarts=["cache.service"],
+                )
                 self.apply(release="cache", file=[acl], refers=[f"{FOLDER}/pw/2"], unit=[{"name": "cache.service"}])
             return lock(name, *rest)
 
@@ -270,7 +346,12 @@ class Merging(SecretsTest):
     def test_a_secret_that_came_later_is_merged_from_where_it_is(self):
         self.secrets("secret-one", "1")
         self.apply(refers=[f"{FOLDER}/pw/1"])
-        self.apply(release="pw", secret=True, gives=["app"], file=[secret("pw", "secret-one"), secret("pw", "key-one", name="key")])
+        self.apply(
+            release="pw",
+            secret=True,
+            gives=["app"],
+            file=[secret("pw", "secret-one"), secret("pw", "key-one", name="key")],
+        )
         self.assertEqual(self.merged("pw/key"), "key-one")
 
     def test_a_secret_that_is_not_there_is_refused_by_name(self):

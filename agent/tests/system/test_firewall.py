@@ -2,15 +2,18 @@
 
 import unittest
 
-import support  # first: it puts the agent on the path
 from gatehouse.system import firewall
 from gatehouse.system.firewall import _Rules
+from tests import support
 
 REAL = firewall.warnings  # the tests' host has none
 
 
 def chain(name: str, policy: str | None = None, family: str = "inet", table: str = "filter") -> dict:
-    return {"chain": {"family": family, "table": table, "name": name} | ({"type": "filter", "hook": "forward", "prio": 0, "policy": policy} if policy else {})}
+    return {
+        "chain": {"family": family, "table": table, "name": name}
+        | ({"type": "filter", "hook": "forward", "prio": 0, "policy": policy} if policy else {})
+    }
 
 
 def rule(*expressions: dict, within: str = "forward", family: str = "inet", table: str = "filter") -> dict:
@@ -43,13 +46,33 @@ PASSES = {
     "the bridge by its name, in a set": [CLOSED, rule(meta("iifname", {"set": ["lo", "podman1"]}), ACCEPT), ANSWERS],
     "what does not come from the cable": [CLOSED, rule(meta("iifname", "eth0", "!="), ACCEPT), ANSWERS],
     "the subnet": [CLOSED, rule(payload("ip", "saddr", SUBNET), ACCEPT), rule(payload("ip", "daddr", SUBNET), ACCEPT)],
-    "a chain of its own": [CLOSED, chain("containers"), rule({"jump": {"target": "containers"}}), rule(ACCEPT, within="containers")],
-    "a map of states": [CLOSED, OUT, rule({"vmap": {"key": STATE, "data": {"set": [["established", ACCEPT], ["invalid", DROP]]}}})],
-    "what is not known here may let it through": [CLOSED, rule(match({"osf": {"key": "name"}}, "Linux"), ACCEPT), ANSWERS],
-    "a drop of others'": [chain("forward", "accept"), rule(meta("iifname", "wg0"), DROP), rule(payload("ip6", "saddr", "fd00::1"), DROP)],
+    "a chain of its own": [
+        CLOSED,
+        chain("containers"),
+        rule({"jump": {"target": "containers"}}),
+        rule(ACCEPT, within="containers"),
+    ],
+    "a map of states": [
+        CLOSED,
+        OUT,
+        rule({"vmap": {"key": STATE, "data": {"set": [["established", ACCEPT], ["invalid", DROP]]}}}),
+    ],
+    "what is not known here may let it through": [
+        CLOSED,
+        rule(match({"osf": {"key": "name"}}, "Linux"), ACCEPT),
+        ANSWERS,
+    ],
+    "a drop of others'": [
+        chain("forward", "accept"),
+        rule(meta("iifname", "wg0"), DROP),
+        rule(payload("ip6", "saddr", "fd00::1"), DROP),
+    ],
     "a drop that is not certain": [chain("forward", "accept"), rule(match({"osf": {"key": "name"}}, "Linux"), DROP)],
-    "iptables": [chain("FORWARD", "drop", "ip"), rule(meta("iifname", "podman1"), ACCEPT, within="FORWARD", family="ip"),
-                 rule({"xt": {"type": "match", "name": "conntrack"}}, ACCEPT, within="FORWARD", family="ip")],
+    "iptables": [
+        chain("FORWARD", "drop", "ip"),
+        rule(meta("iifname", "podman1"), ACCEPT, within="FORWARD", family="ip"),
+        rule({"xt": {"type": "match", "name": "conntrack"}}, ACCEPT, within="FORWARD", family="ip"),
+    ],
     "another family's": [chain("FORWARD", "drop", "ip6")],
     "Podman's own": [chain("FORWARD", "drop", table="netavark")],
 }
@@ -57,19 +80,40 @@ CUTS = {
     "a policy that drops": [CLOSED],
     "answers alone": [CLOSED, ANSWERS],
     "no answers": [CLOSED, OUT],
-    "a rule at the end": [chain("forward", "accept"), ANSWERS, rule({"reject": {"type": "icmpx", "expr": "admin-prohibited"}})],
+    "a rule at the end": [
+        chain("forward", "accept"),
+        ANSWERS,
+        rule({"reject": {"type": "icmpx", "expr": "admin-prohibited"}}),
+    ],
     "what others may": [CLOSED, rule(meta("iifname", "wg0"), ACCEPT), rule(meta("oifname", "wg0"), ACCEPT), ANSWERS],
     "a port": [CLOSED, rule(payload("tcp", "dport", 22), ACCEPT), ANSWERS],
-    "a chain that returns": [CLOSED, chain("mine"), rule({"jump": {"target": "mine"}}), rule({"return": None}, within="mine"), rule(ACCEPT, within="mine"), ANSWERS],
+    "a chain that returns": [
+        CLOSED,
+        chain("mine"),
+        rule({"jump": {"target": "mine"}}),
+        rule({"return": None}, within="mine"),
+        rule(ACCEPT, within="mine"),
+        ANSWERS,
+    ],
     "a chain for good": [CLOSED, chain("mine"), rule({"goto": {"target": "mine"}}), rule(ACCEPT)],
-    "iptables": [chain("FORWARD", "drop", "ip"), rule({"xt": {"type": "match", "name": "conntrack"}}, ACCEPT, within="FORWARD", family="ip")],
-    "iptables, by a rule": [chain("FORWARD", "accept", "ip"), rule({"xt": {"type": "target", "name": "REJECT"}}, within="FORWARD", family="ip")],
+    "iptables": [
+        chain("FORWARD", "drop", "ip"),
+        rule({"xt": {"type": "match", "name": "conntrack"}}, ACCEPT, within="FORWARD", family="ip"),
+    ],
+    "iptables, by a rule": [
+        chain("FORWARD", "accept", "ip"),
+        rule({"xt": {"type": "target", "name": "REJECT"}}, within="FORWARD", family="ip"),
+    ],
 }
 
 
 class Warnings(unittest.TestCase):
     def setUp(self):
-        for name, stand_in in (("_networks", lambda: [("podman1", "10.89.0.0/24")]), ("_outward", lambda: "eth0"), ("_asked", lambda *_: support.json.dumps({"nftables": self.ruleset}))):
+        for name, stand_in in (
+            ("_networks", lambda: [("podman1", "10.89.0.0/24")]),
+            ("_outward", lambda: "eth0"),
+            ("_asked", lambda *_: support.json.dumps({"nftables": self.ruleset})),
+        ):
             patcher = support.mock.patch.object(firewall, name, stand_in)
             patcher.start()
             self.addCleanup(patcher.stop)
@@ -94,18 +138,45 @@ class Warnings(unittest.TestCase):
         def lines(*ruleset):
             return self.told(list(ruleset))[0].splitlines()[1:]
 
-        self.assertEqual(lines(CLOSED), ["  nft 'insert rule inet filter forward iifname \"podman*\" accept'",
-                                         "  nft 'insert rule inet filter forward oifname \"podman*\" ct state established,related accept'"])
-        self.assertEqual(lines(chain("FORWARD", "drop", "ip")), ["  iptables -I FORWARD -i podman+ -j ACCEPT", "  iptables -I FORWARD -o podman+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"])
-        self.assertEqual(lines(chain("filter_FORWARD", "drop", table="firewalld")), ["  firewall-cmd --permanent --zone=trusted --add-source=10.89.0.0/24", "  firewall-cmd --reload"])
+        self.assertEqual(
+            lines(CLOSED),
+            [
+                "  nft 'insert rule inet filter forward iifname \"podman*\" accept'",
+                "  nft 'insert rule inet filter forward oifname \"podman*\" ct state established,related accept'",
+            ],
+        )
+        self.assertEqual(
+            lines(chain("FORWARD", "drop", "ip")),
+            [
+                "  iptables -I FORWARD -i podman+ -j ACCEPT",
+                "  iptables -I FORWARD -o podman+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+            ],
+        )
+        self.assertEqual(
+            lines(chain("filter_FORWARD", "drop", table="firewalld")),
+            ["  firewall-cmd --permanent --zone=trusted --add-source=10.89.0.0/24", "  firewall-cmd --reload"],
+        )
 
     def test_an_address_of_the_other_kind(self):
         six = ("podman1", "fd00:89::/64")
         with support.mock.patch.object(firewall, "_networks", lambda: [("podman1", "10.89.0.0/24"), six]):
             closed = [chain("FORWARD", "drop", "ip6")]
             self.assertIn("table ip6 filter", self.told(closed)[0])
-            self.assertEqual(self.told([*closed, rule(payload("ip6", "saddr", {"prefix": {"addr": "fd00:89::", "len": 64}}), ACCEPT, within="FORWARD", family="ip6"),
-                                        rule(match(STATE, "established"), ACCEPT, within="FORWARD", family="ip6")]), [])
+            self.assertEqual(
+                self.told(
+                    [
+                        *closed,
+                        rule(
+                            payload("ip6", "saddr", {"prefix": {"addr": "fd00:89::", "len": 64}}),
+                            ACCEPT,
+                            within="FORWARD",
+                            family="ip6",
+                        ),
+                        rule(match(STATE, "established"), ACCEPT, within="FORWARD", family="ip6"),
+                    ]
+                ),
+                [],
+            )
 
     def test_a_way_out_that_is_not_known_passes(self):
         named = [CLOSED, rule(meta("oifname", "wan0"), ACCEPT), ANSWERS]
@@ -119,7 +190,12 @@ class Warnings(unittest.TestCase):
             self.assertEqual(REAL(), [])
 
     def test_chains_of_other_hooks_are_none(self):
-        self.assertEqual(_Rules([{"chain": {"family": "inet", "table": "filter", "name": "input", "hook": "input", "policy": "drop"}}]).forwarding(), [])
+        self.assertEqual(
+            _Rules(
+                [{"chain": {"family": "inet", "table": "filter", "name": "input", "hook": "input", "policy": "drop"}}]
+            ).forwarding(),
+            [],
+        )
 
 
 if __name__ == "__main__":

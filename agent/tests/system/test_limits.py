@@ -6,11 +6,11 @@ import time
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
+from gatehouse.output.report import ROLLED_BACK, Failure
 from gatehouse.release import checks
 from gatehouse.system import process as processes
-from gatehouse.output.report import ROLLED_BACK, Failure
-from support import HostTest, at, file, shell
+from tests import support
+from tests.support import HostTest, at, file, shell
 
 RealJob = support.systemd.Job
 SYSTEMCTL = """#!/bin/sh
@@ -34,14 +34,19 @@ done
 class Commands(HostTest):
     def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(self):
         began = time.monotonic()
-        status, output = processes.run(("/bin/sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {at('child')}; echo so far; wait; wait"), seconds=0.2)
+        status, output = processes.run(
+            ("/bin/sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {at('child')}; echo so far; wait; wait"), seconds=0.2
+        )
         self.assertEqual((status, output), (124, "it was ended after 0 s\nso far\n"))
         self.assertLess(time.monotonic() - began, 5)
         self.assertFalse(running(Path(at("child")).read_text()))
 
     def test_what_a_command_leaves_running_keeps_nobody(self):
         began = time.monotonic()
-        self.assertEqual(processes.run(("/bin/sh", "-c", f"setsid sleep 60 & echo $! > {at('child')}; cat"), stdin="hello")[1], "hello")
+        self.assertEqual(
+            processes.run(("/bin/sh", "-c", f"setsid sleep 60 & echo $! > {at('child')}; cat"), stdin="hello")[1],
+            "hello",
+        )
         self.assertLess(time.monotonic() - began, 5)
         os.kill(int(Path(at("child")).read_text()), 9)
 
@@ -50,7 +55,12 @@ class Commands(HostTest):
 
     def test_a_server_that_does_not_end_is_ended(self):
         self.patch(checks.process, "end", lambda process, grace: end(process, 0.1))
-        server = shell("server", f"trap '' TERM; echo $$ > {at('pid')}; touch {{scratch}}/up; while :; do sleep 0.05; done", tree=at("etc"), ready=["/bin/test", "-e", "{scratch}/up"])
+        server = shell(
+            "server",
+            f"trap '' TERM; echo $$ > {at('pid')}; touch {{scratch}}/up; while :; do sleep 0.05; done",
+            tree=at("etc"),
+            ready=["/bin/test", "-e", "{scratch}/up"],
+        )
         self.apply(file=[file("etc/a", "a")], check=[server])
         self.assertFalse(running(Path(at("pid")).read_text()))
 
@@ -77,9 +87,17 @@ class Deadlines(HostTest):
 
     def test_a_step_has_until_the_deadline(self):
         given = []
-        self.patch(commands, "run", lambda *_, seconds, **__: (given.append(seconds), self.clock.sleep(30), (124, "it was ended"))[2])
-        self.refused(ROLLED_BACK, "step hangs failed", "it was ended", step=[shell("hangs", "exec sleep 60")], deadline=40)
-        self.patch(commands, "run", lambda *_, seconds, **__: (given.append(seconds), self.clock.sleep(30), (0, ""))[2])
+        self.patch(
+            processes,
+            "run",
+            lambda *_, seconds, **__: (given.append(seconds), self.clock.sleep(30), (124, "it was ended"))[2],
+        )
+        self.refused(
+            ROLLED_BACK, "step hangs failed", "it was ended", step=[shell("hangs", "exec sleep 60")], deadline=40
+        )
+        self.patch(
+            processes, "run", lambda *_, seconds, **__: (given.append(seconds), self.clock.sleep(30), (0, ""))[2]
+        )
         self.apply(step=[shell("slow", "x"), shell("later", "x")], deadline=40, unit=[{"name": "app.service"}])
         self.assertEqual(given, [40, 40, 10])
 
@@ -107,10 +125,17 @@ class Jobs(HostTest):
         systemctl.write_text(SYSTEMCTL)
         systemctl.chmod(0o755)
         self.patch(support.systemd, "Job", RealJob)
-        self.patch(support.systemd.subprocess, "Popen", lambda argv, **keys: subprocess_popen([str(systemctl), *argv[1:]], **keys))
+        self.patch(
+            support.systemd.subprocess,
+            "Popen",
+            lambda argv, **keys: subprocess_popen([str(systemctl), *argv[1:]], **keys),
+        )
 
     def run_job(self, *names: str, seconds: float = 5):
-        support.systemd.finish(support.systemd.enqueue(**{verb: [name] for verb, name in zip(("restart", "reload", "start"), names)}), time.monotonic() + seconds)
+        support.systemd.finish(
+            support.systemd.enqueue(**{verb: [name] for verb, name in zip(("restart", "reload", "start"), names)}),
+            time.monotonic() + seconds,
+        )
 
     def test_a_job_that_succeeds_says_nothing(self):
         self.run_job("good.service")
@@ -123,7 +148,7 @@ class Jobs(HostTest):
 
     def test_the_lock_is_not_held_for_a_slow_unit_beside_one_that_is_not_there(self):
         began = time.monotonic()
-        job, = support.systemd.enqueue(start=["slow.service", "absent.service"])
+        (job,) = support.systemd.enqueue(start=["slow.service", "absent.service"])
         self.assertLess(time.monotonic() - began, 5)
         self.assertIn("absent.service not found", job.complaint())
 

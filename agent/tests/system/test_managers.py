@@ -4,10 +4,9 @@ import os
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
-from gatehouse.system import apt
-from gatehouse.system import pacman
-from support import HostTest, at
+from gatehouse.system import apt, pacman
+from tests import support
+from tests.support import HostTest, at
 
 # What each said is what the real one says.
 OLD = """error: failed retrieving file 'caddy-2.10.0-1-x86_64.pkg.tar.zst' from mirror.example.org : The requested URL returned error: 404
@@ -39,7 +38,10 @@ class Pacman(Managers):
         """With each of these in turn, and then it succeeds."""
         for number, text in enumerate(said):
             Path(at(f"said-{number}")).write_text(text)
-        self.program("pacman", f'said={at("said-")}$(($(wc -l <{at("calls")}) - 1)); [ ! -e $said ] || {{ cat $said >&2; exit 1; }}')
+        self.program(
+            "pacman",
+            f"said={at('said-')}$(($(wc -l <{at('calls')}) - 1)); [ ! -e $said ] || {{ cat $said >&2; exit 1; }}",
+        )
 
     def test_it_installs_from_the_lists_that_are_there_and_never_fetches_newer_ones(self):
         self.fails()
@@ -71,7 +73,10 @@ class Pacman(Managers):
         self.assertIn("if none runs, rm /var/lib/pacman/db.lck", pacman.install(["caddy"]))
 
     def test_what_is_installed_is_asked_for_once_and_answers_under_its_own_name(self):
-        self.program("pacman", "echo 'curl 8.14.1-1'; echo 'python 3.13.5-1'; echo \"error: package 'caddy' was not found\" >&2; exit 1")
+        self.program(
+            "pacman",
+            "echo 'curl 8.14.1-1'; echo 'python 3.13.5-1'; echo \"error: package 'caddy' was not found\" >&2; exit 1",
+        )
         self.assertEqual(pacman.versions(("curl", "caddy", "python3")), {"curl": "8.14.1-1"})
         self.assertEqual(self.calls(), ["pacman -Q -- curl caddy python3"])
 

@@ -8,12 +8,11 @@ import time
 import unittest
 from pathlib import Path
 
-import support  # first: it puts the agent on the path
-from gatehouse.tree import files
-from gatehouse.system import safepath
-from gatehouse.tree.files import Content
 from gatehouse.output.report import Failure
-from support import HostTest, at
+from gatehouse.system import safepath
+from gatehouse.tree import files
+from gatehouse.tree.files import Content
+from tests.support import HostTest, at
 
 OTHER = 65534  # an account that is not the agent's
 IDS = (os.getuid(), os.getgid())
@@ -56,7 +55,12 @@ class Links(HostTest):
             "look_folder": lambda: files.look_folder(at("theirs/link")),
             "put": lambda: files.put(at("theirs/link/new"), Content(b"x", 0o644, *IDS)),
         }.items():
-            with self.subTest(name), self.assertRaisesRegex(Failure, "link on the way is a link in a folder that another account than root can write"):
+            with (
+                self.subTest(name),
+                self.assertRaisesRegex(
+                    Failure, "link on the way is a link in a folder that another account than root can write"
+                ),
+            ):
                 act()
 
     def test_a_file_is_read_and_never_what_a_link_names(self):
@@ -117,8 +121,10 @@ class Kinds(HostTest):
 
     def test_a_file_whose_owner_holds_a_lease_is_refused_at_once(self):
         Path(at("leased")).write_text("x")
-        holds = f"import fcntl, signal; signal.signal(signal.SIGIO, signal.SIG_IGN); f = open({at('leased')!r}, 'r+'); " \
-                "fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK); print('held', flush=True); signal.pause()"
+        holds = (
+            f"import fcntl, signal; signal.signal(signal.SIGIO, signal.SIG_IGN); f = open({at('leased')!r}, 'r+'); "
+            "fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK); print('held', flush=True); signal.pause()"
+        )
         holder = subprocess.Popen([sys.executable, "-c", holds], stdout=subprocess.PIPE, text=True)
         self.addCleanup(holder.stdout.close)
         self.addCleanup(holder.wait)
@@ -203,7 +209,10 @@ class Races(HostTest):
         self.assertEqual(seen, {True, False}, "a racer that swaps nothing shows nothing")
 
     def outside(self) -> list:
-        return [(path, os.lstat(path).st_mode, os.lstat(path).st_uid, os.lstat(path).st_mtime_ns) for path in (at("outside"), at("outside/canary"))]
+        return [
+            (path, os.lstat(path).st_mode, os.lstat(path).st_uid, os.lstat(path).st_mtime_ns)
+            for path in (at("outside"), at("outside/canary"))
+        ]
 
     def test_a_thousand_times_nothing_outside_is_read_written_or_given_away(self):
         wrong = []

@@ -5,66 +5,126 @@ import subprocess
 import unittest
 from unittest import mock
 
-import support  # first: it puts the agent on the path
 from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK
-from support import HostTest, file
+from tests import support
+from tests.support import HostTest, file
 
 NEVER = {"name": "answers", "exec": ["/bin/false"]}
 FAILED = ("exit-code", 1)
 
 
 class AUnitThatEndsAtOnce(HostTest):
-    def apply_it(self, *ends, lasts=1, text="x", deadline=900, probe=({"name": "stays", "unit": "app.service", "seconds": 10},), **keys):
+    def apply_it(
+        self,
+        *ends,
+        lasts=1,
+        text="x",
+        deadline=900,
+        probe=({"name": "stays", "unit": "app.service", "seconds": 10},),
+        **keys,
+    ):
         self.systemd.ends = {"app.service": (lasts, *ends)} if ends else {}
-        return self.apply(deadline=deadline, file=[file("etc/app.conf", text, restarts=["app.service"])],
-                          unit=[{"name": "app.service"}, *keys.pop("more", ())], probe=list(probe), **keys)
+        return self.apply(
+            deadline=deadline,
+            file=[file("etc/app.conf", text, restarts=["app.service"])],
+            unit=[{"name": "app.service"}, *keys.pop("more", ())],
+            probe=list(probe),
+            **keys,
+        )
 
     def test_is_not_waited_for_after_its_fifth_end(self):
-        message = self.refused(NOTHING_BEFORE, "app.service has ended 5 times in the same way: exit status 1",
-                               "probe stays: app.service", call=lambda: self.apply_it(FAILED))
+        message = self.refused(
+            NOTHING_BEFORE,
+            "app.service has ended 5 times in the same way: exit status 1",
+            "probe stays: app.service",
+            call=lambda: self.apply_it(FAILED),
+        )
         self.assertIn("to wait longer would not help", message)
         self.assertAlmostEqual(self.clock.now, 4 * 3 + 1, delta=0.5)
 
     def test_however_it_ends(self):
-        for end, told in ((("success", 0), "exit status 0"), (("exit-code", 125), "exit status 125"), (("signal", 11), "signal 11"), (("oom-kill", 9), "oom-kill 9")):
+        for end, told in (
+            (("success", 0), "exit status 0"),
+            (("exit-code", 125), "exit status 125"),
+            (("signal", 11), "signal 11"),
+            (("oom-kill", 9), "oom-kill 9"),
+        ):
             self.clock.now = 0.0
             self.refused(NOTHING_BEFORE, f"5 times in the same way: {told}", call=lambda: self.apply_it(end))
             self.assertLess(self.clock.now, 20)
 
     def test_whatever_it_does_in_between_to_look_well(self):
         """Its probe passes each time that it runs, for a while."""
-        self.refused(NOTHING_BEFORE, "has ended 5 times", call=lambda: self.apply_it(FAILED, more=[{"name": "other.service"}], probe=[
-            {"name": "stays", "unit": "app.service", "seconds": 2}, NEVER]))
+        self.refused(
+            NOTHING_BEFORE,
+            "has ended 5 times",
+            call=lambda: self.apply_it(
+                FAILED,
+                more=[{"name": "other.service"}],
+                probe=[{"name": "stays", "unit": "app.service", "seconds": 2}, NEVER],
+            ),
+        )
 
     def test_is_waited_for_while_it_ends_in_another_way_each_time(self):
-        self.refused(NOTHING_BEFORE, "not healthy within the deadline", call=lambda: self.apply_it(FAILED, ("exit-code", 2), deadline=60))
+        self.refused(
+            NOTHING_BEFORE,
+            "not healthy within the deadline",
+            call=lambda: self.apply_it(FAILED, ("exit-code", 2), deadline=60),
+        )
         self.assertGreaterEqual(self.clock.now, 60)
 
     def test_is_waited_for_while_it_has_ended_less_often(self):
         """Four times it finds no database; then there is one."""
         looping = self.systemd._looping
-        self.patch(self.systemd, "_looping", lambda unit: looping(unit) if self.clock.now < 12 else {"ActiveEnterTimestampMonotonic": 12_000_000})
+        self.patch(
+            self.systemd,
+            "_looping",
+            lambda unit: looping(unit) if self.clock.now < 12 else {"ActiveEnterTimestampMonotonic": 12_000_000},
+        )
         self.assertEqual(self.apply_it(FAILED)["generation"], 1)
         self.assertAlmostEqual(self.clock.now, 22, delta=0.5)
 
     def test_leads_back_to_what_ran_before(self):
         starts = self.systemd._start
-        self.patch(self.systemd, "_start", lambda unit: setattr(self.systemd, "ends", {} if support.live("etc/app.conf") == "old" else {unit: (1, FAILED)}) or starts(unit))
+        self.patch(
+            self.systemd,
+            "_start",
+            lambda unit: (
+                setattr(self.systemd, "ends", {} if support.live("etc/app.conf") == "old" else {unit: (1, FAILED)})
+                or starts(unit)
+            ),
+        )
         self.apply_it(text="old")
         before = self.standing()
-        self.refused(ROLLED_BACK, "5 times", "rolled back to generation 1, which is healthy", call=lambda: self.apply_it(text="new"))
+        self.refused(
+            ROLLED_BACK,
+            "5 times",
+            "rolled back to generation 1, which is healthy",
+            call=lambda: self.apply_it(text="new"),
+        )
         self.assertEqual(self.standing(), before)
 
     def test_says_what_it_said_itself(self):
         shown = []
-        self.patch(support.systemd, "journal", lambda units, *_: shown.append(units) or f"    {units[0]}: no such table\n")
-        self.refused(NOTHING_BEFORE, "the last lines of app.service:\n    app.service: no such table",
-                     call=lambda: self.apply_it(FAILED, more=[{"name": "other.service"}]))
+        self.patch(
+            support.systemd, "journal", lambda units, *_: shown.append(units) or f"    {units[0]}: no such table\n"
+        )
+        self.refused(
+            NOTHING_BEFORE,
+            "the last lines of app.service:\n    app.service: no such table",
+            call=lambda: self.apply_it(FAILED, more=[{"name": "other.service"}]),
+        )
         self.assertEqual(shown, [["app.service"]])
 
     def test_is_found_beside_one_that_is_well(self):
         self.systemd.ends = {"side.service": (1, FAILED)}
-        self.refused(NOTHING_BEFORE, "side.service has ended 5 times", deadline=900, unit=[{"name": "app.service"}, {"name": "side.service"}], probe=[NEVER])
+        self.refused(
+            NOTHING_BEFORE,
+            "side.service has ended 5 times",
+            deadline=900,
+            unit=[{"name": "app.service"}, {"name": "side.service"}],
+            probe=[NEVER],
+        )
         self.assertLess(self.clock.now, 20)
 
 
@@ -75,7 +135,9 @@ class AUnitThatHasFailedForGood(HostTest):
 
     def test_is_not_waited_for(self):
         self.systemd.failed = {"app.service"}
-        self.refused(NOTHING_BEFORE, "app.service has failed and is not started again: exit status 1", call=self.apply_it)
+        self.refused(
+            NOTHING_BEFORE, "app.service has failed and is not started again: exit status 1", call=self.apply_it
+        )
         self.assertLess(self.clock.now, 1)
 
     def test_is_waited_for_where_something_is_about_to_start_it(self):
@@ -89,10 +151,18 @@ class AUnitThatHasFailedForGood(HostTest):
 
 class WhileItWaits(HostTest):
     def test_it_says_each_ten_seconds_what_is_missing(self):
-        self.refused(NOTHING_BEFORE, "not healthy within the deadline", deadline=25, unit=[{"name": "app.service"}], probe=[NEVER])
+        self.refused(
+            NOTHING_BEFORE,
+            "not healthy within the deadline",
+            deadline=25,
+            unit=[{"name": "app.service"}],
+            probe=[NEVER],
+        )
         waited = [line for line in self.said if "waiting" in line]
-        self.assertEqual([line.split("waiting, ")[1] for line in waited],
-                         ["15 s left: probe answers: exit status 1\n", "5 s left: probe answers: exit status 1\n"])
+        self.assertEqual(
+            [line.split("waiting, ")[1] for line in waited],
+            ["15 s left: probe answers: exit status 1\n", "5 s left: probe answers: exit status 1\n"],
+        )
 
     def test_a_job_that_takes_its_time_is_told_as_well(self):
         job = support.systemd.Job("start", ["app.service"])
@@ -103,7 +173,10 @@ class WhileItWaits(HostTest):
         self.systemd.since["app.service"] = 0
         self.patch(support.systemd, "time", self.clock)
         support.systemd.finish([job], 60)
-        self.assertIn("waiting, 50 s left: systemctl start app.service has not ended, app.service is activating", "".join(self.said))
+        self.assertIn(
+            "waiting, 50 s left: systemctl start app.service has not ended, app.service is activating",
+            "".join(self.said),
+        )
 
     def test_a_job_of_a_unit_that_ends_again_and_again_ends_too(self):
         job = support.systemd.Job("start", ["app.service", "side.service"])
@@ -143,8 +216,11 @@ class WhatAUnitSaid(unittest.TestCase):
         answer = subprocess.CompletedProcess([], 0, "".join(json.dumps(entry) + "\n" for entry in self.ENTRIES))
         with mock.patch.object(support.systemd.subprocess, "run", lambda *_, **__: answer):
             said = support.systemd.journal(["app.service"], 0.0)
-        self.assertEqual(said, "    no such table\n    no \ufffd\n    Error: cannot set hostname when joining the pod UTS namespace\n"
-                               "    app.service: Failed with result 'exit-code'.\n")
+        self.assertEqual(
+            said,
+            "    no such table\n    no \ufffd\n    Error: cannot set hostname when joining the pod UTS namespace\n"
+            "    app.service: Failed with result 'exit-code'.\n",
+        )
 
 
 if __name__ == "__main__":

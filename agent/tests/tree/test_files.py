@@ -4,14 +4,13 @@ import os
 import stat
 import unittest
 
-import support  # first: it puts the agent on the path
-from gatehouse.tree import files
-from gatehouse.tree import originals
-from gatehouse.tree.files import Content
-from gatehouse.protocol.manifest import load
 from gatehouse.output.report import REFUSED
+from gatehouse.protocol.manifest import load
 from gatehouse.state.store import Release
-from support import OWNER, HostTest, at, file, identities, manifest, tree
+from gatehouse.tree import files, originals
+from gatehouse.tree.files import Content
+from tests import support
+from tests.support import OWNER, HostTest, at, file, identities, manifest, tree
 
 IDS = (os.getuid(), os.getgid())
 
@@ -38,7 +37,11 @@ class Put(HostTest):
 
     def test_bytes_are_on_the_disk_before_the_name_is(self):
         order, rename = [], os.rename
-        self.patch(os, "fsync", lambda descriptor: order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"))
+        self.patch(
+            os,
+            "fsync",
+            lambda descriptor: order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"),
+        )
         self.patch(os, "rename", lambda *names, **folders: (order.append("rename"), rename(*names, **folders)))
         files.put(at("app.conf"), Content(b"new", 0o600, *IDS))
         self.assertEqual(order, ["file", "rename", "folder"])
@@ -93,13 +96,25 @@ class Changes(HostTest):
         self.put("owner", ids=(12, 34))
         os.symlink("a", at("link"))
         found = self.found(*(file(path, "a") for path in ("absent", "content", "mode", "owner", "link")))
-        self.assertEqual(found, [("absent", "added"), ("content", "content"), ("mode", "mode or owner"), ("owner", "mode or owner"), ("link", "mode or owner")])
+        self.assertEqual(
+            found,
+            [
+                ("absent", "added"),
+                ("content", "content"),
+                ("mode", "mode or owner"),
+                ("owner", "mode or owner"),
+                ("link", "mode or owner"),
+            ],
+        )
 
     def test_a_file_that_the_release_had_and_has_no_more_is_removed(self):
         self.put("kept")
         self.put("dropped")
         self.put("foreign")
-        self.assertEqual(self.found(file("kept", "a"), current=[file("kept", "a"), file("dropped", "a"), file("gone", "a")]), [("dropped", "removed")])
+        self.assertEqual(
+            self.found(file("kept", "a"), current=[file("kept", "a"), file("dropped", "a"), file("gone", "a")]),
+            [("dropped", "removed")],
+        )
 
 
 class Originals(HostTest):
@@ -141,7 +156,9 @@ class Snapshots(HostTest):
 class Directories(HostTest):
     def ensure(self, **keys) -> bool:
         """Whether something had to change."""
-        wanted = files.folder_changes(load(manifest(directory=[{"path": at("srv/app"), "mode": "02750", "owner": "12:34"} | keys])).directory)
+        wanted = files.folder_changes(
+            load(manifest(directory=[{"path": at("srv/app"), "mode": "02750", "owner": "12:34"} | keys])).directory
+        )
         for directory in wanted:
             files.put_folder(directory.path, *files.wanted_folder(directory))
         return bool(wanted)
@@ -177,7 +194,10 @@ class Obstacles(HostTest):
             with self.subTest(words):
                 self.refused(REFUSED, words, "nothing was done", **keys)
         self.assertEqual(set(tree()), {"etc/plain"})
-        self.apply(file=[file("etc/plain", "ours"), file("etc/folder/app.conf", "x")], directory=[folder | {"path": at("etc/folder")}])
+        self.apply(
+            file=[file("etc/plain", "ours"), file("etc/folder/app.conf", "x")],
+            directory=[folder | {"path": at("etc/folder")}],
+        )
 
 
 if __name__ == "__main__":

@@ -5,25 +5,39 @@ import os
 import unittest
 from unittest import mock
 
-import support  # first: it puts the agent on the path
-from gatehouse.tree import files
-from gatehouse.tree import moves
 from gatehouse.backup import places
-from gatehouse.release import apply
 from gatehouse.output.report import ROLLED_BACK, Failure
+from gatehouse.release import apply
 from gatehouse.state.store import Release
-from support import OWNER, HostTest, Killed, at, file, shell, tree
+from gatehouse.tree import files, moves
+from tests import support
+from tests.support import OWNER, HostTest, Killed, at, file, shell, tree
 
 
 def old(**keys) -> dict:
-    return dict(directory=[{"path": at("home/media"), "mode": "0750", "owner": OWNER}], file=[file("etc/app.container", "Volume=media", restarts=["app.service"])],
-                unit=[{"name": "app.service"}]) | keys
+    return (
+        dict(
+            directory=[{"path": at("home/media"), "mode": "0750", "owner": OWNER}],
+            file=[file("etc/app.container", "Volume=media", restarts=["app.service"])],
+            unit=[{"name": "app.service"}],
+        )
+        | keys
+    )
 
 
 def new(**keys) -> dict:
-    folders = [{"path": at("home/data"), "mode": "0750", "owner": OWNER},
-               {"path": at("home/data/media"), "mode": "0770", "owner": OWNER, "formerly": at("home/media")}]
-    return dict(directory=folders, file=[file("etc/app.container", "Volume=data", restarts=["app.service"])], unit=[{"name": "app.service"}]) | keys
+    folders = [
+        {"path": at("home/data"), "mode": "0750", "owner": OWNER},
+        {"path": at("home/data/media"), "mode": "0770", "owner": OWNER, "formerly": at("home/media")},
+    ]
+    return (
+        dict(
+            directory=folders,
+            file=[file("etc/app.container", "Volume=data", restarts=["app.service"])],
+            unit=[{"name": "app.service"}],
+        )
+        | keys
+    )
 
 
 def folders() -> dict:
@@ -48,11 +62,21 @@ class Moves(HostTest):
         files.put(at(f"home/{where}/{path}"), files.Content((what or path).encode(), 0o600, os.getuid(), os.getgid()))
 
     def lie_in(self, where: str) -> None:
-        self.assertEqual({path for path in tree() if path.startswith("home/")}, {f"home/{where}/{path}" for path in ("icons/a.png", "icons/deep/b.png", "c.png")})
+        self.assertEqual(
+            {path for path in tree() if path.startswith("home/")},
+            {f"home/{where}/{path}" for path in ("icons/a.png", "icons/deep/b.png", "c.png")},
+        )
 
     def test_it_moves_while_nothing_runs_and_its_former_place_is_gone(self):
         rename = os.rename
-        self.patch(os, "rename", lambda *words, **keys: (self.systemd.log.append("move") if words[0] in ("icons", "c.png") else None, rename(*words, **keys)))
+        self.patch(
+            os,
+            "rename",
+            lambda *words, **keys: (
+                self.systemd.log.append("move") if words[0] in ("icons", "c.png") else None,
+                rename(*words, **keys),
+            ),
+        )
         done = self.apply(**new())
         self.lie_in("data/media")
         self.assertFalse(os.path.exists(at("home/media")))
@@ -67,7 +91,16 @@ class Moves(HostTest):
     def test_an_apply_that_is_not_healthy_brings_it_back(self):
         self.refused(ROLLED_BACK, **new(step=[shell("no", f"test -e {at('home/data/media/c.png')} && exit 1")]))
         self.assertEqual((self.standing(), folders()), (self.before, self.folders))
-        self.assertEqual(self.systemd.log, ["stop app.service", "restart app.service", "stop app.service", "reset-failed app.service", "restart app.service"])
+        self.assertEqual(
+            self.systemd.log,
+            [
+                "stop app.service",
+                "restart app.service",
+                "stop app.service",
+                "reset-failed app.service",
+                "restart app.service",
+            ],
+        )
 
     def test_what_a_failed_start_wrote_stays_where_it_is_and_moves_nothing_else(self):
         self.refused(ROLLED_BACK, **new(step=[shell("no", f"echo new > {at('home/data/media/new.png')}; exit 1")]))
@@ -101,7 +134,10 @@ class Moves(HostTest):
         self.upload("media", "icons/a.png", "of before")
         self.upload("media", "icons/more/d.png")
         self.apply(**new())
-        self.assertEqual((support.live("home/data/media/icons/a.png"), support.live("home/data/media/icons/a.png.former")), ("icons/a.png", "of before"))
+        self.assertEqual(
+            (support.live("home/data/media/icons/a.png"), support.live("home/data/media/icons/a.png.former")),
+            ("icons/a.png", "of before"),
+        )
         self.assertEqual(support.live("home/data/media/icons/more/d.png"), "icons/more/d.png")
         self.assertFalse(os.path.exists(at("home/media")))
         self.assertEqual(self.apply(**new())["units"], {})
@@ -118,7 +154,13 @@ class Moves(HostTest):
     def test_what_cannot_be_moved_stops_nothing(self):
         os.rename(at("home/media"), at("elsewhere"))
         os.symlink(at("elsewhere"), at("home/media"))
-        self.refused(1, "home/media is a link", f"cp --archive --no-target-directory {at('home/media')}/ {at('home/data/media')}", "nothing was done", **new())
+        self.refused(
+            1,
+            "home/media is a link",
+            f"cp --archive --no-target-directory {at('home/media')}/ {at('home/data/media')}",
+            "nothing was done",
+            **new(),
+        )
         self.assertEqual(self.systemd.log, [])
         os.unlink(at("home/media"))
         self.upload("", "media", "a file")
@@ -173,10 +215,18 @@ class Moves(HostTest):
                 if left[0] == -1:
                     raise Killed
                 return do(*words, **keys)
+
             return burn
 
         with contextlib.ExitStack() as patches:
-            for where, name in ((os, "rename"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"), (self.systemd, "do"), (apply.process, "run")):
+            for where, name in (
+                (os, "rename"),
+                (os, "unlink"),
+                (os, "rmdir"),
+                (os, "mkdir"),
+                (self.systemd, "do"),
+                (apply.process, "run"),
+            ):
                 patches.enter_context(mock.patch.object(where, name, burning(getattr(where, name))))
             try:
                 act()
@@ -196,22 +246,33 @@ class Restored(HostTest):
     def test_it_becomes_a_part_of_what_the_data_is_now(self):
         self.apply(**new(data=[{"name": "data", "path": at("home/data")}]))
         [place] = places.of(self.backup(at("home/media")))
-        self.assertEqual((place.saved, place.live, place.inside), (at("home/media"), at("home/data"), at("home/data/media")))
+        self.assertEqual(
+            (place.saved, place.live, place.inside), (at("home/media"), at("home/data"), at("home/data/media"))
+        )
         shelf = at("home/data.restored")
         files.put(f"{shelf}{at('home/media/icons/a.png')}", files.Content(b"saved", 0o640, os.getuid(), os.getgid()))
         places.arrange(place, shelf, place.saved)
-        self.assertEqual(support.live(os.path.relpath(f"{shelf}{at('home/data/media/icons/a.png')}", support.TREE)), "saved")
-        self.assertEqual([oct(os.stat(f"{shelf}{at(path)}").st_mode & 0o7777) for path in ("home/data", "home/data/media")], ["0o750", "0o770"])
+        self.assertEqual(
+            support.live(os.path.relpath(f"{shelf}{at('home/data/media/icons/a.png')}", support.TREE)), "saved"
+        )
+        self.assertEqual(
+            [oct(os.stat(f"{shelf}{at(path)}").st_mode & 0o7777) for path in ("home/data", "home/data/media")],
+            ["0o750", "0o770"],
+        )
         self.assertFalse(os.path.exists(f"{shelf}{at('home/media')}"))
 
     def test_one_that_lies_where_it_lay_is_taken_as_it_is(self):
         self.apply(**new(data=[{"name": "data", "path": at("home/data")}]))
         [place] = places.of(self.backup(at("home/data")))
-        self.assertEqual((place.saved, place.live, place.inside, place.made), (at("home/data"), at("home/data"), at("home/data"), ()))
+        self.assertEqual(
+            (place.saved, place.live, place.inside, place.made), (at("home/data"), at("home/data"), at("home/data"), ())
+        )
 
     def test_one_of_a_place_that_nobody_knows_is_refused(self):
         self.apply(**old(data=[{"name": "data", "path": at("home/media")}]))
-        with self.assertRaisesRegex(Failure, f"has {at('home/data')} as data data of release app, which is {at('home/media')} on this host"):
+        with self.assertRaisesRegex(
+            Failure, f"has {at('home/data')} as data data of release app, which is {at('home/media')} on this host"
+        ):
             places.of(self.backup(at("home/data")))
 
 

@@ -3,9 +3,7 @@
 import re
 import time
 
-from gatehouse.backup import inventory
-from gatehouse.backup import pgbackrest
-from gatehouse.backup import restic
+from gatehouse.backup import inventory, pgbackrest, restic
 from gatehouse.backup.inventory import Backup, Settings
 
 

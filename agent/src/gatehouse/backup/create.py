@@ -7,23 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from gatehouse.backup import inventory
-from gatehouse.backup import catalog
-from gatehouse.backup import postgres
-from gatehouse.system import process
-from gatehouse.backup import moment
-from gatehouse.backup import pgbackrest
-from gatehouse.state import repositories
-from gatehouse.backup import restic
-from gatehouse.state import store
-from gatehouse.backup import tables
-from gatehouse.system import systemd
-from gatehouse.state import secrets
+from gatehouse.backup import catalog, inventory, moment, pgbackrest, postgres, restic, tables
 from gatehouse.backup.inventory import LOCK, Backup, Settings
-from gatehouse.backup.postgres import Cluster
-from gatehouse.output.table import counted, legible
 from gatehouse.backup.parts import Parts
+from gatehouse.backup.postgres import Cluster
 from gatehouse.output.report import Failure, masked, say
+from gatehouse.output.table import counted, legible
+from gatehouse.state import repositories, secrets, store
+from gatehouse.system import process, systemd
 
 _AT_ONCE = 4  # databases that are summed up
 
@@ -37,8 +28,14 @@ def prepare() -> dict:
     repositories.remember(s.repository, s.passphrase)
     if not ours:
         now = time.time()
-        inventory.settle(s.repository, "backup", now, now, "the repository has the backups of another cluster, so nothing is added to it: "
-                                                         "`gatehouse restore --to latest` takes them over")
+        inventory.settle(
+            s.repository,
+            "backup",
+            now,
+            now,
+            "the repository has the backups of another cluster, so nothing is added to it: "
+            "`gatehouse restore --to latest` takes them over",
+        )
     elif not catalog.read(s) or pgbackrest.first_is_due(s):
         systemd.queue("start", ["gatehouse-backup.service"])
     return {"prepared": ours, "repository": s.repository}
@@ -48,8 +45,10 @@ def _refuse_another_disk(s: Settings) -> None:
     """Where the repository's disk is not mounted, its folder is there and empty: a new repository in it would look well."""
     taken = len(inventory.kept(s.repository))
     if taken and inventory.outcome(s.repository, "backup").get("good") and not pgbackrest.known(s):
-        raise Failure(f"{s.repository} is empty, though this host has {counted(taken, 'backup')} in it: is its disk mounted? If they are gone for good: "
-                      f"`gatehouse forget {s.repository}` on the host")
+        raise Failure(
+            f"{s.repository} is empty, though this host has {counted(taken, 'backup')} in it: is its disk mounted? If they are gone for good: "
+            f"`gatehouse forget {s.repository}` on the host"
+        )
 
 
 def refuse_loss(keep: int, place: str | None = None) -> None:
@@ -61,8 +60,10 @@ def refuse_loss(keep: int, place: str | None = None) -> None:
     lost = [label for label in known if label.endswith("F")][:-keep]
     names = [name for label, name in known.items() if label.split("_")[0] in lost]
     if names:
-        raise Failure(f"to keep {keep} full backups deletes {', '.join(names)}: raise backup.keep to {keep + len(lost)}, or set "
-                      "backup.allowDataLoss to true if that is meant")
+        raise Failure(
+            f"to keep {keep} full backups deletes {', '.join(names)}: raise backup.keep to {keep + len(lost)}, or set "
+            "backup.allowDataLoss to true if that is meant"
+        )
 
 
 def _labels(place: str) -> dict[str, str]:
@@ -90,8 +91,14 @@ def take(full: bool = False) -> dict:
             raise
         inventory.settle(s.repository, "backup", began, time.time(), None)
     say(f"backup {backup.name} is in {s.repository}")
-    return {"backup": backup.name, "kind": inventory.kind(backup), "seconds": round(backup.ended - began, 1), "size": backup.size, "added": backup.added,
-            "incomplete": backup.incomplete}
+    return {
+        "backup": backup.name,
+        "kind": inventory.kind(backup),
+        "seconds": round(backup.ended - began, 1),
+        "size": backup.size,
+        "added": backup.added,
+        "incomplete": backup.incomplete,
+    }
 
 
 def _take(s: Settings, full: bool, began: float) -> Backup:
@@ -111,8 +118,12 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
             found = moment.mark(name, marker, sessions)
             marked = time.time()
             unread |= found.failed
-            say(f"copy the folders of {len(parts.members)} releases, and sum up {len(sessions)} databases as they were at {found.point}")
-            sums = {session.database: pool.submit(_sums, session) for session in sessions if session.database not in unread}
+            say(
+                f"copy the folders of {len(parts.members)} releases, and sum up {len(sessions)} databases as they were at {found.point}"
+            )
+            sums = {
+                session.database: pool.submit(_sums, session) for session in sessions if session.database not in unread
+            }
             saved = parts.save(s, name)
             for before in inventory.kept(s.repository)[-1:]:
                 parts.note_emptied(saved, before)
@@ -120,17 +131,33 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
             parts.run_hooks("after")
         read = {database: one.result() for database, one in sums.items()}
     unread |= {database: complaint for database, (_, complaint) in read.items() if complaint}
-    incomplete = parts.incomplete | {f"database {legible(database)}": f"a drill cannot compare all of it: {why}" for database, why in unread.items()}
+    incomplete = parts.incomplete | {
+        f"database {legible(database)}": f"a drill cannot compare all of it: {why}" for database, why in unread.items()
+    }
     incomplete = {whose: masked(why) for whose, why in incomplete.items()}
     say("have the WAL of that moment archived")
     pgbackrest.check(s)
     done = Backup(
-        name, began, marked, time.time(), known["label"], found.point, found.lsn, not found.moved,
+        name,
+        began,
+        marked,
+        time.time(),
+        known["label"],
+        found.point,
+        found.lsn,
+        not found.moved,
         {database: read[database][0] if database in read else {} for database in databases},
-        parts.folders(saved), _names(),
-        files=sum(one.files for one in saved.values()), size=known["info"]["size"] + sum(one.size for one in saved.values()),
+        parts.folders(saved),
+        _names(),
+        files=sum(one.files for one in saved.values()),
+        size=known["info"]["size"] + sum(one.size for one in saved.values()),
         added=known["info"]["repository"]["delta"] + sum(one.added for one in saved.values()),
-        sums=tables.KIND, moved=list(found.moved), parts={key: [one.files, one.size] for key, one in saved.items()}, places={key: one.places for key, one in saved.items()}, incomplete=incomplete)
+        sums=tables.KIND,
+        moved=list(found.moved),
+        parts={key: [one.files, one.size] for key, one in saved.items()},
+        places={key: one.places for key, one in saved.items()},
+        incomplete=incomplete,
+    )
     for whose, what in incomplete.items():
         say(f"incomplete: {whose}: {what}")
     restic.save_record(s, name, str(inventory.record(s.repository, done)))
@@ -147,13 +174,18 @@ def _sums(session: postgres.Session) -> tuple[dict, str | None]:
 
 
 def _names() -> dict:
-    return {"users": {str(user.pw_uid): user.pw_name for user in pwd.getpwall()}, "groups": {str(group.gr_gid): group.gr_name for group in grp.getgrall()}}
+    return {
+        "users": {str(user.pw_uid): user.pw_name for user in pwd.getpwall()},
+        "groups": {str(group.gr_gid): group.gr_name for group in grp.getgrall()},
+    }
 
 
 def _expire(s: Settings, newest: Backup) -> None:
     """pgBackRest has deleted what is more than is to be kept; the folders go with it."""
     there = {pgbackrest.name_of(b) for b in pgbackrest.known(s)}
     if newest.name not in there:
-        raise Failure(f"{s.repository} does not know of backup {newest.name}, which has just been taken: nothing old was deleted")
+        raise Failure(
+            f"{s.repository} does not know of backup {newest.name}, which has just been taken: nothing old was deleted"
+        )
     restic.keep(s, there)
     catalog.read(s)

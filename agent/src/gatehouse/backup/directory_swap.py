@@ -4,11 +4,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gatehouse.state import store
-from gatehouse.system import safepath
-from gatehouse.system import systemd
 from gatehouse.output.report import Failure, say
+from gatehouse.state import store
 from gatehouse.state.store import STATE, read_private, write_private
+from gatehouse.system import safepath, systemd
 
 _UNDER_WAY = STATE / "restore" / "swapping.json"
 _KEPT = STATE / "restore" / "kept.json"
@@ -91,8 +90,10 @@ def prepare_boot() -> None:
 
 def refuse_another() -> None:
     if swap := kept():
-        raise Failure(f"the restore of {swap.what} waits for your word: `gatehouse restore --confirm` deletes what was there before, "
-                      "`gatehouse restore --undo` brings it back")
+        raise Failure(
+            f"the restore of {swap.what} waits for your word: `gatehouse restore --confirm` deletes what was there before, "
+            "`gatehouse restore --undo` brings it back"
+        )
 
 
 def stop(ran: tuple[str, ...]) -> None:
@@ -109,4 +110,6 @@ def _rename(source: str, target: str) -> None:
 
 def _read(path: Path) -> Swap | None:
     found = json.loads(read_private(path) or "null")
-    return found and Swap(found["what"], tuple(Exchange(**e) for e in found["exchanges"]), tuple(found["ran"]), tuple(found["leftovers"]))
+    return found and Swap(
+        found["what"], tuple(Exchange(**e) for e in found["exchanges"]), tuple(found["ran"]), tuple(found["leftovers"])
+    )

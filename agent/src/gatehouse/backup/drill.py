@@ -5,24 +5,14 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from gatehouse.backup import inventory
-from gatehouse.backup import catalog
-from gatehouse.backup import postgres
-from gatehouse.system import process
-from gatehouse.backup import folders
-from gatehouse.backup import parts
-from gatehouse.backup import pgbackrest
-from gatehouse.backup import restic
-from gatehouse.state import workspace
-from gatehouse.state import store
-from gatehouse.backup import tables
-from gatehouse.system import safepath
-from gatehouse.state import secrets
+from gatehouse.backup import catalog, folders, inventory, parts, pgbackrest, postgres, restic, tables
 from gatehouse.backup.inventory import LOCK, Backup, Settings
 from gatehouse.backup.postgres import Cluster
-from gatehouse.output.table import counted, legible
 from gatehouse.output.report import Failure, masked, say
+from gatehouse.output.table import counted, legible
+from gatehouse.state import secrets, store, workspace
 from gatehouse.state.store import STATE
+from gatehouse.system import process, safepath
 
 _AT_ONCE = 4  # databases that are looked at
 _PATIENCE, _SLOWEST = 300, 4 << 20  # for an index of the application's: seconds, and bytes of its database a second
@@ -69,8 +59,16 @@ def _drill(s: Settings, backup: Backup) -> dict:
     if faults:
         raise Failure("restored, but not with what was there: " + "; ".join(faults))
     say(f"backup {backup.name} can be restored{_but_for(backup.incomplete)}")
-    return {"backup": backup.name, "tables": sum(map(len, backup.tables.values())), "rows": rows, "files": files, "exact": backup.exact,
-            "moved": backup.moved, "compared": backup.sums == tables.KIND, "incomplete": backup.incomplete}
+    return {
+        "backup": backup.name,
+        "tables": sum(map(len, backup.tables.values())),
+        "rows": rows,
+        "files": files,
+        "exact": backup.exact,
+        "moved": backup.moved,
+        "compared": backup.sums == tables.KIND,
+        "incomplete": backup.incomplete,
+    }
 
 
 def _look_at_databases(backup: Backup, server: Cluster) -> tuple[int, list[str]]:
@@ -79,7 +77,9 @@ def _look_at_databases(backup: Backup, server: Cluster) -> tuple[int, list[str]]
         say("an older program took the backup and summed its tables up in another way: their rows are counted")
     there = server.databases()
     faults = [f"database {legible(name)} is not there" for name in sorted(backup.tables.keys() - there)]
-    server.ask("UPDATE pg_database SET datallowconn = true WHERE datname <> 'template0'")  # only the drill reaches this server
+    server.ask(
+        "UPDATE pg_database SET datallowconn = true WHERE datname <> 'template0'"
+    )  # only the drill reaches this server
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(lambda name: _look_at(backup, server, name), there))
     for name, (_, fault) in zip(there, found):
@@ -110,7 +110,7 @@ def _differing(backup: Backup, database: str, found: dict) -> list[str]:
     if database not in backup.tables:
         return []
     recorded = backup.tables[database]
-    moved = not backup.exact and not backup.moved or database in backup.moved
+    moved = (not backup.exact and not backup.moved) or database in backup.moved
     if backup.sums != tables.KIND or moved:
         return []
     # A record that is incomplete does not say which tables there were.
@@ -122,7 +122,9 @@ def _amcheck(server: Cluster, database: str, size: int) -> str | None:
     """An index may be one over a function of the application's: PostgreSQL calls it as the owner of the table, and it may
     take its time."""
     seconds = min(process.LONG, _PATIENCE + size / _SLOWEST)
-    words = server.command("pg_amcheck", "--install-missing", "--heapallindexed", "--no-strict-names", postgres.named(database))
+    words = server.command(
+        "pg_amcheck", "--install-missing", "--heapallindexed", "--no-strict-names", postgres.named(database)
+    )
     status, output = process.run(words, server.settings.user, seconds=seconds)
     return f"pg_amcheck: {legible(output)}" if status else None
 
@@ -145,7 +147,11 @@ def _look_at_folders(s: Settings, backup: Backup, shelf: str, faults: list[str])
                 there = [into + place for place in lying.get(each, snapshot["paths"])]
                 restored[each] = folders.look([place for place in there if safepath.status(place)])
             files = folders.look([into]).files
-            faults += [f"{name}: {files} files and not {wanted}"] if files != wanted and name.partition("/")[0] not in backup.incomplete else []
+            faults += (
+                [f"{name}: {files} files and not {wanted}"]
+                if files != wanted and name.partition("/")[0] not in backup.incomplete
+                else []
+            )
         except Failure as failure:
             faults.append(f"{name}: {failure}")
         safepath.remove_tree(into)
@@ -159,17 +165,23 @@ def _gaps(backup: Backup, restored: dict[str, folders.Amount]) -> list[str]:
     for name, path in parts.paths().items():
         release = name.partition("/")[0]
         # A release that has changed since may call another folder its data than it did.
-        if release in backup.incomplete or name not in restored and (store.Release(release).applied() or 0) > backup.marked:
+        if release in backup.incomplete or (
+            name not in restored and (store.Release(release).applied() or 0) > backup.marked
+        ):
             continue
         try:
-            live = folders.look(folders.places(path), until=backup.marked) if safepath.status(path) else folders.Amount()
+            live = (
+                folders.look(folders.places(path), until=backup.marked) if safepath.status(path) else folders.Amount()
+            )
         except (Failure, OSError) as error:
             found.append(f"{name}: {error}")
             continue
         there = restored.get(name, folders.Amount())
         if there.files < live.files or there.size < live.size:
-            found.append(f"{name}: {counted(there.files, 'file')} with {counted(there.size, 'byte')} restored, and {counted(live.files, 'file')} with "
-                         f"{counted(live.size, 'byte')} in {path} were there before")
+            found.append(
+                f"{name}: {counted(there.files, 'file')} with {counted(there.size, 'byte')} restored, and {counted(live.files, 'file')} with "
+                f"{counted(live.size, 'byte')} in {path} were there before"
+            )
     return found
 
 
@@ -185,7 +197,11 @@ def _but_for(incomplete: dict) -> str:
 
 def lines(found: dict) -> list[str]:
     compared = "compared with what was recorded" if found["compared"] and found["exact"] else "counted"
-    told = [f"backup {found['backup']} can be restored{_but_for(found['incomplete'])}: {found['rows']} rows in {found['tables']} tables {compared}, {found['files']} files, in {found['seconds']:.0f} s"]
+    told = [
+        f"backup {found['backup']} can be restored{_but_for(found['incomplete'])}: {found['rows']} rows in {found['tables']} tables {compared}, {found['files']} files, in {found['seconds']:.0f} s"
+    ]
     if found["moved"]:
-        told.append(f"compared but for these, in which something ran all the time when it was taken: {', '.join(map(legible, found['moved']))}")
+        told.append(
+            f"compared but for these, in which something ran all the time when it was taken: {', '.join(map(legible, found['moved']))}"
+        )
     return [*told, *(f"incomplete: {whose}: {what}" for whose, what in found["incomplete"].items())]

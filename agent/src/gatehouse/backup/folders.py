@@ -2,17 +2,31 @@
 
 import contextlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable
 
-from gatehouse.system import process
-from gatehouse.system import mounts
-from gatehouse.system import safepath
-from gatehouse.output.table import legible
 from gatehouse.output.report import Failure
+from gatehouse.output.table import legible
+from gatehouse.system import mounts, process, safepath
 
 _COUNTING = 600  # seconds to look at all: there may be millions of files
-_EACH = ("(", "-type", "f", "-printf", r"f%D:%i %n %b %s %C@\0", ")", "-o", "(", "-type", "l", "-uid", str(os.geteuid()), "-printf", r"l%p\0t%l\0", ")")
+_EACH = (
+    "(",
+    "-type",
+    "f",
+    "-printf",
+    r"f%D:%i %n %b %s %C@\0",
+    ")",
+    "-o",
+    "(",
+    "-type",
+    "l",
+    "-uid",
+    str(os.geteuid()),
+    "-printf",
+    r"l%p\0t%l\0",
+    ")",
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,9 @@ def _place(path: str) -> str:
     safepath.refuse_shared(place)
     for mount in mounts.below(place):
         if mount.of_an_account:
-            raise Failure(f"{mount.point} is a file system that another account than root mounted, and is not read: unmount it")
+            raise Failure(
+                f"{mount.point} is a file system that another account than root mounted, and is not read: unmount it"
+            )
     return place
 
 
@@ -98,5 +114,7 @@ def complaint(found: Amount) -> str | None:
     if not found.leading_out:
         return None
     first, *more = found.leading_out
-    return (f"{legible(first)}{f' and {len(more)} more' if more else ''}: a link of root's is followed to a folder alone, and only where no other account can "
-            "write on the way; put what it leads to there itself, or mount it")
+    return (
+        f"{legible(first)}{f' and {len(more)} more' if more else ''}: a link of root's is followed to a folder alone, and only where no other account can "
+        "write on the way; put what it leads to there itself, or mount it"
+    )

@@ -1,15 +1,12 @@
 """`gatehouse forget`: the end of what this host knows of a repository that it does not use any more."""
 
-from gatehouse.backup import inventory
-from gatehouse.backup import pgbackrest
-from gatehouse.state import repositories
-from gatehouse.state import store
-from gatehouse.system import safepath
-from gatehouse.state import secrets
+from gatehouse.backup import inventory, pgbackrest
 from gatehouse.backup.inventory import LOCK
-from gatehouse.output.table import counted
 from gatehouse.output.report import Failure
+from gatehouse.output.table import counted
+from gatehouse.state import repositories, secrets, store
 from gatehouse.state.store import SECRETS, Release
+from gatehouse.system import safepath
 
 
 def refuse(place: str) -> None:
@@ -51,7 +48,9 @@ def _opens_others(place: str, passphrase: str) -> list[str]:
 
 def _refuse_unknown(place: str) -> None:
     if place not in (known := repositories.places()):
-        raise Failure(f"this host knows of no repository {place}; it knows of {', '.join(known) or 'none'}; nothing was done")
+        raise Failure(
+            f"this host knows of no repository {place}; it knows of {', '.join(known) or 'none'}; nothing was done"
+        )
 
 
 def _refuse_in_use(place: str) -> None:
@@ -64,16 +63,25 @@ def _refuse_in_use(place: str) -> None:
     except Failure as failure:
         why = f"and {failure}"
     if why:
-        raise Failure(f"backups of this host go to {place}, {why}. First take `backup` out of the configuration, or name another repository, "
-                      "with a `pulumi up`; nothing was done")
+        raise Failure(
+            f"backups of this host go to {place}, {why}. First take `backup` out of the configuration, or name another repository, "
+            "with a `pulumi up`; nothing was done"
+        )
 
 
 def _left_over(passphrase: str) -> list[Release]:
     """Secrets of a stack whose backups ended, which nobody refers to."""
     releases = store.releases()
     referred = {folder for release in releases for manifest in release.manifests() for folder in manifest.refers}
-    return [release for release in releases if (SECRETS / release.name).exists() and not any(folder.startswith(f"{SECRETS / release.name}/") for folder in referred)
-            and any(path.read_text(errors="replace") == passphrase for path in (SECRETS / release.name).glob("*/passphrase"))]
+    return [
+        release
+        for release in releases
+        if (SECRETS / release.name).exists()
+        and not any(folder.startswith(f"{SECRETS / release.name}/") for folder in referred)
+        and any(
+            path.read_text(errors="replace") == passphrase for path in (SECRETS / release.name).glob("*/passphrase")
+        )
+    ]
 
 
 def lines(done: dict) -> list[str]:

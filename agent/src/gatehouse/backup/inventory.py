@@ -5,13 +5,12 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from gatehouse.output.report import Failure
+from gatehouse.output.table import ago, columns, counted, iso, size
 from gatehouse.protocol import document
 from gatehouse.state import repositories
-from gatehouse.system import safepath
-from gatehouse.system import systemd
-from gatehouse.output.table import ago, columns, counted, iso, size
-from gatehouse.output.report import Failure
 from gatehouse.state.store import STATE, read_private, write_private
+from gatehouse.system import safepath, systemd
 
 SETTINGS = Path("/etc/gatehouse/backup.toml")
 METRICS = Path("/var/lib/prometheus/node-exporter/gatehouse.prom")
@@ -60,10 +59,18 @@ class Backup:
     size: int = 0  # bytes, of the folders and of the databases
     added: int = 0  # bytes that the repository grew by
     sums: str = ""  # how the sums were made; empty: as older programs did
-    moved: list = field(default_factory=list)  # databases in which something ran at the point: `tables` may be a transaction off
-    parts: dict = field(default_factory=dict)  # by release and name of data, of older programs by release: number and bytes of its files
-    places: dict = field(default_factory=dict)  # by release and name of data: where the folder is in truth, and those that links in it lead to
-    incomplete: dict = field(default_factory=dict)  # by whose it is: what is not in the backup, or could not be looked at
+    moved: list = field(
+        default_factory=list
+    )  # databases in which something ran at the point: `tables` may be a transaction off
+    parts: dict = field(
+        default_factory=dict
+    )  # by release and name of data, of older programs by release: number and bytes of its files
+    places: dict = field(
+        default_factory=dict
+    )  # by release and name of data: where the folder is in truth, and those that links in it lead to
+    incomplete: dict = field(
+        default_factory=dict
+    )  # by whose it is: what is not in the backup, or could not be looked at
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -83,8 +90,10 @@ class Target:
 def settings() -> Settings:
     if not SETTINGS.exists():
         once = repositories.places()
-        raise Failure("this host keeps no backups: set `gatehouse:backup` in the stack's configuration and run `pulumi up`"
-                      + (f". It still has what opens {', '.join(once)}" if once else ""))
+        raise Failure(
+            "this host keeps no backups: set `gatehouse:backup` in the stack's configuration and run `pulumi up`"
+            + (f". It still has what opens {', '.join(once)}" if once else "")
+        )
     found = document.read(Settings, SETTINGS.read_text(), newer=True)
     _part_by_repository(found)
     return found
@@ -93,7 +102,11 @@ def settings() -> Settings:
 def _part_by_repository(s: Settings) -> None:
     """An agent of before had the records of all repositories in one folder. What is of others is read from there again."""
     older, folder = STATE / "backups", repositories.folder(s.repository)
-    if older.exists() and not folder.exists() and json.loads(read_private(older / "last.backup") or "{}").get("repository") == s.repository:
+    if (
+        older.exists()
+        and not folder.exists()
+        and json.loads(read_private(older / "last.backup") or "{}").get("repository") == s.repository
+    ):
         safepath.make(str(repositories.FOLDER), 0o700)
         safepath.rename(str(older), str(folder))
         write_private(folder / "place", s.repository)
@@ -101,8 +114,10 @@ def _part_by_repository(s: Settings) -> None:
 
 def wrong_passphrase(s: Settings, what: str) -> Failure:
     """Whatever else the program that failed had to say of what it could not decrypt."""
-    return Failure(f"the passphrase on this host does not open the repository of {what} in {s.repository}: it was made with another one, or it is damaged. "
-                   "`pulumi config set --secret gatehouse:backupPassphrase` gives the one that `pulumi stack output recovery` told when it was made")
+    return Failure(
+        f"the passphrase on this host does not open the repository of {what} in {s.repository}: it was made with another one, or it is damaged. "
+        "`pulumi config set --secret gatehouse:backupPassphrase` gives the one that `pulumi stack output recovery` told when it was made"
+    )
 
 
 def kept(place: str) -> list[Backup]:
@@ -133,7 +148,10 @@ def outcome(place: str, kind: str) -> dict:
 def settle(place: str, kind: str, began: float, ended: float, failed: str | None, **more) -> None:
     good = ended if failed is None else outcome(place, kind).get("good")
     write_private(repositories.folder(place) / "place", place)
-    write_private(repositories.folder(place) / f"last.{kind}", json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, "good": good, **more}))
+    write_private(
+        repositories.folder(place) / f"last.{kind}",
+        json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, "good": good, **more}),
+    )
     publish(place)
     if failed is None and kind != "reading":
         systemd.reset_failed([f"gatehouse-{kind}.service"])  # else systemd remembers until the timer's next run
@@ -144,20 +162,47 @@ def overview() -> dict:
     where = settings().repository
     all_of_them, last, drill = kept(where), outcome(where, "backup"), outcome(where, "drill")
     return {
-        "well": not last.get("failed") and not drill.get("failed") and bool(all_of_them) and not all_of_them[-1].incomplete,
+        "well": not last.get("failed")
+        and not drill.get("failed")
+        and bool(all_of_them)
+        and not all_of_them[-1].incomplete,
         "repository": where,
-        "backups": [{"name": b.name, "marked": iso(b.marked), "marked_seconds": b.marked, "seconds": b.ended - b.began, "kind": kind(b), "size": b.size,
-                     "added": b.added, "tables": sum(map(len, b.tables.values())), "files": b.files, "exact": b.exact, "moved": b.moved,
-                     "incomplete": b.incomplete, "paths": paths(b)} for b in all_of_them],
-        "last": last, "drill": drill, "read": outcome(where, "reading").get("good"),
+        "backups": [
+            {
+                "name": b.name,
+                "marked": iso(b.marked),
+                "marked_seconds": b.marked,
+                "seconds": b.ended - b.began,
+                "kind": kind(b),
+                "size": b.size,
+                "added": b.added,
+                "tables": sum(map(len, b.tables.values())),
+                "files": b.files,
+                "exact": b.exact,
+                "moved": b.moved,
+                "incomplete": b.incomplete,
+                "paths": paths(b),
+            }
+            for b in all_of_them
+        ],
+        "last": last,
+        "drill": drill,
+        "read": outcome(where, "reading").get("good"),
         "others": {place: len(kept(place)) for place in repositories.places() if place != where},
     }
 
 
 def paths(backup: Backup) -> dict[str, dict]:
     """What of a backup is in which folder, by release and name of data; of older programs nothing by folder is known."""
-    return {key: {"path": backup.folders.get(key, places[0]), "places": places, "files": backup.parts[key][0], "size": backup.parts[key][1]}
-            for key, places in sorted(backup.places.items())}
+    return {
+        key: {
+            "path": backup.folders.get(key, places[0]),
+            "places": places,
+            "files": backup.parts[key][0],
+            "size": backup.parts[key][1],
+        }
+        for key, places in sorted(backup.places.items())
+    }
 
 
 def kind(backup: Backup) -> str:
@@ -165,16 +210,35 @@ def kind(backup: Backup) -> str:
 
 
 def lines(found: dict) -> list[str]:
-    rows = [[b["name"], ago(b["marked_seconds"]), b["kind"], f"{b['seconds']:.0f} s", size(b["size"]), size(b["added"]), str(b["tables"]), str(b["files"])]
-            for b in found["backups"]]
+    rows = [
+        [
+            b["name"],
+            ago(b["marked_seconds"]),
+            b["kind"],
+            f"{b['seconds']:.0f} s",
+            size(b["size"]),
+            size(b["added"]),
+            str(b["tables"]),
+            str(b["files"]),
+        ]
+        for b in found["backups"]
+    ]
     head = ["NAME", "TAKEN", "KIND", "TOOK", "SIZE", "ADDED", "TABLES", "FILES"]
     table = [*columns(head, rows), ""] if rows else []
     if parts := found["backups"][-1]["paths"] if rows else {}:
         rows_of = [[key, str(part["files"]), size(part["size"]), _way(part)] for key, part in parts.items()]
         table += [*columns(["DATA OF THE NEWEST", "FILES", "SIZE", "FOLDER"], rows_of), ""]
-    others = [f"also known: {place}, with {counted(number, 'backup')} when it was read last" for place, number in found["others"].items()]
-    return [*table, f"{counted(len(rows), 'backup')} in {found['repository']}, read {ago(found['read'])}", *others, *complaints(found),
-            f"last good drill: {ago(found['drill'].get('good'))}"]
+    others = [
+        f"also known: {place}, with {counted(number, 'backup')} when it was read last"
+        for place, number in found["others"].items()
+    ]
+    return [
+        *table,
+        f"{counted(len(rows), 'backup')} in {found['repository']}, read {ago(found['read'])}",
+        *others,
+        *complaints(found),
+        f"last good drill: {ago(found['drill'].get('good'))}",
+    ]
 
 
 def _way(part: dict) -> str:
@@ -185,9 +249,15 @@ def _way(part: dict) -> str:
 
 def complaints(found: dict) -> list[str]:
     told = [] if found["backups"] else ["there is no backup yet: `gatehouse backup` takes one"]
-    told += [f"the last {what} failed, {ago(found[key]['ended'])}: {found[key]['failed']}" for key, what in (("last", "backup"), ("drill", "drill"))
-             if found[key].get("failed")]
-    told += [f"the newest backup is incomplete: {whose}: {what}" for whose, what in (found["backups"][-1]["incomplete"] if found["backups"] else {}).items()]
+    told += [
+        f"the last {what} failed, {ago(found[key]['ended'])}: {found[key]['failed']}"
+        for key, what in (("last", "backup"), ("drill", "drill"))
+        if found[key].get("failed")
+    ]
+    told += [
+        f"the newest backup is incomplete: {whose}: {what}"
+        for whose, what in (found["backups"][-1]["incomplete"] if found["backups"] else {}).items()
+    ]
     return told
 
 
@@ -205,6 +275,10 @@ def publish(place: str) -> None:
         "drill_last_failed": drill and int(bool(drill["failed"])),
         "drill_duration_seconds": drill.get("seconds"),
     }
-    text = "".join(f"# TYPE gatehouse_{name} gauge\ngatehouse_{name} {value}\n" for name, value in values.items() if value not in (None, {}))
+    text = "".join(
+        f"# TYPE gatehouse_{name} gauge\ngatehouse_{name} {value}\n"
+        for name, value in values.items()
+        if value not in (None, {})
+    )
     if safepath.status(str(METRICS.parent)):  # which may be the exporter's own
         safepath.write(str(METRICS), text.encode(), 0o644, os.geteuid(), os.getegid())

@@ -3,8 +3,8 @@
 import contextlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator
 
 from gatehouse.backup.postgres import Cluster, Session
 from gatehouse.output.report import Failure
@@ -23,7 +23,9 @@ _AFTER = f"""SELECT json_build_array(NOT EXISTS (SELECT FROM pg_stat_activity WH
 class Moment:
     point: str
     lsn: str
-    moved: tuple[str, ...]  # databases in which something ran: what their sessions see may be a transaction more or less
+    moved: tuple[
+        str, ...
+    ]  # databases in which something ran: what their sessions see may be a transaction more or less
     failed: dict[str, str]  # databases that could not be looked at, and why
 
 
@@ -69,7 +71,7 @@ def mark(name: str, marker: Marker, sessions: list[Session]) -> Moment:
         alive = [session for session in alive if session.database not in failed]
         moved = tuple(session.database for session in alive if session not in before)
         most, lasted = max(most, len(alive) - len(moved)), time.monotonic() - began
-        if not moved or lasted > _GIVES_UP or lasted > _SETTLES and len(alive) - len(moved) == most:
+        if not moved or lasted > _GIVES_UP or (lasted > _SETTLES and len(alive) - len(moved) == most):
             return Moment(point, lsn, moved, failed)
         time.sleep(0.01)
 

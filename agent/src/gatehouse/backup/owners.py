@@ -13,17 +13,23 @@ import contextlib
 import itertools
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator
 
-from gatehouse.system import process
-from gatehouse.system import safepath
 from gatehouse.backup.postgres import Cluster, named
 from gatehouse.output.report import Failure, say
+from gatehouse.system import process, safepath
 
 _ENTRY = re.compile(r"(?P<number>\d+); \d+ \d+ (?P<what>.*) (?P<owner>\S*)")
 # Schemas, extensions and what is said of them: they call no owner's code in a database that has none, and all else is in them.
-_FIRST = ("SCHEMA - ", "EXTENSION - ", "ACL - SCHEMA ", "COMMENT - SCHEMA ", "COMMENT - EXTENSION ", "PROCEDURAL LANGUAGE - ")
+_FIRST = (
+    "SCHEMA - ",
+    "EXTENSION - ",
+    "ACL - SCHEMA ",
+    "COMMENT - SCHEMA ",
+    "COMMENT - EXTENSION ",
+    "PROCEDURAL LANGUAGE - ",
+)
 _GRANTS = ("ACL ", "DEFAULT ACL ")
 _LOADER = "gatehouse_loads"  # pg_hba.conf lets PostgreSQL's own account be it in a database that is being restored
 _MADE = f"""DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{_LOADER}') THEN CREATE ROLE {_LOADER} LOGIN; END IF; END $$"""
@@ -48,7 +54,10 @@ def load(live: Cluster, dump: str, database: str, owner: str) -> None:
     superusers = set(live.ask("SELECT rolname FROM pg_roles WHERE rolsuper").splitlines())
     data, rest = contents(live, dump, "pre-data", "data"), contents(live, dump, "post-data")
     first = [entry for entry in data + rest if _is_first(entry, superusers)]
-    later = [[entry for entry in part if not _is_first(entry, superusers) and not entry.what.startswith(_GRANTS)] for part in (data, rest)]
+    later = [
+        [entry for entry in part if not _is_first(entry, superusers) and not entry.what.startswith(_GRANTS)]
+        for part in (data, rest)
+    ]
     grants = [entry for entry in data + rest if entry.what.startswith("ACL ") and entry not in first]
     defaults = [entry for entry in data + rest if entry.what.startswith("DEFAULT ACL ")]
     _restore(live, dump, database, live.settings.user, first)
@@ -77,12 +86,14 @@ def contents(live: Cluster, dump: str, *sections: str) -> list[Entry]:
     lines = [line for line in output.split("\n") if line and not line.startswith(";")]
     found = [_ENTRY.fullmatch(line) for line in lines]
     if not all(found):
-        raise Failure(f"the copy has a line that is not understood: {next(line for line, match in zip(lines, found) if not match)!r}")
+        raise Failure(
+            f"the copy has a line that is not understood: {next(line for line, match in zip(lines, found) if not match)!r}"
+        )
     return [Entry(**match.groupdict()) for match in found]
 
 
 def _is_first(entry: Entry, superusers: set[str]) -> bool:
-    return entry.what.startswith(_FIRST) or entry.owner in superusers and not entry.what.startswith(_GRANTS)
+    return entry.what.startswith(_FIRST) or (entry.owner in superusers and not entry.what.startswith(_GRANTS))
 
 
 def _made_by(entry: Entry, owner: str) -> str:
@@ -105,12 +116,25 @@ def _restore(live: Cluster, dump: str, database: str, role: str, entries: list[E
     ours = role == live.settings.user
     say(f"load {len(entries)} parts as {role}")
     listed = f"{os.path.dirname(dump)}.list"  # beside the folder of the dump, where root alone writes
-    safepath.write(listed, "".join(f"{entry.number};\n" for entry in entries).encode(), 0o644, os.geteuid(), os.getegid())
-    words = live.command("pg_restore", f"--dbname={named(database)}", "--exit-on-error", f"--use-list={listed}",
-                         *(() if ours else ("--no-owner", f"--role={role}")), dump, login=None if ours else _LOADER)
+    safepath.write(
+        listed, "".join(f"{entry.number};\n" for entry in entries).encode(), 0o644, os.geteuid(), os.getegid()
+    )
+    words = live.command(
+        "pg_restore",
+        f"--dbname={named(database)}",
+        "--exit-on-error",
+        f"--use-list={listed}",
+        *(() if ours else ("--no-owner", f"--role={role}")),
+        dump,
+        login=None if ours else _LOADER,
+    )
     status, output = process.run(words, live.settings.user, seconds=process.LONG)
     if status:
-        why = "; what belongs to a superuser can use nothing of an application's: restore everything instead, or give it to the database's owner" if ours else ""
+        why = (
+            "; what belongs to a superuser can use nothing of an application's: restore everything instead, or give it to the database's owner"
+            if ours
+            else ""
+        )
         raise Failure(f"database {database} could not be loaded as {role}{why}:\n{process.indented(output)}")
 
 

@@ -3,16 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
-from gatehouse.system import process
 from gatehouse.backup import restic
-from gatehouse.state import store
-from gatehouse.system import safepath
 from gatehouse.backup.inventory import Backup, Settings
+from gatehouse.backup.restic import Saved
+from gatehouse.output.report import Failure
 from gatehouse.output.table import counted, legible
 from gatehouse.protocol.manifest import Data
-from gatehouse.output.report import Failure
-from gatehouse.backup.restic import Saved
+from gatehouse.state import store
 from gatehouse.state.store import STATE
+from gatehouse.system import process, safepath
 
 OURS = "gatehouse/secrets"  # the part that is no release's: the agent's secrets
 _SECRETS = str(STATE / "secrets")
@@ -27,7 +26,9 @@ class Parts:
         self._noting = Lock()
         self.incomplete: dict[str, str] = {}  # by release: what is not in the backup, and why
         named = {m.release: [data for data in m.data if data.path] for m in store.live()}
-        self.members = {release: there for release, members in named.items() if (there := self._there(release, members))}
+        self.members = {
+            release: there for release, members in named.items() if (there := self._there(release, members))
+        }
 
     def _there(self, release: str, members: list[Data]) -> list[Data]:
         """An app may have no volumes."""
@@ -66,7 +67,10 @@ class Parts:
         for key, one in saved.items():
             files = before.parts.get(key, [0])[0]
             if files and not one.files:
-                self._note(key.partition("/")[0], f"{one.places[0]} is empty, and had {counted(files, 'file')} in backup {before.name}: is its disk mounted?")
+                self._note(
+                    key.partition("/")[0],
+                    f"{one.places[0]} is empty, and had {counted(files, 'file')} in backup {before.name}: is its disk mounted?",
+                )
 
     def folders(self, saved: dict[str, Saved]) -> dict[str, str]:
         """What is in the repository: path by release and name of data."""
@@ -94,7 +98,12 @@ class Parts:
 
 def paths() -> dict[str, str]:
     """The folders of now: path by release and name of data, without what is among the agent's secrets."""
-    return {f"{m.release}/{data.name}": data.path for m in store.live() for data in m.data if data.path and not _is_ours(data.path)}
+    return {
+        f"{m.release}/{data.name}": data.path
+        for m in store.live()
+        for data in m.data
+        if data.path and not _is_ours(data.path)
+    }
 
 
 def _is_ours(path: str) -> bool:

@@ -6,14 +6,11 @@ import os
 import re
 import time
 
-from gatehouse.backup import inventory
-from gatehouse.backup import postgres
-from gatehouse.system import process
-from gatehouse.state import workspace
-from gatehouse.system import safepath
-from gatehouse.system import systemd
+from gatehouse.backup import inventory, postgres
 from gatehouse.backup.inventory import Settings
 from gatehouse.output.report import Failure, say
+from gatehouse.state import workspace
+from gatehouse.system import process, safepath, systemd
 
 _READERS = 8  # at the same time: a restore waits for the repository more than for a processor
 _UNREADABLE = 99  # a repository's status, by the name of "other"
@@ -54,7 +51,11 @@ def _show_folder(s: Settings) -> None:
 def _upgraded(s: Settings) -> bool:
     """Whether the other cluster there is this one, before its upgrade: this host took the backups in there, and has another
     major now. A new host has taken none, and a cluster that was only made anew has the same major."""
-    ours = {backup.label for backup in inventory.kept(s.repository)} if inventory.outcome(s.repository, "backup").get("good") else set()
+    ours = (
+        {backup.label for backup in inventory.kept(s.repository)}
+        if inventory.outcome(s.repository, "backup").get("good")
+        else set()
+    )
     found = _stanza(s)
     return any(b["label"] in ours for b in found["backup"]) and found["db"][-1]["version"] != _installed(s)
 
@@ -66,8 +67,10 @@ def refuse_another_major(s: Settings, label: str | None = None) -> None:
     majors = {made[b["database"]["id"]] for b in found["backup"] if label in (None, b["label"])}
     if majors and installed not in majors:
         what = f"backup {label} is" if label else "all backups are"
-        raise Failure(f"{what} of PostgreSQL {', '.join(sorted(majors))}, and this host has PostgreSQL {installed}, which cannot read that; nothing was "
-                      "touched. Restore on a host with that version, and upgrade there (docs/backup-and-restore.md, Upgrades)")
+        raise Failure(
+            f"{what} of PostgreSQL {', '.join(sorted(majors))}, and this host has PostgreSQL {installed}, which cannot read that; nothing was "
+            "touched. Restore on a host with that version, and upgrade there (docs/backup-and-restore.md, Upgrades)"
+        )
 
 
 def _installed(s: Settings) -> str:
@@ -119,7 +122,9 @@ def _stanza(s: Settings) -> dict:
         raise _failure(s, status, output, unreadable)
     try:
         stanzas = json.loads(process.line(output, "["))
-    except ValueError:  # it quotes what it decrypted with a passphrase that is not the right one: any bytes, of which some are no JSON
+    except (
+        ValueError
+    ):  # it quotes what it decrypted with a passphrase that is not the right one: any bytes, of which some are no JSON
         raise inventory.wrong_passphrase(s, "PostgreSQL") from None
     found = next((stanza for stanza in stanzas if stanza["name"] == s.stanza), {"backup": [], "db": [], "repo": []})
     # It ends well all the same and tells of no backups: a service that is away must not look like an empty repository.
@@ -131,7 +136,11 @@ def _stanza(s: Settings) -> dict:
 
 
 def _failure(s: Settings, status: int, output: str, what: str) -> Failure:
-    return inventory.wrong_passphrase(s, "PostgreSQL") if status in _GARBLED else Failure(f"{what}:\n{process.indented(output)}")
+    return (
+        inventory.wrong_passphrase(s, "PostgreSQL")
+        if status in _GARBLED
+        else Failure(f"{what}:\n{process.indented(output)}")
+    )
 
 
 def first_is_due(s: Settings) -> bool:
@@ -146,7 +155,11 @@ def full_is_due(s: Settings) -> bool:
 def _fulls(s: Settings) -> list[int]:
     """When full backups were taken. None of the cluster as it was before an upgrade: nothing can stand on those."""
     found = _stanza(s)
-    return [b["timestamp"]["stop"] for b in found["backup"] if b["type"] == "full" and b["database"]["id"] == found["db"][-1]["id"]]
+    return [
+        b["timestamp"]["stop"]
+        for b in found["backup"]
+        if b["type"] == "full" and b["database"]["id"] == found["db"][-1]["id"]
+    ]
 
 
 def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
@@ -166,4 +179,8 @@ def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
 
 
 def _run(s: Settings, *words: str) -> tuple[int, str]:
-    return process.run(("env", f"PGOPTIONS={postgres.PLAIN}", "pgbackrest", f"--stanza={s.stanza}", *words), s.user, seconds=process.LONG)
+    return process.run(
+        ("env", f"PGOPTIONS={postgres.PLAIN}", "pgbackrest", f"--stanza={s.stanza}", *words),
+        s.user,
+        seconds=process.LONG,
+    )

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from gatehouse.tree import files
+from gatehouse.backup.inventory import Backup
+from gatehouse.output.report import Failure
+from gatehouse.protocol.manifest import Directory
 from gatehouse.state import store
 from gatehouse.system import safepath
-from gatehouse.backup.inventory import Backup
-from gatehouse.protocol.manifest import Directory
-from gatehouse.output.report import Failure
+from gatehouse.tree import files
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ def of(backup: Backup) -> list[Place]:
             below = tuple(d for d in manifest.directory if f"{d.path}/".startswith(f"{data.path}/"))
             inside = data.path if saved == data.path else next((d.path for d in below if d.formerly == saved), None)
             if inside is None:
-                raise Failure(f"backup {backup.name} has {saved} as data {data.name} of release {manifest.release}, which is {data.path} on this host; nothing was done")
+                raise Failure(
+                    f"backup {backup.name} has {saved} as data {data.name} of release {manifest.release}, which is {data.path} on this host; nothing was done"
+                )
             found.append(Place(name, saved, data.path, inside, () if saved == data.path else below))
     return found
 

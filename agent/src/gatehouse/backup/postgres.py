@@ -10,27 +10,43 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Iterator
 
-from gatehouse.system import process
-from gatehouse.state import workspace
-from gatehouse.system import safepath
 from gatehouse.backup.inventory import Settings
-from gatehouse.output.table import legible
 from gatehouse.output.report import Failure, say
+from gatehouse.output.table import legible
+from gatehouse.state import workspace
+from gatehouse.system import process, safepath
 
 PATIENCE = 30  # seconds for an answer that asks for no data
 _PIECE = 1 << 16  # of a line: a row may be as large as memory
 # What every session has, whatever its database and its role say. The rest of what these could say is as the server has it.
 _FIXED = {
-    "search_path": "pg_catalog,pg_temp", "standard_conforming_strings": "on", "quote_all_identifiers": "off", "client_min_messages": "error",
-    "statement_timeout": "0", "lock_timeout": "0", "transaction_timeout": "0", "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0",
-    "default_transaction_isolation": "read committed", "default_transaction_read_only": "off", "default_transaction_deferrable": "off",
-    "exit_on_error": "off", "post_auth_delay": "0", "synchronous_commit": "local", "stats_fetch_consistency": "none",
+    "search_path": "pg_catalog,pg_temp",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    "client_min_messages": "error",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "exit_on_error": "off",
+    "post_auth_delay": "0",
+    "synchronous_commit": "local",
+    "stats_fetch_consistency": "none",
     # What would change the text of a row.
-    "datestyle": "ISO,YMD", "timezone": "UTC", "extra_float_digits": "1", "bytea_output": "hex", "intervalstyle": "postgres", "lc_monetary": "C",
+    "datestyle": "ISO,YMD",
+    "timezone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "intervalstyle": "postgres",
+    "lc_monetary": "C",
 }
 # These alone, for who asks nothing in a database of an application's.
 PLAIN = " ".join(["-crole=none", *(f"-c{name}={value}".replace(" ", r"\ ") for name, value in _FIXED.items())])
@@ -38,7 +54,9 @@ PLAIN = " ".join(["-crole=none", *(f"-c{name}={value}".replace(" ", r"\ ") for n
 _OPTIONS = r"""SELECT string_agg('-c' || name || '=' || regexp_replace(coalesce(value, reset_val), '([\s\\])', '\\\1', 'g'), ' ') FROM pg_settings
   LEFT JOIN json_each_text('{fixed}') f(key, value) ON key = lower(name)
   WHERE context IN ('user', 'backend') AND name !~ '^(transaction_(isolation|read_only|deferrable)|client_encoding|application_name)$'"""
-_DATABASES = "SELECT json_agg(datname ORDER BY datname) FROM pg_database WHERE datname NOT IN ('template0', 'template1')"
+_DATABASES = (
+    "SELECT json_agg(datname ORDER BY datname) FROM pg_database WHERE datname NOT IN ('template0', 'template1')"
+)
 
 
 class Refused(Failure):
@@ -64,7 +82,14 @@ class Cluster:
         """A program of PostgreSQL's which logs in as the superuser, or as another role."""
         login = login or self.settings.user
         options = f"{self.options} -crole=none -csession_authorization={login}{more}"
-        return ("env", f"PGOPTIONS={options}", f"{self.settings.bin}/{program}", f"--host={self.folder}", f"--username={login}", *words)
+        return (
+            "env",
+            f"PGOPTIONS={options}",
+            f"{self.settings.bin}/{program}",
+            f"--host={self.folder}",
+            f"--username={login}",
+            *words,
+        )
 
     def ask(self, sql: str, database: str = "postgres") -> str:
         """The answer to statements, by default in the superuser's own database. In another one they must call nothing of its owner's."""
@@ -80,7 +105,9 @@ class Cluster:
         def end() -> None:
             while not done.is_set():
                 with contextlib.suppress(Failure):
-                    self.ask(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IN ({names})")
+                    self.ask(
+                        f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IN ({names})"
+                    )
                 done.wait(0.3)
 
         ending = threading.Thread(target=end)
@@ -92,8 +119,17 @@ class Cluster:
             ending.join()
 
     def _ask(self, sql: str, options: str, database: str = "postgres") -> str:
-        words = ("env", f"PGOPTIONS={options}", f"{self.settings.bin}/psql", f"--host={self.folder}", *_PSQL, "--set=ON_ERROR_STOP=1",
-                 f"--dbname={named(database)}", "--command", sql)
+        words = (
+            "env",
+            f"PGOPTIONS={options}",
+            f"{self.settings.bin}/psql",
+            f"--host={self.folder}",
+            *_PSQL,
+            "--set=ON_ERROR_STOP=1",
+            f"--dbname={named(database)}",
+            "--command",
+            sql,
+        )
         status, output = process.run(words, self.settings.user, seconds=process.LONG)
         if status:
             raise Failure(f"PostgreSQL refuses:\n{process.indented(output)}")
@@ -120,8 +156,12 @@ class Session:
         self._mark = secrets.token_hex(16)  # no row can be taken for it
         self._errors, self._shown = os.fdopen(os.memfd_create("errors"), "rb"), 0
         # Rows as they are stored: no conversion can fail.
-        words = cluster.command("psql", *_PSQL, "--set=VERBOSITY=terse", f"--dbname={named(database)}", more=" -cclient_encoding=SQL_ASCII")
-        self.process = process.start(words, cluster.settings.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
+        words = cluster.command(
+            "psql", *_PSQL, "--set=VERBOSITY=terse", f"--dbname={named(database)}", more=" -cclient_encoding=SQL_ASCII"
+        )
+        self.process = process.start(
+            words, cluster.settings.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
+        )
 
     def send(self, statement: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # said by `pieces`
@@ -179,8 +219,10 @@ def opened(cluster: Cluster, databases: list[str]) -> tuple[list[Session], dict[
     begun = [Session(cluster, name) for name in databases]
     with ThreadPoolExecutor(len(begun) or 1) as pool:
         complaints = dict(zip(databases, pool.map(_begin, begun)))
-    return ([session for session in begun if complaints[session.database] is None],
-            {database: complaint for database, complaint in complaints.items() if complaint is not None})
+    return (
+        [session for session in begun if complaints[session.database] is None],
+        {database: complaint for database, complaint in complaints.items() if complaint is not None},
+    )
 
 
 def _begin(session: Session) -> str | None:
@@ -216,14 +258,30 @@ def _server(s: Settings, data: str, durable: bool, folder: str):
     for name, text in (("hba", f"local all {s.user} peer\n"), ("ident", "")):
         safepath.write(f"{folder}/{name}", text.encode(), 0o644, os.geteuid(), os.getegid())
     settings = {
-        "data_directory": data, "hba_file": f"{folder}/hba", "ident_file": f"{folder}/ident", "external_pid_file": "",
-        "unix_socket_directories": sockets, "listen_addresses": "", "logging_collector": "off", "log_destination": "stderr",
+        "data_directory": data,
+        "hba_file": f"{folder}/hba",
+        "ident_file": f"{folder}/ident",
+        "external_pid_file": "",
+        "unix_socket_directories": sockets,
+        "listen_addresses": "",
+        "logging_collector": "off",
+        "log_destination": "stderr",
         # An empty command: WAL is kept until there is another one.
-        "archive_mode": "on", "archive_command": "", "hot_standby": "off", "fsync": "on" if durable else "off",
+        "archive_mode": "on",
+        "archive_command": "",
+        "hot_standby": "off",
+        "fsync": "on" if durable else "off",
         # Nothing of its own accord: no jobs of extensions, no vacuum.
-        "shared_preload_libraries": "", "autovacuum": "off", "shared_buffers": "128MB", "huge_pages": "off",
+        "shared_preload_libraries": "",
+        "autovacuum": "off",
+        "shared_buffers": "128MB",
+        "huge_pages": "off",
     }
-    words = (f"{s.bin}/postgres", f"--config-file={s.config}", *(word for item in settings.items() for word in ("-c", "=".join(item))))
+    words = (
+        f"{s.bin}/postgres",
+        f"--config-file={s.config}",
+        *(word for item in settings.items() for word in ("-c", "=".join(item))),
+    )
     with os.fdopen(os.memfd_create("log"), "w+", errors="replace") as log:
         server = process.start(words, s.user, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
@@ -241,7 +299,10 @@ def _await(s: Settings, data: str, server: subprocess.Popen, log) -> None:
     until, told = time.monotonic() + process.LONG, time.monotonic()
     while server.poll() is None and time.monotonic() < until:
         # Read by whom the folder belongs to.
-        if process.run(("sed", "--quiet", "8p", f"{data}/postmaster.pid"), s.user, seconds=PATIENCE)[1].strip() == "ready":
+        if (
+            process.run(("sed", "--quiet", "8p", f"{data}/postmaster.pid"), s.user, seconds=PATIENCE)[1].strip()
+            == "ready"
+        ):
             return
         if time.monotonic() - told > 10:
             told = time.monotonic()
@@ -251,14 +312,19 @@ def _await(s: Settings, data: str, server: subprocess.Popen, log) -> None:
     text = log.read()
     if "recovery ended before configured recovery target was reached" in text:
         last = re.findall(r"last completed transaction was at log time (.*)", text)
-        raise Failure(f"what was saved ends before that{f', with a transaction of {last[-1]}' if last else ''}: the rest had not been archived yet; "
-                      "`--to latest` restores all that was saved")
+        raise Failure(
+            f"what was saved ends before that{f', with a transaction of {last[-1]}' if last else ''}: the rest had not been archived yet; "
+            "`--to latest` restores all that was saved"
+        )
     raise Failure(f"PostgreSQL does not start on what was restored:\n{process.indented(text)}")
 
 
 def forget_recovery(server: Cluster) -> None:
     """How a cluster came to be must not be how it starts next time."""
-    for name in ("restore_command", *(f"recovery_target{end}" for end in ("", "_name", "_time", "_lsn", "_action", "_timeline"))):
+    for name in (
+        "restore_command",
+        *(f"recovery_target{end}" for end in ("", "_name", "_time", "_lsn", "_action", "_timeline")),
+    ):
         server.ask(f"ALTER SYSTEM RESET {name}")
 
 

@@ -4,12 +4,11 @@ import contextlib
 import json
 from dataclasses import dataclass
 
-from gatehouse.backup import inventory
-from gatehouse.system import process
-from gatehouse.backup import folders
+from gatehouse.backup import folders, inventory
 from gatehouse.backup.inventory import Settings
-from gatehouse.output.table import legible
 from gatehouse.output.report import Failure
+from gatehouse.output.table import legible
+from gatehouse.system import process
 
 _INCOMPLETE, _NO_REPOSITORY, _WRONG_PASSPHRASE = 3, 10, 12  # exit statuses of restic's
 _FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
@@ -34,7 +33,11 @@ def prepare(s: Settings) -> None:
 
 
 def _failure(s: Settings, status: int, output: str, what: str) -> Failure:
-    return inventory.wrong_passphrase(s, "folders") if status == _WRONG_PASSPHRASE else Failure(f"{what}:\n{process.indented(output)}")
+    return (
+        inventory.wrong_passphrase(s, "folders")
+        if status == _WRONG_PASSPHRASE
+        else Failure(f"{what}:\n{process.indented(output)}")
+    )
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,24 @@ def save(s: Settings, name: str, path: str) -> Saved:
     paths = folders.places(path)
     there = folders.look(paths)
     # No container and no account can lead root out of a folder: in there no link is followed, whenever it is put there.
-    words = ("unshare", "--mount", "--propagation", "private", "--", "sh", "-ec", _CLOSED, "sh", str(len(paths)), *paths, *_words(s), *_SAVE,
-             f"--tag={_FOLDERS}{name}", "--", *paths)
+    words = (
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "--",
+        "sh",
+        "-ec",
+        _CLOSED,
+        "sh",
+        str(len(paths)),
+        *paths,
+        *_words(s),
+        *_SAVE,
+        f"--tag={_FOLDERS}{name}",
+        "--",
+        *paths,
+    )
     status, output = process.run(words, seconds=_enough(s, there.disk), grace=_GRACE)
     summary, errors = _told(output)
     if status == _WRONG_PASSPHRASE:
@@ -70,7 +89,13 @@ def save(s: Settings, name: str, path: str) -> Saved:
         complaint = complaint or f"restic ended with status {status}"
     complaint = "; ".join(filter(None, (complaint, folders.complaint(there)))) or None
     # Of a file with holes as much as is on the disk: a restore makes the holes again.
-    return Saved(paths, summary["total_files_processed"], min(summary["total_bytes_processed"], there.disk), summary["data_added_packed"], complaint)
+    return Saved(
+        paths,
+        summary["total_files_processed"],
+        min(summary["total_bytes_processed"], there.disk),
+        summary["data_added_packed"],
+        complaint,
+    )
 
 
 def save_record(s: Settings, name: str, path: str) -> None:
@@ -86,8 +111,14 @@ def _told(output: str) -> tuple[dict | None, list[str]]:
     for line in output.split("\n"):  # names may hold what else ends a line
         with contextlib.suppress(ValueError, RecursionError):
             said += [one for one in [json.loads(line)] if isinstance(one, dict)]
-    return (next((one for one in reversed(said) if one.get("message_type") == "summary" and "snapshot_id" in one), None),
-            [str(one["error"].get("message")) for one in said if one.get("message_type") == "error" and isinstance(one.get("error"), dict)])
+    return (
+        next((one for one in reversed(said) if one.get("message_type") == "summary" and "snapshot_id" in one), None),
+        [
+            str(one["error"].get("message"))
+            for one in said
+            if one.get("message_type") == "error" and isinstance(one.get("error"), dict)
+        ],
+    )
 
 
 def snapshots(s: Settings, name: str) -> list[dict]:
@@ -136,7 +167,9 @@ def _unlock(s: Settings) -> None:
 
 def snapshot_with(found: list[dict], path: str) -> dict:
     """That of a backup's which has a folder."""
-    snapshot = next((one for one in found if any(path == top or path.startswith(f"{top}/") for top in one["paths"])), None)
+    snapshot = next(
+        (one for one in found if any(path == top or path.startswith(f"{top}/") for top in one["paths"])), None
+    )
     if snapshot is None:
         raise Failure(f"{path} is not in the backup; nothing was done")
     return snapshot

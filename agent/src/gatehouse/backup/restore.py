@@ -7,29 +7,26 @@ import stat
 import time
 from datetime import UTC, datetime
 
-from gatehouse.backup import inventory
-from gatehouse.backup import catalog
-from gatehouse.backup import postgres
-from gatehouse.system import process
-from gatehouse.backup import folders
-from gatehouse.system import mounts
-from gatehouse.backup import restore_database
-from gatehouse.backup import pgbackrest
-from gatehouse.backup import places
-from gatehouse.health import probes
-from gatehouse.backup import restic
-from gatehouse.state import workspace
-from gatehouse.state import store
-from gatehouse.backup import directory_swap
-from gatehouse.system import safepath
-from gatehouse.system import systemd
-from gatehouse.state import secrets
+from gatehouse.backup import (
+    catalog,
+    directory_swap,
+    folders,
+    inventory,
+    pgbackrest,
+    places,
+    postgres,
+    restic,
+    restore_database,
+)
+from gatehouse.backup.directory_swap import Exchange, Swap
 from gatehouse.backup.inventory import LOCK, PROMOTE, Backup, Settings, Target
 from gatehouse.backup.postgres import Cluster
+from gatehouse.health import probes
+from gatehouse.output.report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
 from gatehouse.output.table import iso, size
 from gatehouse.protocol.manifest import Manifest
-from gatehouse.output.report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
-from gatehouse.backup.directory_swap import Exchange, Swap
+from gatehouse.state import secrets, store, workspace
+from gatehouse.system import mounts, process, safepath, systemd
 
 
 def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict:
@@ -40,7 +37,9 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict
         locks.enter_context(store.lock(LOCK, f"restore to {to}", process.LONG))
         directory_swap.refuse_another()
         locks.enter_context(_nobody_else())
-        pgbackrest.refuse_another_major(s)  # before anything is read: what this host knows of counts as its own once it takes backups
+        pgbackrest.refuse_another_major(
+            s
+        )  # before anything is read: what this host knows of counts as its own once it takes backups
         target = find(catalog.read(s), to)
         pgbackrest.refuse_another_major(s, target.backup.label)
         live = Cluster(s, s.socket_directory)
@@ -58,25 +57,37 @@ def find(all_of_them: list[Backup], to: str) -> Target:
         if backup.name == to:
             return Target(f"backup {to}", backup.options, backup)
     if re.fullmatch(r"\d{8}-\d{6}", to):  # which would be a time of another zone
-        raise Failure(f"there is no backup {to} in the repository; there are {', '.join(backup.name for backup in all_of_them)}")
+        raise Failure(
+            f"there is no backup {to} in the repository; there are {', '.join(backup.name for backup in all_of_them)}"
+        )
     if re.fullmatch(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}", to):
         before = [b for b in all_of_them if _position(b.lsn) <= _position(to)]
         return Target(f"LSN {to}", ("--type=lsn", f"--target={to}", PROMOTE), _newest(before, to, all_of_them))
     try:
         moment = datetime.fromisoformat(to).astimezone(UTC)
     except ValueError:
-        raise Failure(f"restore to what? {to!r} is none of: latest, the name of a backup (`gatehouse backups`), a time such as "
-                      "2026-11-25 14:30:00 or 2026-11-25T14:30:00+01:00, an LSN such as 0/16B3D80") from None
+        raise Failure(
+            f"restore to what? {to!r} is none of: latest, the name of a backup (`gatehouse backups`), a time such as "
+            "2026-11-25 14:30:00 or 2026-11-25T14:30:00+01:00, an LSN such as 0/16B3D80"
+        ) from None
     if moment > datetime.now(UTC):
-        raise Failure(f"{iso(moment.timestamp())} is still to come; `--to latest` restores the newest state that was saved")
+        raise Failure(
+            f"{iso(moment.timestamp())} is still to come; `--to latest` restores the newest state that was saved"
+        )
     before = [b for b in all_of_them if b.marked <= moment.timestamp()]
-    return Target(iso(moment.timestamp()), ("--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f}+00", PROMOTE), _newest(before, to, all_of_them))
+    return Target(
+        iso(moment.timestamp()),
+        ("--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f}+00", PROMOTE),
+        _newest(before, to, all_of_them),
+    )
 
 
 def _newest(before: list[Backup], to: str, all_of_them: list[Backup]) -> Backup:
     if not before:
         first = all_of_them[0]
-        raise Failure(f"{to} lies before the oldest backup that is kept: {first.name}, of {iso(first.marked)} and LSN {first.lsn}")
+        raise Failure(
+            f"{to} lies before the oldest backup that is kept: {first.name}, of {iso(first.marked)} and LSN {first.lsn}"
+        )
     return before[-1]
 
 
@@ -87,7 +98,10 @@ def _position(lsn: str) -> int:
 
 def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began: float) -> dict:
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
-    moved, inside = {}, {}  # where each is on this host, and was when it was saved; which of them have another place in their folder by now
+    moved, inside = (
+        {},
+        {},
+    )  # where each is on this host, and was when it was saved; which of them have another place in their folder by now
     for place in places.of(target.backup):  # also of one that was deleted meanwhile
         [(first, _), *_] = lying = _lying(target.backup, place)
         moved |= lying
@@ -100,15 +114,26 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     for path in moved:
         safepath.refuse_shared(f"{_above(path)}/.")  # restic works there as root, by path
     running = _units()
-    told = {"to": target.words, "backup": target.backup.name, "folders": sorted(moved), "stops": running, "database": None}
+    told = {
+        "to": target.words,
+        "backup": target.backup.name,
+        "folders": sorted(moved),
+        "stops": running,
+        "database": None,
+    }
     # Each file system is asked for what all of it needs, which errs on the side of room.
     for path in (s.data, *moved):
         workspace.refuse_without_room(_above(path), target.backup.size)
     if dry_run:
         return told | {"done": False}
     shelves = {path: f"{path}.restored-{stamp}" for path in moved}
-    exchanges = (Exchange(s.data, f"{s.data}.restored-{stamp}", f"{s.data}.before-{stamp}"),
-                 *(Exchange(path, shelf + (inside[path].live if path in inside else moved[path]), f"{path}.before-{stamp}") for path, shelf in shelves.items()))
+    exchanges = (
+        Exchange(s.data, f"{s.data}.restored-{stamp}", f"{s.data}.before-{stamp}"),
+        *(
+            Exchange(path, shelf + (inside[path].live if path in inside else moved[path]), f"{path}.before-{stamp}")
+            for path, shelf in shelves.items()
+        ),
+    )
     wanted = Swap(f"{target.words} at {iso(began)}", exchanges, tuple(running), tuple(shelves.values()))
     try:
         pgbackrest.archive_now(s)
@@ -125,7 +150,9 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
         directory_swap.discard(wanted)
         raise
     _exchange(wanted)
-    say(f"what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings it back ({size(target.backup.size)})")
+    say(
+        f"what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings it back ({size(target.backup.size)})"
+    )
     systemd.queue("start", ["gatehouse-backup.service"])  # the first of a new timeline
     return told | {"done": True, "seconds": round(time.time() - began, 1)}
 
@@ -133,7 +160,10 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
 def _lying(backup: Backup, place: places.Place) -> list[tuple[str, str]]:
     """Where a folder is on this host, and was when it was saved: the folder itself, and each that a link in it led to."""
     first, *led = backup.places.get(place.name, [place.saved])
-    return [(folders.places(place.live)[0] if safepath.status(place.live) else place.live, first), *((there, there) for there in led)]
+    return [
+        (folders.places(place.live)[0] if safepath.status(place.live) else place.live, first),
+        *((there, there) for there in led),
+    ]
 
 
 def _above(path: str) -> str:
@@ -168,12 +198,17 @@ def _go_back(wanted: Swap, error: BaseException) -> None:
         directory_swap.stop(wanted.ran)
         directory_swap.back(wanted)
     except Exception as second:
-        raise Failure(f"{error}\nand not gone back: {second}\n`gatehouse recover` tries again, and so does every boot", NOT_ROLLED_BACK) from error
+        raise Failure(
+            f"{error}\nand not gone back: {second}\n`gatehouse recover` tries again, and so does every boot",
+            NOT_ROLLED_BACK,
+        ) from error
     directory_swap.discard(wanted)
     try:
         _start(wanted)
     except Exception as second:
-        raise Failure(f"{error}\nwhat was there before is back, but not healthy:\n{second}", ROLLED_BACK_UNHEALTHY) from error
+        raise Failure(
+            f"{error}\nwhat was there before is back, but not healthy:\n{second}", ROLLED_BACK_UNHEALTHY
+        ) from error
     raise Failure(f"{error}\nwhat was there before is back, and healthy", ROLLED_BACK) from error
 
 
@@ -186,9 +221,13 @@ def _start(wanted: Swap) -> None:
         if _uses_data(m):
             for step in m.step:
                 say(f"step {step.name} of {m.release}")
-                status, output = process.run(step.exec, step.user, stdin=step.stdin, seconds=max(1.0, deadline - time.monotonic()))
+                status, output = process.run(
+                    step.exec, step.user, stdin=step.stdin, seconds=max(1.0, deadline - time.monotonic())
+                )
                 if status:
-                    raise Failure(f"step {step.name} of {m.release} failed:\n{'' if m.secret else process.indented(output)}")
+                    raise Failure(
+                        f"step {step.name} of {m.release} failed:\n{'' if m.secret else process.indented(output)}"
+                    )
     for m in manifests:
         probes.await_every(m, deadline)
 
@@ -257,10 +296,14 @@ def _units() -> list[str]:
 def _refuse_what_cannot_move(path: str) -> None:
     found = safepath.status(path)
     if found and stat.S_ISLNK(found.st_mode):
-        raise Failure(f"{path} is a link, which cannot change places with what is restored; move the folder itself there; nothing was done")
+        raise Failure(
+            f"{path} is a link, which cannot change places with what is restored; move the folder itself there; nothing was done"
+        )
     for mount in mounts.below(path):
-        raise Failure(f"{mount.point} is a file system of its own, which cannot change places with what is restored: unmount it for the restore, and "
-                      f"move what is restored there later (`restic restore` brings {path} elsewhere, see docs/backup-and-restore.md); nothing was done")
+        raise Failure(
+            f"{mount.point} is a file system of its own, which cannot change places with what is restored: unmount it for the restore, and "
+            f"move what is restored there later (`restic restore` brings {path} elsewhere, see docs/backup-and-restore.md); nothing was done"
+        )
 
 
 def lines(done: dict) -> list[str]:
@@ -268,6 +311,8 @@ def lines(done: dict) -> list[str]:
         return [f"confirmed: the restore of {done['confirmed']}; what was there before is deleted"]
     if "undone" in done:
         return [f"taken back: the restore of {done['undone']}"]
-    told = [f"{'restored' if done['done'] else 'would restore'} {done['database'] and 'database ' + done['database'] or 'everything'} to {done['to']}"]
+    told = [
+        f"{'restored' if done['done'] else 'would restore'} {(done['database'] and 'database ' + done['database']) or 'everything'} to {done['to']}"
+    ]
     told += [f"folders are those of backup {done['backup']}: {', '.join(done['folders']) or 'none'}"]
     return told if done["done"] else [*told, f"these would stop meanwhile: {' '.join(done['stops']) or 'nothing'}"]

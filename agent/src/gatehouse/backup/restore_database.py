@@ -6,20 +6,14 @@ import re
 import time
 from datetime import UTC, datetime
 
-from gatehouse.backup import postgres
-from gatehouse.system import process
-from gatehouse.backup import owners
-from gatehouse.backup import pgbackrest
-from gatehouse.health import probes
-from gatehouse.state import workspace
-from gatehouse.state import store
-from gatehouse.system import safepath
-from gatehouse.system import systemd
+from gatehouse.backup import owners, pgbackrest, postgres
 from gatehouse.backup.inventory import Settings, Target
 from gatehouse.backup.postgres import Cluster
-from gatehouse.protocol.manifest import Manifest
+from gatehouse.health import probes
 from gatehouse.output.report import ROLLED_BACK, Failure, say
-
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.state import store, workspace
+from gatehouse.system import process, safepath, systemd
 
 # pg_restore lists what an archive holds with the owner as the last word of a line.
 _WITH_BLANKS = r"""SELECT string_agg(DISTINCT quote_ident(rolname), ', ') FROM pg_shdepend JOIN pg_roles r ON refobjid = r.oid
@@ -33,9 +27,13 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d%H%M%S")
     fresh, old, private = f"{name}_restored_{stamp}", f"{name}_before_{stamp}", f"{s.data}.restored-{stamp}"
     if not re.fullmatch(r"[\w.-]+", name):
-        raise Failure(f"{name!r} is not a name of letters, digits, dots, dashes and underscores, as a database to restore alone must have")
+        raise Failure(
+            f"{name!r} is not a name of letters, digits, dots, dashes and underscores, as a database to restore alone must have"
+        )
     if name not in target.backup.tables:
-        raise Failure(f"database {name} is not in backup {target.backup.name}; there are: {', '.join(sorted(target.backup.tables))}")
+        raise Failure(
+            f"database {name} is not in backup {target.backup.name}; there are: {', '.join(sorted(target.backup.tables))}"
+        )
     users = [m for m in store.live() if any(data.database == name for data in m.data)]
     named = systemd.existing(dict.fromkeys(unit.name for m in users for unit in m.unit))
     stops = [unit for unit in systemd.running_with(named) if unit != s.unit]
@@ -56,7 +54,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
     finally:
         safepath.remove_tree(private)
     _exchange(live, users, stops, name, fresh, old)
-    say(f"database {name} of before is kept as {old}: DROP DATABASE \"{old}\" when you do not need it any more")
+    say(f'database {name} of before is kept as {old}: DROP DATABASE "{old}" when you do not need it any more')
     return told | {"done": True, "seconds": round(time.time() - began, 1)}
 
 
@@ -69,12 +67,14 @@ def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) ->
         raise Failure(f"database {name} was not there then")
     blanks = server.ask(_WITH_BLANKS.format(database=name))
     if blanks:
-        raise Failure(f"database {name} has owners with a blank in their names: {blanks}; rename them, or restore everything instead")
+        raise Failure(
+            f"database {name} has owners with a blank in their names: {blanks}; rename them, or restore everything instead"
+        )
     live.ask(made)
     live.ask(f'REVOKE ALL ON DATABASE "{fresh}" FROM PUBLIC')
     with workspace.folder() as folder:
         dump = f"{workspace.give(f'{folder}/dump', s.user)}/archive"
-        server.ask(f"ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true")  # of a server that only this restore reaches
+        server.ask(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # of a server that only this restore reaches
         words = server.command("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={postgres.named(name)}")
         status, output = process.run(words, s.user, seconds=process.LONG)
         if status:
@@ -100,9 +100,13 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
         say("failed, going back to what was there before")
         systemd.run("stop", stops)
         with live.alone(name, old):
-            live.ask(f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN {_moves(name, fresh, old)} END IF; END $$")
+            live.ask(
+                f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN {_moves(name, fresh, old)} END IF; END $$"
+            )
         systemd.run("start", stops)
-        raise Failure(f"{error}\nwhat was there before is back; what was restored is database {fresh}", ROLLED_BACK) from error
+        raise Failure(
+            f"{error}\nwhat was there before is back; what was restored is database {fresh}", ROLLED_BACK
+        ) from error
 
 
 def _moves(name: str, away: str, comes: str) -> str:

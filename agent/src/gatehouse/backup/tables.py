@@ -9,10 +9,10 @@ import json
 import time
 from hashlib import blake2b
 
-from gatehouse.system import process
 from gatehouse.backup.postgres import Refused, Session
-from gatehouse.output.table import legible
 from gatehouse.output.report import Failure
+from gatehouse.output.table import legible
+from gatehouse.system import process
 
 KIND = "blake2b-128 of COPY's lines, added up"  # recorded, since sums of another kind cannot be compared
 _WAITING = 10.0  # seconds for all locks of a database that others hold
@@ -36,7 +36,9 @@ def read(session: Session) -> tuple[dict[str, list], str | None]:
                 found[table] = _sum(session, table)
                 session.ask("RELEASE one")
             except Refused as refused:
-                missing.append(f"{legible(table, 100)} ({'another session holds a lock on it' if refused.state == _LOCKED else refused})")
+                missing.append(
+                    f"{legible(table, 100)} ({'another session holds a lock on it' if refused.state == _LOCKED else refused})"
+                )
                 if refused.state == _LOCKED:
                     patience = max(_LEAST, patience - (time.monotonic() - began))
                 session.ask("ROLLBACK TO one")

@@ -39,32 +39,25 @@ import os
 import signal
 import sys
 import traceback
-from typing import Callable
+from collections.abc import Callable
 
-from gatehouse.items import accounts
-from gatehouse.backup import create
-from gatehouse.backup import inventory
-from gatehouse.protocol import document
-from gatehouse.backup import drill
-from gatehouse.drift import facts
-from gatehouse.release import failpoints
-from gatehouse.tree import files
-from gatehouse.backup import forget
-from gatehouse.cli import history
-from gatehouse.state import created
-from gatehouse.items import packages
-from gatehouse.release import recover
-from gatehouse.release import remove
-from gatehouse.backup import restore
-from gatehouse.cli import rollback
-from gatehouse.cli import status
-from gatehouse.state import store
-from gatehouse.release import apply
-from gatehouse.cli import verify
-from gatehouse.output.report import FAULT, REFUSED, ROLLED_BACK, Failure, answer, fail, show
+from gatehouse.backup import create, drill, forget, inventory, restore
+from gatehouse.cli import history, rollback, status, verify
 from gatehouse.cli.verbs import CHANGING, LOOKING
+from gatehouse.drift import facts
+from gatehouse.items import accounts, packages
+from gatehouse.output.report import FAULT, REFUSED, ROLLED_BACK, Failure, answer, fail, show
+from gatehouse.protocol import document
+from gatehouse.release import apply, failpoints, recover, remove
+from gatehouse.state import created, store
+from gatehouse.tree import files
 
-_ITEMS = {"group": accounts.ensure_group, "account": accounts.ensure_account, "packages": packages.ensure, "release": apply.apply}
+_ITEMS = {
+    "group": accounts.ensure_group,
+    "account": accounts.ensure_account,
+    "packages": packages.ensure,
+    "release": apply.apply,
+}
 _DIFFERS = 3
 
 
@@ -109,7 +102,9 @@ def run(argv: list[str]) -> int:
             return _tell(rollback.rollback(name, *map(int, number)), rollback.lines, as_json)
         case ["backup", *how] if how in ([], ["--full"], ["--prepare"]):
             answer(create.prepare() if how == ["--prepare"] else create.take(full=bool(how)))
-        case ["backup", "--keeps", number, *where] if number.isdecimal() and (not where or where[0] == "--in" and len(where) == 2):
+        case ["backup", "--keeps", number, *where] if number.isdecimal() and (
+            not where or (where[0] == "--in" and len(where) == 2)
+        ):
             create.refuse_loss(int(number), *where[1:])
         case ["backups"]:
             return _tell(inventory.overview(), inventory.lines, as_json)

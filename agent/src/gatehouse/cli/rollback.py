@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from gatehouse.cli import history
-from gatehouse.state import store
-from gatehouse.release import apply
+from gatehouse.output.report import Failure
 from gatehouse.protocol.document import digest, sealed
 from gatehouse.protocol.manifest import stored
-from gatehouse.output.report import Failure
+from gatehouse.release import apply
+from gatehouse.state import store
 from gatehouse.state.store import UNPROVEN
 
 
@@ -22,7 +22,9 @@ def rollback(name: str, generation: int | None = None) -> dict:
     if text.startswith(UNPROVEN):
         raise Failure(f"generation {generation} of release {name} was never found healthy; nothing was done")
     if gone := [folder for folder in stored(text).refers if not Path(folder).is_dir()]:
-        raise Failure(f"generation {generation} of release {name} uses secrets that were rotated away since: {', '.join(gone)}; nothing was done")
+        raise Failure(
+            f"generation {generation} of release {name} uses secrets that were rotated away since: {', '.join(gone)}; nothing was done"
+        )
     done = apply.apply(text)
     item = f"release-{name}"
     given = store.item(item).get("document") == digest(sealed(text))
@@ -31,8 +33,10 @@ def rollback(name: str, generation: int | None = None) -> dict:
 
 
 def lines(done: dict) -> list[str]:
-    return [f"release {done['release']} is as generation {done['rolled_back_to']} was, now as generation {done['generation']}",
-            "the next `pulumi preview` tells of it, and the next `pulumi up` puts back what the program says"]
+    return [
+        f"release {done['release']} is as generation {done['rolled_back_to']} was, now as generation {done['generation']}",
+        "the next `pulumi preview` tells of it, and the next `pulumi up` puts back what the program says",
+    ]
 
 
 def _before(release: store.Release) -> int:

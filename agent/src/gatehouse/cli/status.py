@@ -1,16 +1,12 @@
 """`gatehouse status`: each release at a glance, and what is not well about it. Changes nothing."""
 
-from gatehouse.backup import inventory
-from gatehouse.drift import facts
-from gatehouse.system import firewall
+from gatehouse.backup import directory_swap, inventory
+from gatehouse.drift import facts, unmanaged
 from gatehouse.health import survey
-from gatehouse.state import store
-from gatehouse.drift import unmanaged
-from gatehouse.backup import directory_swap
-from gatehouse.system import systemd
-from gatehouse.state import secrets
 from gatehouse.output.table import ago, columns, counted, iso
+from gatehouse.state import secrets, store
 from gatehouse.state.store import Release
+from gatehouse.system import firewall, systemd
 
 
 def status() -> dict:
@@ -19,8 +15,13 @@ def status() -> dict:
     releases = [_look(release, owned) for release in store.releases()]
     kept = inventory.overview() if inventory.SETTINGS.exists() else None
     waiting = directory_swap.kept()
-    return {"well": all(release["well"] for release in releases) and (not kept or kept["well"]), "releases": releases, "backups": kept,
-            "restored": waiting and waiting.what, "warnings": firewall.warnings()}
+    return {
+        "well": all(release["well"] for release in releases) and (not kept or kept["well"]),
+        "releases": releases,
+        "backups": kept,
+        "restored": waiting and waiting.what,
+        "warnings": firewall.warnings(),
+    }
 
 
 def lines(found: dict) -> list[str]:
@@ -28,8 +29,16 @@ def lines(found: dict) -> list[str]:
     for r in found["releases"]:
         passing = sum(complaint is None for complaint in r["probes"].values())
         first, *others = [*r["units"].items(), *r["jobs"].items()] or [("-", "")]
-        rows.append([r["release"], str(r["generation"]), ago(r["applied_seconds"]), *first,
-                     f"{passing} of {len(r['probes'])} pass" if r["probes"] else "-", _host(r)])
+        rows.append(
+            [
+                r["release"],
+                str(r["generation"]),
+                ago(r["applied_seconds"]),
+                *first,
+                f"{passing} of {len(r['probes'])} pass" if r["probes"] else "-",
+                _host(r),
+            ]
+        )
         rows += [["", "", "", *unit, "", ""] for unit in others]
         complaints += [[r["release"], text] for text in _complaints(r)]
     if not rows:
@@ -46,9 +55,13 @@ def _kept(found: dict) -> list[str]:
     told = []
     if kept := found["backups"]:
         newest = kept["backups"][-1]["marked_seconds"] if kept["backups"] else None
-        told.append(f"newest backup: {ago(newest)}, last good drill: {ago(kept['drill'].get('good'))}, in {kept['repository']}, read {ago(kept['read'])}")
+        told.append(
+            f"newest backup: {ago(newest)}, last good drill: {ago(kept['drill'].get('good'))}, in {kept['repository']}, read {ago(kept['read'])}"
+        )
     if found["restored"]:
-        told.append(f"restored to {found['restored']}: `gatehouse restore --confirm` deletes what was there before, `--undo` brings it back")
+        told.append(
+            f"restored to {found['restored']}: `gatehouse restore --confirm` deletes what was there before, `--undo` brings it back"
+        )
     return told
 
 
@@ -58,11 +71,15 @@ def _look(release: Release, owned: set[str]) -> dict:
         names = [u.name for u in manifest.unit] if manifest else []
         states, jobs = systemd.show(names, "ActiveState"), systemd.show(systemd.triggered(names), "ActiveState")
         found = {
-            "release": release.name, "generation": release.generation, "applied_seconds": release.applied(), "applied": iso(release.applied()),
+            "release": release.name,
+            "generation": release.generation,
+            "applied_seconds": release.applied(),
+            "applied": iso(release.applied()),
             "units": {name: state["ActiveState"] for name, state in states.items()},
             "jobs": {name: state["ActiveState"] for name, state in jobs.items()},
             "probes": survey.ask(manifest.probe, manifest.secret) if manifest else {},
-            "under_way": busy, "interrupted": not busy and release.record.exists(),
+            "under_way": busy,
+            "interrupted": not busy and release.record.exists(),
             "drifted": [] if busy else facts.of_release(release, owned),
         }
     down = [name for name, state in found["units"].items() if state not in systemd.RUNNING]
@@ -76,7 +93,15 @@ def _failed(r: dict) -> list[str]:
 
 
 def _host(r: dict) -> str:
-    return "under way" if r["under_way"] else "interrupted" if r["interrupted"] else "drifted" if r["drifted"] else "as left"
+    return (
+        "under way"
+        if r["under_way"]
+        else "interrupted"
+        if r["interrupted"]
+        else "drifted"
+        if r["drifted"]
+        else "as left"
+    )
 
 
 def _complaints(r: dict) -> list[str]:
@@ -85,4 +110,6 @@ def _complaints(r: dict) -> list[str]:
     if not r["drifted"]:
         found += [f"{name} is {state}" for name, state in r["units"].items() if state not in systemd.RUNNING]
     found += [f"the last run of {name} failed" for name in _failed(r)]
-    return found + [f"probe {name}: {' '.join(complaint.split())}" for name, complaint in r["probes"].items() if complaint]
+    return found + [
+        f"probe {name}: {' '.join(complaint.split())}" for name, complaint in r["probes"].items() if complaint
+    ]

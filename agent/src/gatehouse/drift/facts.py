@@ -1,22 +1,17 @@
 """What is true on this host now, against what the last apply left: the program asks this before it declares anything."""
 
-from typing import Callable
+from collections.abc import Callable
 
-from gatehouse.items import accounts
-from gatehouse.protocol import document
-from gatehouse.tree import files
-from gatehouse.system import firewall
+from gatehouse.drift import redaction, unmanaged
 from gatehouse.health import survey
-from gatehouse.items import packages
-from gatehouse.drift import redaction
-from gatehouse.state import store
-from gatehouse.drift import unmanaged
-from gatehouse.items import claims
-from gatehouse.system import systemd
-from gatehouse.state import secrets
-from gatehouse.protocol.manifest import PROTOCOL, File, Manifest, owner_ids
+from gatehouse.items import accounts, claims, packages
 from gatehouse.output.report import Failure
+from gatehouse.protocol import document
+from gatehouse.protocol.manifest import PROTOCOL, File, Manifest, owner_ids
+from gatehouse.state import secrets, store
 from gatehouse.state.store import UNPROVEN
+from gatehouse.system import firewall, systemd
+from gatehouse.tree import files
 
 
 def facts(diffs: bool = False) -> dict:
@@ -25,8 +20,12 @@ def facts(diffs: bool = False) -> dict:
     secrets.learn_all()
     records, live = store.items(), store.live()
     ahead = _Ahead(records, live)
-    return {"protocol": PROTOCOL, "machine": store.machine(), "items": {item: _look(item, record, ahead, diffs) for item, record in records.items()},
-            "warnings": firewall.warnings()}
+    return {
+        "protocol": PROTOCOL,
+        "machine": store.machine(),
+        "items": {item: _look(item, record, ahead, diffs) for item, record in records.items()},
+        "warnings": firewall.warnings(),
+    }
 
 
 class _Ahead:
@@ -36,9 +35,16 @@ class _Ahead:
     def __init__(self, records: dict[str, dict], live: list[Manifest]):
         wanted = {u.name: u.enabled for manifest in live for u in manifest.unit}
         timed = list({probe.unit for manifest in live for probe in manifest.probe if probe.unit})
-        asked = systemd.survey(list(wanted), [name for name, enabled in wanted.items() if enabled is not None], unmanaged.housed(live), timed)
+        asked = systemd.survey(
+            list(wanted),
+            [name for name, enabled in wanted.items() if enabled is not None],
+            unmanaged.housed(live),
+            timed,
+        )
         self.owned = unmanaged.owned()
-        self.installed = packages.survey([record["answer"] for item, record in records.items() if item.startswith("packages-")])
+        self.installed = packages.survey(
+            [record["answer"] for item, record in records.items() if item.startswith("packages-")]
+        )
         self.units = asked()
         with systemd.consulting(self.units):
             self.ill = survey.survey([manifest for manifest in live if f"release-{manifest.release}" in records])
@@ -54,7 +60,9 @@ def _look(item: str, record: dict, ahead: _Ahead, diffs: bool) -> dict:
             drifted = _drifted(kind, name, record["answer"], ahead, diffs)
             if kind == "release" and (manifest := store.Release(name).manifest()):
                 told["claims"] = claims.digest(manifest)
-        except Exception as error:  # what is odd about one must not hide the others, nor keep an `up` from putting it right
+        except (
+            Exception
+        ) as error:  # what is odd about one must not hide the others, nor keep an `up` from putting it right
             drifted = [f"{kind} {name} cannot be looked at: {type(error).__name__}"]
     return told | {"due": _next(told["due"]) if drifted else told["due"], "drifted": drifted}
 
@@ -104,7 +112,9 @@ def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> 
     owners = {files.at_generation(i.path, generation): i.owner for i in (*manifest.file, *manifest.directory)}
     left, shown = release.left(generation), _shown(manifest) if diffs else {}
     for path, mark in left["files"].items():
-        found += _compare(path, mark, owners.get(path), lambda: (there := files.look(path)) and there.fingerprint, shown.get(path))
+        found += _compare(
+            path, mark, owners.get(path), lambda: (there := files.look(path)) and there.fingerprint, shown.get(path)
+        )
     for path, mark in left["folders"].items():
         found += _compare(path, mark, owners.get(path), lambda: files.look_folder(path))
     for stray in unmanaged.dropins(manifest, owned):
@@ -113,7 +123,11 @@ def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> 
     found += unmanaged.crooked(manifest, left)
     found += [f"the reload of {unit} does not end" for unit in systemd.hung([u.name for u in manifest.unit])]
     found += [f"{unit} is not active" for unit in systemd.inactive([u.name for u in manifest.unit])]
-    found += [f"{u.name} is {'not ' if u.enabled else ''}enabled" for u in manifest.unit if u.enabled is not None and systemd.enabled(u.name) != u.enabled]
+    found += [
+        f"{u.name} is {'not ' if u.enabled else ''}enabled"
+        for u in manifest.unit
+        if u.enabled is not None and systemd.enabled(u.name) != u.enabled
+    ]
     return found
 
 
@@ -145,7 +159,9 @@ def _merged(file: File, manifest: Manifest) -> str:
         return file.content
 
 
-def _compare(path: str, left: list, owner: str | None, look: Callable[[], list | None], shown: Callable[[], str] | None = None) -> list[str]:
+def _compare(
+    path: str, left: list, owner: str | None, look: Callable[[], list | None], shown: Callable[[], str] | None = None
+) -> list[str]:
     """Of a file: checksum, mode, uid and gid. Of a directory: mode, uid and gid."""
     try:
         now = look()

@@ -13,7 +13,9 @@ _WORD = r"(?:pass|pwd|secret|token|credential|private|authorization|bearer|dsn|p
 _PATH = r"(?:file:/)?/[a-z0-9/._-]*(?![^\s\"',;])"
 _NAMED = re.compile(rf"(?i:^(.*{_WORD}[\"']?(?:>|\s*[:=]\s*|\s+)))(?!{_PATH})\S.*$")
 _OPENS = re.compile(rf"(?i){_WORD}[\"']?\s*[:=]?\s*(?:[|>][-+\d]*|.*\\)?\s*$")  # the value stands in the lines below
-_LOGIN = re.compile(r"(?<=//)[^/\s@]*:[^/\s@]*(?=@)|(?<=\s)>\S+|(?<=\bBasic )\S+")  # in a URL, an ACL of Valkey's, a header
+_LOGIN = re.compile(
+    r"(?<=//)[^/\s@]*:[^/\s@]*(?=@)|(?<=\s)>\S+|(?<=\bBasic )\S+"
+)  # in a URL, an ACL of Valkey's, a header
 _OPAQUE = re.compile(rf"(?<![A-Za-z0-9+/_-])(?!{_PATH})[A-Za-z0-9+/_-]{{32,}}=*")
 
 
@@ -24,7 +26,11 @@ def unified(path: str, left: str, there: bytes, private: bool = False) -> str:
         now = masked(there.decode()).splitlines()
     except UnicodeDecodeError:
         return "no diff is shown: it is not text any more"
-    lines = list(difflib.unified_diff(masked(left).splitlines(), now, f"{path}\tas it was left", f"{path}\tas it is now", lineterm=""))
+    lines = list(
+        difflib.unified_diff(
+            masked(left).splitlines(), now, f"{path}\tas it was left", f"{path}\tas it is now", lineterm=""
+        )
+    )
     shown = lines[:2] + list(_redacted(lines[2:_LONGEST], private))
     return "\n".join(shown + ([f"({len(lines) - _LONGEST} more lines)"] if len(lines) > _LONGEST else []))
 

@@ -7,16 +7,20 @@ import stat
 import subprocess
 from pathlib import Path
 
-from gatehouse.tree import files
-from gatehouse.state import store
-from gatehouse.system import safepath
-from gatehouse.system import systemd
-from gatehouse.protocol.manifest import File, Manifest, owner_ids
 from gatehouse.output.report import Failure
+from gatehouse.protocol.manifest import File, Manifest, owner_ids
+from gatehouse.state import store
 from gatehouse.state.store import Release
+from gatehouse.system import safepath, systemd
+from gatehouse.tree import files
 
 QUADLETS = Path(systemd.QUADLETS)
-UNITS = (Path(systemd.UNITS), Path("/etc/systemd/system.control"), Path("/run/systemd/system"), Path("/run/systemd/system.control"))
+UNITS = (
+    Path(systemd.UNITS),
+    Path("/etc/systemd/system.control"),
+    Path("/run/systemd/system"),
+    Path("/run/systemd/system.control"),
+)
 RUN = "/run"
 _OPENED = re.compile(r"^ExecStartPost=\+\S+/\S+-socket-folder open (\S+) (\S+) ", re.M)
 _OPEN, _CLOSED = "3770", "3750"  # to clients, while the unit runs or not
@@ -25,8 +29,13 @@ _TMPFILES = re.compile(r"^[dD]\S*\s+(/\S+)\s+([0-7]{3,4})\s+(\S+)\s+(\S+)", re.M
 
 def owned() -> set[str]:
     """The files of every release, also of those that are on their way in."""
-    return {files.at_generation(f.path, generation)
-            for release in store.releases() for generation in [release.generation] for manifest in release.manifests() for f in manifest.file}
+    return {
+        files.at_generation(f.path, generation)
+        for release in store.releases()
+        for generation in [release.generation]
+        for manifest in release.manifests()
+        for f in manifest.file
+    }
 
 
 def unexpected(owned: set[str]) -> list[str]:
@@ -43,11 +52,13 @@ def unexpected(owned: set[str]) -> list[str]:
 def dropins(manifest: Manifest, owned: set[str]) -> list[File]:
     """Drop-ins of the release's units and Quadlets that are nobody's: they alter what it runs, so an apply takes them out.
     Whatever else lies there, nobody reads. Each as a manifest's entry, with the units that it concerns."""
-    return [File(str(path), "0600", "root:root", "", restarts=restarts)
-            for folder, restarts in _folders(manifest).items()
-            # A folder that is a link goes as the link that it is: what it leads to may be anybody's, and our own too.
-            for path in ([folder] if folder.is_symlink() else sorted(folder.glob("*.conf")))
-            if (path.is_file() or path.is_symlink()) and str(path) not in owned]
+    return [
+        File(str(path), "0600", "root:root", "", restarts=restarts)
+        for folder, restarts in _folders(manifest).items()
+        # A folder that is a link goes as the link that it is: what it leads to may be anybody's, and our own too.
+        for path in ([folder] if folder.is_symlink() else sorted(folder.glob("*.conf")))
+        if (path.is_file() or path.is_symlink()) and str(path) not in owned
+    ]
 
 
 def _folders(manifest: Manifest) -> dict[Path, tuple[str, ...]]:
@@ -91,7 +102,9 @@ def _running() -> list[str]:
 
 
 def _podman(kind: str, *names: str) -> list[dict]:
-    return json.loads(subprocess.run(["podman", "inspect", "--type", kind, *names], capture_output=True, text=True).stdout or "[]")
+    return json.loads(
+        subprocess.run(["podman", "inspect", "--type", kind, *names], capture_output=True, text=True).stdout or "[]"
+    )
 
 
 def modes_of(manifest: Manifest) -> list[str]:
@@ -109,7 +122,11 @@ def modes_of(manifest: Manifest) -> list[str]:
         elif now[0] != wanted[0] or any(want not in (None, have) for want, have in zip(wanted[1:], now[1:])):
             found.append(f"{path} is {now[0]:04o} {now[1]}:{now[2]}, the manifest says {mode} {owner}")
         if now and wanted[0] & stat.S_ISGID and mode != _CLOSED:
-            found += _sockets(path, wanted[0] & 0o777, *(want if want is not None else have for want, have in zip(wanted[1:], now[1:])))
+            found += _sockets(
+                path,
+                wanted[0] & 0o777,
+                *(want if want is not None else have for want, have in zip(wanted[1:], now[1:])),
+            )
     return found
 
 
@@ -121,7 +138,11 @@ def crooked(manifest: Manifest, left: dict) -> list[str]:
 def _runtime(manifest: Manifest):
     for file in manifest.file:
         if Path(file.path).parent.name == "tmpfiles.d":
-            yield from ((path, mode, f"{user}:{group}") for path, mode, user, group in _TMPFILES.findall(file.content) if path.startswith(f"{RUN}/"))
+            yield from (
+                (path, mode, f"{user}:{group}")
+                for path, mode, user, group in _TMPFILES.findall(file.content)
+                if path.startswith(f"{RUN}/")
+            )
     for unit, content in _services(manifest):
         for path, owner in _OPENED.findall(content):
             yield path, _CLOSED if systemd.inactive([unit]) else _OPEN, owner
@@ -148,7 +169,9 @@ def _services(manifest: Manifest):
     for file in manifest.file:
         if "/systemd/system/" in file.path:
             parts = (part.removesuffix(".d") for part in reversed(Path(file.path).parts))
-            yield from ((unit, file.content) for unit in parts if unit.endswith(".service") and not unit.endswith("@.service"))
+            yield from (
+                (unit, file.content) for unit in parts if unit.endswith(".service") and not unit.endswith("@.service")
+            )
 
 
 def _last(text: str, key: str) -> str | None:
@@ -165,6 +188,12 @@ def _sockets(folder: str, mode: int, uid: int, gid: int) -> list[str]:
     """The server's own: whatever clients make beside them is theirs."""
     found = []
     for name, info in safepath.entries(folder).items():
-        if stat.S_ISSOCK(info.st_mode) and info.st_uid == uid and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid):
-            found.append(f"{folder}/{name} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}")
+        if (
+            stat.S_ISSOCK(info.st_mode)
+            and info.st_uid == uid
+            and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid)
+        ):
+            found.append(
+                f"{folder}/{name} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}"
+            )
     return found

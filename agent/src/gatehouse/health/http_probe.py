@@ -22,8 +22,14 @@ def ask(probe: Probe) -> str | None:
         else:
             connection = http.client.HTTPConnection(url.hostname, port, timeout=probes.ANSWER)
         if probe.connect:
-            connection._create_connection = lambda _, *rest, **named: socket.create_connection(probes.endpoint(probe.connect), *rest, **named)
-        connection.request("GET", url._replace(scheme="", netloc="", path=url.path or "/", fragment="").geturl(), headers={"User-Agent": "gatehouse"})
+            connection._create_connection = lambda _, *rest, **named: socket.create_connection(
+                probes.endpoint(probe.connect), *rest, **named
+            )
+        connection.request(
+            "GET",
+            url._replace(scheme="", netloc="", path=url.path or "/", fragment="").geturl(),
+            headers={"User-Agent": "gatehouse"},
+        )
         answer = connection.getresponse()
         status, body = answer.status, _beginning(answer) if probe.body else ""
         connection.close()
@@ -31,7 +37,11 @@ def ask(probe: Probe) -> str | None:
         return f"{probe.http}: {error or type(error).__name__}"
     if status // 100 != 2 if probe.status is None else status != probe.status:
         return f"{probe.http} answers {status} instead of {probe.status or '2xx'}"
-    return None if (probe.body or "") in body else f"{probe.http} answers without {probe.body!r} in its first {_BODY} bytes"
+    return (
+        None
+        if (probe.body or "") in body
+        else f"{probe.http} answers without {probe.body!r} in its first {_BODY} bytes"
+    )
 
 
 def _beginning(answer: http.client.HTTPResponse) -> str:

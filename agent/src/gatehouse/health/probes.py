@@ -2,12 +2,11 @@
 
 import socket
 import time
-from typing import Callable, Collection
+from collections.abc import Callable, Collection
 
-from gatehouse.system import process
-from gatehouse.system import systemd
-from gatehouse.protocol.manifest import Manifest, Probe
 from gatehouse.output.report import Failure
+from gatehouse.protocol.manifest import Manifest, Probe
+from gatehouse.system import process, systemd
 from gatehouse.system.waiting import Wait
 
 _PAUSE = 0.2
@@ -58,7 +57,9 @@ def ask(probe: Probe) -> str | None:
     if probe.unit:
         return _ask_unit(probe.unit, probe.seconds)
     if probe.http:
-        from gatehouse.health import http_probe  # here: to import HTTP and TLS takes longer than most that the agent is asked
+        from gatehouse.health import (
+            http_probe,
+        )  # here: to import HTTP and TLS takes longer than most that the agent is asked
 
         return http_probe.ask(probe)
     if probe.tcp:

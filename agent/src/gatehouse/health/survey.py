@@ -3,11 +3,10 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from gatehouse.system import process
 from gatehouse.health import probes
-from gatehouse.system import systemd
-from gatehouse.protocol.manifest import Manifest, Probe
 from gatehouse.output.report import Failure, masked, say
+from gatehouse.protocol.manifest import Manifest, Probe
+from gatehouse.system import process, systemd
 
 _AT_ONCE = 16  # questions
 _PAUSE = 0.2
@@ -18,8 +17,11 @@ def ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
     it printed may hold secrets."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         complaints = list(pool.map(probes.ask, wanted))
-    return {probe.name: complaint and ("fails; what it printed is not shown, since the release is secret" if secret else masked(complaint))
-            for probe, complaint in zip(wanted, complaints)}
+    return {
+        probe.name: complaint
+        and ("fails; what it printed is not shown, since the release is secret" if secret else masked(complaint))
+        for probe, complaint in zip(wanted, complaints)
+    }
 
 
 def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[str, list[str]]:
@@ -27,13 +29,17 @@ def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[s
     service may have been restarted a moment ago. A release with a unit that does not run is left out: that tells more than
     its probes do."""
     down = set(systemd.inactive(list({unit.name for manifest in manifests for unit in manifest.unit})))
-    waiting = [manifest for manifest in manifests if manifest.probe and down.isdisjoint(unit.name for unit in manifest.unit)]
+    waiting = [
+        manifest for manifest in manifests if manifest.probe and down.isdisjoint(unit.name for unit in manifest.unit)
+    ]
     until, ill = time.monotonic() + patience, {}
     while waiting:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             asked = list(pool.map(lambda manifest: ask(manifest.probe, manifest.secret), waiting))
-        ill = {manifest.release: [f"probe {name}: {' '.join(told.split())}" for name, told in answers.items() if told]
-               for manifest, answers in zip(waiting, asked)}
+        ill = {
+            manifest.release: [f"probe {name}: {' '.join(told.split())}" for name, told in answers.items() if told]
+            for manifest, answers in zip(waiting, asked)
+        }
         waiting = [manifest for manifest in waiting if ill[manifest.release]]
         if time.monotonic() >= until:
             break
@@ -60,6 +66,8 @@ def ease(manifest: Manifest) -> None:
         process.run(("podman", "network", "reload", "--all"), seconds=manifest.deadline)
     started = [since for unit in manifest.unit if (since := systemd.active_since(unit.name)) is not None]
     try:
-        probes.await_every(manifest, max([time.monotonic() + probes.ANSWER, *(since + manifest.deadline for since in started)]))
+        probes.await_every(
+            manifest, max([time.monotonic() + probes.ANSWER, *(since + manifest.deadline for since in started)])
+        )
     except Failure:
         pass  # the plan asks again, and restarts

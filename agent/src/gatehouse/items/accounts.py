@@ -6,11 +6,10 @@ import subprocess
 from dataclasses import dataclass
 
 from gatehouse.items import census
-from gatehouse.state import created
-from gatehouse.state import store
 from gatehouse.items.census import Claim
-from gatehouse.protocol.document import read
 from gatehouse.output.report import Failure, say
+from gatehouse.protocol.document import read
+from gatehouse.state import created, store
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,17 @@ def ensure_group(text: str) -> dict:
     with store.lock("accounts", f"group {wanted.name}"):
         found = _group(wanted.name)
         if found and wanted.gid is not None and found.gr_gid != wanted.gid:
-            raise Failure(f"group {wanted.name} has GID {found.gr_gid} on this host, the configuration asks for {wanted.gid}; "
-                          f"files on the host carry {found.gr_gid}: take it into the configuration, or renumber the group and its files by hand")
+            raise Failure(
+                f"group {wanted.name} has GID {found.gr_gid} on this host, the configuration asks for {wanted.gid}; "
+                f"files on the host carry {found.gr_gid}: take it into the configuration, or renumber the group and its files by hand"
+            )
         census.refuse(Claim(f"group-{wanted.name}", (f"group {wanted.name}",)), wanted.takes)
         created.add(f"group {wanted.name}")
         if not found:
             if wanted.gid is not None and (holder := _holder(wanted.gid)):
-                raise Failure(f"GID {wanted.gid} asked for group {wanted.name} is taken by group {holder}; choose another or leave it out")
+                raise Failure(
+                    f"GID {wanted.gid} asked for group {wanted.name} is taken by group {holder}; choose another or leave it out"
+                )
             say(f"create group {wanted.name}")
             _run("groupadd", "--system", *(["--gid", str(wanted.gid)] if wanted.gid is not None else []), wanted.name)
         return look_group(wanted.name)
@@ -58,14 +61,26 @@ def ensure_account(text: str) -> dict:
             raise Failure(f"account {wanted.name} should belong to {', '.join(missing)}, which this host does not have")
         found = _account(wanted.name)
         if found and wanted.uid is not None and found.pw_uid != wanted.uid:
-            raise Failure(f"account {wanted.name} has UID {found.pw_uid} on this host, the configuration asks for {wanted.uid}")
+            raise Failure(
+                f"account {wanted.name} has UID {found.pw_uid} on this host, the configuration asks for {wanted.uid}"
+            )
         census.refuse(Claim(f"account-{wanted.name}", (f"account {wanted.name}",), groups=wanted.groups), wanted.takes)
         created.add(f"account {wanted.name}")
         if not found:
             say(f"create account {wanted.name}")
             own = ("--gid", wanted.name) if _group(wanted.name) else ("--user-group",)
-            _run("useradd", "--system", *own, "--no-create-home", "--home-dir", wanted.home, "--shell", "/usr/sbin/nologin",
-                 *(["--uid", str(wanted.uid)] if wanted.uid is not None else []), wanted.name)
+            _run(
+                "useradd",
+                "--system",
+                *own,
+                "--no-create-home",
+                "--home-dir",
+                wanted.home,
+                "--shell",
+                "/usr/sbin/nologin",
+                *(["--uid", str(wanted.uid)] if wanted.uid is not None else []),
+                wanted.name,
+            )
         if _memberships(wanted.name) != sorted(wanted.groups):
             say(f"account {wanted.name} belongs to {', '.join(wanted.groups) or 'its own group alone'}")
             _run("usermod", "--groups", ",".join(wanted.groups), wanted.name)

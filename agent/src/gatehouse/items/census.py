@@ -9,19 +9,16 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable
 
-from gatehouse.items.claims import of as things_of
-from gatehouse.tree import files
-from gatehouse.system import listeners
-from gatehouse.state import created
 from gatehouse.items import packages
-from gatehouse.state import store
-from gatehouse.system import safepath
-from gatehouse.system import systemd
-from gatehouse.protocol.manifest import Manifest
+from gatehouse.items.claims import of as things_of
 from gatehouse.output.report import Failure
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.state import created, store
+from gatehouse.system import listeners, safepath, systemd
+from gatehouse.tree import files
 
 _PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")
 
@@ -45,7 +42,10 @@ class Stranger:
 
 def main() -> None:
     """For the program, which sends this file to a host that need not have the agent: claims on stdin."""
-    claims = [Claim(**{key: tuple(value) if isinstance(value, list) else value for key, value in claim.items()}) for claim in json.load(sys.stdin)]
+    claims = [
+        Claim(**{key: tuple(value) if isinstance(value, list) else value for key, value in claim.items()})
+        for claim in json.load(sys.stdin)
+    ]
     print(json.dumps([vars(stranger) for stranger in strangers(claims)]))
 
 
@@ -53,8 +53,10 @@ def refuse(claim: Claim, takes: Iterable[str]) -> None:
     """Unless the configuration says that it is to be taken over."""
     if found := [stranger for stranger in strangers([claim]) if stranger.thing not in takes]:
         told = "\n".join(f"  {stranger.thing}: {stranger.what}" for stranger in found)
-        raise Failure(f"this host has what gatehouse did not make:\n{told}\nnothing was done. Rename or remove it; or, to have it taken over, "
-                      f"add to `takeOver` of the host: {', '.join(stranger.thing for stranger in found)}")
+        raise Failure(
+            f"this host has what gatehouse did not make:\n{told}\nnothing was done. Rename or remove it; or, to have it taken over, "
+            f"add to `takeOver` of the host: {', '.join(stranger.thing for stranger in found)}"
+        )
 
 
 def refuse_release(manifest: Manifest, current: Manifest | None) -> None:
@@ -81,15 +83,38 @@ class _Ours:
         self.files = {file.path for manifest in manifests for file in manifest.file}
         self.units = {unit.name: manifest for manifest in manifests for unit in manifest.unit}
         # Of packages that gatehouse installed: the distribution may have started it, no person did.
-        self.packaged = {thing for claim in claims if claim.packages and f"package {claim.packages[0]}" in self.made for thing in claim.things}
+        self.packaged = {
+            thing
+            for claim in claims
+            if claim.packages and f"package {claim.packages[0]}" in self.made
+            for thing in claim.things
+        }
         self.packaged |= {thing for thing in self.made if thing.startswith("unit ")}
         # The upgrade of a cluster makes another instance beside the one that the release has.
-        self.packaged |= {thing for claim in claims for thing in claim.things if _template(thing) in
-                          {_template(f"unit {name}") for name, manifest in self.units.items() if f"release-{manifest.release}" == claim.item} - {None}}
-        claimed = {kind: [name for claim in claims for thing in claim.things for k, _, name in [thing.partition(" ")] if k == kind]
-                   for kind in ("file", "unit", "port", "pod", "container", "volume")}
+        self.packaged |= {
+            thing
+            for claim in claims
+            for thing in claim.things
+            if _template(thing)
+            in {
+                _template(f"unit {name}")
+                for name, manifest in self.units.items()
+                if f"release-{manifest.release}" == claim.item
+            }
+            - {None}
+        }
+        claimed = {
+            kind: [
+                name for claim in claims for thing in claim.things for k, _, name in [thing.partition(" ")] if k == kind
+            ]
+            for kind in ("file", "unit", "port", "pod", "container", "volume")
+        }
         self.claimed = {kind: set(names) for kind, names in claimed.items()}
-        self.shown = systemd.show(claimed["unit"], "LoadState", "ActiveState", "FragmentPath", "SourcePath") if claimed["unit"] else {}
+        self.shown = (
+            systemd.show(claimed["unit"], "LoadState", "ActiveState", "FragmentPath", "SourcePath")
+            if claimed["unit"]
+            else {}
+        )
         self.listening = listeners.listeners() if claimed["port"] else []
         self.podman = {kind: _podman(*words) if self.claimed[kind] else [] for kind, words in _LISTS.items()}
 
@@ -108,23 +133,44 @@ def _template(thing: str) -> str | None:
 def _podman(*words: str) -> list[dict]:
     if not shutil.which("podman"):
         return []
-    return json.loads(subprocess.run(["podman", *words, "--format", "json"], capture_output=True, text=True).stdout or "[]") or []
+    return (
+        json.loads(
+            subprocess.run(["podman", *words, "--format", "json"], capture_output=True, text=True).stdout or "[]"
+        )
+        or []
+    )
 
 
 def _of_stacks(claims: list[Claim]) -> Iterable[Stranger]:
     """Whose releases these are on this host, if they are not of the stack that claims them."""
     found: dict[str, list[str]] = {}
-    for kind, name, stack in ((*claim.item.split("-", 1), claim.owner.rpartition("/")[0]) for claim in claims if claim.owner):
-        for other in sorted({manifest.owner.rpartition("/")[0] for manifest in store.Release(name).manifests()} - {stack}) if kind == "release" else ():
+    for kind, name, stack in (
+        (*claim.item.split("-", 1), claim.owner.rpartition("/")[0]) for claim in claims if claim.owner
+    ):
+        for other in (
+            sorted({manifest.owner.rpartition("/")[0] for manifest in store.Release(name).manifests()} - {stack})
+            if kind == "release"
+            else ()
+        ):
             found.setdefault(other, []).append(name)
     for other, names in found.items():
-        yield Stranger(f"stack {other}", f"on this host {' and '.join(names)} {'belong' if names[1:] else 'belongs'} to it")
+        yield Stranger(
+            f"stack {other}", f"on this host {' and '.join(names)} {'belong' if names[1:] else 'belongs'} to it"
+        )
 
 
 def _look(thing: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
     kind, _, name = thing.partition(" ")
-    return {"account": _account, "group": _group, "file": _file, "unit": _unit, "port": _port,
-            "pod": _of_podman, "container": _of_podman, "volume": _of_podman}[kind](kind, name, claim, ours)
+    return {
+        "account": _account,
+        "group": _group,
+        "file": _file,
+        "unit": _unit,
+        "port": _port,
+        "pod": _of_podman,
+        "container": _of_podman,
+        "volume": _of_podman,
+    }[kind](kind, name, claim, ours)
 
 
 def _account(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
@@ -134,11 +180,23 @@ def _account(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[
         if not ours.has("account", name):
             yield from _group("group", name, claim, ours)  # it gets a group of its own
         return
-    if ours.has("account", name) and store.item(f"account-{name}").get("answer", {}).get("uid", found.pw_uid) == found.pw_uid:
+    if (
+        ours.has("account", name)
+        and store.item(f"account-{name}").get("answer", {}).get("uid", found.pw_uid) == found.pw_uid
+    ):
         return
     others = sorted({group.gr_name for group in grp.getgrall() if name in group.gr_mem} - set(claim.groups))
-    yield f"account {name}", ", ".join([f"UID {found.pw_uid}", f"home {found.pw_dir}", f"shell {found.pw_shell}",
-                                        *([f"a member of {' and '.join(others)}"] if others else [])])
+    yield (
+        f"account {name}",
+        ", ".join(
+            [
+                f"UID {found.pw_uid}",
+                f"home {found.pw_dir}",
+                f"shell {found.pw_shell}",
+                *([f"a member of {' and '.join(others)}"] if others else []),
+            ]
+        ),
+    )
 
 
 def _group(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
@@ -147,7 +205,10 @@ def _group(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[st
     except KeyError:
         return
     if not ours.has("group", name):
-        yield f"group {name}", f"GID {found.gr_gid}, {'with ' + ' and '.join(found.gr_mem) if found.gr_mem else 'without members'}"
+        yield (
+            f"group {name}",
+            f"GID {found.gr_gid}, {'with ' + ' and '.join(found.gr_mem) if found.gr_mem else 'without members'}",
+        )
 
 
 def _file(kind: str, path: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
@@ -190,9 +251,17 @@ def _holder(process: listeners.Process | None, claim: Claim, ours: _Ours) -> str
     """None where it is the stack's own, whose `up` moves it, or is told of by another of its names."""
     if process is None:
         return "the kernel, or a process that has just ended"
-    held = next((c for c in _podman(*_LISTS["container"]) if c["Id"] == process.container), {}) if process.container else {}
+    held = (
+        next((c for c in _podman(*_LISTS["container"]) if c["Id"] == process.container), {})
+        if process.container
+        else {}
+    )
     unit = (held.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT") or process.unit
-    if unit in ours.claimed["unit"] or held.get("PodName") in ours.claimed["pod"] or ours.claimed["container"] & set(held.get("Names", ())):
+    if (
+        unit in ours.claimed["unit"]
+        or held.get("PodName") in ours.claimed["pod"]
+        or ours.claimed["container"] & set(held.get("Names", ()))
+    ):
         return None
     release = ours.units.get(unit)
     if release and release.owner.rpartition("/")[0] == claim.owner.rpartition("/")[0]:
@@ -208,5 +277,9 @@ def _of_podman(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tupl
         # What a Quadlet makes its unit makes anew at each start, so that the unit, or its file, is who is asked about.
         unit = (found.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT")
         if unit not in ours.claimed["unit"] and unit not in ours.units:
-            holds = [f"with {' and '.join(sorted(c['Names'] for c in found['Containers']))}"] if found.get("Containers") else []
+            holds = (
+                [f"with {' and '.join(sorted(c['Names'] for c in found['Containers']))}"]
+                if found.get("Containers")
+                else []
+            )
             yield f"{kind} {name}", ", ".join([f"made {'by ' + unit if unit else 'by hand'}", *holds])

@@ -8,8 +8,11 @@ from gatehouse.state.store import STATE
 
 _QUADLETS = "/etc/containers/systemd/"
 # What Podman makes of a Quadlet that names it. A volume that begins otherwise is a path, or a Quadlet of its own.
-_NAMES = {"pod": re.compile(r"^PodName=(\S+)$", re.M), "container": re.compile(r"^ContainerName=(\S+)$", re.M),
-          "volume": re.compile(r"^Volume=([A-Za-z0-9][\w.-]*(?<!\.volume)):", re.M)}
+_NAMES = {
+    "pod": re.compile(r"^PodName=(\S+)$", re.M),
+    "container": re.compile(r"^ContainerName=(\S+)$", re.M),
+    "volume": re.compile(r"^Volume=([A-Za-z0-9][\w.-]*(?<!\.volume)):", re.M),
+}
 
 
 def of(manifest: Manifest) -> list[str]:

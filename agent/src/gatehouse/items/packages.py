@@ -5,16 +5,11 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from gatehouse.system import apt
-from gatehouse.system import process
-from gatehouse.state import created
-from gatehouse.system import pacman
-from gatehouse.state import store
-from gatehouse.system import safepath
-from gatehouse.system import systemd
-from gatehouse.protocol.document import read
 from gatehouse.output.report import Failure, say
+from gatehouse.protocol.document import read
+from gatehouse.state import created, store
 from gatehouse.state.store import HOST
+from gatehouse.system import apt, pacman, process, safepath, systemd
 
 _MANAGERS = {"apt": apt, "pacman": pacman}
 _UNITS = Path("/run/systemd/system")  # a mask there is gone at the next boot whatever happens to us
@@ -33,7 +28,9 @@ class Packages:
 def ensure(text: str) -> dict:
     wanted = read(Packages, text)
     if wanted.manager not in _MANAGERS:
-        raise Failure(f"manager: {wanted.manager!r} is none that this agent knows, which are {', '.join(_MANAGERS)}; nothing was done")
+        raise Failure(
+            f"manager: {wanted.manager!r} is none that this agent knows, which are {', '.join(_MANAGERS)}; nothing was done"
+        )
     installed = versions(wanted.manager, wanted.names)
     missing = [name for name in wanted.names if name not in installed]
     ours = created.things() | {f"package {name}" for name in missing}
@@ -72,8 +69,12 @@ def survey(answers: list[dict]) -> dict[str, str]:
     asked: dict[str, set[str]] = {}
     for answer in answers:
         if names := answer.get("versions"):
-            asked.setdefault(answer.get("manager", "apt"), set()).update(names)  # before there were others, an answer did not tell
-    return {name: version for manager, names in asked.items() for name, version in versions(manager, tuple(names)).items()}
+            asked.setdefault(answer.get("manager", "apt"), set()).update(
+                names
+            )  # before there were others, an answer did not tell
+    return {
+        name: version for manager, names in asked.items() for name, version in versions(manager, tuple(names)).items()
+    }
 
 
 @contextlib.contextmanager

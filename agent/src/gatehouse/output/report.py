@@ -10,7 +10,9 @@ STARTED = time.monotonic()
 _LONGEST = 2000  # of a line: who reads us line by line chokes on one of 64 KiB
 _secrets: set[str] = set()
 # What acts on a terminal in place of being seen: control characters, and what turns the order of letters or hides among them.
-_ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+_ACTS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 # What acts on those who print for us: colours of Pulumi's, where a wrong one ends it, and commands of a runner of workflows.
 _COMMANDS = re.compile(r"<(?=\{%)|^[^\S\n]*:(?=:[A-Za-z])|#(?=#\[)", re.MULTILINE)
 
@@ -53,7 +55,9 @@ def masked(text: str) -> str:
 
 def plain(text: str) -> str:
     """Words of others, in which nothing acts: an application, an image or a file may say anything."""
-    return _COMMANDS.sub(lambda found: found[0][:-1] + _escaped(found[0][-1]), _ACTS.sub(lambda found: _escaped(found[0]), text))
+    return _COMMANDS.sub(
+        lambda found: found[0][:-1] + _escaped(found[0][-1]), _ACTS.sub(lambda found: _escaped(found[0]), text)
+    )
 
 
 def _escaped(character: str) -> str:
@@ -80,7 +84,9 @@ def show(lines: list[str]) -> None:
 
 
 def _told(message: str) -> str:
-    return "\n".join(line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..." for line in plain(masked(message)).split("\n"))
+    return "\n".join(
+        line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..." for line in plain(masked(message)).split("\n")
+    )
 
 
 def _write(descriptor: int, text: str) -> None:

@@ -17,8 +17,11 @@ from gatehouse.output.report import Failure
 
 _TRAILER = re.compile(rb"# gatehouse: (\d+) bytes\n?\Z")
 # What may hold brackets and equals signs of its own comes first, so that it is passed over.
-_PLACES = re.compile(r"""\"{3}(?:\\.|[^\\])*?\"{3,5} | '{3}.*?'{3,5} | "(?:\\.|[^"\\\n])*" | '[^'\n]*' | \#[^\n]*
-                         | ^\[\[(?P<table>[\w-]+)\]\] | ^(?P<key>[\w-]+)[ ]*=""", re.VERBOSE | re.MULTILINE | re.DOTALL)
+_PLACES = re.compile(
+    r"""\"{3}(?:\\.|[^\\])*?\"{3,5} | '{3}.*?'{3,5} | "(?:\\.|[^"\\\n])*" | '[^'\n]*' | \#[^\n]*
+                         | ^\[\[(?P<table>[\w-]+)\]\] | ^(?P<key>[\w-]+)[ ]*=""",
+    re.VERBOSE | re.MULTILINE | re.DOTALL,
+)
 
 
 def whole(raw: bytes) -> str:
@@ -68,7 +71,9 @@ def located(text: str, at: str, message: str) -> str:
     """A complaint about what is `at` a place, with the line of `text` that this is."""
     lines = _lines(text)
     while at and at not in lines:
-        at = at[:max(at.rfind("."), at.rfind("["), 0)]  # an element stands in the line of its list, a missing key nowhere
+        at = at[
+            : max(at.rfind("."), at.rfind("["), 0)
+        ]  # an element stands in the line of its list, a missing key nowhere
     return f"line {lines[at]}, {message}" if at else message
 
 

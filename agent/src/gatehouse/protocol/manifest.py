@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from gatehouse.protocol.document import located, read
 from gatehouse.output.report import Failure
+from gatehouse.protocol.document import located, read
 
 PROTOCOL = 1  # raised when an older program's manifests would be misread
 
@@ -32,11 +32,15 @@ class File:
     mode: str
     owner: str
     content: str
-    secrets: tuple[str, ...] = ()  # in the order of their places in the content: RELEASE/FILE, or RELEASE/GENERATION/FILE
+    secrets: tuple[
+        str, ...
+    ] = ()  # in the order of their places in the content: RELEASE/FILE, or RELEASE/GENERATION/FILE
     restarts: tuple[str, ...] = ()
     reloads: tuple[str, ...] = ()
     rotation: str | None = None  # while it stays the same, what the host has is kept
-    opens: str | None = None  # the repository of backups that this is the passphrase of; one that opened it on this host is kept
+    opens: str | None = (
+        None  # the repository of backups that this is the passphrase of; one that opened it on this host is kept
+    )
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,9 @@ class Probe:
     socket: str | None = None
     unit: str | None = None
     seconds: int = 5  # for which `unit` must have run without a restart
-    through: str | None = None  # the unit of another release that it needs: asked once that one is told of a change, and only then
+    through: str | None = (
+        None  # the unit of another release that it needs: asked once that one is told of a change, and only then
+    )
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,9 @@ class Manifest:
     gives: tuple[str, ...] = ()  # the releases of the stack whose files may have secrets of this one in them
     directory: tuple[Directory, ...] = ()
     image: tuple[Image, ...] = ()
-    preparation: tuple[Step, ...] = ()  # before anything is checked: they make what must be there, and must be idempotent
+    preparation: tuple[
+        Step, ...
+    ] = ()  # before anything is checked: they make what must be there, and must be idempotent
     file: tuple[File, ...] = ()
     check: tuple[Check, ...] = ()
     guard: tuple[Guard, ...] = ()
@@ -194,7 +202,10 @@ _KINDS = ("exec", "http", "tcp", "socket", "unit")
 def _faults(m: Manifest):
     """Each with the place that it is about."""
     if m.protocol != PROTOCOL:
-        yield "protocol", f"protocol: this agent speaks {PROTOCOL}, the manifest {m.protocol}; install the program's own agent first"
+        yield (
+            "protocol",
+            f"protocol: this agent speaks {PROTOCOL}, the manifest {m.protocol}; install the program's own agent first",
+        )
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", m.release):
         yield "release", f"release: {m.release!r} is not a name of lower-case letters, digits and dashes"
     if not re.fullmatch(r"[^/\s]+/[^/\s]+/[^/\s]+", m.owner):
@@ -203,7 +214,10 @@ def _faults(m: Manifest):
         yield "deadline", f"deadline: {m.deadline} is not a positive number of seconds"
     for n, port in enumerate(m.listens):
         if not _PORT.fullmatch(port):
-            yield f"listens[{n}]", f"listens: {port!r} is not ADDRESS:PORT/tcp or /udp, such as 127.0.0.1:9000/tcp or *:443/udp"
+            yield (
+                f"listens[{n}]",
+                f"listens: {port!r} is not ADDRESS:PORT/tcp or /udp, such as 127.0.0.1:9000/tcp or *:443/udp",
+            )
     seen, files = set(), {f.path for f in m.file}
     for kind, items in (("file", m.file), ("directory", m.directory)):
         for n, item in enumerate(items):
@@ -213,14 +227,20 @@ def _faults(m: Manifest):
             for above in {str(parent) for parent in PurePosixPath(item.path).parents} & files:
                 yield f"{at}.path", f"{what}: lies below the file {above}"
             if "{generation}" in item.path and not (m.secret and kind == "file"):
-                yield f"{at}.path", f"{what}: only a secret file can have {{generation}} in its path, since only secrets are kept by generation"
+                yield (
+                    f"{at}.path",
+                    f"{what}: only a secret file can have {{generation}} in its path, since only secrets are kept by generation",
+                )
             if not re.fullmatch(r"0[0-7]{3,4}", item.mode):
                 yield f"{at}.mode", f"{what}: mode {item.mode!r} is not octal, such as 0640"
             if item.path in seen:
                 yield f"{at}.path", f"{what}: named twice"
             seen.add(item.path)
             if kind == "directory" and item.formerly is not None and not _apart(item, m.directory):
-                yield f"{at}.formerly", f"{what}: formerly {item.formerly!r} is not an absolute, clean path apart from this and the other directories"
+                yield (
+                    f"{at}.formerly",
+                    f"{what}: formerly {item.formerly!r} is not an absolute, clean path apart from this and the other directories",
+                )
             try:
                 owner_ids(item.owner)
             except Failure as failure:
@@ -231,11 +251,17 @@ def _faults(m: Manifest):
             if not SECRET.fullmatch(name):
                 yield at, f"{what}: secrets: {name!r} is not RELEASE/FILE or RELEASE/GENERATION/FILE"
         if file.secrets and (places := tuple(PLACE.findall(file.content))) != file.secrets:
-            yield at, f"{what}: secrets are to name the places in the content one by one, which are {', '.join(places) or 'none'}, and name {', '.join(file.secrets)}"
+            yield (
+                at,
+                f"{what}: secrets are to name the places in the content one by one, which are {', '.join(places) or 'none'}, and name {', '.join(file.secrets)}",
+            )
     for n, data in enumerate(m.data):
         what, at = f"data {data.name}", f"data[{n}]"
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", data.name) or data.name in [d.name for d in m.data[:n]]:
-            yield f"{at}.name", f"{what}: not a name of lower-case letters, digits, dots and dashes that the others do not have"
+            yield (
+                f"{at}.name",
+                f"{what}: not a name of lower-case letters, digits, dots and dashes that the others do not have",
+            )
         if bool(data.path) == bool(data.save) or bool(data.save) != bool(data.drop):
             yield at, f"{what}: give either path, or save and drop"
         for key in ("before", "after") if data.save else ("database",):
@@ -244,17 +270,31 @@ def _faults(m: Manifest):
         if data.path and not (_clean(data.path) and data.path.count("/") > 2):
             yield f"{at}.path", f"{what}: {data.path} is not an absolute, clean path of three names or more"
     for n, holding in enumerate(m.holding):
-        if bool(holding.exec) == all((holding.socket, holding.config, holding.data)) or bool(holding.login) != bool(holding.passwords):
-            yield f"holding[{n}]", f"holding {holding.name}: give either exec, or socket, config and data; and login with passwords"
+        if bool(holding.exec) == all((holding.socket, holding.config, holding.data)) or bool(holding.login) != bool(
+            holding.passwords
+        ):
+            yield (
+                f"holding[{n}]",
+                f"holding {holding.name}: give either exec, or socket, config and data; and login with passwords",
+            )
     for n, probe in enumerate(m.probe):
         what, at = f"probe {probe.name}", f"probe[{n}]"
         if sum(bool(getattr(probe, kind)) for kind in _KINDS) != 1:
             yield at, f"{what}: give exactly one of {', '.join(_KINDS)}"
         for key in ("tcp", "connect"):
             if (endpoint := getattr(probe, key)) is not None and not _ENDPOINT.fullmatch(endpoint):
-                yield f"{at}.{key}", f"{what}: {key} {endpoint!r} is not ADDRESS:PORT, such as 127.0.0.1:443 or [::1]:443"
-        if probe.through and (probe.through in {u.name for u in m.unit} or all(probe.through not in f.reloads or probe.through in f.restarts for f in m.file)):
-            yield f"{at}.through", f"{what}: {probe.through} is not a unit of another release that a file here reloads, so it would never be asked"
+                yield (
+                    f"{at}.{key}",
+                    f"{what}: {key} {endpoint!r} is not ADDRESS:PORT, such as 127.0.0.1:443 or [::1]:443",
+                )
+        if probe.through and (
+            probe.through in {u.name for u in m.unit}
+            or all(probe.through not in f.reloads or probe.through in f.restarts for f in m.file)
+        ):
+            yield (
+                f"{at}.through",
+                f"{what}: {probe.through} is not a unit of another release that a file here reloads, so it would never be asked",
+            )
         if probe.unit and not 0 < probe.seconds < m.deadline:
             yield f"{at}.seconds", f"{what}: {probe.seconds} seconds are not between 1 and the deadline of {m.deadline}"
 
@@ -263,7 +303,12 @@ def _apart(directory: Directory, all_of_them: tuple[Directory, ...]) -> bool:
     """What moves from there comes to one place, and does not come along with another directory."""
     former = directory.formerly
     others = {d.path for d in all_of_them} | {d.formerly for d in all_of_them if d is not directory}
-    return _clean(former) and former not in others and not f"{directory.path}/".startswith(f"{former}/") and not f"{former}/".startswith(f"{directory.path}/")
+    return (
+        _clean(former)
+        and former not in others
+        and not f"{directory.path}/".startswith(f"{former}/")
+        and not f"{former}/".startswith(f"{directory.path}/")
+    )
 
 
 def _clean(path: str) -> bool:

@@ -4,32 +4,18 @@ import os
 import pwd
 import time
 
-from gatehouse.release import undo
-from gatehouse.backup import create
-from gatehouse.backup import inventory
-from gatehouse.release import checks
-from gatehouse.system import process
-from gatehouse.release import failpoints
-from gatehouse.tree import files
-from gatehouse.system import firewall
-from gatehouse.release import guards
-from gatehouse.health import survey
-from gatehouse.release import holdings
-from gatehouse.tree import originals
-from gatehouse.tree import moves
-from gatehouse.health import probes
-from gatehouse.release import purge
-from gatehouse.release import journal
-from gatehouse.state import store
+from gatehouse.backup import create, inventory
 from gatehouse.drift import unmanaged
-from gatehouse.system import safepath
-from gatehouse.system import systemd
-from gatehouse.state import secrets
-from gatehouse.protocol.manifest import Manifest, Step, load
-from gatehouse.release.plan import Plan, claim, make
-from gatehouse.release.journal import Record
+from gatehouse.health import probes, survey
 from gatehouse.output.report import Failure, learn_secret, say
+from gatehouse.protocol.manifest import Manifest, Step, load
+from gatehouse.release import checks, failpoints, guards, holdings, journal, purge, undo
+from gatehouse.release.journal import Record
+from gatehouse.release.plan import Plan, claim, make
+from gatehouse.state import secrets, store
 from gatehouse.state.store import HOST, Release
+from gatehouse.system import firewall, process, safepath, systemd
+from gatehouse.tree import files, moves, originals
 
 
 def apply(text: str) -> dict:
@@ -46,7 +32,9 @@ def apply(text: str) -> dict:
 
 def _locked(release: Release, manifest: Manifest, wait: bool = True):
     """Held through a pull, a save and a restore, the start of the units and their way back."""
-    return store.lock(f"release-{release.name}", f"apply of release {release.name}", 3 * (process.PATIENCE + manifest.deadline), wait)
+    return store.lock(
+        f"release-{release.name}", f"apply of release {release.name}", 3 * (process.PATIENCE + manifest.deadline), wait
+    )
 
 
 def _apply_again(release: Release) -> None:
@@ -80,7 +68,16 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
             say("a backup first: the new image may alter data for ever")
             create.take()
         _carry_out(release, plan)
-    actions = {u: verb for verb, names in (("start", plan.starts), ("reload", plan.reloads + plan.tells), ("stop", plan.stops), ("restart", plan.restarts)) for u in names}
+    actions = {
+        u: verb
+        for verb, names in (
+            ("start", plan.starts),
+            ("reload", plan.reloads + plan.tells),
+            ("stop", plan.stops),
+            ("restart", plan.restarts),
+        )
+        for u in names
+    }
     return {"release": release.name, "generation": release.generation, "changed": plan.paths, "units": actions}
 
 
@@ -97,12 +94,18 @@ def _fetch(reference: str) -> None:
     pull = ("podman", "pull", "--quiet", reference)
     # Logins that last are in root's home. One that root made in a session is in the session's own folder, if that is still there.
     session = f"/run/user/{os.geteuid()}"
-    for words in (pull, ("env", f"XDG_RUNTIME_DIR={session}", *pull)) if os.path.exists(f"{session}/containers/auth.json") else (pull,):
+    for words in (
+        (pull, ("env", f"XDG_RUNTIME_DIR={session}", *pull))
+        if os.path.exists(f"{session}/containers/auth.json")
+        else (pull,)
+    ):
         status, output = process.run(words, home=pwd.getpwuid(os.geteuid()).pw_dir)
         if status == 0:
             return
-    raise Failure(f"image {reference} cannot be pulled, nothing was changed:\n{process.indented(output)}\n"
-                  f"if {reference.partition('/')[0]} wants a login: `registries` of the configuration, docs/configuration.md")
+    raise Failure(
+        f"image {reference} cannot be pulled, nothing was changed:\n{process.indented(output)}\n"
+        f"if {reference.partition('/')[0]} wants a login: `registries` of the configuration, docs/configuration.md"
+    )
 
 
 def _carry_out(release: Release, plan: Plan) -> None:
@@ -130,10 +133,14 @@ def _carry_out(release: Release, plan: Plan) -> None:
             record.told = True
             _tell(plan.manifest, told)
         failpoints.point("probed")
-        record.left["endures"] = unmanaged.modes_of(plan.manifest)  # what a restart did not put right, the next would not either
+        record.left["endures"] = unmanaged.modes_of(
+            plan.manifest
+        )  # what a restart did not put right, the next would not either
         release.commit(record.generation, plan.text, record.left)
     except Exception as error:  # a full disk leads back just as a failing probe does
-        undo.go_back(release, record, error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}"))
+        undo.go_back(
+            release, record, error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}")
+        )
     failpoints.point("committed")
     holdings.forget(record)
     journal.finish(release, record)
@@ -146,13 +153,17 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[systemd.Job]:
     """What two releases must not do at once. It waits for no unit."""
     owned = unmanaged.owned()  # again: another release may have taken over what was nobody's
     plan.changes = [c for c in plan.changes if not (c.stray and c.path in owned)]
-    plan.folders = files.folder_changes(plan.manifest.directory)  # again: another way back may have removed what was empty
+    plan.folders = files.folder_changes(
+        plan.manifest.directory
+    )  # again: another way back may have removed what was empty
     checks.units(plan.changes)
     for change in plan.changes:
         say(f"{change.what}: {change.path}")
         if change.stray:
             say(f"it belongs to no release and is kept as {originals.set_aside(release, plan.generation, change.path)}")
-        elif not any(f.path == change.path for f in (plan.current.file if plan.current else ())) and originals.keep_original(change.path):
+        elif not any(
+            f.path == change.path for f in (plan.current.file if plan.current else ())
+        ) and originals.keep_original(change.path):
             say(f"the file that was there before is kept: {originals.ORIGINALS}{change.path}")
     for complaint in plan.crooked + [f"the reload of {unit} does not end" for unit in plan.hung]:
         say(complaint)
@@ -195,5 +206,9 @@ def _step(kind: str, step: Step, manifest: Manifest, seconds: float = process.PA
     status, output = process.run(step.exec, step.user, stdin=step.stdin, seconds=seconds)
     if status:
         # What a step on secrets prints may hold them in a form that is not known here.
-        told = f"exit status {status}; what it printed is not shown, since the release is secret" if manifest.secret else process.indented(output)
+        told = (
+            f"exit status {status}; what it printed is not shown, since the release is secret"
+            if manifest.secret
+            else process.indented(output)
+        )
         raise Failure(f"{kind} {step.name} failed:\n{told}")

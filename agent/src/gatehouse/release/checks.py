@@ -8,16 +8,21 @@ import tempfile
 import time
 from pathlib import Path
 
-from gatehouse.system import process
-from gatehouse.tree import files
-from gatehouse.state import workspace
-from gatehouse.system import safepath
-from gatehouse.tree.files import Change, Content
-from gatehouse.protocol.manifest import Check, Directory, Manifest
 from gatehouse.output.report import Failure, say
+from gatehouse.protocol.manifest import Check, Directory, Manifest
+from gatehouse.state import workspace
+from gatehouse.system import process, safepath
 from gatehouse.system.systemd import QUADLETS, UNITS
+from gatehouse.tree import files
+from gatehouse.tree.files import Change, Content
 
-_UNIT_PATH = (UNITS, "/run/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+_UNIT_PATH = (
+    UNITS,
+    "/run/systemd/system",
+    "/run/systemd/generator",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+)
 GENERATOR = "/usr/lib/systemd/system-generators/podman-system-generator"
 _PATIENCE = 30  # seconds for a scratch server to answer
 
@@ -47,12 +52,17 @@ def units(changed: list[Change]) -> None:
         for change in plain:
             _stage(Path(change.path).relative_to(UNITS), _led(change.wanted.data.decode(), programs), generated)
         # Only the units of this run are judged, with what is live as their surroundings.
-        judged = [f"{generated}/{name}" for name, found in safepath.entries(generated).items() if stat.S_ISREG(found.st_mode)]
+        judged = [
+            f"{generated}/{name}" for name, found in safepath.entries(generated).items() if stat.S_ISREG(found.st_mode)
+        ]
         if not judged:
             return
         done = subprocess.run(
             ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *judged],
-            capture_output=True, text=True, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{generated}:"})
+            capture_output=True,
+            text=True,
+            env={**os.environ, "SYSTEMD_UNIT_PATH": f"{generated}:"},
+        )
         if done.returncode:
             raise Failure(f"systemd refuses the unit files, nothing was changed:\n{process.indented(done.stderr)}")
 
@@ -70,7 +80,9 @@ def _stage(name: Path, text: bytes, into: str) -> None:
     unit = f"{into}/{name.parent.name.removesuffix('.d')}"
     if name.parent.name and safepath.status(unit) is None:
         names = (os.path.basename(unit), re.sub("@.+(?=[.])", "@", os.path.basename(unit)))
-        if live := next((path for folder in _UNIT_PATH for path in (Path(folder, name) for name in names) if path.is_file()), None):
+        if live := next(
+            (path for folder in _UNIT_PATH for path in (Path(folder, name) for name in names) if path.is_file()), None
+        ):
             _put(unit, live.read_bytes())
 
 
@@ -90,8 +102,9 @@ def _stage_programs(changed: list[Change], folder: str) -> dict[str, str]:
 def _generate(quadlets: str) -> dict[str, str]:
     """The units that Podman's own generator makes of all Quadlets as they will be. A file that it cannot read is just absent from its
     output, and its exit status has not always told: its complaints are read as well."""
-    done = subprocess.run([GENERATOR, "--dryrun"], capture_output=True, text=True,
-                          env={**os.environ, "QUADLET_UNIT_DIRS": quadlets})
+    done = subprocess.run(
+        [GENERATOR, "--dryrun"], capture_output=True, text=True, env={**os.environ, "QUADLET_UNIT_DIRS": quadlets}
+    )
     complaints = [l for l in done.stderr.splitlines() if "Loading source unit file" not in l and l.strip()]
     if done.returncode or complaints:
         shown = "\n".join(complaints or done.stderr.splitlines()).replace(quadlets, QUADLETS)
@@ -112,7 +125,10 @@ def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]
         # Made on the host only once the checks have passed. The upper ones last, since they are handed over with it.
         for directory in sorted(directories, key=lambda d: d.path, reverse=True):
             if _below(directory.path, check.tree):
-                files.put_folder(os.path.normpath(f"{copy}/{os.path.relpath(directory.path, check.tree)}"), *files.wanted_folder(directory))
+                files.put_folder(
+                    os.path.normpath(f"{copy}/{os.path.relpath(directory.path, check.tree)}"),
+                    *files.wanted_folder(directory),
+                )
         if not any(directory.path == check.tree for directory in directories):
             _hand_over(check.tree, copy)
         home = workspace.give(f"{work}/scratch", check.user, check.group)
@@ -128,8 +144,15 @@ def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]
 
 def _try_server(check: Check, values: dict[str, str]) -> None:
     with tempfile.TemporaryFile("w+") as log:
-        server = process.start(process.filled(check.exec, **values), check.user, check.group, home=values["scratch"],
-                                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        server = process.start(
+            process.filled(check.exec, **values),
+            check.user,
+            check.group,
+            home=values["scratch"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
         try:
             until = time.monotonic() + _PATIENCE
             while process.run(process.filled(check.ready, **values), check.user, check.group, seconds=5)[0]:

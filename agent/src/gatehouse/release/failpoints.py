@@ -1,6 +1,6 @@
 """Places at which the project's tests interrupt a release. Without GATEHOUSE_FAULT, which nothing else sets, they do nothing.
 
-    GATEHOUSE_FAULT=POINT:ACTION        POINT.2 is the second time that it is passed
+GATEHOUSE_FAULT=POINT:ACTION        POINT.2 is the second time that it is passed
 """
 
 import errno
@@ -11,8 +11,26 @@ from collections import Counter
 from gatehouse.output.report import say
 
 # In the order in which a release passes them; `swapped` once for each file, `stepped` once for each step.
-POINTS = ("received", "locked", "planned", "fetched", "checked", "claimed", "saved", "snapshot", "recorded", "swapped", "reloaded",
-          "enqueued", "started", "stepped", "told", "probed", "committed", "pruned")
+POINTS = (
+    "received",
+    "locked",
+    "planned",
+    "fetched",
+    "checked",
+    "claimed",
+    "saved",
+    "snapshot",
+    "recorded",
+    "swapped",
+    "reloaded",
+    "enqueued",
+    "started",
+    "stepped",
+    "told",
+    "probed",
+    "committed",
+    "pruned",
+)
 _passed = Counter()
 
 

@@ -1,9 +1,8 @@
 """Data that a new image may alter for ever: image and data go forward, and back, together."""
 
-from gatehouse.system import process
-from gatehouse.system import systemd
-from gatehouse.release.journal import Record
 from gatehouse.output.report import Failure, say
+from gatehouse.release.journal import Record
+from gatehouse.system import process, systemd
 
 
 def save(record: Record) -> None:

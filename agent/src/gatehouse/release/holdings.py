@@ -3,14 +3,13 @@
 import re
 from dataclasses import asdict
 
-from gatehouse.system import process
-from gatehouse.release import valkey_keys
-from gatehouse.state import store
-from gatehouse.system import systemd
-from gatehouse.protocol.manifest import Holding, Manifest
-from gatehouse.release.journal import Record
 from gatehouse.output.report import Failure, say
+from gatehouse.protocol.manifest import Holding, Manifest
+from gatehouse.release import valkey_keys
+from gatehouse.release.journal import Record
+from gatehouse.state import store
 from gatehouse.state.store import Release
+from gatehouse.system import process, systemd
 
 _LINE = re.compile(r"(\d+) (.+)")
 
@@ -68,7 +67,9 @@ def forget(record: Record) -> None:
 
 
 def _read(kept: dict) -> tuple[Holding, dict]:
-    return Holding(**{key: tuple(value) if isinstance(value, list) else value for key, value in kept.items() if key != "before"}), kept["before"]
+    return Holding(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in kept.items() if key != "before"}
+    ), kept["before"]
 
 
 def _counted(holding: Holding) -> dict[str, int] | None:

@@ -5,12 +5,11 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
-from gatehouse.tree import originals
-from gatehouse.state import store
-from gatehouse.system import safepath
-from gatehouse.system import systemd
 from gatehouse.release.plan import Plan
+from gatehouse.state import store
 from gatehouse.state.store import Release, read_private, write_private
+from gatehouse.system import safepath, systemd
+from gatehouse.tree import originals
 
 
 @dataclass
@@ -45,11 +44,22 @@ class Record:
 
 def begin(release: Release, plan: Plan) -> Record:
     record = Record(
-        generation=plan.generation, text=plan.text, left=plan.left, began=systemd.now(), reached="begun", guards=[asdict(g) for g in plan.guards],
-        stops=plan.stops, restarts=plan.restarts, reloads=plan.reloads, starts=plan.starts,
+        generation=plan.generation,
+        text=plan.text,
+        left=plan.left,
+        began=systemd.now(),
+        reached="begun",
+        guards=[asdict(g) for g in plan.guards],
+        stops=plan.stops,
+        restarts=plan.restarts,
+        reloads=plan.reloads,
+        starts=plan.starts,
         ran=systemd.running_with(plan.restarts + plan.reloads + plan.starts + plan.stops),
         enabled={u: systemd.enabled(u) for u in [*plan.enables, *plan.disables]},
-        removed=[c.path for c in plan.changes if c.wanted is None and not c.stray], tells=systemd.changed(plan.tells), moves=bool(plan.moves))
+        removed=[c.path for c in plan.changes if c.wanted is None and not c.stray],
+        tells=systemd.changed(plan.tells),
+        moves=bool(plan.moves),
+    )
     record.reach(release, "begun")
     return record
 

@@ -2,19 +2,17 @@
 
 from dataclasses import dataclass
 
-from gatehouse.items import census
-from gatehouse.tree import files
-from gatehouse.health import survey
-from gatehouse.tree import moves
-from gatehouse.state import store
 from gatehouse.drift import unmanaged
-from gatehouse.system import systemd
-from gatehouse.state import secrets
-from gatehouse.tree.files import Change, Wanted
-from gatehouse.protocol.manifest import Directory, Guard, Manifest
-from gatehouse.tree.moves import Move
+from gatehouse.health import survey
+from gatehouse.items import census
 from gatehouse.output.report import Failure
+from gatehouse.protocol.manifest import Directory, Guard, Manifest
+from gatehouse.state import secrets, store
 from gatehouse.state.store import Release
+from gatehouse.system import systemd
+from gatehouse.tree import files, moves
+from gatehouse.tree.files import Change, Wanted
+from gatehouse.tree.moves import Move
 
 
 @dataclass
@@ -29,7 +27,9 @@ class Plan:
     moves: list[Move]  # of data, to where it belongs by now
     guards: list[Guard]
     crooked: list[str]  # what is wrong with the runtime directories: a restart makes them anew
-    ill: list[str]  # what the probes complain of, though everything runs as it was left: a restart is what is left to try
+    ill: list[
+        str
+    ]  # what the probes complain of, though everything runs as it was left: a restart is what is left to try
     hung: list[str]  # units of the release whose reload does not end, which a restart ends
     stops: list[str]  # before the swap
     disables: list[str]
@@ -43,16 +43,33 @@ class Plan:
 
     @property
     def idle(self) -> bool:
-        return not (self.changes or self.folders or self.moves or self.guards or self.crooked or self.hung or self.ill or self.stops or self.enables or self.starts)
+        return not (
+            self.changes
+            or self.folders
+            or self.moves
+            or self.guards
+            or self.crooked
+            or self.hung
+            or self.ill
+            or self.stops
+            or self.enables
+            or self.starts
+        )
 
     @property
     def stays(self) -> bool:
         """Whether all that makes it well by itself is as it was, and was found well."""
-        return not (self.stops or self.restarts or self.reloads or self.starts or self.unproven) and _own(self.manifest) == _own(self.current)
+        return not (self.stops or self.restarts or self.reloads or self.starts or self.unproven) and _own(
+            self.manifest
+        ) == _own(self.current)
 
     @property
     def paths(self) -> list[str]:
-        return [c.path for c in self.changes] + [d.path for d in self.folders] + [m.target for m in self.moves if m.target not in [d.path for d in self.folders]]
+        return (
+            [c.path for c in self.changes]
+            + [d.path for d in self.folders]
+            + [m.target for m in self.moves if m.target not in [d.path for d in self.folders]]
+        )
 
     @property
     def left(self) -> dict:
@@ -60,7 +77,11 @@ class Plan:
         return {
             "files": {path: content.fingerprint for path, (_, content) in self.wanted.items()},
             # What the manifest does not say, since the host kept its own.
-            "kept": {path: content.data.hex() for path, (file, content) in self.wanted.items() if file.rotation is not None and content.data != file.content.encode()},
+            "kept": {
+                path: content.data.hex()
+                for path, (file, content) in self.wanted.items()
+                if file.rotation is not None and content.data != file.content.encode()
+            },
             "folders": {d.path: files.wanted_folder(d) for d in self.manifest.directory},
             "enabled": self.enabled,
             "changed": self.paths,
@@ -75,7 +96,9 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     names = [u.name for u in manifest.unit]
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
     stops = systemd.existing(dropped + systemd.triggered(dropped))  # with a timer goes what it has started
-    enables = {u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != systemd.enabled(u.name)}
+    enables = {
+        u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != systemd.enabled(u.name)
+    }
     left = release.left()
     enabled = left["enabled"]
     folders = files.folder_changes(manifest.directory)
@@ -83,30 +106,72 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     guards = _guards(manifest, current)
     crooked = unmanaged.crooked(manifest, left) if current else []
     hung = systemd.hung(names)
-    strange = [Change(f.path, None, f, "set aside", stray=True) for f in unmanaged.dropins(manifest, unmanaged.owned() | {f.path for f in manifest.file})]
+    strange = [
+        Change(f.path, None, f, "set aside", stray=True)
+        for f in unmanaged.dropins(manifest, unmanaged.owned() | {f.path for f in manifest.file})
+    ]
     wanted = files.wanted_files(manifest, generation, current, generation, left)
     changes = files.changes(wanted, current, generation) + strange
-    ill = [] if not current or guards or moving or crooked or hung or _starts_anew(changes, names) else survey.complaints(current)
-    if changes or folders or moving or guards or crooked or hung or ill or stops or enables or systemd.inactive(names) or not current:
+    ill = (
+        []
+        if not current or guards or moving or crooked or hung or _starts_anew(changes, names)
+        else survey.complaints(current)
+    )
+    if (
+        changes
+        or folders
+        or moving
+        or guards
+        or crooked
+        or hung
+        or ill
+        or stops
+        or enables
+        or systemd.inactive(names)
+        or not current
+    ):
         # A generation is something that changed on the host; a reworded manifest is not. Paths that carry its number move to it.
         wanted = files.wanted_files(manifest, generation + 1, current, generation, left)
         changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + strange
         generation += 1
     quiet = [u for g in guards for u in g.units] + (names if moving else [])  # nobody writes meanwhile
     resting = _resting(changes, names)
-    restarts = [u for u in dict.fromkeys(concerned(changes, "restarts") + quiet + (names if crooked or ill else hung)) if u not in dropped + resting]
+    restarts = [
+        u
+        for u in dict.fromkeys(concerned(changes, "restarts") + quiet + (names if crooked or ill else hung))
+        if u not in dropped + resting
+    ]
     passed = [p.through for p in current.probe if p.through] if ill else []
-    reloads = [u for u in dict.fromkeys(concerned(changes, "reloads") + passed) if u not in restarts + dropped + resting]
+    reloads = [
+        u for u in dict.fromkeys(concerned(changes, "reloads") + passed) if u not in restarts + dropped + resting
+    ]
     down = systemd.inactive(names)
     return Plan(
-        manifest=manifest, text=text, current=current, generation=generation, wanted=wanted, changes=changes, folders=folders, moves=moving, guards=guards, crooked=crooked, hung=hung, ill=ill,
+        manifest=manifest,
+        text=text,
+        current=current,
+        generation=generation,
+        wanted=wanted,
+        changes=changes,
+        folders=folders,
+        moves=moving,
+        guards=guards,
+        crooked=crooked,
+        hung=hung,
+        ill=ill,
         # A timer that is active while systemd reads another calendar starts what it would have started by that one.
-        stops=list(dict.fromkeys(stops + systemd.existing(quiet + systemd.triggered(quiet) + systemd.timers(restarts)))),
-        disables=[u for u in stops if u in enabled], enables=enables,
-        restarts=restarts, reloads=[u for u in reloads if u in names and u not in down], tells=[u for u in reloads if u not in names],
+        stops=list(
+            dict.fromkeys(stops + systemd.existing(quiet + systemd.triggered(quiet) + systemd.timers(restarts)))
+        ),
+        disables=[u for u in stops if u in enabled],
+        enables=enables,
+        restarts=restarts,
+        reloads=[u for u in reloads if u in names and u not in down],
+        tells=[u for u in reloads if u not in names],
         starts=[u for u in names if u in down and u not in restarts],
         enabled=[u.name for u in manifest.unit if u.enabled or (u.enabled is None and u.name in enabled)],
-        unproven=release.unproven)
+        unproven=release.unproven,
+    )
 
 
 def _own(manifest: Manifest | None) -> tuple | None:
@@ -121,28 +186,36 @@ def claim(manifest: Manifest) -> None:
     for other in store.claims(except_for=manifest.release):
         for taken in [f.path for f in other.file] + [u.name for u in other.unit]:
             if taken in claimed:
-                raise Failure(f"{taken} belongs to release {other.release} ({other.owner}); "
-                              f"take it out there with one `pulumi up`, then add it to {manifest.release}; nothing was done")
+                raise Failure(
+                    f"{taken} belongs to release {other.release} ({other.owner}); "
+                    f"take it out there with one `pulumi up`, then add it to {manifest.release}; nothing was done"
+                )
         for one, theirs in ((manifest, other), (other, manifest)):
             for data in one.data:
                 for path in [f.path for f in (*theirs.file, *theirs.directory, *theirs.data) if f.path]:
                     if f"{path}/".startswith(f"{data.path}/"):
-                        raise Failure(f"{path} of release {theirs.release} lies in {data.path}, which is data of release {one.release}: "
-                                      "a purge would delete it; nothing was done")
+                        raise Failure(
+                            f"{path} of release {theirs.release} lies in {data.path}, which is data of release {one.release}: "
+                            "a purge would delete it; nothing was done"
+                        )
 
 
 def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
     there = {image.series for image in current.image if image.series} if current else set()
     for image in manifest.image:
         for series in sorted(there - {image.series, *image.follows}) if image.series else ():
-            raise Failure(f"{image.reference} is of series {image.series}, which can only follow {' or '.join(image.follows) or 'nothing'}, and this host has "
-                          f"{series}: its data are migrated one series at a time, and never back. Go through each series between them with an `up` "
-                          "of its own; nothing was done")
+            raise Failure(
+                f"{image.reference} is of series {image.series}, which can only follow {' or '.join(image.follows) or 'nothing'}, and this host has "
+                f"{series}: its data are migrated one series at a time, and never back. Go through each series between them with an `up` "
+                "of its own; nothing was done"
+            )
 
 
 def _starts_anew(changes: list[Change], names: list[str]) -> bool:
     """Whether units start by themselves in this apply, or those of others are told: then its end asks whether all is well."""
-    return bool(systemd.inactive(names) or concerned(changes, "restarts") or set(concerned(changes, "reloads")) - set(names))
+    return bool(
+        systemd.inactive(names) or concerned(changes, "restarts") or set(concerned(changes, "reloads")) - set(names)
+    )
 
 
 def concerned(changes: list[Change], effect: str) -> list[str]:
@@ -153,7 +226,9 @@ def _resting(changes: list[Change], names: list[str]) -> list[str]:
     """What does not run, and is not started because a file of its goes: the cluster of before an upgrade of PostgreSQL."""
     effects = lambda those: concerned(those, "restarts") + concerned(those, "reloads")  # noqa: E731
     needed = names + effects([c for c in changes if c.wanted])
-    return systemd.inactive([u for u in dict.fromkeys(effects([c for c in changes if not c.wanted])) if u not in needed])
+    return systemd.inactive(
+        [u for u in dict.fromkeys(effects([c for c in changes if not c.wanted])) if u not in needed]
+    )
 
 
 def _guards(manifest: Manifest, current: Manifest | None) -> list[Guard]:

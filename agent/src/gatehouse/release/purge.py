@@ -5,14 +5,11 @@ import pwd
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gatehouse.system import process
-from gatehouse.system import mounts
-from gatehouse.state import store
-from gatehouse.system import safepath
-from gatehouse.state import secrets
-from gatehouse.protocol.manifest import Data, Manifest
 from gatehouse.output.report import Failure, say
+from gatehouse.protocol.manifest import Data, Manifest
+from gatehouse.state import secrets, store
 from gatehouse.state.store import Release, read_private, write_private
+from gatehouse.system import mounts, process, safepath
 
 BACKUPS = Path("/var/backups/gatehouse")
 _DROPPING = "purge"  # in the release's folder, once data is being deleted: where the copies of all of it lie
@@ -43,8 +40,12 @@ def refuse_in_use(release: Release, manifest: Manifest) -> None:
     """Secrets that somebody else's manifest refers to, or has merged into a file."""
     paths = [f"{data.path}/" for data in manifest.data if data.path]
     for theirs in store.claims(except_for=release.name):
-        if secrets.takes(theirs, release.name) or any(f"{folder}/".startswith(path) for folder in theirs.refers for path in paths):
-            raise Failure(f"release {theirs.release} uses what would be deleted with {release.name}; remove that one first, or take `purge` out")
+        if secrets.takes(theirs, release.name) or any(
+            f"{folder}/".startswith(path) for folder in theirs.refers for path in paths
+        ):
+            raise Failure(
+                f"release {theirs.release} uses what would be deleted with {release.name}; remove that one first, or take `purge` out"
+            )
 
 
 def forget(release: Release) -> None:
@@ -74,7 +75,17 @@ def _save(data: Data, folder: Path) -> None:
         _refuse_elsewhere(data.path)
         with safepath.above(data.path) as (above, name):
             # tar itself opens each folder by the descriptor of the one above it.
-            tar = ("tar", "--create", "--gzip", "--sparse", "--acls", "--xattrs", f"--file={place}/{name}.tar.gz", "--", name)
+            tar = (
+                "tar",
+                "--create",
+                "--gzip",
+                "--sparse",
+                "--acls",
+                "--xattrs",
+                f"--file={place}/{name}.tar.gz",
+                "--",
+                name,
+            )
             _run(data, tar, "could not be copied", above)
     else:
         writer = pwd.getpwnam(data.user).pw_uid if not os.geteuid() else os.geteuid()
@@ -86,11 +97,15 @@ def _save(data: Data, folder: Path) -> None:
 def _refuse_elsewhere(path: str) -> None:
     """A link, at the end or on the way, leads to what is not ours; a mount cannot be deleted."""
     if (there := os.path.realpath(path)) != path:
-        raise Failure(f"{path} leads by a link to {there}, which is not ours to delete; put the folder itself there, or take `purge` out")
+        raise Failure(
+            f"{path} leads by a link to {there}, which is not ours to delete; put the folder itself there, or take `purge` out"
+        )
     if not os.path.isdir(path):
         raise Failure(f"{path} is no folder; look what it is, or take `purge` out")
     for mount in mounts.below(path):
-        raise Failure(f"{mount.point} is a file system of its own, which cannot be deleted; unmount it, or take `purge` out")
+        raise Failure(
+            f"{mount.point} is a file system of its own, which cannot be deleted; unmount it, or take `purge` out"
+        )
 
 
 def _run(data: Data, argv: tuple[str, ...], complaint: str, folder: int | None = None) -> None:

@@ -1,21 +1,19 @@
 """Every release that was interrupted, brought to an end: at boot, and whenever somebody asks."""
 
-from gatehouse.release import undo
-from gatehouse.system import process
-from gatehouse.release import journal
-from gatehouse.backup import restore
-from gatehouse.state import store
-from gatehouse.backup import directory_swap
-from gatehouse.system import systemd
-from gatehouse.state import secrets
+from gatehouse.backup import directory_swap, restore
 from gatehouse.output.report import FAULT, NOT_ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
+from gatehouse.release import journal, undo
+from gatehouse.state import secrets, store
 from gatehouse.state.store import Release
+from gatehouse.system import process, systemd
 
 
 def recover() -> dict:
     """At boot twice: before any unit of a release runs, to put the files back, and once all run, to do the rest."""
     secrets.learn_all()
-    act, resolve_restore = (undo.prepare, directory_swap.prepare_boot) if systemd.booting() else (undo.resolve, restore.resolve)
+    act, resolve_restore = (
+        (undo.prepare, directory_swap.prepare_boot) if systemd.booting() else (undo.resolve, restore.resolve)
+    )
     done, complaints = [], {}
     try:
         resolve_restore()  # first: releases need their data
@@ -23,7 +21,9 @@ def recover() -> dict:
         complaints["restore"] = failure
     for release in _interrupted():
         try:
-            with store.lock(f"release-{release.name}", f"recovery of release {release.name}", 3 * process.PATIENCE, wait=False):
+            with store.lock(
+                f"release-{release.name}", f"recovery of release {release.name}", 3 * process.PATIENCE, wait=False
+            ):
                 if complaint := _attempt(act, release):
                     complaints[f"release {release.name}"] = complaint
                 else:
@@ -31,8 +31,10 @@ def recover() -> dict:
         except Failure as busy:
             say(f"release {release.name} is left alone: {busy}")
     if complaints:
-        raise Failure("\n".join(f"{name}: {failure}" for name, failure in complaints.items()),
-                      max(failure.code for failure in complaints.values()))
+        raise Failure(
+            "\n".join(f"{name}: {failure}" for name, failure in complaints.items()),
+            max(failure.code for failure in complaints.values()),
+        )
     return {"recovered": done}
 
 
@@ -47,7 +49,11 @@ def _attempt(act, release: Release) -> Failure | None:
     try:
         act(release)
     except Failure as failure:
-        return failure if failure.code == NOT_ROLLED_BACK else Failure(f"back, but not healthy:\n{failure}", ROLLED_BACK_UNHEALTHY)
+        return (
+            failure
+            if failure.code == NOT_ROLLED_BACK
+            else Failure(f"back, but not healthy:\n{failure}", ROLLED_BACK_UNHEALTHY)
+        )
     except Exception as error:
         return Failure(f"not brought back, which the next apply tries again: {type(error).__name__}: {error}", FAULT)
     return None

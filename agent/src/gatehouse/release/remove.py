@@ -2,16 +2,14 @@
 
 import time
 
-from gatehouse.release import undo
-from gatehouse.tree import originals
-from gatehouse.release import plan
-from gatehouse.release import purge
-from gatehouse.state import store
-from gatehouse.system import systemd
-from gatehouse.tree.files import Change
-from gatehouse.protocol.manifest import Manifest
 from gatehouse.output.report import Failure
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.release import plan, purge, undo
+from gatehouse.state import store
 from gatehouse.state.store import HOST, Release
+from gatehouse.system import systemd
+from gatehouse.tree import originals
+from gatehouse.tree.files import Change
 
 
 def remove(name: str, owner: str, purging: bool = False) -> dict:

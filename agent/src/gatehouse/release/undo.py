@@ -2,25 +2,27 @@
 
 import time
 
-from gatehouse.release import guards
-from gatehouse.release import holdings
-from gatehouse.tree import originals
 from gatehouse.health import probes
-from gatehouse.release import journal
-from gatehouse.state import store
-from gatehouse.system import systemd
-from gatehouse.protocol.manifest import stored
-from gatehouse.release.journal import Record
 from gatehouse.output.report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
+from gatehouse.protocol.manifest import stored
+from gatehouse.release import guards, holdings, journal
+from gatehouse.release.journal import Record
+from gatehouse.state import store
 from gatehouse.state.store import HOST, UNPROVEN, Release
+from gatehouse.system import systemd
+from gatehouse.tree import originals
+
 
 def recover(release: Release) -> None:
     """Before anything else is done with the release. That the way back ends badly is told, and no reason to stop."""
     try:
         resolve(release)
     except Failure as failure:
-        say(str(failure) if failure.code == NOT_ROLLED_BACK
-            else f"generation {release.generation} is back but not healthy, which this apply may change:\n{failure}")
+        say(
+            str(failure)
+            if failure.code == NOT_ROLLED_BACK
+            else f"generation {release.generation} is back but not healthy, which this apply may change:\n{failure}"
+        )
 
 
 def resolve(release: Release) -> None:
@@ -35,8 +37,11 @@ def resolve(release: Release) -> None:
     else:
         say(f"an earlier apply of {release.name} was interrupted: going back to generation {release.generation}")
         _undo(release, record)
-        say(f"generation {release.generation} of {release.name} is back and healthy" if release.generation else
-            f"release {release.name} was never there before: its files are removed again")
+        say(
+            f"generation {release.generation} of {release.name} is back and healthy"
+            if release.generation
+            else f"release {release.name} was never there before: its files are removed again"
+        )
 
 
 def prepare(release: Release) -> None:
@@ -46,12 +51,16 @@ def prepare(release: Release) -> None:
     if record is None or record.generation == release.generation:
         return
     if record.reached == "started" and record.guards:
-        return say(f"release {release.name} was interrupted with data that may be migrated: it goes back once the host has started")
+        return say(
+            f"release {release.name} was interrupted with data that may be migrated: it goes back once the host has started"
+        )
     if record.reached == "started":
         faults.attempt(holdings.restore, record)
     if record.reached != "begun":
         say(f"release {release.name} was interrupted: its files are put back to generation {release.generation}")
-        faults.attempt(systemd.queue, "stop", systemd.existing(dict.fromkeys(u for u in record.touched if u not in record.ran)))
+        faults.attempt(
+            systemd.queue, "stop", systemd.existing(dict.fromkeys(u for u in record.touched if u not in record.ran))
+        )
         with store.lock(HOST, f"way back of release {release.name}"):
             _put_back(release, record, faults)
         record.reach(release, "begun")  # as if nothing but the units had been touched
@@ -75,9 +84,14 @@ def go_back(release: Release, record: Record, failure: Failure):
     except Failure as second:
         if second.code == NOT_ROLLED_BACK:
             raise Failure(f"{why}{second}", NOT_ROLLED_BACK) from None
-        raise Failure(f"{why}rolled back to generation {release.generation}, but it is not healthy:\n{second}", ROLLED_BACK_UNHEALTHY) from None
+        raise Failure(
+            f"{why}rolled back to generation {release.generation}, but it is not healthy:\n{second}",
+            ROLLED_BACK_UNHEALTHY,
+        ) from None
     if release.generation == 0:
-        raise Failure(f"{why}release {release.name} was never there before: its files are removed again", NOTHING_BEFORE)
+        raise Failure(
+            f"{why}release {release.name} was never there before: its files are removed again", NOTHING_BEFORE
+        )
     raise Failure(f"{why}rolled back to generation {release.generation}, which is healthy", ROLLED_BACK)
 
 
@@ -112,8 +126,17 @@ def _undo(release: Release, record: Record) -> None:
             guards.restore(record)
         except Failure as failure:
             _stay(release, record, faults)
-            raise Failure("\n".join([f"not rolled back: {failure}", f"the new image stays, as generation {release.generation}; "
-                                     "what was saved is kept until the next change of image", *faults]), NOT_ROLLED_BACK) from None
+            raise Failure(
+                "\n".join(
+                    [
+                        f"not rolled back: {failure}",
+                        f"the new image stays, as generation {release.generation}; "
+                        "what was saved is kept until the next change of image",
+                        *faults,
+                    ]
+                ),
+                NOT_ROLLED_BACK,
+            ) from None
     if record.reached == "started":
         faults.attempt(holdings.restore, record)
         record.reach(release, "swapped")

@@ -4,10 +4,10 @@ import shlex
 import socket
 import time
 
-from gatehouse.tree import files
-from gatehouse.system import safepath
-from gatehouse.protocol.manifest import Holding
 from gatehouse.output.report import Failure, learn_secret
+from gatehouse.protocol.manifest import Holding
+from gatehouse.system import safepath
+from gatehouse.tree import files
 
 PATIENCE = 3600  # seconds for one answer: a SAVE writes all keys
 
@@ -47,7 +47,10 @@ class Server:
     def ask(self, *words: str) -> str:
         """The answer to one command."""
         try:
-            self._connection.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in (w.encode() for w in words)))
+            self._connection.sendall(
+                b"*%d\r\n" % len(words)
+                + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in (w.encode() for w in words))
+            )
             line = self._stream.readline().decode(errors="replace").rstrip("\r\n")
             if line.startswith("-"):
                 raise Refused(line[1:])
@@ -82,7 +85,11 @@ class Server:
 def configured(holding: Holding) -> dict[str, str]:
     """The settings in its file on the host; the last of a name counts."""
     there = files.look(holding.config)
-    lines = [line.split(None, 1) for line in (there.data.decode(errors="replace") if there else "").splitlines() if not line.lstrip().startswith("#")]
+    lines = [
+        line.split(None, 1)
+        for line in (there.data.decode(errors="replace") if there else "").splitlines()
+        if not line.lstrip().startswith("#")
+    ]
     return {words[0].lower(): _word(words[1]) for words in lines if len(words) == 2}
 
 
@@ -119,5 +126,11 @@ def _logins(holding: Holding, said: dict[str, str]) -> list[tuple[str, ...]]:
 
 def _ours(holding: Holding) -> list[tuple[str, ...]]:
     folder, _, name = (holding.passwords or "").partition("*/")
-    generations = sorted(filter(str.isdigit, safepath.entries(folder)), key=int, reverse=True) if folder and safepath.status(folder) else []
-    return [("AUTH", holding.login, safepath.read(f"{folder}{generation}/{name}").decode()) for generation in generations]
+    generations = (
+        sorted(filter(str.isdigit, safepath.entries(folder)), key=int, reverse=True)
+        if folder and safepath.status(folder)
+        else []
+    )
+    return [
+        ("AUTH", holding.login, safepath.read(f"{folder}{generation}/{name}").decode()) for generation in generations
+    ]

@@ -5,15 +5,15 @@ writes that over dump.rdb when it ends."""
 
 import time
 
-from gatehouse.system import process
-from gatehouse.system import safepath
-from gatehouse.system import systemd
-from gatehouse.release import valkey_client
-from gatehouse.protocol.manifest import Holding
 from gatehouse.output.report import Failure, say
+from gatehouse.protocol.manifest import Holding
+from gatehouse.release import valkey_client
 from gatehouse.release.valkey_client import Refused, Server, Unreachable
+from gatehouse.system import process, safepath, systemd
 
-_PAUSE = 60_000  # milliseconds for which clients that write wait, if no restart ends that; asked for again after each step
+_PAUSE = (
+    60_000  # milliseconds for which clients that write wait, if no restart ends that; asked for again after each step
+)
 _SNAPSHOT, _APPENDED = "dump.rdb", "appendonlydir"  # in the folder of its data
 
 
@@ -34,7 +34,11 @@ def _save(holding: Holding, server: Server) -> dict:
     paused = _pause(server)
     try:
         info = server.info()
-        before = {"keys": _keys(info) if paused else min(1, _keys(info)), "appendonly": _appends(info), "evicts": _evicts(info)}
+        before = {
+            "keys": _keys(info) if paused else min(1, _keys(info)),
+            "appendonly": _appends(info),
+            "evicts": _evicts(info),
+        }
         say(f"{holding.name}: {_keys(info)}, written so that the restart reads them")
         _write(server, holding.appendonly)
         _pause(server)
@@ -57,10 +61,12 @@ def _refuse_unread(holding: Holding, runs: bool, known: bool, failure: Failure) 
         lost = _APPENDED not in there
     else:
         # A release that is live may have an append-only file of before lying there, and does not read it.
-        lost = _SNAPSHOT not in there or _APPENDED in there and (changes or not known)
+        lost = _SNAPSHOT not in there or (_APPENDED in there and (changes or not known))
     if there and lost:
-        raise Failure(f"{holding.name} would be lost: with appendonly {wanted} they are not read from where they are in {holding.data}, and only a server that runs "
-                      f"can take them along; {failure}\nFirst an `up` with appendonly {other}, then one with {wanted}; nothing was done")
+        raise Failure(
+            f"{holding.name} would be lost: with appendonly {wanted} they are not read from where they are in {holding.data}, and only a server that runs "
+            f"can take them along; {failure}\nFirst an `up` with appendonly {other}, then one with {wanted}; nothing was done"
+        )
     say(f"{holding.name} cannot be counted before the restart: {failure}")
 
 
@@ -104,7 +110,9 @@ def restore(holding: Holding, before: dict) -> None:
             return None if before["appendonly"] else _run(holding, _ASIDE)
     except (Unreachable, Refused):
         pass
-    say(f"{holding.name}: as they were at the restart; what the server that failed has written is in {holding.data}/.failed")
+    say(
+        f"{holding.name}: as they were at the restart; what the server that failed has written is in {holding.data}/.failed"
+    )
     systemd.run("stop", systemd.running([holding.unit]))
     _run(holding, _BACK)
 
@@ -115,6 +123,7 @@ def forget(holding: Holding, before: dict) -> None:
 
 
 # ---------------------------------------------------------------- the server
+
 
 def _pause(server: Server) -> bool:
     """Nothing is written any more, and no key expires. False where we may not: a server with rules of before."""
@@ -149,7 +158,10 @@ def _write(server: Server, appendonly: bool) -> None:
 def _rest(server: Server) -> dict[str, str]:
     """Once it writes no file in the background."""
     until = time.monotonic() + valkey_client.PATIENCE
-    while any((info := server.info())[name] != "0" for name in ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")):
+    while any(
+        (info := server.info())[name] != "0"
+        for name in ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
+    ):
         if time.monotonic() > until:
             raise Failure("Valkey does not come to the end of writing its files")
         _pause(server)
@@ -159,7 +171,11 @@ def _rest(server: Server) -> dict[str, str]:
 
 def _keys(info: dict[str, str]) -> int:
     """In all of its databases."""
-    return sum(int(dict(pair.split("=") for pair in value.split(","))["keys"]) for name, value in info.items() if name[:2] == "db" and name[2:].isdigit())
+    return sum(
+        int(dict(pair.split("=") for pair in value.split(","))["keys"])
+        for name, value in info.items()
+        if name[:2] == "db" and name[2:].isdigit()
+    )
 
 
 def _appends(info: dict[str, str]) -> bool:
@@ -195,4 +211,6 @@ fi"""
 def _run(holding: Holding, script: str) -> None:
     status, output = process.run(("sh", "-euc", f'cd "$1"\n{script}', "sh", holding.data), holding.user)
     if status:
-        raise Failure(f"{holding.name}: its folder {holding.data} cannot be copied beside itself, or back:\n{process.indented(output)}")
+        raise Failure(
+            f"{holding.name}: its folder {holding.data} cannot be copied beside itself, or back:\n{process.indented(output)}"
+        )

@@ -6,8 +6,8 @@ import json
 import pwd
 
 from gatehouse.state import store
-from gatehouse.system import safepath
 from gatehouse.state.store import STATE, read_private, write_private
+from gatehouse.system import safepath
 
 _PATH = STATE / "made.json"
 _BEFORE = STATE / "installing.json"  # the accounts and groups that were there when an installation began
@@ -50,9 +50,16 @@ def catch() -> None:
 
 
 def _names() -> set[str]:
-    return {f"account {account.pw_name}" for account in pwd.getpwall()} | {f"group {group.gr_name}" for group in grp.getgrall()}
+    return {f"account {account.pw_name}" for account in pwd.getpwall()} | {
+        f"group {group.gr_name}" for group in grp.getgrall()
+    }
 
 
 def _before() -> set[str]:
     """The packages that an agent which kept no such list was asked for, it installed."""
-    return {f"package {name}" for item, record in store.items().items() if item.startswith("packages-") for name in record["answer"]["versions"]}
+    return {
+        f"package {name}"
+        for item, record in store.items().items()
+        if item.startswith("packages-")
+        for name in record["answer"]["versions"]
+    }

@@ -5,10 +5,10 @@ removes it, by `gatehouse forget`."""
 import hashlib
 from pathlib import Path
 
-from gatehouse.system import safepath
-from gatehouse.protocol.manifest import File
 from gatehouse.output.report import Failure
+from gatehouse.protocol.manifest import File
 from gatehouse.state.store import STATE, read_private, write_private
+from gatehouse.system import safepath
 
 FOLDER = STATE / "repositories"
 
@@ -19,7 +19,9 @@ def folder(place: str) -> Path:
 
 
 def places() -> list[str]:
-    return sorted(place for path in (FOLDER.iterdir() if FOLDER.exists() else ()) if (place := read_private(path / "place")))
+    return sorted(
+        place for path in (FOLDER.iterdir() if FOLDER.exists() else ()) if (place := read_private(path / "place"))
+    )
 
 
 def passphrase(place: str) -> str | None:
@@ -44,7 +46,9 @@ def chosen(file: File, before: bytes | None) -> bytes:
     if file.rotation is not None:
         return known.encode() if known is not None else before or file.content.encode()
     if known not in (None, file.content):
-        raise Failure(f"gatehouse:backupPassphrase is not the passphrase that opened {file.opens} on this host. Take it out (`pulumi config rm "
-                      "gatehouse:backupPassphrase`), and `pulumi up` uses the host's; or, where what was in there is gone, "
-                      f"`gatehouse forget {file.opens}` on the host; nothing was done")
+        raise Failure(
+            f"gatehouse:backupPassphrase is not the passphrase that opened {file.opens} on this host. Take it out (`pulumi config rm "
+            "gatehouse:backupPassphrase`), and `pulumi up` uses the host's; or, where what was in there is gone, "
+            f"`gatehouse forget {file.opens}` on the host; nothing was done"
+        )
     return file.content.encode()

@@ -1,14 +1,14 @@
 """Secrets lie in folders, one per generation: each stays as long as somebody refers to it, and is merged until then."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
-from gatehouse.state import repositories
-from gatehouse.system import safepath
-from gatehouse.protocol.manifest import PLACE, SECRET, File, Manifest
 from gatehouse.output.report import Failure, learn_secret, say
+from gatehouse.protocol.manifest import PLACE, SECRET, File, Manifest
+from gatehouse.state import repositories
 from gatehouse.state.store import SECRETS, Release, refuse_foreign, releases
+from gatehouse.system import safepath
 
 
 def merged(file: File, manifest: Manifest) -> str:
@@ -33,7 +33,9 @@ def _secret(name: str, manifest: Manifest) -> str:
         raise missing
     if release != manifest.release and not all(manifest.release in giver.gives for giver in givers):
         given = ", ".join(sorted({name for giver in givers for name in giver.gives})) or "none"
-        raise Failure(f"secret {name} is not given to release {manifest.release}: release {release} gives its secrets to {given}; nothing was done")
+        raise Failure(
+            f"secret {name} is not given to release {manifest.release}: release {release} gives its secrets to {given}; nothing was done"
+        )
     folders = [SECRETS / release / generation] if generation else _kept(release, {*manifest.refers, *_referred()})
     texts = [path.read_text().strip() for folder in folders if (path := folder / file).exists()]
     if not texts:

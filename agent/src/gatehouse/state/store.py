@@ -9,9 +9,9 @@ import shutil
 import time
 from pathlib import Path
 
+from gatehouse.output.report import Failure, say
 from gatehouse.protocol.document import digest
 from gatehouse.protocol.manifest import Manifest, stored
-from gatehouse.output.report import Failure, say
 
 STATE = Path(os.environ.get("GATEHOUSE_STATE", "/var/lib/gatehouse"))  # set by the agent's own tests
 SECRETS = STATE / "secrets"
@@ -24,7 +24,16 @@ HOST = "host"  # the lock around swap, daemon-reload and packages: two generator
 
 def prepare() -> None:
     """The agent's folder: its ways are open, since containers mount secrets from it, its contents are not."""
-    for name, mode in (("", 0o711), ("secrets", 0o711), ("releases", 0o700), ("items", 0o700), ("repositories", 0o700), ("locks", 0o700), ("originals", 0o700), ("aside", 0o700)):
+    for name, mode in (
+        ("", 0o711),
+        ("secrets", 0o711),
+        ("releases", 0o700),
+        ("items", 0o700),
+        ("repositories", 0o700),
+        ("locks", 0o700),
+        ("originals", 0o700),
+        ("aside", 0o700),
+    ):
         folder = STATE / name
         folder.mkdir(mode=mode, parents=True, exist_ok=True)
         folder.chmod(mode)
@@ -72,7 +81,9 @@ class Release:
     def left(self, generation: int | None = None) -> dict:
         """What the live generation, or another, left on the host: fingerprints of `files` and `folders`, the units that it
         `enabled`; the paths that it `changed` and when it was `applied`."""
-        return json.loads(read_private(self._of(generation) / "left.json") or '{"files": {}, "folders": {}, "enabled": []}')
+        return json.loads(
+            read_private(self._of(generation) / "left.json") or '{"files": {}, "folders": {}, "enabled": []}'
+        )
 
     def applied(self, generation: int | None = None) -> float | None:
         """When a generation was made; None when there is none. An agent of before did not record it."""
@@ -113,7 +124,11 @@ class Release:
 def releases() -> list[Release]:
     """Those that are on this host or on their way; a first apply that was refused leaves an empty folder, which is none."""
     folder = STATE / "releases"
-    return [release for d in (sorted(folder.iterdir()) if folder.exists() else ()) if (release := Release(d.name)).generation or release.record.exists()]
+    return [
+        release
+        for d in (sorted(folder.iterdir()) if folder.exists() else ())
+        if (release := Release(d.name)).generation or release.record.exists()
+    ]
 
 
 def live() -> list[Manifest]:
@@ -126,8 +141,10 @@ def refuse_foreign(name: str, owner: str, takes: tuple[str, ...] = ()) -> None:
     for theirs in Release(name).manifests():
         stack = theirs.owner.rpartition("/")[0]
         if stack != owner.rpartition("/")[0] and f"stack {stack}" not in takes:
-            raise Failure(f"release {name} on this host belongs to {theirs.owner}, not to {owner}; nothing was done. "
-                          f"If it is to move, add to `takeOver` of the host: stack {stack}")
+            raise Failure(
+                f"release {name} on this host belongs to {theirs.owner}, not to {owner}; nothing was done. "
+                f"If it is to move, add to `takeOver` of the host: stack {stack}"
+            )
 
 
 def claims(except_for: str) -> list[Manifest]:
@@ -135,7 +152,7 @@ def claims(except_for: str) -> list[Manifest]:
     return [manifest for r in releases() if r.name != except_for for manifest in r.manifests()]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def read(text: str) -> Manifest:
     """A manifest that is kept. Whoever asks about one release asks about all of them, several times."""
     return stored(text)

@@ -5,13 +5,12 @@ import grp
 import os
 import pwd
 import secrets
-from typing import Iterator
+from collections.abc import Iterator
 
-from gatehouse.system import process
-from gatehouse.system import safepath
-from gatehouse.output.table import size
 from gatehouse.output.report import Failure
+from gatehouse.output.table import size
 from gatehouse.state.store import STATE
+from gatehouse.system import process, safepath
 
 ROOM = f"{STATE}/scratch"  # root's: other accounts may pass through, and neither list nor change what is in it
 
@@ -46,7 +45,9 @@ def refuse_without_room(folder: str, needed: int) -> None:
         found = os.fstatvfs(descriptor)
     free = found.f_bavail * found.f_frsize
     if free < needed * 1.1:
-        raise Failure(f"{folder} has {size(free)} free, and {size(needed * 1.1)} may be needed; make room there, nothing was done")
+        raise Failure(
+            f"{folder} has {size(free)} free, and {size(needed * 1.1)} may be needed; make room there, nothing was done"
+        )
 
 
 def give_back_names(folder: str, names: dict[str, dict[str, str]]) -> None:
@@ -54,5 +55,8 @@ def give_back_names(folder: str, names: dict[str, dict[str, str]]) -> None:
     users = {user.pw_name: user.pw_uid for user in pwd.getpwall()}
     groups = {group.gr_name: group.gr_gid for group in grp.getgrall()}
     # Where no account here has that name the number stays.
-    safepath.renumber(folder, {int(number): users[name] for number, name in names["users"].items() if name in users},
-                  {int(number): groups[name] for number, name in names["groups"].items() if name in groups})
+    safepath.renumber(
+        folder,
+        {int(number): users[name] for number, name in names["users"].items() if name in users},
+        {int(number): groups[name] for number, name in names["groups"].items() if name in groups},
+    )

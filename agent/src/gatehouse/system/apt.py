@@ -9,12 +9,27 @@ from gatehouse.output.report import say
 
 _STATUS = Path("/var/lib/dpkg/status")
 
-_APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends", "--yes")
+_APT = (
+    "apt-get",
+    "-qq",
+    "-o",
+    "DPkg::Lock::Timeout=300",
+    "-o",
+    "Dpkg::Options::=--force-confdef",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+    "--no-install-recommends",
+    "--yes",
+)
 
 
 def versions(names: tuple[str, ...]) -> dict[str, str]:
     """The installed ones among `names`, with their versions."""
-    out = subprocess.run(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package} ${Version}\n", *names], capture_output=True, text=True).stdout
+    out = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package} ${Version}\n", *names],
+        capture_output=True,
+        text=True,
+    ).stdout
     rows = [line.split() for line in out.splitlines()]
     return {row[1]: row[2] for row in rows if row[0] == "ii"}
 
@@ -29,11 +44,21 @@ def install(names: list[str]) -> str | None:
 
 
 def _apt(*arguments: str) -> str | None:
-    done = subprocess.run([*_APT, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8"})
+    done = subprocess.run(
+        [*_APT, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8"},
+    )
     return done.stdout or f"exit status {done.returncode}" if done.returncode else None
 
 
 def configuration() -> dict[str, str]:
     """The files of configuration that packages brought, each with its MD5 as it came."""
-    return dict(re.findall(r"^ (/\S+) ([0-9a-f]{32})$", _STATUS.read_text(errors="replace"), re.MULTILINE)) if _STATUS.exists() else {}
+    return (
+        dict(re.findall(r"^ (/\S+) ([0-9a-f]{32})$", _STATUS.read_text(errors="replace"), re.MULTILINE))
+        if _STATUS.exists()
+        else {}
+    )

@@ -56,10 +56,15 @@ class _Rules:
 
     def forwarding(self) -> list[dict]:
         """Where the kernel asks whether a packet may pass through the host, without what is ours."""
-        return [chain for chain in self.chains.values() if chain.get("hook") == "forward" and chain["table"] not in _OURS]
+        return [
+            chain for chain in self.chains.values() if chain.get("hook") == "forward" and chain["table"] not in _OURS
+        ]
 
     def drops(self, chain: dict, packet: _Packet) -> bool:
-        return chain["family"] in ("inet", packet.family) and (self._verdict(_place(chain), packet) or chain.get("policy")) == "drop"
+        return (
+            chain["family"] in ("inet", packet.family)
+            and (self._verdict(_place(chain), packet) or chain.get("policy")) == "drop"
+        )
 
     def _verdict(self, place: tuple, packet: _Packet) -> str | None:
         """accept or drop; None where a chain ends. What is not known for certain lets the packet pass."""
@@ -71,7 +76,7 @@ class _Rules:
                     break
                 certain = certain and holds is True
                 verdict = self._followed(said, place, packet)
-                if verdict == "accept" or verdict == "drop" and certain:
+                if verdict == "accept" or (verdict == "drop" and certain):
                     return verdict
                 if certain and said and ("return" in said or "goto" in said):
                     return None
@@ -117,7 +122,9 @@ def _among(value: str | int | None, wanted) -> bool | None:
             found = [_among(value, one) for one in several]
             return True if True in found else None if None in found else False
         case {"prefix": {"addr": address, "len": length}}:
-            return value != "" and ipaddress.ip_address(value) in ipaddress.ip_network(f"{address}/{length}", strict=False)
+            return value != "" and ipaddress.ip_address(value) in ipaddress.ip_network(
+                f"{address}/{length}", strict=False
+            )
         case {"range": [low, high]} if isinstance(value, int) and isinstance(low, int):
             return low <= value <= high
         case str() if wanted.startswith("@"):
@@ -139,12 +146,18 @@ def warnings() -> list[str]:
         return []
     found = []
     for chain in chains:
-        cut = [(bridge, subnet) for bridge, subnet in networks if any(rules.drops(chain, packet) for packet in _exchange(bridge, subnet))]
+        cut = [
+            (bridge, subnet)
+            for bridge, subnet in networks
+            if any(rules.drops(chain, packet) for packet in _exchange(bridge, subnet))
+        ]
         if cut:
             bridges, subnets = (list(dict.fromkeys(names)) for names in zip(*cut))
-            found.append(f"the firewall cuts containers off from the outside: chain {chain['name']} of table {chain['family']} {chain['table']} drops what "
-                         f"{', '.join(bridges)} sends, or the answers. These two lines let both pass; put them also where that firewall is set up:\n"
-                         + "\n".join(f"  {line}" for line in _mending(chain, bridges, subnets)))
+            found.append(
+                f"the firewall cuts containers off from the outside: chain {chain['name']} of table {chain['family']} {chain['table']} drops what "
+                f"{', '.join(bridges)} sends, or the answers. These two lines let both pass; put them also where that firewall is set up:\n"
+                + "\n".join(f"  {line}" for line in _mending(chain, bridges, subnets))
+            )
     return found
 
 
@@ -152,29 +165,43 @@ def _exchange(bridge: str, subnet: str) -> tuple[_Packet, _Packet]:
     network = ipaddress.ip_network(subnet, strict=False)
     family, inside, device = f"ip{'6' * (network.version == 6)}", str(network.network_address + 2), _outward()
     outside = _OUTSIDE[family]
-    return _Packet(family, bridge, device, inside, outside, "new"), _Packet(family, device, bridge, outside, inside, "established")
+    return _Packet(family, bridge, device, inside, outside, "new"), _Packet(
+        family, device, bridge, outside, inside, "established"
+    )
 
 
 def _mending(chain: dict, bridges: list[str], subnets: list[str]) -> list[str]:
     family, table, name = _place(chain)
     alike = all(bridge.startswith("podman") for bridge in bridges)  # as Podman calls them, those to come too
     if table == "firewalld":
-        return [f"firewall-cmd --permanent --zone=trusted {' '.join(f'--add-source={subnet}' for subnet in subnets)}", "firewall-cmd --reload"]
+        return [
+            f"firewall-cmd --permanent --zone=trusted {' '.join(f'--add-source={subnet}' for subnet in subnets)}",
+            "firewall-cmd --reload",
+        ]
     if family in ("ip", "ip6") and name == "FORWARD":
         tool = "iptables" if family == "ip" else "ip6tables"
         named = "podman+" if alike else bridges[0]
-        return [f"{tool} -I FORWARD -i {named} -j ACCEPT", f"{tool} -I FORWARD -o {named} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"]
+        return [
+            f"{tool} -I FORWARD -i {named} -j ACCEPT",
+            f"{tool} -I FORWARD -o {named} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        ]
     named = '"podman*"' if alike else f"{{ {', '.join(json.dumps(bridge) for bridge in bridges)} }}"
-    return [f"nft 'insert rule {family} {table} {name} iifname {named} accept'",
-            f"nft 'insert rule {family} {table} {name} oifname {named} ct state established,related accept'"]
+    return [
+        f"nft 'insert rule {family} {table} {name} iifname {named} accept'",
+        f"nft 'insert rule {family} {table} {name} oifname {named} ct state established,related accept'",
+    ]
 
 
 def _networks() -> list[tuple[str, str]]:
     """Bridge and subnet of each network of Podman's in which a container runs."""
     names = _asked("podman", "network", "ls", "--quiet", "--filter", "driver=bridge").split()
     found = json.loads(_asked("podman", "network", "inspect", *names) or "[]") if names else []
-    return [(network["network_interface"], subnet["subnet"]) for network in found for subnet in network.get("subnets") or ()
-            if os.path.exists(f"/sys/class/net/{network['network_interface']}")]
+    return [
+        (network["network_interface"], subnet["subnet"])
+        for network in found
+        for subnet in network.get("subnets") or ()
+        if os.path.exists(f"/sys/class/net/{network['network_interface']}")
+    ]
 
 
 def _outward() -> str:

@@ -19,7 +19,11 @@ class Listener:
 
     def meets(self, address: str, port: int, protocol: str) -> bool:
         """Whether one who asks for `address`, which may be `*`, is in its way."""
-        same = address == "*" or ipaddress.ip_address(self.address).is_unspecified or ipaddress.ip_address(self.address) == ipaddress.ip_address(address)
+        same = (
+            address == "*"
+            or ipaddress.ip_address(self.address).is_unspecified
+            or ipaddress.ip_address(self.address) == ipaddress.ip_address(address)
+        )
         return same and (self.port, self.protocol) == (port, protocol)
 
 
@@ -52,7 +56,7 @@ def listeners() -> list[Listener]:
 
 def _address(digits: str) -> str:
     """The kernel prints each word of an address in the order of this machine's bytes."""
-    words = [bytes.fromhex(digits[n:n + 8])[::-1] for n in range(0, len(digits), 8)]
+    words = [bytes.fromhex(digits[n : n + 8])[::-1] for n in range(0, len(digits), 8)]
     found = ipaddress.ip_address(b"".join(words))
     return str(getattr(found, "ipv4_mapped", None) or found)
 

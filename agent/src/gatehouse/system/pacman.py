@@ -11,14 +11,24 @@ _INSTALLED = Path("/var/lib/pacman/local")
 _INSTALL = ("pacman", "-S", "--needed", "--noconfirm")
 _PATIENCE = 300  # seconds for another pacman to end
 # What a repository answers that has moved on, and pacman where it never had a list.
-_OLD = ("failed retrieving file", "could not find or read package", "database file for", "target not found", "could not satisfy dependencies")
+_OLD = (
+    "failed retrieving file",
+    "could not find or read package",
+    "database file for",
+    "target not found",
+    "could not satisfy dependencies",
+)
 
 
 def versions(names: tuple[str, ...]) -> dict[str, str]:
     """The installed ones among `names`, with their versions."""
     out = _pacman("pacman", "-Q", "--", *names).stdout
     # pacman answers with another package's name where that one provides what was asked for.
-    return {name: version for name, version in (line.split() for line in out.splitlines() if line.count(" ") == 1) if name in names}
+    return {
+        name: version
+        for name, version in (line.split() for line in out.splitlines() if line.count(" ") == 1)
+        if name in names
+    }
 
 
 def install(names: list[str]) -> str | None:
@@ -41,10 +51,20 @@ def _told(done: subprocess.CompletedProcess) -> str:
 
 
 def _pacman(*argv: str) -> subprocess.CompletedProcess:
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, env={**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"})
+    return subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"},
+    )
 
 
 def configuration() -> dict[str, str]:
     """The files of configuration that packages brought, each with its MD5 as it came."""
     lists = [path.read_text(errors="replace").partition("%BACKUP%\n")[2] for path in _INSTALLED.glob("*/files")]
-    return {f"/{path}": digest for text in lists for path, digest in re.findall(r"^(\S+)\t([0-9a-f]{32})$", text, re.MULTILINE)}
+    return {
+        f"/{path}": digest
+        for text in lists
+        for path, digest in re.findall(r"^(\S+)\t([0-9a-f]{32})$", text, re.MULTILINE)
+    }

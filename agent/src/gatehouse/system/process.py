@@ -7,7 +7,7 @@ import pwd
 import signal
 import subprocess
 import threading
-from typing import Iterator
+from collections.abc import Iterator
 
 from gatehouse.output.report import Failure
 
@@ -26,12 +26,23 @@ def identity(user: str, group: str | None = None) -> dict:
     return {"user": account.pw_uid, "group": gid, "extra_groups": os.getgrouplist(user, gid)}
 
 
-def start(argv: tuple[str, ...], user: str, group: str | None = None, home: str = "/", folder: int | None = None, **keywords) -> subprocess.Popen:
+def start(
+    argv: tuple[str, ...], user: str, group: str | None = None, home: str = "/", folder: int | None = None, **keywords
+) -> subprocess.Popen:
     """In a session of its own, so that `end` reaches whatever it starts; in `folder`, a descriptor, or in /."""
     try:
-        return subprocess.Popen(argv, env={**_ENVIRONMENT, "HOME": home}, cwd="/" if folder is None else f"/proc/self/fd/{folder}", start_new_session=True, **identity(user, group), **keywords)
+        return subprocess.Popen(
+            argv,
+            env={**_ENVIRONMENT, "HOME": home},
+            cwd="/" if folder is None else f"/proc/self/fd/{folder}",
+            start_new_session=True,
+            **identity(user, group),
+            **keywords,
+        )
     except KeyError:
-        raise Failure(f"{argv[0]} should run as {user}{':' + group if group else ''}, which this host does not know") from None
+        raise Failure(
+            f"{argv[0]} should run as {user}{':' + group if group else ''}, which this host does not know"
+        ) from None
     except FileNotFoundError:
         raise Failure(f"{argv[0]} is not installed on this host") from None
 
@@ -46,12 +57,22 @@ def end(process: subprocess.Popen, grace: float) -> None:
     process.wait()
 
 
-def run(argv: tuple[str, ...], user: str = "root", group: str | None = None, home: str = "/",
-        stdin: str = "", seconds: float = PATIENCE, folder: int | None = None, grace: float = 0.1) -> tuple[int, str]:
+def run(
+    argv: tuple[str, ...],
+    user: str = "root",
+    group: str | None = None,
+    home: str = "/",
+    stdin: str = "",
+    seconds: float = PATIENCE,
+    folder: int | None = None,
+    grace: float = 0.1,
+) -> tuple[int, str]:
     """Exit status and merged output. A command that outlasts `seconds` is ended, within `grace` more, and counts as failed."""
     # Output goes to memory, not through a pipe: what a command leaves running would hold that open.
     with open(os.memfd_create("output"), "w+", errors="replace") as output:
-        process = start(argv, user, group, home, folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True)
+        process = start(
+            argv, user, group, home, folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True
+        )
         status, late = LATE, ""
         try:
             process.communicate(stdin, timeout=seconds)
@@ -92,7 +113,9 @@ def filled(argv: tuple[str, ...], **values: str) -> tuple[str, ...]:
 
 def line(output: str, beginning: str) -> str:
     """What was asked for, where a program says other things beside it: a warning, or that it had to try again."""
-    return next((line for line in output.split("\n") if line.startswith(beginning)), "")  # names may hold what else ends a line
+    return next(
+        (line for line in output.split("\n") if line.startswith(beginning)), ""
+    )  # names may hold what else ends a line
 
 
 def indented(text: str, lines: int = 20) -> str:

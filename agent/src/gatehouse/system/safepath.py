@@ -14,7 +14,8 @@ import os
 import shutil
 import stat
 import subprocess
-from typing import BinaryIO, Iterator
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from gatehouse.output.report import Failure
 
@@ -25,6 +26,7 @@ _LINKS = 40  # on one path, as the kernel allows
 
 
 # ---------------------------------------------------------------- the way to a path
+
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[int]:
@@ -56,8 +58,10 @@ def refuse_shared(path: str) -> None:
     folder, trusted = _walk(os.path.dirname(path))
     os.close(folder)
     if not trusted:
-        raise Failure(f"a folder above {path} can be written by another account than root, which could put a link in its place: "
-                      f"make the folders above it root's (`namei --long {path}` lists them); nothing was done")
+        raise Failure(
+            f"a folder above {path} can be written by another account than root, which could put a link in its place: "
+            f"make the folders above it root's (`namei --long {path}` lists them); nothing was done"
+        )
 
 
 def real(path: str) -> str:
@@ -125,8 +129,10 @@ def _target(path: str, folder: int, name: str, trusted: bool) -> str:
     if not stat.S_ISLNK(found.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
     if not trusted or found.st_uid not in (0, os.geteuid()):
-        raise Failure(f"{path}: {name} on the way is a link in a folder that another account than root can write, and is not followed: "
-                      "look who put it there, and move it away; nothing was done")
+        raise Failure(
+            f"{path}: {name} on the way is a link in a folder that another account than root can write, and is not followed: "
+            "look who put it there, and move it away; nothing was done"
+        )
     return os.readlink(name, dir_fd=folder)
 
 
@@ -137,6 +143,7 @@ def _is_roots(folder: os.stat_result) -> bool:
 
 
 # ---------------------------------------------------------------- looking
+
 
 def status(path: str) -> os.stat_result | None:
     """Of what is at a path itself, which may be a link; None where there is nothing, or no folder on the way."""
@@ -162,7 +169,9 @@ def _plain(path: str, folder: int, name: str) -> BinaryIO:
     try:
         descriptor = os.open(name, _FILE, dir_fd=folder)
     except BlockingIOError:  # a lease, which the owner of a file may take
-        raise Failure(f"{path} is held by a process of its owner's, so that nobody else can open it; nothing was done") from None
+        raise Failure(
+            f"{path} is held by a process of its owner's, so that nobody else can open it; nothing was done"
+        ) from None
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
@@ -196,6 +205,7 @@ def count(path: str) -> int:
 
 
 # ---------------------------------------------------------------- changing
+
 
 def write(path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
     """Put a file in place, whole or not at all. Its folder is there."""
@@ -308,8 +318,13 @@ def remove_tree(path: str) -> None:
     try:
         with above(path) as (folder, name):
             os.stat(name, dir_fd=folder, follow_symlinks=False)
-            done = subprocess.run(["rm", "--recursive", "--force", "--one-file-system", "--", name], cwd=f"/proc/self/fd/{folder}",
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            done = subprocess.run(
+                ["rm", "--recursive", "--force", "--one-file-system", "--", name],
+                cwd=f"/proc/self/fd/{folder}",
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+            )
     except (FileNotFoundError, NotADirectoryError):
         return
     if done.returncode:
@@ -317,6 +332,7 @@ def remove_tree(path: str) -> None:
 
 
 # ---------------------------------------------------------------- whole trees
+
 
 def copy(source: str, into: str) -> None:
     """Copy the plain files, folders and links that are in a folder, with owners and modes, into the new folder `into`. That

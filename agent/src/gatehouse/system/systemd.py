@@ -7,19 +7,32 @@ import re
 import subprocess
 import threading
 import time
-from typing import Callable
+from collections.abc import Callable
 
 from gatehouse.output.report import Failure, masked, say
 
 UNITS = "/etc/systemd/system"
 QUADLETS = "/etc/containers/systemd"
-UNIT_ROOTS = ("/etc/systemd/system", "/run/systemd/system", "/etc/containers/systemd/")  # with system.control beside the first two
+UNIT_ROOTS = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/etc/containers/systemd/",
+)  # with system.control beside the first two
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
 RUNNING = ("active", "reloading")
-_RELOAD = 10  # seconds for a reload: a service that says it reloads, and never that it has, is asked nothing more by systemd
+_RELOAD = (
+    10  # seconds for a reload: a service that says it reloads, and never that it has, is asked nothing more by systemd
+)
 SINCE = ("ActiveState", "ActiveEnterTimestampMonotonic")
 HOUSE = ("RuntimeDirectory", "User", "Group")
-_ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")  # as `systemctl is-enabled` judges
+_ENABLED = (
+    "enabled",
+    "enabled-runtime",
+    "static",
+    "alias",
+    "indirect",
+    "generated",
+)  # as `systemctl is-enabled` judges
 _ENDING = re.compile(r"\S+: Killing process \d+ \(.*\) with signal SIG")  # words of systemd
 _FIELDS = ("MESSAGE", "PODMAN_EVENT", "CONTAINER_NAME", "_COMM")  # of an entry of the journal
 _LOOK = 0.5  # seconds from one look at what starts to the next
@@ -27,7 +40,9 @@ _STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless 
 _answers: dict[str, dict[str, str]] = {}  # of the survey that is consulted
 
 
-def survey(units: list[str], switched: list[str], housed: list[str], timed: list[str]) -> Callable[[], dict[str, dict[str, str]]]:
+def survey(
+    units: list[str], switched: list[str], housed: list[str], timed: list[str]
+) -> Callable[[], dict[str, dict[str, str]]]:
     """Begins to ask what may be asked of many units at once: of `switched` whether they are enabled, of `housed` which
     directories they get, of `timed` since when they run. What it gives waits for the answers; where systemctl did not answer for each, as of names that are
     none, they are left out."""
@@ -115,7 +130,12 @@ def running_with(units: list[str]) -> list[str]:
     while queue:
         found += queue
         states = show(queue, "RequiredBy", "BoundBy", "ConsistsOf")
-        tied = [name for state in states.values() for names in (state["RequiredBy"], state["BoundBy"], state["ConsistsOf"]) for name in names.split()]
+        tied = [
+            name
+            for state in states.values()
+            for names in (state["RequiredBy"], state["BoundBy"], state["ConsistsOf"])
+            for name in names.split()
+        ]
         queue = [name for name in dict.fromkeys(tied) if name not in found]
     down = inactive(found)
     return [name for name in dict.fromkeys(found) if name not in down]
@@ -212,7 +232,11 @@ class Job:
             # A new version that crashed in a loop must not have used up the starts of the one that comes back.
             reset_failed(units)
         self.process = subprocess.Popen(
-            ["systemctl", verb, "--show-transaction", "--", *units], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            ["systemctl", verb, "--show-transaction", "--", *units],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         self.output = ""
 
     def queued(self) -> None:
@@ -238,7 +262,10 @@ class Job:
         if self.process.returncode == 0:
             return None
         said = "\n".join(l for l in self.output.splitlines() if not l.startswith("Enqueued"))
-        return f"systemctl {self.verb} {' '.join(self.units)} {'has not ended within the deadline' if late else 'failed'}" + (f": {said}" if said else "")
+        return (
+            f"systemctl {self.verb} {' '.join(self.units)} {'has not ended within the deadline' if late else 'failed'}"
+            + (f": {said}" if said else "")
+        )
 
 
 def enqueue(**verbs: list[str]) -> list[Job]:
@@ -261,7 +288,10 @@ def finish(jobs: list[Job], deadline: float) -> None:
     finally:
         complaints = [(told, job.units) for job in jobs if (told := job.complaint())]
     if complaints:
-        raise Failure("\n".join(told for told, _ in complaints), heard=[unit for _, names in complaints for unit in inactive(names)])
+        raise Failure(
+            "\n".join(told for told, _ in complaints),
+            heard=[unit for _, names in complaints for unit in inactive(names)],
+        )
 
 
 def run(verb: str, units: list[str], deadline: float | None = None) -> None:
@@ -279,11 +309,26 @@ def journal(units: list[str], since: float, lines: int = 15) -> str:
     """The last lines that the units wrote since a time, indented, without secrets. What Podman and systemd report one by one
     about containers and processes is passed over: a dozen of these would push out why the program failed."""
     named = [f"--unit={unit}" for unit in units]
-    out = subprocess.run(["journalctl", "--no-pager", "--quiet", "--output=json", f"--output-fields={','.join(_FIELDS)}", f"--lines={20 * lines}", f"--since=@{int(since)}", *named],
-                         capture_output=True, text=True).stdout
+    out = subprocess.run(
+        [
+            "journalctl",
+            "--no-pager",
+            "--quiet",
+            "--output=json",
+            f"--output-fields={','.join(_FIELDS)}",
+            f"--lines={20 * lines}",
+            f"--since=@{int(since)}",
+            *named,
+        ],
+        capture_output=True,
+        text=True,
+    ).stdout
     entries = [entry for line in out.splitlines() if not _reports(entry := json.loads(line))]
     # What is no text comes as a list of bytes, and what is too long not at all.
-    words = [bytes(said).decode(errors="replace") if isinstance(said, list) else said or "" for said in (entry.get("MESSAGE") for entry in entries)]
+    words = [
+        bytes(said).decode(errors="replace") if isinstance(said, list) else said or ""
+        for said in (entry.get("MESSAGE") for entry in entries)
+    ]
     told = [line for said in words for line in said.splitlines() if not _ENDING.match(line)]
     return "".join(f"    {masked(line)}\n" for line in told[-lines:])
 

@@ -2,8 +2,8 @@
 
 import time
 
-from gatehouse.system import systemd
 from gatehouse.output.report import Failure, say
+from gatehouse.system import systemd
 
 ENOUGH = 5  # failures in a row, each like the one before: the next would be like them
 _SAYING = 10  # seconds from one line of progress to the next
@@ -16,7 +16,9 @@ class Wait:
 
     def __init__(self, names: list[str], deadline: float):
         self.names, self.deadline = names, deadline
-        self._ended: dict[str, dict[str, str]] = {name: {} for name in names}  # by the number of restarts before it, how a unit ended
+        self._ended: dict[str, dict[str, str]] = {
+            name: {} for name in names
+        }  # by the number of restarts before it, how a unit ended
         self._said = time.monotonic()
 
     def go_on(self, missing: list[str] = ()) -> None:
@@ -24,16 +26,25 @@ class Wait:
         states = self._states()
         if hopeless := self._hopeless(states):
             complaints = [*hopeless.values(), *missing]
-            raise Failure("not healthy, and to wait longer would not help:\n" + "\n".join(f"    {c}" for c in complaints), heard=list(hopeless))
+            raise Failure(
+                "not healthy, and to wait longer would not help:\n" + "\n".join(f"    {c}" for c in complaints),
+                heard=list(hopeless),
+            )
         if time.monotonic() - self._said >= _SAYING:
             self._said = time.monotonic()
-            changing = [f"{name} is {state['ActiveState']}" for name, state in states.items() if state["ActiveState"] in _CHANGING]
+            changing = [
+                f"{name} is {state['ActiveState']}"
+                for name, state in states.items()
+                if state["ActiveState"] in _CHANGING
+            ]
             say(f"waiting, {self.deadline - self._said:.0f} s left: {', '.join([*missing[:1], *changing])}")
 
     def _states(self) -> dict[str, dict[str, str]]:
         properties = ("ActiveState", "SubState", "Job", "NRestarts", "Result", "ExecMainStatus")
         none = dict.fromkeys(properties, "")  # not every kind of unit has all of them
-        return {name: none | state for name, state in systemd.show(self.names, *properties).items()} if self.names else {}
+        return (
+            {name: none | state for name, state in systemd.show(self.names, *properties).items()} if self.names else {}
+        )
 
     def _hopeless(self, states: dict[str, dict[str, str]]) -> dict[str, str]:
         """What will not run however long it is waited for, each with the reason."""

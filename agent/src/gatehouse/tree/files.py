@@ -6,12 +6,11 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from gatehouse.state import repositories
-from gatehouse.system import safepath
-from gatehouse.state import secrets
-from gatehouse.protocol.manifest import Directory, File, Manifest, owner_ids
 from gatehouse.output.report import Failure, learn_secret
+from gatehouse.protocol.manifest import Directory, File, Manifest, owner_ids
+from gatehouse.state import repositories, secrets
 from gatehouse.state.store import STATE
+from gatehouse.system import safepath
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,9 @@ class Change:
 Wanted = dict[str, tuple[File, Content]]  # by path
 
 
-def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, current_generation: int, left: dict) -> Wanted:
+def wanted_files(
+    manifest: Manifest, generation: int, current: Manifest | None, current_generation: int, left: dict
+) -> Wanted:
     """Each path with its content, once `{generation}`, kept secrets and merged secrets are filled in."""
     kept = {f.path: f for f in (current.file if current else ())}
     wanted = {}
@@ -50,7 +51,9 @@ def wanted_files(manifest: Manifest, generation: int, current: Manifest | None, 
         path = at_generation(file.path, generation)
         data = secrets.merged(file, manifest).encode()
         before = kept.get(file.path)
-        keeps = before is not None and (file.opens is not None or file.rotation is not None and before.rotation == file.rotation)
+        keeps = before is not None and (
+            file.opens is not None or (file.rotation is not None and before.rotation == file.rotation)
+        )
         own = _kept(at_generation(file.path, current_generation), before, left) if keeps else None
         data = repositories.chosen(file, own) if file.opens is not None else own or data
         if manifest.secret:
@@ -73,14 +76,20 @@ def mended(current: Manifest | None, generation: int, left: dict) -> list[Change
         path = at_generation(file.path, generation)
         if "{generation}" in file.path and (mark := left["files"].get(path)):
             data = _kept(path, file, left)
-            if data is not None and hashlib.sha256(data).hexdigest() == mark[0] and look(path) != Content(data, *mark[1:]):
+            if (
+                data is not None
+                and hashlib.sha256(data).hexdigest() == mark[0]
+                and look(path) != Content(data, *mark[1:])
+            ):
                 found.append(Change(path, Content(data, *mark[1:]), file, "content"))
     return found
 
 
 def opened_by(manifest: Manifest, generation: int) -> dict[str, str]:
     """The passphrase of each repository that a release has a file for, as the host has it, which may not be the program's."""
-    return {file.opens: safepath.read(at_generation(file.path, generation)).decode() for file in manifest.file if file.opens}
+    return {
+        file.opens: safepath.read(at_generation(file.path, generation)).decode() for file in manifest.file if file.opens
+    }
 
 
 def at_generation(path: str, generation: int) -> str:
@@ -94,7 +103,9 @@ def look(path: str) -> Content | None:
     if stat.S_ISLNK(found.st_mode):
         return Content(os.fsencode(safepath.target(path)), found.st_mode, found.st_uid, found.st_gid)
     if not stat.S_ISREG(found.st_mode):
-        raise Failure(f"{path} is a directory or no plain file on this host; look what it is and move it away; nothing was done")
+        raise Failure(
+            f"{path} is a directory or no plain file on this host; look what it is and move it away; nothing was done"
+        )
     return Content(safepath.read(path), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
 
 
@@ -106,7 +117,9 @@ def look_folder(path: str) -> list[int] | None:
     except FileNotFoundError:
         return None
     except NotADirectoryError:
-        raise Failure(f"{path} is no directory on this host; look what it is and move it away; nothing was done") from None
+        raise Failure(
+            f"{path} is no directory on this host; look what it is and move it away; nothing was done"
+        ) from None
     return [stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid]
 
 

@@ -4,9 +4,9 @@ import os
 import stat
 from dataclasses import dataclass
 
-from gatehouse.system import safepath
-from gatehouse.protocol.manifest import Manifest
 from gatehouse.output.report import Failure
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.system import safepath
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,11 @@ def due(manifest: Manifest, current: Manifest | None) -> list[Move]:
     """What lies at a former place of a directory; or at its new one, where an older manifest wants the former again."""
     wanted = {d.path for d in manifest.directory}
     found = [Move(d.formerly, d.path) for d in manifest.directory if d.formerly]
-    found += [Move(d.path, d.formerly) for d in (current.directory if current else ()) if d.formerly in wanted and d.path not in wanted]
+    found += [
+        Move(d.path, d.formerly)
+        for d in (current.directory if current else ())
+        if d.formerly in wanted and d.path not in wanted
+    ]
     return [move for move in found if _lies_there(move)]
 
 
@@ -38,8 +42,10 @@ def _lies_there(move: Move) -> bool:
 
 
 def _refusal(move: Move, why: str) -> Failure:
-    return Failure(f"what is in {move.source} belongs in {move.target}, and is not moved there, since {move.source} {why}: stop what uses it, copy it with "
-                   f"`cp --archive --no-target-directory {move.source}/ {move.target}`, move {move.source} away, and apply again; nothing was done")
+    return Failure(
+        f"what is in {move.source} belongs in {move.target}, and is not moved there, since {move.source} {why}: stop what uses it, copy it with "
+        f"`cp --archive --no-target-directory {move.source}/ {move.target}`, move {move.source} away, and apply again; nothing was done"
+    )
 
 
 def _device(path: str) -> int:

@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-from gatehouse.tree import files
-from gatehouse.tree import moves
-from gatehouse.system import safepath
-from gatehouse.tree.files import Content
 from gatehouse.state.store import STATE, Release, read_private, write_private
+from gatehouse.system import safepath
+from gatehouse.tree import files, moves
+from gatehouse.tree.files import Content
 
 ORIGINALS = STATE / "originals"  # what stood at a path before the first release took it over
 ASIDE = STATE / "aside"  # what was in a release's way and nobody's
@@ -31,6 +30,7 @@ def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
 
 
 # ---------------------------------------------------------------- folders
+
 
 def _note_parents(path: str) -> None:
     if missing := {str(folder) for folder in Path(path).parents if safepath.status(str(folder)) is None}:
@@ -57,6 +57,7 @@ def _write_made(made: set[str]) -> None:
 
 
 # ---------------------------------------------------------------- originals
+
 
 def keep_original(path: str) -> bool:
     """Before a release first takes a path over: keep what somebody else had put there."""
@@ -88,11 +89,14 @@ def set_aside(release: Release, generation: int, path: str) -> str:
 
 # ---------------------------------------------------------------- snapshot
 
+
 def take_snapshot(release: Release, paths: list[str], folders: list[str], moved: list[dict]) -> None:
     safepath.remove_tree(str(release.snapshot))
     for number, path in enumerate(paths):
         there = files.look(path)
-        write_private(release.snapshot / str(number), json.dumps({"path": path, "content": _stored(there) if there else None}))
+        write_private(
+            release.snapshot / str(number), json.dumps({"path": path, "content": _stored(there) if there else None})
+        )
     write_private(release.snapshot / "folders", json.dumps({path: files.look_folder(path) for path in folders}))
     write_private(release.snapshot / "moves", json.dumps(moved))
 

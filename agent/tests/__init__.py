@@ -1,0 +1,17 @@
+"""The agent's tests. They find its package, and a place for its state, before any of them imports it."""
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+AGENT = Path(__file__).resolve().parents[1] / "src"
+ROOM = Path(tempfile.mkdtemp(prefix="gatehouse-test-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+STATE = ROOM / "state"
+
+os.environ["GATEHOUSE_STATE"] = str(STATE)
+sys.path.insert(0, str(AGENT))
+sys.dont_write_bytecode = True
+atexit.register(shutil.rmtree, ROOM, ignore_errors=True)
