@@ -1,27 +1,32 @@
 """What the agent says: progress and failures on stderr, one JSON answer on stdout, never a secret."""
 
+import contextlib
 import json
 import os
 import re
 import sys
 import time
+from collections.abc import Mapping, Sequence
 
 STARTED = time.monotonic()
 _LONGEST = 2000  # of a line: who reads us line by line chokes on one of 64 KiB
 _secrets: set[str] = set()
-# What acts on a terminal in place of being seen: control characters, and what turns the order of letters or hides among them.
+# Characters that a terminal acts on instead of showing them: control characters, and those that reverse the order of
+# letters or are invisible.
 _ACTS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-# What acts on those who print for us: colours of Pulumi's, where a wrong one ends it, and commands of a runner of workflows.
+# Text that the programs which print our output act on: Pulumi's colour codes, of which a wrong one ends Pulumi, and the
+# commands of a workflow runner.
 _COMMANDS = re.compile(r"<(?=\{%)|^[^\S\n]*:(?=:[A-Za-z])|#(?=#\[)", re.MULTILINE)
 
 
 class Failure(Exception):
-    """Something the person at the keyboard must know. `code` is the exit status; __main__.py lists them. `heard` are units
-    whose journals say why."""
+    """Something the person at the keyboard must know. `code` is the exit status; cli/main.py lists them. `heard` are
+    units whose journals say why."""
 
-    def __init__(self, message: str, code: int = 1, heard: list[str] = ()):
+    def __init__(self, message: str, code: int = 1, heard: Sequence[str] = ()):
         super().__init__(message)
         self.code, self.heard = code, heard
 
@@ -74,7 +79,8 @@ def fail(message: str) -> None:
     _write(sys.stderr.fileno(), _told(message.rstrip()) + "\n")
 
 
-def answer(value: dict) -> None:
+def answer(value: Mapping[str, object]) -> None:
+    """The one line of JSON on stdout that a program reads."""
     _write(sys.stdout.fileno(), json.dumps(value, sort_keys=True).replace("\x7f", "\\u007f") + "\n")
 
 
@@ -91,7 +97,5 @@ def _told(message: str) -> str:
 
 def _write(descriptor: int, text: str) -> None:
     # The connection may be gone: what runs on the host goes on without a reader.
-    try:
+    with contextlib.suppress(OSError):
         os.write(descriptor, text.encode(errors="backslashreplace"))
-    except OSError:
-        pass

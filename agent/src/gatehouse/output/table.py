@@ -7,8 +7,10 @@ from gatehouse.output.report import plain
 
 def columns(head: list[str], rows: list[list[str]]) -> list[str]:
     rows = [[plain(cell).replace("\n", "\\x0a") for cell in row] for row in rows]  # the name of a file makes no row
-    widths = [max(map(len, cells)) for cells in zip(head, *rows)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows)]
+    widths = [max(map(len, cells)) for cells in zip(head, *rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
+    ]
 
 
 def ago(moment: float | None) -> str:
@@ -37,13 +39,12 @@ def counted(number: int, word: str) -> str:
 
 
 def size(number: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
+    *units, largest = ("B", "KiB", "MiB", "GiB", "TiB")
+    for unit in units:
         if number < 1024:
-            break
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
         number /= 1024
-    else:
-        unit = "TiB"
-    return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
+    return f"{number:.0f} {largest}" if number >= 10 else f"{number:.1f} {largest}"
 
 
 def legible(text: str, most: int = 300) -> str:

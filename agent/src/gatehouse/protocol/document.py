@@ -9,11 +9,16 @@ import hashlib
 import re
 import tomllib
 from collections import Counter
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from gatehouse.output.report import Failure
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Shape = TypeVar("Shape", bound="DataclassInstance")
 
 _TRAILER = re.compile(rb"# gatehouse: (\d+) bytes\n?\Z")
 # What may hold brackets and equals signs of its own comes first, so that it is passed over.
@@ -25,7 +30,9 @@ _PLACES = re.compile(
 
 
 def whole(raw: bytes) -> str:
-    """The text of a complete document, without its trailer."""
+    """The text of a complete document, without its trailer.
+
+    Raises Failure for one that was cut."""
     found = _TRAILER.search(raw)
     if not found or int(found[1]) != found.start():
         raise Failure(f"truncated: {len(raw)} bytes arrived and the closing line is missing or wrong; nothing was done")
@@ -44,6 +51,7 @@ def digest(raw: bytes) -> str:
 
 
 def parse(text: str) -> dict[str, Any]:
+    """The tables of a document. Raises Failure for what is not TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -58,9 +66,11 @@ class _Refused(Exception):
         self.at = at
 
 
-def read(shape: type, text: str, newer: bool = False) -> Any:
-    """An instance of dataclass `shape` from TOML. An unknown, missing or wrongly typed key is refused with its line; unless
-    a `newer` agent may have accepted it, whose keys are passed over here."""
+def read(shape: type[Shape], text: str, newer: bool = False) -> Shape:
+    """An instance of dataclass `shape` from TOML. Where a `newer` agent may have accepted the document, keys that this
+    one does not know are passed over.
+
+    Raises Failure, with the line, for an unknown, missing or wrongly typed key."""
     try:
         return _table(shape, parse(text), "", newer)
     except _Refused as fault:
@@ -71,15 +81,16 @@ def located(text: str, at: str, message: str) -> str:
     """A complaint about what is `at` a place, with the line of `text` that this is."""
     lines = _lines(text)
     while at and at not in lines:
-        at = at[
-            : max(at.rfind("."), at.rfind("["), 0)
-        ]  # an element stands in the line of its list, a missing key nowhere
+        # An element is in the line of its list, a missing key is in none.
+        at = at[: max(at.rfind("."), at.rfind("["), 0)]
     return f"line {lines[at]}, {message}" if at else message
 
 
 @functools.lru_cache(1)
 def _lines(text: str) -> dict[str, int]:
-    found, table, seen, line, last = {}, "", Counter(), 1, 0
+    found: dict[str, int] = {}
+    seen: Counter[str] = Counter()
+    table, line, last = "", 1, 0
     for place in _PLACES.finditer(text):
         line, last = line + text.count("\n", last, place.start()), place.start()
         if name := place["table"]:
@@ -91,7 +102,7 @@ def _lines(text: str) -> dict[str, int]:
     return found
 
 
-def _table(shape: type, table: dict[str, Any], at: str, newer: bool) -> Any:
+def _table(shape: type[Shape], table: object, at: str, newer: bool) -> Shape:
     known = {f.name: f for f in fields(shape)}
     where, below = (f"{at}: ", f"{at}.") if at else ("", "")
     if not isinstance(table, dict):
@@ -108,19 +119,19 @@ def _table(shape: type, table: dict[str, Any], at: str, newer: bool) -> Any:
     return shape(**values)
 
 
-def _value(kind: Any, value: Any, at: str, newer: bool) -> Any:
+def _value(kind: Any, value: object, at: str, newer: bool) -> object:
     if isinstance(kind, UnionType):  # `X | None`: TOML has no null, so the key is there and X it is
         kind = get_args(kind)[0]
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise _Refused(at, f"{at}: expected a list, got {_told(value)}")
         return tuple(_value(get_args(kind)[0], item, f"{at}[{n}]", newer) for n, item in enumerate(value))
-    if hasattr(kind, "__dataclass_fields__"):
+    if isinstance(kind, type) and is_dataclass(kind):
         return _table(kind, value, at, newer)
     if type(value) is not kind:
         raise _Refused(at, f"{at}: expected {kind.__name__}, got {_told(value)}")
     return value
 
 
-def _told(value: Any) -> str:
+def _told(value: object) -> str:
     return f"a {type(value).__name__}"  # never the value: the document may be secret

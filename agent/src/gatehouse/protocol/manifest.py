@@ -3,6 +3,7 @@
 import grp
 import pwd
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -14,8 +15,8 @@ PROTOCOL = 1  # raised when an older program's manifests would be misread
 
 @dataclass(frozen=True)
 class Directory:
-    """Made when missing and given this mode and owner; never deleted, since it holds data. What lies at the place that it
-    had `formerly` is moved into it once, with the release's units stopped."""
+    """Made when missing and given this mode and owner; never deleted, since it holds data. What lies at the place that
+    it had `formerly` is moved into it once, with the release's units stopped."""
 
     path: str
     mode: str
@@ -25,22 +26,21 @@ class Directory:
 
 @dataclass(frozen=True)
 class File:
-    """`{generation}` in a path is the release's own generation. Changing the file restarts or reloads the named units. Where
-    `content` has `{{secrets NAME}}` for a NAME of `secrets`, vault.py puts the secret; in a file without them that is text."""
+    """`{generation}` in a path is the release's own generation. Changing the file restarts or reloads the named units.
+    Where `content` has `{{secrets NAME}}` for a NAME of `secrets`, state/secrets.py puts the secret there; without them
+    that is text."""
 
     path: str
     mode: str
     owner: str
     content: str
-    secrets: tuple[
-        str, ...
-    ] = ()  # in the order of their places in the content: RELEASE/FILE, or RELEASE/GENERATION/FILE
+    # In the order of their places in the content: RELEASE/FILE, or RELEASE/GENERATION/FILE.
+    secrets: tuple[str, ...] = ()
     restarts: tuple[str, ...] = ()
     reloads: tuple[str, ...] = ()
     rotation: str | None = None  # while it stays the same, what the host has is kept
-    opens: str | None = (
-        None  # the repository of backups that this is the passphrase of; one that opened it on this host is kept
-    )
+    # The repository of backups that this is the passphrase of; one that opened it on this host is kept.
+    opens: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Guard:
 
 @dataclass(frozen=True)
 class Holding:
-    """What a unit holds, which no restart of it may lessen: what `exec` counts, in lines of a number and a name, or the keys
-    of the Valkey whose `socket`, file of settings `config` and folder `data` these are."""
+    """What a unit holds, which no restart of it may lessen: what `exec` counts, in lines of a number and a name, or the
+    keys of the Valkey whose `socket`, file of settings `config` and folder `data` these are."""
 
     name: str
     unit: str
@@ -86,8 +86,8 @@ class Holding:
 
 @dataclass(frozen=True)
 class Data:
-    """What stays when the release goes, unless that is a purge, and what is backed up: the folder `path`, or what `save`
-    copies into the folder `{dump}` and `drop`, which must be idempotent, deletes."""
+    """What stays when the release goes, unless that is a purge, and what is backed up: the folder `path`, or what
+    `save` copies into the folder `{dump}` and `drop`, which must be idempotent, deletes."""
 
     name: str  # of the copy's folder
     path: str | None = None
@@ -146,9 +146,8 @@ class Probe:
     socket: str | None = None
     unit: str | None = None
     seconds: int = 5  # for which `unit` must have run without a restart
-    through: str | None = (
-        None  # the unit of another release that it needs: asked once that one is told of a change, and only then
-    )
+    # The unit of another release that it needs: the probe is asked only after that unit has reloaded for a change.
+    through: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,9 +163,7 @@ class Manifest:
     gives: tuple[str, ...] = ()  # the releases of the stack whose files may have secrets of this one in them
     directory: tuple[Directory, ...] = ()
     image: tuple[Image, ...] = ()
-    preparation: tuple[
-        Step, ...
-    ] = ()  # before anything is checked: they make what must be there, and must be idempotent
+    preparation: tuple[Step, ...] = ()  # before any check: they make what must be there, and must be idempotent
     file: tuple[File, ...] = ()
     check: tuple[Check, ...] = ()
     guard: tuple[Guard, ...] = ()
@@ -178,7 +175,7 @@ class Manifest:
 
 
 def load(text: str) -> Manifest:
-    """A manifest from its TOML text; refused as a whole when anything in it is not understood."""
+    """A manifest from its TOML text. Raises Failure, which names every fault, when anything in it is not understood."""
     manifest = read(Manifest, text)
     faults = [located(text, at, complaint) for at, complaint in _faults(manifest)]
     if faults:
@@ -187,8 +184,10 @@ def load(text: str) -> Manifest:
 
 
 def stored(text: str) -> Manifest:
-    """A manifest that was accepted before, perhaps by the newer agent of another stack: neither a key of that one's nor an
-    account that is gone since must stop the releases of others."""
+    """A manifest that was accepted before, perhaps by the newer agent of another stack: neither a key of that one's nor
+    an account that is gone since must stop the releases of others.
+
+    Raises Failure for text that never was a manifest."""
     return read(Manifest, text, newer=True)
 
 
@@ -199,7 +198,7 @@ _PORT = re.compile(r"(\*|[\d.]+|\[[\da-fA-F:]+\]):\d{1,5}/(tcp|udp)")
 _KINDS = ("exec", "http", "tcp", "socket", "unit")
 
 
-def _faults(m: Manifest):
+def _faults(m: Manifest) -> Iterator[tuple[str, str]]:
     """Each with the place that it is about."""
     if m.protocol != PROTOCOL:
         yield (
@@ -218,42 +217,49 @@ def _faults(m: Manifest):
                 f"listens[{n}]",
                 f"listens: {port!r} is not ADDRESS:PORT/tcp or /udp, such as 127.0.0.1:9000/tcp or *:443/udp",
             )
-    seen, files = set(), {f.path for f in m.file}
-    for kind, items in (("file", m.file), ("directory", m.directory)):
-        for n, item in enumerate(items):
-            what, at = f"{kind} {item.path}", f"{kind}[{n}]"
-            if not _clean(item.path):
-                yield f"{at}.path", f"{what}: not an absolute, clean path"
-            for above in {str(parent) for parent in PurePosixPath(item.path).parents} & files:
-                yield f"{at}.path", f"{what}: lies below the file {above}"
-            if "{generation}" in item.path and not (m.secret and kind == "file"):
-                yield (
-                    f"{at}.path",
-                    f"{what}: only a secret file can have {{generation}} in its path, since only secrets are kept by generation",
-                )
-            if not re.fullmatch(r"0[0-7]{3,4}", item.mode):
-                yield f"{at}.mode", f"{what}: mode {item.mode!r} is not octal, such as 0640"
-            if item.path in seen:
-                yield f"{at}.path", f"{what}: named twice"
-            seen.add(item.path)
-            if kind == "directory" and item.formerly is not None and not _apart(item, m.directory):
-                yield (
-                    f"{at}.formerly",
-                    f"{what}: formerly {item.formerly!r} is not an absolute, clean path apart from this and the other directories",
-                )
-            try:
-                owner_ids(item.owner)
-            except Failure as failure:
-                yield f"{at}.owner", f"{what}: {failure}"
+    seen: set[str] = set()
+    files = {f.path for f in m.file}
+    places: list[tuple[str, int, File | Directory]] = [
+        *(("file", n, file) for n, file in enumerate(m.file)),
+        *(("directory", n, directory) for n, directory in enumerate(m.directory)),
+    ]
+    for kind, n, item in places:
+        what, at = f"{kind} {item.path}", f"{kind}[{n}]"
+        if not _clean(item.path):
+            yield f"{at}.path", f"{what}: not an absolute, clean path"
+        for above in {str(parent) for parent in PurePosixPath(item.path).parents} & files:
+            yield f"{at}.path", f"{what}: lies below the file {above}"
+        if "{generation}" in item.path and not (m.secret and isinstance(item, File)):
+            yield (
+                f"{at}.path",
+                f"{what}: only a secret file can have {{generation}} in its path, "
+                "since only secrets are kept by generation",
+            )
+        if not re.fullmatch(r"0[0-7]{3,4}", item.mode):
+            yield f"{at}.mode", f"{what}: mode {item.mode!r} is not octal, such as 0640"
+        if item.path in seen:
+            yield f"{at}.path", f"{what}: named twice"
+        seen.add(item.path)
+        if isinstance(item, Directory) and item.formerly is not None and not _apart(item, item.formerly, m.directory):
+            yield (
+                f"{at}.formerly",
+                f"{what}: formerly {item.formerly!r} is not an absolute, clean path "
+                "apart from this and the other directories",
+            )
+        try:
+            owner_ids(item.owner)
+        except Failure as failure:
+            yield f"{at}.owner", f"{what}: {failure}"
     for n, file in enumerate(m.file):
         what, at = f"file {file.path}", f"file[{n}].secrets"
         for name in file.secrets:
             if not SECRET.fullmatch(name):
                 yield at, f"{what}: secrets: {name!r} is not RELEASE/FILE or RELEASE/GENERATION/FILE"
-        if file.secrets and (places := tuple(PLACE.findall(file.content))) != file.secrets:
+        if file.secrets and (named := tuple(PLACE.findall(file.content))) != file.secrets:
             yield (
                 at,
-                f"{what}: secrets are to name the places in the content one by one, which are {', '.join(places) or 'none'}, and name {', '.join(file.secrets)}",
+                f"{what}: secrets are to name the places in the content one by one, which are "
+                f"{', '.join(named) or 'none'}, and name {', '.join(file.secrets)}",
             )
     for n, data in enumerate(m.data):
         what, at = f"data {data.name}", f"data[{n}]"
@@ -293,15 +299,15 @@ def _faults(m: Manifest):
         ):
             yield (
                 f"{at}.through",
-                f"{what}: {probe.through} is not a unit of another release that a file here reloads, so it would never be asked",
+                f"{what}: {probe.through} is not a unit of another release that a file here reloads, "
+                "so it would never be asked",
             )
         if probe.unit and not 0 < probe.seconds < m.deadline:
             yield f"{at}.seconds", f"{what}: {probe.seconds} seconds are not between 1 and the deadline of {m.deadline}"
 
 
-def _apart(directory: Directory, all_of_them: tuple[Directory, ...]) -> bool:
+def _apart(directory: Directory, former: str, all_of_them: tuple[Directory, ...]) -> bool:
     """What moves from there comes to one place, and does not come along with another directory."""
-    former = directory.formerly
     others = {d.path for d in all_of_them} | {d.formerly for d in all_of_them if d is not directory}
     return (
         _clean(former)
@@ -316,7 +322,7 @@ def _clean(path: str) -> bool:
 
 
 def owner_ids(owner: str) -> tuple[int, int]:
-    """uid and gid of `user:group`; names or numbers."""
+    """uid and gid of `user:group`; names or numbers. Raises Failure for a name that this host does not know."""
     user, _, group = owner.partition(":")
     try:
         return (
