@@ -13,12 +13,11 @@ from gatehouse.drift import unmanaged
 from gatehouse.health import probes, survey
 from gatehouse.items import census
 from gatehouse.output import report
-from gatehouse.protocol.document import sealed
 from gatehouse.release import apply, remove, undo
 from gatehouse.state import store
 from gatehouse.system import firewall, systemd, waiting
 from gatehouse.tree import files
-from tests import AGENT, ROOM, STATE
+from tests import ROOM, STATE
 
 TREE = ROOM / "host"
 OWNER = f"{os.getuid()}:{os.getgid()}"

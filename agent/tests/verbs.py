@@ -4,6 +4,7 @@ import json
 import os
 
 from gatehouse.cli import main
+from gatehouse.protocol.document import sealed
 from tests import support
 from tests.support import HostTest
 
@@ -34,4 +35,4 @@ class VerbTest(HostTest):
         """Applied as the program does, and remembered."""
         text = support.manifest(**keys)
         release = keys.get("release", "app")
-        support.store.settle(f"release-{release}", "machine/0", support.apply.apply(text), support.sealed(text))
+        support.store.settle(f"release-{release}", "machine/0", support.apply.apply(text), sealed(text))

@@ -10,8 +10,8 @@ import unittest
 from gatehouse.drift import facts
 from gatehouse.protocol.document import sealed
 from gatehouse.state import store
-from tests import support
-from tests.support import AGENT, STATE, HostTest, file, live, manifest, shell
+from tests import AGENT, support
+from tests.support import STATE, HostTest, file, live, manifest, shell
 
 
 class Main(HostTest):

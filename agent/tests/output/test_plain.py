@@ -6,7 +6,6 @@ from unittest import mock
 
 from gatehouse.output import report
 from gatehouse.output import table as tables
-from tests import support
 
 HOSTILE = "\x1b[2J\x1b]0;pwned\x07 \x9b31m \r\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \U000e0041"
 SHOWN = r"\x1b[2J\x1b]0;pwned\x07 \x9b31m \x0d\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \U000e0041"

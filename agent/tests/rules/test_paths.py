@@ -3,7 +3,7 @@
 import ast
 import unittest
 
-from tests.support import AGENT
+from tests import AGENT
 
 CHANGES = {
     "os": {

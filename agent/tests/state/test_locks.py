@@ -9,7 +9,7 @@ import unittest
 
 from gatehouse.output import report
 from gatehouse.state import store
-from tests import support
+from tests import AGENT, support
 from tests.support import STATE, HostTest
 
 HOLDER = """
@@ -24,7 +24,7 @@ with store.lock("host", "a long migration", {patience}):
 
 class Locks(HostTest):
     def holder(self, patience: int = 60) -> subprocess.Popen:
-        script = HOLDER.format(agent=str(support.AGENT), patience=patience)
+        script = HOLDER.format(agent=str(AGENT), patience=patience)
         process = subprocess.Popen(
             [sys.executable, "-B", "-c", script],
             stdin=subprocess.PIPE,
