@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { Manifest } from "../../protocol/manifest.ts";
 import { Account } from "../host/account.ts";
 import { type GroupHandle, usableGid } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
-import { legible } from "../host/legible.ts";
-import type { Manifest } from "../host/manifest.ts";
 import { Release } from "../host/release.ts";
+import { legible } from "../sdk/legible.ts";
 import { siteManifest, type Tls } from "../site/site.ts";
 import type { AppArgs } from "./args.ts";
 import { databaseManifest } from "./database.ts";

@@ -1,7 +1,7 @@
-import { connectionLimit, databaseData } from "../host/database.ts";
-import type { Manifest } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
-import { psql } from "../host/psql.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
+import type { Platform } from "../distribution/distribution.ts";
+import { connectionLimit, databaseData } from "../postgres-client/database.ts";
+import { psql } from "../postgres-client/psql.ts";
 import { render, rendered } from "../render/render.ts";
 
 /**

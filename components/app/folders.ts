@@ -1,4 +1,4 @@
-import type { Directory } from "../host/manifest.ts";
+import type { Directory } from "../../protocol/manifest.ts";
 import { folderOf, HOMES, homeOf } from "./names.ts";
 import type { AppSettings } from "./schema.ts";
 

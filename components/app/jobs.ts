@@ -1,4 +1,4 @@
-import type { Manifest } from "../host/manifest.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
 import { containerUnit } from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
 import { quadletOf } from "./names.ts";

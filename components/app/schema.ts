@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { faultsOf, told } from "../config/faults.ts";
-import { connections, deadline, domain, port, releaseName, setting } from "../config/scalars.ts";
 import { SIZE } from "../quadlet/pod.ts";
+import { faultsOf, told } from "../schema/faults.ts";
+import { connections, deadline, domain, port, releaseName, setting } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
 import type { Tls } from "../site/site.ts";
 import { PARTS, type Part } from "./names.ts";

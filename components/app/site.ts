@@ -1,5 +1,5 @@
-import type { Manifest } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
+import type { Platform } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import type { Site } from "../site/site.ts";
 import { configOf, filesOf, folderOf, servedOf } from "./names.ts";

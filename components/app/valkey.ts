@@ -1,4 +1,4 @@
-import type { Check, Manifest } from "../host/manifest.ts";
+import type { Check, Manifest } from "../../protocol/manifest.ts";
 import { rendered } from "../render/render.ts";
 import { socketFolder } from "../render/sockets.ts";
 import { HOMES_FOLDER } from "./folders.ts";

@@ -1,7 +1,7 @@
-import { databaseGuard } from "../host/database.ts";
-import type { File, Manifest, Probe } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
-import { secretsFolder, secretsHome } from "../host/secrets.ts";
+import type { File, Manifest, Probe } from "../../protocol/manifest.ts";
+import { secretsFolder, secretsHome } from "../../protocol/secrets.ts";
+import type { Platform } from "../distribution/distribution.ts";
+import { databaseGuard } from "../postgres-client/database.ts";
 import {
   containerFile,
   containerUnit,

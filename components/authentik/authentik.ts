@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { secretsFolder } from "../../protocol/secrets.ts";
 import { Account } from "../host/account.ts";
 import { type Group, usableGid } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
-import { legible } from "../host/legible.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
-import { secretsFolder } from "../host/secrets.ts";
+import { legible } from "../sdk/legible.ts";
 import { ADMINISTRATOR, FIRST, firstStart, givesPassword } from "./first.ts";
 import { GUARD, guardManifest } from "./guard.ts";
 import type { AuthentikSettings } from "./schema.ts";

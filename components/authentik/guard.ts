@@ -1,4 +1,4 @@
-import type { Manifest } from "../host/manifest.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
 import { rendered } from "../render/render.ts";
 
 export const GUARD = "container-guard";

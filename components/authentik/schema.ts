@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { cidr, deadline, digest, domain, port, rotation, setting, versionOf } from "../config/scalars.ts";
 import { misplaced } from "../quadlet/pod.ts";
+import { cidr, deadline, digest, domain, port, rotation, setting, versionOf } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
 import { environmentFaults, value, variable } from "./variables.ts";
 import { isSupported, VERSION } from "./version.ts";

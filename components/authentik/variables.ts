@@ -1,6 +1,6 @@
 // Variables of authentik's environment: those that an operator may set, and those that the platform sets.
 import { z } from "zod";
-import { setting } from "../config/scalars.ts";
+import { setting } from "../schema/scalars.ts";
 import { FIRST } from "./first.ts";
 import { knowsBaseUrl, usesValkey } from "./version.ts";
 

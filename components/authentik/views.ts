@@ -1,7 +1,7 @@
-import { databaseData, databaseGuard } from "../host/database.ts";
-import type { Check, File, Manifest } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
-import { secretsFolder } from "../host/secrets.ts";
+import type { Check, File, Manifest } from "../../protocol/manifest.ts";
+import { secretsFolder } from "../../protocol/secrets.ts";
+import type { Platform } from "../distribution/distribution.ts";
+import { databaseData, databaseGuard } from "../postgres-client/database.ts";
 import { sorted } from "../quadlet/pod.ts";
 import {
   containerFile,

@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { Host } from "../host/host.ts";
-import { legible } from "../host/legible.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
+import { legible } from "../sdk/legible.ts";
 import type { BackupSettings } from "./schema.ts";
 import { backupManifest, backupSecrets, placeOf, SECRETS } from "./views.ts";
 

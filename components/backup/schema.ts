@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { address, hostKey, port, unixName } from "../config/scalars.ts";
+import { address, hostKey, port, unixName } from "../schema/scalars.ts";
 
 const text = (what: string, pattern: RegExp) => {
   const fault = {

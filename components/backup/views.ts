@@ -1,10 +1,10 @@
 import { dirname } from "node:path";
-import { toml } from "../host/document.ts";
-import type { File, Manifest } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
-import { psql } from "../host/psql.ts";
-import { scratchInstance } from "../host/scratch.ts";
-import { secretPlace, secretsFolder } from "../host/secrets.ts";
+import { toml } from "../../protocol/document.ts";
+import type { File, Manifest } from "../../protocol/manifest.ts";
+import { secretPlace, secretsFolder } from "../../protocol/secrets.ts";
+import type { Platform } from "../distribution/distribution.ts";
+import { psql } from "../postgres-client/psql.ts";
+import { scratchInstance } from "../postgres-client/scratch.ts";
 import { rendered } from "../render/render.ts";
 import type { BackupSettings, Repository } from "./schema.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { domain, releaseName } from "../config/scalars.ts";
+import { domain, releaseName } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
 
 const LOCAL = /^(127\.0\.0\.1|\[::1\]|localhost):([1-9]\d{0,4})$/;

@@ -1,5 +1,5 @@
-import type { File, Manifest } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
+import type { File, Manifest } from "../../protocol/manifest.ts";
+import type { Platform } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import { validate } from "../site/site.ts";
 import type { CaddySettings } from "./schema.ts";

@@ -4,7 +4,7 @@ import { firstFaults } from "../authentik/first.ts";
 import { SECRET_KEY, secretFaults, variable } from "../authentik/variables.ts";
 import { knowsPasswordHash, VERSION } from "../authentik/version.ts";
 import { type Logins, registriesSchema } from "../registries/schema.ts";
-import { type Fault, faultsOf, told } from "./faults.ts";
+import { type Fault, faultsOf, told } from "../schema/faults.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
 
 /** The settings of the stack, and the secret that goes with them. */

@@ -1,16 +1,16 @@
 // The whole configuration of a stack: each service's own schema, put together, and what must fit between them.
 import { z } from "zod";
+import { thing } from "../../protocol/things.ts";
 import { authentikSchema } from "../authentik/schema.ts";
 import { usesValkey, VERSION } from "../authentik/version.ts";
 import { backupSchema } from "../backup/schema.ts";
 import { caddySchema } from "../caddy/schema.ts";
-import { platforms, USUAL } from "../host/platforms/platforms.ts";
-import { thing } from "../host/things.ts";
+import { platforms, USUAL } from "../distribution/distributions.ts";
 import { postgresSchema } from "../postgres/schema.ts";
 import { ARCHIVE_SETTINGS } from "../postgres/settings.ts";
+import { address, asNetwork, hostKey, port, proxies, unixName } from "../schema/scalars.ts";
 import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
-import { address, asNetwork, hostKey, port, proxies, unixName } from "./scalars.ts";
 
 const hop = {
   address: address.meta({ description: "IP address or name.", examples: ["192.0.2.10"] }),

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import { sealed, toml } from "./document.ts";
+import { sealed, toml } from "../../protocol/document.ts";
+import { taken } from "../../protocol/things.ts";
+import { legible } from "../sdk/legible.ts";
 import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
-import { legible } from "./legible.ts";
-import { taken } from "./things.ts";
 
 export interface AccountArgs {
   host: Host;

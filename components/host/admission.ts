@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Facts } from "./facts.ts";
-import { close, strangers } from "./line.ts";
-import { plain } from "./plain.ts";
-import { type Claim, digestOf, type Stranger } from "./things.ts";
+import type { Facts } from "../../protocol/facts.ts";
+import { type Claim, digestOf, type Stranger } from "../../protocol/things.ts";
+import { close, strangers } from "../connection/line.ts";
+import { plain } from "../render/plain.ts";
 
 export interface AdmissionArgs {
   /** @default - the host was not asked; the agent itself refuses, item by item */

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { sealed, toml } from "./document.ts";
+import { sealed, toml } from "../../protocol/document.ts";
+import { taken } from "../../protocol/things.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
-import { taken } from "./things.ts";
 
 export interface GroupArgs {
   host: Host;

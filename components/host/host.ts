@@ -1,13 +1,19 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { type Facts, NEVER_ASKED } from "../../protocol/facts.ts";
+import { thing } from "../../protocol/things.ts";
+import { type Expectations, installation } from "../connection/agent.ts";
+import {
+  asRoot,
+  type CompleteConnection,
+  type Connection,
+  complete,
+  remoteConnection,
+} from "../connection/connection.ts";
+import type { Platform } from "../distribution/distribution.ts";
 import { Admission } from "./admission.ts";
-import { type Expectations, installation } from "./agent.ts";
-import { asRoot, type CompleteConnection, type Connection, complete, remoteConnection } from "./connection.ts";
-import { type Facts, NEVER_ASKED } from "./facts.ts";
 import { Packages } from "./packages.ts";
-import type { Platform } from "./platforms/platform.ts";
-import { thing } from "./things.ts";
 
 export interface HostArgs extends Expectations {
   connection: Connection;

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { NEVER_ASKED } from "./facts.ts";
+import { NEVER_ASKED } from "../../protocol/facts.ts";
+import type { Claim } from "../../protocol/things.ts";
+import { plain } from "../render/plain.ts";
 import type { Host } from "./host.ts";
-import { plain } from "./plain.ts";
-import type { Claim } from "./things.ts";
 
 /** One thing on the host that the agent keeps as a document says. */
 export interface ItemArgs {

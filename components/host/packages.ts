@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { sealed, toml } from "./document.ts";
+import { sealed, toml } from "../../protocol/document.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
 

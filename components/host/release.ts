@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
+import { type Manifest, manifestDocument } from "../../protocol/manifest.ts";
+import { taken, thingsOf } from "../../protocol/things.ts";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
-import { type Manifest, manifestDocument } from "./manifest.ts";
-import { taken, thingsOf } from "./things.ts";
 
 export interface ReleaseArgs {
   host: Host;

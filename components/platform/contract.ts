@@ -2,7 +2,7 @@
 // docs/platform.md explains each key.
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { address, domain, gid, hostKey, port, unixName } from "../config/scalars.ts";
+import { address, domain, gid, hostKey, port, unixName } from "../schema/scalars.ts";
 
 /** The version of the contract. A key that is added leaves it as it is; one that goes or means something else raises it. */
 export const SCHEMA_VERSION = 1;

@@ -1,7 +1,7 @@
 // What makes the cluster where there is none.
 import { dirname } from "node:path";
-import type { Step } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
+import type { Step } from "../../protocol/manifest.ts";
+import type { Platform } from "../distribution/distribution.ts";
 
 /** How every cluster begins, whoever makes it: checksums cannot be switched on later without a stop. */
 export const INITDB_OPTIONS = "--data-checksums --encoding=UTF8 --locale=C.UTF-8";

@@ -1,6 +1,6 @@
-import type { Step } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
-import { AS_THE_SERVER, client, literal, psql } from "../host/psql.ts";
+import type { Step } from "../../protocol/manifest.ts";
+import type { Platform } from "../distribution/distribution.ts";
+import { AS_THE_SERVER, client, literal, psql } from "../postgres-client/psql.ts";
 
 type Names = Platform["postgres"];
 

@@ -1,6 +1,6 @@
 // The unit of PostgreSQL's server: who may use its socket, and what it may do on the host.
-import type { Check, File } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
+import type { Check, File } from "../../protocol/manifest.ts";
+import type { Platform } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import { socketFolder } from "../render/sockets.ts";
 import type { PostgresSettings } from "./schema.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { connections, gid, setting, unixName } from "../config/scalars.ts";
+import { connections, gid, setting, unixName } from "../schema/scalars.ts";
 import { OWN_SETTINGS } from "./settings.ts";
 
 const settingName = z

@@ -1,10 +1,10 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { dirname } from "node:path";
-import { connectionLimit } from "../host/database.ts";
-import type { Check, File, Manifest } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
-import { literal, psql } from "../host/psql.ts";
-import { scratchInstance } from "../host/scratch.ts";
+import type { Check, File, Manifest } from "../../protocol/manifest.ts";
+import type { Platform } from "../distribution/distribution.ts";
+import { connectionLimit } from "../postgres-client/database.ts";
+import { literal, psql } from "../postgres-client/psql.ts";
+import { scratchInstance } from "../postgres-client/scratch.ts";
 import { render, rendered } from "../render/render.ts";
 import { INITDB_OPTIONS, onlyCluster, readsDefaults, theCluster } from "./cluster.ts";
 import { ownersStep } from "./owners.ts";

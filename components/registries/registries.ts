@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
+import { secretsFolder } from "../../protocol/secrets.ts";
 import type { Host } from "../host/host.ts";
-import { legible } from "../host/legible.ts";
 import { Release } from "../host/release.ts";
-import { secretsFolder } from "../host/secrets.ts";
+import { legible } from "../sdk/legible.ts";
 import type { Logins } from "./schema.ts";
 import { helperManifest, loginsManifest } from "./views.ts";
 

@@ -1,5 +1,5 @@
-import type { Manifest } from "../host/manifest.ts";
-import { secretsFolder } from "../host/secrets.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
+import { secretsFolder } from "../../protocol/secrets.ts";
 import { rendered } from "../render/render.ts";
 import type { Logins } from "./schema.ts";
 

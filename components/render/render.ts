@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import nunjucks from "nunjucks";
 import * as grammars from "./grammars.ts";
 
-const TEMPLATES = fileURLToPath(new URL("../../templates/", import.meta.url));
+const TEMPLATES = fileURLToPath(new URL("templates/", import.meta.resolve("#package.json")));
 
 // Not HTML, so nothing is escaped for it; an undefined value is an error and not an empty place.
 const environment = new nunjucks.Environment(new nunjucks.FileSystemLoader(TEMPLATES), {

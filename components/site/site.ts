@@ -1,6 +1,6 @@
 // A site of Caddy's, whoever brings it: the platform, or an app of another stack.
-import type { Check, Manifest } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
+import type { Check, Manifest } from "../../protocol/manifest.ts";
+import type { Platform } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import { directivesOf } from "./caddyfile.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { gid, releaseName, rotation, setting } from "../config/scalars.ts";
+import { gid, releaseName, rotation, setting } from "../schema/scalars.ts";
 import { allotmentFaults } from "./databases.ts";
 
 /** Settings that belong to the platform. */

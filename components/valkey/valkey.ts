@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { secretsFolder } from "../../protocol/secrets.ts";
 import { Group } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
-import { legible } from "../host/legible.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
-import { secretsFolder } from "../host/secrets.ts";
+import { legible } from "../sdk/legible.ts";
 import type { ValkeySettings } from "./schema.ts";
 import { AGENT_USER, secretsOf, userSecrets, valkeyManifest } from "./views.ts";
 

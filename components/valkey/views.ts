@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import type { Check, File, Manifest } from "../host/manifest.ts";
-import type { Platform } from "../host/platforms/platform.ts";
-import { secretPlace, secretsFolder } from "../host/secrets.ts";
+import type { Check, File, Manifest } from "../../protocol/manifest.ts";
+import { secretPlace, secretsFolder } from "../../protocol/secrets.ts";
+import type { Platform } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import { socketFolder } from "../render/sockets.ts";
 

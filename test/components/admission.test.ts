@@ -1,15 +1,15 @@
 // Whose the names are that a program would use is asked of the host before anything is declared there.
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, describe, expect, test } from "vitest";
+import { inspect } from "../../components/connection/inspect.ts";
+import { debian } from "../../components/distribution/debian.ts";
 import { Account } from "../../components/host/account.ts";
-import type { Facts } from "../../components/host/facts.ts";
 import { Group } from "../../components/host/group.ts";
 import { Host } from "../../components/host/host.ts";
-import { inspect } from "../../components/host/inspect.ts";
 import { Packages } from "../../components/host/packages.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
 import { Release } from "../../components/host/release.ts";
-import { type Claim, digestOf, type Stranger } from "../../components/host/things.ts";
+import type { Facts } from "../../protocol/facts.ts";
+import { type Claim, digestOf, type Stranger } from "../../protocol/things.ts";
 import { type Sshd, sshd } from "../unit/sshd.ts";
 import { type Run, record } from "./program.ts";
 import { rejectionsOf } from "./rejections.ts";

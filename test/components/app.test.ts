@@ -2,12 +2,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, test } from "vitest";
 import { App } from "../../components/app/app.ts";
 import type { AppArgs } from "../../components/app/args.ts";
+import { debian } from "../../components/distribution/debian.ts";
 import { Account } from "../../components/host/account.ts";
 import { Host } from "../../components/host/host.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
 import { Postgres } from "../../components/postgres/postgres.ts";
 import { postgresSchema } from "../../components/postgres/schema.ts";
-import { readManifest } from "../../plan/documents.ts";
+import { readManifest } from "../../plan/read/documents.ts";
 import { HOST_KEY, type Run, record, Secret, type Settings } from "./program.ts";
 import { rejectionsOf } from "./rejections.ts";
 

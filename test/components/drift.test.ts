@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { Facts } from "../../components/host/facts.ts";
+import type { Facts } from "../../protocol/facts.ts";
 import { runProgram, SMALL } from "./program.ts";
 
 const MACHINE = "0123456789ab";

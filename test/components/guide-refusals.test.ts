@@ -2,9 +2,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { App } from "../../components/app/app.ts";
+import { debian } from "../../components/distribution/debian.ts";
 import { usableGid } from "../../components/host/group.ts";
 import { Host } from "../../components/host/host.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
 import { blocksOf } from "../documents/blocks.ts";
 import { HOST_KEY, record } from "./program.ts";
 import { rejectionsOf } from "./rejections.ts";

@@ -1,13 +1,13 @@
 // A program on top of the platform: what `Platform.fromStack` gives it, and what it is told when that cannot be.
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
+import { inspect } from "../../components/connection/inspect.ts";
+import { platforms } from "../../components/distribution/distributions.ts";
 import { Account } from "../../components/host/account.ts";
 import { usableGid } from "../../components/host/group.ts";
 import { Host } from "../../components/host/host.ts";
-import { inspect } from "../../components/host/inspect.ts";
-import { platforms } from "../../components/host/platforms/platforms.ts";
+import { Platform } from "../../components/platform/consumer.ts";
 import type { PlatformFacts } from "../../components/platform/contract.ts";
-import { Platform } from "../../components/platform/platform.ts";
 import { HOST_KEY, record, resolved, type Settings, SSH_KEY, UNKNOWN } from "./program.ts";
 import { rejectionsOf } from "./rejections.ts";
 

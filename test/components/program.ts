@@ -1,7 +1,7 @@
 // Runs the program, or a part of it, without an engine, and records every resource it asks for.
 import * as pulumi from "@pulumi/pulumi";
 import { vi } from "vitest";
-import type { Facts } from "../../components/host/facts.ts";
+import type { Facts } from "../../protocol/facts.ts";
 
 /** A resource as the program asked for it. Secrets and unknowns in `inputs` stand as SECRET(...) and UNKNOWN. */
 export interface Recorded {
@@ -104,13 +104,13 @@ function stateOf(type: string, name: string, inputs: Record<string, unknown>, se
 export async function runProgram(settings: Settings): Promise<Run & { outputs: Record<string, unknown> }> {
   vi.resetModules();
   vi.stubEnv("GATEHOUSE_DRIFT", settings.facts ? "" : "off");
-  vi.doMock("../../components/host/inspect.ts", () => ({ inspect: async () => settings.facts }));
+  vi.doMock("../../components/connection/inspect.ts", () => ({ inspect: async () => settings.facts }));
   let exported = {};
   const run = await record(settings, async () => {
     exported = await import("../../index.ts");
   });
   const outputs = (await resolved(exported)) as Record<string, unknown>;
-  vi.doUnmock("../../components/host/inspect.ts");
+  vi.doUnmock("../../components/connection/inspect.ts");
   vi.unstubAllEnvs();
   return { ...run, outputs };
 }

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
+import { debian } from "../../components/distribution/debian.ts";
 import { Host } from "../../components/host/host.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
 import { Release } from "../../components/host/release.ts";
 import { HOST_KEY, type Recorded, record, runProgram, Secret, SMALL, SSH_KEY } from "./program.ts";
 

@@ -20,7 +20,7 @@ const PLATFORM = "organization/gatehouse/prod";
 const PROGRAM = `
 import { Caddy } from "./components/caddy/caddy.ts";
 import { Host } from "./components/host/host.ts";
-import { debian } from "./components/host/platforms/debian.ts";
+import { debian } from "./components/distribution/debian.ts";
 import { Postgres } from "./components/postgres/postgres.ts";
 import { postgresSchema } from "./components/postgres/schema.ts";
 
@@ -59,7 +59,7 @@ function project(name: string, files: Record<string, string>): void {
   const all = {
     "Pulumi.yaml": `name: ${name}\nmain: index.ts\nruntime:\n  name: nodejs\n  options:\n    typescript: false\n`,
     // By this name a program finds the package, as it is packed from here.
-    "package.json": '{ "name": "gatehouse", "type": "module", "exports": "./components/platform/library.ts" }',
+    "package.json": '{ "name": "gatehouse", "type": "module", "exports": "./components/library.ts" }',
     ...files,
   };
   for (const [path, content] of Object.entries(all)) writeFileSync(join(folder, name, path), content);

@@ -15,6 +15,7 @@ const MODULES = join(ROOT, "node_modules");
 const SOURCES = [
   "agent",
   "components",
+  "protocol",
   "templates",
   "package.json",
   "tsconfig.json",
@@ -164,7 +165,7 @@ afterAll(async () => {
 
 describe("the tarball", () => {
   test("has JavaScript and its types, and no TypeScript that Node would have to strip", () => {
-    for (const file of ["platform/library", "host/release"])
+    for (const file of ["components/library", "components/host/release"])
       expect(packed).toEqual(expect.arrayContaining([`package/dist/${file}.js`, `package/dist/${file}.d.ts`]));
     expect(packed.filter((path) => /(?<!\.d)\.ts$/.test(path))).toEqual([]);
   });
@@ -184,7 +185,7 @@ describe("the tarball", () => {
   });
 
   test("finds its templates", async () => {
-    const code = `import { render } from "./node_modules/gatehouse/dist/render/render.js";
+    const code = `import { render } from "./node_modules/gatehouse/dist/components/render/render.js";
       console.log(render("etc/caddy/Caddyfile", { email: "", directory: "" }));`;
     expect(await must("node", ["--input-type=module", "--eval", code], consumer)).toContain("import sites/*.caddy");
   });
@@ -197,7 +198,7 @@ describe("the tarball", () => {
     );
     for (const name of ["Account", "Group", "Host", "Packages", "Platform", "Release"])
       expect(names).toContain(`'${name}'`);
-    const { text } = await run("node", ["--eval", 'import("gatehouse/dist/host/item.js")'], consumer);
+    const { text } = await run("node", ["--eval", 'import("gatehouse/dist/components/host/item.js")'], consumer);
     expect(text).toContain("ERR_PACKAGE_PATH_NOT_EXPORTED");
   });
 });

@@ -4,7 +4,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Report } from "../../plan/report.ts";
+import type { Report } from "../../plan/report/report.ts";
 import { FULL } from "../plan/configurations.ts";
 import { host } from "../plan/host.ts";
 import { newKey, type Sshd } from "../unit/sshd.ts";

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 const ROOT = resolve(import.meta.dirname, "../..");
 const BEGINNING = `
 import * as pulumi from "@pulumi/pulumi";
-import { quiet } from "./components/host/quiet.ts";
+import { quiet } from "./components/sdk/quiet.ts";
 
 if (process.env.QUIET) quiet();
 `;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { differencesOf, markdown, terminal } from "../../plan/differences.ts";
+import { differencesOf, markdown, terminal } from "../../plan/cli/differences.ts";
 import { FULL } from "./configurations.ts";
 import { drifted, previewOfChange } from "./program.ts";
 

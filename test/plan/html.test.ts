@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { reportOf } from "../../plan/changes.ts";
-import { html } from "../../plan/html.ts";
+import { html } from "../../plan/render/html.ts";
+import { reportOf } from "../../plan/report/changes.ts";
 import { FULL } from "./configurations.ts";
 import { drifted, previewOfChange } from "./program.ts";
 

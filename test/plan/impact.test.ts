@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { reportOf } from "../../plan/changes.ts";
-import type { Report } from "../../plan/report.ts";
-import type { State, Step } from "../../plan/steps.ts";
-import { releaseWords } from "../../plan/words.ts";
+import type { State, Step } from "../../plan/read/steps.ts";
+import { releaseWords } from "../../plan/render/words.ts";
+import { reportOf } from "../../plan/report/changes.ts";
+import type { Report } from "../../plan/report/report.ts";
 import { FULL } from "./configurations.ts";
 import { type Change, drifted, previewOfChange } from "./program.ts";
 

@@ -1,9 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import { reportOf } from "../../plan/changes.ts";
-import { fenced, markdown, marker } from "../../plan/markdown.ts";
-import type { Report } from "../../plan/report.ts";
+import { fenced, markdown, marker } from "../../plan/render/markdown.ts";
+import { reportOf } from "../../plan/report/changes.ts";
+import type { Report } from "../../plan/report/report.ts";
 import { FULL } from "./configurations.ts";
 import { type Change, previewOfChange } from "./program.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { HELP, KINDS, optionsOf } from "../../plan/options.ts";
+import { HELP, KINDS, optionsOf } from "../../plan/cli/options.ts";
 
 test("the stack is all that must be named", () => {
   expect(optionsOf(["--stack", "prod"])).toEqual({ stack: "prod", failOn: [] });

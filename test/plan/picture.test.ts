@@ -3,8 +3,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { reportOf } from "../../plan/changes.ts";
-import { type Placed, placed } from "../../plan/drawing.ts";
+import { type Placed, placed } from "../../plan/render/drawing.ts";
+import { reportOf } from "../../plan/report/changes.ts";
 import { SMALL } from "../components/program.ts";
 import { previewOfChange } from "./program.ts";
 

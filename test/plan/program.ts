@@ -1,5 +1,5 @@
 // Previews as the engine would tell them, from the real program under mocks: no engine, no host.
-import type { Preview, State, Step } from "../../plan/steps.ts";
+import type { Preview, State, Step } from "../../plan/read/steps.ts";
 import { type Recorded, type Run, runProgram, Secret, type Settings } from "../components/program.ts";
 
 type Config = Record<string, unknown>;

@@ -22,21 +22,21 @@ async function lint(room: string, imports: string): Promise<string> {
 }
 
 test.concurrent.each([
-  ["plan", "../components/valkey/views.ts"],
-  ["plan", "../components/config/load.ts"],
-  ["plan", "@pulumi/command"],
-  ["components/caddy", "../../plan/report.ts"],
-  ["components/host", "../../plan/report.ts"],
-  ["components/render", "../../plan/report.ts"],
-  ["components/config", "../../plan/report.ts"],
+  ["plan/read", "../../components/valkey/views.ts"],
+  ["plan/read", "../../components/config/load.ts"],
+  ["plan/read", "@pulumi/command"],
+  ["components/caddy", "../../plan/report/report.ts"],
+  ["components/host", "../../plan/report/report.ts"],
+  ["components/render", "../../plan/report/report.ts"],
+  ["components/config", "../../plan/report/report.ts"],
 ])("the linter refuses %s importing %s", async (room, imports) => {
   expect(await lint(room, imports)).toContain("noRestrictedImports");
 });
 
 test.concurrent.each([
-  ["plan", "../components/host/manifest.ts"],
-  ["plan", "../components/quadlet/quadlet.ts"],
-  ["plan", "@pulumi/pulumi/automation/index.js"],
+  ["plan/read", "../../protocol/manifest.ts"],
+  ["plan/read", "../../components/quadlet/quadlet.ts"],
+  ["plan/read", "@pulumi/pulumi/automation/index.js"],
 ])("the linter accepts %s importing %s", async (room, imports) => {
   expect(await lint(room, imports)).not.toContain("noRestrictedImports");
 });

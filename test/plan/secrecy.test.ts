@@ -2,11 +2,11 @@
 import { createHash } from "node:crypto";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { beforeAll, describe, expect, test } from "vitest";
-import { reportOf } from "../../plan/changes.ts";
-import { html } from "../../plan/html.ts";
-import { markdown } from "../../plan/markdown.ts";
-import { previewOf } from "../../plan/steps.ts";
-import { terminal } from "../../plan/terminal.ts";
+import { previewOf } from "../../plan/read/steps.ts";
+import { html } from "../../plan/render/html.ts";
+import { markdown } from "../../plan/render/markdown.ts";
+import { terminal } from "../../plan/render/terminal.ts";
+import { reportOf } from "../../plan/report/changes.ts";
 import { runProgram, Secret, SSH_KEY } from "../components/program.ts";
 import { FULL } from "./configurations.ts";
 

@@ -1,7 +1,7 @@
 // What is read from the engine's events, as Pulumi 3.276 writes them.
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { expect, test } from "vitest";
-import { previewOf } from "../../plan/steps.ts";
+import { previewOf } from "../../plan/read/steps.ts";
 
 const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const BLINDED = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", ciphertext: "[secret]" };

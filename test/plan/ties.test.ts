@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { propagated, tiesOf } from "../../plan/ties.ts";
-import { values } from "../../plan/unitfile.ts";
+import { propagated, tiesOf } from "../../plan/predict/ties.ts";
+import { values } from "../../plan/predict/unitfile.ts";
 
 const unit = (name: string, content: string) => ({ path: `/etc/systemd/system/${name}`, content });
 const quadlet = (name: string, content: string) => ({ path: `/etc/containers/systemd/${name}`, content });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { sealed, toml } from "../../components/host/document.ts";
 import { agentOnly, hostKeys, imageDigests, loopbackOnly, plainSecrets, type Resource } from "../../policy/rules.ts";
+import { sealed, toml } from "../../protocol/document.ts";
 import { HOST_KEY, runProgram, Secret, SMALL, SSH_KEY, UNKNOWN } from "../components/program.ts";
 import { CASES, SECRETS } from "../render/cases.ts";
 

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { servedManifest } from "../../components/app/site.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
+import { debian } from "../../components/distribution/debian.ts";
 import { APPS, partsOfApp } from "./apps.ts";
 import { fileOf, section, values } from "./rendered.ts";
 

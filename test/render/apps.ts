@@ -6,10 +6,10 @@ import { appSettings } from "../../components/app/schema.ts";
 import { siteOf } from "../../components/app/site.ts";
 import { valkeyManifest } from "../../components/app/valkey.ts";
 import { appManifest, secretsManifest } from "../../components/app/views.ts";
-import type { Manifest } from "../../components/host/manifest.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
-import type { Platform } from "../../components/host/platforms/platform.ts";
+import { debian } from "../../components/distribution/debian.ts";
+import type { Platform } from "../../components/distribution/distribution.ts";
 import { siteManifest, type Tls } from "../../components/site/site.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
 
 type Wishes = Omit<AppArgs, "host" | "postgres"> & { database?: string; connections?: number };
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type BackupSettings, backupSchema } from "../../components/backup/schema.ts";
 import { backupManifest, backupSecrets } from "../../components/backup/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
+import { debian } from "../../components/distribution/debian.ts";
 import { CASES } from "./cases.ts";
 import { file, partsOfCase, section, values } from "./rendered.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { debian } from "../../components/host/platforms/debian.ts";
+import { debian } from "../../components/distribution/debian.ts";
 import { siteManifest } from "../../components/site/site.ts";
 import { CASES, partsOf } from "./cases.ts";
 import { file, partsOfCase, section } from "./rendered.ts";

@@ -6,9 +6,8 @@ import { asAuthentik, authentikManifest, authentikSite } from "../../components/
 import { backupManifest, clusterFolder } from "../../components/backup/views.ts";
 import { caddyManifest } from "../../components/caddy/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
-import type { Manifest } from "../../components/host/manifest.ts";
-import type { Platform } from "../../components/host/platforms/platform.ts";
-import { platforms } from "../../components/host/platforms/platforms.ts";
+import type { Platform } from "../../components/distribution/distribution.ts";
+import { platforms } from "../../components/distribution/distributions.ts";
 import {
   clusterManifest,
   passwordsManifest,
@@ -17,6 +16,7 @@ import {
 } from "../../components/postgres/views.ts";
 import { type Site, siteManifest } from "../../components/site/site.ts";
 import { valkeyManifest } from "../../components/valkey/views.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
 
 const HOST = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA" };
 const GIDS = { postgres: 987, valkey: 986 };

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Manifest } from "../../components/host/manifest.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
 
 export type Tree = Record<string, string>;
 

@@ -12,9 +12,9 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { arch } from "../../components/host/platforms/arch.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
-import type { Platform } from "../../components/host/platforms/platform.ts";
+import { arch } from "../../components/distribution/arch.ts";
+import { debian } from "../../components/distribution/debian.ts";
+import type { Platform } from "../../components/distribution/distribution.ts";
 import { theCluster } from "../../components/postgres/cluster.ts";
 import { postgresSchema } from "../../components/postgres/schema.ts";
 import { clusterManifest, postgresManifest, rolesOf } from "../../components/postgres/views.ts";

@@ -1,5 +1,5 @@
 // What the tests of single lines look at.
-import type { Manifest } from "../../components/host/manifest.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
 import { CASES, manifestsOf, type Parts, partsOf } from "./cases.ts";
 import { treeOf } from "./golden.ts";
 

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parse } from "smol-toml";
 import { beforeAll, describe, expect, test } from "vitest";
-import { sealed, type Table, toml } from "../../components/host/document.ts";
-import { placeholder } from "../../components/host/placeholder.ts";
+import { sealed, type Table, toml } from "../../protocol/document.ts";
+import { placeholder } from "../../protocol/placeholder.ts";
 
 // What the program writes is read by two readers here: a TOML library of Node's, and the agent's own code with the
 // tomllib of Python's.

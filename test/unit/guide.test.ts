@@ -13,7 +13,7 @@ test("the guide's examples are what the compiler accepts", { timeout: 60_000 }, 
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const compilerOptions = {
     // The package, as it is packed from here.
-    paths: { gatehouse: [`${ROOT}components/platform/library.ts`] },
+    paths: { gatehouse: [`${ROOT}components/library.ts`] },
     // A neighbour of components/, as the guide is.
     rootDirs: [`${ROOT}.state`, ROOT],
   };

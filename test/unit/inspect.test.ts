@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { Connection } from "../../components/host/connection.ts";
-import { inspect } from "../../components/host/inspect.ts";
-import { debian } from "../../components/host/platforms/debian.ts";
+import type { Connection } from "../../components/connection/connection.ts";
+import { inspect } from "../../components/connection/inspect.ts";
+import { debian } from "../../components/distribution/debian.ts";
 import { rejectionsOf } from "../components/rejections.ts";
 import { type Answer, newKey, type Sshd, sshd } from "./sshd.ts";
 

@@ -1,9 +1,9 @@
 // A value of the host's in a rendered file, in a preview and in an update.
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
-import { known } from "../../components/host/known.ts";
-import { legible } from "../../components/host/legible.ts";
-import { placeholder } from "../../components/host/placeholder.ts";
+import { known } from "../../components/sdk/known.ts";
+import { legible } from "../../components/sdk/legible.ts";
+import { placeholder } from "../../protocol/placeholder.ts";
 
 class Group extends pulumi.CustomResource {
   declare readonly gid: pulumi.Output<number>;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { looking } from "../../components/host/looking.ts";
+import { looking } from "../../components/connection/looking.ts";
 
 test.each([
   [true, undefined, "on"],

@@ -1,8 +1,8 @@
 // What others say reaches people as text, the same way the agent says it (agent/tests/output/test_plain.py).
 import { expect, test } from "vitest";
-import { plain } from "../../components/host/plain.ts";
-import { terminal as drift } from "../../plan/differences.ts";
-import { fenced, text } from "../../plan/markdown.ts";
+import { plain } from "../../components/render/plain.ts";
+import { terminal as drift } from "../../plan/cli/differences.ts";
+import { fenced, text } from "../../plan/render/markdown.ts";
 
 const HOSTILE = "\x1b[2J\x1b]0;pwned\x07 \x9b31m \r\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \u{e0041}";
 const SHOWN = String.raw`\x1b[2J\x1b]0;pwned\x07 \x9b31m \x0d\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \U000e0041`;

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { settingsSchema } from "../../components/config/schema.ts";
-import { platforms } from "../../components/host/platforms/platforms.ts";
+import { platforms } from "../../components/distribution/distributions.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const ROOMS = ["agent/src", "components", "plan", "policy", "templates"];
+const ROOMS = ["agent/src", "components", "plan", "policy", "protocol", "templates"];
 /** The profiles, and the agent's knowledge of one package manager each. */
-const KNOW = [/^components\/host\/platforms\//, /^agent\/src\/gatehouse\/(system\/(apt|pacman)|items\/packages)\.py$/];
+const KNOW = [/^components\/distribution\//, /^agent\/src\/gatehouse\/(system\/(apt|pacman)|items\/packages)\.py$/];
 const NAMES = /\b(arch|archlinux|debian|ubuntu|apt|apt-get|dpkg|pacman)\b/i;
 
 const program = ROOMS.flatMap((room) =>
@@ -38,7 +38,7 @@ describe("no code outside of the profiles names a distribution", () => {
   });
 
   test("as a profile does, and as a comparison would", () => {
-    expect(naming(readFileSync(join(ROOT, "components/host/platforms/arch.ts"), "utf8"))).not.toEqual([]);
+    expect(naming(readFileSync(join(ROOT, "components/distribution/arch.ts"), "utf8"))).not.toEqual([]);
     expect(naming('if (host.platform.id === "arch") return;')).toHaveLength(1);
     expect(naming("// Debian's unit\n/** not on Arch */\nconst unit = 1; // of Ubuntu")).toEqual([]);
   });

@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { inspection, installation, preflight } from "../../components/host/agent.ts";
-import { arch } from "../../components/host/platforms/arch.ts";
-import { debian, ubuntu } from "../../components/host/platforms/debian.ts";
-import type { Platform } from "../../components/host/platforms/platform.ts";
+import { inspection, installation, preflight } from "../../components/connection/agent.ts";
+import { arch } from "../../components/distribution/arch.ts";
+import { debian, ubuntu } from "../../components/distribution/debian.ts";
+import type { Platform } from "../../components/distribution/distribution.ts";
 
 /** What every such message ends with. */
 const MORE = "More: docs/authentik-deployment-guide.md#pulumi-says-this-host-cannot-be-used\n";

@@ -34,7 +34,7 @@ test.concurrent.each([
   ["postgres", "@pulumi/command", HOST],
   ["valkey", "ssh2", HOST],
   ["host", "../caddy/caddy.ts", BELOW],
-  ["render", "../host/manifest.ts", BELOW],
+  ["render", "../host/host.ts", BELOW],
   ["quadlet", "../authentik/views.ts", BELOW],
   ["quadlet", "@pulumi/command", HOST],
   ["config", "@pulumi/command", HOST],
@@ -58,11 +58,11 @@ test.concurrent.each([
   ["host", "./item.ts"],
   ["render", "nunjucks"],
   ["config", "../valkey/schema.ts"],
-  ["platform", "../host/known.ts"],
+  ["platform", "../sdk/known.ts"],
   ["app", "../host/release.ts"],
   ["app", "../quadlet/quadlet.ts"],
   ["app", "../site/site.ts"],
-  ["site", "../host/manifest.ts"],
+  ["site", "../../protocol/manifest.ts"],
 ])("the linter accepts components/%s importing %s", async (room, imports) => {
   const { accepted, told } = await lint(room, imports);
   expect(told).not.toMatch(/noRestrictedImports/);

@@ -8,10 +8,10 @@ import { LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
 import debuggable from "@pulumi/pulumi/runtime/debuggable.js";
 import { version } from "@pulumi/pulumi/version.js";
 import { expect, test } from "vitest";
-import { known } from "../../components/host/known.ts";
-import { legible } from "../../components/host/legible.ts";
-import { placeholder } from "../../components/host/placeholder.ts";
-import { previewOf } from "../../plan/steps.ts";
+import { known } from "../../components/sdk/known.ts";
+import { legible } from "../../components/sdk/legible.ts";
+import { previewOf } from "../../plan/read/steps.ts";
+import { placeholder } from "../../protocol/placeholder.ts";
 import { record, resolved, Secret, UNKNOWN } from "../components/program.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -86,7 +86,7 @@ const LEANS: { on: string; by: string[]; try(): unknown }[] = [
   },
   {
     on: "an Output has promise() and isKnown",
-    by: ["components/host/known.ts"],
+    by: ["components/sdk/known.ts"],
     try: async () => {
       expect(await known(pulumi.output("x"))).toEqual({ value: "x" });
       expect(await known(await unknown())).toBeUndefined();
@@ -94,27 +94,27 @@ const LEANS: { on: string; by: string[]; try(): unknown }[] = [
   },
   {
     on: "apply() takes a second parameter that runs it for unknown values too",
-    by: ["components/host/legible.ts"],
+    by: ["components/sdk/legible.ts"],
     try: async () => expect(await known(legible(await unknown(), "gid"))).toEqual({ value: placeholder("gid") }),
   },
   {
     on: "runtime/debuggable.js wraps each promise of a resource, called through its module",
-    by: ["components/host/quiet.ts"],
+    by: ["components/sdk/quiet.ts"],
     try: async () => expect(await callsOf(debuggable, "debuggablePromise", aResource)).toBeGreaterThan(6),
   },
   {
     on: "log.debug is called through its module",
-    by: ["components/host/quiet.ts"],
+    by: ["components/sdk/quiet.ts"],
     try: async () => expect(await callsOf(pulumi.log, "debug", aResource)).toBeGreaterThan(0),
   },
   {
     on: "what runs a program has each stack trace looked up in source maps, by Error.prepareStackTrace",
-    by: ["components/host/quiet.ts"],
+    by: ["components/sdk/quiet.ts"],
     try: () => expect(readFileSync(join(SDK, "cmd/run/index.js"), "utf8")).toContain("source-map-support/register"),
   },
   {
     on: "unknown and secret values are marked by these constants on the wire",
-    by: ["plan/steps.ts"],
+    by: ["plan/read/steps.ts"],
     try: () => {
       const { unknownValue, specialSigKey, specialSecretSig } = pulumi.runtime;
       expect(command("text")).toEqual({ create: expect.any(String), document: "text" });
@@ -124,7 +124,7 @@ const LEANS: { on: string; by: string[]; try(): unknown }[] = [
   },
   {
     on: "Stack.select() selects by the workspace's selectStack(), and by nothing else",
-    by: ["plan/preview.ts"],
+    by: ["plan/read/preview.ts"],
     try: async () => {
       const asked: string[] = [];
       const workspace = { selectStack: async (name: string) => void asked.push(name) } as unknown as LocalWorkspace;
@@ -185,7 +185,7 @@ test(`@pulumi/pulumi ${version} has all that is leaned on beyond its public type
 });
 
 test("whoever reaches into the SDK is named among those who lean on it", () => {
-  const files = globSync(["index.ts", "{components,plan,policy}/**/*.{ts,js}"], { cwd: ROOT });
+  const files = globSync(["index.ts", "{components,plan,policy,protocol}/**/*.{ts,js}"], { cwd: ROOT });
   expect(files.length).toBeGreaterThan(50);
   const reaching = files.filter((file) => {
     const text = readFileSync(join(ROOT, file), "utf8");
@@ -194,7 +194,7 @@ test("whoever reaches into the SDK is named among those who lean on it", () => {
     );
     return imported || (/@pulumi\/pulumi/.test(text) && /as unknown as|Reflect\.|workspace\.\w+ = /.test(text));
   });
-  expect(reaching).toEqual(expect.arrayContaining(["components/host/quiet.ts", "components/config/load.ts"]));
+  expect(reaching).toEqual(expect.arrayContaining(["components/sdk/quiet.ts", "components/config/load.ts"]));
   const named = LEANS.flatMap(({ by }) => by);
   expect(reaching.filter((file) => !named.includes(file))).toEqual([]);
 });

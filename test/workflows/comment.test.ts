@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { marker } from "../../plan/markdown.ts";
+import { marker } from "../../plan/render/markdown.ts";
 
 const SCRIPT = resolve(import.meta.dirname, "../../.github/scripts/comment");
 

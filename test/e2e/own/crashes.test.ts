@@ -5,9 +5,9 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { installation } from "../../../components/host/agent.ts";
-import { type Manifest, manifestDocument, type Probe } from "../../../components/host/manifest.ts";
-import { debian } from "../../../components/host/platforms/debian.ts";
+import { installation } from "../../../components/connection/agent.ts";
+import { debian } from "../../../components/distribution/debian.ts";
+import { type Manifest, manifestDocument, type Probe } from "../../../protocol/manifest.ts";
 import { EXHAUSTIVE, Lab, type Ran, run } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 

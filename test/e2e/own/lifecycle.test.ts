@@ -2,7 +2,7 @@
 // a version of authentik that uses Valkey; its secrets rotated, its key rotated, its state lost, its resources replaced; and
 // upgraded to a version that looks for its uploads elsewhere.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { sealed } from "../../../components/host/document.ts";
+import { sealed } from "../../../protocol/document.ts";
 import { ask } from "../support/client.ts";
 import { BACKED_UP, Lab, run } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";

@@ -37,7 +37,7 @@ beforeAll(async () => {
     filter: (path) => !/\/(\.git|\.state|node_modules|Pulumi\..*\.yaml)$/.test(path),
   });
   symlinkSync(join(ROOT, "node_modules"), join(program, "node_modules"));
-  edit("components/host/platforms/debian.ts", '("debian", "13", 17)', '("debian", "13", 15)');
+  edit("components/distribution/debian.ts", '("debian", "13", 17)', '("debian", "13", 15)');
   edit("templates/etc/postgresql/pg_hba.conf.njk", "include_dir hba.d", ""); // PostgreSQL 15 does not know it
   const settings = {
     postgres: { databases: { ledger: { clients: ["auditor"] } } },

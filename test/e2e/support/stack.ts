@@ -4,8 +4,8 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Differences } from "../../../plan/differences.ts";
-import type { Report } from "../../../plan/report.ts";
+import type { Differences } from "../../../plan/cli/differences.ts";
+import type { Report } from "../../../plan/report/report.ts";
 import { IMAGE, type Lab, type Ran, run } from "./lab.ts";
 import { distribution } from "./platform.ts";
 
@@ -163,7 +163,7 @@ export class Stack {
     const json = join(this.folder, `${command}.json`);
     rmSync(json, { force: true });
     const args = [
-      join(REPOSITORY, `plan/${command}.ts`),
+      join(REPOSITORY, `plan/cli/${command}.ts`),
       "--stack",
       this.name,
       "--config-file",

@@ -1,4 +1,4 @@
-import type { Report } from "../../../plan/report.ts";
+import type { Report } from "../../../plan/report/report.ts";
 import type { Lab } from "./lab.ts";
 import { POSTGRES, VALKEY } from "./platform.ts";
 

@@ -2,11 +2,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { App } from "../../../../components/app/app.ts";
 import type { AppArgs } from "../../../../components/app/args.ts";
-import type { Connection } from "../../../../components/host/connection.ts";
+import type { Connection } from "../../../../components/connection/connection.ts";
+import { inspect } from "../../../../components/connection/inspect.ts";
+import { debian } from "../../../../components/distribution/debian.ts";
 import { Host } from "../../../../components/host/host.ts";
-import { inspect } from "../../../../components/host/inspect.ts";
-import { debian } from "../../../../components/host/platforms/debian.ts";
-import { quiet } from "../../../../components/host/quiet.ts";
+import { quiet } from "../../../../components/sdk/quiet.ts";
 
 /** `wantsPostgres` names the database; the group's GID comes from the platform's outputs. */
 type Wishes = Omit<AppArgs, "host" | "postgres"> & { wantsPostgres?: string };

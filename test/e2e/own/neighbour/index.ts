@@ -1,13 +1,13 @@
 // What another team might keep on the platform's host: a group, an account, and two services.
 import * as pulumi from "@pulumi/pulumi";
+import type { Connection } from "../../../../components/connection/connection.ts";
+import { inspect } from "../../../../components/connection/inspect.ts";
+import { debian } from "../../../../components/distribution/debian.ts";
 import { Account } from "../../../../components/host/account.ts";
-import type { Connection } from "../../../../components/host/connection.ts";
 import { Group } from "../../../../components/host/group.ts";
 import { Host } from "../../../../components/host/host.ts";
-import { inspect } from "../../../../components/host/inspect.ts";
-import type { Manifest } from "../../../../components/host/manifest.ts";
-import { debian } from "../../../../components/host/platforms/debian.ts";
 import { Release } from "../../../../components/host/release.ts";
+import type { Manifest } from "../../../../protocol/manifest.ts";
 
 // The platform's own namespace, so that a test writes both configurations in the same way.
 const config = new pulumi.Config("gatehouse");

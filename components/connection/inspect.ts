@@ -1,0 +1,63 @@
+import * as pulumi from "@pulumi/pulumi";
+import { type Facts, factsSchema } from "../../protocol/facts.ts";
+import { plain } from "../render/plain.ts";
+import { known } from "../sdk/known.ts";
+import { type Expectations, inspection } from "./agent.ts";
+import { asRoot, type Connection, complete } from "./connection.ts";
+import { keep } from "./line.ts";
+import { complaint, open, type Plain, Unreachable } from "./ssh.ts";
+
+/**
+ * Looks at the host before anything is declared: one SSH session, which only reads. It is also where a wrong address,
+ * key or host key is told once and plainly; the command plugin would dial ten times and speak for itself.
+ *
+ * In a preview an unreachable host is a warning and `undefined` is answered, unless the look is required; everything
+ * else that is wrong is an error. A host whose address is an Output that is not known yet counts as unreachable.
+ *
+ * @throws pulumi.RunError naming what is wrong and what to do.
+ */
+export async function inspect(
+  connection: Connection,
+  expectations: Expectations,
+  look: "on" | "required",
+): Promise<Facts | undefined> {
+  try {
+    const told = await known(complete(connection));
+    if (!told) throw new Unreachable(UNTOLD, new pulumi.RunError(UNTOLD));
+    const facts = await read(told.value, expectations);
+    for (const warning of facts.warnings) await pulumi.log.warn(plain(warning));
+    return facts;
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    if (look === "required" || !pulumi.runtime.isDryRun()) throw error.refusal;
+    await pulumi.log.warn(`${error.message}. The preview goes on without looking for changes made on the host.`);
+    return undefined;
+  }
+}
+
+const UNTOLD = "How the host is reached, another stack has yet to tell";
+
+async function read(connection: Plain, expectations: Expectations): Promise<Facts> {
+  const line = await open(connection);
+  try {
+    const { status, stdout, stderr } = await line.run(asRoot(connection, "sh -s"), inspection(expectations));
+    if (status !== 0) throw new pulumi.RunError(complaint(connection, plain(stderr) || `exit status ${status}`));
+    const facts = factsSchema.safeParse(json(connection, stdout));
+    if (!facts.success) throw new pulumi.RunError(plain(`${connection.address}: ${facts.error.issues[0]?.message}`));
+    keep(facts.data, line, connection);
+    return facts.data;
+  } catch (error) {
+    line.close();
+    throw error;
+  }
+}
+
+function json({ address }: Plain, stdout: string): unknown {
+  try {
+    return JSON.parse(stdout);
+  } catch {
+    throw new pulumi.RunError(
+      `${address} does not answer with facts but with ${JSON.stringify(plain(stdout.split("\n", 1)[0] ?? ""))}. A shell that is not interactive must not print anything of its own.`,
+    );
+  }
+}

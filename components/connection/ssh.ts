@@ -1,0 +1,154 @@
+// A way to a host: one connection, through a proxy where there is one, and commands over it.
+import { createHash } from "node:crypto";
+import * as pulumi from "@pulumi/pulumi";
+import { Client, type ConnectConfig } from "ssh2";
+import { plain } from "../render/plain.ts";
+import type { CompleteConnection } from "./connection.ts";
+
+/** A connection whose every value is known. */
+export type Plain = pulumi.Unwrap<CompleteConnection>;
+
+export interface Ran {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A connection that is open until it is closed, and takes one command after the other. */
+export interface Line {
+  run(command: string, stdin: string): Promise<Ran>;
+  close(): void;
+}
+
+/** @throws Unreachable where nobody answers; pulumi.RunError for a key or a host key that does not fit. */
+export async function open(connection: Plain): Promise<Line> {
+  const { proxy, privateKey } = connection;
+  const hops: Client[] = [];
+  const close = () => {
+    for (const hop of hops.splice(0).reverse()) hop.end();
+  };
+  try {
+    if (proxy) hops.push(await dial(proxy, "host.proxy", privateKey));
+    const through = proxy && (await tunnel(hops[0] as Client, connection));
+    hops.push(await dial(connection, "host", privateKey, through));
+    return { run: (command, stdin) => run(hops.at(-1) as Client, command, stdin), close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** Nobody answers there. */
+export class Unreachable extends Error {
+  /** What ends an update, for which there is no going on without the host. */
+  readonly refusal: pulumi.RunError;
+  constructor(message: string, refusal = refused(message)) {
+    super(message);
+    this.refusal = refusal;
+  }
+}
+
+const refused = (message: string) =>
+  new pulumi.RunError(
+    `${message}\nMore: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-shows-another-host-key`,
+  );
+
+type Hop = Pick<Plain, "address" | "port" | "user" | "hostKey">;
+
+function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: ConnectConfig["sock"]): Promise<Client> {
+  const { address, port, user: username, hostKey } = hop;
+  const [kind = "", blob = ""] = hostKey.split(/\s+/);
+  const expected = Buffer.from(blob, "base64");
+  let offered: Buffer | undefined;
+  const where = `${username}@${address}:${port}`;
+  return new Promise((resolve, reject) => {
+    const client = new Client();
+    client.once("ready", () => resolve(client));
+    // Not once: an error can have a second one behind it, which would end the program.
+    client.on("error", (error: Error & { level?: string; code?: string }) => {
+      if (offered && !offered.equals(expected))
+        return reject(
+          refused(
+            `${address} shows another host key than ${at}.hostKey:\n  expected ${fingerprint(expected)}\n  offered  ${fingerprint(offered)}\n` +
+              `If the host was set up anew, ask its console for the key (\`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\`) and put it into ${at}.hostKey. If not, someone is in between: do not go on.`,
+          ),
+        );
+      if (error.level === "client-authentication")
+        return reject(
+          refused(
+            `${where} refuses the key${privateKey ? " in gatehouse:sshKey" : "s of the SSH agent ($SSH_AUTH_SOCK)"}. ` +
+              `Put the public half into ~${username}/.ssh/authorized_keys there, or set another key: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`.`,
+          ),
+        );
+      if (/host key format|no matching host key/i.test(error.message))
+        return reject(refused(`${address} has no host key of the kind ${kind} that ${at}.hostKey names`));
+      if (!offered || error.level === "client-socket" || error.level === "client-timeout" || error.code)
+        return reject(
+          new Unreachable(
+            `${where} cannot be reached (${plain(error.message)}): check ${at}.address and ${at}.port, and that sshd runs there`,
+          ),
+        );
+      reject(new pulumi.RunError(`${where}: ${plain(error.message)}`));
+    });
+    try {
+      client.connect({
+        host: address,
+        port,
+        username,
+        privateKey,
+        agent: privateKey ? undefined : process.env.SSH_AUTH_SOCK,
+        sock,
+        readyTimeout: 15_000,
+        algorithms: { serverHostKey: [kind] as never },
+        hostVerifier: (key: Buffer) => {
+          offered = key;
+          return key.equals(expected);
+        },
+      });
+      // A dozen small messages would each wait for the answer to the one before: a fifth of a second in all.
+      client.setNoDelay(true);
+    } catch (error) {
+      // ssh2 throws at once for a key that it cannot parse.
+      reject(refused(`gatehouse:sshKey is not a private key that can be used: ${(error as Error).message}`));
+    }
+  });
+}
+
+const tunnel = (client: Client, { address, port }: Plain): Promise<ConnectConfig["sock"]> =>
+  new Promise((resolve, reject) =>
+    client.forwardOut("127.0.0.1", 0, address, port, (error, stream) =>
+      error
+        ? reject(new Unreachable(`${address}:${port} cannot be reached through host.proxy (${plain(error.message)})`))
+        : resolve(stream),
+    ),
+  );
+
+function run(client: Client, command: string, stdin: string): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    client.exec(command, (error, stream) => {
+      if (error) return reject(error);
+      let stdout = "";
+      let stderr = "";
+      stream.on("data", (chunk: Buffer) => {
+        stdout += chunk;
+      });
+      stream.stderr.on("data", (chunk: Buffer) => {
+        stderr += chunk;
+      });
+      stream.on("close", (status: number) => resolve({ status, stdout, stderr: stderr.trim() }));
+      stream.end(stdin);
+    });
+  });
+}
+
+/** What a command said that failed, with what to do where sudo refuses. */
+export function complaint({ address, user }: Plain, stderr: string): string {
+  if (/^sudo:/m.test(stderr))
+    return (
+      `${user}@${address} may not use sudo without a password (${stderr.split("\n").at(-1)}). ` +
+      `Allow it there: echo '${user} ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/gatehouse`
+    );
+  return `${address}: ${stderr}`;
+}
+
+const fingerprint = (key: Buffer) => `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;

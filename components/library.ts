@@ -1,0 +1,22 @@
+// What a program in another repository imports as "gatehouse": the platform's contract, and what puts something of one's
+// own on the same host. Services are not in it; they are one stack's.
+
+export type { Facts } from "../protocol/facts.ts";
+export type { Check, Directory, File, Guard, Manifest, Probe, Step, Unit } from "../protocol/manifest.ts";
+export { App } from "./app/app.ts";
+export type { AppArgs, ContainerArgs, PostgresFacts } from "./app/args.ts";
+export type { Expectations } from "./connection/agent.ts";
+export type { Connection } from "./connection/connection.ts";
+export { inspect } from "./connection/inspect.ts";
+export { looking } from "./connection/looking.ts";
+export type { Platform as Distribution } from "./distribution/distribution.ts";
+export { platforms } from "./distribution/distributions.ts";
+export { Account, type AccountArgs } from "./host/account.ts";
+export { Group, type GroupArgs, type GroupHandle, usableGid } from "./host/group.ts";
+export { Host, type HostArgs } from "./host/host.ts";
+export { Packages, type PackagesArgs } from "./host/packages.ts";
+export { Release, type ReleaseArgs } from "./host/release.ts";
+export { Platform } from "./platform/consumer.ts";
+export { type PlatformFacts, platformSchema, SCHEMA_VERSION } from "./platform/contract.ts";
+export { legible } from "./sdk/legible.ts";
+export { quiet } from "./sdk/quiet.ts";

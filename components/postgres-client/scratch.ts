@@ -1,0 +1,40 @@
+import type { Check } from "../../protocol/manifest.ts";
+import type { Platform } from "../distribution/distribution.ts";
+
+/**
+ * A scratch instance with the new files, on a socket of its own. `postgres -C` would neither read pg_hba.conf nor
+ * notice values that only fail at the start, such as a library that is not there.
+ */
+export function scratchInstance({ user, bin, config }: Platform["postgres"]): Check {
+  const overrides = {
+    data_directory: "{scratch}/data",
+    hba_file: "{tree}/pg_hba.conf",
+    ident_file: "{tree}/gatehouse_ident.conf",
+    unix_socket_directories: "{scratch}",
+    external_pid_file: "{scratch}/pid",
+    listen_addresses: "",
+    logging_collector: "off",
+    archive_mode: "off",
+    fsync: "off",
+  };
+  return {
+    name: "a scratch PostgreSQL starts with the new files",
+    tree: config,
+    user,
+    prepare: [
+      `${bin}/initdb`,
+      "--pgdata={scratch}/data",
+      "--no-sync",
+      "--no-instructions",
+      "--auth=peer",
+      "--encoding=UTF8",
+      "--locale=C.UTF-8",
+    ],
+    exec: [
+      `${bin}/postgres`,
+      "--config-file={tree}/postgresql.conf",
+      ...Object.entries(overrides).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    ],
+    ready: [`${bin}/pg_isready`, "--quiet", "--host={scratch}"],
+  };
+}

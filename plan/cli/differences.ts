@@ -1,0 +1,57 @@
+// How a host differs from what was deployed there: what `npm run drift` tells, for people and for machines.
+import { type Drift, isForgotten } from "../read/due.ts";
+import { driftIn } from "../read/releases.ts";
+import type { Preview } from "../read/steps.ts";
+import { bullets, fenced, text } from "../render/markdown.ts";
+
+/** Written as JSON for other programs: a key is added without a new version, never renamed or taken out. */
+export interface Differences {
+  schemaVersion: 1;
+  project: string;
+  stack: string;
+  /** Whether the host differs in anything. */
+  drifted: boolean;
+  /** What differs, by item, such as `release caddy` or `group valkey-clients`. */
+  items: { item: string; differences: Drift[] }[];
+}
+
+export function differencesOf(preview: Preview): Differences {
+  const items = preview.steps.flatMap((step) => {
+    const differences = isForgotten(step, preview)
+      ? [{ told: "the host does not know it: it was set up anew", diff: "" }]
+      : driftIn(step, preview);
+    return differences.length > 0 ? [{ item: step.name.replace("-", " "), differences }] : [];
+  });
+  const { project, stack } = preview;
+  return { schemaVersion: 1, project, stack, drifted: items.length > 0, items };
+}
+
+const summary = ({ stack, items }: Differences): string => {
+  const count = items.reduce((total, { differences }) => total + differences.length, 0);
+  if (count === 0) return `${stack}: the host is as it was left`;
+  return `${stack}: ${count === 1 ? "1 difference" : `${count} differences`} on the host; \`pulumi up\` puts them right`;
+};
+
+/** The diffs stand indented below the sentence that they belong to. */
+export const terminal = (found: Differences): string =>
+  [
+    summary(found),
+    ...found.items.flatMap(({ item, differences }) => [
+      "",
+      item,
+      ...differences.flatMap(({ told, diff }) =>
+        [told, ...(diff === "" ? [] : diff.split("\n").map(indent))].map(indent),
+      ),
+    ]),
+  ].join("\n");
+
+const indent = (line: string): string => `  ${line}`;
+
+export const markdown = (found: Differences): string =>
+  `${[
+    `### ${text(summary(found))}`,
+    ...found.items.flatMap(({ item, differences }) => [
+      `**${text(item)}**`,
+      ...differences.map(({ told, diff }) => (diff === "" ? bullets([told]) : `${bullets([told])}\n\n${fenced(diff)}`)),
+    ]),
+  ].join("\n\n")}\n`;

@@ -1,0 +1,49 @@
+// `npm run drift`: whether a host is as it was left. docs/plan.md explains it.
+
+import { underWay } from "../read/due.ts";
+import { preview } from "../read/preview.ts";
+import { answer, command, parsed, say, UsageError, write } from "./command.ts";
+import { differencesOf, markdown, terminal } from "./differences.ts";
+
+const HELP = `usage: npm run drift -- --stack STACK [options]
+
+Tells what on the host is not as the last \`pulumi up\` left it. Changes nothing. For a schedule, such as every night.
+
+  --stack STACK        the stack, such as prod
+  --out FILE           write what differs as Markdown
+  --json FILE          write it as JSON
+  --config-file FILE   the stack's configuration, if it is not Pulumi.STACK.yaml
+  --help               this text
+
+Exit codes: 0 the host is as it was left, 1 an error, also when the host cannot be reached or something is being deployed
+there, 3 something differs.
+`;
+
+const CLEAN = 0;
+const UNKNOWN = 1;
+const DIFFERS = 3;
+
+const text = { type: "string" } as const;
+const OPTIONS = { stack: text, out: text, json: text, "config-file": text, help: { type: "boolean" } } as const;
+
+await command("drift", async (args) => {
+  const { stack, out, json, "config-file": configFile, help } = parsed(args, OPTIONS);
+  if (help) {
+    process.stdout.write(HELP);
+    return CLEAN;
+  }
+  if (!stack) throw new UsageError("--stack is missing: name the stack, such as --stack prod");
+  // Whatever the configuration says: a host that was not asked must not count as clean.
+  process.env.GATEHOUSE_DRIFT = "required";
+  const seen = await preview(stack, configFile, say);
+  const busy = underWay(seen);
+  if (busy.length > 0) {
+    say(`${busy.join("\n")}; ask again once that has ended`);
+    return UNKNOWN;
+  }
+  const found = differencesOf(seen);
+  write(out, () => markdown(found));
+  write(json, () => `${JSON.stringify(found, undefined, 2)}\n`);
+  answer(terminal(found));
+  return found.drifted ? DIFFERS : CLEAN;
+});

@@ -1,0 +1,82 @@
+// Which units go along when another one is stopped or restarted, read from the unit files and Quadlets of a stack.
+import { QUADLETS } from "../../components/quadlet/quadlet.ts";
+import type { Effect } from "./effect.ts";
+import { values } from "./unitfile.ts";
+
+/** `unit` is stopped or restarted whenever `with` is. */
+export interface Tie {
+  unit: string;
+  with: string;
+  /** In words, such as `part of`. */
+  how: string;
+}
+
+/** systemd.unit(5): these three propagate a stop and a restart; Wants=, After= and WantedBy= do not. */
+const KEYS: Record<string, string> = { PartOf: "part of", BindsTo: "bound to", Requires: "requires" };
+const SYSTEMD = "/etc/systemd/system";
+
+interface Text {
+  path: string;
+  content: string;
+}
+
+/** What systemd adds to the effects of files: a restart with the unit files as they will be, a stop as they are. */
+export const propagated = (
+  direct: readonly Effect[],
+  files: { before: readonly Text[]; after: readonly Text[] },
+  running: ReadonlySet<string>,
+): Effect[] => [
+  ...alongWith("restart", direct, tiesOf(files.after), running),
+  ...alongWith("stop", direct, tiesOf(files.before), running),
+];
+
+function alongWith(
+  verb: "restart" | "stop",
+  direct: readonly Effect[],
+  ties: readonly Tie[],
+  running: ReadonlySet<string>,
+): Effect[] {
+  const leaders = new Set(direct.filter((effect) => effect.verb === verb).map(({ unit }) => unit));
+  const goingWith = (leader: string) => ties.filter((tie) => tie.with === leader && running.has(tie.unit));
+  // The set grows while it is walked: who goes along takes others along.
+  for (const leader of leaders) for (const { unit } of goingWith(leader)) leaders.add(unit);
+  return [...leaders].flatMap((leader) =>
+    goingWith(leader).map(({ unit, how }) => ({ unit, verb, reason: `${how} ${leader}` })),
+  );
+}
+
+/** The ties that a stack's own files make. */
+export const tiesOf = (files: readonly Text[]): Tie[] =>
+  files.flatMap((file) => {
+    const unit = unitOf(file, files);
+    if (unit === undefined) return [];
+    const keys = Object.entries(KEYS).flatMap(([key, how]) =>
+      values(file.content, "Unit", key)
+        .flatMap((value) => value.split(/\s+/))
+        .map((other) => ({ unit, with: quadletUnit(other, files), how })),
+    );
+    // Podman's generator gives a container BindsTo= the unit of its pod.
+    const pods = values(file.content, "Container", "Pod").map((pod) => ({
+      unit,
+      with: quadletUnit(pod, files),
+      how: "a container of",
+    }));
+    return [...keys, ...pods];
+  });
+
+/** The unit that a file is, or adds to; none for any other file. */
+function unitOf({ path }: Text, files: readonly Text[]): string | undefined {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  if (path === `${QUADLETS}/${name}`) return quadletUnit(name, files);
+  if (path === `${SYSTEMD}/${name}`) return name;
+  return new RegExp(`^${SYSTEMD}/([^/]+)\\.d/[^/]+\\.conf$`).exec(path)?.[1];
+}
+
+/** The unit that comes from a Quadlet of that name; any other name is a unit's already. */
+function quadletUnit(name: string, files: readonly Text[]): string {
+  const [, stem, kind] = /^(.+)\.(container|pod)$/.exec(name) ?? [];
+  if (stem === undefined) return name;
+  const file = files.find(({ path }) => path === `${QUADLETS}/${name}`);
+  const chosen = file && values(file.content, kind === "pod" ? "Pod" : "Container", "ServiceName").at(-1);
+  return `${chosen ?? (kind === "pod" ? `${stem}-pod` : stem)}.service`;
+}

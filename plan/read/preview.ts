@@ -1,0 +1,44 @@
+// Runs Pulumi's own preview, once, and collects what its engine tells.
+import { fileURLToPath } from "node:url";
+import { type EngineEvent, LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
+import { type Preview, previewOf } from "./steps.ts";
+
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A preview that failed, with what Pulumi says about it. */
+export class PreviewError extends Error {}
+
+/**
+ * Previews a stack.
+ *
+ * @param progress told, once each, what is going on.
+ * @throws PreviewError
+ */
+export async function preview(
+  stackName: string,
+  configFile: string | undefined,
+  progress: (line: string) => void,
+): Promise<Preview> {
+  const events: EngineEvent[] = [];
+  let stderr = "";
+  try {
+    const workspace = await LocalWorkspace.create({ workDir: REPOSITORY });
+    const { name: project } = await workspace.projectSettings();
+    // Selecting would move the operator's own choice: the next `pulumi up` without --stack would be for another stack.
+    workspace.selectStack = async () => {};
+    const stack = await Stack.select(stackName, workspace);
+    progress(`preview of ${stackName}`);
+    await stack.preview({
+      onEvent: (event) => events.push(event),
+      onError: (text) => (stderr += text),
+      color: "never",
+      ...(configFile !== undefined && { configFile }),
+    });
+    return previewOf(project, stackName, events);
+  } catch (error) {
+    const told = events.flatMap(({ diagnosticEvent }) =>
+      diagnosticEvent?.severity === "error" ? [diagnosticEvent.message.trim()] : [],
+    );
+    throw new PreviewError([...new Set(told)].join("\n") || stderr.trim() || (error as Error).message);
+  }
+}

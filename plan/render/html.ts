@@ -1,0 +1,68 @@
+// The plan as one page that asks nobody for anything else.
+import { fileURLToPath } from "node:url";
+import nunjucks from "nunjucks";
+import { plain } from "../../components/render/plain.ts";
+import type { FileChange } from "../predict/files.ts";
+import type { Report } from "../report/report.ts";
+import { placed } from "./drawing.ts";
+import { AGAIN, databaseWords, impactWords, itemWords, releaseWords } from "./words.ts";
+
+// Everything that is put into the page is escaped for HTML; an undefined value is an error.
+const environment = new nunjucks.Environment(
+  new nunjucks.FileSystemLoader(fileURLToPath(new URL(".", import.meta.url))),
+  {
+    autoescape: true,
+    throwOnUndefined: true,
+    trimBlocks: true,
+    lstripBlocks: true,
+  },
+);
+
+/** Writes the plan as a page: its own styles, light and dark, no script, no request. */
+export function html(report: Report): string {
+  const { units, releases, items, data, databases, warnings, doors } = report;
+  const drawing = placed(doors);
+  const page = environment.render("page.html.njk", {
+    stack: report.stack,
+    project: report.project,
+    summary: report.changes ? report.summary : "nothing to do",
+    units: units.map((unit) => ({ ...unit, words: impactWords(unit) })),
+    data: [...data, ...databases.map(databaseWords)],
+    warnings,
+    releases: releases
+      .filter(({ what }) => what !== "resend")
+      .map((release) => ({
+        ...release,
+        words: releaseWords(release),
+        drift: release.drift.map(({ told, diff }) => ({ told, lines: linesOf(diff) })),
+        files: release.files.map(file),
+      })),
+    items: items.map(itemWords),
+    again: releases
+      .filter(({ what }) => what === "resend")
+      .map(({ name }) => name)
+      .join(", "),
+    againWords: AGAIN,
+    drawing: {
+      ...drawing,
+      boxes: drawing.boxes.map((box) => ({ ...box, change: box.change ?? "" })),
+      lines: drawing.lines.map((line) => ({ ...line, change: line.change ?? "" })),
+    },
+  });
+  return plain(page);
+}
+
+const SIGNS: Record<string, string> = { "+": "added", "-": "removed", "@": "place", "\\": "place" };
+
+const linesOf = (diff: string) =>
+  diff
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => ({ text: line, kind: SIGNS[line.charAt(0)] ?? "same" }));
+
+const file = ({ path, what, access, accessBefore, diff }: FileChange) => ({
+  path,
+  what,
+  access: accessBefore ? `${accessBefore} becomes ${access}` : access,
+  lines: linesOf(diff),
+});

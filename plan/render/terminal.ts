@@ -1,0 +1,49 @@
+// The plan in a terminal: what happens, without the diffs.
+import type { Report } from "../report/report.ts";
+import { AGAIN, databaseWords, impactWords, itemWords, releaseWords } from "./words.ts";
+
+/** A few aligned lines. */
+export function terminal(report: Report): string {
+  if (!report.changes) return [`${report.stack}: nothing to do`, ...section("warnings", report.warnings)].join("\n");
+  const { units, releases, items, databases, data, warnings } = report;
+  const touched = units.filter(({ verb, enabled }) => verb !== "none" || enabled !== undefined);
+  const shown = releases.filter(({ what }) => what !== "resend");
+  const again = releases.filter(({ what }) => what === "resend").map(({ name }) => name);
+  return [
+    `${report.stack}: ${report.summary}`,
+    ...section(
+      "units",
+      aligned(
+        touched.flatMap((unit) =>
+          unit.reasons.length === 0
+            ? [[unit.unit, impactWords(unit), ""]]
+            : unit.reasons.map((reason, index) =>
+                index === 0 ? [unit.unit, impactWords(unit), reason] : ["", "", reason],
+              ),
+        ),
+      ),
+    ),
+    ...section("releases", aligned(shown.map((release) => [release.name, releaseWords(release)]))),
+    ...section(
+      "differs on the host",
+      releases.flatMap(({ drift }) => drift.map(({ told }) => told)),
+    ),
+    ...section("data", [...data, ...databases.map(databaseWords)]),
+    ...section("host", items.map(itemWords)),
+    ...(again.length > 0 ? ["", `${AGAIN} ${again.join(", ")}`] : []),
+    ...section("warnings", warnings),
+  ].join("\n");
+}
+
+const section = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : ["", title, ...lines.map((line) => `  ${line}`)];
+
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,132 @@
+// From what a preview told to the report.
+
+import type { Verb } from "../predict/effect.ts";
+import { fileChanges } from "../predict/files.ts";
+import { impactOf, relocated, relocationWords, saved, type UnitImpact } from "../predict/impact.ts";
+import { CHANGED } from "../read/due.ts";
+import { type ReleaseStep, releasesOf } from "../read/releases.ts";
+import type { Preview } from "../read/steps.ts";
+import { type DatabaseChange, databaseChanges, handedOver } from "./databases.ts";
+import { doorsOf } from "./doors.ts";
+import { itemChanges } from "./items.ts";
+import { notesOn } from "./notes.ts";
+import type { ReleaseChange, Report, Totals } from "./report.ts";
+
+/** The plan of one preview; a pure function of it. */
+export function reportOf(preview: Preview): Report {
+  const steps = releasesOf(preview);
+  const units = impactOf(steps);
+  const items = itemChanges(preview);
+  const databases = steps
+    .filter(({ what }) => what !== "delete" && what !== "forget")
+    .flatMap(({ old, new: next }) => databaseChanges(old, next));
+  const releases = steps.flatMap(releaseChange);
+  const data = [guarded, moved, given, moving, purging].flatMap((told) => steps.flatMap(told));
+  const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
+  const totals = { ...count(releases, units), databases: created(databases), repairs };
+  return {
+    schemaVersion: 1,
+    project: preview.project,
+    stack: preview.stack,
+    changes: preview.touched > 0,
+    summary: summary(totals, data),
+    totals,
+    data,
+    units,
+    releases,
+    items,
+    databases,
+    warnings: preview.warnings.map(({ message }) => message).filter((message) => !message.startsWith(CHANGED)),
+    doors: doorsOf(preview, steps, units),
+  };
+}
+
+function releaseChange(step: ReleaseStep): ReleaseChange[] {
+  const { name, what, secret, old, new: next, drift } = step;
+  if (what === "same") return [];
+  const change = { name, what, purged: isPurged(step), secret, drift: [...drift] };
+  if (what === "forget") return [{ ...change, files: [], notes: ["the host is not asked; everything stays there"] }];
+  if (what === "delete") return [{ ...change, files: fileChanges(old, undefined), notes: farewell(step) }];
+  return [{ ...change, files: fileChanges(old, next), notes: [...notesOn(old, next), ...fate(step)] }];
+}
+
+/** A secret release is data as a whole, the others tell. */
+const isPurged = ({ what, purge, secret, old }: ReleaseStep): boolean =>
+  what === "delete" && purge.was && (secret || (old?.data.length ?? 0) > 0);
+
+function farewell(step: ReleaseStep): string[] {
+  if (isPurged(step)) return ["its files and its data go, once the data is copied"];
+  if (step.secret) return ["secrets are data: they stay on the host"];
+  return [
+    "its files go, or what stood there before the first release comes back",
+    ...(step.old?.directories ?? []).map(({ path }) => `directory ${path} stays with everything in it`),
+  ];
+}
+
+/** What a later deletion will do to the data. */
+const fate = ({ what, purge: { was, is } }: ReleaseStep): string[] =>
+  what === "create" || was === is
+    ? []
+    : [is ? "from now on its data goes when it is deleted" : "from now on its data stays when it is deleted"];
+
+/** What is deleted for good, and where its copy will be. */
+const purging = (step: ReleaseStep): string[] =>
+  isPurged(step) ? [`the data of ${step.name} is copied to /var/backups/gatehouse/${step.name}, and then deleted`] : [];
+
+/** What a new image may alter, and that it is saved first. */
+const guarded = ({ old, new: next }: ReleaseStep): string[] =>
+  saved(old, next).map(({ guard }) => `${guard.name} is saved first, since the new image may alter it`);
+
+const given = ({ old, new: next }: ReleaseStep): string[] => handedOver(old, next);
+
+/** What a service reads its data from at its start, where that is another file than before. */
+const moved = ({ old, new: next }: ReleaseStep): string[] =>
+  (next?.holdings ?? []).flatMap((holding) => {
+    const before = old?.holdings.find(({ name }) => name === holding.name);
+    if (!before || !("appendonly" in holding && "appendonly" in before) || holding.appendonly === before.appendonly)
+      return [];
+    const file = holding.appendonly ? "the append-only file" : "the snapshot";
+    return [`${holding.name} are written to ${file} first, which ${holding.unit} reads from then on`];
+  });
+
+/** What lies at another place from now on. */
+const moving = ({ old, new: next }: ReleaseStep): string[] => relocated(old, next).map(relocationWords);
+
+const created = (databases: readonly DatabaseChange[]): number =>
+  databases.filter(({ kind, what }) => kind === "database" && what === "created").length;
+
+function count(
+  releases: readonly ReleaseChange[],
+  units: readonly UnitImpact[],
+): Omit<Totals, "databases" | "repairs"> {
+  const of = (verb: Verb) => units.filter((unit) => unit.verb === verb).length;
+  return {
+    files: releases.reduce((sum, { files }) => sum + files.length, 0),
+    restarts: of("restart"),
+    reloads: of("reload"),
+    starts: of("start"),
+    stops: of("stop"),
+    destroyed: releases.filter(({ what, purged, secret }) => what === "delete" && (purged || !secret)).length,
+  };
+}
+
+/** Files, reloads and restarts are always told, also when there are none; the rest only when there is something. */
+function summary(
+  { files, reloads, restarts, starts, stops, destroyed, databases, repairs }: Totals,
+  data: readonly string[],
+): string {
+  const some = (number: number, one: string) => (number > 0 ? [counted(number, one)] : []);
+  return [
+    counted(files, "file"),
+    ...some(starts, "start"),
+    counted(reloads, "reload"),
+    counted(restarts, "restart"),
+    ...some(stops, "stop"),
+    ...(destroyed > 0 ? [`${counted(destroyed, "release")} destroyed`] : []),
+    ...some(databases, "new database"),
+    ...some(repairs, "repair"),
+    data.length > 0 ? "data touched" : "no data touched",
+  ].join(", ");
+}
+
+const counted = (number: number, one: string): string => `${number} ${one}${number === 1 ? "" : "s"}`;

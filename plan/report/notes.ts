@@ -1,0 +1,68 @@
+// What changes in a manifest besides its files, in sentences.
+import type { Read } from "../read/documents.ts";
+
+/** One sentence for each change worth telling. */
+export function notesOn(old: Read | undefined, next: Read | undefined): string[] {
+  if (!next) return [];
+  return [
+    ...images(old, next),
+    ...directories(old, next),
+    ...named("preparation", old?.preparations, next.preparations, old),
+    ...named("check", old?.checks, next.checks, old),
+    ...named("guard", old?.guards, next.guards, old),
+    ...named("step", old?.steps, next.steps, old),
+    ...named("probe", old?.probes, next.probes, old),
+    ...(old && old.deadline !== next.deadline ? [`deadline: ${old.deadline} s becomes ${next.deadline} s`] : []),
+    ...(old && unit(old) !== unit(next) ? [`units: ${unit(old)} become ${unit(next)}`] : []),
+    ...refers(old, next),
+  ];
+}
+
+const unit = ({ units }: Read) => units.map(({ name }) => name).join(", ") || "none";
+
+function images(old: Read | undefined, next: Read): string[] {
+  const [was, is] = [old?.images ?? [], next.images].map((images) => images.map(({ reference }) => reference)) as [
+    string[],
+    string[],
+  ];
+  if (was.join("\n") === is.join("\n")) return [];
+  if (was.length === 0) return is.map((image) => `image ${image} is pulled unless the host has it`);
+  return [`image: ${was.join(", ")} becomes ${is.join(", ") || "none"}`];
+}
+
+function directories(old: Read | undefined, next: Read): string[] {
+  const access = ({ mode, owner }: { mode: string; owner: string }) => `${mode} ${owner}`;
+  return [
+    ...next.directories.flatMap((directory) => {
+      const was = old?.directories.find(({ path }) => path === directory.path);
+      if (!was) return [`directory ${directory.path} (${access(directory)}) is made unless it is there`];
+      return access(was) === access(directory)
+        ? []
+        : [`directory ${directory.path}: ${access(was)} becomes ${access(directory)}`];
+    }),
+    ...(old?.directories ?? [])
+      .filter(({ path }) => !next.directories.some((directory) => directory.path === path))
+      .map(({ path }) => `directory ${path} is no longer looked after; it stays with what is in it`),
+  ];
+}
+
+type Named = { name: string };
+
+/** Of a new release none is told: all of them are new. */
+function named(kind: string, was: readonly Named[] = [], is: readonly Named[], old: Read | undefined): string[] {
+  if (!old) return [];
+  return [
+    ...is.flatMap((one) => {
+      const before = was.find(({ name }) => name === one.name);
+      if (!before) return [`${kind} "${one.name}" is new`];
+      return JSON.stringify(before) === JSON.stringify(one) ? [] : [`${kind} "${one.name}" is another one`];
+    }),
+    ...was.filter(({ name }) => !is.some((one) => one.name === name)).map(({ name }) => `${kind} "${name}" is gone`),
+  ];
+}
+
+function refers(old: Read | undefined, next: Read): string[] {
+  if (!old) return [];
+  const gone = old.refers.filter((folder) => !next.refers.includes(folder));
+  return gone.map((folder) => `secrets in ${folder} are let go; they are deleted once nobody refers to them`);
+}
