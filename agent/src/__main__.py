@@ -1,40 +1,36 @@
-"""Where the agent is called: nothing of weight is imported before it is known where it goes on."""
+"""Entry point. Imports stay minimal until the process has re-executed itself in a transient unit."""
 
 import os
 import sys
 
-from gatehouse.cli.verbs import CHANGING
+from gatehouse.cli import arguments
+from gatehouse.cli.verbs import VERBS
 
 
 def _outlive_the_connection(argv: list[str]) -> None:
-    """What changes the host goes on in a transient unit of its own: the end of an SSH session must not end, or double, what
-    it started."""
-    if (
-        set(argv[:1]) & CHANGING
-        and not {"--help", "-h"} & set(argv)
-        and os.geteuid() == 0
-        and os.environ.get("GATEHOUSE_UNIT") != "1"
-    ):
-        os.execvp(
+    """Go on in a transient unit: the end of an SSH session must not end, or double, what it started."""
+    os.execvp(
+        "systemd-run",
+        [
             "systemd-run",
-            [
-                "systemd-run",
-                "--quiet",
-                "--pipe",
-                "--wait",
-                "--collect",
-                "--service-type=exec",
-                "--setenv=GATEHOUSE_UNIT=1",
-                "/usr/bin/python3",
-                "-I",
-                os.path.dirname(os.path.abspath(__file__)),
-                *argv,
-            ],
-        )
+            "--quiet",
+            "--pipe",
+            "--wait",
+            "--collect",
+            "--service-type=exec",
+            "--setenv=GATEHOUSE_UNIT=1",
+            "/usr/bin/python3",
+            "-I",
+            os.path.dirname(os.path.abspath(__file__)),
+            *argv,
+        ],
+    )
 
 
 if __name__ == "__main__":
-    _outlive_the_connection(sys.argv[1:])
+    call = arguments.parse(sys.argv[1:])
+    if VERBS[call.verb].changes and os.geteuid() == 0 and os.environ.get("GATEHOUSE_UNIT") != "1":
+        _outlive_the_connection(sys.argv[1:])
     from gatehouse.cli import main  # no earlier: it takes longer than all else here, and would be done twice
 
-    sys.exit(main.main(sys.argv[1:]))
+    sys.exit(main.main(call))

@@ -3,7 +3,7 @@
 import json
 import os
 
-from gatehouse.cli import main
+from gatehouse.cli import arguments, main
 from gatehouse.protocol.document import sealed
 from tests import support
 from tests.support import HostTest
@@ -15,9 +15,13 @@ class VerbTest(HostTest):
         self.enterContext(support.mock.patch.dict(os.environ, {"GATEHOUSE_UNIT": "1"}))
 
     def ask(self, *argv: str) -> tuple[int, str]:
-        """Exit status, and what was told on stdout (and stderr)."""
+        """Exit status, and what was printed on stdout and stderr."""
         self.said.clear()
-        return main.run(list(argv)), "".join(self.said)
+        try:
+            status = main.run(arguments.parse(list(argv)))
+        except SystemExit as end:
+            status = end.code
+        return status, "".join(self.said)
 
     def tells(self, code: int, *words: str, argv: tuple[str, ...]) -> str:
         status, text = self.ask(*argv)

@@ -8,7 +8,7 @@ import sys
 import unittest
 from unittest import mock
 
-from gatehouse.cli import main
+from gatehouse.cli import arguments, main
 from gatehouse.output import report
 from gatehouse.protocol.document import sealed
 from gatehouse.release import apply, failpoints, recover
@@ -227,7 +227,7 @@ class FaultPoints(HostTest):
             mock.patch.dict(os.environ, GATEHOUSE_UNIT="1"),
             mock.patch.object(main, "answer"),
         ):
-            main.run(["release", "app", "--due", "machine/0"])
+            main.run(arguments.parse(["release", "app", "--due", "machine/0"]))
 
     def test_a_whole_apply_passes_each_of_them_in_this_order(self):
         passed = []

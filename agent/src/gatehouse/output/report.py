@@ -23,7 +23,7 @@ _COMMANDS = re.compile(r"<(?=\{%)|^[^\S\n]*:(?=:[A-Za-z])|#(?=#\[)", re.MULTILIN
 
 
 class Failure(Exception):
-    """Something the person at the keyboard must know. `code` is the exit status; cli/main.py lists them. `heard` are
+    """Something the person at the keyboard must know. `code` is the exit status; `gatehouse help` lists them. `heard` are
     units whose journals say why."""
 
     def __init__(self, message: str, code: int = 1, heard: Sequence[str] = ()):
@@ -31,8 +31,9 @@ class Failure(Exception):
         self.code, self.heard = code, heard
 
 
-# Exit codes. 1 is every refusal before anything was touched.
+# Exit codes. 1 is every refusal before anything was touched, 2 a call that is not understood.
 REFUSED = 1
+MISUSE = 2
 ROLLED_BACK = 3
 ROLLED_BACK_UNHEALTHY = 4
 NOTHING_BEFORE = 5
