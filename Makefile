@@ -10,7 +10,7 @@ help: ## this list
 setup: ## install what everything else runs on, and say what that is
 	@$(WITH)
 
-check: ## all that needs no host: lint, types, unit, render, component and agent tests
+check: ## all that needs no host: lint, types, imports, unit, render, component and agent tests
 	@test/run check
 
 test: ## everything, on throw-away hosts; ends with one line "N passed, N failed"

@@ -3,6 +3,7 @@ import type { Manifest } from "../../protocol/manifest.ts";
 import { Account } from "../host/account.ts";
 import { type GroupHandle, usableGid } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
+import { sharedPackages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { legible } from "../sdk/legible.ts";
 import { siteManifest, type Tls } from "../site/site.ts";
@@ -78,10 +79,10 @@ export class App extends pulumi.ComponentResource {
     const stores = [
       ...(database ? [this.database(database, connections, [this.account, ...(postgres?.ready ?? [])])] : []),
       ...(valkey
-        ? [this.release("valkey", valkeyManifest(name, valkey), [this.account, host.packages("valkey")])]
+        ? [this.release("valkey", valkeyManifest(name, valkey), [this.account, sharedPackages(host, "valkey")])]
         : []),
     ];
-    const runs = Object.keys(containers).length > 0 ? [host.packages("podman")] : [];
+    const runs = Object.keys(containers).length > 0 ? [sharedPackages(host, "podman")] : [];
     const app = new Release(
       releaseOf(name),
       { host, ...this.manifest(settings, doors, this.secrets(containers)), purge },

@@ -10,18 +10,17 @@ import { legible } from "../sdk/legible.ts";
 import { ADMINISTRATOR, FIRST, firstStart, givesPassword } from "./first.ts";
 import { GUARD, guardManifest } from "./guard.ts";
 import type { AuthentikSettings } from "./schema.ts";
+import { authentikSecrets, type Secret } from "./secrets.ts";
 import { SECRET_KEY } from "./variables.ts";
 import { usesValkey } from "./version.ts";
 import {
   type AuthentikSite,
   asAuthentik,
   authentikManifest,
-  authentikSecrets,
   authentikSite,
   FIRST_START,
   NAME,
   pathOf,
-  type Secret,
 } from "./views.ts";
 
 /** A native service that is reached over a socket which a group may use. */

@@ -1,7 +1,7 @@
 // The first administrator. Without one, authentik's setup belongs to whoever opens it first.
 import { createHash } from "node:crypto";
 import { envFile } from "../render/grammars.ts";
-import type { Secret } from "./views.ts";
+import type { Secret } from "./secrets.ts";
 
 /** The account that authentik itself makes. */
 export const ADMINISTRATOR = "akadmin";

@@ -1,5 +1,4 @@
 import type { Check, File, Manifest } from "../../protocol/manifest.ts";
-import { secretsFolder } from "../../protocol/secrets.ts";
 import type { Platform } from "../distribution/distribution.ts";
 import { databaseData, databaseGuard } from "../postgres-client/database.ts";
 import { sorted } from "../quadlet/pod.ts";
@@ -259,28 +258,6 @@ const portOf = (backend: string) => backend.replace(/^.*:/, "");
 /** A site as it is; one that leads to authentik by another public name, as of another brand, closes what authentik's own does. */
 export const asAuthentik = <Wishes extends { backend: string }>(site: Wishes, own: AuthentikSite) =>
   portOf(site.backend) === portOf(own.backend) ? { ...site, identifies: own.identifies, closed: own.closed } : site;
-
-export interface Secret {
-  content: string;
-  /** Who reads the file: authentik's processes, or Podman for them. @default "authentik" */
-  reader?: "authentik" | "root";
-  /** Changes when the host should take a new one. @default - the host always takes it, since the operator chose it */
-  rotation?: string;
-}
-
-/** authentik's secrets by the names of their files: the key that signs its cookies, how it logs in to Valkey, settings, and
- * what its first start reads. */
-export function authentikSecrets(release: string, secrets: Record<string, Secret>): Manifest {
-  const secret = (name: string, { content, reader = NAME, rotation }: Secret): File => ({
-    path: `${secretsFolder(release, "{generation}")}/${name}`,
-    // Root's: its owner could change it, or keep root from opening it.
-    mode: reader === "root" ? "0400" : "0440",
-    owner: `root:${reader}`,
-    content,
-    rotation,
-  });
-  return { files: Object.entries(secrets).map(([name, content]) => secret(name, content)) };
-}
 
 const quadlet = (name: string, template: string, view: object): File => ({
   ...rendered(`${QUADLETS}/${name}`, "root:root", "0644", template, view),

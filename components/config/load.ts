@@ -5,6 +5,7 @@ import { SECRET_KEY, secretFaults, variable } from "../authentik/variables.ts";
 import { knowsPasswordHash, VERSION } from "../authentik/version.ts";
 import { type Logins, registriesSchema } from "../registries/schema.ts";
 import { type Fault, faultsOf, told } from "../schema/faults.ts";
+import { isConfigSecret } from "../sdk/config-secret.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
 
 /** The settings of the stack, and the secret that goes with them. */
@@ -44,15 +45,15 @@ export function load(): Configuration {
   for (const key of Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix))) {
     const name = key.slice(prefix.length);
     if (SECRET_KEYS.includes(name)) {
-      if (!isSecret(key)) faults.push({ path: [name], message: `is not kept secret: ${SET_SECRET[name]}` });
+      if (!isConfigSecret(key)) faults.push({ path: [name], message: `is not kept secret: ${SET_SECRET[name]}` });
       continue;
     }
     given[name] = decoded(config.require(name));
-    if (isSecret(key)) faults.push({ path: [name], message: NOT_SECRET });
+    if (isConfigSecret(key)) faults.push({ path: [name], message: NOT_SECRET });
   }
   const parsed = settingsSchema.safeParse(given, { error: told });
   // What is secret is not shown either.
-  const shown = ({ path }: Fault) => !isSecret(prefix + String(path[0]));
+  const shown = ({ path }: Fault) => !isConfigSecret(prefix + String(path[0]));
   faults.push(...faultsOf(parsed.error).filter(shown));
   const secrets = tableOf(config.get("authentikSecrets") ?? "{}");
   const secretNames = secrets && Object.keys(secrets);
@@ -127,9 +128,6 @@ const secretOf = (config: pulumi.Config, name: string): pulumi.Output<string> =>
 // Its values would go on as plain text, into files and the state, and the SDK says nothing about it.
 const NOT_SECRET = `is kept secret, but its values go into files that are not; secret settings of authentik go into authentikSecrets`;
 const NO_ROTATION = `makes a new secret key, but authentikSecrets.${SECRET_KEY} gives one; take that out to have a new one made`;
-const isSecret = (key: string): boolean =>
-  (pulumi.runtime as unknown as { isConfigSecret(key: string): boolean }).isConfigSecret(key);
-
 // Pulumi hands every value over as text; objects, numbers and booleans as JSON.
 function decoded(text: string): unknown {
   try {

@@ -13,7 +13,6 @@ import {
 } from "../connection/connection.ts";
 import type { Platform } from "../distribution/distribution.ts";
 import { Admission } from "./admission.ts";
-import { Packages } from "./packages.ts";
 
 export interface HostArgs extends Expectations {
   connection: Connection;
@@ -36,6 +35,7 @@ export interface HostArgs extends Expectations {
  * const host = new Host("host", { connection, platform: debian });
  */
 export class Host extends pulumi.ComponentResource {
+  readonly name: string;
   readonly connection: CompleteConnection;
   /** The same as @pulumi/command takes it: one Output for all commands, since it is made of several. */
   readonly remote: pulumi.Output<pulumi.Unwrap<ReturnType<typeof remoteConnection>>>;
@@ -47,8 +47,6 @@ export class Host extends pulumi.ComponentResource {
   readonly admission: Admission;
   /** To depend on: resolved once the agent is installed. */
   readonly agent: pulumi.Resource;
-  readonly #name: string;
-  readonly #packages: Partial<Record<"podman" | "valkey", Packages>> = {};
 
   constructor(
     name: string,
@@ -58,7 +56,7 @@ export class Host extends pulumi.ComponentResource {
     const { error } = z.array(thing).safeParse(takeOver);
     if (error) throw new pulumi.RunError(error.issues.map(({ message }) => `takeOver: ${message}`).join("\n"));
     super("gatehouse:index:Host", name, {}, opts);
-    this.#name = name;
+    this.name = name;
     this.connection = complete(connection);
     this.remote = pulumi.output(remoteConnection(this.connection));
     this.platform = platform;
@@ -81,19 +79,5 @@ export class Host extends pulumi.ComponentResource {
       { parent: this, hideDiffs: ["stdin"], ignoreChanges: facts ? [] : ["create"] },
     );
     this.registerOutputs();
-  }
-
-  /**
-   * The packages that apps run on, declared when the first of a program asks and once for all of them. The item is the
-   * stack's own: another one may use another gatehouse, and two must not ask for one item in two ways.
-   */
-  packages(service: "podman" | "valkey"): Packages {
-    const { packages: names, unit }: { packages: readonly string[]; unit?: string } = this.platform[service];
-    this.#packages[service] ??= new Packages(
-      [pulumi.getProject(), pulumi.getStack(), this.#name, service].join("-"),
-      { host: this, names, held: unit === undefined ? [] : [unit] },
-      { parent: this },
-    );
-    return this.#packages[service];
   }
 }

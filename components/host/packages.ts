@@ -41,3 +41,22 @@ export class Packages extends pulumi.ComponentResource {
     this.registerOutputs({ versions: this.versions });
   }
 }
+
+type Shared = Partial<Record<"podman" | "valkey", Packages>>;
+const shared = new WeakMap<Host, Shared>();
+
+/**
+ * The packages that apps run on, declared when the first of a program asks and once for all of them. The item is the
+ * stack's own: another one may use another gatehouse, and two must not ask for one item in two ways.
+ */
+export function sharedPackages(host: Host, service: keyof Shared): Packages {
+  const declared = shared.get(host) ?? {};
+  shared.set(host, declared);
+  const { packages: names, unit }: { packages: readonly string[]; unit?: string } = host.platform[service];
+  declared[service] ??= new Packages(
+    [pulumi.getProject(), pulumi.getStack(), host.name, service].join("-"),
+    { host, names, held: unit === undefined ? [] : [unit] },
+    { parent: host },
+  );
+  return declared[service];
+}

@@ -1,6 +1,7 @@
 // Runs Pulumi's own preview, once, and collects what its engine tells.
 import { fileURLToPath } from "node:url";
-import { type EngineEvent, LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { open } from "../../components/sdk/stack.ts";
 import { type Preview, previewOf } from "./steps.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
@@ -22,11 +23,7 @@ export async function preview(
   const events: EngineEvent[] = [];
   let stderr = "";
   try {
-    const workspace = await LocalWorkspace.create({ workDir: REPOSITORY });
-    const { name: project } = await workspace.projectSettings();
-    // Selecting would move the operator's own choice: the next `pulumi up` without --stack would be for another stack.
-    workspace.selectStack = async () => {};
-    const stack = await Stack.select(stackName, workspace);
+    const { project, stack } = await open(stackName, REPOSITORY);
     progress(`preview of ${stackName}`);
     await stack.preview({
       onEvent: (event) => events.push(event),

@@ -1,5 +1,6 @@
 // What a preview of Pulumi's told about the commands on the host, without anything that is secret.
 import type { EngineEvent, StepEventMetadata, StepEventStateMetadata } from "@pulumi/pulumi/automation/index.js";
+import { isSecret, UNKNOWN } from "../../components/sdk/wire.ts";
 
 /** A command as it was, or as it will be. */
 export interface State {
@@ -43,10 +44,6 @@ export interface Preview {
 
 const COMMAND = "command:remote:Command";
 const RELEASE = "gatehouse:index:Release";
-/** How the engine writes a value that is not known before the update. */
-const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
-/** How the engine marks a secret. */
-const SIGNATURE = "4dabf18193072939515e22adb298388d";
 
 /** Reads the events of one preview. */
 export function previewOf(project: string, stack: string, events: readonly EngineEvent[]): Preview {
@@ -108,8 +105,6 @@ function stateOf({ inputs, retainOnDelete }: StepEventStateMetadata, outputs: Re
     ...(retainOnDelete && { retained: true }),
   };
 }
-
-const isSecret = (value: unknown): boolean => typeof value === "object" && value !== null && SIGNATURE in value;
 
 /** The answer of the host's; none of a secret command's, nor what an agent of another age may have said. */
 function parsed(stdout: unknown): Record<string, unknown> | undefined {
