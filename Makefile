@@ -1,6 +1,6 @@
 # make help tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-all demo demo-app demo-down golden bench bench-scale
+.PHONY: help setup hooks hooks-off check test test-all demo demo-app demo-down golden bench bench-scale
 WITH := test/engine/with
 VITEST := $(WITH) node node_modules/vitest/vitest.mjs run
 
@@ -9,6 +9,12 @@ help: ## this list
 
 setup: ## install what everything else runs on, and say what that is
 	@$(WITH)
+
+hooks: ## have git check each commit, as lefthook.yml says; `make hooks-off` ends that
+	@$(WITH) node_modules/.bin/lefthook install
+
+hooks-off: ## remove the git hooks again
+	@$(WITH) node_modules/.bin/lefthook uninstall
 
 check: ## all that needs no host: lint, types, imports, unit, render, component and agent tests
 	@test/run check

@@ -28,7 +28,7 @@ export class Caddy extends pulumi.ComponentResource {
 
   constructor(name: string, args: CaddyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Caddy", name, {}, opts);
-    const { host, tls, email, acmeDirectory, sites, trustedProxies = [] } = args;
+    const { host, tls, sites, trustedProxies = [], ...global } = args;
     const names = host.platform.caddy;
     const below = { parent: this };
 
@@ -37,7 +37,7 @@ export class Caddy extends pulumi.ComponentResource {
     this.versions = packages.versions;
     const caddy = new Release(
       name,
-      { host, manifest: caddyManifest(names, { email, acmeDirectory, trustedProxies }) },
+      { host, manifest: caddyManifest(names, { ...global, trustedProxies }) },
       { ...below, dependsOn: [packages] },
     );
     for (const [site, { after = [], ...wishes }] of Object.entries(sites))

@@ -8,7 +8,7 @@ type Names = Platform["caddy"];
 
 const RELOAD = "usr/local/libexec/gatehouse/caddy-reload";
 
-interface CaddyView extends Pick<CaddySettings, "email" | "acmeDirectory"> {
+interface CaddyView extends Omit<CaddySettings, "tls" | "sites"> {
   /** CIDRs of proxies in front. */
   trustedProxies: readonly string[];
 }

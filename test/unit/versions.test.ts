@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const { dependencies, devDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const { dependencies, devDependencies, engines } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const WORKFLOWS = ".github/workflows/*.yml";
 
 /** What a pattern finds in the files, with the file of each. */
@@ -46,10 +46,39 @@ test.each<[what: string, version: string, places: [files: string, pattern: RegEx
   }
 });
 
-test("Node is one version in the tools and in the workflows, and its types are of that line", () => {
-  const [[, version] = []] = found("test/engine/setup", /^cached_node=(.+)$/gm);
-  const workflows = found(WORKFLOWS, /node-version: (.+)/g);
-  expect(workflows.length).toBeGreaterThan(3);
-  expect(new Set(workflows.map(([, other]) => other))).toEqual(new Set([version]));
-  expect(devDependencies["@types/node"]).toMatch(new RegExp(`^${version?.split(".")[0]}\\.`));
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+/** A text of a document, whose lines may break anywhere. */
+const prose = (path: string) => read(path).replace(/\s+/g, " ");
+
+test("the Node that everything is run with is in .node-version alone, and its types are of that line", () => {
+  const version = read(".node-version").trim();
+  expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  expect(read("test/engine/setup")).toContain('cached_node=$(<"$repo/.node-version")\n');
+  const actions = found(WORKFLOWS, /uses: actions\/setup-node@/g);
+  expect(actions.length).toBeGreaterThan(3);
+  expect(found(WORKFLOWS, /^ +node-version-file: (.+)$/gm).map(([, file]) => file)).toEqual(
+    actions.map(() => ".node-version"),
+  );
+  expect(found(WORKFLOWS, /(node-version):/g)).toEqual([]);
+  expect(found(".devcontainer/Dockerfile", /^FROM node:([\d.]+)-/gm)).toEqual([[".devcontainer/Dockerfile", version]]);
+  const [line] = version.split(".");
+  expect(devDependencies["@types/node"]).toMatch(new RegExp(`^${line}\\.`));
+  for (const document of ["README.md", "CONTRIBUTING.md"]) expect(prose(document), document).toContain(`Node ${line}`);
+});
+
+test("the oldest Node is in package.json alone, and the documents name it", () => {
+  const oldest = engines.node.replace(/^>=/, "");
+  expect(oldest).toMatch(/^\d+\.\d+$/);
+  expect(read("test/engine/setup")).toMatch(/^oldest_node=\$\(sed .*package\.json"\)$/m);
+  for (const document of ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/decisions/012-node-strips-types.md"])
+    expect(prose(document), document).toMatch(new RegExp(`Node (is still )?${oldest} (or|and) newer`));
+});
+
+test("the oldest Python of a host is that of the agent's pyproject.toml", () => {
+  const [[, oldest] = []] = found("agent/pyproject.toml", /^requires-python = ">=(.+)"$/gm);
+  expect(oldest).toMatch(/^3\.\d+$/);
+  expect(read("agent/bootstrap/preflight.sh")).toContain(`"Python ${oldest} or newer`);
+  expect(read("test/tools/requirements.txt")).toContain(`--python-version ${oldest} `);
+  for (const document of ["agent/README.md", "CONTRIBUTING.md"])
+    expect(prose(document), document).toContain(`Python ${oldest}`);
 });
