@@ -15,7 +15,7 @@ from gatehouse.items import census
 from gatehouse.output import report
 from gatehouse.release import apply, remove, undo
 from gatehouse.state import store
-from gatehouse.system import firewall, systemd, waiting
+from gatehouse.system import firewall, jobs, systemd, waiting
 from gatehouse.tree import files
 from tests import ROOM, STATE
 
@@ -172,8 +172,8 @@ class HostTest(unittest.TestCase):
         self.systemd = Systemd(self.clock)
         self.journal, self.fetched = "", []
         for where, name, stand_in in (
-            (systemd, "_systemctl", self.systemd.systemctl),
-            (systemd, "Job", self.systemd.job),
+            (systemd, "systemctl", self.systemd.systemctl),
+            (jobs, "Job", self.systemd.job),
             (systemd, "journal", lambda *_: report.masked(self.journal)),
             (systemd, "create_tmpfiles", lambda paths: self.systemd.log.append(f"tmpfiles {' '.join(paths)}")),
             (systemd, "UNIT_ROOTS", (f"{TREE}/etc/systemd/system/",)),

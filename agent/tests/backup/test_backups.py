@@ -8,9 +8,10 @@ import unittest
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from gatehouse.backup import catalog, create, inventory, parts, pgbackrest, restic, restore
-from gatehouse.backup.inventory import Backup
+from gatehouse.backup.inventory import Backup, Names, Rows
 from gatehouse.output.report import Failure
 from gatehouse.state import repositories, workspace
 from gatehouse.system import process
@@ -31,9 +32,9 @@ def backup(name: str, minute: int, lsn: str, label: str = "F") -> Backup:
         f"gatehouse-{name}-1",
         lsn,
         True,
-        {"wiki": {"public.page": [3, "77"]}},
+        {"wiki": {"public.page": Rows(3, "77")}},
         {"app-wiki/data": "/var/lib/apps/wiki/data"},
-        {"users": {}, "groups": {}},
+        Names({}, {}),
         4,
         2 << 20,
         1 << 20,
@@ -48,8 +49,8 @@ class WithBackups(HostTest):
         inventory.METRICS.parent.mkdir()
         inventory.SETTINGS.write_text(
             'stanza = "main"\nrepository = "/srv/backups"\nfull_days = 7\nbin = "/b"\nconfig = "/c"\ndata = "/d"\nuser = "u"\n'
-            'unit = "p.service"\nsocket_directory = "/s"\nrestic = ["restic", "--password-file", "%s"]\n'
-            "key_of_a_newer_program = 1\n" % at("passphrase")
+            'unit = "p.service"\nsocket_directory = "/s"\nrestic = ["restic", "--password-file", "{}"]\n'
+            "key_of_a_newer_program = 1\n".format(at("passphrase"))
         )
         Path(at("passphrase")).write_text("of-the-repository")
         for one in (backup("first", 0, "0/10"), backup("second", 30, "1/0", "D")):
@@ -192,7 +193,7 @@ class Folders(HostTest):
             restic=("/bin/sh", "-c", f"cat {at('said')}; exit {status}"),
         )
 
-    SUMMARY = {
+    SUMMARY: ClassVar = {
         "message_type": "summary",
         "snapshot_id": "4f1e",
         "total_files_processed": 3,
@@ -299,7 +300,8 @@ class Folders(HostTest):
         os.chown(at("link"), 50001, 50001, follow_symlinks=False)
         workspace.give_back_names(
             str(support.TREE),
-            {"users": {"50001": "daemon", "50002": "gone-with-the-host"}, "groups": {"50001": "daemon"}},
+            {"50001": "daemon", "50002": "gone-with-the-host"},
+            {"50001": "daemon"},
         )
         daemon = pwd.getpwnam("daemon")
         found = {
@@ -381,7 +383,7 @@ class Unreadable(WithBackups):
             [],
             [{"name": "main", "backup": [], "db": [], "repo": [{"key": 1, "status": missing}], "status": missing}],
         ):
-            self.patch(pgbackrest, "_run", lambda *_: (0, json.dumps(info)))
+            self.patch(pgbackrest, "_run", support.mock.Mock(return_value=(0, json.dumps(info))))
             self.assertEqual(pgbackrest.known(inventory.settings()), [])
 
     def test_an_empty_folder_where_backups_were_is_a_disk_that_is_not_mounted(self):
@@ -426,7 +428,7 @@ class Sandbox(WithBackups):
     def test_the_server_is_restarted_where_its_unit_does_not_have_the_repository(self):
         settings = replace(inventory.settings(), repository=at("repository"))
         restarts: list[list[str]] = []
-        self.patch(pgbackrest.systemd, "run", lambda _, names: restarts.append(names))
+        self.patch(pgbackrest.jobs, "run", lambda _, names: restarts.append(names))
         for pid, made, expected in (
             (str(os.getpid()), False, 0),
             ("0", False, 0),

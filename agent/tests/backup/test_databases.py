@@ -130,7 +130,7 @@ class Tables(WithPsql):
         found, missing = self.read()
         self.assertIsNone(missing)
         self.assertEqual(found["public.a"], found["public.b"])
-        self.assertEqual((found["public.a"][0], found["pg_catalog.pg_largeobject"]), (2, [0, "0"]))
+        self.assertEqual((found["public.a"].number, found["pg_catalog.pg_largeobject"]), (2, (0, "0")))
         Path(at("COPY public.b")).write_text("2\ty\n1\tX\n")
         changed, _ = self.read()
         self.assertNotEqual(changed["public.b"][1], found["public.b"][1])

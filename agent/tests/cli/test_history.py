@@ -2,6 +2,7 @@
 
 import os
 import unittest
+from functools import partial
 
 from gatehouse.drift import facts
 from gatehouse.output.report import ROLLED_BACK
@@ -87,7 +88,7 @@ class Generations(VerbTest):
         for word in ("secret-one", "secret-two"):
             self.given(release="pw", secret=True, file=[secret("pw", word, rotation=word)])
         for argv in (("diff", "pw", "1", "2"), ("diff", "pw", "2", "2"), ("rollback", "pw"), ("rollback", "pw", "2")):
-            self.assertNotIn("secret-", self.refused(1, "its content is not shown", call=lambda: self.ask(*argv)))
+            self.assertNotIn("secret-", self.refused(1, "its content is not shown", call=partial(self.ask, *argv)))
         self.assertEqual(self.answers(0, "history", "pw")["releases"][0]["generations"][0]["generation"], 2)
 
     def test_a_generation_that_is_not_kept(self):

@@ -31,7 +31,7 @@ class Main(HostTest):
         self.assertEqual(
             (done.returncode, json.loads(done.stdout)["generation"], live("etc/app.conf")), (0, 1, "x"), done.stderr
         )
-        self.assertEqual(store.items()["release-app"]["due"], "machine/3")
+        self.assertEqual(store.items()["release-app"].due, "machine/3")
         self.assertEqual(
             facts.facts()["items"]["release-app"]["document"],
             hashlib.sha256(sealed(manifest(file=[file("etc/app.conf", "x")]))).hexdigest(),

@@ -25,7 +25,7 @@ def old() -> dict:
             file("etc/app.key", "key", reloads=["side.service"]),
             file("etc/dropped", "dropped", "0604"),
         ],
-        unit=UNITS + [{"name": "dropped.service", "enabled": True}],
+        unit=[*UNITS, {"name": "dropped.service", "enabled": True}],
     )
 
 
@@ -38,7 +38,7 @@ def new(**keys) -> dict:
                 file("etc/app.key", "key two", reloads=["side.service"]),
                 file("etc/added", "added", restarts=["added.service"]),
             ],
-            unit=UNITS + [{"name": "added.service", "enabled": True}, {"name": "bare.service"}],
+            unit=[*UNITS, {"name": "added.service", "enabled": True}, {"name": "bare.service"}],
         )
         | keys
     )
@@ -71,7 +71,7 @@ class AfterAGoodGeneration(HostTest):
 
     def test_a_unit_that_does_not_start_leads_back(self):
         for unit in ("app.service", "added.service", "bare.service"):
-            self.systemd.broken = lambda name: name == unit and os.path.exists(at("etc/added"))
+            self.systemd.broken = lambda name, unit=unit: name == unit and os.path.exists(at("etc/added"))
             self.refused(ROLLED_BACK, f"{unit} failed", "rolled back to generation 1, which is healthy", **new())
             self.as_before()
 
@@ -105,7 +105,7 @@ class AfterAGoodGeneration(HostTest):
         put = files.put
         for path in ("etc/app.conf", "etc/app.key", "etc/added", "etc/dropped"):
 
-            def full(name, content):
+            def full(name, content, path=path):
                 if name == at(path) and not self.disk_was_full:
                     self.disk_was_full = True
                     raise OSError(errno.ENOSPC, "No space left on device")
@@ -174,7 +174,7 @@ class AfterAGoodGeneration(HostTest):
             job.complaint = lambda: (ended.append(verb), complaint())[1]
             return job
 
-        self.patch(support.systemd, "Job", job)
+        self.patch(support.jobs, "Job", job)
         self.systemd.broken = lambda name: name in ("added.service", "bare.service")
         self.refused(ROLLED_BACK, "restart added.service failed", "start bare.service failed", **new())
         self.assertEqual(ended[:5], ["stop", "restart", "reload", "start", "stop"])
@@ -201,7 +201,7 @@ class AfterAGoodGeneration(HostTest):
                 made.failed, made.queued = names, lambda: None
             return made
 
-        self.patch(support.systemd, "Job", stubborn)
+        self.patch(support.jobs, "Job", stubborn)
         self.refused(ROLLED_BACK_UNHEALTHY, "systemctl stop added.service", **new(step=[shell("no", "exit 1")]))
         self.assertEqual(self.standing()[0], self.before[0])
 
@@ -210,7 +210,7 @@ class AfterAGoodGeneration(HostTest):
         self.refused(ROLLED_BACK, "the last lines of app.service", "cannot bind", **new(step=[shell("no", "exit 1")]))
 
     def test_a_refusal_inside_the_lock_touches_nothing(self):
-        before, keys = support.identities(), new(unit=UNITS + [{"name": "dropped.service", "enabled": True}])
+        before, keys = support.identities(), new(unit=[*UNITS, {"name": "dropped.service", "enabled": True}])
         self.patch(support.apply.checks, "run", lambda *_: None)
         self.patch(support.apply.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
         self.refused(REFUSED, "they clash together", **keys)

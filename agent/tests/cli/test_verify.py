@@ -1,5 +1,6 @@
 """`gatehouse verify`: what differs from what was left, and what nobody put there. Clean is 0, anything else 3."""
 
+import json
 import os
 import shutil
 import socket
@@ -95,7 +96,8 @@ class Verify(VerbTest):
             }
             | keys
         ]
-        self.patch(unmanaged, "_podman", lambda kind, *_: running if kind == "container" else [{"Id": "one"}])
+        answers = {"container": running, "image": [{"Id": "one"}]}
+        self.patch(unmanaged, "_inspected", lambda kind, *_: json.dumps(answers[kind]))
         self.patch(unmanaged, "_running", lambda: ["app"])
         self.patch(shutil, "which", lambda _: "/usr/bin/podman")
 

@@ -7,6 +7,7 @@ import threading
 import time
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 from unittest import mock
 
 from gatehouse.health import probes
@@ -23,7 +24,8 @@ class Site(BaseHTTPRequestHandler):
         self.send_response(int(self.path[1:4]))
         self.end_headers()
         if self.path[1:4] != "204":
-            self.wfile.write(b"the answer to " + self.path.encode() + b"." * 100_000 + b"the end")
+            told = f"the answer of {self.headers['Host']} to {self.path}"
+            self.wfile.write(told.encode() + b"." * 100_000 + b"the end")
 
     def log_message(self, *_):
         pass
@@ -55,7 +57,7 @@ class Questions(unittest.TestCase):
             ("204", {"status": 204}, None),
             ("503", {"status": 503}, None),
             ("200", {"status": 204}, "answers 200 instead of 204"),
-            ("200?a=b", {"body": "answer to /200?a=b."}, None),
+            ("200?a=b", {"body": "to /200?a=b."}, None),
             ("200", {"body": "another answer"}, "answers without 'another answer' in its first 65536 bytes"),
             ("200", {"body": "the end"}, "answers without 'the end'"),
             ("503", {"body": "answer"}, "answers 503"),
@@ -81,8 +83,12 @@ class Questions(unittest.TestCase):
 
     def test_http_can_be_asked_elsewhere(self):
         at = self.served(ThreadingHTTPServer(("127.0.0.1", 0), Site))
-        self.ask(None, http="http://nowhere.invalid/200", connect=at)
+        for name in ("nowhere.invalid", "nowhere.invalid:8080"):
+            self.ask(None, http=f"http://{name}/200", connect=at, body=f"answer of {name} to")
         self.ask("nowhere.invalid", http="http://nowhere.invalid/200")
+
+    def test_a_url_without_a_host_is_no_question(self):
+        self.ask("http:///200 names no host", http="http:///200")
 
     def test_tcp_and_unix_sockets_must_accept(self):
         address = self.served(socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler))
@@ -95,8 +101,8 @@ class Questions(unittest.TestCase):
         self.ask("No such file or directory", socket=str(ROOM / "nothing.sock"))
 
     def test_ipv6_stands_in_brackets(self):
-        self.assertEqual(probes.endpoint("[::1]:443"), ("::1", 443))
-        self.assertEqual(probes.endpoint("app.internal:80"), ("app.internal", 80))
+        self.assertEqual(probes._endpoint("[::1]:443"), ("::1", 443))
+        self.assertEqual(probes._endpoint("app.internal:80"), ("app.internal", 80))
 
     def test_a_command_that_hangs_is_ended(self):
         with mock.patch.object(probes, "ANSWER", 0.2):
@@ -106,7 +112,7 @@ class Questions(unittest.TestCase):
 
 
 class AUnit(support.HostTest):
-    PROBE = {"name": "it stays", "unit": "app.service", "seconds": 3}
+    PROBE: ClassVar = {"name": "it stays", "unit": "app.service", "seconds": 3}
 
     def apply_it(self, **keys):
         return self.apply(

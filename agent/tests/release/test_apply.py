@@ -3,6 +3,7 @@
 import os
 import pwd
 import unittest
+from functools import partial
 
 from gatehouse.output.report import REFUSED
 from gatehouse.release import apply
@@ -192,7 +193,7 @@ class TheSecondApply(HostTest):
         """Beside the service a timer, and what it starts, which is no unit of the release."""
         self.systemd.triggers = {"job.timer": "job.service"}
         timer = file("etc/systemd/system/job.timer", calendar, "0644", restarts=["job.timer"])
-        return dict(file=self.keys["file"] + [timer], unit=UNIT + [{"name": "job.timer", "enabled": True}])
+        return dict(file=self.keys["file"] + [timer], unit=[*UNIT, {"name": "job.timer", "enabled": True}])
 
     def test_a_timer_does_not_run_while_systemd_reads_another_calendar(self):
         self.change(**self.timed())
@@ -228,9 +229,9 @@ class TheSecondApply(HostTest):
 
     def test_units_are_read_anew_once_and_only_when_a_unit_file_changed(self):
         units = [file(f"etc/systemd/system/{name}.service", "[Unit]", "0644") for name in ("a", "b")]
-        self.change(file=[conf()] + units)
+        self.change(file=[conf(), *units])
         self.assertEqual(self.systemd.log.count("daemon-reload"), 1)
-        self.change(file=[conf("two")] + units)
+        self.change(file=[conf("two"), *units])
         self.assertEqual(self.systemd.log.count("daemon-reload"), 1)
 
     def test_tmpfiles_are_made_as_the_new_file_says(self):
@@ -279,7 +280,7 @@ class Pulls(HostTest):
             self.refused(
                 REFUSED,
                 "image localhost:5000/app:1 cannot be pulled, nothing was changed:\n    unauthorized\nif localhost:5000 wants a login: `registries`",
-                call=lambda: self.pulled(session, "none"),
+                call=partial(self.pulled, session, "none"),
             )
 
 

@@ -108,9 +108,12 @@ class Telling(HostTest):
                 self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
     def test_what_was_never_found_well_is_asked(self):
-        image = lambda n: dict(
-            image=[{"reference": f"app:{n}"}], guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])]
-        )
+        def image(n):
+            return dict(
+                image=[{"reference": f"app:{n}"}],
+                guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])],
+            )
+
         self.apply(**self.keys("one", **image(1)))
         Path(at("ill")).touch()
         self.refused(NOT_ROLLED_BACK, **self.keys("one", **image(2)))
@@ -140,7 +143,9 @@ class Telling(HostTest):
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
     def test_who_was_not_told_and_read_the_files_for_another_release_reads_them_again_on_the_way_back(self):
-        def another(_, told=[]):
+        told = []
+
+        def another(_):
             told or told.append(self.systemd.do("reload", FRONT))
             return "broken"
 
@@ -192,9 +197,9 @@ class Telling(HostTest):
         self.apply(**self.keys("one"))
         left = []
         self.patch(
-            support.systemd,
+            support.jobs,
             "run",
-            lambda verb, names, deadline=0, run=support.systemd.run: (
+            lambda verb, names, deadline=0, run=support.jobs.run: (
                 left.append(deadline - self.clock.now) if verb == "reload" and names else None,
                 run(verb, names, deadline),
             ),
@@ -236,17 +241,19 @@ class Telling(HostTest):
         self.assertEqual(shown, [[OWN], [OWN, FRONT]])
 
     def test_killed_before_or_after_it_is_told_the_way_back_ends_where_it_began(self):
-        image = lambda n: dict(
-            image=[{"reference": f"app:{n}"}],
-            guard=[
-                dict(
-                    name="data",
-                    units=[OWN],
-                    save=["true"],
-                    restore=["/bin/sh", "-c", f"echo restored >> {at('order')}"],
-                )
-            ],
-        )
+        def image(n):
+            return dict(
+                image=[{"reference": f"app:{n}"}],
+                guard=[
+                    dict(
+                        name="data",
+                        units=[OWN],
+                        save=["true"],
+                        restore=["/bin/sh", "-c", f"echo restored >> {at('order')}"],
+                    )
+                ],
+            )
+
         self.apply(**self.keys("one", **image(1)))
         before = self.standing()
         for point in ("stepped", "told"):
@@ -279,9 +286,12 @@ class Telling(HostTest):
             yield
 
     def test_who_cannot_go_back_tells_of_what_stays(self):
-        image = lambda n: dict(
-            image=[{"reference": f"app:{n}"}], guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])]
-        )
+        def image(n):
+            return dict(
+                image=[{"reference": f"app:{n}"}],
+                guard=[dict(name="data", units=[OWN], save=["true"], restore=["false"])],
+            )
+
         self.apply(**self.keys("one", **image(1)))
         self.refused(NOT_ROLLED_BACK, **self.keys("two", **image(2), probe=[shell("app", "false")]))
         self.assertEqual(self.systemd.loaded[FRONT], b"two")

@@ -1,6 +1,5 @@
 """What a service holds is there after a restart, or the restart is taken back."""
 
-import json
 import os
 import socketserver
 import threading
@@ -8,7 +7,7 @@ import unittest
 from pathlib import Path
 
 from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK
-from gatehouse.release import holdings
+from gatehouse.release import holdings, journal
 from gatehouse.state.store import Release
 from gatehouse.tree import files
 from tests import support
@@ -332,7 +331,7 @@ class Keys(HostTest):
         self.assertEqual(live("data/dump.rdb"), "a b c")
 
     def losing(self, *_):
-        self.last = support.mock.Mock(holdings=json.loads(Release("app").record.read_text())["holdings"])
+        self.last = journal.read(Release("app"))
         self.valkey.loaded = 0
         self.valkey.keys = set()
         raise support.report.Failure("no")

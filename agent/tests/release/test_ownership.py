@@ -1,6 +1,7 @@
 """A release and each of its files have one owner; who is not that changes and deletes nothing."""
 
 import unittest
+from functools import partial
 from unittest import mock
 
 from gatehouse.items import accounts
@@ -84,7 +85,7 @@ class Accounts(HostTest):
                     self.refused(
                         REFUSED,
                         f"release {release} on this host belongs to shop/prod/app, not to {owner}; nothing was done",
-                        call=lambda: self.ask(owner),
+                        call=partial(self.ask, owner),
                     )
                 self.assertEqual(self.ran, [])
                 remove.remove(release, "shop/prod/app")
@@ -138,7 +139,7 @@ class Races(HostTest):
         for what in ({"file": [file("etc/shared", "x")]}, {"unit": [{"name": "app.service"}]}):
             run = support.apply.checks.run
 
-            def meanwhile(*arguments):
+            def meanwhile(*arguments, run=run, what=what):
                 run(*arguments)
                 with support.mock.patch.object(support.apply.checks, "run", run):
                     self.apply(release="fast", **what)

@@ -3,6 +3,7 @@
 import os
 import tarfile
 import unittest
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -27,8 +28,8 @@ class Purge(HostTest):
             {"name": "folder", "path": str(self.folder)},
             {
                 "name": "database",
-                "save": SCRIPT + [f"cp {self.table} {{dump}}/rows"],
-                "drop": SCRIPT + [f"rm -f {self.table}"],
+                "save": [*SCRIPT, f"cp {self.table} {{dump}}/rows"],
+                "drop": [*SCRIPT, f"rm -f {self.table}"],
             },
         ]
 
@@ -77,7 +78,7 @@ class Purge(HostTest):
         self.assertEqual((self.data_is_there(), self.copies()), ((True, True), []))
 
     def test_no_copy_no_deletion_and_what_ran_runs_again(self):
-        self.give(data=[self.data[0], self.data[1] | {"save": SCRIPT + ["echo no connection; exit 1"]}])
+        self.give(data=[self.data[0], self.data[1] | {"save": [*SCRIPT, "echo no connection; exit 1"]}])
         before = self.standing()
         self.refused(1, "database could not be copied:\n    no connection", call=self.remove)
         self.assertEqual(self.standing(), before)
@@ -166,7 +167,7 @@ class Purge(HostTest):
             self.refused(
                 1,
                 f"{inside} of release other lies in {self.folder}, which is data of release app",
-                call=lambda: self.apply(release="other", **keys),
+                call=partial(self.apply, release="other", **keys),
             )
         self.apply(release="other", file=[file("var/lib/application", "x")])
         self.refused(
@@ -234,7 +235,7 @@ class Purge(HostTest):
             ({"name": "a", "path": "/var/lib/../app"}, "data a: /var/lib/../app is not"),
         ):
             with self.subTest(wrong):
-                self.refused(1, words, call=lambda: self.give(data=[wrong]))
+                self.refused(1, words, call=partial(self.give, data=[wrong]))
         self.refused(1, "data folder: not a name", call=lambda: self.give(data=[self.data[0], self.data[0]]))
         self.assertEqual(live_or_none("etc/app.conf"), None)
         self.give()

@@ -168,9 +168,11 @@ class Boot(HostTest):
 
 class Mounts(HostTest):
     def test_what_runs_before_the_files_are_back_as_a_mount_does_is_restarted_with_them(self):
-        mount = lambda what: dict(
-            file=[file("etc/systemd/system/a.mount", what, restarts=["a.mount"])], unit=[{"name": "a.mount"}]
-        )
+        def mount(what):
+            return dict(
+                file=[file("etc/systemd/system/a.mount", what, restarts=["a.mount"])], unit=[{"name": "a.mount"}]
+            )
+
         self.systemd.reads = {"a.mount": at("etc/systemd/system/a.mount")}
         self.apply(**mount("old"))
         with mock.patch.object(apply.probes, "await_all", killed), self.assertRaises(Killed):
@@ -178,7 +180,7 @@ class Mounts(HostTest):
         self.systemd.state = "initializing"
         self.systemd.do("restart", "a.mount")
         self.patch(
-            support.systemd,
+            support.jobs,
             "queue",
             lambda verb, names: [
                 self.systemd.do(verb, name) for name in names if verb == "restart" or name not in self.systemd.active

@@ -2,6 +2,7 @@
 
 import json
 import unittest
+from dataclasses import asdict
 from pathlib import Path
 
 from gatehouse.backup import catalog, create, forget, inventory, pgbackrest, restic, restore
@@ -26,7 +27,7 @@ class Passphrases(HostTest):
     def give(self, content: str, place: str = FOLDER, generated: bool = True) -> str:
         """What an apply of the secrets has the repository opened with, as the program is told."""
         self.apply(release="backup-secrets", secret=True, file=[passphrase(content, place, generated)])
-        return main._opened("backup-secrets")["opens"][place]
+        return main._opened("backup-secrets")[place]
 
     def test_one_that_opened_the_repository_outlives_release_stack_and_state(self):
         self.assertEqual(self.give("first"), "first")
@@ -153,7 +154,9 @@ class Moving(WithBackups):
         self.patch(
             restic,
             "record",
-            lambda s, snapshot: json.dumps(vars(next(b for b in self.there[s.repository] if b.name == snapshot["id"]))),
+            lambda s, snapshot: json.dumps(
+                asdict(next(b for b in self.there[s.repository] if b.name == snapshot["id"]))
+            ),
         )
         for one in inventory.kept(FOLDER):
             inventory.forget(FOLDER, one)
@@ -203,7 +206,7 @@ class Moving(WithBackups):
     def test_records_of_an_agent_of_before_stay_those_of_their_repository(self):
         older = STATE / "backups"
         repositories.folder(FOLDER).rename(older)
-        (older / "20261125-120000.json").write_text(json.dumps(vars(self.there[FOLDER][0])))
+        (older / "20261125-120000.json").write_text(json.dumps(asdict(self.there[FOLDER][0])))
         (older / "last.backup").write_text(
             json.dumps({"good": 1, "ended": 1, "seconds": 1, "failed": None, "repository": FOLDER})
         )

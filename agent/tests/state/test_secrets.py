@@ -337,6 +337,28 @@ class Merging(SecretsTest):
             self.apply(refers=[f"{FOLDER}/pw/2"])
         self.assertEqual((armed, live("etc/acl")), ([], "user app,other >secret-two end\n"))
 
+    def test_a_release_that_is_removed_meanwhile_takes_no_secret_along(self):
+        """Before its manifest is read again, or while its lock is waited for."""
+        for where, name in ((vault, "takes"), (store, "lock")):
+            with self.subTest(name):
+                self.test_a_merged_file_has_the_secrets_newest_first()
+                real, armed = getattr(where, name), [True]
+
+                def late(first, *rest, real=real, armed=armed):
+                    found = real(first, *rest)
+                    if "cache" in (getattr(first, "release", ""), str(first).removeprefix("release-")) and armed:
+                        armed.pop()
+                        support.remove.remove("cache", "shop/prod/cache")
+                    return found
+
+                with support.mock.patch.object(where, name, late):
+                    self.apply(refers=[f"{FOLDER}/pw/2"])
+                self.assertEqual((armed, sorted(self.generations())), ([], ["2"]))
+                self.assertNotIn("etc/acl", support.tree())
+                self.assertNotIn("stay until the next apply", "".join(self.said))
+                self.doCleanups()
+                self.setUp()
+
     def test_generations_are_ordered_as_numbers(self):
         self.secrets("secret-1", "1")
         for number in (9, 10, 11):

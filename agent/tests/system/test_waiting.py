@@ -3,6 +3,8 @@
 import json
 import subprocess
 import unittest
+from functools import partial
+from typing import ClassVar
 from unittest import mock
 
 from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK
@@ -50,7 +52,7 @@ class AUnitThatEndsAtOnce(HostTest):
             (("oom-kill", 9), "oom-kill 9"),
         ):
             self.clock.now = 0.0
-            self.refused(NOTHING_BEFORE, f"5 times in the same way: {told}", call=lambda: self.apply_it(end))
+            self.refused(NOTHING_BEFORE, f"5 times in the same way: {told}", call=partial(self.apply_it, end))
             self.assertLess(self.clock.now, 20)
 
     def test_whatever_it_does_in_between_to_look_well(self):
@@ -165,43 +167,43 @@ class WhileItWaits(HostTest):
         )
 
     def test_a_job_that_takes_its_time_is_told_as_well(self):
-        job = support.systemd.Job("start", ["app.service"])
+        job = support.jobs.Job("start", ["app.service"])
         ends = iter([False] * 30 + [True])
         job.ended = lambda seconds: self.clock.sleep(seconds) or next(ends)
         self.systemd.active.add("app.service")
         self.systemd.ends = {"app.service": (0, FAILED, ("exit-code", 2))}
         self.systemd.since["app.service"] = 0
-        self.patch(support.systemd, "time", self.clock)
-        support.systemd.finish([job], 60)
+        self.patch(support.jobs, "time", self.clock)
+        support.jobs.finish([job], 60)
         self.assertIn(
             "waiting, 50 s left: systemctl start app.service has not ended, app.service is activating",
             "".join(self.said),
         )
 
     def test_a_job_of_a_unit_that_ends_again_and_again_ends_too(self):
-        job = support.systemd.Job("start", ["app.service", "side.service"])
+        job = support.jobs.Job("start", ["app.service", "side.service"])
         job.ended = lambda seconds: self.clock.sleep(seconds)
         self.systemd.active |= {"app.service", "side.service"}
         self.systemd.since |= {"app.service": 0, "side.service": 0}
         self.systemd.ends = {"app.service": (0, FAILED)}
-        self.patch(support.systemd, "time", self.clock)
-        self.refused(1, "app.service has ended 5 times", call=lambda: support.systemd.finish([job], 900))
+        self.patch(support.jobs, "time", self.clock)
+        self.refused(1, "app.service has ended 5 times", call=lambda: support.jobs.finish([job], 900))
         self.assertLess(self.clock.now, 20)
 
     def test_a_unit_that_is_stopped_may_end_as_it_likes(self):
-        job = support.systemd.Job("stop", ["app.service"])
+        job = support.jobs.Job("stop", ["app.service"])
         ends = iter([False, False, True])
         job.ended = lambda seconds: self.clock.sleep(seconds) or next(ends)
         self.systemd.failed = {"app.service"}
-        self.patch(support.systemd, "time", self.clock)
-        support.systemd.finish([job], 900)
+        self.patch(support.jobs, "time", self.clock)
+        support.jobs.finish([job], 900)
 
 
 class WhatAUnitSaid(unittest.TestCase):
     """The last lines of its journal, as journalctl gives them."""
 
-    CONTAINER = {"CONTAINER_NAME": "app", "_COMM": "conmon"}
-    ENTRIES = [
+    CONTAINER: ClassVar = {"CONTAINER_NAME": "app", "_COMM": "conmon"}
+    ENTRIES: ClassVar = [
         {"MESSAGE": "no such table", **CONTAINER},
         {"MESSAGE": [110, 111, 32, 255, 10], **CONTAINER},
         {"MESSAGE": None, **CONTAINER},

@@ -165,7 +165,7 @@ class Directories(HostTest):
 
     def test_a_directory_is_made_with_mode_and_owner_and_then_left_alone(self):
         self.assertTrue(self.ensure())
-        self.assertEqual(files.look_folder(at("srv/app")), [0o2750, 12, 34])
+        self.assertEqual(files.look_folder(at("srv/app")), (0o2750, 12, 34))
         self.assertFalse(self.ensure())
 
     def test_a_wrong_mode_or_owner_is_put_right_and_the_contents_stay(self):

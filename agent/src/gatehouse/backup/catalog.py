@@ -8,15 +8,16 @@ from gatehouse.backup.inventory import Backup, Settings
 
 
 def read(s: Settings) -> list[Backup]:
-    """Those that can be restored, oldest first: pgBackRest has the cluster, restic folders and what is known of them. Others
-    that this host knew of are gone from there; a host that is new knew of none."""
+    """Those that can be restored, oldest first: pgBackRest has the cluster, restic folders and what is known of them.
+    Others that this host knew of are gone from there; a host that is new knew of none."""
     began = time.time()
     labels = {pgbackrest.name_of(one): one["label"] for one in pgbackrest.known(s)}
     folders, records = restic.contents(s)
     there = records.keys() & folders.keys() & labels.keys()
     known = {backup.name: backup for backup in inventory.kept(s.repository)}
+    new = sorted(name for name in there - known.keys() if name and re.fullmatch(r"\d{8}-\d{6}", name))
     # PostgreSQL's account can write to a repository whose key it has: a record is what another may have made up.
-    for name in filter(re.compile(r"\d{8}-\d{6}").fullmatch, there - known.keys()):
+    for name in new:
         found = inventory.read(restic.record(s, records[name]))
         if found.name == name and found.label == labels[name]:
             inventory.record(s.repository, found)

@@ -8,19 +8,21 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from gatehouse.backup import catalog, inventory, moment, pgbackrest, postgres, restic, tables
-from gatehouse.backup.inventory import LOCK, Backup, Settings
+from gatehouse.backup.inventory import LOCK, Backup, Names, Rows, Settings
 from gatehouse.backup.parts import Parts
 from gatehouse.backup.postgres import Cluster
 from gatehouse.output.report import Failure, masked, say
 from gatehouse.output.table import counted, legible
+from gatehouse.protocol.answers import BackupAnswer, PrepareAnswer
 from gatehouse.state import repositories, secrets, store
-from gatehouse.system import process, systemd
+from gatehouse.system import jobs, process
 
 _AT_ONCE = 4  # databases that are summed up
 
 
-def prepare() -> dict:
-    """Repositories for this cluster and its folders; the first backup is asked for."""
+def prepare() -> PrepareAnswer:
+    """Repositories for this cluster and its folders; the first backup is asked for. Raises Failure for a repository
+    that cannot be used."""
     s = inventory.settings()
     _refuse_another_disk(s)
     restic.prepare(s)
@@ -37,23 +39,24 @@ def prepare() -> dict:
             "`gatehouse restore --to latest` takes them over",
         )
     elif not catalog.read(s) or pgbackrest.first_is_due(s):
-        systemd.queue("start", ["gatehouse-backup.service"])
+        jobs.queue("start", ["gatehouse-backup.service"])
     return {"prepared": ours, "repository": s.repository}
 
 
 def _refuse_another_disk(s: Settings) -> None:
-    """Where the repository's disk is not mounted, its folder is there and empty: a new repository in it would look well."""
+    """Where the repository's disk is not mounted, its folder is there and empty: a new repository in it would look
+    well."""
     taken = len(inventory.kept(s.repository))
     if taken and inventory.outcome(s.repository, "backup").get("good") and not pgbackrest.known(s):
         raise Failure(
-            f"{s.repository} is empty, though this host has {counted(taken, 'backup')} in it: is its disk mounted? If they are gone for good: "
-            f"`gatehouse forget {s.repository}` on the host"
+            f"{s.repository} is empty, though this host has {counted(taken, 'backup')} in it: is its disk mounted? If "
+            f"they are gone for good: `gatehouse forget {s.repository}` on the host"
         )
 
 
 def refuse_loss(keep: int, place: str | None = None) -> None:
-    """Before so many full backups are the most in a repository, or in that of now: what stands on older ones would be deleted
-    after the next one."""
+    """Before so many full backups are the most in a repository, or in that of now: what stands on older ones would be
+    deleted after the next one."""
     if place is None and not inventory.SETTINGS.exists():
         return
     known = _labels(place or inventory.settings().repository)
@@ -78,7 +81,8 @@ def _labels(place: str) -> dict[str, str]:
     return known or {b.label: b.name for b in inventory.kept(place)}
 
 
-def take(full: bool = False) -> dict:
+def take(full: bool = False) -> BackupAnswer:
+    """Raises Failure where it could not be taken, which is recorded as well."""
     began = time.time()
     secrets.learn_all()
     s = inventory.settings()
@@ -119,7 +123,8 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
             marked = time.time()
             unread |= found.failed
             say(
-                f"copy the folders of {len(parts.members)} releases, and sum up {len(sessions)} databases as they were at {found.point}"
+                f"copy the folders of {len(parts.members)} releases, and sum up {len(sessions)} databases as they were "
+                f"at {found.point}"
             )
             sums = {
                 session.database: pool.submit(_sums, session) for session in sessions if session.database not in unread
@@ -154,7 +159,7 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
         added=known["info"]["repository"]["delta"] + sum(one.added for one in saved.values()),
         sums=tables.KIND,
         moved=list(found.moved),
-        parts={key: [one.files, one.size] for key, one in saved.items()},
+        parts={key: (one.files, one.size) for key, one in saved.items()},
         places={key: one.places for key, one in saved.items()},
         incomplete=incomplete,
     )
@@ -165,7 +170,7 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
     return done
 
 
-def _sums(session: postgres.Session) -> tuple[dict, str | None]:
+def _sums(session: postgres.Session) -> tuple[dict[str, Rows], str | None]:
     """The session ends with it, so that nothing of its moment is held longer than it is read."""
     try:
         return tables.read(session)
@@ -173,16 +178,16 @@ def _sums(session: postgres.Session) -> tuple[dict, str | None]:
         session.close()
 
 
-def _names() -> dict:
-    return {
-        "users": {str(user.pw_uid): user.pw_name for user in pwd.getpwall()},
-        "groups": {str(group.gr_gid): group.gr_name for group in grp.getgrall()},
-    }
+def _names() -> Names:
+    return Names(
+        users={str(user.pw_uid): user.pw_name for user in pwd.getpwall()},
+        groups={str(group.gr_gid): group.gr_name for group in grp.getgrall()},
+    )
 
 
 def _expire(s: Settings, newest: Backup) -> None:
     """pgBackRest has deleted what is more than is to be kept; the folders go with it."""
-    there = {pgbackrest.name_of(b) for b in pgbackrest.known(s)}
+    there = {name for backup in pgbackrest.known(s) if (name := pgbackrest.name_of(backup))}
     if newest.name not in there:
         raise Failure(
             f"{s.repository} does not know of backup {newest.name}, which has just been taken: nothing old was deleted"

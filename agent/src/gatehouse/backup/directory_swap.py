@@ -7,7 +7,7 @@ from pathlib import Path
 from gatehouse.output.report import Failure, say
 from gatehouse.state import store
 from gatehouse.state.store import STATE, read_private, write_private
-from gatehouse.system import safepath, systemd
+from gatehouse.system import jobs, safepath, systemd
 
 _UNDER_WAY = STATE / "restore" / "swapping.json"
 _KEPT = STATE / "restore" / "kept.json"
@@ -85,19 +85,20 @@ def prepare_boot() -> None:
         say(f"the restore of {swap.what} was interrupted: what was there before is back")
         back(swap)
         discard(swap)
-        systemd.queue("restart", systemd.running(systemd.existing(swap.ran)))  # mounts, of what lay there
+        jobs.queue("restart", systemd.running(systemd.existing(swap.ran)))  # mounts, of what lay there
 
 
 def refuse_another() -> None:
+    """Raises Failure while a restore is neither confirmed nor taken back."""
     if swap := kept():
         raise Failure(
-            f"the restore of {swap.what} waits for your word: `gatehouse restore --confirm` deletes what was there before, "
-            "`gatehouse restore --undo` brings it back"
+            f"the restore of {swap.what} waits for your word: `gatehouse restore --confirm` deletes what was there "
+            "before, `gatehouse restore --undo` brings it back"
         )
 
 
 def stop(ran: tuple[str, ...]) -> None:
-    systemd.run("stop", list(ran))
+    jobs.run("stop", list(ran))
     systemd.reset_failed(list(ran))
 
 
@@ -109,7 +110,10 @@ def _rename(source: str, target: str) -> None:
 
 
 def _read(path: Path) -> Swap | None:
-    found = json.loads(read_private(path) or "null")
-    return found and Swap(
+    text = read_private(path)
+    if not text:
+        return None
+    found = json.loads(text)
+    return Swap(
         found["what"], tuple(Exchange(**e) for e in found["exchanges"]), tuple(found["ran"]), tuple(found["leftovers"])
     )

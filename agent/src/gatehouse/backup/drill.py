@@ -6,10 +6,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from gatehouse.backup import catalog, folders, inventory, parts, pgbackrest, postgres, restic, tables
-from gatehouse.backup.inventory import LOCK, Backup, Settings
+from gatehouse.backup.inventory import LOCK, Backup, Rows, Settings
 from gatehouse.backup.postgres import Cluster
 from gatehouse.output.report import Failure, masked, say
 from gatehouse.output.table import counted, legible
+from gatehouse.protocol.answers import DrillAnswer
 from gatehouse.state import secrets, store, workspace
 from gatehouse.state.store import STATE
 from gatehouse.system import process, safepath
@@ -18,19 +19,19 @@ _AT_ONCE = 4  # databases that are looked at
 _PATIENCE, _SLOWEST = 300, 4 << 20  # for an index of the application's: seconds, and bytes of its database a second
 
 
-def drill(name: str | None = None) -> dict:
-    """Of the newest backup, or another one."""
+def drill(name: str | None = None) -> DrillAnswer:
+    """Of the newest backup, or another one. Raises Failure where it cannot be restored, or differs from its record."""
     began = time.time()
     secrets.learn_all()
     s = inventory.settings()
     with store.lock(LOCK, "a drill", process.LONG):
         try:
-            found = _drill(s, _chosen(s, name))
+            found = _drill(s, _chosen(s, name), began)
         except Exception as error:
             inventory.settle(s.repository, "drill", began, time.time(), masked(str(error)))
             raise
         inventory.settle(s.repository, "drill", began, time.time(), None, backup=found["backup"])
-    return found | {"seconds": round(time.time() - began, 1)}
+    return found
 
 
 def _chosen(s: Settings, name: str | None) -> Backup:
@@ -40,7 +41,7 @@ def _chosen(s: Settings, name: str | None) -> Backup:
     return found[-1]
 
 
-def _drill(s: Settings, backup: Backup) -> dict:
+def _drill(s: Settings, backup: Backup, began: float) -> DrillAnswer:
     pgbackrest.refuse_another_major(s, backup.label)
     data, shelf = f"{s.data}.drill", str(STATE / "drill")
     _clean(data, shelf)
@@ -68,6 +69,7 @@ def _drill(s: Settings, backup: Backup) -> dict:
         "moved": backup.moved,
         "compared": backup.sums == tables.KIND,
         "incomplete": backup.incomplete,
+        "seconds": round(time.time() - began, 1),
     }
 
 
@@ -77,12 +79,11 @@ def _look_at_databases(backup: Backup, server: Cluster) -> tuple[int, list[str]]
         say("an older program took the backup and summed its tables up in another way: their rows are counted")
     there = server.databases()
     faults = [f"database {legible(name)} is not there" for name in sorted(backup.tables.keys() - there)]
-    server.ask(
-        "UPDATE pg_database SET datallowconn = true WHERE datname <> 'template0'"
-    )  # only the drill reaches this server
+    # Only the drill reaches this server.
+    server.ask("UPDATE pg_database SET datallowconn = true WHERE datname <> 'template0'")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(lambda name: _look_at(backup, server, name), there))
-    for name, (_, fault) in zip(there, found):
+    for name, (_, fault) in zip(there, found, strict=True):
         faults += [f"{legible(name)}: {fault}"] if fault else []
     return sum(rows for rows, _ in found), faults
 
@@ -97,7 +98,7 @@ def _look_at(backup: Backup, server: Cluster, database: str) -> tuple[int, str |
         size = int(session.ask("SELECT pg_database_size(current_database())"))
         session.ask("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         found, unread = tables.read(session)
-    rows = sum(count for count, _ in found.values())
+    rows = sum(table.number for table in found.values())
     if unread:
         return rows, unread
     if differing := _differing(backup, database, found):
@@ -105,7 +106,7 @@ def _look_at(backup: Backup, server: Cluster, database: str) -> tuple[int, str |
     return rows, _amcheck(server, database, size)
 
 
-def _differing(backup: Backup, database: str, found: dict) -> list[str]:
+def _differing(backup: Backup, database: str, found: dict[str, Rows]) -> list[str]:
     """Tables that are not what was recorded, as far as it was."""
     if database not in backup.tables:
         return []
@@ -119,8 +120,8 @@ def _differing(backup: Backup, database: str, found: dict) -> list[str]:
 
 
 def _amcheck(server: Cluster, database: str, size: int) -> str | None:
-    """An index may be one over a function of the application's: PostgreSQL calls it as the owner of the table, and it may
-    take its time."""
+    """An index may be one over a function of the application's: PostgreSQL calls it as the owner of the table, and it
+    may take its time."""
     seconds = min(process.LONG, _PATIENCE + size / _SLOWEST)
     words = server.command(
         "pg_amcheck", "--install-missing", "--heapallindexed", "--no-strict-names", postgres.named(database)
@@ -179,8 +180,8 @@ def _gaps(backup: Backup, restored: dict[str, folders.Amount]) -> list[str]:
         there = restored.get(name, folders.Amount())
         if there.files < live.files or there.size < live.size:
             found.append(
-                f"{name}: {counted(there.files, 'file')} with {counted(there.size, 'byte')} restored, and {counted(live.files, 'file')} with "
-                f"{counted(live.size, 'byte')} in {path} were there before"
+                f"{name}: {counted(there.files, 'file')} with {counted(there.size, 'byte')} restored, and "
+                f"{counted(live.files, 'file')} with {counted(live.size, 'byte')} in {path} were there before"
             )
     return found
 
@@ -190,18 +191,20 @@ def _clean(data: str, shelf: str) -> None:
         safepath.remove_tree(folder)
 
 
-def _but_for(incomplete: dict) -> str:
+def _but_for(incomplete: dict[str, str]) -> str:
     """A drill cannot bring back what is not in the backup."""
     return f" but for what it does not have of {', '.join(sorted(incomplete))}" if incomplete else ""
 
 
-def lines(found: dict) -> list[str]:
+def lines(found: DrillAnswer) -> list[str]:
     compared = "compared with what was recorded" if found["compared"] and found["exact"] else "counted"
     told = [
-        f"backup {found['backup']} can be restored{_but_for(found['incomplete'])}: {found['rows']} rows in {found['tables']} tables {compared}, {found['files']} files, in {found['seconds']:.0f} s"
+        f"backup {found['backup']} can be restored{_but_for(found['incomplete'])}: {found['rows']} rows in "
+        f"{found['tables']} tables {compared}, {found['files']} files, in {found['seconds']:.0f} s"
     ]
     if found["moved"]:
         told.append(
-            f"compared but for these, in which something ran all the time when it was taken: {', '.join(map(legible, found['moved']))}"
+            "compared but for these, in which something ran all the time when it was taken: "
+            f"{', '.join(map(legible, found['moved']))}"
         )
     return [*told, *(f"incomplete: {whose}: {what}" for whose, what in found["incomplete"].items())]

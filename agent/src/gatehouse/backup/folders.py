@@ -40,8 +40,9 @@ class Amount:
 
 
 def places(path: str) -> list[str]:
-    """Where a folder is in truth, and where each link in it leads. A link is followed where root alone can have put it, from where
-    a folder was to where an operator moved it; another one is what an application keeps, and is copied as a link.
+    """Where a folder is in truth, and where each link in it leads. A link is followed where root alone can have put it,
+    from where a folder was to where an operator moved it; another one is what an application keeps, and is copied as a
+    link.
 
     Raises Failure where the folder itself cannot be reached in this way, or is not there."""
     found, todo = [_place(path)], safepath.links(path)
@@ -75,11 +76,14 @@ def _is_in(path: str, at: Iterable[str]) -> bool:
 
 
 def look(at: list[str], until: float | None = None) -> Amount:
-    """What is in folders whose way is root's alone, mounts in them included; with `until`, only what nobody has touched since.
+    """What is in folders whose way is root's alone, mounts in them included; with `until`, only what nobody has touched
+    since.
 
     Raises Failure where it takes too long."""
     files = size = disk = 0
-    seen, leading_out, link = set(), [], ""
+    seen: set[str] = set()
+    leading_out: list[str] = []
+    link = ""
     for word in process.words(("find", *at, *_EACH), _COUNTING) if at else ():
         if word.startswith("f"):
             inode, names, blocks, held, changed = word[1:].split(" ")
@@ -115,6 +119,6 @@ def complaint(found: Amount) -> str | None:
         return None
     first, *more = found.leading_out
     return (
-        f"{legible(first)}{f' and {len(more)} more' if more else ''}: a link of root's is followed to a folder alone, and only where no other account can "
-        "write on the way; put what it leads to there itself, or mount it"
+        f"{legible(first)}{f' and {len(more)} more' if more else ''}: a link of root's is followed to a folder alone, "
+        "and only where no other account can write on the way; put what it leads to there itself, or mount it"
     )

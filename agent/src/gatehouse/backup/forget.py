@@ -1,23 +1,27 @@
 """`gatehouse forget`: the end of what this host knows of a repository that it does not use any more."""
 
+from typing import NoReturn
+
 from gatehouse.backup import inventory, pgbackrest
 from gatehouse.backup.inventory import LOCK
 from gatehouse.output.report import Failure
 from gatehouse.output.table import counted
+from gatehouse.protocol.answers import ForgetAnswer
 from gatehouse.state import repositories, secrets, store
 from gatehouse.state.store import SECRETS, Release
 from gatehouse.system import safepath
 
 
-def refuse(place: str) -> None:
-    """Says what would be lost, and how."""
+def refuse(place: str) -> NoReturn:
+    """Raises Failure, which says what would be lost, and how."""
     secrets.learn_all()
     _refuse_unknown(place)
     _refuse_in_use(place)
     raise Failure(f"{_lost(place)}. If that is meant: `gatehouse forget {place} --for-ever`; nothing was done")
 
 
-def forget(place: str) -> dict:
+def forget(place: str) -> ForgetAnswer:
+    """Raises Failure for a repository that is not known, or in use."""
     secrets.learn_all()
     with store.lock(LOCK, f"forgetting {place}"):
         _refuse_unknown(place)
@@ -59,13 +63,13 @@ def _refuse_in_use(place: str) -> None:
         return
     try:
         there = len(pgbackrest.known(s))
-        why = there and f"which has {counted(there, 'backup')}"
+        why = f"which has {counted(there, 'backup')}" if there else ""
     except Failure as failure:
         why = f"and {failure}"
     if why:
         raise Failure(
-            f"backups of this host go to {place}, {why}. First take `backup` out of the configuration, or name another repository, "
-            "with a `pulumi up`; nothing was done"
+            f"backups of this host go to {place}, {why}. First take `backup` out of the configuration, or name another "
+            "repository, with a `pulumi up`; nothing was done"
         )
 
 
@@ -84,5 +88,5 @@ def _left_over(passphrase: str) -> list[Release]:
     ]
 
 
-def lines(done: dict) -> list[str]:
+def lines(done: ForgetAnswer) -> list[str]:
     return [f"forgot {done['forgot']}: {done['lost']}"]

@@ -2,12 +2,14 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from gatehouse.output.report import Failure
 from gatehouse.output.table import ago, columns, counted, iso, size
 from gatehouse.protocol import document
+from gatehouse.protocol.answers import BackupPath, Outcome, Overview
 from gatehouse.state import repositories
 from gatehouse.state.store import STATE, read_private, write_private
 from gatehouse.system import safepath, systemd
@@ -40,6 +42,21 @@ class Settings:
         return safepath.read(self.restic[self.restic.index("--password-file") + 1]).decode()
 
 
+class Rows(NamedTuple):
+    """A table's content, in numbers."""
+
+    number: int
+    sum: str  # over the rows, in whatever order; tables.py
+
+
+@dataclass(frozen=True)
+class Names:
+    """By number, as text: another host may have given it to another account."""
+
+    users: dict[str, str]
+    groups: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Backup:
     """PostgreSQL up to `point`, and folders as they were right then. What it stands on is kept as long as it is."""
@@ -52,25 +69,21 @@ class Backup:
     point: str  # a restore point in the WAL
     lsn: str  # where that is
     exact: bool  # whether `tables` are those of the point in every database, without a transaction more or less
-    tables: dict  # by database and table: number of rows, and a sum over their contents
-    folders: dict  # path by release and name of data
-    names: dict  # "users" and "groups": the name of each number, since another host may have given it to somebody else
+    tables: dict[str, dict[str, Rows]]  # by database and table
+    folders: dict[str, str]  # path by release and name of data
+    names: Names
     files: int = 0
     size: int = 0  # bytes, of the folders and of the databases
     added: int = 0  # bytes that the repository grew by
     sums: str = ""  # how the sums were made; empty: as older programs did
-    moved: list = field(
-        default_factory=list
-    )  # databases in which something ran at the point: `tables` may be a transaction off
-    parts: dict = field(
-        default_factory=dict
-    )  # by release and name of data, of older programs by release: number and bytes of its files
-    places: dict = field(
-        default_factory=dict
-    )  # by release and name of data: where the folder is in truth, and those that links in it lead to
-    incomplete: dict = field(
-        default_factory=dict
-    )  # by whose it is: what is not in the backup, or could not be looked at
+    # Databases in which something ran at the point: `tables` may be a transaction off.
+    moved: list[str] = field(default_factory=list)
+    # By release and name of data, of older programs by release: number and bytes of its files.
+    parts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # By release and name of data: where the folder is in truth, and those that links in it lead to.
+    places: dict[str, list[str]] = field(default_factory=dict)
+    # By whose it is: what is not in the backup, or could not be looked at.
+    incomplete: dict[str, str] = field(default_factory=dict)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -88,6 +101,7 @@ class Target:
 
 
 def settings() -> Settings:
+    """Raises Failure where this host keeps no backups."""
     if not SETTINGS.exists():
         once = repositories.places()
         raise Failure(
@@ -100,7 +114,8 @@ def settings() -> Settings:
 
 
 def _part_by_repository(s: Settings) -> None:
-    """An agent of before had the records of all repositories in one folder. What is of others is read from there again."""
+    """An agent of before had the records of all repositories in one folder. What is of others is read from there
+    again."""
     older, folder = STATE / "backups", repositories.folder(s.repository)
     if (
         older.exists()
@@ -115,18 +130,30 @@ def _part_by_repository(s: Settings) -> None:
 def wrong_passphrase(s: Settings, what: str) -> Failure:
     """Whatever else the program that failed had to say of what it could not decrypt."""
     return Failure(
-        f"the passphrase on this host does not open the repository of {what} in {s.repository}: it was made with another one, or it is damaged. "
-        "`pulumi config set --secret gatehouse:backupPassphrase` gives the one that `pulumi stack output recovery` told when it was made"
+        f"the passphrase on this host does not open the repository of {what} in {s.repository}: it was made with "
+        "another one, or it is damaged. `pulumi config set --secret gatehouse:backupPassphrase` gives the one that "
+        "`pulumi stack output recovery` told when it was made"
     )
 
 
 def kept(place: str) -> list[Backup]:
-    """Those that were in a repository when it was read last, oldest first. Each is described by a file, which lies in it as well."""
+    """Those that were in a repository when it was read last, oldest first. Each is described by a file, which lies in
+    it as well."""
     return [read(path.read_text()) for path in sorted(repositories.folder(place).glob("*.json"))]
 
 
 def read(text: str) -> Backup:
-    return Backup(**{key: value for key, value in json.loads(text).items() if key in Backup.__dataclass_fields__})
+    """A backup from its record in JSON."""
+    found = document.remembered(Backup, json.loads(text))
+    return replace(
+        found,
+        tables={
+            database: {table: Rows(*rows) for table, rows in tables.items()}
+            for database, tables in found.tables.items()
+        },
+        names=document.remembered(Names, json.loads(text)["names"]),
+        parts={key: (files, size) for key, (files, size) in found.parts.items()},
+    )
 
 
 def record(place: str, backup: Backup) -> Path:
@@ -139,26 +166,27 @@ def forget(place: str, backup: Backup) -> None:
     safepath.remove(f"{repositories.folder(place)}/{backup.name}.json")
 
 
-def outcome(place: str, kind: str) -> dict:
-    """How the last `backup` into a repository, `drill` or `reading` of it ended: when, how long it took, and what failed; when
-    one was good. Empty before the first."""
-    return json.loads(read_private(repositories.folder(place) / f"last.{kind}") or "{}")
+def outcome(place: str, kind: str) -> Outcome:
+    """How the last `backup` into a repository, `drill` or `reading` of it ended: when, how long it took, and what
+    failed; when one was good. Empty before the first."""
+    found: Outcome = json.loads(read_private(repositories.folder(place) / f"last.{kind}") or "{}")
+    return found
 
 
-def settle(place: str, kind: str, began: float, ended: float, failed: str | None, **more) -> None:
+def settle(place: str, kind: str, began: float, ended: float, failed: str | None, backup: str | None = None) -> None:
     good = ended if failed is None else outcome(place, kind).get("good")
+    done: Outcome = {"ended": ended, "seconds": ended - began, "failed": failed, "good": good}
+    if backup is not None:
+        done["backup"] = backup
     write_private(repositories.folder(place) / "place", place)
-    write_private(
-        repositories.folder(place) / f"last.{kind}",
-        json.dumps({"ended": ended, "seconds": ended - began, "failed": failed, "good": good, **more}),
-    )
+    write_private(repositories.folder(place) / f"last.{kind}", json.dumps(done))
     publish(place)
     if failed is None and kind != "reading":
         systemd.reset_failed([f"gatehouse-{kind}.service"])  # else systemd remembers until the timer's next run
 
 
-def overview() -> dict:
-    """`gatehouse backups`."""
+def overview() -> Overview:
+    """`gatehouse backups`. Raises Failure where this host keeps no backups."""
     where = settings().repository
     all_of_them, last, drill = kept(where), outcome(where, "backup"), outcome(where, "drill")
     return {
@@ -192,8 +220,9 @@ def overview() -> dict:
     }
 
 
-def paths(backup: Backup) -> dict[str, dict]:
-    """What of a backup is in which folder, by release and name of data; of older programs nothing by folder is known."""
+def paths(backup: Backup) -> dict[str, BackupPath]:
+    """What of a backup is in which folder, by release and name of data; of older programs nothing by folder is
+    known."""
     return {
         key: {
             "path": backup.folders.get(key, places[0]),
@@ -209,7 +238,7 @@ def kind(backup: Backup) -> str:
     return {"F": "full", "D": "differential", "I": "incremental"}[backup.label[-1]]
 
 
-def lines(found: dict) -> list[str]:
+def lines(found: Overview) -> list[str]:
     rows = [
         [
             b["name"],
@@ -241,18 +270,18 @@ def lines(found: dict) -> list[str]:
     ]
 
 
-def _way(part: dict) -> str:
+def _way(part: BackupPath) -> str:
     """A folder, and where links lead from it."""
     elsewhere = [place for place in part["places"] if place != part["path"]]
     return " -> ".join([part["path"], *elsewhere[:1]]) + "".join(f", {place}" for place in elsewhere[1:])
 
 
-def complaints(found: dict) -> list[str]:
+def complaints(found: Overview) -> list[str]:
     told = [] if found["backups"] else ["there is no backup yet: `gatehouse backup` takes one"]
     told += [
-        f"the last {what} failed, {ago(found[key]['ended'])}: {found[key]['failed']}"
-        for key, what in (("last", "backup"), ("drill", "drill"))
-        if found[key].get("failed")
+        f"the last {what} failed, {ago(last['ended'])}: {last['failed']}"
+        for what, last in (("backup", found["last"]), ("drill", found["drill"]))
+        if last.get("failed")
     ]
     told += [
         f"the newest backup is incomplete: {whose}: {what}"
@@ -263,22 +292,24 @@ def complaints(found: dict) -> list[str]:
 
 def publish(place: str) -> None:
     """For Prometheus' node exporter, which reads a folder of such files."""
-    newest, last, drill = (kept(place) or [None])[-1], outcome(place, "backup"), outcome(place, "drill")
-    values = {
-        "backup_last_good_timestamp_seconds": newest and newest.marked,
-        "backup_last_failed": last and int(bool(last["failed"])),
-        "backup_duration_seconds": newest and newest.ended - newest.began,
-        "backup_size_bytes": newest and newest.size,
-        "backup_added_bytes": newest and newest.added,
-        "backup_incomplete_parts": newest and len(newest.incomplete),
-        "drill_last_good_timestamp_seconds": drill.get("good"),
-        "drill_last_failed": drill and int(bool(drill["failed"])),
-        "drill_duration_seconds": drill.get("seconds"),
-    }
+    last, drill = outcome(place, "backup"), outcome(place, "drill")
+    values: dict[str, float | None] = {}
+    for newest in kept(place)[-1:]:
+        values |= {
+            "backup_last_good_timestamp_seconds": newest.marked,
+            "backup_duration_seconds": newest.ended - newest.began,
+            "backup_size_bytes": newest.size,
+            "backup_added_bytes": newest.added,
+            "backup_incomplete_parts": len(newest.incomplete),
+        }
+    for kind, done in (("backup", last), ("drill", drill)):
+        if done:
+            values[f"{kind}_last_failed"] = int(bool(done["failed"]))
+    values |= {"drill_last_good_timestamp_seconds": drill.get("good"), "drill_duration_seconds": drill.get("seconds")}
     text = "".join(
         f"# TYPE gatehouse_{name} gauge\ngatehouse_{name} {value}\n"
         for name, value in values.items()
-        if value not in (None, {})
+        if value is not None
     )
     if safepath.status(str(METRICS.parent)):  # which may be the exporter's own
         safepath.write(str(METRICS), text.encode(), 0o644, os.geteuid(), os.getegid())

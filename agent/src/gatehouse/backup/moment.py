@@ -12,20 +12,21 @@ from gatehouse.output.report import Failure
 _SETTLES, _GIVES_UP = 3, 10  # seconds of looking for a moment when nothing runs: anywhere, or where it ran all the time
 _AT_REST = "('idle', 'idle in transaction', 'idle in transaction (aborted)')"
 _OTHERS = "datid = d.oid AND pid NOT IN (pg_backend_pid(), {marker}) AND backend_type <> 'autovacuum worker'"
-_BEFORE = f"""SELECT json_build_array(clock_timestamp()::text, pg_stat_get_db_sessions(d.oid), ARRAY(SELECT pid FROM pg_stat_activity
-  WHERE {_OTHERS} ORDER BY pid)) FROM pg_database d WHERE datname = current_database()"""
+_BEFORE = f"""SELECT json_build_array(clock_timestamp()::text, pg_stat_get_db_sessions(d.oid),
+  ARRAY(SELECT pid FROM pg_stat_activity WHERE {_OTHERS} ORDER BY pid))
+  FROM pg_database d WHERE datname = current_database()"""
 _AFTER = f"""SELECT json_build_array(NOT EXISTS (SELECT FROM pg_stat_activity WHERE {_OTHERS}
-  AND (state IN {_AT_REST} AND state_change < '{{since}}') IS NOT TRUE), pg_stat_get_db_sessions(d.oid), ARRAY(SELECT pid FROM pg_stat_activity
-  WHERE {_OTHERS} ORDER BY pid)) FROM pg_database d WHERE datname = current_database()"""
+  AND (state IN {_AT_REST} AND state_change < '{{since}}') IS NOT TRUE), pg_stat_get_db_sessions(d.oid),
+  ARRAY(SELECT pid FROM pg_stat_activity WHERE {_OTHERS} ORDER BY pid))
+  FROM pg_database d WHERE datname = current_database()"""
 
 
 @dataclass(frozen=True)
 class Moment:
     point: str
     lsn: str
-    moved: tuple[
-        str, ...
-    ]  # databases in which something ran: what their sessions see may be a transaction more or less
+    # Databases in which something ran: what their sessions see may be a transaction more or less.
+    moved: tuple[str, ...]
     failed: dict[str, str]  # databases that could not be looked at, and why
 
 
@@ -37,8 +38,8 @@ class Marker:
 
 @contextlib.contextmanager
 def marker(cluster: Cluster) -> Iterator[Marker]:
-    """The connection that a restore point needs. It opens before those to the databases: without one of theirs a single part of
-    the backup is incomplete, and without this one there is no backup."""
+    """The connection that a restore point needs. It opens before those to the databases: without one of theirs a single
+    part of the backup is incomplete, and without this one there is no backup."""
     session = Session(cluster, "postgres")
     try:
         yield Marker(session, session.ask("SELECT pg_backend_pid()"))
@@ -47,10 +48,12 @@ def marker(cluster: Cluster) -> Iterator[Marker]:
 
 
 def mark(name: str, marker: Marker, sessions: list[Session]) -> Moment:
-    """Set a restore point, and have each session see its database exactly as it will be when restored to that: from before
-    the point until the session's snapshot nothing ran in the database. What others do in theirs does not matter."""
+    """Set a restore point, and have each session see its database exactly as it will be when restored to that: from
+    before the point until the session's snapshot nothing ran in the database. What others do in theirs does not
+    matter."""
     failed: dict[str, str] = {}
-    before: dict[Session, list] = {}  # what was under way in each database, when its snapshot was about to be taken
+    # What was under way in each database when its snapshot was about to be taken: a time, and what must not change.
+    before: dict[Session, list[object]] = {}
     began, attempt, most = time.monotonic(), 0, 0
     while True:
         attempt += 1

@@ -1,13 +1,12 @@
 """A dump of a database loaded without running an owner's code as superuser.
 
-To load a dump is to run what is in it: CHECK constraints, domains, generated columns, index expressions, triggers, materialized
-views. A superuser's session that only takes a role can be had to drop it again (RESET ROLE). So what belongs to a role is
-loaded by a session of another one, which is for the moment a member of that role and has no rights of its own to go back to.
-The owner itself perhaps may not log in, or has no connection left.
+To load a dump is to run what is in it: CHECK constraints, domains, generated columns, index expressions, triggers,
+materialized views. A superuser's session that only takes a role can be had to drop it again (RESET ROLE). So what
+belongs to a role is loaded by a session of another one, which is for the moment a member of that role and has no rights
+of its own to go back to. The owner itself perhaps may not log in, or has no connection left.
 
-What belongs to a superuser comes first, while the database has no function, type or operator of anyone else's: what is the
-superuser's and needs one of them fails. Afterwards the superuser only grants, which calls nothing.
-"""
+What belongs to a superuser comes first, while the database has no function, type or operator of anyone else's: what is
+the superuser's and needs one of them fails. Afterwards the superuser only grants, which calls nothing."""
 
 import contextlib
 import itertools
@@ -21,7 +20,8 @@ from gatehouse.output.report import Failure, say
 from gatehouse.system import process, safepath
 
 _ENTRY = re.compile(r"(?P<number>\d+); \d+ \d+ (?P<what>.*) (?P<owner>\S*)")
-# Schemas, extensions and what is said of them: they call no owner's code in a database that has none, and all else is in them.
+# Schemas, extensions and what is said of them: they call no owner's code in a database that has none, and all else is
+# in them.
 _FIRST = (
     "SCHEMA - ",
     "EXTENSION - ",
@@ -32,17 +32,20 @@ _FIRST = (
 )
 _GRANTS = ("ACL ", "DEFAULT ACL ")
 _LOADER = "gatehouse_loads"  # pg_hba.conf lets PostgreSQL's own account be it in a database that is being restored
-_MADE = f"""DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{_LOADER}') THEN CREATE ROLE {_LOADER} LOGIN; END IF; END $$"""
+_MADE = f"""DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{_LOADER}') THEN CREATE ROLE {_LOADER} LOGIN; END IF; END $$"""
 # A restore that failed or was killed may have left it a member of another owner.
 _MEMBER = """DO $$ DECLARE other name; BEGIN
-  FOR other IN SELECT rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = '{loader}'::regrole LOOP
+  FOR other IN SELECT rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
+    WHERE m.member = '{loader}'::regrole LOOP
     EXECUTE format('REVOKE %I FROM {loader}', other); END LOOP;
   GRANT {owner} TO {loader}; END $$"""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of an archive's table of contents. Names in it are an application's; what it is, and the owner at its end, are not."""
+    """A line of an archive's table of contents. Names in it are an application's; what it is, and the owner at its end,
+    are not."""
 
     number: str
     what: str
@@ -50,7 +53,8 @@ class Entry:
 
 
 def load(live: Cluster, dump: str, database: str, owner: str) -> None:
-    """Everything in the archive `dump`, into an empty database that belongs to `owner`."""
+    """Everything in the archive `dump`, into an empty database that belongs to `owner`. Raises Failure for what cannot
+    be loaded."""
     superusers = set(live.ask("SELECT rolname FROM pg_roles WHERE rolsuper").splitlines())
     data, rest = contents(live, dump, "pre-data", "data"), contents(live, dump, "post-data")
     first = [entry for entry in data + rest if _is_first(entry, superusers)]
@@ -78,18 +82,18 @@ def _loader(live: Cluster, database: str) -> Iterator[None]:
 
 
 def contents(live: Cluster, dump: str, *sections: str) -> list[Entry]:
-    """What is in an archive, in the order in which it is loaded."""
+    """What is in an archive, in the order in which it is loaded. Raises Failure for one that cannot be read."""
     words = (f"{live.settings.bin}/pg_restore", "--list", *(f"--section={section}" for section in sections), dump)
     status, output = process.run(words, live.settings.user, seconds=process.LONG)
     if status:
         raise Failure(f"the copy cannot be read:\n{process.indented(output)}")
     lines = [line for line in output.split("\n") if line and not line.startswith(";")]
-    found = [_ENTRY.fullmatch(line) for line in lines]
-    if not all(found):
-        raise Failure(
-            f"the copy has a line that is not understood: {next(line for line, match in zip(lines, found) if not match)!r}"
-        )
-    return [Entry(**match.groupdict()) for match in found]
+    found = []
+    for line in lines:
+        if (match := _ENTRY.fullmatch(line)) is None:
+            raise Failure(f"the copy has a line that is not understood: {line!r}")
+        found.append(Entry(match["number"], match["what"], match["owner"]))
+    return found
 
 
 def _is_first(entry: Entry, superusers: set[str]) -> bool:
@@ -131,7 +135,8 @@ def _restore(live: Cluster, dump: str, database: str, role: str, entries: list[E
     status, output = process.run(words, live.settings.user, seconds=process.LONG)
     if status:
         why = (
-            "; what belongs to a superuser can use nothing of an application's: restore everything instead, or give it to the database's owner"
+            "; what belongs to a superuser can use nothing of an application's: restore everything instead, or give "
+            "it to the database's owner"
             if ours
             else ""
         )

@@ -33,7 +33,7 @@ class Parts:
     def _there(self, release: str, members: list[Data]) -> list[Data]:
         """An app may have no volumes."""
         try:
-            return [data for data in members if safepath.status(data.path)]
+            return [data for data in members if data.path and safepath.status(data.path)]
         except (Failure, OSError) as error:
             self._note(release, str(error))
             return []
@@ -51,25 +51,27 @@ class Parts:
                     self._note(release, f"what it does {when} a copy of {data.name} failed: {legible(output)}")
 
     def save(self, s: Settings, name: str) -> dict[str, Saved]:
-        """What is in the repository now, by release and name of data."""
+        """What is in the repository now, by release and name of data. Raises Failure where the agent's own secrets are
+        not."""
         wanted = {key: path for key, path in self._paths().items() if not _is_ours(path)}
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             ours = pool.submit(restic.save, s, name, _SECRETS)
-            found = dict(zip(wanted, pool.map(lambda key: self._save(s, name, key, wanted[key]), wanted)))
+            found = list(pool.map(lambda key: self._save(s, name, key, wanted[key]), wanted))
             # No application reaches these: where they fail, the repository is at fault and the backup fails.
-            found[OURS] = ours.result()
-        if found[OURS].complaint:
-            raise Failure(f"the agent's secrets could not be copied: {found[OURS].complaint}")
-        return {key: saved for key, saved in found.items() if saved}
+            secrets = ours.result()
+        if secrets.complaint:
+            raise Failure(f"the agent's secrets could not be copied: {secrets.complaint}")
+        return {key: saved for key, saved in zip(wanted, found, strict=True) if saved} | {OURS: secrets}
 
     def note_emptied(self, saved: dict[str, Saved], before: Backup) -> None:
         """A folder without its disk looks like one that is meant to be empty."""
         for key, one in saved.items():
-            files = before.parts.get(key, [0])[0]
+            files, _ = before.parts.get(key, (0, 0))
             if files and not one.files:
                 self._note(
                     key.partition("/")[0],
-                    f"{one.places[0]} is empty, and had {counted(files, 'file')} in backup {before.name}: is its disk mounted?",
+                    f"{one.places[0]} is empty, and had {counted(files, 'file')} in backup {before.name}: is its disk "
+                    "mounted?",
                 )
 
     def folders(self, saved: dict[str, Saved]) -> dict[str, str]:
@@ -77,7 +79,12 @@ class Parts:
         return {key: path for key, path in self._paths().items() if key in saved or _is_ours(path)}
 
     def _paths(self) -> dict[str, str]:
-        return {f"{release}/{data.name}": data.path for release, members in self.members.items() for data in members}
+        return {
+            f"{release}/{data.name}": data.path
+            for release, members in self.members.items()
+            for data in members
+            if data.path
+        }
 
     def _save(self, s: Settings, name: str, key: str, path: str) -> Saved | None:
         release = key.partition("/")[0]

@@ -5,12 +5,13 @@ import json
 import os
 import re
 import time
+from typing import TypedDict
 
 from gatehouse.backup import inventory, postgres
 from gatehouse.backup.inventory import Settings
 from gatehouse.output.report import Failure, say
 from gatehouse.state import workspace
-from gatehouse.system import process, safepath, systemd
+from gatehouse.system import jobs, process, safepath, systemd
 
 _READERS = 8  # at the same time: a restore waits for the repository more than for a processor
 _UNREADABLE = 99  # a repository's status, by the name of "other"
@@ -18,9 +19,61 @@ _GARBLED = (29, 95)  # exit statuses: what was decrypted makes no sense, or noth
 _GARBLED_NAMES = ("[FormatError]", "[CryptoError]")  # the same, as a repository's status says it
 
 
+class _OfCluster(TypedDict):
+    id: int
+
+
+class _Times(TypedDict):
+    start: int
+    stop: int
+
+
+class _Delta(TypedDict):
+    delta: int  # bytes
+
+
+class _Sizes(TypedDict):
+    size: int  # bytes of the cluster
+    repository: _Delta
+
+
+class Known(TypedDict):
+    """A backup as pgBackRest knows it."""
+
+    label: str
+    type: str
+    database: _OfCluster
+    timestamp: _Times
+    info: _Sizes
+    annotation: dict[str, str] | None  # absent where there is none
+
+
+class _Version(TypedDict):
+    """A cluster that backups are of."""
+
+    id: int
+    version: str
+
+
+class _Status(TypedDict):
+    code: int
+    message: str
+
+
+class _Repository(TypedDict):
+    status: _Status
+
+
+class _Stanza(TypedDict):
+    name: str
+    backup: list[Known]  # oldest first
+    db: list[_Version]  # oldest first
+    repo: list[_Repository]
+
+
 def prepare(s: Settings) -> bool:
-    """Make the repository for this cluster, and see WAL arrive in it. False where it is another cluster's already, as on
-    a new host which has not restored from it yet."""
+    """Make the repository for this cluster, and see WAL arrive in it. False where it is another cluster's already, as
+    on a new host which has not restored from it yet."""
     _show_folder(s)
     status, output = _run(s, "stanza-create", "--log-level-console=info")
     if status and re.search(r"ERROR: \[028\]|does not match", output):
@@ -35,8 +88,8 @@ def prepare(s: Settings) -> bool:
 
 
 def _show_folder(s: Settings) -> None:
-    """PostgreSQL archives into the folder that its unit had when it started. Another one, of a new path or a new disk, it sees
-    once it is restarted."""
+    """PostgreSQL archives into the folder that its unit had when it started. Another one, of a new path or a new disk,
+    it sees once it is restarted."""
     folder = f"{s.repository}/postgres"
     if not os.path.isdir(folder):  # the repository is on another host
         return
@@ -45,12 +98,12 @@ def _show_folder(s: Settings) -> None:
         if os.path.samefile(folder, seen) and not os.statvfs(seen).f_flag & os.ST_RDONLY:
             return
     say(f"restart {s.unit}, which may not write {folder} yet")
-    systemd.run("restart", [s.unit])
+    jobs.run("restart", [s.unit])
 
 
 def _upgraded(s: Settings) -> bool:
-    """Whether the other cluster there is this one, before its upgrade: this host took the backups in there, and has another
-    major now. A new host has taken none, and a cluster that was only made anew has the same major."""
+    """Whether the other cluster there is this one, before its upgrade: this host took the backups in there, and has
+    another major now. A new host has taken none, and a cluster that was only made anew has the same major."""
     ours = (
         {backup.label for backup in inventory.kept(s.repository)}
         if inventory.outcome(s.repository, "backup").get("good")
@@ -61,15 +114,17 @@ def _upgraded(s: Settings) -> bool:
 
 
 def refuse_another_major(s: Settings, label: str | None = None) -> None:
-    """A backup can be restored by the major that made it alone. Without a label: all there are."""
+    """A backup can be restored by the major that made it alone. Without a label: all there are. Raises Failure where
+    this host has another major."""
     found, installed = _stanza(s), _installed(s)
     made = {db["id"]: db["version"] for db in found["db"]}
     majors = {made[b["database"]["id"]] for b in found["backup"] if label in (None, b["label"])}
     if majors and installed not in majors:
         what = f"backup {label} is" if label else "all backups are"
         raise Failure(
-            f"{what} of PostgreSQL {', '.join(sorted(majors))}, and this host has PostgreSQL {installed}, which cannot read that; nothing was "
-            "touched. Restore on a host with that version, and upgrade there (docs/backup-and-restore.md, Upgrades)"
+            f"{what} of PostgreSQL {', '.join(sorted(majors))}, and this host has PostgreSQL {installed}, which cannot "
+            "read that; nothing was touched. Restore on a host with that version, and upgrade there "
+            "(docs/backup-and-restore.md, Upgrades)"
         )
 
 
@@ -83,7 +138,7 @@ def _installed(s: Settings) -> str:
 
 
 def check(s: Settings) -> None:
-    """Have the WAL written so far archived."""
+    """Have the WAL written so far archived. Raises Failure where it does not get there."""
     status, output = _run(s, "check")
     if status:
         raise _failure(s, status, output, f"WAL of PostgreSQL does not reach {s.repository}")
@@ -96,38 +151,38 @@ def archive_now(s: Settings) -> None:
         check(s)
 
 
-def backup(s: Settings, name: str, full: bool) -> dict:
-    """Take one that can be told by `name`; what pgBackRest knows of it."""
+def backup(s: Settings, name: str, full: bool) -> Known:
+    """Take one that can be told by `name`; what pgBackRest knows of it. Raises Failure where it cannot be taken."""
     status, output = _run(s, f"--type={'full' if full else 'diff'}", f"--annotation=gatehouse={name}", "backup")
     if status:
         raise _failure(s, status, output, "PostgreSQL could not be backed up")
     return next(b for b in reversed(known(s)) if name_of(b) == name)
 
 
-def name_of(known: dict) -> str | None:
-    """What `backup` was told; None of one that somebody took without gatehouse."""
+def name_of(known: Known) -> str | None:
+    """The name that was passed to `backup`; None for one that was not made by gatehouse."""
     return (known.get("annotation") or {}).get("gatehouse")
 
 
-def known(s: Settings) -> list[dict]:
-    """All backups in the repository, oldest first."""
+def known(s: Settings) -> list[Known]:
+    """All backups in the repository, oldest first. Raises Failure where it cannot be read."""
     return _stanza(s)["backup"]
 
 
-def _stanza(s: Settings) -> dict:
-    """What pgBackRest tells: `backup`, and in `db` the clusters that they are of, oldest first."""
+def _stanza(s: Settings) -> _Stanza:
+    """The backups, and the clusters that they are of."""
     status, output = _run(s, "--output=json", "info")
     unreadable = f"the repository of PostgreSQL in {s.repository} cannot be read"
     if status:
         raise _failure(s, status, output, unreadable)
     try:
-        stanzas = json.loads(process.line(output, "["))
-    except (
-        ValueError
-    ):  # it quotes what it decrypted with a passphrase that is not the right one: any bytes, of which some are no JSON
+        stanzas: list[_Stanza] = json.loads(process.line(output, "["))
+    # It quotes what it decrypted with a wrong passphrase: any bytes, of which some are no JSON.
+    except ValueError:
         raise inventory.wrong_passphrase(s, "PostgreSQL") from None
-    found = next((stanza for stanza in stanzas if stanza["name"] == s.stanza), {"backup": [], "db": [], "repo": []})
-    # It ends well all the same and tells of no backups: a service that is away must not look like an empty repository.
+    none: _Stanza = {"name": s.stanza, "backup": [], "db": [], "repo": []}
+    found = next((stanza for stanza in stanzas if stanza["name"] == s.stanza), none)
+    # It succeeds all the same and reports no backups: a service that is away must not look like an empty repository.
     for repository in found["repo"]:
         if repository["status"]["code"] == _UNREADABLE:
             told = repository["status"]["message"]
@@ -163,7 +218,10 @@ def _fulls(s: Settings) -> list[int]:
 
 
 def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
-    """The cluster as of `target` (options of pgBackRest), into a new folder. It reads WAL up to there when it is started."""
+    """The cluster as of `target` (options of pgBackRest), into a new folder. It reads WAL up to there when it is
+    started.
+
+    Raises Failure where that cannot be restored."""
     workspace.give(into, s.user)
     # On the timeline of the backup: one that somebody restored to, and left again, must not lead the way.
     words = (f"--pg1-path={into}", f"--process-max={_READERS}", *target, "--target-timeline=current", "restore")

@@ -28,22 +28,23 @@ def of(backup: Backup) -> list[Place]:
     for manifest in store.live():
         for data in manifest.data:
             name = f"{manifest.release}/{data.name}"
-            saved = backup.folders.get(name) if data.path else None
-            if saved is None:
+            saved = backup.folders.get(name)
+            if saved is None or data.path is None:
                 continue
             below = tuple(d for d in manifest.directory if f"{d.path}/".startswith(f"{data.path}/"))
             inside = data.path if saved == data.path else next((d.path for d in below if d.formerly == saved), None)
             if inside is None:
                 raise Failure(
-                    f"backup {backup.name} has {saved} as data {data.name} of release {manifest.release}, which is {data.path} on this host; nothing was done"
+                    f"backup {backup.name} has {saved} as data {data.name} of release {manifest.release}, which is "
+                    f"{data.path} on this host; nothing was done"
                 )
             found.append(Place(name, saved, data.path, inside, () if saved == data.path else below))
     return found
 
 
 def arrange(place: Place, shelf: str, saved: str) -> None:
-    """What was restored below `shelf`, at its place in the folder that it is to become. It was saved from where the folder was in
-    truth."""
+    """What was restored below `shelf`, at its place in the folder that it is to become. It was saved from where the
+    folder was in truth."""
     for directory in place.made:
         if directory.path == place.inside:
             safepath.rename(shelf + saved, shelf + directory.path)

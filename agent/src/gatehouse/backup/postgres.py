@@ -1,5 +1,6 @@
-"""PostgreSQL asked: the live one, or a private one on folders of its own. The owner of a database is taken for an attacker: a
-session of the superuser's in it runs nothing of the owner's, and nothing of the owner's changes the session."""
+"""PostgreSQL asked: the live one, or a private one on folders of its own. The owner of a database is taken for an
+attacker: a session of the superuser's in it runs nothing of the owner's, and nothing of the owner's changes the
+session."""
 
 import contextlib
 import json
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import IO
 
 from gatehouse.backup.inventory import Settings
 from gatehouse.output.report import Failure, say
@@ -22,7 +24,8 @@ from gatehouse.system import process, safepath
 
 PATIENCE = 30  # seconds for an answer that asks for no data
 _PIECE = 1 << 16  # of a line: a row may be as large as memory
-# What every session has, whatever its database and its role say. The rest of what these could say is as the server has it.
+# What every session has, whatever its database and its role say. The rest of what these could say is as the server has
+# it.
 _FIXED = {
     "search_path": "pg_catalog,pg_temp",
     "standard_conforming_strings": "on",
@@ -51,9 +54,11 @@ _FIXED = {
 # These alone, for who asks nothing in a database of an application's.
 PLAIN = " ".join(["-crole=none", *(f"-c{name}={value}".replace(" ", r"\ ") for name, value in _FIXED.items())])
 # The owner of a database may set for it what any user may set. Options of the connection go first.
-_OPTIONS = r"""SELECT string_agg('-c' || name || '=' || regexp_replace(coalesce(value, reset_val), '([\s\\])', '\\\1', 'g'), ' ') FROM pg_settings
-  LEFT JOIN json_each_text('{fixed}') f(key, value) ON key = lower(name)
-  WHERE context IN ('user', 'backend') AND name !~ '^(transaction_(isolation|read_only|deferrable)|client_encoding|application_name)$'"""
+_OPTIONS = r"""SELECT
+  string_agg('-c' || name || '=' || regexp_replace(coalesce(value, reset_val), '([\s\\])', '\\\1', 'g'), ' ')
+  FROM pg_settings LEFT JOIN json_each_text('{fixed}') f(key, value) ON key = lower(name)
+  WHERE context IN ('user', 'backend')
+  AND name !~ '^(transaction_(isolation|read_only|deferrable)|client_encoding|application_name)$'"""
 _DATABASES = (
     "SELECT json_agg(datname ORDER BY datname) FROM pg_database WHERE datname NOT IN ('template0', 'template1')"
 )
@@ -75,7 +80,8 @@ class Cluster:
 
     @cached_property
     def options(self) -> str:
-        """The settings of a session, as libpq takes them. Of the superuser's own database, where no application is let in."""
+        """The settings of a session, as libpq takes them. Of the superuser's own database, where no application is let
+        in."""
         return self._ask(_OPTIONS.format(fixed=json.dumps(_FIXED)), PLAIN)
 
     def command(self, program: str, *words: str, login: str | None = None, more: str = "") -> tuple[str, ...]:
@@ -92,13 +98,14 @@ class Cluster:
         )
 
     def ask(self, sql: str, database: str = "postgres") -> str:
-        """The answer to statements, by default in the superuser's own database. In another one they must call nothing of its owner's."""
+        """The answer to statements, by default in the superuser's own database. In another one they must call nothing
+        of its owner's."""
         return self._ask(sql, self.options, database)
 
     @contextlib.contextmanager
-    def alone(self, *databases: str):
-        """Meanwhile others are ended who are in these databases. Another name of one waits five seconds for that; new ones it
-        keeps waiting itself."""
+    def alone(self, *databases: str) -> Iterator[None]:
+        """Meanwhile others are ended who are in these databases. Another name of one waits five seconds for that; new
+        ones it keeps waiting itself."""
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in databases)
         done = threading.Event()
 
@@ -137,7 +144,8 @@ class Cluster:
 
     def databases(self) -> list[str]:
         """All but the templates that everyone has. Also one that takes no connection, as its owner may have it."""
-        return json.loads(self.ask(_DATABASES))
+        found: list[str] = json.loads(self.ask(_DATABASES))
+        return found
 
 
 _PSQL = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align")
@@ -162,16 +170,19 @@ class Session:
         self.process = process.start(
             words, cluster.settings.user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
         )
+        assert self.process.stdin is not None and self.process.stdout is not None  # pipes
+        self._statements, self._answers = self.process.stdin, self.process.stdout
 
     def send(self, statement: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # said by `pieces`
-            self.process.stdin.write(f"{statement};\n\\echo {self._mark} :SQLSTATE\n".encode(errors="surrogateescape"))
-            self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # reported by `pieces`
+            self._statements.write(f"{statement};\n\\echo {self._mark} :SQLSTATE\n".encode(errors="surrogateescape"))
+            self._statements.flush()
 
     def pieces(self) -> Iterator[bytes]:
-        """What it answers since the last time, in lines; a long one in several pieces, of which only the last ends the line."""
+        """What it answers since the last time, in lines; a long one in several pieces, of which only the last ends the
+        line."""
         begins = True
-        while piece := self.process.stdout.readline(_PIECE):
+        while piece := self._answers.readline(_PIECE):
             if begins and piece.startswith(self._mark.encode()):
                 state = piece.split()[1].decode()
                 if state != "00000":
@@ -182,7 +193,7 @@ class Session:
         raise Failure(self._complaint() or "PostgreSQL ended the connection")
 
     @contextlib.contextmanager
-    def within(self, seconds: float):
+    def within(self, seconds: float) -> Iterator[None]:
         """A session that has not answered by then is ended."""
         limit = threading.Timer(seconds, self.process.kill)
         limit.start()
@@ -205,8 +216,8 @@ class Session:
             self._errors.close()
             process.end(self.process, grace=1)
             with contextlib.suppress(BrokenPipeError):
-                self.process.stdin.close()
-            self.process.stdout.close()
+                self._statements.close()
+            self._answers.close()
 
     def _complaint(self) -> str:
         said = os.pread(self._errors.fileno(), 1 << 16, self._shown)
@@ -218,7 +229,7 @@ def opened(cluster: Cluster, databases: list[str]) -> tuple[list[Session], dict[
     """A session in each database, and why there is none: it takes no connection, or is gone."""
     begun = [Session(cluster, name) for name in databases]
     with ThreadPoolExecutor(len(begun) or 1) as pool:
-        complaints = dict(zip(databases, pool.map(_begin, begun)))
+        complaints = dict(zip(databases, pool.map(_begin, begun), strict=True))
     return (
         [session for session in begun if complaints[session.database] is None],
         {database: complaint for database, complaint in complaints.items() if complaint is not None},
@@ -235,7 +246,7 @@ def _begin(session: Session) -> str | None:
 
 
 @contextlib.contextmanager
-def closing(sessions: list[Session]):
+def closing(sessions: list[Session]) -> Iterator[None]:
     try:
         yield
     finally:
@@ -244,15 +255,16 @@ def closing(sessions: list[Session]):
 
 
 @contextlib.contextmanager
-def private(s: Settings, data: str, durable: bool):
-    """A server on `data` that only this process reaches, once it has read all WAL that it is to read. Not `durable`: it may
-    forget what the machine forgets. WAL that it writes waits in `data` until the cluster there has a way to archive it."""
+def private(s: Settings, data: str, durable: bool) -> Iterator[Cluster]:
+    """A server on `data` that only this process reaches, once it has read all WAL that it is to read. Not `durable`: it
+    may forget what the machine forgets. WAL that it writes waits in `data` until the cluster there has a way to archive
+    it."""
     with workspace.folder() as folder, _server(s, data, durable, folder) as server:
         yield server
 
 
 @contextlib.contextmanager
-def _server(s: Settings, data: str, durable: bool, folder: str):
+def _server(s: Settings, data: str, durable: bool, folder: str) -> Iterator[Cluster]:
     # Root's own, but for the place of the socket, in which root writes nothing.
     sockets = workspace.give(f"{folder}/sockets", s.user)
     for name, text in (("hba", f"local all {s.user} peer\n"), ("ident", "")):
@@ -294,8 +306,8 @@ def _server(s: Settings, data: str, durable: bool, folder: str):
             process.end(server, grace=1)
 
 
-def _await(s: Settings, data: str, server: subprocess.Popen, log) -> None:
-    """It says so itself, in the file that pg_ctl reads too; who connects before fills the log."""
+def _await(s: Settings, data: str, server: subprocess.Popen[bytes], log: IO[str]) -> None:
+    """Poll postmaster.pid for "ready", as pg_ctl does; connection attempts before that would clutter the log."""
     until, told = time.monotonic() + process.LONG, time.monotonic()
     while server.poll() is None and time.monotonic() < until:
         # Read by whom the folder belongs to.
@@ -313,7 +325,8 @@ def _await(s: Settings, data: str, server: subprocess.Popen, log) -> None:
     if "recovery ended before configured recovery target was reached" in text:
         last = re.findall(r"last completed transaction was at log time (.*)", text)
         raise Failure(
-            f"what was saved ends before that{f', with a transaction of {last[-1]}' if last else ''}: the rest had not been archived yet; "
+            f"what was saved ends before that{f', with a transaction of {last[-1]}' if last else ''}: the rest had not "
+            "been archived yet; "
             "`--to latest` restores all that was saved"
         )
     raise Failure(f"PostgreSQL does not start on what was restored:\n{process.indented(text)}")

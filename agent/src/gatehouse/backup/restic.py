@@ -3,6 +3,7 @@
 import contextlib
 import json
 from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 
 from gatehouse.backup import folders, inventory
 from gatehouse.backup.inventory import Settings
@@ -13,16 +14,34 @@ from gatehouse.system import process
 _INCOMPLETE, _NO_REPOSITORY, _WRONG_PASSPHRASE = 3, 10, 12  # exit statuses of restic's
 _FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
 _SAVE = ("backup", "--json", "--quiet", "--host=gatehouse")
-# An application can have restic wait for ever, at a FIFO that takes a file's place in the right moment, or read without end, in
-# a file that is nothing but holes: a time for all that is on the disk, and no more.
+# An application can have restic wait for ever, at a FIFO that takes a file's place in the right moment, or read without
+# end, in a file that is nothing but holes: a time for all that is on the disk, and no more.
 _PATIENCE, _SLOWEST, _SLOWEST_FAR = 120, 1 << 20, 64 << 10  # seconds; bytes a second, on this host or over a network
 _GRACE = 30  # seconds for restic to give back its lock when it is ended
 # With what is mounted below, in one step: nobody can put a link between a look and a mount.
 _CLOSED = """left=$1; while shift; [ $left -gt 0 ]; do
-mount --rbind -o ro=recursive,nosymfollow=recursive,nodev=recursive,nosuid=recursive,noexec=recursive -- "$1" "$1"; left=$((left - 1)); done; exec "$@\""""
+mount --rbind -o ro=recursive,nosymfollow=recursive,nodev=recursive,nosuid=recursive,noexec=recursive -- "$1" "$1"
+left=$((left - 1)); done; exec "$@\""""
+
+
+class Snapshot(TypedDict):
+    """As restic lists it."""
+
+    id: str
+    paths: list[str]
+    tags: NotRequired[list[str] | None]
+
+
+class _Summary(TypedDict):
+    """What restic reports of a backup, last."""
+
+    total_files_processed: int
+    total_bytes_processed: int
+    data_added_packed: int
 
 
 def prepare(s: Settings) -> None:
+    """Make the repository, if it is not there. Raises Failure where it cannot be used."""
     status, output = _run(s, "cat", "config")
     if status == 0:
         _unlock(s)
@@ -52,8 +71,8 @@ class Saved:
 
 
 def save(s: Settings, name: str, path: str) -> Saved:
-    """Copies a folder that a release calls its data, for which a backup's name stands. Each has a snapshot of its own: what is
-    wrong with one, or made so, is not in the way of another's."""
+    """Copies a folder that a release calls its data, for which a backup's name stands. Each has a snapshot of its own:
+    what is wrong with one, or made so, is not in the way of another's."""
     paths = folders.places(path)
     there = folders.look(paths)
     # No container and no account can lead root out of a folder: in there no link is followed, whenever it is put there.
@@ -82,7 +101,8 @@ def save(s: Settings, name: str, path: str) -> Saved:
     if summary is None:
         lines = output.strip().splitlines() or [f"restic ended with status {status}"]
         raise Failure(legible(lines[0 if status == process.LATE else -1]))
-    # A file that went while its folder was read is no file of that moment's. Its name is the application's, the end is not.
+    # A file that went while its folder was read is no file of that moment's. Its name is the application's, the end is
+    # not.
     errors = [error for error in errors if not error.endswith(": no such file or directory")]
     complaint = legible(errors[0]) + (f" and {len(errors) - 1} more" if len(errors) > 1 else "") if errors else None
     if status not in (0, _INCOMPLETE):
@@ -105,34 +125,33 @@ def save_record(s: Settings, name: str, path: str) -> None:
         raise _failure(s, status, output, "the record of the backup could not be copied")
 
 
-def _told(output: str) -> tuple[dict | None, list[str]]:
+def _told(output: str) -> tuple[_Summary | None, list[str]]:
     """The summary, which comes last, and each error. A line may also be of a warning that has a name in it."""
-    said = []
+    summary: _Summary | None = None
+    errors: list[str] = []
     for line in output.split("\n"):  # names may hold what else ends a line
         with contextlib.suppress(ValueError, RecursionError):
-            said += [one for one in [json.loads(line)] if isinstance(one, dict)]
-    return (
-        next((one for one in reversed(said) if one.get("message_type") == "summary" and "snapshot_id" in one), None),
-        [
-            str(one["error"].get("message"))
-            for one in said
-            if one.get("message_type") == "error" and isinstance(one.get("error"), dict)
-        ],
-    )
+            match found := json.loads(line):
+                case {"message_type": "summary", "snapshot_id": _}:
+                    summary = found
+                case {"message_type": "error", "error": {**error}}:
+                    errors.append(str(error.get("message")))
+    return summary, errors
 
 
-def snapshots(s: Settings, name: str) -> list[dict]:
-    """Those of the folders of a backup."""
+def snapshots(s: Settings, name: str) -> list[Snapshot]:
+    """Those of the folders of a backup. Raises Failure where there is none."""
     found = contents(s)[0].get(name)
     if found is None:
         raise Failure(f"the folders of backup {name} are not in {s.repository}")
     return found
 
 
-def contents(s: Settings) -> tuple[dict[str, list[dict]], dict[str, dict]]:
+def contents(s: Settings) -> tuple[dict[str, list[Snapshot]], dict[str, Snapshot]]:
     """The snapshots of folders, and that of the record, by the backup's name. One for each folder; in backups of older
-    programs for each release, or one for all."""
-    found, records = {}, {}
+    programs for each release, or one for all. Raises Failure where the repository cannot be read."""
+    found: dict[str, list[Snapshot]] = {}
+    records: dict[str, Snapshot] = {}
     for one, tag in _listed(s):
         if tag.startswith(_FOLDERS):
             found.setdefault(tag.removeprefix(_FOLDERS), []).append(one)
@@ -141,16 +160,17 @@ def contents(s: Settings) -> tuple[dict[str, list[dict]], dict[str, dict]]:
     return found, records
 
 
-def _listed(s: Settings) -> list[tuple[dict, str]]:
+def _listed(s: Settings) -> list[tuple[Snapshot, str]]:
     """Every snapshot in the repository, with each of its tags."""
     status, output = _run(s, "snapshots", "--json", "--quiet")
     if status:
         raise _failure(s, status, output, f"the repository of folders in {s.repository} cannot be read")
-    return [(one, tag) for one in json.loads(process.line(output, "[")) for tag in one.get("tags") or ()]
+    found: list[Snapshot] = json.loads(process.line(output, "["))
+    return [(one, tag) for one in found for tag in one.get("tags") or ()]
 
 
 def keep(s: Settings, names: set[str]) -> None:
-    """All but these is deleted."""
+    """All but these is deleted. Raises Failure where that fails."""
     wanted = {f"{prefix}{name}" for prefix in (_FOLDERS, _RECORD) for name in names}
     old = [one["id"] for one, tag in _listed(s) if tag.startswith((_FOLDERS, _RECORD)) and tag not in wanted]
     if old:
@@ -161,12 +181,13 @@ def keep(s: Settings, names: set[str]) -> None:
 
 
 def _unlock(s: Settings) -> None:
-    """A run that was ended, or a host that lost its power, leaves a lock, which restic itself takes away if it is stale."""
+    """A run that was ended, or a host that lost its power, leaves a lock, which restic itself takes away if it is
+    stale."""
     _run(s, "unlock", "--quiet")
 
 
-def snapshot_with(found: list[dict], path: str) -> dict:
-    """That of a backup's which has a folder."""
+def snapshot_with(found: list[Snapshot], path: str) -> Snapshot:
+    """That of a backup's which has a folder. Raises Failure where none has."""
     snapshot = next(
         (one for one in found if any(path == top or path.startswith(f"{top}/") for top in one["paths"])), None
     )
@@ -175,24 +196,24 @@ def snapshot_with(found: list[dict], path: str) -> dict:
     return snapshot
 
 
-def restore(s: Settings, snapshot: dict, path: str, below: str) -> None:
+def restore(s: Settings, snapshot: Snapshot, path: str, below: str) -> None:
     """One folder of a backup, to where it was but `below` another; read back and compared with what was saved."""
     _restore(s, snapshot, f"--include={path}", f"--target={below}", seconds=process.LONG)
 
 
-def restore_all(s: Settings, snapshot: dict, below: str, size: int) -> None:
+def restore_all(s: Settings, snapshot: Snapshot, below: str, size: int) -> None:
     """All folders of a snapshot, of which `size` bytes lie on a disk."""
     _restore(s, snapshot, f"--target={below}", seconds=_enough(s, size))
 
 
-def _restore(s: Settings, snapshot: dict, *words: str, seconds: float) -> None:
+def _restore(s: Settings, snapshot: Snapshot, *words: str, seconds: float) -> None:
     status, output = _run(s, "restore", snapshot["id"], *words, "--sparse", "--verify", "--quiet", seconds=seconds)
     if status:
         raise _failure(s, status, output, f"{', '.join(snapshot['paths'])} cannot be restored")
 
 
-def record(s: Settings, snapshot: dict) -> str:
-    """The file that `save_record` put there."""
+def record(s: Settings, snapshot: Snapshot) -> str:
+    """The file that `save_record` put there. Raises Failure where it cannot be read."""
     path = snapshot["paths"][0]
     status, output = _run(s, "dump", "--quiet", snapshot["id"], path)
     if status:

@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from gatehouse.backup import (
@@ -24,12 +25,14 @@ from gatehouse.backup.postgres import Cluster
 from gatehouse.health import probes
 from gatehouse.output.report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
 from gatehouse.output.table import iso, size
+from gatehouse.protocol.answers import ConfirmAnswer, RestoreAnswer, UndoAnswer
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.state import secrets, store, workspace
-from gatehouse.system import mounts, process, safepath, systemd
+from gatehouse.system import jobs, mounts, process, safepath, systemd
 
 
-def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict:
+def restore(to: str, database: str | None = None, dry_run: bool = False) -> RestoreAnswer:
+    """Raises Failure for what is refused, or was restored and taken back: its code says which."""
     began = time.time()
     secrets.learn_all()
     s = inventory.settings()
@@ -37,9 +40,8 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict
         locks.enter_context(store.lock(LOCK, f"restore to {to}", process.LONG))
         directory_swap.refuse_another()
         locks.enter_context(_nobody_else())
-        pgbackrest.refuse_another_major(
-            s
-        )  # before anything is read: what this host knows of counts as its own once it takes backups
+        # Before anything is read: what this host knows of counts as its own once it takes backups.
+        pgbackrest.refuse_another_major(s)
         target = find(catalog.read(s), to)
         pgbackrest.refuse_another_major(s, target.backup.label)
         live = Cluster(s, s.socket_directory)
@@ -49,6 +51,7 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> dict
 
 
 def find(all_of_them: list[Backup], to: str) -> Target:
+    """Raises Failure for what is not understood, or before the oldest backup."""
     if not all_of_them:
         raise Failure("there is no backup to restore from; `gatehouse backups` tells where they would be")
     if to == "latest":
@@ -76,7 +79,7 @@ def find(all_of_them: list[Backup], to: str) -> Target:
         )
     before = [b for b in all_of_them if b.marked <= moment.timestamp()]
     return Target(
-        iso(moment.timestamp()),
+        f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         ("--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f}+00", PROMOTE),
         _newest(before, to, all_of_them),
     )
@@ -96,15 +99,13 @@ def _position(lsn: str) -> int:
     return (int(high, 16) << 32) + int(low, 16)
 
 
-def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began: float) -> dict:
+def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began: float) -> RestoreAnswer:
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
-    moved, inside = (
-        {},
-        {},
-    )  # where each is on this host, and was when it was saved; which of them have another place in their folder by now
+    moved: dict[str, str] = {}  # where each folder is on this host, and was when it was saved
+    inside: dict[str, places.Place] = {}  # those of them that have another place in their folder by now
     for place in places.of(target.backup):  # also of one that was deleted meanwhile
         [(first, _), *_] = lying = _lying(target.backup, place)
-        moved |= lying
+        moved |= dict(lying)
         if place.made:
             inside[first] = place
     for path in (s.data, *moved):
@@ -114,18 +115,19 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     for path in moved:
         safepath.refuse_shared(f"{_above(path)}/.")  # restic works there as root, by path
     running = _units()
-    told = {
+    told: RestoreAnswer = {
         "to": target.words,
         "backup": target.backup.name,
         "folders": sorted(moved),
         "stops": running,
         "database": None,
+        "done": not dry_run,
     }
     # Each file system is asked for what all of it needs, which errs on the side of room.
     for path in (s.data, *moved):
         workspace.refuse_without_room(_above(path), target.backup.size)
     if dry_run:
-        return told | {"done": False}
+        return told
     shelves = {path: f"{path}.restored-{stamp}" for path in moved}
     exchanges = (
         Exchange(s.data, f"{s.data}.restored-{stamp}", f"{s.data}.before-{stamp}"),
@@ -143,7 +145,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
             safepath.make(os.path.dirname(path))
             safepath.make(shelf, 0o700)
             restic.restore(s, held[path], moved[path], shelf)
-            workspace.give_back_names(shelf, target.backup.names)
+            workspace.give_back_names(shelf, target.backup.names.users, target.backup.names.groups)
             if path in inside:
                 places.arrange(inside[path], shelf, moved[path])
     except BaseException:
@@ -151,14 +153,16 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
         raise
     _exchange(wanted)
     say(
-        f"what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings it back ({size(target.backup.size)})"
+        "what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings "
+        f"it back ({size(target.backup.size)})"
     )
-    systemd.queue("start", ["gatehouse-backup.service"])  # the first of a new timeline
-    return told | {"done": True, "seconds": round(time.time() - began, 1)}
+    jobs.queue("start", ["gatehouse-backup.service"])  # the first of a new timeline
+    return {**told, "seconds": round(time.time() - began, 1)}
 
 
 def _lying(backup: Backup, place: places.Place) -> list[tuple[str, str]]:
-    """Where a folder is on this host, and was when it was saved: the folder itself, and each that a link in it led to."""
+    """Where a folder is on this host, and was when it was saved: the folder itself, and each that a link in it led
+    to."""
     first, *led = backup.places.get(place.name, [place.saved])
     return [
         (folders.places(place.live)[0] if safepath.status(place.live) else place.live, first),
@@ -216,7 +220,7 @@ def _start(wanted: Swap) -> None:
     """What ran runs again. Steps too: roles and passwords of now may not be in what was restored."""
     manifests = store.live()
     deadline = time.monotonic() + max((m.deadline for m in manifests), default=60)
-    systemd.run("start", list(wanted.ran), deadline)
+    jobs.run("start", list(wanted.ran), deadline)
     for m in manifests:
         if _uses_data(m):
             for step in m.step:
@@ -232,23 +236,23 @@ def _start(wanted: Swap) -> None:
         probes.await_every(m, deadline)
 
 
-def confirm() -> dict:
-    """The old folders go."""
+def confirm() -> ConfirmAnswer:
+    """The old folders go. Raises Failure where no restore waits for it."""
     with store.lock(LOCK, "confirming a restore"):
         found = _waiting()
         directory_swap.confirm(found)
     return {"confirmed": found.what}
 
 
-def undo() -> dict:
-    """The old folders are the live ones again."""
+def undo() -> UndoAnswer:
+    """The old folders are the live ones again. Raises Failure where no restore waits for it."""
     with store.lock(LOCK, "taking a restore back", process.LONG), _nobody_else():
         found = _waiting()
         directory_swap.stop(found.ran)
         directory_swap.back(found)
         _start(found)
         directory_swap.discard(found)
-    systemd.queue("start", ["gatehouse-backup.service"])
+    jobs.queue("start", ["gatehouse-backup.service"])
     return {"undone": found.what}
 
 
@@ -274,9 +278,9 @@ def _waiting() -> Swap:
 
 
 @contextlib.contextmanager
-def _nobody_else():
-    """No release is applied meanwhile. An apply that is under way is not waited for: it may itself be waiting for the end
-    of this, to take a backup."""
+def _nobody_else() -> Iterator[None]:
+    """No release is applied meanwhile. An apply that is under way is not waited for: it may itself be waiting for the
+    end of this, to take a backup."""
     with contextlib.ExitStack() as locks:
         for release in store.releases():
             locks.enter_context(store.lock(f"release-{release.name}", "a restore", process.LONG, wait=False))
@@ -297,22 +301,24 @@ def _refuse_what_cannot_move(path: str) -> None:
     found = safepath.status(path)
     if found and stat.S_ISLNK(found.st_mode):
         raise Failure(
-            f"{path} is a link, which cannot change places with what is restored; move the folder itself there; nothing was done"
+            f"{path} is a link, which cannot change places with what is restored; move the folder itself there; "
+            "nothing was done"
         )
     for mount in mounts.below(path):
         raise Failure(
-            f"{mount.point} is a file system of its own, which cannot change places with what is restored: unmount it for the restore, and "
-            f"move what is restored there later (`restic restore` brings {path} elsewhere, see docs/backup-and-restore.md); nothing was done"
+            f"{mount.point} is a file system of its own, which cannot change places with what is restored: unmount it "
+            "for the restore, and "
+            f"move what is restored there later (`restic restore` brings {path} elsewhere, see "
+            "docs/backup-and-restore.md); nothing was done"
         )
 
 
-def lines(done: dict) -> list[str]:
+def lines(done: RestoreAnswer | ConfirmAnswer | UndoAnswer) -> list[str]:
     if "confirmed" in done:
         return [f"confirmed: the restore of {done['confirmed']}; what was there before is deleted"]
     if "undone" in done:
         return [f"taken back: the restore of {done['undone']}"]
-    told = [
-        f"{'restored' if done['done'] else 'would restore'} {(done['database'] and 'database ' + done['database']) or 'everything'} to {done['to']}"
-    ]
+    what = f"database {done['database']}" if done["database"] else "everything"
+    told = [f"{'restored' if done['done'] else 'would restore'} {what} to {done['to']}"]
     told += [f"folders are those of backup {done['backup']}: {', '.join(done['folders']) or 'none'}"]
     return told if done["done"] else [*told, f"these would stop meanwhile: {' '.join(done['stops']) or 'nothing'}"]

@@ -11,36 +11,47 @@ from gatehouse.backup.inventory import Settings, Target
 from gatehouse.backup.postgres import Cluster
 from gatehouse.health import probes
 from gatehouse.output.report import ROLLED_BACK, Failure, say
+from gatehouse.protocol.answers import RestoreAnswer
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.state import store, workspace
-from gatehouse.system import process, safepath, systemd
+from gatehouse.system import jobs, process, safepath, systemd
 
 # pg_restore lists what an archive holds with the owner as the last word of a line.
-_WITH_BLANKS = r"""SELECT string_agg(DISTINCT quote_ident(rolname), ', ') FROM pg_shdepend JOIN pg_roles r ON refobjid = r.oid
-  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = '{database}') AND refclassid = 'pg_authid'::regclass AND deptype = 'o'
-  AND rolname ~ '\s'"""
+_WITH_BLANKS = r"""SELECT string_agg(DISTINCT quote_ident(rolname), ', ')
+  FROM pg_shdepend JOIN pg_roles r ON refobjid = r.oid
+  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = '{database}') AND refclassid = 'pg_authid'::regclass
+  AND deptype = 'o' AND rolname ~ '\s'"""
 
 
-def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool, began: float) -> dict:
-    """It is taken from a private server that has everything as of then, and takes the name of the one that is live, which
-    stays under another."""
+def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool, began: float) -> RestoreAnswer:
+    """It is taken from a private server that has everything as of then, and takes the name of the one that is live,
+    which stays under another. Raises Failure where it was not there then, or cannot be loaded."""
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d%H%M%S")
     fresh, old, private = f"{name}_restored_{stamp}", f"{name}_before_{stamp}", f"{s.data}.restored-{stamp}"
     if not re.fullmatch(r"[\w.-]+", name):
         raise Failure(
-            f"{name!r} is not a name of letters, digits, dots, dashes and underscores, as a database to restore alone must have"
+            f"{name!r} is not a name of letters, digits, dots, dashes and underscores, as a database to restore alone "
+            "must have"
         )
     if name not in target.backup.tables:
         raise Failure(
-            f"database {name} is not in backup {target.backup.name}; there are: {', '.join(sorted(target.backup.tables))}"
+            f"database {name} is not in backup {target.backup.name}; there are: "
+            f"{', '.join(sorted(target.backup.tables))}"
         )
     users = [m for m in store.live() if any(data.database == name for data in m.data)]
     named = systemd.existing(dict.fromkeys(unit.name for m in users for unit in m.unit))
     stops = [unit for unit in systemd.running_with(named) if unit != s.unit]
-    told = {"to": target.words, "backup": target.backup.name, "folders": [], "stops": stops, "database": name}
+    told: RestoreAnswer = {
+        "to": target.words,
+        "backup": target.backup.name,
+        "folders": [],
+        "stops": stops,
+        "database": name,
+        "done": not dry_run,
+    }
     workspace.refuse_without_room(os.path.dirname(s.data), 2 * target.backup.size)
     if dry_run:
-        return told | {"done": False}
+        return told
     try:
         pgbackrest.archive_now(s)
         say(f"restore PostgreSQL to {target.words}, beside the one that runs")
@@ -55,20 +66,23 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
         safepath.remove_tree(private)
     _exchange(live, users, stops, name, fresh, old)
     say(f'database {name} of before is kept as {old}: DROP DATABASE "{old}" when you do not need it any more')
-    return told | {"done": True, "seconds": round(time.time() - began, 1)}
+    return {**told, "seconds": round(time.time() - began, 1)}
 
 
 def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) -> None:
     say(f"copy database {name}")
     owner = server.ask(f"SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = '{name}'")
-    made = server.ask(f"""SELECT format('CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L', '{fresh}',
-      pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype) FROM pg_database WHERE datname = '{name}'""")
+    made = server.ask(f"""SELECT format(
+      'CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L', '{fresh}',
+      pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype)
+      FROM pg_database WHERE datname = '{name}'""")
     if not made:
         raise Failure(f"database {name} was not there then")
     blanks = server.ask(_WITH_BLANKS.format(database=name))
     if blanks:
         raise Failure(
-            f"database {name} has owners with a blank in their names: {blanks}; rename them, or restore everything instead"
+            f"database {name} has owners with a blank in their names: {blanks}; rename them, or restore everything "
+            "instead"
         )
     live.ask(made)
     live.ask(f'REVOKE ALL ON DATABASE "{fresh}" FROM PUBLIC')
@@ -90,20 +104,21 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
     live.ask(grants)
     deadline = time.monotonic() + max((m.deadline for m in users), default=60)
     try:
-        systemd.run("stop", stops)
+        jobs.run("stop", stops)
         with live.alone(name, fresh):
             live.ask(f"DO $$ BEGIN {_moves(name, old, fresh)} END $$")
-        systemd.run("start", stops, deadline)
+        jobs.run("start", stops, deadline)
         for m in users:
             probes.await_every(m, deadline)
     except Exception as error:
         say("failed, going back to what was there before")
-        systemd.run("stop", stops)
+        jobs.run("stop", stops)
         with live.alone(name, old):
             live.ask(
-                f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN {_moves(name, fresh, old)} END IF; END $$"
+                f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = '{old}') THEN "
+                f"{_moves(name, fresh, old)} END IF; END $$"
             )
-        systemd.run("start", stops)
+        jobs.run("start", stops)
         raise Failure(
             f"{error}\nwhat was there before is back; what was restored is database {fresh}", ROLLED_BACK
         ) from error
@@ -111,5 +126,6 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
 
 def _moves(name: str, away: str, comes: str) -> str:
     """In one transaction. Perhaps it was dropped by mistake, and is not there."""
-    return f"""IF EXISTS (SELECT FROM pg_database WHERE datname = '{name}') THEN ALTER DATABASE "{name}" RENAME TO "{away}"; END IF;
+    return f"""IF EXISTS (SELECT FROM pg_database WHERE datname = '{name}') THEN
+        ALTER DATABASE "{name}" RENAME TO "{away}"; END IF;
       ALTER DATABASE "{comes}" RENAME TO "{name}";"""

@@ -1,14 +1,14 @@
 """What is in the tables of a database, as numbers that a restored copy is compared with.
 
-A query would be planned, and to plan it PostgreSQL looks through index expressions, extended statistics and CHECK constraints of
-the table and computes what is constant in them: functions of the owner's, in our session. COPY plans nothing and calls nothing
-but the output functions of PostgreSQL's own types.
-"""
+A query would be planned, and to plan it PostgreSQL looks through index expressions, extended statistics and CHECK
+constraints of the table and computes what is constant in them: functions of the owner's, in our session. COPY plans
+nothing and calls nothing but the output functions of PostgreSQL's own types."""
 
 import json
 import time
 from hashlib import blake2b
 
+from gatehouse.backup.inventory import Rows
 from gatehouse.backup.postgres import Refused, Session
 from gatehouse.output.report import Failure
 from gatehouse.output.table import legible
@@ -23,12 +23,15 @@ _LIST = """SELECT coalesce(json_agg(format('%I.%I', nspname, relname) ORDER BY n
   AND nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_toast%'"""
 
 
-def read(session: Session) -> tuple[dict[str, list], str | None]:
-    """Number of rows of each table, and a sum over their contents that their order does not change; and what could not be
-    read, in words. The session is in a transaction, whose snapshot is what is read."""
-    found, missing, patience = {}, [], _WAITING
+def read(session: Session) -> tuple[dict[str, Rows], str | None]:
+    """Number of rows of each table, and a sum over their contents that their order does not change; and what could not
+    be read, in words. The session is in a transaction, whose snapshot is what is read."""
+    found: dict[str, Rows] = {}
+    missing: list[str] = []
+    patience = _WAITING
     try:
-        for table in json.loads(session.ask(_LIST)) + ["pg_catalog.pg_largeobject"]:
+        listed: list[str] = json.loads(session.ask(_LIST))
+        for table in [*listed, "pg_catalog.pg_largeobject"]:
             for statement in ("SAVEPOINT one", f"SET LOCAL lock_timeout = {max(1, round(patience * 1000))}"):
                 session.ask(statement)
             began = time.monotonic()
@@ -37,7 +40,8 @@ def read(session: Session) -> tuple[dict[str, list], str | None]:
                 session.ask("RELEASE one")
             except Refused as refused:
                 missing.append(
-                    f"{legible(table, 100)} ({'another session holds a lock on it' if refused.state == _LOCKED else refused})"
+                    f"{legible(table, 100)} "
+                    f"({'another session holds a lock on it' if refused.state == _LOCKED else refused})"
                 )
                 if refused.state == _LOCKED:
                     patience = max(_LEAST, patience - (time.monotonic() - began))
@@ -48,7 +52,7 @@ def read(session: Session) -> tuple[dict[str, list], str | None]:
     return found, f"not read: {told}" if missing else None
 
 
-def _sum(session: Session, table: str) -> list:
+def _sum(session: Session, table: str) -> Rows:
     count = total = 0
     line = blake2b(digest_size=16)
     session.send(f"COPY {table} TO STDOUT")
@@ -58,4 +62,4 @@ def _sum(session: Session, table: str) -> list:
             if piece.endswith(b"\n"):
                 count, total = count + 1, total + int.from_bytes(line.digest())
                 line = blake2b(digest_size=16)
-    return [count, f"{total % (1 << 128):x}"]
+    return Rows(count, f"{total % (1 << 128):x}")

@@ -4,16 +4,18 @@ import difflib
 
 from gatehouse.output.report import Failure, masked
 from gatehouse.output.table import ago, columns, iso, told
+from gatehouse.protocol.answers import DiffAnswer, History, ReleaseHistory
 from gatehouse.protocol.manifest import File, Manifest, stored
 from gatehouse.state import secrets, store
 from gatehouse.state.store import Release
 
 
-def history(name: str | None = None) -> dict:
+def history(name: str | None = None) -> History:
+    """Raises Failure for a release that is not on this host."""
     return {"releases": [_of(release) for release in ([known(name)] if name else store.releases())]}
 
 
-def lines(found: dict) -> list[str]:
+def lines(found: History) -> list[str]:
     rows = []
     for release in found["releases"]:
         for row in reversed(release["generations"]):
@@ -22,7 +24,7 @@ def lines(found: dict) -> list[str]:
                 [
                     release["release"],
                     str(row["generation"]),
-                    told(row["applied_seconds"]),
+                    "" if row["applied_seconds"] is None else told(row["applied_seconds"]),
                     ago(row["applied_seconds"]),
                     "live" if row["live"] else "",
                     first,
@@ -36,7 +38,7 @@ def lines(found: dict) -> list[str]:
     )
 
 
-def _of(release: Release) -> dict:
+def _of(release: Release) -> ReleaseHistory:
     return {
         "release": release.name,
         "generations": [
@@ -44,7 +46,7 @@ def _of(release: Release) -> dict:
                 "generation": n,
                 "applied": iso(release.applied(n)),
                 "applied_seconds": release.applied(n),
-                "changed": release.left(n).get("changed"),
+                "changed": release.left(n).changed,
                 "live": n == release.generation,
             }
             for n in release.generations()
@@ -52,8 +54,9 @@ def _of(release: Release) -> dict:
     }
 
 
-def diff(name: str, before: int, after: int) -> dict:
-    """Of the files as the manifests have them: what is merged into them on the host stays a placeholder."""
+def diff(name: str, before: int, after: int) -> DiffAnswer:
+    """Of the files as the manifests have them: what is merged into them on the host stays a placeholder. Raises Failure
+    as `kept_text` does."""
     old, new = (stored(kept_text(name, n)) for n in (before, after))
     secrets.learn_all()
     return {
@@ -68,26 +71,29 @@ def diff(name: str, before: int, after: int) -> dict:
     }
 
 
-def diff_lines(found: dict) -> list[str]:
+def diff_lines(found: DiffAnswer) -> list[str]:
     return [line for difference in found["files"].values() for line in difference.splitlines()] or [
         f"no file differs between generations {found['from']} and {found['to']} of release {found['release']}"
     ]
 
 
-def _of_file(path: str, *sides: tuple[Manifest, int]) -> str:
-    old, new = (next((f for f in manifest.file if f.path == path), None) for manifest, _ in sides)
+def _of_file(path: str, before: tuple[Manifest, int], after: tuple[Manifest, int]) -> str:
+    old, new = (next((f for f in manifest.file if f.path == path), None) for manifest, _ in (before, after))
     if old == new:
         return ""
-    names = [
-        f"{path if file else '/dev/null'}\tgeneration {number}{_about(file)}"
-        for file, (_, number) in zip((old, new), sides)
-    ]
-    text = list(
-        difflib.unified_diff(*((file.content if file else "").splitlines() for file in (old, new)), *names, lineterm="")
-    )
+    from_name, to_name = _label(path, old, before[1]), _label(path, new, after[1])
+    text = list(difflib.unified_diff(_content(old), _content(new), from_name, to_name, lineterm=""))
     if not text and old and new and _about(old) == _about(new):
         return ""  # only which units it concerns
-    return masked("\n".join(text or [f"--- {names[0]}", f"+++ {names[1]}"]))
+    return masked("\n".join(text or [f"--- {from_name}", f"+++ {to_name}"]))
+
+
+def _label(path: str, file: File | None, generation: int) -> str:
+    return f"{path if file else '/dev/null'}\tgeneration {generation}{_about(file)}"
+
+
+def _content(file: File | None) -> list[str]:
+    return file.content.splitlines() if file else []
 
 
 def _about(file: File | None) -> str:
@@ -95,21 +101,22 @@ def _about(file: File | None) -> str:
 
 
 def kept_text(name: str, generation: int) -> str:
-    """The manifest of a generation, unless it holds secrets."""
+    """The manifest of a generation. Raises Failure for one that holds secrets, or is not kept."""
     release = known(name)
     live = release.manifest()
     if live and live.secret:
         raise Failure(f"release {name} is secret: its content is not shown, and its older manifests are not kept")
-    if generation not in release.generations():
+    text = release.text(generation)
+    if text is None or generation not in release.generations():
         kept = ", ".join(map(str, release.generations())) or "none"
         raise Failure(f"generation {generation} of release {name} is not kept on this host; there are: {kept}")
-    text = release.text(generation)
     if stored(text).secret:
         raise Failure(f"generation {generation} of release {name} was secret: its content is not shown")
     return text
 
 
 def known(name: str) -> Release:
+    """Raises Failure for a release that is not on this host."""
     found = {release.name: release for release in store.releases()}
     if name not in found:
         raise Failure(f"release {name} is not on this host; there are: {', '.join(found) or 'none'}")

@@ -6,8 +6,8 @@ import signal
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from gatehouse.backup import create, drill, forget, inventory, restore
 from gatehouse.cli import history, rollback, status, verify
@@ -15,11 +15,23 @@ from gatehouse.drift import facts
 from gatehouse.items import accounts, packages
 from gatehouse.output.report import FAULT, REFUSED, ROLLED_BACK, Failure, answer, fail, show
 from gatehouse.protocol import document
+from gatehouse.protocol.answers import (
+    AccountAnswer,
+    ConfirmAnswer,
+    GroupAnswer,
+    PackagesAnswer,
+    ReleaseAnswer,
+    RestoreAnswer,
+    UndoAnswer,
+)
 from gatehouse.release import apply, failpoints, recover, remove
 from gatehouse.state import created, store
 from gatehouse.tree import files
 
 _DIFFERS = 3
+
+_Item = TypeVar("_Item", GroupAnswer, AccountAnswer, PackagesAnswer, ReleaseAnswer)
+_Shown = TypeVar("_Shown", bound=Mapping[str, object])
 
 
 def main(call: Namespace) -> int:
@@ -82,6 +94,7 @@ def _drill(call: Namespace) -> int:
 
 
 def _restore(call: Namespace) -> int:
+    done: RestoreAnswer | ConfirmAnswer | UndoAnswer
     if call.confirm:
         done = restore.confirm()
     elif call.undo:
@@ -98,8 +111,9 @@ def _forget(call: Namespace) -> int:
     return 0
 
 
-def _apply(call: Namespace, ensure: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """Apply the document on stdin, and remember it with its number."""
+def _apply(call: Namespace, ensure: Callable[[str], _Item]) -> _Item:
+    """Apply the document on stdin, and remember it with its number. Raises Failure as `ensure` does, and for a document
+    that was cut or is called by another name."""
     raw = sys.stdin.buffer.read()
     text = document.whole(raw)
     _check_name(call.verb, call.name, text)
@@ -128,7 +142,10 @@ def _packages(call: Namespace) -> int:
 
 
 def _release(call: Namespace) -> int:
-    answer(_apply(call, apply.apply) | _opened(call.name))
+    done = _apply(call, apply.apply)
+    if opened := _opened(call.name):
+        done["opens"] = opened
+    answer(done)
     return 0
 
 
@@ -171,13 +188,14 @@ _RUN: dict[str, Callable[[Namespace], int]] = {
 }
 
 
-def _opened(release: str) -> dict[str, Any]:
-    """What the program must know to tell it as `recovery`: of a release that is secret as its answer is."""
-    found = files.opened_by(store.Release(release).manifest(), store.Release(release).generation)
-    return {"opens": found} if found else {}
+def _opened(name: str) -> dict[str, str]:
+    """The passphrases that the program outputs as `recovery`: of a release that is secret, as its answer is."""
+    release = store.Release(name)
+    manifest = release.manifest()
+    return files.opened_by(manifest, release.generation) if manifest else {}
 
 
-def _print(found: dict[str, Any], lines: Callable[[dict[str, Any]], list[str]], call: Namespace) -> int:
+def _print(found: _Shown, lines: Callable[[_Shown], list[str]], call: Namespace) -> int:
     """As JSON or as text; 3 if `found` is about the host's health and reports a problem."""
     if call.json:
         answer(found)

@@ -1,9 +1,11 @@
-"""`gatehouse rollback`: an older generation's manifest is applied as any other, and the program is told on its next look."""
+"""`gatehouse rollback`: an older generation's manifest is applied as any other, and the program is told on its next
+look."""
 
 from pathlib import Path
 
 from gatehouse.cli import history
 from gatehouse.output.report import Failure
+from gatehouse.protocol.answers import RollbackAnswer
 from gatehouse.protocol.document import digest, sealed
 from gatehouse.protocol.manifest import stored
 from gatehouse.release import apply
@@ -11,8 +13,10 @@ from gatehouse.state import store
 from gatehouse.state.store import UNPROVEN
 
 
-def rollback(name: str, generation: int | None = None) -> dict:
-    """The older manifest makes a new generation; if that does not get healthy, the live one comes back."""
+def rollback(name: str, generation: int | None = None) -> RollbackAnswer:
+    """The older manifest makes a new generation; if that does not get healthy, the live one comes back.
+
+    Raises Failure then, or for a generation that cannot be applied again."""
     release = history.known(name)
     if generation is None:
         generation = _before(release)
@@ -23,25 +27,38 @@ def rollback(name: str, generation: int | None = None) -> dict:
         raise Failure(f"generation {generation} of release {name} was never found healthy; nothing was done")
     if gone := [folder for folder in stored(text).refers if not Path(folder).is_dir()]:
         raise Failure(
-            f"generation {generation} of release {name} uses secrets that were rotated away since: {', '.join(gone)}; nothing was done"
+            f"generation {generation} of release {name} uses secrets that were rotated away since: {', '.join(gone)}; "
+            "nothing was done"
         )
     done = apply.apply(text)
     item = f"release-{name}"
-    given = store.item(item).get("document") == digest(sealed(text))
+    record = store.item(item)
+    given = record is not None and record.document == digest(sealed(text))
     store.note(item, None if given else f"release {name} was rolled back by hand to generation {generation}")
-    return done | {"rolled_back_to": generation}
+    return {
+        "release": done["release"],
+        "generation": done["generation"],
+        "changed": done["changed"],
+        "units": done["units"],
+        "rolled_back_to": generation,
+    }
 
 
-def lines(done: dict) -> list[str]:
+def lines(done: RollbackAnswer) -> list[str]:
     return [
-        f"release {done['release']} is as generation {done['rolled_back_to']} was, now as generation {done['generation']}",
+        f"release {done['release']} is as generation {done['rolled_back_to']} was, now as generation "
+        f"{done['generation']}",
         "the next `pulumi preview` tells of it, and the next `pulumi up` puts back what the program says",
     ]
 
 
 def _before(release: store.Release) -> int:
     history.kept_text(release.name, release.generation)  # a secret one is refused with its own reason
-    older = [n for n in release.generations() if n < release.generation and not release.text(n).startswith(UNPROVEN)]
+    older = [
+        n
+        for n in release.generations()
+        if n < release.generation and not (release.text(n) or UNPROVEN).startswith(UNPROVEN)
+    ]
     if not older:
         raise Failure(f"release {release.name} has no generation before the live one; nothing was done")
     return older[-1]

@@ -4,12 +4,13 @@ from gatehouse.backup import directory_swap, inventory
 from gatehouse.drift import facts, unmanaged
 from gatehouse.health import survey
 from gatehouse.output.table import ago, columns, counted, iso
+from gatehouse.protocol.answers import ReleaseStatus, Status
 from gatehouse.state import secrets, store
 from gatehouse.state.store import Release
 from gatehouse.system import firewall, systemd
 
 
-def status() -> dict:
+def status() -> Status:
     secrets.learn_all()
     owned = unmanaged.owned()
     releases = [_look(release, owned) for release in store.releases()]
@@ -19,13 +20,14 @@ def status() -> dict:
         "well": all(release["well"] for release in releases) and (not kept or kept["well"]),
         "releases": releases,
         "backups": kept,
-        "restored": waiting and waiting.what,
+        "restored": waiting.what if waiting else None,
         "warnings": firewall.warnings(),
     }
 
 
-def lines(found: dict) -> list[str]:
-    rows, complaints = [], []
+def lines(found: Status) -> list[str]:
+    rows: list[list[str]] = []
+    complaints: list[list[str]] = []
     for r in found["releases"]:
         passing = sum(complaint is None for complaint in r["probes"].values())
         first, *others = [*r["units"].items(), *r["jobs"].items()] or [("-", "")]
@@ -43,7 +45,8 @@ def lines(found: dict) -> list[str]:
         complaints += [[r["release"], text] for text in _complaints(r)]
     if not rows:
         return ["no release is on this host"]
-    table = columns(["RELEASE", "GENERATION", "APPLIED", "UNIT", "STATE", "PROBES", "HOST"], rows) + [""] + _kept(found)
+    head = ["RELEASE", "GENERATION", "APPLIED", "UNIT", "STATE", "PROBES", "HOST"]
+    table = [*columns(head, rows), "", *_kept(found)]
     table += [line for warning in found["warnings"] for line in f"warning: {warning}".splitlines()]
     if found["well"]:
         return [*table, f"all well: {counted(len(found['releases']), 'release')}"]
@@ -51,26 +54,29 @@ def lines(found: dict) -> list[str]:
     return [*table, *columns(["RELEASE", "WHAT IS NOT WELL"], complaints)]
 
 
-def _kept(found: dict) -> list[str]:
+def _kept(found: Status) -> list[str]:
     told = []
     if kept := found["backups"]:
         newest = kept["backups"][-1]["marked_seconds"] if kept["backups"] else None
         told.append(
-            f"newest backup: {ago(newest)}, last good drill: {ago(kept['drill'].get('good'))}, in {kept['repository']}, read {ago(kept['read'])}"
+            f"newest backup: {ago(newest)}, last good drill: {ago(kept['drill'].get('good'))}, in "
+            f"{kept['repository']}, read {ago(kept['read'])}"
         )
     if found["restored"]:
         told.append(
-            f"restored to {found['restored']}: `gatehouse restore --confirm` deletes what was there before, `--undo` brings it back"
+            f"restored to {found['restored']}: `gatehouse restore --confirm` deletes what was there before, `--undo` "
+            "brings it back"
         )
     return told
 
 
-def _look(release: Release, owned: set[str]) -> dict:
+def _look(release: Release, owned: set[str]) -> ReleaseStatus:
     with store.glance(f"release-{release.name}") as busy:
         manifest = release.manifest()
         names = [u.name for u in manifest.unit] if manifest else []
         states, jobs = systemd.show(names, "ActiveState"), systemd.show(systemd.triggered(names), "ActiveState")
-        found = {
+        found: ReleaseStatus = {
+            "well": True,
             "release": release.name,
             "generation": release.generation,
             "applied_seconds": release.applied(),
@@ -84,27 +90,24 @@ def _look(release: Release, owned: set[str]) -> dict:
         }
     down = [name for name, state in found["units"].items() if state not in systemd.RUNNING]
     ill = busy or found["interrupted"] or found["drifted"] or down or _failed(found) or any(found["probes"].values())
-    return found | {"well": not ill}
+    return {**found, "well": not ill}
 
 
-def _failed(r: dict) -> list[str]:
-    """What a timer starts runs or does not, and both are well; systemd remembers that it failed until it has run again."""
+def _failed(r: ReleaseStatus) -> list[str]:
+    """What a timer starts runs or does not, and both are well; systemd remembers that it failed until it has run
+    again."""
     return [name for name, state in r["jobs"].items() if state == "failed"]
 
 
-def _host(r: dict) -> str:
-    return (
-        "under way"
-        if r["under_way"]
-        else "interrupted"
-        if r["interrupted"]
-        else "drifted"
-        if r["drifted"]
-        else "as left"
-    )
+def _host(r: ReleaseStatus) -> str:
+    if r["under_way"]:
+        return "under way"
+    if r["interrupted"]:
+        return "interrupted"
+    return "drifted" if r["drifted"] else "as left"
 
 
-def _complaints(r: dict) -> list[str]:
+def _complaints(r: ReleaseStatus) -> list[str]:
     """Each thing once: that a unit does not run is drift as well."""
     found = [f"{r['under_way']} is under way"] if r["under_way"] else list(r["drifted"])
     if not r["drifted"]:

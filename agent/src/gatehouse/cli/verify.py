@@ -3,10 +3,11 @@
 from gatehouse.drift import facts, unmanaged
 from gatehouse.health import survey
 from gatehouse.output.table import columns, counted
+from gatehouse.protocol.answers import VerifyAnswer
 from gatehouse.state import store
 
 
-def verify() -> dict:
+def verify() -> VerifyAnswer:
     owned = unmanaged.owned()
     items = {
         item: found["drifted"] + ([f"not known yet: {found['busy']} is under way"] if "busy" in found else [])
@@ -30,7 +31,7 @@ def verify() -> dict:
     return {"well": not (unexpected or any(items.values())), "items": items, "unexpected": unexpected}
 
 
-def lines(found: dict) -> list[str]:
+def lines(found: VerifyAnswer) -> list[str]:
     rows = [
         [item.replace("-", " ", 1), difference]
         for item, differences in found["items"].items()

@@ -2,13 +2,17 @@
 
 import difflib
 import re
+from collections.abc import Iterator
 
 from gatehouse.output.report import masked
 
 _LONGEST = 60  # lines of a diff: it goes into a preview
 _WIDEST = 500  # of a line; what follows is neither shown nor looked at
 _HIDDEN = "[hidden]"
-_WORD = r"(?:pass|pwd|secret|token|credential|private|authorization|bearer|dsn|psk|key|_pw|(?:master|primary|_)auth|\bauth(?=[\"']?[\s:=]))[\w.-]*+"
+_WORD = (
+    r"(?:pass|pwd|secret|token|credential|private|authorization|bearer|dsn|psk|key|_pw"
+    r"|(?:master|primary|_)auth|\bauth(?=[\"']?[\s:=]))[\w.-]*+"
+)
 # A file's path, or where to find one, is no secret. Base64 may begin like one, but not without a capital.
 _PATH = r"(?:file:/)?/[a-z0-9/._-]*(?![^\s\"',;])"
 _NAMED = re.compile(rf"(?i:^(.*{_WORD}[\"']?(?:>|\s*[:=]\s*|\s+)))(?!{_PATH})\S.*$")
@@ -20,8 +24,8 @@ _OPAQUE = re.compile(rf"(?<![A-Za-z0-9+/_-])(?!{_PATH})[A-Za-z0-9+/_-]{{32,}}=*"
 
 
 def unified(path: str, left: str, there: bytes, private: bool = False) -> str:
-    """From what was left to what is there now. The manifest's own lines are open; what somebody wrote since may be anything,
-    and in a `private` file, which its owner alone may read, none of it is shown."""
+    """From what was left to what is there now. The manifest's own lines are open; what somebody wrote since may be
+    anything, and in a `private` file, which its owner alone may read, none of it is shown."""
     try:
         now = masked(there.decode()).splitlines()
     except UnicodeDecodeError:
@@ -35,7 +39,7 @@ def unified(path: str, left: str, there: bytes, private: bool = False) -> str:
     return "\n".join(shown + ([f"({len(lines) - _LONGEST} more lines)"] if len(lines) > _LONGEST else []))
 
 
-def _redacted(lines: list[str], private: bool):
+def _redacted(lines: list[str], private: bool) -> Iterator[str]:
     below = ""  # "key" within a private key, "value" below the name of a secret, while lines are indented
     for line in (line if len(line) <= _WIDEST else f"{line[:_WIDEST]} ..." for line in lines):
         if not line.startswith("+"):

@@ -1,15 +1,19 @@
-"""What no release put on this host, though it alters what releases run: files beside ours, images, runtime directories."""
+"""What no release put on this host, though it alters what releases run: files beside ours, images, runtime
+directories."""
 
 import json
 import re
 import shutil
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 
 from gatehouse.output.report import Failure
 from gatehouse.protocol.manifest import File, Manifest, owner_ids
 from gatehouse.state import store
+from gatehouse.state.left import Left
 from gatehouse.state.store import Release
 from gatehouse.system import safepath, systemd
 from gatehouse.tree import files
@@ -39,8 +43,8 @@ def owned() -> set[str]:
 
 
 def unexpected(owned: set[str]) -> list[str]:
-    """What alters a unit that is not ours alone, or makes one that no release knows of. Only told: Quadlets of nobody's,
-    and drop-ins of a template, which are its other instances' too."""
+    """What alters a unit that is not ours alone, or makes one that no release knows of. Only told: Quadlets of
+    nobody's, and drop-ins of a template, which are its other instances' too."""
     ours, templates = {f"{path}.d" for path in owned}, set()
     for manifest in filter(None, (release.manifest() for release in store.releases())):
         templates |= {re.sub("@.+(?=[.])", "@", u.name) for u in manifest.unit if "@" in u.name}
@@ -50,8 +54,8 @@ def unexpected(owned: set[str]) -> list[str]:
 
 
 def dropins(manifest: Manifest, owned: set[str]) -> list[File]:
-    """Drop-ins of the release's units and Quadlets that are nobody's: they alter what it runs, so an apply takes them out.
-    Whatever else lies there, nobody reads. Each as a manifest's entry, with the units that it concerns."""
+    """Drop-ins of the release's units and Quadlets that are nobody's: they alter what it runs, so an apply takes them
+    out. Whatever else lies there, nobody reads. Each as a manifest's entry, with the units that it concerns."""
     return [
         File(str(path), "0600", "root:root", "", restarts=restarts)
         for folder, restarts in _folders(manifest).items()
@@ -63,7 +67,8 @@ def dropins(manifest: Manifest, owned: set[str]) -> list[File]:
 
 def _folders(manifest: Manifest) -> dict[Path, tuple[str, ...]]:
     """The *.d folders in every place where systemd, or Quadlet, looks for what people put there."""
-    names, found = {u.name: (u.name,) for u in manifest.unit}, {}
+    names: dict[str, tuple[str, ...]] = {u.name: (u.name,) for u in manifest.unit}
+    found: dict[Path, tuple[str, ...]] = {}
     for file in manifest.file:
         path = Path(file.path)
         if path.parent == QUADLETS:
@@ -81,12 +86,11 @@ def images_of(release: Release, manifest: Manifest) -> list[str]:
     """The containers of its units must run what its manifest names. A pod's own container is Podman's."""
     if not manifest.image or not shutil.which("podman"):
         return []
-    wanted = {image.reference: _podman("image", image.reference) for image in manifest.image}
-    ids = {reference: found[0]["Id"] for reference, found in wanted.items() if found}
+    wanted = {image.reference: _images(image.reference) for image in manifest.image}
+    ids = {reference: images[0]["Id"] for reference, images in wanted.items() if images}
     found = [f"image {reference} is not on this host" for reference in wanted if reference not in ids]
     names = [u.name for u in manifest.unit]
-    running = _running()
-    for container in _podman("container", *running) if running else []:
+    for container in _containers(_running()):
         labels, name = container["Config"].get("Labels") or {}, container["Name"]
         if container.get("IsInfra") or labels.get("PODMAN_SYSTEMD_UNIT") not in names:
             continue
@@ -101,10 +105,42 @@ def _running() -> list[str]:
     return subprocess.run(["podman", "ps", "--quiet"], capture_output=True, text=True).stdout.split()
 
 
-def _podman(kind: str, *names: str) -> list[dict]:
-    return json.loads(
-        subprocess.run(["podman", "inspect", "--type", kind, *names], capture_output=True, text=True).stdout or "[]"
-    )
+class _Image(TypedDict):
+    """As `podman inspect` describes it."""
+
+    Id: str
+
+
+class _Config(TypedDict, total=False):
+    Labels: dict[str, str] | None
+
+
+class _ContainerOrInfra(TypedDict, total=False):
+    IsInfra: bool
+
+
+class _Container(_ContainerOrInfra):
+    """As `podman inspect` describes it."""
+
+    Name: str
+    Image: str  # its id
+    ImageName: str
+    Config: _Config
+
+
+def _images(reference: str) -> list[_Image]:
+    found: list[_Image] = json.loads(_inspected("image", reference))
+    return found
+
+
+def _containers(ids: list[str]) -> list[_Container]:
+    found: list[_Container] = json.loads(_inspected("container", *ids)) if ids else []
+    return found
+
+
+def _inspected(kind: str, *names: str) -> str:
+    done = subprocess.run(["podman", "inspect", "--type", kind, *names], capture_output=True, text=True)
+    return done.stdout or "[]"
 
 
 def modes_of(manifest: Manifest) -> list[str]:
@@ -112,30 +148,29 @@ def modes_of(manifest: Manifest) -> list[str]:
     setgid: they belong to the same group, and let in whom the directory lets in."""
     found = []
     for path, mode, owner in _runtime(manifest):
+        wanted = int(mode, 8)
         try:
-            now, wanted = files.look_folder(path), [int(mode, 8), *_ids(owner)]
+            now, (uid, gid) = files.look_folder(path), _ids(owner)
         except Failure as failure:
             found.append(str(failure))
             continue
         if now is None:
             found.append(f"{path} is missing")
-        elif now[0] != wanted[0] or any(want not in (None, have) for want, have in zip(wanted[1:], now[1:])):
-            found.append(f"{path} is {now[0]:04o} {now[1]}:{now[2]}, the manifest says {mode} {owner}")
-        if now and wanted[0] & stat.S_ISGID and mode != _CLOSED:
-            found += _sockets(
-                path,
-                wanted[0] & 0o777,
-                *(want if want is not None else have for want, have in zip(wanted[1:], now[1:])),
-            )
+            continue
+        if now.mode != wanted or uid not in (None, now.uid) or gid not in (None, now.gid):
+            found.append(f"{path} is {now.mode:04o} {now.uid}:{now.gid}, the manifest says {mode} {owner}")
+        if wanted & stat.S_ISGID and mode != _CLOSED:
+            found += _sockets(path, wanted & 0o777, now.uid if uid is None else uid, now.gid if gid is None else gid)
     return found
 
 
-def crooked(manifest: Manifest, left: dict) -> list[str]:
-    """Of these what an apply can put right: what stayed wrong after the last one's restarts would stay so after another."""
-    return [told for told in modes_of(manifest) if told not in left.get("endures", [])]
+def crooked(manifest: Manifest, left: Left) -> list[str]:
+    """Of these what an apply can correct: what was still wrong after the last one's restarts would be after another."""
+    return [told for told in modes_of(manifest) if told not in left.endures]
 
 
-def _runtime(manifest: Manifest):
+def _runtime(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+    """Path, mode and owner of each."""
     for file in manifest.file:
         if Path(file.path).parent.name == "tmpfiles.d":
             yield from (
@@ -157,14 +192,14 @@ def housed(manifests: list[Manifest]) -> list[str]:
     return list(dict.fromkeys(unit for manifest in manifests for unit, _ in _housed(manifest)))
 
 
-def _housed(manifest: Manifest):
+def _housed(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """With the mode. Whose directory it is, the unit says: the package's own file may name it."""
     for unit, content in _services(manifest):
         if mode := _last(content, "RuntimeDirectoryMode"):
             yield unit, mode
 
 
-def _services(manifest: Manifest):
+def _services(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """Services with what each of the manifest's files says of them. A template is none."""
     for file in manifest.file:
         if "/systemd/system/" in file.path:
@@ -175,13 +210,14 @@ def _services(manifest: Manifest):
 
 
 def _last(text: str, key: str) -> str | None:
-    return (re.findall(rf"^{key}=([0-7]+)\s*$", text, re.M) or [None])[-1]
+    found: list[str] = re.findall(rf"^{key}=([0-7]+)\s*$", text, re.M)
+    return found[-1] if found else None
 
 
-def _ids(owner: str) -> list[int | None]:
-    """`-` is whoever it is."""
+def _ids(owner: str) -> tuple[int | None, int | None]:
+    """None for `-`, which is any. Raises Failure for a name that this host does not know."""
     user, _, group = owner.partition(":")
-    return [None if user == "-" else owner_ids(f"{user}:0")[0], None if group == "-" else owner_ids(f"0:{group}")[1]]
+    return None if user == "-" else owner_ids(f"{user}:0")[0], None if group == "-" else owner_ids(f"0:{group}")[1]
 
 
 def _sockets(folder: str, mode: int, uid: int, gid: int) -> list[str]:
@@ -194,6 +230,7 @@ def _sockets(folder: str, mode: int, uid: int, gid: int) -> list[str]:
             and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid)
         ):
             found.append(
-                f"{folder}/{name} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}"
+                f"{folder}/{name} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, "
+                f"it should be {mode:04o} of group {gid}"
             )
     return found

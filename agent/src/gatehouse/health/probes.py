@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 from gatehouse.output.report import Failure
 from gatehouse.protocol.manifest import Manifest, Probe
@@ -14,17 +15,18 @@ ANSWER = 5  # seconds one question may take
 
 
 def await_all(manifest: Manifest, deadline: float) -> None:
-    """Ask until the release is well by itself: every probe has passed that needs no unit of another one, and every unit is active."""
+    """Ask until the release is healthy by itself: every probe that needs no unit of another release has passed, and
+    every unit is active. Raises Failure after `deadline`."""
     _await([p for p in manifest.probe if not p.through], [u.name for u in manifest.unit], deadline)
 
 
 def await_through(told: Collection[str], manifest: Manifest, deadline: float) -> None:
-    """Ask until what needs these units of other releases has passed."""
+    """Ask until what needs these units of other releases has passed. Raises Failure after `deadline`."""
     _await([p for p in manifest.probe if p.through in told], [], deadline)
 
 
 def await_every(manifest: Manifest, deadline: float) -> None:
-    """Ask until all of it is well, and what needs units of other releases too."""
+    """Ask until all of it is healthy, also what needs units of other releases. Raises Failure after `deadline`."""
     _await(list(manifest.probe), [u.name for u in manifest.unit], deadline)
 
 
@@ -57,14 +59,15 @@ def ask(probe: Probe) -> str | None:
     if probe.unit:
         return _ask_unit(probe.unit, probe.seconds)
     if probe.http:
-        from gatehouse.health import (
-            http_probe,
-        )  # here: to import HTTP and TLS takes longer than most that the agent is asked
+        # Here, since to import HTTP and TLS takes longer than most of what the agent is asked.
+        from gatehouse.health import http_probe
 
-        return http_probe.ask(probe)
+        return http_probe.ask(probe, probe.http, _endpoint(probe.connect) if probe.connect else None, ANSWER)
     if probe.tcp:
-        return _connected(probe.tcp, lambda: socket.create_connection(endpoint(probe.tcp), ANSWER))
-    return _connected(probe.socket, lambda: _unix_connection(probe.socket))
+        return _connected(probe.tcp, partial(socket.create_connection, _endpoint(probe.tcp), ANSWER))
+    if probe.socket:
+        return _connected(probe.socket, partial(_unix_connection, probe.socket))
+    raise Failure(f"probe {probe.name} asks nothing that this agent knows")
 
 
 def _ask_unit(unit: str, seconds: int) -> str | None:
@@ -95,6 +98,6 @@ def _unix_connection(path: str) -> socket.socket:
     return client
 
 
-def endpoint(text: str) -> tuple[str, int]:
+def _endpoint(text: str) -> tuple[str, int]:
     address, _, port = text.rpartition(":")
     return address.strip("[]"), int(port)

@@ -1,5 +1,6 @@
 """Whether releases are well by their own probes, and what makes one well again without a restart."""
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,25 +21,26 @@ def ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
     return {
         probe.name: complaint
         and ("fails; what it printed is not shown, since the release is secret" if secret else masked(complaint))
-        for probe, complaint in zip(wanted, complaints)
+        for probe, complaint in zip(wanted, complaints, strict=True)
     }
 
 
 def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[str, list[str]]:
-    """By release what its probes complain of, all asked at once. What fails is asked again for `patience` seconds, since a
-    service may have been restarted a moment ago. A release with a unit that does not run is left out: that tells more than
-    its probes do."""
+    """By release what its probes complain of, all asked at once. What fails is asked again for `patience` seconds,
+    since a service may have been restarted a moment ago. A release with a unit that does not run is left out: that
+    tells more than its probes do."""
     down = set(systemd.inactive(list({unit.name for manifest in manifests for unit in manifest.unit})))
     waiting = [
         manifest for manifest in manifests if manifest.probe and down.isdisjoint(unit.name for unit in manifest.unit)
     ]
-    until, ill = time.monotonic() + patience, {}
+    until = time.monotonic() + patience
+    ill: dict[str, list[str]] = {}
     while waiting:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             asked = list(pool.map(lambda manifest: ask(manifest.probe, manifest.secret), waiting))
         ill = {
             manifest.release: [f"probe {name}: {' '.join(told.split())}" for name, told in answers.items() if told]
-            for manifest, answers in zip(waiting, asked)
+            for manifest, answers in zip(waiting, asked, strict=True)
         }
         waiting = [manifest for manifest in waiting if ill[manifest.release]]
         if time.monotonic() >= until:
@@ -59,15 +61,12 @@ def contains(manifest: Manifest) -> bool:
 
 
 def ease(manifest: Manifest) -> None:
-    """Podman's networks anew, whose rules somebody may have taken out of the kernel; and the rest of the time that a start
-    may take."""
+    """Podman's networks anew, whose rules somebody may have taken out of the kernel; and the rest of the time that a
+    start may take."""
     if contains(manifest):
         say("reload Podman's networks")
         process.run(("podman", "network", "reload", "--all"), seconds=manifest.deadline)
     started = [since for unit in manifest.unit if (since := systemd.active_since(unit.name)) is not None]
-    try:
-        probes.await_every(
-            manifest, max([time.monotonic() + probes.ANSWER, *(since + manifest.deadline for since in started)])
-        )
-    except Failure:
-        pass  # the plan asks again, and restarts
+    deadline = max([time.monotonic() + probes.ANSWER, *(since + manifest.deadline for since in started)])
+    with contextlib.suppress(Failure):  # the plan asks again, and restarts
+        probes.await_every(manifest, deadline)

@@ -1,4 +1,5 @@
-"""System groups and accounts: looked up, or made when missing. Never deleted: a recycled id would inherit what it owned."""
+"""System groups and accounts: looked up, or made when missing. Never deleted: a recycled id would inherit what it
+owned."""
 
 import grp
 import pwd
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from gatehouse.items import census
 from gatehouse.items.census import Claim
 from gatehouse.output.report import Failure, say
+from gatehouse.protocol.answers import AccountAnswer, GroupAnswer
 from gatehouse.protocol.document import read
 from gatehouse.state import created, store
 
@@ -30,28 +32,37 @@ class Account:
     takes: tuple[str, ...] = ()  # what is taken over though gatehouse did not make it
 
 
-def ensure_group(text: str) -> dict:
+def ensure_group(text: str) -> GroupAnswer:
+    """Raises Failure where the host has another group of that name or number."""
     wanted = read(Group, text)
     with store.lock("accounts", f"group {wanted.name}"):
         found = _group(wanted.name)
         if found and wanted.gid is not None and found.gr_gid != wanted.gid:
             raise Failure(
                 f"group {wanted.name} has GID {found.gr_gid} on this host, the configuration asks for {wanted.gid}; "
-                f"files on the host carry {found.gr_gid}: take it into the configuration, or renumber the group and its files by hand"
+                f"files on the host carry {found.gr_gid}: take it into the configuration, or renumber the group and "
+                "its "
+                "files by hand"
             )
         census.refuse(Claim(f"group-{wanted.name}", (f"group {wanted.name}",)), wanted.takes)
         created.add(f"group {wanted.name}")
         if not found:
             if wanted.gid is not None and (holder := _holder(wanted.gid)):
                 raise Failure(
-                    f"GID {wanted.gid} asked for group {wanted.name} is taken by group {holder}; choose another or leave it out"
+                    f"GID {wanted.gid} asked for group {wanted.name} is taken by group {holder}; "
+                    "choose another or leave it out"
                 )
             say(f"create group {wanted.name}")
             _run("groupadd", "--system", *(["--gid", str(wanted.gid)] if wanted.gid is not None else []), wanted.name)
-        return look_group(wanted.name)
+        if (made := look_group(wanted.name)) is None:
+            raise Failure(
+                f"groupadd has made group {wanted.name}, and this host does not know it: see /etc/nsswitch.conf"
+            )
+        return made
 
 
-def ensure_account(text: str) -> dict:
+def ensure_account(text: str) -> AccountAnswer:
+    """Raises Failure where the host has another account of that name, or lacks a group."""
     wanted = read(Account, text)
     with store.lock("accounts", f"account {wanted.name}"):
         for release in wanted.releases:
@@ -84,15 +95,19 @@ def ensure_account(text: str) -> dict:
         if _memberships(wanted.name) != sorted(wanted.groups):
             say(f"account {wanted.name} belongs to {', '.join(wanted.groups) or 'its own group alone'}")
             _run("usermod", "--groups", ",".join(wanted.groups), wanted.name)
-        return look_account(wanted.name)
+        if (made := look_account(wanted.name)) is None:
+            raise Failure(
+                f"useradd has made account {wanted.name}, and this host does not know it: see /etc/nsswitch.conf"
+            )
+        return made
 
 
-def look_group(name: str) -> dict | None:
+def look_group(name: str) -> GroupAnswer | None:
     found = _group(name)
     return {"name": name, "gid": found.gr_gid} if found else None
 
 
-def look_account(name: str) -> dict | None:
+def look_account(name: str) -> AccountAnswer | None:
     found = _account(name)
     return {"name": name, "uid": found.pw_uid, "gid": found.pw_gid, "groups": _memberships(name)} if found else None
 
@@ -101,14 +116,14 @@ def _memberships(name: str) -> list[str]:
     return sorted(g.gr_name for g in grp.getgrall() if name in g.gr_mem)
 
 
-def _group(name: str):
+def _group(name: str) -> grp.struct_group | None:
     try:
         return grp.getgrnam(name)
     except KeyError:
         return None
 
 
-def _account(name: str):
+def _account(name: str) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(name)
     except KeyError:

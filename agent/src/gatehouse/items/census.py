@@ -1,4 +1,5 @@
-"""What is on this host by a name that gatehouse would use, and gatehouse did not make: asked before it takes the name."""
+"""What is on this host by a name that gatehouse would use, and gatehouse did not make: asked before it takes the
+name."""
 
 import grp
 import hashlib
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from gatehouse.items import packages
 from gatehouse.items.claims import of as things_of
@@ -25,7 +27,8 @@ _PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")
 
 @dataclass(frozen=True)
 class Claim:
-    """What the item `KIND-NAME` needs, each as its kind and name. Of packages `things` are the units of the first of them."""
+    """What the item `KIND-NAME` needs, each as its kind and name. Of packages `things` are the units of the first of
+    them."""
 
     item: str
     things: tuple[str, ...]
@@ -42,24 +45,28 @@ class Stranger:
 
 def main() -> None:
     """For the program, which sends this file to a host that need not have the agent: claims on stdin."""
-    claims = [
-        Claim(**{key: tuple(value) if isinstance(value, list) else value for key, value in claim.items()})
-        for claim in json.load(sys.stdin)
-    ]
+    claims = [_claim(found) for found in json.load(sys.stdin)]
     print(json.dumps([vars(stranger) for stranger in strangers(claims)]))
 
 
+def _claim(found: dict[str, Any]) -> Claim:
+    words: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+    return Claim(**words)
+
+
 def refuse(claim: Claim, takes: Iterable[str]) -> None:
-    """Unless the configuration says that it is to be taken over."""
+    """Raises Failure for what gatehouse did not make, unless the configuration says that it is to be taken over."""
     if found := [stranger for stranger in strangers([claim]) if stranger.thing not in takes]:
         told = "\n".join(f"  {stranger.thing}: {stranger.what}" for stranger in found)
         raise Failure(
-            f"this host has what gatehouse did not make:\n{told}\nnothing was done. Rename or remove it; or, to have it taken over, "
-            f"add to `takeOver` of the host: {', '.join(stranger.thing for stranger in found)}"
+            f"this host has what gatehouse did not make:\n{told}\nnothing was done. Rename or remove it; or, to have "
+            "it "
+            f"taken over, add to `takeOver` of the host: {', '.join(stranger.thing for stranger in found)}"
         )
 
 
 def refuse_release(manifest: Manifest, current: Manifest | None) -> None:
+    """The same for what a release newly needs."""
     known = things_of(current) if current else []
     if new := tuple(thing for thing in things_of(manifest) if thing not in known):
         refuse(Claim(f"release-{manifest.release}", new, manifest.owner), manifest.takes)
@@ -130,15 +137,29 @@ def _template(thing: str) -> str | None:
     return re.sub("@.+(?=[.])", "@", thing) if thing.startswith("unit ") and "@" in thing else None
 
 
-def _podman(*words: str) -> list[dict]:
+class _Member(TypedDict):
+    """A container of a pod."""
+
+    Names: str
+
+
+class _Listed(TypedDict, total=False):
+    """A pod, container or volume, as Podman lists it."""
+
+    Id: str
+    Name: str  # of a pod or a volume
+    Names: list[str]  # of a container
+    Labels: dict[str, str] | None
+    PodName: str
+    Containers: list[_Member] | None
+
+
+def _podman(*words: str) -> list[_Listed]:
     if not shutil.which("podman"):
         return []
-    return (
-        json.loads(
-            subprocess.run(["podman", *words, "--format", "json"], capture_output=True, text=True).stdout or "[]"
-        )
-        or []
-    )
+    out = subprocess.run(["podman", *words, "--format", "json"], capture_output=True, text=True).stdout
+    found: list[_Listed] | None = json.loads(out or "[]")
+    return found or []
 
 
 def _of_stacks(claims: list[Claim]) -> Iterable[Stranger]:
@@ -180,10 +201,9 @@ def _account(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[
         if not ours.has("account", name):
             yield from _group("group", name, claim, ours)  # it gets a group of its own
         return
-    if (
-        ours.has("account", name)
-        and store.item(f"account-{name}").get("answer", {}).get("uid", found.pw_uid) == found.pw_uid
-    ):
+    record = store.item(f"account-{name}")
+    answered = record.answer.get("uid") if record else None
+    if ours.has("account", name) and answered in (None, found.pw_uid):
         return
     others = sorted({group.gr_name for group in grp.getgrall() if name in group.gr_mem} - set(claim.groups))
     yield (
@@ -225,7 +245,7 @@ def _file(kind: str, path: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str
 
 def _md5(path: str) -> str | None:
     there = files.look(path)
-    return there and hashlib.md5(there.data, usedforsecurity=False).hexdigest()
+    return hashlib.md5(there.data, usedforsecurity=False).hexdigest() if there else None
 
 
 def _unit(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
@@ -251,11 +271,9 @@ def _holder(process: listeners.Process | None, claim: Claim, ours: _Ours) -> str
     """None where it is the stack's own, whose `up` moves it, or is told of by another of its names."""
     if process is None:
         return "the kernel, or a process that has just ended"
-    held = (
-        next((c for c in _podman(*_LISTS["container"]) if c["Id"] == process.container), {})
-        if process.container
-        else {}
-    )
+    nothing: _Listed = {}
+    listed = _podman(*_LISTS["container"]) if process.container else []
+    held = next((container for container in listed if container["Id"] == process.container), nothing)
     unit = (held.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT") or process.unit
     if (
         unit in ours.claimed["unit"]
@@ -267,19 +285,17 @@ def _holder(process: listeners.Process | None, claim: Claim, ours: _Ours) -> str
     if release and release.owner.rpartition("/")[0] == claim.owner.rpartition("/")[0]:
         return None
     container = f"container {held['Names'][0]}" if held else ""
-    return f"{process.name} (process {process.pid}){' of ' if unit or held else ''}{unit or container}{f', release {release.release} of {release.owner}' if release else ''}"
+    owner = f", release {release.release} of {release.owner}" if release else ""
+    return f"{process.name} (process {process.pid}){' of ' if unit or held else ''}{unit or container}{owner}"
 
 
 def _of_podman(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
     for found in ours.podman[kind]:
-        if name not in (found.get("Names") or [found.get("Name")]):
+        if name not in (found.get("Names") or [found.get("Name", "")]):
             continue
         # What a Quadlet makes its unit makes anew at each start, so that the unit, or its file, is who is asked about.
         unit = (found.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT")
         if unit not in ours.claimed["unit"] and unit not in ours.units:
-            holds = (
-                [f"with {' and '.join(sorted(c['Names'] for c in found['Containers']))}"]
-                if found.get("Containers")
-                else []
-            )
+            members = sorted(member["Names"] for member in found.get("Containers") or ())
+            holds = [f"with {' and '.join(members)}"] if members else []
             yield f"{kind} {name}", ", ".join([f"made {'by ' + unit if unit else 'by hand'}", *holds])

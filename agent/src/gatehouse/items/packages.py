@@ -2,34 +2,51 @@
 
 import contextlib
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from gatehouse.output.report import Failure, say
+from gatehouse.protocol.answers import PackagesAnswer
 from gatehouse.protocol.document import read
 from gatehouse.state import created, store
 from gatehouse.state.store import HOST
 from gatehouse.system import apt, pacman, process, safepath, systemd
 
-_MANAGERS = {"apt": apt, "pacman": pacman}
+
+class _Manager(Protocol):
+    """What each module of a package manager has."""
+
+    def versions(self, names: tuple[str, ...]) -> dict[str, str]: ...
+
+    def install(self, names: list[str]) -> str | None: ...
+
+    def configuration(self) -> dict[str, str]: ...
+
+
+_MANAGERS: dict[str, _Manager] = {"apt": apt, "pacman": pacman}
 _UNITS = Path("/run/systemd/system")  # a mask there is gone at the next boot whatever happens to us
 _HELD = Path("/run/gatehouse/held")  # the units that we have masked, also those that an interrupted run left so
 
 
 @dataclass(frozen=True)
 class Packages:
-    """`names` to be present; `units` that the installation of the first of them must not start; the `manager` that installs them."""
+    """`names` to be present; `units` that the installation of the first of them must not start; the `manager` that
+    installs them."""
 
     names: tuple[str, ...]
     units: tuple[str, ...] = ()
     manager: str = "apt"
 
 
-def ensure(text: str) -> dict:
+def ensure(text: str) -> PackagesAnswer:
+    """Raises Failure where the manager cannot install them."""
     wanted = read(Packages, text)
     if wanted.manager not in _MANAGERS:
         raise Failure(
-            f"manager: {wanted.manager!r} is none that this agent knows, which are {', '.join(_MANAGERS)}; nothing was done"
+            f"manager: {wanted.manager!r} is none that this agent knows, which are {', '.join(_MANAGERS)}; "
+            "nothing was done"
         )
     installed = versions(wanted.manager, wanted.names)
     missing = [name for name in wanted.names if name not in installed]
@@ -60,25 +77,24 @@ def versions(manager: str, names: tuple[str, ...]) -> dict[str, str]:
 
 @functools.cache
 def configuration() -> dict[str, str]:
-    """The files of configuration that packages brought, each with its MD5 as it came, by whichever manager this host has."""
+    """The files of configuration that packages brought, each with its MD5 as it came, by whichever manager this host
+    has."""
     return {path: digest for manager in _MANAGERS.values() for path, digest in manager.configuration().items()}
 
 
-def survey(answers: list[dict]) -> dict[str, str]:
+def survey(answers: list[PackagesAnswer]) -> dict[str, str]:
     """Of all packages that were answered for, in one question to each manager."""
     asked: dict[str, set[str]] = {}
     for answer in answers:
-        if names := answer.get("versions"):
-            asked.setdefault(answer.get("manager", "apt"), set()).update(
-                names
-            )  # before there were others, an answer did not tell
+        if names := answer["versions"]:
+            asked.setdefault(answer.get("manager", "apt"), set()).update(names)
     return {
         name: version for manager, names in asked.items() for name, version in versions(manager, tuple(names)).items()
     }
 
 
 @contextlib.contextmanager
-def _held(names: tuple[str, ...]):
+def _held(names: tuple[str, ...]) -> Iterator[None]:
     """Masked while packages are installed. A mask of somebody else's is left alone."""
     made = [name for name in names if not (_UNITS / name).is_symlink()]
     store.write_private(_HELD, "\n".join(made))

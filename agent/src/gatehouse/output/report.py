@@ -23,8 +23,8 @@ _COMMANDS = re.compile(r"<(?=\{%)|^[^\S\n]*:(?=:[A-Za-z])|#(?=#\[)", re.MULTILIN
 
 
 class Failure(Exception):
-    """Something the person at the keyboard must know. `code` is the exit status; `gatehouse help` lists them. `heard` are
-    units whose journals say why."""
+    """Something the person at the keyboard must know. `code` is the exit status; `gatehouse help` lists them. `heard`
+    are units whose journals say why."""
 
     def __init__(self, message: str, code: int = 1, heard: Sequence[str] = ()):
         super().__init__(message)

@@ -9,6 +9,7 @@ import hashlib
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
@@ -75,6 +76,12 @@ def read(shape: type[Shape], text: str, newer: bool = False) -> Shape:
         return _table(shape, parse(text), "", newer)
     except _Refused as fault:
         raise Failure(located(text, fault.at, str(fault))) from None
+
+
+def remembered(shape: type[Shape], found: Mapping[str, Any]) -> Shape:
+    """An instance of dataclass `shape` from JSON that an agent wrote. Keys that a newer one added are passed over."""
+    known = {f.name for f in fields(shape)}
+    return shape(**{key: value for key, value in found.items() if key in known})
 
 
 def located(text: str, at: str, message: str) -> str:

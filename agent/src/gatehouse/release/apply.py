@@ -3,22 +3,26 @@
 import os
 import pwd
 import time
+from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from gatehouse.backup import create, inventory
 from gatehouse.drift import unmanaged
 from gatehouse.health import probes, survey
 from gatehouse.output.report import Failure, learn_secret, say
+from gatehouse.protocol.answers import ReleaseAnswer, Verb
 from gatehouse.protocol.manifest import Manifest, Step, load
 from gatehouse.release import checks, failpoints, guards, holdings, journal, purge, undo
 from gatehouse.release.journal import Record
 from gatehouse.release.plan import Plan, claim, make
 from gatehouse.state import secrets, store
 from gatehouse.state.store import HOST, Release
-from gatehouse.system import firewall, process, safepath, systemd
+from gatehouse.system import firewall, jobs, process, safepath, systemd
 from gatehouse.tree import files, moves, originals
 
 
-def apply(text: str) -> dict:
+def apply(text: str) -> ReleaseAnswer:
+    """Raises Failure where the manifest is refused, or was applied and rolled back: its code says which."""
     manifest = load(text)
     release = Release(manifest.release)
     safepath.make(str(release.folder), 0o700)
@@ -30,7 +34,7 @@ def apply(text: str) -> dict:
     return done
 
 
-def _locked(release: Release, manifest: Manifest, wait: bool = True):
+def _locked(release: Release, manifest: Manifest, wait: bool = True) -> AbstractContextManager[None]:
     """Held through a pull, a save and a restore, the start of the units and their way back."""
     return store.lock(
         f"release-{release.name}", f"apply of release {release.name}", 3 * (process.PATIENCE + manifest.deadline), wait
@@ -38,23 +42,28 @@ def _locked(release: Release, manifest: Manifest, wait: bool = True):
 
 
 def _apply_again(release: Release) -> None:
-    """With what its files have merged into them now. One that is under way already does so itself."""
-    with _locked(release, release.manifest(), wait=False):
-        text = release.text()  # again: another apply may have changed it meanwhile
-        _apply(release, load(text), text)
+    """With what its files have merged into them now. One that is under way already does so itself, and one that was
+    removed meanwhile has no files."""
+    manifest = release.manifest()
+    if manifest is None:
+        return
+    with _locked(release, manifest, wait=False):
+        text = release.text()  # again: another apply, or a removal, may have changed it meanwhile
+        if text is not None:
+            _apply(release, load(text), text)
 
 
-def _apply(release: Release, manifest: Manifest, text: str) -> dict:
+def _apply(release: Release, manifest: Manifest, text: str) -> ReleaseAnswer:
     _learn_secrets(manifest)
     undo.recover(release)
     purge.forget(release)
     plan = make(release, manifest, text)
-    if plan.ill:
+    if plan.ill and plan.current:
         say(f"release {release.name} is not well: {plan.ill[0]}")
         survey.ease(plan.current)
         plan = make(release, manifest, text)
     failpoints.point("planned")
-    if plan.idle and text == release.text() and plan.left["files"] == release.left()["files"]:
+    if plan.idle and text == release.text() and plan.left.files == release.left().files:
         say(f"release {release.name} is as wanted: generation {release.generation}")
     else:
         for image in manifest.image:
@@ -68,16 +77,13 @@ def _apply(release: Release, manifest: Manifest, text: str) -> dict:
             say("a backup first: the new image may alter data for ever")
             create.take()
         _carry_out(release, plan)
-    actions = {
-        u: verb
-        for verb, names in (
-            ("start", plan.starts),
-            ("reload", plan.reloads + plan.tells),
-            ("stop", plan.stops),
-            ("restart", plan.restarts),
-        )
-        for u in names
-    }
+    verbs: tuple[tuple[Verb, list[str]], ...] = (
+        ("start", plan.starts),
+        ("reload", plan.reloads + plan.tells),
+        ("stop", plan.stops),
+        ("restart", plan.restarts),
+    )
+    actions = {unit: verb for verb, names in verbs for unit in names}
     return {"release": release.name, "generation": release.generation, "changed": plan.paths, "units": actions}
 
 
@@ -92,16 +98,14 @@ def _fetch(reference: str) -> None:
         return
     say(f"pull {reference}")
     pull = ("podman", "pull", "--quiet", reference)
-    # Logins that last are in root's home. One that root made in a session is in the session's own folder, if that is still there.
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    status, output = process.run(pull, home=home)
+    # Logins that last are in root's home. One that root made in a session is in the session's folder while that exists.
     session = f"/run/user/{os.geteuid()}"
-    for words in (
-        (pull, ("env", f"XDG_RUNTIME_DIR={session}", *pull))
-        if os.path.exists(f"{session}/containers/auth.json")
-        else (pull,)
-    ):
-        status, output = process.run(words, home=pwd.getpwuid(os.geteuid()).pw_dir)
-        if status == 0:
-            return
+    if status and os.path.exists(f"{session}/containers/auth.json"):
+        status, output = process.run(("env", f"XDG_RUNTIME_DIR={session}", *pull), home=home)
+    if status == 0:
+        return
     raise Failure(
         f"image {reference} cannot be pulled, nothing was changed:\n{process.indented(output)}\n"
         f"if {reference.partition('/')[0]} wants a login: `registries` of the configuration, docs/configuration.md"
@@ -114,14 +118,14 @@ def _carry_out(release: Release, plan: Plan) -> None:
         record = journal.begin(release, plan)
     try:
         failpoints.point("claimed")
-        systemd.run("stop", plan.stops)
+        jobs.run("stop", plan.stops)
         guards.save(record)
         holdings.save(release, record, holdings.of(plan.manifest, plan.restarts + plan.starts))
         failpoints.point("saved")
         with store.lock(HOST, f"swap of release {release.name}"):
-            jobs = _swap(release, plan, record)
+            started = _swap(release, plan, record)
         deadline = time.monotonic() + plan.manifest.deadline
-        systemd.finish(jobs, deadline)
+        jobs.finish(started, deadline)
         failpoints.point("started")
         for step in plan.manifest.step:
             _step("step", step, plan.manifest, max(0.0, deadline - time.monotonic()))
@@ -133,9 +137,8 @@ def _carry_out(release: Release, plan: Plan) -> None:
             record.told = True
             _tell(plan.manifest, told)
         failpoints.point("probed")
-        record.left["endures"] = unmanaged.modes_of(
-            plan.manifest
-        )  # what a restart did not put right, the next would not either
+        # What a restart did not correct, the next would not either.
+        record.left = replace(record.left, endures=unmanaged.modes_of(plan.manifest))
         release.commit(record.generation, plan.text, record.left)
     except Exception as error:  # a full disk leads back just as a failing probe does
         undo.go_back(
@@ -149,13 +152,12 @@ def _carry_out(release: Release, plan: Plan) -> None:
         say(f"warning: {warning}")
 
 
-def _swap(release: Release, plan: Plan, record: Record) -> list[systemd.Job]:
+def _swap(release: Release, plan: Plan, record: Record) -> list[jobs.Job]:
     """What two releases must not do at once. It waits for no unit."""
     owned = unmanaged.owned()  # again: another release may have taken over what was nobody's
     plan.changes = [c for c in plan.changes if not (c.stray and c.path in owned)]
-    plan.folders = files.folder_changes(
-        plan.manifest.directory
-    )  # again: another way back may have removed what was empty
+    # Again: another rollback may have removed what was empty.
+    plan.folders = files.folder_changes(plan.manifest.directory)
     checks.units(plan.changes)
     for change in plan.changes:
         say(f"{change.what}: {change.path}")
@@ -178,7 +180,7 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[systemd.Job]:
         say(f"directory: {directory.path}")
         originals.put_folder(directory.path, *files.wanted_folder(directory))
     for each in surveyed:
-        say(f"what is in {each['source']} moves to {each['target']}")
+        say(f"what is in {each.source} moves to {each.target}")
         moves.forward(each)
     for change in plan.changes:
         originals.put(change.path, change.wanted or (None if change.stray else originals.original(change.path)))
@@ -188,15 +190,15 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[systemd.Job]:
     for name, wanted in plan.enables.items():
         systemd.set_enabled(name, wanted)
     record.reach(release, "started")
-    jobs = systemd.enqueue(restart=plan.restarts, reload=plan.reloads, start=plan.starts)
+    started = jobs.enqueue(restart=plan.restarts, reload=plan.reloads, start=plan.starts)
     failpoints.point("enqueued")
-    return jobs
+    return started
 
 
 def _tell(manifest: Manifest, others: list[str]) -> None:
     """They get a time of their own: a service that took all of its own is well nevertheless."""
     deadline = time.monotonic() + manifest.deadline
-    systemd.run("reload", others, deadline)
+    jobs.run("reload", others, deadline)
     failpoints.point("told")
     probes.await_through(others, manifest, deadline)
 

@@ -28,7 +28,9 @@ _PATIENCE = 30  # seconds for a scratch server to answer
 
 
 def run(manifest: Manifest, changed: list[Change]) -> None:
-    """Every check of the manifest whose tree changes, and the ones that unit files always get."""
+    """Every check of the manifest whose tree changes, and the ones that unit files always get.
+
+    Raises Failure for files that a check refuses."""
     for check in manifest.check:
         if any(_below(change.path, check.tree) for change in changed):
             say(f"check {check.name}")
@@ -37,9 +39,10 @@ def run(manifest: Manifest, changed: list[Change]) -> None:
 
 
 def units(changed: list[Change]) -> None:
-    """The cheap checks, repeated inside the host lock: two files may each pass alone and clash together."""
+    """The cheap checks, repeated inside the host lock: two files may each pass alone and clash together. Raises Failure
+    as `run` does."""
     quadlets = [c for c in changed if _below(c.path, QUADLETS)]
-    plain = [c for c in changed if _below(c.path, UNITS) and c.wanted]
+    plain = [(c.path, c.wanted.data.decode()) for c in changed if c.wanted and _below(c.path, UNITS)]
     if not quadlets and not plain:
         return
     with workspace.folder() as work:
@@ -49,8 +52,8 @@ def units(changed: list[Change]) -> None:
         if quadlets:
             for name, text in _generate(merged(QUADLETS, changed, f"{work}/quadlets")).items():
                 _put(f"{generated}/{name}", _led(text, programs))
-        for change in plain:
-            _stage(Path(change.path).relative_to(UNITS), _led(change.wanted.data.decode(), programs), generated)
+        for path, text in plain:
+            _stage(Path(path).relative_to(UNITS), _led(text, programs), generated)
         # Only the units of this run are judged, with what is live as their surroundings.
         judged = [
             f"{generated}/{name}" for name, found in safepath.entries(generated).items() if stat.S_ISREG(found.st_mode)
@@ -100,14 +103,15 @@ def _stage_programs(changed: list[Change], folder: str) -> dict[str, str]:
 
 
 def _generate(quadlets: str) -> dict[str, str]:
-    """The units that Podman's own generator makes of all Quadlets as they will be. A file that it cannot read is just absent from its
-    output, and its exit status has not always told: its complaints are read as well."""
+    """The units that Podman's own generator makes of all Quadlets as they will be. A file that it cannot read is just
+    absent from its output, and its exit status has not always told: its complaints are read as well."""
     done = subprocess.run(
         [GENERATOR, "--dryrun"], capture_output=True, text=True, env={**os.environ, "QUADLET_UNIT_DIRS": quadlets}
     )
-    complaints = [l for l in done.stderr.splitlines() if "Loading source unit file" not in l and l.strip()]
+    lines = done.stderr.splitlines()
+    complaints = [line for line in lines if "Loading source unit file" not in line and line.strip()]
     if done.returncode or complaints:
-        shown = "\n".join(complaints or done.stderr.splitlines()).replace(quadlets, QUADLETS)
+        shown = "\n".join(complaints or lines).replace(quadlets, QUADLETS)
         raise Failure(f"Podman refuses the Quadlet files, nothing was changed:\n{process.indented(shown)}")
     units: dict[str, str] = {}
     name = ""
@@ -170,8 +174,8 @@ def _refusal(check: Check, output: str, copy: str) -> str:
 
 
 def merged(directory: str, changed: list[Change], into: str) -> str:
-    """A copy of a live directory with the changes applied, owners and modes kept. Its top is root's alone, so that no other
-    account is in there while root is at work."""
+    """A copy of a live directory with the changes applied, owners and modes kept. Its top is root's alone, so that no
+    other account is in there while root is at work."""
     if files.look_folder(directory):
         safepath.copy(directory, into)
     else:

@@ -1,4 +1,5 @@
-"""Places at which the project's tests interrupt a release. Without GATEHOUSE_FAULT, which nothing else sets, they do nothing.
+"""Places at which the project's tests interrupt a release. Without GATEHOUSE_FAULT, which nothing else sets, they do
+nothing.
 
 GATEHOUSE_FAULT=POINT:ACTION        POINT.2 is the second time that it is passed
 """
@@ -31,10 +32,11 @@ POINTS = (
     "committed",
     "pruned",
 )
-_passed = Counter()
+_passed: Counter[str] = Counter()
 
 
 def point(name: str) -> None:
+    """Raises OSError where the fault is a full disk."""
     where, _, action = os.environ.get("GATEHOUSE_FAULT", "").partition(":")
     if not where:
         return

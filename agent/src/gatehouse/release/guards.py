@@ -1,26 +1,27 @@
 """Data that a new image may alter for ever: image and data go forward, and back, together."""
 
 from gatehouse.output.report import Failure, say
+from gatehouse.protocol.manifest import Guard
 from gatehouse.release.journal import Record
-from gatehouse.system import process, systemd
+from gatehouse.system import jobs, process, systemd
 
 
 def save(record: Record) -> None:
-    """The units are stopped: nobody writes."""
+    """The units are stopped: nothing writes. Raises Failure for data that cannot be saved."""
     for guard in record.guards:
-        say(f"save {guard['name']}")
-        _run(guard, "save", "could not be saved before the new image")
+        say(f"save {guard.name}")
+        _run(guard, guard.save, "could not be saved before the new image")
 
 
 def restore(record: Record) -> None:
-    """An older image does not understand what a newer one migrated."""
-    systemd.run("stop", systemd.existing(dict.fromkeys(u for guard in record.guards for u in guard["units"])))
+    """An older image does not understand what a newer one migrated. Raises Failure for data that cannot be restored."""
+    jobs.run("stop", systemd.existing(dict.fromkeys(unit for guard in record.guards for unit in guard.units)))
     for guard in record.guards:
-        say(f"restore {guard['name']}")
-        _run(guard, "restore", "is migrated and could not be restored")
+        say(f"restore {guard.name}")
+        _run(guard, guard.restore, "is migrated and could not be restored")
 
 
-def _run(guard: dict, what: str, complaint: str) -> None:
-    status, output = process.run(guard[what], guard["user"])
+def _run(guard: Guard, argv: tuple[str, ...], complaint: str) -> None:
+    status, output = process.run(argv, guard.user)
     if status:
-        raise Failure(f"{guard['name']} {complaint}:\n{process.indented(output)}")
+        raise Failure(f"{guard.name} {complaint}:\n{process.indented(output)}")

@@ -1,11 +1,11 @@
 """What a service holds, which no restart of a release's may lessen: counted before it and after it."""
 
 import re
-from dataclasses import asdict
 
 from gatehouse.output.report import Failure, say
 from gatehouse.protocol.manifest import Holding, Manifest
-from gatehouse.release import valkey_keys
+from gatehouse.release import valkey_client, valkey_keys
+from gatehouse.release.held import Before, Held
 from gatehouse.release.journal import Record
 from gatehouse.state import store
 from gatehouse.state.store import Release
@@ -21,55 +21,59 @@ def of(manifest: Manifest, names: list[str]) -> list[Holding]:
 
 
 def save(release: Release, record: Record, wanted: list[Holding]) -> None:
-    """Right before the restart: what each holds now, written so that it is read again."""
+    """Right before the restart: what each holds now, written so that it is read again.
+
+    Raises Failure for keys of a Valkey that the restart would lose."""
     down = systemd.inactive([holding.unit for holding in wanted])
     for holding in wanted:
         runs = holding.unit not in down
         if holding.exec:
-            before = {"counts": _counted(holding) if runs else None}
+            before = Before(counts=_counted(holding) if runs else None)
         else:
-            before = valkey_keys.save(holding, runs, known=release.generation > 0)
-        record.holdings.append(asdict(holding) | {"before": before})
+            before = valkey_keys.save(valkey_client.of(holding), runs, known=release.generation > 0)
+        record.holdings.append(Held(holding, before))
         record.reach(release, "begun")
 
 
 def compare(record: Record) -> None:
-    """Once all is well: whether the services still hold it."""
-    for kept in record.holdings:
-        holding, before = _read(kept)
-        complaint = _lessened(holding, before["counts"]) if holding.exec else valkey_keys.lessened(holding, before)
+    """Once all is healthy: raises Failure where a service holds less than before."""
+    for holding, before in _each(record):
+        complaint = (
+            _lessened(holding, before.counts)
+            if holding.exec
+            else valkey_keys.lessened(valkey_client.of(holding), before)
+        )
         if complaint:
             raise Failure(f"{holding.unit} holds less after its restart than before: {complaint}")
 
 
 def resume(record: Record) -> None:
-    """Nothing was restarted: who waits for the restart need not wait any more."""
-    for holding, before in map(_read, record.holdings):
+    """Nothing was restarted: clients that wait for the restart need not wait any more."""
+    for holding, before in _each(record):
         if not holding.exec:
-            valkey_keys.resume(holding, before)
+            valkey_keys.resume(valkey_client.of(holding), before)
 
 
 def restore(record: Record) -> None:
-    """Part of the way back, before the files: the service that comes back finds what the one before had, or what was written since."""
-    for holding, before in map(_read, record.holdings):
+    """Part of a rollback, before the files: the service that comes back finds what the one before had, or what was
+    written since. Raises Failure where that cannot be brought back."""
+    for holding, before in _each(record):
         if not holding.exec:
-            valkey_keys.restore(holding, before)
+            valkey_keys.restore(valkey_client.of(holding), before)
 
 
 def forget(record: Record) -> None:
     """It is healthy: no copy is needed any more."""
-    for holding, before in map(_read, record.holdings):
+    for holding, before in _each(record):
         if not holding.exec:
             try:
-                valkey_keys.forget(holding, before)
+                valkey_keys.forget(valkey_client.of(holding), before)
             except Failure as failure:
                 say(str(failure))
 
 
-def _read(kept: dict) -> tuple[Holding, dict]:
-    return Holding(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in kept.items() if key != "before"}
-    ), kept["before"]
+def _each(record: Record) -> list[tuple[Holding, Before]]:
+    return [(held.holding, held.before) for held in record.holdings]
 
 
 def _counted(holding: Holding) -> dict[str, int] | None:

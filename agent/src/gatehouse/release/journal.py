@@ -2,11 +2,15 @@
 release's claim to the files and units of its manifest, from before they are there."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from gatehouse.protocol.document import remembered
+from gatehouse.protocol.manifest import Guard
+from gatehouse.release.held import Held
 from gatehouse.release.plan import Plan
 from gatehouse.state import store
+from gatehouse.state.left import Left
 from gatehouse.state.store import Release, read_private, write_private
 from gatehouse.system import safepath, systemd
 from gatehouse.tree import originals
@@ -16,11 +20,11 @@ from gatehouse.tree import originals
 class Record:
     generation: int
     text: str
-    left: dict
+    left: Left
     began: float
     # begun: units may be stopped, nothing else; swapped: files may be new; started: so may be what the guards saved.
     reached: Literal["begun", "swapped", "started"]
-    guards: list[dict]
+    guards: list[Guard]
     stops: list[str]
     restarts: list[str]
     reloads: list[str]
@@ -30,7 +34,7 @@ class Record:
     removed: list[str]
     tells: dict[str, str] = field(default_factory=dict)  # each with when its state had changed last
     told: bool = False
-    holdings: list[dict] = field(default_factory=list)  # each with what there was `before`
+    holdings: list[Held] = field(default_factory=list)
     moves: bool = False  # data goes to another place, and back from there
 
     @property
@@ -39,7 +43,8 @@ class Record:
 
     def reach(self, release: Release, reached: Literal["begun", "swapped", "started"]) -> None:
         self.reached = reached
-        write_private(release.record, json.dumps(vars(self)))
+        kept = asdict(self) | {"left": self.left.json(), "holdings": [held.json() for held in self.holdings]}
+        write_private(release.record, json.dumps(kept))
 
 
 def begin(release: Release, plan: Plan) -> Record:
@@ -49,7 +54,7 @@ def begin(release: Release, plan: Plan) -> Record:
         left=plan.left,
         began=systemd.now(),
         reached="begun",
-        guards=[asdict(g) for g in plan.guards],
+        guards=plan.guards,
         stops=plan.stops,
         restarts=plan.restarts,
         reloads=plan.reloads,
@@ -66,8 +71,17 @@ def begin(release: Release, plan: Plan) -> Record:
 
 def read(release: Release) -> Record | None:
     text = read_private(release.record)
-    known = {f.name for f in fields(Record)}  # another agent, of before or of another stack, may have left it
-    return Record(**{key: value for key, value in json.loads(text).items() if key in known}) if text else None
+    if not text:
+        return None
+    found = json.loads(text)
+    found["left"] = Left.read(found["left"])
+    found["guards"] = [_guard(guard) for guard in found["guards"]]
+    found["holdings"] = [Held.read(held) for held in found.get("holdings", [])]
+    return remembered(Record, found)  # another agent, an older one or that of another stack, may have left it
+
+
+def _guard(found: dict[str, object]) -> Guard:
+    return remembered(Guard, {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()})
 
 
 def commit(release: Release, record: Record, text: str) -> None:

@@ -1,18 +1,23 @@
 """What an apply would do, from what is wanted and what is there."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from gatehouse.drift import unmanaged
 from gatehouse.health import survey
 from gatehouse.items import census
 from gatehouse.output.report import Failure
-from gatehouse.protocol.manifest import Directory, Guard, Manifest
+from gatehouse.protocol.manifest import Directory, Guard, Manifest, Probe, Step, Unit
 from gatehouse.state import secrets, store
+from gatehouse.state.left import Left
 from gatehouse.state.store import Release
 from gatehouse.system import systemd
 from gatehouse.tree import files, moves
 from gatehouse.tree.files import Change, Wanted
 from gatehouse.tree.moves import Move
+
+Effect = Literal["restarts", "reloads"]  # of a change on units
 
 
 @dataclass
@@ -27,9 +32,7 @@ class Plan:
     moves: list[Move]  # of data, to where it belongs by now
     guards: list[Guard]
     crooked: list[str]  # what is wrong with the runtime directories: a restart makes them anew
-    ill: list[
-        str
-    ]  # what the probes complain of, though everything runs as it was left: a restart is what is left to try
+    ill: list[str]  # what the probes complain of, though all runs as it was left: a restart is what is left to try
     hung: list[str]  # units of the release whose reload does not end, which a restart ends
     stops: list[str]  # before the swap
     disables: list[str]
@@ -72,23 +75,24 @@ class Plan:
         )
 
     @property
-    def left(self) -> dict:
+    def left(self) -> Left:
         """What the host will be measured against."""
-        return {
-            "files": {path: content.fingerprint for path, (_, content) in self.wanted.items()},
+        return Left(
+            files={path: content.mark for path, (_, content) in self.wanted.items()},
             # What the manifest does not say, since the host kept its own.
-            "kept": {
+            kept={
                 path: content.data.hex()
                 for path, (file, content) in self.wanted.items()
                 if file.rotation is not None and content.data != file.content.encode()
             },
-            "folders": {d.path: files.wanted_folder(d) for d in self.manifest.directory},
-            "enabled": self.enabled,
-            "changed": self.paths,
-        }
+            folders={d.path: files.wanted_folder(d) for d in self.manifest.directory},
+            enabled=self.enabled,
+            changed=self.paths,
+        )
 
 
 def make(release: Release, manifest: Manifest, text: str) -> Plan:
+    """Raises Failure where the release may not be applied: for what belongs to others, or would lose data."""
     current, generation = release.manifest(), release.generation
     claim(manifest)
     census.refuse_release(manifest, current)
@@ -100,7 +104,7 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != systemd.enabled(u.name)
     }
     left = release.left()
-    enabled = left["enabled"]
+    enabled = left.enabled
     folders = files.folder_changes(manifest.directory)
     moving = moves.due(manifest, current)
     guards = _guards(manifest, current)
@@ -130,7 +134,8 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         or systemd.inactive(names)
         or not current
     ):
-        # A generation is something that changed on the host; a reworded manifest is not. Paths that carry its number move to it.
+        # A generation is something that changed on the host, which a reworded manifest is not. Paths with its number
+        # move.
         wanted = files.wanted_files(manifest, generation + 1, current, generation, left)
         changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + strange
         generation += 1
@@ -141,7 +146,7 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         for u in dict.fromkeys(concerned(changes, "restarts") + quiet + (names if crooked or ill else hung))
         if u not in dropped + resting
     ]
-    passed = [p.through for p in current.probe if p.through] if ill else []
+    passed = [p.through for p in current.probe if p.through] if current and ill else []
     reloads = [
         u for u in dict.fromkeys(concerned(changes, "reloads") + passed) if u not in restarts + dropped + resting
     ]
@@ -174,12 +179,13 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     )
 
 
-def _own(manifest: Manifest | None) -> tuple | None:
-    return manifest and (manifest.unit, manifest.step, [p for p in manifest.probe if not p.through])
+def _own(manifest: Manifest | None) -> tuple[tuple[Unit, ...], tuple[Step, ...], list[Probe]] | None:
+    return (manifest.unit, manifest.step, [p for p in manifest.probe if not p.through]) if manifest else None
 
 
 def claim(manifest: Manifest) -> None:
-    """A release, and each of its files and units, has one owner. Within a stack a renamed resource takes its release along."""
+    """A release, and each of its files and units, has one owner. Within a stack a renamed resource takes its release
+    along. Raises Failure for what another release has."""
     store.refuse_foreign(manifest.release, manifest.owner, manifest.takes)
     secrets.refuse_foreign_folders(manifest)
     claimed = {f.path for f in manifest.file} | {u.name for u in manifest.unit}
@@ -192,12 +198,20 @@ def claim(manifest: Manifest) -> None:
                 )
         for one, theirs in ((manifest, other), (other, manifest)):
             for data in one.data:
-                for path in [f.path for f in (*theirs.file, *theirs.directory, *theirs.data) if f.path]:
+                for path in _paths(theirs):
                     if f"{path}/".startswith(f"{data.path}/"):
                         raise Failure(
-                            f"{path} of release {theirs.release} lies in {data.path}, which is data of release {one.release}: "
-                            "a purge would delete it; nothing was done"
+                            f"{path} of release {theirs.release} lies in {data.path}, which is data of release "
+                            f"{one.release}: a purge would delete it; nothing was done"
                         )
+
+
+def _paths(manifest: Manifest) -> list[str]:
+    return [
+        *(file.path for file in manifest.file),
+        *(directory.path for directory in manifest.directory),
+        *(data.path for data in manifest.data if data.path),
+    ]
 
 
 def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
@@ -205,30 +219,40 @@ def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
     for image in manifest.image:
         for series in sorted(there - {image.series, *image.follows}) if image.series else ():
             raise Failure(
-                f"{image.reference} is of series {image.series}, which can only follow {' or '.join(image.follows) or 'nothing'}, and this host has "
-                f"{series}: its data are migrated one series at a time, and never back. Go through each series between them with an `up` "
-                "of its own; nothing was done"
+                f"{image.reference} is of series {image.series}, which can only follow "
+                f"{' or '.join(image.follows) or 'nothing'}, and this host has {series}: its data are migrated one "
+                "series "
+                "at a time, and never back. Go through each series between them with an `up` of its own; nothing was "
+                "done"
             )
 
 
 def _starts_anew(changes: list[Change], names: list[str]) -> bool:
-    """Whether units start by themselves in this apply, or those of others are told: then its end asks whether all is well."""
+    """Whether this apply starts units by itself, or reloads those of others: then it asks at its end whether all is
+    healthy."""
     return bool(
         systemd.inactive(names) or concerned(changes, "restarts") or set(concerned(changes, "reloads")) - set(names)
     )
 
 
-def concerned(changes: list[Change], effect: str) -> list[str]:
-    return list(dict.fromkeys(unit for change in changes for unit in getattr(change.file, effect)))
+def concerned(changes: Iterable[Change], effect: Effect) -> list[str]:
+    files_of = (change.file for change in changes)
+    return list(
+        dict.fromkeys(unit for file in files_of for unit in (file.restarts if effect == "restarts" else file.reloads))
+    )
 
 
 def _resting(changes: list[Change], names: list[str]) -> list[str]:
-    """What does not run, and is not started because a file of its goes: the cluster of before an upgrade of PostgreSQL."""
-    effects = lambda those: concerned(those, "restarts") + concerned(those, "reloads")  # noqa: E731
-    needed = names + effects([c for c in changes if c.wanted])
-    return systemd.inactive(
-        [u for u in dict.fromkeys(effects([c for c in changes if not c.wanted])) if u not in needed]
-    )
+    """What does not run, and is not started because a file of its goes: the old cluster after an upgrade of
+    PostgreSQL."""
+    needed = {*names, *_affected(c for c in changes if c.wanted)}
+    return systemd.inactive([u for u in _affected(c for c in changes if not c.wanted) if u not in needed])
+
+
+def _affected(changes: Iterable[Change]) -> dict[str, None]:
+    """In order, each once."""
+    found = list(changes)
+    return dict.fromkeys(concerned(found, "restarts") + concerned(found, "reloads"))
 
 
 def _guards(manifest: Manifest, current: Manifest | None) -> list[Guard]:

@@ -16,8 +16,9 @@ _DROPPING = "purge"  # in the release's folder, once data is being deleted: wher
 
 
 def save(release: Release, manifest: Manifest) -> str | None:
-    """Copies of all data of the release, in a new folder that only root enters; its path, if there was anything. A removal
-    that was interrupted when it deleted keeps the copies that it has; before, somebody may have written since."""
+    """Copies of all data of the release, in a new folder that only root enters; its path, if there was anything. A
+    removal that was interrupted when it deleted keeps the copies that it has; before, somebody may have written
+    since."""
     if saved := read_private(release.folder / _DROPPING):
         return saved
     folder = BACKUPS / release.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
@@ -44,7 +45,8 @@ def refuse_in_use(release: Release, manifest: Manifest) -> None:
             f"{folder}/".startswith(path) for folder in theirs.refers for path in paths
         ):
             raise Failure(
-                f"release {theirs.release} uses what would be deleted with {release.name}; remove that one first, or take `purge` out"
+                f"release {theirs.release} uses what would be deleted with {release.name}; remove that one first, or "
+                "take `purge` out"
             )
 
 
@@ -98,7 +100,8 @@ def _refuse_elsewhere(path: str) -> None:
     """A link, at the end or on the way, leads to what is not ours; a mount cannot be deleted."""
     if (there := os.path.realpath(path)) != path:
         raise Failure(
-            f"{path} leads by a link to {there}, which is not ours to delete; put the folder itself there, or take `purge` out"
+            f"{path} leads by a link to {there}, which is not ours to delete; put the folder itself there, or take "
+            "`purge` out"
         )
     if not os.path.isdir(path):
         raise Failure(f"{path} is no folder; look what it is, or take `purge` out")

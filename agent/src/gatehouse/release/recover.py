@@ -1,20 +1,26 @@
 """Every release that was interrupted, brought to an end: at boot, and whenever somebody asks."""
 
+from collections.abc import Callable
+
 from gatehouse.backup import directory_swap, restore
 from gatehouse.output.report import FAULT, NOT_ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
+from gatehouse.protocol.answers import RecoverAnswer
 from gatehouse.release import journal, undo
 from gatehouse.state import secrets, store
 from gatehouse.state.store import Release
 from gatehouse.system import process, systemd
 
 
-def recover() -> dict:
-    """At boot twice: before any unit of a release runs, to put the files back, and once all run, to do the rest."""
+def recover() -> RecoverAnswer:
+    """At boot twice: before any unit of a release runs, to put the files back, and once all run, to do the rest.
+
+    Raises Failure, with the highest exit status of all, for releases that are not back or not healthy."""
     secrets.learn_all()
     act, resolve_restore = (
         (undo.prepare, directory_swap.prepare_boot) if systemd.booting() else (undo.resolve, restore.resolve)
     )
-    done, complaints = [], {}
+    done: list[str] = []
+    complaints: dict[str, Failure] = {}
     try:
         resolve_restore()  # first: releases need their data
     except Failure as failure:
@@ -44,7 +50,7 @@ def _interrupted() -> list[Release]:
     return [release for _, release in sorted(found, key=lambda pair: pair[0])]
 
 
-def _attempt(act, release: Release) -> Failure | None:
+def _attempt(act: Callable[[Release], None], release: Release) -> Failure | None:
     """What fails for one release is no reason to leave the next one as it is."""
     try:
         act(release)

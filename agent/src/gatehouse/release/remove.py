@@ -3,18 +3,21 @@
 import time
 
 from gatehouse.output.report import Failure
+from gatehouse.protocol.answers import RemoveAnswer
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.release import plan, purge, undo
 from gatehouse.state import store
 from gatehouse.state.store import HOST, Release
-from gatehouse.system import systemd
+from gatehouse.system import jobs, systemd
 from gatehouse.tree import originals
 from gatehouse.tree.files import Change
 
 
-def remove(name: str, owner: str, purging: bool = False) -> dict:
-    """Stop the release's units and remove its files, if `owner` still owns it. Data stays, secrets with it; of a purge it is
-    copied before anything is removed, and deleted last."""
+def remove(name: str, owner: str, purging: bool = False) -> RemoveAnswer:
+    """Stop the release's units and remove its files, if `owner` still owns it. Data stays, and so do secrets. A purge
+    copies data before anything is removed, and deletes it last.
+
+    Raises Failure where data is in use or cannot be copied, or a unit does not stop."""
     release = Release(name)
     if not release.folder.exists():
         return {"release": name, "removed": False, "why": "it is not on this host"}
@@ -33,22 +36,24 @@ def remove(name: str, owner: str, purging: bool = False) -> dict:
         paths = [f.path for f in current.file if "{generation}" not in f.path]
         copies = _stop(release, current, own, purging)
         with store.lock(HOST, f"removal of release {name}"):
-            for unit in release.left()["enabled"]:
+            for unit in release.left().enabled:
                 if systemd.enabled(unit):
                     systemd.set_enabled(unit, False)
             for path in paths:
                 originals.put(path, originals.original(path))
             systemd.absorb(paths)
         gone = [Change(f.path, None, f, "removed") for f in current.file]
-        for verb, effect in (("restart", "restarts"), ("reload", "reloads")):
+        effects: tuple[tuple[str, plan.Effect], ...] = (("restart", "restarts"), ("reload", "reloads"))
+        for verb, effect in effects:
             others = systemd.existing(u for u in plan.concerned(gone, effect) if u not in own)
-            systemd.run(verb, systemd.running(others), time.monotonic() + current.deadline)
+            jobs.run(verb, systemd.running(others), time.monotonic() + current.deadline)
         if purging:
             purge.drop(release, current, copies)
         release.forget()
         for path in paths:  # last: a removal that was interrupted is repeated
             originals.forget_original(path)
-        return {"release": name, "removed": True} | ({"copies": copies} if copies else {})
+        done: RemoveAnswer = {"release": name, "removed": True}
+        return {**done, "copies": copies} if copies else done
 
 
 def _stop(release: Release, current: Manifest, own: list[str], purging: bool) -> str | None:
@@ -58,12 +63,12 @@ def _stop(release: Release, current: Manifest, own: list[str], purging: bool) ->
     try:
         if purging:
             purge.refuse_in_use(release, current)
-        systemd.run("stop", there + started)
+        jobs.run("stop", there + started)
         systemd.reset_failed(own + started)
         return purge.save(release, current) if purging else None
     except BaseException as error:
         try:
-            systemd.run("start", running)
+            jobs.run("start", running)
         except Failure as failure:
             raise Failure(f"{error}\nand what ran does not run again: {failure}") from error
         raise

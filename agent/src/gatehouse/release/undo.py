@@ -1,6 +1,8 @@
 """The way back of an apply that failed or was killed."""
 
 import time
+from collections.abc import Callable
+from typing import NoReturn, ParamSpec
 
 from gatehouse.health import probes
 from gatehouse.output.report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
@@ -9,8 +11,10 @@ from gatehouse.release import guards, holdings, journal
 from gatehouse.release.journal import Record
 from gatehouse.state import store
 from gatehouse.state.store import HOST, UNPROVEN, Release
-from gatehouse.system import systemd
+from gatehouse.system import jobs, systemd
 from gatehouse.tree import originals
+
+_P = ParamSpec("_P")
 
 
 def recover(release: Release) -> None:
@@ -26,8 +30,8 @@ def recover(release: Release) -> None:
 
 
 def resolve(release: Release) -> None:
-    """An apply that was killed left its record: undo it, or finish it where it had been found healthy (or had nothing to
-    change)."""
+    """An apply that was killed left its record: undo it, or finish it where it had been found healthy (or had nothing
+    to change). Raises Failure where the host is not healthy then."""
     record = journal.read(release)
     if record is None:
         return
@@ -45,34 +49,37 @@ def resolve(release: Release) -> None:
 
 
 def prepare(release: Release) -> None:
-    """At boot, before any unit of a release runs: the files as they were. Units are only queued, for who waits here for a
-    unit waits for itself. The record stays, for `resolve` once the units run."""
+    """At boot, before any unit of a release runs: the files as they were. Units are only queued: waiting here would
+    deadlock, since they are ordered after this. The record stays, for `resolve` once the units run.
+
+    Raises Failure for what could not be put back."""
     record, faults = journal.read(release), _Faults()
     if record is None or record.generation == release.generation:
         return
     if record.reached == "started" and record.guards:
         return say(
-            f"release {release.name} was interrupted with data that may be migrated: it goes back once the host has started"
+            f"release {release.name} was interrupted with data that may be migrated: "
+            "it goes back once the host has started"
         )
     if record.reached == "started":
         faults.attempt(holdings.restore, record)
     if record.reached != "begun":
         say(f"release {release.name} was interrupted: its files are put back to generation {release.generation}")
         faults.attempt(
-            systemd.queue, "stop", systemd.existing(dict.fromkeys(u for u in record.touched if u not in record.ran))
+            jobs.queue, "stop", systemd.existing(dict.fromkeys(u for u in record.touched if u not in record.ran))
         )
         with store.lock(HOST, f"way back of release {release.name}"):
             _put_back(release, record, faults)
         record.reach(release, "begun")  # as if nothing but the units had been touched
     # What runs before this, as a mount does, runs with what lay there then.
-    faults.attempt(systemd.queue, "restart", systemd.running(systemd.existing(record.restarts)))
-    faults.attempt(systemd.queue, "start", systemd.existing(record.ran))
+    faults.attempt(jobs.queue, "restart", systemd.running(systemd.existing(record.restarts)))
+    faults.attempt(jobs.queue, "start", systemd.existing(record.ran))
     if faults:
         raise Failure("\n".join(faults))
 
 
-def go_back(release: Release, record: Record, failure: Failure):
-    """Go back, then say what happened and where the host stands now."""
+def go_back(release: Release, record: Record, failure: Failure) -> NoReturn:
+    """Go back, then raise a Failure that says what happened and how the host is now."""
     if record.reached == "begun" and not record.stops:
         holdings.resume(record)
         journal.close(release)
@@ -96,18 +103,18 @@ def go_back(release: Release, record: Record, failure: Failure):
 
 
 def _heard(record: Record, failure: Failure) -> str:
-    """What the units said that the failure names, each for itself; where it names none, all that were started or reloaded."""
+    """The last lines of each unit that the failure names; where it names none, of all that were started or reloaded."""
     groups = [[unit] for unit in failure.heard] or [record.touched + (list(record.tells) if record.told else [])]
     tails = [(group, systemd.journal(group, record.began)) for group in groups if group]
     return "".join(f"  the last lines of {' '.join(group)}:\n{tail}" for group, tail in tails if tail)
 
 
-class _Faults(list):
-    """What fails on the way back stops nothing and is told at the end."""
+class _Faults(list[str]):
+    """Collects failures during a rollback so that it continues, and reports them together."""
 
-    def attempt(self, act, *arguments) -> None:
+    def attempt(self, act: Callable[_P, object], *arguments: _P.args, **named: _P.kwargs) -> None:
         try:
-            act(*arguments)
+            act(*arguments, **named)
         except Failure as fault:
             self.append(str(fault))
 
@@ -119,7 +126,7 @@ def _undo(release: Release, record: Record) -> None:
         holdings.resume(record)
     if record.reached != "begun":
         new = [u for u in record.touched if u not in record.ran or record.moves]  # nobody writes to data that goes back
-        faults.attempt(systemd.run, "stop", systemd.existing(dict.fromkeys(new)))
+        faults.attempt(jobs.run, "stop", systemd.existing(dict.fromkeys(new)))
         systemd.reset_failed(new)  # one that failed while it was stopped stays in systemd's list, without its file
     if record.reached == "started" and record.guards:
         try:
@@ -146,9 +153,9 @@ def _undo(release: Release, record: Record) -> None:
     patience = (current or stored(record.text)).deadline
     until = time.monotonic() + patience
     if record.reached != "begun":
-        faults.attempt(systemd.run, "restart", [u for u in record.restarts if u in record.ran], until)
-        faults.attempt(systemd.run, "reload", systemd.running([u for u in record.reloads if u in record.ran]), until)
-    faults.attempt(systemd.run, "start", systemd.inactive(record.ran), until)
+        faults.attempt(jobs.run, "restart", [u for u in record.restarts if u in record.ran], until)
+        faults.attempt(jobs.run, "reload", systemd.running([u for u in record.reloads if u in record.ran]), until)
+    faults.attempt(jobs.run, "start", systemd.inactive(record.ran), until)
     told = _untell(record, faults, patience) if record.reached != "begun" else []
     journal.close(release)
     if current:
@@ -162,7 +169,7 @@ def _untell(record: Record, faults: _Faults, patience: int) -> list[str]:
     """Who read the new files reads the old ones again: also who was not told, and read them for another release."""
     now = systemd.changed(list(record.tells))
     told = systemd.running([u for u, was in record.tells.items() if now[u] != was])
-    faults.attempt(systemd.run, "reload", told, time.monotonic() + patience)
+    faults.attempt(jobs.run, "reload", told, time.monotonic() + patience)
     return told
 
 
@@ -178,10 +185,11 @@ def _put_back(release: Release, record: Record, faults: _Faults) -> None:
 
 
 def _stay(release: Release, record: Record, faults: _Faults) -> None:
-    """The files of the new generation are live and its data cannot go back: so it is the one that the next apply changes."""
+    """The files of the new generation are live and its data cannot go back: so it is the one that the next apply
+    changes."""
     manifest = stored(record.text)
     wanted = dict.fromkeys(record.touched + [u.name for u in manifest.unit])
     until = time.monotonic() + manifest.deadline
-    faults.attempt(systemd.run, "start", systemd.inactive(list(wanted)), until)
-    faults.attempt(systemd.run, "reload", systemd.running(list(record.tells)), until)
+    faults.attempt(jobs.run, "start", systemd.inactive(list(wanted)), until)
+    faults.attempt(jobs.run, "reload", systemd.running(list(record.tells)), until)
     journal.commit(release, record, UNPROVEN + record.text)

@@ -3,6 +3,7 @@
 import shlex
 import socket
 import time
+from dataclasses import dataclass
 
 from gatehouse.output.report import Failure, learn_secret
 from gatehouse.protocol.manifest import Holding
@@ -24,28 +25,61 @@ class Unreachable(Failure):
     """Nobody listens, or nobody lets us in."""
 
 
-class Server:
-    """A connection to the Valkey that `holding` tells of: its own socket, or where its file on the host says."""
+@dataclass(frozen=True)
+class Valkey:
+    """A holding that is the keys of a Valkey."""
 
-    def __init__(self, holding: Holding):
-        said = configured(holding)
+    name: str
+    unit: str
+    user: str
+    socket: str
+    config: str
+    data: str
+    appendonly: bool
+    login: str | None
+    passwords: str | None
+
+
+def of(holding: Holding) -> Valkey:
+    """Raises Failure for a holding that names no Valkey, which a manifest cannot have."""
+    if holding.socket is None or holding.config is None or holding.data is None:
+        raise Failure(f"holding {holding.name} names neither `exec`, nor `socket`, `config` and `data`")
+    return Valkey(
+        holding.name,
+        holding.unit,
+        holding.user,
+        holding.socket,
+        holding.config,
+        holding.data,
+        holding.appendonly,
+        holding.login,
+        holding.passwords,
+    )
+
+
+class Server:
+    """A connection to a Valkey: by its own socket, or where its file on the host says."""
+
+    def __init__(self, valkey: Valkey):
+        """Raises Unreachable where nothing answers there, or the login is refused."""
+        said = configured(valkey)
         try:
-            self._connection = _connected(holding, said)
+            self._connection = _connected(valkey, said)
         except (OSError, ValueError) as error:
-            raise Unreachable(f"{holding.unit} does not answer: {getattr(error, 'strerror', None) or error}") from None
+            raise Unreachable(f"{valkey.unit} does not answer: {getattr(error, 'strerror', None) or error}") from None
         self._connection.settimeout(PATIENCE)
         self._stream = self._connection.makefile("rb")
-        self._log_in(_logins(holding, said))
+        self._log_in(_logins(valkey, said))
 
     def __enter__(self) -> "Server":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stream.close()
         self._connection.close()
 
     def ask(self, *words: str) -> str:
-        """The answer to one command."""
+        """The answer to one command. Raises Refused for an error, Unreachable where the connection ends."""
         try:
             self._connection.sendall(
                 b"*%d\r\n" % len(words)
@@ -71,6 +105,7 @@ class Server:
             time.sleep(0.1)
 
     def _log_in(self, logins: list[tuple[str, ...]]) -> None:
+        complaint = "it knows no login"
         for login in logins:
             try:
                 self.ask(*login)
@@ -82,9 +117,9 @@ class Server:
         raise Unreachable(complaint)
 
 
-def configured(holding: Holding) -> dict[str, str]:
+def configured(valkey: Valkey) -> dict[str, str]:
     """The settings in its file on the host; the last of a name counts."""
-    there = files.look(holding.config)
+    there = files.look(valkey.config)
     lines = [
         line.split(None, 1)
         for line in (there.data.decode(errors="replace") if there else "").splitlines()
@@ -100,37 +135,35 @@ def _word(text: str) -> str:
         return text
 
 
-def _is_ours(holding: Holding, said: dict[str, str]) -> bool:
-    """One that was set up by hand may listen elsewhere, where anybody may listen: it gets no password of ours."""
-    return said.get("unixsocket", holding.socket if not said else None) == holding.socket
+def _is_ours(valkey: Valkey, said: dict[str, str]) -> bool:
+    """One that was set up by hand may listen elsewhere, where any account may listen: it gets no password of ours."""
+    return said.get("unixsocket", valkey.socket if not said else None) == valkey.socket
 
 
-def _connected(holding: Holding, said: dict[str, str]) -> socket.socket:
-    if not _is_ours(holding, said) and "unixsocket" not in said:
+def _connected(valkey: Valkey, said: dict[str, str]) -> socket.socket:
+    if not _is_ours(valkey, said) and "unixsocket" not in said:
         return socket.create_connection(("127.0.0.1", int(said.get("port", "6379"))), 5)
     client = socket.socket(socket.AF_UNIX)
     try:
-        client.connect(said.get("unixsocket", holding.socket))
+        client.connect(said.get("unixsocket", valkey.socket))
     except OSError:
         client.close()
         raise
     return client
 
 
-def _logins(holding: Holding, said: dict[str, str]) -> list[tuple[str, ...]]:
-    """The agent's own user first, by each of its passwords: the running server knows the older one while a new one is on its way in."""
+def _logins(valkey: Valkey, said: dict[str, str]) -> list[tuple[str, ...]]:
+    """The agent's own user first, by each of its passwords: the running server knows the older one until it has read
+    the new one."""
     theirs = said.get("requirepass", "")
     learn_secret(theirs)
-    return [*(_ours(holding) if _is_ours(holding, said) else []), *([("AUTH", theirs)] if theirs else []), ("PING",)]
+    ours = _ours(valkey.login, valkey.passwords or "") if valkey.login and _is_ours(valkey, said) else []
+    return [*ours, *([("AUTH", theirs)] if theirs else []), ("PING",)]
 
 
-def _ours(holding: Holding) -> list[tuple[str, ...]]:
-    folder, _, name = (holding.passwords or "").partition("*/")
-    generations = (
-        sorted(filter(str.isdigit, safepath.entries(folder)), key=int, reverse=True)
-        if folder and safepath.status(folder)
-        else []
-    )
-    return [
-        ("AUTH", holding.login, safepath.read(f"{folder}{generation}/{name}").decode()) for generation in generations
-    ]
+def _ours(login: str, passwords: str) -> list[tuple[str, ...]]:
+    folder, _, name = passwords.partition("*/")
+    if not folder or not safepath.status(folder):
+        return []
+    generations = sorted(filter(str.isdigit, safepath.entries(folder)), key=int, reverse=True)
+    return [("AUTH", login, safepath.read(f"{folder}{generation}/{name}").decode()) for generation in generations]

@@ -1,48 +1,47 @@
-"""The keys of a Valkey, over a restart: what it holds is written in the form that it reads from then on, and is there afterwards.
+"""The keys of a Valkey, over a restart: what it holds is written in the form that it reads from then on, and is there
+afterwards.
 
-Which file Valkey reads at its start is a setting: dump.rdb, or the append-only file. Started with the other one it is empty, and
-writes that over dump.rdb when it ends."""
+Which file Valkey reads at its start is a setting: dump.rdb, or the append-only file. Started with the other one it is
+empty, and writes that over dump.rdb when it ends."""
 
+import contextlib
 import time
 
 from gatehouse.output.report import Failure, say
-from gatehouse.protocol.manifest import Holding
 from gatehouse.release import valkey_client
-from gatehouse.release.valkey_client import Refused, Server, Unreachable
-from gatehouse.system import process, safepath, systemd
+from gatehouse.release.held import Before
+from gatehouse.release.valkey_client import Refused, Server, Unreachable, Valkey
+from gatehouse.system import jobs, process, safepath, systemd
 
-_PAUSE = (
-    60_000  # milliseconds for which clients that write wait, if no restart ends that; asked for again after each step
-)
+# Milliseconds for which clients that write wait, if no restart ends that; asked for again after each step.
+_PAUSE = 60_000
 _SNAPSHOT, _APPENDED = "dump.rdb", "appendonlydir"  # in the folder of its data
 
 
-def save(holding: Holding, runs: bool, known: bool) -> dict:
+def save(valkey: Valkey, runs: bool, known: bool) -> Before:
     """Writers wait from here on until the restart. `known` is a server that a release of ours has started before."""
     try:
         if not runs:
-            raise Unreachable(f"{holding.unit} does not run")
-        with Server(holding) as server:
-            return _save(holding, server)
+            raise Unreachable(f"{valkey.unit} does not run")
+        with Server(valkey) as server:
+            return _save(valkey, server)
     except (Unreachable, Refused) as failure:
-        _refuse_unread(holding, runs, known, failure)
-        return {"keys": None}
+        _refuse_unread(valkey, runs, known, failure)
+        return Before()
 
 
-def _save(holding: Holding, server: Server) -> dict:
+def _save(valkey: Valkey, server: Server) -> Before:
     server.info()  # once it has loaded
     paused = _pause(server)
     try:
         info = server.info()
-        before = {
-            "keys": _keys(info) if paused else min(1, _keys(info)),
-            "appendonly": _appends(info),
-            "evicts": _evicts(info),
-        }
-        say(f"{holding.name}: {_keys(info)}, written so that the restart reads them")
-        _write(server, holding.appendonly)
+        before = Before(
+            keys=_keys(info) if paused else min(1, _keys(info)), appendonly=_appends(info), evicts=_evicts(info)
+        )
+        say(f"{valkey.name}: {_keys(info)}, written so that the restart reads them")
+        _write(server, valkey.appendonly)
         _pause(server)
-        _run(holding, _COPY)
+        _run(valkey, _COPY)
         _pause(server)
     except BaseException:
         _unpause(server)
@@ -50,76 +49,83 @@ def _save(holding: Holding, server: Server) -> dict:
     return before
 
 
-def _refuse_unread(holding: Holding, runs: bool, known: bool, failure: Failure) -> None:
+def _refuse_unread(valkey: Valkey, runs: bool, known: bool, failure: Failure) -> None:
     """Its keys cannot be counted. They are read again all the same, unless they are to be read from elsewhere."""
-    there = {file for file in (_SNAPSHOT, _APPENDED) if safepath.status(f"{holding.data}/{file}")}
-    wanted, other = ("yes", "no") if holding.appendonly else ("no", "yes")
-    changes = valkey_client.configured(holding).get("appendonly", "no").lower() != wanted
+    there = {file for file in (_SNAPSHOT, _APPENDED) if safepath.status(f"{valkey.data}/{file}")}
+    wanted, other = ("yes", "no") if valkey.appendonly else ("no", "yes")
+    changes = valkey_client.configured(valkey).get("appendonly", "no").lower() != wanted
     if runs:
         lost = changes
-    elif holding.appendonly:
+    elif valkey.appendonly:
         lost = _APPENDED not in there
     else:
         # A release that is live may have an append-only file of before lying there, and does not read it.
         lost = _SNAPSHOT not in there or (_APPENDED in there and (changes or not known))
     if there and lost:
         raise Failure(
-            f"{holding.name} would be lost: with appendonly {wanted} they are not read from where they are in {holding.data}, and only a server that runs "
-            f"can take them along; {failure}\nFirst an `up` with appendonly {other}, then one with {wanted}; nothing was done"
+            f"{valkey.name} would be lost: with appendonly {wanted} they are not read from where they are in "
+            f"{valkey.data}, and only a server that runs "
+            f"can take them along; {failure}\nFirst an `up` with appendonly {other}, then one with {wanted}; nothing "
+            "was done"
         )
-    say(f"{holding.name} cannot be counted before the restart: {failure}")
+    say(f"{valkey.name} cannot be counted before the restart: {failure}")
 
 
-def lessened(holding: Holding, before: dict) -> str | None:
-    """What is wrong, if anything is. What expired meanwhile, or what a client deleted, is no loss: Valkey itself says how many it read."""
-    if before["keys"] is None:
+def lessened(valkey: Valkey, before: Before) -> str | None:
+    """What is wrong, if anything is. What expired meanwhile, or what a client deleted, is no loss: Valkey itself says
+    how many it read."""
+    if before.keys is None:
         return None
-    with Server(holding) as server:
+    with Server(valkey) as server:
         info = server.info()
     read = int(info["rdb_last_load_keys_loaded"]) + int(info["rdb_last_load_keys_expired"])
     # Where the append-only file is one of commands alone, nobody counts them.
     found = max(read, _keys(info) + int(info["expired_keys"]))
-    if found < before["keys"]:
-        return f"{found} keys, {before['keys']} before"
-    if int(info["evicted_keys"]) and not before["evicts"]:
-        return f"{info['evicted_keys']} keys were dropped, since they do not fit into maxmemory, which is {info['maxmemory_human']} now ({info['maxmemory_policy']})"
+    if found < before.keys:
+        return f"{found} keys, {before.keys} before"
+    if int(info["evicted_keys"]) and not before.evicts:
+        return (
+            f"{info['evicted_keys']} keys were dropped, since they do not fit into maxmemory, which is "
+            f"{info['maxmemory_human']} now ({info['maxmemory_policy']})"
+        )
     return None
 
 
-def resume(holding: Holding, before: dict) -> None:
-    if before["keys"] is not None:
+def resume(valkey: Valkey, before: Before) -> None:
+    if before.keys is not None:
         try:
-            with Server(holding) as server:
-                if holding.appendonly and not before["appendonly"]:
+            with Server(valkey) as server:
+                if valkey.appendonly and not before.appendonly:
                     server.ask("CONFIG", "SET", "appendonly", "no")
-                    _run(holding, _ASIDE)
+                    _run(valkey, _ASIDE)
                 _unpause(server)
         except Failure as failure:
-            say(f"{holding.name}: {failure}")
+            say(f"{valkey.name}: {failure}")
 
 
-def restore(holding: Holding, before: dict) -> None:
+def restore(valkey: Valkey, before: Before) -> None:
     """What was written since is kept as well, where nothing is missing; else it is as it was at the restart."""
-    if before["keys"] is None:
+    if before.keys is None:
         return
     try:
-        if not lessened(holding, before):
-            with Server(holding) as server:
+        if not lessened(valkey, before):
+            with Server(valkey) as server:
                 _pause(server)
-                _write(server, before["appendonly"])
-            return None if before["appendonly"] else _run(holding, _ASIDE)
+                _write(server, before.appendonly)
+            return None if before.appendonly else _run(valkey, _ASIDE)
     except (Unreachable, Refused):
         pass
     say(
-        f"{holding.name}: as they were at the restart; what the server that failed has written is in {holding.data}/.failed"
+        f"{valkey.name}: as they were at the restart; what the server that failed has written is in "
+        f"{valkey.data}/.failed"
     )
-    systemd.run("stop", systemd.running([holding.unit]))
-    _run(holding, _BACK)
+    jobs.run("stop", systemd.running([valkey.unit]))
+    _run(valkey, _BACK)
 
 
-def forget(holding: Holding, before: dict) -> None:
-    if before["keys"] is not None:
-        _run(holding, "rm -rf .before .failed\n" + ("" if holding.appendonly else _ASIDE))
+def forget(valkey: Valkey, before: Before) -> None:
+    if before.keys is not None:
+        _run(valkey, "rm -rf .before .failed\n" + ("" if valkey.appendonly else _ASIDE))
 
 
 # ---------------------------------------------------------------- the server
@@ -135,10 +141,8 @@ def _pause(server: Server) -> bool:
 
 
 def _unpause(server: Server) -> None:
-    try:
+    with contextlib.suppress(Refused, Unreachable):  # the pause ends by itself
         server.ask("CLIENT", "UNPAUSE")
-    except (Refused, Unreachable):
-        pass  # it ends by itself
 
 
 def _write(server: Server, appendonly: bool) -> None:
@@ -188,14 +192,16 @@ def _evicts(info: dict[str, str]) -> bool:
 
 # ---------------------------------------------------------------- its folder
 
-# Run as its account. dump.rdb and its like are replaced and never altered: a link is a copy. What is there under `.restored` is whole.
+# Run as its account. dump.rdb and its like are replaced and never altered: a link is a copy. What is there under
+# `.restored` is whole.
 _COPY = """rm -rf .before .failed .restored; mkdir .before
 for file in * */*; do
   [ -f "$file" ] && [ ! -h "$file" ] || continue
   case $file in temp-* | */temp-*) continue ;; */*) mkdir -p ".before/${file%/*}" ;; esac
   case $file in *.rdb) ln "$file" ".before/$file" ;; *) cp --preserve --reflink=auto "$file" ".before/$file" ;; esac
 done"""
-# An append-only file that nothing is added to any more is older than dump.rdb, and is not to be taken for what was written last.
+# An append-only file that nothing is added to any more is older than dump.rdb, and is not to be taken for what was
+# written last.
 _ASIDE = f"""if [ -e {_APPENDED} ]; then rm -rf .{_APPENDED}; mv {_APPENDED} .{_APPENDED}; fi"""
 _BACK = """if [ -d .before ]; then
   mkdir -p .failed
@@ -208,9 +214,10 @@ if [ -d .restored ]; then
 fi"""
 
 
-def _run(holding: Holding, script: str) -> None:
-    status, output = process.run(("sh", "-euc", f'cd "$1"\n{script}', "sh", holding.data), holding.user)
+def _run(valkey: Valkey, script: str) -> None:
+    status, output = process.run(("sh", "-euc", f'cd "$1"\n{script}', "sh", valkey.data), valkey.user)
     if status:
         raise Failure(
-            f"{holding.name}: its folder {holding.data} cannot be copied beside itself, or back:\n{process.indented(output)}"
+            f"{valkey.name}: its folder {valkey.data} cannot be copied beside itself, or "
+            f"back:\n{process.indented(output)}"
         )

@@ -1,5 +1,5 @@
-"""What gatehouse made on this host, or was told to take over, written down before it is made. It outlives releases, stacks
-and an apply that was killed, as accounts, groups and packages do."""
+"""What gatehouse made on this host, or was told to take over, written down before it is made. It outlives releases,
+stacks and an apply that was killed, as accounts, groups and packages do."""
 
 import grp
 import json
@@ -61,5 +61,6 @@ def _before() -> set[str]:
         f"package {name}"
         for item, record in store.items().items()
         if item.startswith("packages-")
-        for name in record["answer"]["versions"]
+        if "versions" in record.answer
+        for name in record.answer["versions"]
     }

@@ -12,12 +12,13 @@ from gatehouse.system import safepath
 
 
 def merged(file: File, manifest: Manifest) -> str:
-    """The content with each secret in its place. `RELEASE/FILE` is that file in every generation of secrets that a manifest
-    on this host still refers to, newest first: a server that reads it accepts the old secret until the last client moved to
-    the new one. `RELEASE/GENERATION/FILE` is that generation's alone. What looks like a place in a file that names no secret
-    is text, which somebody wrote for a reader of its own.
+    """The content with each secret in its place. `RELEASE/FILE` is that file in every generation of secrets that a
+    manifest on this host still refers to, newest first: a server that reads it accepts the old secret until the last
+    client moved to the new one. `RELEASE/GENERATION/FILE` is that generation's alone. What looks like a place in a file
+    that names no secret is text, which somebody wrote for a reader of its own.
 
-    Raises Failure for a secret that is not on this host, that another stack has, or that is not given to this release."""
+    Raises Failure for a secret that is not on this host, that another stack has, or that is not given to this
+    release."""
     if not file.secrets:
         return file.content
     found = {name: _secret(name, manifest) for name in dict.fromkeys(file.secrets)}
@@ -25,8 +26,11 @@ def merged(file: File, manifest: Manifest) -> str:
 
 
 def _secret(name: str, manifest: Manifest) -> str:
-    release, generation, file = SECRET.fullmatch(name).groups()
     missing = Failure(f"secret {name} is not on this host; nothing was done")
+    found = SECRET.fullmatch(name)
+    if found is None:
+        raise missing
+    release, generation, file = found.groups()
     refuse_foreign(release, manifest.owner)
     givers = Release(release).manifests()
     if not givers:  # they may be any stack's
@@ -34,7 +38,9 @@ def _secret(name: str, manifest: Manifest) -> str:
     if release != manifest.release and not all(manifest.release in giver.gives for giver in givers):
         given = ", ".join(sorted({name for giver in givers for name in giver.gives})) or "none"
         raise Failure(
-            f"secret {name} is not given to release {manifest.release}: release {release} gives its secrets to {given}; nothing was done"
+            f"secret {name} is not given to release {manifest.release}: release {release} gives its secrets to "
+            f"{given}; "
+            "nothing was done"
         )
     folders = [SECRETS / release / generation] if generation else _kept(release, {*manifest.refers, *_referred()})
     texts = [path.read_text().strip() for folder in folders if (path := folder / file).exists()]
@@ -46,7 +52,8 @@ def _secret(name: str, manifest: Manifest) -> str:
 
 
 def refuse_foreign_folders(manifest: Manifest) -> None:
-    """A manifest keeps secrets of its own stack alone: it would hold up the rotation of others for ever."""
+    """A manifest keeps secrets of its own stack alone: it would hold up the rotation of others for ever. Raises Failure
+    for others, and for what is no folder of secrets."""
     for folder in manifest.refers:
         name, *rest = Path(folder).relative_to(SECRETS).parts if Path(folder).is_relative_to(SECRETS) else [""]
         if len(rest) != 1 or not rest[0].isdigit():

@@ -7,11 +7,16 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from gatehouse.output.report import Failure, say
-from gatehouse.protocol.document import digest
+from gatehouse.protocol.answers import Answer
+from gatehouse.protocol.document import digest, remembered
 from gatehouse.protocol.manifest import Manifest, stored
+from gatehouse.state.left import Left
 
 STATE = Path(os.environ.get("GATEHOUSE_STATE", "/var/lib/gatehouse"))  # set by the agent's own tests
 SECRETS = STATE / "secrets"
@@ -40,7 +45,8 @@ def prepare() -> None:
 
 
 def machine() -> str:
-    """Names this installation, as its first program did. Not the machine id: an older snapshot of a disk has that too."""
+    """Names this installation, as its first program did. Not the machine id: an older snapshot of a disk has that
+    too."""
     return (STATE / "machine").read_text()
 
 
@@ -67,8 +73,9 @@ class Release:
 
     def texts(self) -> list[str]:
         """The manifests that are live or on their way in."""
-        record = read_private(self.record)
-        return [text for text in (self.text(), record and json.loads(record)["text"]) if text]
+        live, record = self.text(), read_private(self.record)
+        coming: str = json.loads(record)["text"] if record else ""
+        return [text for text in (live, coming) if text]
 
     def manifest(self) -> Manifest | None:
         text = self.text()
@@ -78,17 +85,14 @@ class Release:
         """Those that are live or on their way in."""
         return [read(text) for text in self.texts()]
 
-    def left(self, generation: int | None = None) -> dict:
-        """What the live generation, or another, left on the host: fingerprints of `files` and `folders`, the units that it
-        `enabled`; the paths that it `changed` and when it was `applied`."""
-        return json.loads(
-            read_private(self._of(generation) / "left.json") or '{"files": {}, "folders": {}, "enabled": []}'
-        )
+    def left(self, generation: int | None = None) -> Left:
+        """What the live generation, or another, left on the host."""
+        return Left.read(json.loads(read_private(self._of(generation) / "left.json") or "{}"))
 
     def applied(self, generation: int | None = None) -> float | None:
-        """When a generation was made; None when there is none. An agent of before did not record it."""
+        """When a generation was made; None when there is none. Older agents did not record it."""
         manifest = self._of(generation) / "manifest.toml"
-        return self.left(generation).get("applied") or (manifest.stat().st_mtime if manifest.exists() else None)
+        return self.left(generation).applied or (manifest.stat().st_mtime if manifest.exists() else None)
 
     def generations(self) -> list[int]:
         """Those that are kept and were live once, oldest first."""
@@ -97,18 +101,19 @@ class Release:
     def _of(self, generation: int | None) -> Path:
         return self.folder / str(self.generation if generation is None else generation)
 
-    def commit(self, generation: int, text: str, left: dict) -> None:
+    def commit(self, generation: int, text: str, left: Left) -> None:
         # A manifest that was only reworded is no news: what its generation changed, and when, stays.
-        first = self.left() if generation == self.generation else left | {"applied": time.time()}
-        left = left | {key: first.get(key) for key in ("applied", "changed")}
-        write_private(self.folder / str(generation) / "left.json", json.dumps(left))
+        first = self.left() if generation == self.generation else replace(left, applied=time.time())
+        left = replace(left, applied=first.applied, changed=first.changed)
+        write_private(self.folder / str(generation) / "left.json", json.dumps(left.json()))
         write_private(self.folder / str(generation) / "manifest.toml", text)
         write_private(self.folder / "current", str(generation))
 
     def prune(self) -> None:
         """Only the last generations are kept."""
         # An older manifest of secrets would keep what was rotated away.
-        kept = 1 if self.manifest().secret else KEPT_GENERATIONS
+        manifest = self.manifest()
+        kept = 1 if manifest and manifest.secret else KEPT_GENERATIONS
         for old in sorted(g for g in self._generations() if g <= self.generation - kept):
             shutil.rmtree(self.folder / str(old))
 
@@ -122,7 +127,8 @@ class Release:
 
 
 def releases() -> list[Release]:
-    """Those that are on this host or on their way; a first apply that was refused leaves an empty folder, which is none."""
+    """Those that are on this host or on their way; a first apply that was refused leaves an empty folder, which is
+    none."""
     folder = STATE / "releases"
     return [
         release
@@ -137,7 +143,8 @@ def live() -> list[Manifest]:
 
 
 def refuse_foreign(name: str, owner: str, takes: tuple[str, ...] = ()) -> None:
-    """A release of another stack's, live or on its way in, is none of this one's business, unless it `takes` them from there."""
+    """Raises Failure for a release of another stack's, live or on its way in, unless this one `takes` over from
+    there."""
     for theirs in Release(name).manifests():
         stack = theirs.owner.rpartition("/")[0]
         if stack != owner.rpartition("/")[0] and f"stack {stack}" not in takes:
@@ -158,32 +165,48 @@ def read(text: str) -> Manifest:
     return stored(text)
 
 
-def items() -> dict[str, dict]:
-    """What was asked of this host one item at a time: `group-NAME`, `account-NAME`, `packages-NAME` or `release-NAME`,
-    each with the due number it was given, the answer it got and the checksum of its document."""
+@dataclass(frozen=True)
+class Item:
+    """What the program asked of this host: a group, an account, packages or a release."""
+
+    due: str  # the due number that it was given
+    answer: Answer
+    document: str | None = None  # the checksum of its document; older agents did not record it
+    note: str | None = None  # what the program must be told until it gives the item's document again
+
+
+def items() -> dict[str, Item]:
+    """All of them, by `group-NAME`, `account-NAME`, `packages-NAME` or `release-NAME`."""
     folder = STATE / "items"
-    return {p.stem: json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))} if folder.exists() else {}
+    paths = sorted(folder.glob("*.json")) if folder.exists() else []
+    return {path.stem: remembered(Item, json.loads(path.read_text())) for path in paths}
 
 
-def item(name: str) -> dict:
-    """One of them; empty when it was never asked for."""
-    return json.loads(read_private(STATE / "items" / f"{name}.json") or "{}")
+def item(name: str) -> Item | None:
+    """One of them; None when it was never asked for."""
+    text = read_private(_item(name))
+    return remembered(Item, json.loads(text)) if text else None
 
 
-def settle(item: str, due: str, answer: dict, document: bytes | None = None) -> None:
-    kept = {"due": due, "answer": answer} | ({} if document is None else {"document": digest(document)})
-    write_private(STATE / "items" / f"{item}.json", json.dumps(kept))
+def settle(item: str, due: str, answer: Answer, document: bytes | None = None) -> None:
+    _write_item(item, Item(due, answer, None if document is None else digest(document)))
 
 
 def note(name: str, text: str | None) -> None:
-    """What the program must be told until it gives the item's document again."""
     if record := item(name):
-        record.pop("note", None)
-        write_private(STATE / "items" / f"{name}.json", json.dumps(record | ({} if text is None else {"note": text})))
+        _write_item(name, replace(record, note=text))
+
+
+def _write_item(name: str, record: Item) -> None:
+    write_private(_item(name), json.dumps({key: value for key, value in vars(record).items() if value is not None}))
 
 
 def drop(item: str) -> None:
-    (STATE / "items" / f"{item}.json").unlink(missing_ok=True)
+    _item(item).unlink(missing_ok=True)
+
+
+def _item(name: str) -> Path:
+    return STATE / "items" / f"{name}.json"
 
 
 def write_private(path: Path, text: str) -> None:
@@ -213,25 +236,27 @@ def sync_directory(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(name: str, purpose: str, patience: int = 300, wait: bool = True):
-    """Hold lock `name` for at most `patience` seconds. Whoever waits names the holder, and waits until the holder's own
-    deadline has passed by a minute."""
+def lock(name: str, purpose: str, patience: int = 300, wait: bool = True) -> Iterator[None]:
+    """Hold lock `name` for at most `patience` seconds. A process that waits names the holder, and waits until a minute
+    after the holder's own deadline.
+
+    Raises Failure then, or at once with `wait` false."""
     path = STATE / "locks" / name
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(path, "a+") as file:
-        announced = None
+        announced: int | str | None = None
         while not _taken(file, fcntl.LOCK_EX):
             holder = _holder(path)
             if not wait:
-                raise Failure(f"{holder['purpose']} is under way")
-            if announced != holder["pid"] and (announced is None or holder["pid"] != "?"):
-                say(f"waiting for {holder['purpose']} (process {holder['pid']}), which holds {name}")
-                announced = holder["pid"]
-            if time.time() > holder["until"] + 60:
-                raise Failure(f"{holder['purpose']} (process {holder['pid']}) holds {name} past its own deadline")
+                raise Failure(f"{holder.purpose} is under way")
+            if announced != holder.pid and (announced is None or holder.pid != _UNKNOWN):
+                say(f"waiting for {holder.purpose} (process {holder.pid}), which holds {name}")
+                announced = holder.pid
+            if time.time() > holder.until + 60:
+                raise Failure(f"{holder.purpose} (process {holder.pid}) holds {name} past its own deadline")
             time.sleep(0.1)
         file.truncate(0)
-        file.write(json.dumps({"purpose": purpose, "pid": os.getpid(), "until": time.time() + patience}))
+        file.write(json.dumps(vars(_Holder(purpose, os.getpid(), time.time() + patience))))
         file.flush()
         try:
             yield
@@ -240,17 +265,18 @@ def lock(name: str, purpose: str, patience: int = 300, wait: bool = True):
 
 
 @contextlib.contextmanager
-def glance(name: str):
-    """Look at what lock `name` guards: None while nobody changes it (who wants to, waits), else what is under way."""
+def glance(name: str) -> Iterator[str | None]:
+    """Look at what lock `name` guards, without waiting: None while nothing changes it (writers wait meanwhile), else
+    what is under way."""
     path = STATE / "locks" / name
     if not path.exists():
         yield None
         return
     with open(path) as file:
-        yield None if _taken(file, fcntl.LOCK_SH) else _holder(path)["purpose"]
+        yield None if _taken(file, fcntl.LOCK_SH) else _holder(path).purpose
 
 
-def _taken(file, kind: int) -> bool:
+def _taken(file: IO[str], kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
         return True
@@ -258,8 +284,18 @@ def _taken(file, kind: int) -> bool:
         return False
 
 
-def _holder(path: Path) -> dict:
+_UNKNOWN = "?"  # the process of a holder that has not written its note
+
+
+@dataclass(frozen=True)
+class _Holder:
+    purpose: str
+    pid: int | str
+    until: float
+
+
+def _holder(path: Path) -> _Holder:
     try:
-        return json.loads(path.read_text())
+        return remembered(_Holder, json.loads(path.read_text()))
     except ValueError:  # between the holder's flock and its note, or only looked at
-        return {"purpose": "another run", "pid": "?", "until": time.time()}
+        return _Holder("another run", _UNKNOWN, time.time())

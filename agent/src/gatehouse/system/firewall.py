@@ -1,4 +1,5 @@
-"""A firewall of the host's that keeps containers from the outside. It is only told: whose rules these are is not known here."""
+"""A firewall of the host's that keeps containers from the outside. It is only told: whose rules these are is not known
+here."""
 
 import ipaddress
 import json
@@ -6,6 +7,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 _OURS = ("gatehouse", "netavark")  # tables
 _OUTSIDE = {"ip": "192.0.2.1", "ip6": "2001:db8::1"}  # of nobody's
@@ -23,7 +25,7 @@ class _Packet:
     target: str
     state: str
 
-    def value(self, left: dict) -> str | int | None:
+    def value(self, left: object) -> str | int | None:
         """What a rule compares; None where that is not known, "" where the packet has no such thing."""
         match left:
             case {"meta": {"key": "iifname" | "iif"}}:
@@ -47,26 +49,66 @@ class _Packet:
         return None
 
 
+@dataclass(frozen=True)
+class _Place:
+    """The name of a chain."""
+
+    family: str
+    table: str
+    chain: str
+
+
+@dataclass(frozen=True)
+class _Chain:
+    place: _Place
+    hook: str | None
+    policy: str | None
+
+
+class _ListedChain(TypedDict, total=False):
+    family: str
+    table: str
+    name: str
+    hook: str
+    policy: str
+
+
+class _ListedRule(TypedDict):
+    family: str
+    table: str
+    chain: str
+    expr: list[object]  # of many forms, of which `value` and `_said` know some
+
+
+class _Listed(TypedDict, total=False):
+    """One thing that nft lists."""
+
+    chain: _ListedChain
+    rule: _ListedRule
+
+
 class _Rules:
-    def __init__(self, listed: list[dict]):
-        self.chains = {_place(entry["chain"]): entry["chain"] for entry in listed if "chain" in entry}
-        self.rules: dict[tuple, list] = {}
-        for rule in (entry["rule"] for entry in listed if "rule" in entry):
-            self.rules.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule["expr"])
-
-    def forwarding(self) -> list[dict]:
-        """Where the kernel asks whether a packet may pass through the host, without what is ours."""
-        return [
-            chain for chain in self.chains.values() if chain.get("hook") == "forward" and chain["table"] not in _OURS
+    def __init__(self, listed: list[_Listed]):
+        self.chains = [
+            _Chain(_Place(chain["family"], chain["table"], chain["name"]), chain.get("hook"), chain.get("policy"))
+            for chain in (entry["chain"] for entry in listed if "chain" in entry)
         ]
+        self.rules: dict[_Place, list[list[object]]] = {}
+        for rule in (entry["rule"] for entry in listed if "rule" in entry):
+            place = _Place(rule["family"], rule["table"], rule["chain"])
+            self.rules.setdefault(place, []).append(rule["expr"])
 
-    def drops(self, chain: dict, packet: _Packet) -> bool:
+    def forwarding(self) -> list[_Chain]:
+        """Where the kernel asks whether a packet may pass through the host, without what is ours."""
+        return [chain for chain in self.chains if chain.hook == "forward" and chain.place.table not in _OURS]
+
+    def drops(self, chain: _Chain, packet: _Packet) -> bool:
         return (
-            chain["family"] in ("inet", packet.family)
-            and (self._verdict(_place(chain), packet) or chain.get("policy")) == "drop"
+            chain.place.family in ("inet", packet.family)
+            and (self._verdict(chain.place, packet) or chain.policy) == "drop"
         )
 
-    def _verdict(self, place: tuple, packet: _Packet) -> str | None:
+    def _verdict(self, place: _Place, packet: _Packet) -> str | None:
         """accept or drop; None where a chain ends. What is not known for certain lets the packet pass."""
         for expressions in self.rules.get(place, ()):
             certain = True
@@ -78,23 +120,28 @@ class _Rules:
                 verdict = self._followed(said, place, packet)
                 if verdict == "accept" or (verdict == "drop" and certain):
                     return verdict
-                if certain and said and ("return" in said or "goto" in said):
-                    return None
+                match said:
+                    case {"return": _} | {"goto": _} if certain:
+                        return None
         return None
 
-    def _followed(self, said: dict | None, place: tuple, packet: _Packet) -> str | None:
-        for verb in ("jump", "goto"):
-            if said and verb in said:
-                return self._verdict((*place[:2], said[verb]["target"]), packet)
-        return next((verdict for verdict in ("accept", "drop") if said and verdict in said), None)
+    def _followed(self, said: object, place: _Place, packet: _Packet) -> str | None:
+        match said:
+            case {"jump": {"target": str(chain)}} | {"goto": {"target": str(chain)}}:
+                return self._verdict(_Place(place.family, place.table, chain), packet)
+            case {"accept": _}:
+                return "accept"
+            case {"drop": _}:
+                return "drop"
+        return None
 
-    def _said(self, expression: dict, packet: _Packet) -> tuple[bool | None, dict | None]:
+    def _said(self, expression: object, packet: _Packet) -> tuple[bool | None, object]:
         """Whether a part of a rule holds, None where that is not known, and the verdict that it gives."""
         match expression:
             case {"match": {"op": op, "left": left, "right": right}}:
                 holds = _among(packet.value(left), right)
                 return (holds if op in ("==", "in") else not holds if op == "!=" and holds is not None else None), None
-            case {"vmap": {"key": key, "data": {"set": entries}}}:
+            case {"vmap": {"key": key, "data": {"set": list(entries)}}}:
                 value = packet.value(key)
                 for wanted, verdict in entries:
                     if _among(value, wanted) is not False:
@@ -109,23 +156,19 @@ class _Rules:
         return True, expression
 
 
-def _place(chain: dict) -> tuple:
-    return chain["family"], chain["table"], chain["name"]
-
-
-def _among(value: str | int | None, wanted) -> bool | None:
+def _among(value: str | int | None, wanted: object) -> bool | None:
     """Whether a value is one of those that a rule names."""
     match wanted:
         case _ if value is None:
             return None
-        case {"set": several} | list(several):
+        case {"set": list(several)} | list(several):
             found = [_among(value, one) for one in several]
             return True if True in found else None if None in found else False
         case {"prefix": {"addr": address, "len": length}}:
             return value != "" and ipaddress.ip_address(value) in ipaddress.ip_network(
                 f"{address}/{length}", strict=False
             )
-        case {"range": [low, high]} if isinstance(value, int) and isinstance(low, int):
+        case {"range": [int(low), int(high)]} if isinstance(value, int):
             return low <= value <= high
         case str() if wanted.startswith("@"):
             return None
@@ -137,7 +180,8 @@ def _among(value: str | int | None, wanted) -> bool | None:
 
 
 def warnings() -> list[str]:
-    """What a firewall keeps from containers that run, with the two lines that mend it; nothing where there is no nft."""
+    """What a firewall keeps from containers that run, with the two lines that mend it; nothing where there is no
+    nft."""
     try:
         rules = _Rules(json.loads(_asked("nft", "--json", "list", "ruleset") or '{"nftables": []}')["nftables"])
         chains = rules.forwarding()
@@ -152,11 +196,14 @@ def warnings() -> list[str]:
             if any(rules.drops(chain, packet) for packet in _exchange(bridge, subnet))
         ]
         if cut:
-            bridges, subnets = (list(dict.fromkeys(names)) for names in zip(*cut))
+            bridges = list(dict.fromkeys(bridge for bridge, _ in cut))
+            subnets = list(dict.fromkeys(subnet for _, subnet in cut))
+            place = chain.place
             found.append(
-                f"the firewall cuts containers off from the outside: chain {chain['name']} of table {chain['family']} {chain['table']} drops what "
-                f"{', '.join(bridges)} sends, or the answers. These two lines let both pass; put them also where that firewall is set up:\n"
-                + "\n".join(f"  {line}" for line in _mending(chain, bridges, subnets))
+                f"the firewall cuts containers off from the outside: chain {place.chain} of table {place.family} "
+                f"{place.table} drops what {', '.join(bridges)} sends, or the answers. "
+                "These two lines let both pass; put them also where that firewall is set up:\n"
+                + "\n".join(f"  {line}" for line in _mending(place, bridges, subnets))
             )
     return found
 
@@ -170,8 +217,8 @@ def _exchange(bridge: str, subnet: str) -> tuple[_Packet, _Packet]:
     )
 
 
-def _mending(chain: dict, bridges: list[str], subnets: list[str]) -> list[str]:
-    family, table, name = _place(chain)
+def _mending(place: _Place, bridges: list[str], subnets: list[str]) -> list[str]:
+    family, table, name = place.family, place.table, place.chain
     alike = all(bridge.startswith("podman") for bridge in bridges)  # as Podman calls them, those to come too
     if table == "firewalld":
         return [

@@ -63,7 +63,7 @@ def _address(digits: str) -> str:
 
 def holders(inodes: set[str]) -> dict[str, Process]:
     """The process that has each of these sockets open."""
-    found = {}
+    found: dict[str, Process] = {}
     for process in _PROC.glob("[0-9]*"):
         try:
             for descriptor in os.listdir(process / "fd"):

@@ -1,5 +1,6 @@
 """Arch's package manager. It installs what the package lists of this host say, and never fetches newer lists: a package
-that is newer than the libraries beside it may not even start. New lists come with a full upgrade, which is the operator's."""
+that is newer than the libraries beside it may not even start. New lists come with a full upgrade, which is the
+operator's."""
 
 import os
 import re
@@ -38,19 +39,25 @@ def install(names: list[str]) -> str | None:
         if "unable to lock database" not in done.stderr:
             return _told(done)
         if time.monotonic() > until:
-            return f"{done.stderr}Another pacman has been at work for {_PATIENCE} s, or was killed: if none runs, rm /var/lib/pacman/db.lck"
+            return (
+                f"{done.stderr}Another pacman has been at work for {_PATIENCE} s, or was killed: if none runs, "
+                "rm /var/lib/pacman/db.lck"
+            )
         time.sleep(1)
     return None
 
 
-def _told(done: subprocess.CompletedProcess) -> str:
+def _told(done: subprocess.CompletedProcess[str]) -> str:
     told = done.stderr or done.stdout or f"exit status {done.returncode}"
     if any(words in told for words in _OLD):
-        return f"{told}This host's package lists are older than the repository's, or lack it. Upgrade the host as a whole, with `pacman -Syu`, and try again; gatehouse does not do that by itself"
+        return (
+            f"{told}This host's package lists are older than the repository's, or lack it. Upgrade the host as a "
+            "whole, with `pacman -Syu`, and try again; gatehouse does not do that by itself"
+        )
     return told
 
 
-def _pacman(*argv: str) -> subprocess.CompletedProcess:
+def _pacman(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         argv,
         stdin=subprocess.DEVNULL,

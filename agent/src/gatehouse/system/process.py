@@ -8,6 +8,8 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
 
 from gatehouse.output.report import Failure
 
@@ -17,27 +19,52 @@ LONG = 24 * 3600  # seconds for all data of a host: it may be large, and nobody 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
-def identity(user: str, group: str | None = None) -> dict:
-    """The keywords that make subprocess run as a user with its groups, as a login of it would."""
-    if os.geteuid():  # the agent's own tests
-        return {}
+@dataclass(frozen=True)
+class Identity:
+    """As whom a command runs: an account with its groups, as a login of it would have them."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+def identity(user: str, group: str | None = None) -> Identity | None:
+    """None in the agent's own tests, which are no root's: commands run as whoever tests. Raises KeyError for a name
+    that this host does not know."""
+    if os.geteuid():
+        return None
     account = pwd.getpwnam(user)
     gid = grp.getgrnam(group).gr_gid if group else account.pw_gid
-    return {"user": account.pw_uid, "group": gid, "extra_groups": os.getgrouplist(user, gid)}
+    return Identity(account.pw_uid, gid, tuple(os.getgrouplist(user, gid)))
 
 
 def start(
-    argv: tuple[str, ...], user: str, group: str | None = None, home: str = "/", folder: int | None = None, **keywords
-) -> subprocess.Popen:
-    """In a session of its own, so that `end` reaches whatever it starts; in `folder`, a descriptor, or in /."""
+    argv: tuple[str, ...],
+    user: str,
+    group: str | None = None,
+    home: str = "/",
+    folder: int | None = None,
+    *,
+    stdin: int,
+    stdout: int | IO[str],
+    stderr: int | IO[str] | IO[bytes],
+) -> subprocess.Popen[bytes]:
+    """In a session of its own, so that `end` reaches whatever it starts; in `folder`, a descriptor, or in /.
+
+    Raises Failure where this host knows neither the account nor the program."""
     try:
+        runs_as = identity(user, group)
         return subprocess.Popen(
             argv,
             env={**_ENVIRONMENT, "HOME": home},
             cwd="/" if folder is None else f"/proc/self/fd/{folder}",
             start_new_session=True,
-            **identity(user, group),
-            **keywords,
+            user=runs_as.uid if runs_as else None,
+            group=runs_as.gid if runs_as else None,
+            extra_groups=runs_as.groups if runs_as else None,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
         )
     except KeyError:
         raise Failure(
@@ -47,7 +74,7 @@ def start(
         raise Failure(f"{argv[0]} is not installed on this host") from None
 
 
-def end(process: subprocess.Popen, grace: float) -> None:
+def end(process: subprocess.Popen[bytes], grace: float) -> None:
     """Ask a command to end, and end it with all that it started when it has not within `grace` seconds."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -67,15 +94,16 @@ def run(
     folder: int | None = None,
     grace: float = 0.1,
 ) -> tuple[int, str]:
-    """Exit status and merged output. A command that outlasts `seconds` is ended, within `grace` more, and counts as failed."""
+    """Exit status and merged output. A command that outlasts `seconds` is ended, within `grace` more, and counts as
+    failed.
+
+    Raises Failure where it cannot be started."""
     # Output goes to memory, not through a pipe: what a command leaves running would hold that open.
     with open(os.memfd_create("output"), "w+", errors="replace") as output:
-        process = start(
-            argv, user, group, home, folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, text=True
-        )
+        process = start(argv, user, group, home, folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
         status, late = LATE, ""
         try:
-            process.communicate(stdin, timeout=seconds)
+            process.communicate(stdin.encode(), timeout=seconds)
             status = process.returncode
         except subprocess.TimeoutExpired:
             end(process, grace)
@@ -85,11 +113,17 @@ def run(
 
 
 def words(argv: tuple[str, ...], seconds: float) -> Iterator[str]:
-    """What a command prints as root, one word after another, each of which ends with a NUL: there may be more than memory has room
-    for. One that outlasts `seconds` is ended, and a Failure."""
+    """What a command prints as root, one word after another, each of which ends with a NUL: there may be more than
+    memory has room for. Raises Failure for a command that outlasts `seconds`, and ends it."""
     late = threading.Event()
     process = start(argv, "root", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    timer = threading.Timer(seconds, lambda: (late.set(), end(process, 0)))
+    assert process.stdout is not None  # a pipe
+
+    def stop() -> None:
+        late.set()
+        end(process, 0)
+
+    timer = threading.Timer(seconds, stop)
     timer.start()
     try:
         rest = b""
@@ -113,9 +147,8 @@ def filled(argv: tuple[str, ...], **values: str) -> tuple[str, ...]:
 
 def line(output: str, beginning: str) -> str:
     """What was asked for, where a program says other things beside it: a warning, or that it had to try again."""
-    return next(
-        (line for line in output.split("\n") if line.startswith(beginning)), ""
-    )  # names may hold what else ends a line
+    # Not splitlines: names may hold what else ends a line.
+    return next((line for line in output.split("\n") if line.startswith(beginning)), "")
 
 
 def indented(text: str, lines: int = 20) -> str:

@@ -1,7 +1,7 @@
 """The host's files and folders, opened as if an attacker owned them.
 
-A path is walked name by name: each folder is opened by the descriptor of the one above it, and what is done to a name is
-done below that descriptor. A link on the way is followed only where root alone can have put it. Anywhere else it is
+A path is walked name by name: each folder is opened by the descriptor of the one above it, and what is done to a name
+is done below that descriptor. A link on the way is followed only where root alone can have put it. Anywhere else it is
 refused: the owner of the folder could swap it in between a look and a use, and root would act on a path of its choice.
 
 What takes a path and is not here belongs to folders that root alone can write; test_paths.py holds the other modules to
@@ -32,9 +32,8 @@ _LINKS = 40  # on one path, as the kernel allows
 def opened(path: str) -> Iterator[int]:
     """A descriptor of the folder `path`.
 
-    Raises FileNotFoundError or NotADirectoryError where there is none, and Failure where a link leads there that another
-    account than root can have put on the way.
-    """
+    Raises FileNotFoundError or NotADirectoryError where there is none, and Failure where a link leads there that
+    another account than root can have put on the way."""
     folder = _walk(path)[0]
     try:
         yield folder
@@ -71,7 +70,8 @@ def real(path: str) -> str:
 
 
 def links(path: str) -> list[str]:
-    """Links that root alone can have put into a folder or below it, each with its path: where others can write none is."""
+    """The paths of the links that root alone can have put into a folder or below it. Where others can write there is
+    none."""
     with opened(path) as folder:
         return list(_links(path, folder))
 
@@ -130,14 +130,14 @@ def _target(path: str, folder: int, name: str, trusted: bool) -> str:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
     if not trusted or found.st_uid not in (0, os.geteuid()):
         raise Failure(
-            f"{path}: {name} on the way is a link in a folder that another account than root can write, and is not followed: "
-            "look who put it there, and move it away; nothing was done"
+            f"{path}: {name} on the way is a link in a folder that another account than root can write, and is not "
+            "followed: look who put it there, and move it away; nothing was done"
         )
     return os.readlink(name, dir_fd=folder)
 
 
 def _is_roots(folder: os.stat_result) -> bool:
-    """Whether root alone can replace what is in a folder. In a sticky one, what is root's can be replaced by root alone."""
+    """Whether root alone can replace what is in a folder: in a sticky one, only root can replace root's files."""
     others = folder.st_mode & stat.S_IWOTH or (folder.st_mode & stat.S_IWGRP and folder.st_gid)
     return folder.st_uid in (0, os.geteuid()) and (not others or bool(folder.st_mode & stat.S_ISVTX))
 
@@ -260,7 +260,8 @@ def remove(path: str) -> None:
 
 
 def make(path: str, mode: int = 0o755) -> None:
-    """Make a folder of root's, and with the same mode those that are missing above it; one that is there stays as it is."""
+    """Make a folder of root's, and with the same mode those that are missing above it. An existing folder is not
+    changed."""
     with contextlib.suppress(FileNotFoundError), opened(path):
         return
     make(os.path.dirname(path), mode)
@@ -335,8 +336,9 @@ def remove_tree(path: str) -> None:
 
 
 def copy(source: str, into: str) -> None:
-    """Copy the plain files, folders and links that are in a folder, with owners and modes, into the new folder `into`. That
-    one is root's alone until `give_as` hands it over. A socket cannot be copied, and a FIFO has no content: they are left out."""
+    """Copy the plain files, folders and links that are in a folder, with owners and modes, into the new folder `into`.
+    That one is root's alone until `give_as` hands it over. A socket cannot be copied, and a FIFO has no content: they
+    are left out."""
     with opened(source) as here, above(into) as (folder, name):
         _new_folder(folder, name, 0o700)
         with _below(folder, name) as there:
@@ -374,8 +376,8 @@ def _give_as(found: os.stat_result, descriptor: int) -> None:
 
 
 def renumber(path: str, users: dict[int, int], groups: dict[int, int]) -> None:
-    """Give each file below `path`, and the folder itself, to the user and the group that stand for its own. The folders above
-    are root's alone, so that nothing in there changes meanwhile."""
+    """Give each file below `path`, and the folder itself, to the user and the group that stand for its own. The folders
+    above are root's alone, so that nothing in there changes meanwhile."""
     refuse_shared(path)
     seen: set[tuple[int, int]] = set()  # files that have several names
     for folder, below, files in os.walk(path):

@@ -7,9 +7,9 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from gatehouse.output.report import Failure, masked, say
+from gatehouse.output.report import Failure, masked
 
 UNITS = "/etc/systemd/system"
 QUADLETS = "/etc/containers/systemd"
@@ -20,9 +20,8 @@ UNIT_ROOTS = (
 )  # with system.control beside the first two
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
 RUNNING = ("active", "reloading")
-_RELOAD = (
-    10  # seconds for a reload: a service that says it reloads, and never that it has, is asked nothing more by systemd
-)
+# Seconds for a reload: systemd asks nothing more of a service that says it reloads, and never that it has.
+_RELOAD = 10
 SINCE = ("ActiveState", "ActiveEnterTimestampMonotonic")
 HOUSE = ("RuntimeDirectory", "User", "Group")
 _ENABLED = (
@@ -35,17 +34,14 @@ _ENABLED = (
 )  # as `systemctl is-enabled` judges
 _ENDING = re.compile(r"\S+: Killing process \d+ \(.*\) with signal SIG")  # words of systemd
 _FIELDS = ("MESSAGE", "PODMAN_EVENT", "CONTAINER_NAME", "_COMM")  # of an entry of the journal
-_LOOK = 0.5  # seconds from one look at what starts to the next
-_STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless the unit says otherwise
-_answers: dict[str, dict[str, str]] = {}  # of the survey that is consulted
+Properties = dict[str, dict[str, str]]  # by unit and name
+_answers: Properties = {}  # of the survey that is consulted
 
 
-def survey(
-    units: list[str], switched: list[str], housed: list[str], timed: list[str]
-) -> Callable[[], dict[str, dict[str, str]]]:
+def survey(units: list[str], switched: list[str], housed: list[str], timed: list[str]) -> Callable[[], Properties]:
     """Begins to ask what may be asked of many units at once: of `switched` whether they are enabled, of `housed` which
-    directories they get, of `timed` since when they run. What it gives waits for the answers; where systemctl did not answer for each, as of names that are
-    none, they are left out."""
+    directories they get, of `timed` since when they run. Returns a function that waits for the answers. Units for which
+    systemctl reports nothing are left out."""
     asked = [
         _meanwhile(lambda: show(housed, *HOUSE) if housed else {}),
         _meanwhile(lambda: show(timed, *SINCE) if timed else {}),
@@ -53,8 +49,8 @@ def survey(
         _meanwhile(lambda: _states("is-enabled", switched)),
     ]
 
-    def answers() -> dict[str, dict[str, str]]:
-        found: dict[str, dict[str, str]] = {}
+    def answers() -> Properties:
+        found: Properties = {}
         for answer in asked:
             for unit, known in answer().items():
                 found.setdefault(unit, {}).update(known)
@@ -63,9 +59,9 @@ def survey(
     return answers
 
 
-def _meanwhile(question: Callable[[], dict]) -> Callable[[], dict]:
-    """Asks in the background; what it gives waits for the answer, and raises what the question did."""
-    told: list[dict | Exception] = []
+def _meanwhile(question: Callable[[], Properties]) -> Callable[[], Properties]:
+    """Asks in the background. Returns a function that waits for the answer, and raises what the question did."""
+    told: list[Properties | Exception] = []
 
     def ask() -> None:
         try:
@@ -76,7 +72,7 @@ def _meanwhile(question: Callable[[], dict]) -> Callable[[], dict]:
     thread = threading.Thread(target=ask)
     thread.start()
 
-    def answer() -> dict:
+    def answer() -> Properties:
         thread.join()
         if isinstance(told[0], Exception):
             raise told[0]
@@ -85,15 +81,17 @@ def _meanwhile(question: Callable[[], dict]) -> Callable[[], dict]:
     return answer
 
 
-def _states(verb: str, units: list[str]) -> dict[str, dict[str, str]]:
+def _states(verb: str, units: list[str]) -> Properties:
     """What `is-active` or `is-enabled` says, which for many units takes little longer than for one. `show` collects all
     that systemd knows of each first."""
-    states = _systemctl(verb, "--", *units).stdout.split() if units else []
-    return {unit: {verb: state} for unit, state in zip(units, states)} if len(states) == len(units) else {}
+    states = systemctl(verb, "--", *units).stdout.split() if units else []
+    if len(states) != len(units):
+        return {}
+    return {unit: {verb: state} for unit, state in zip(units, states, strict=True)}
 
 
 @contextlib.contextmanager
-def consulting(answers: dict[str, dict[str, str]]):
+def consulting(answers: Properties) -> Iterator[None]:
     """Meanwhile questions that a survey has answered are not asked again."""
     global _answers
     _answers = answers
@@ -103,16 +101,20 @@ def consulting(answers: dict[str, dict[str, str]]):
         _answers = {}
 
 
-def show(units: list[str], *properties: str) -> dict[str, dict[str, str]]:
+def show(units: list[str], *properties: str) -> Properties:
     """Properties of each unit, in one call."""
     if all(_answers.get(unit, {}).keys() >= set(properties) for unit in units):
         return {unit: _answers[unit] for unit in units}
-    out = _systemctl("show", "--property=Id," + ",".join(properties), "--", *units).stdout
+    out = systemctl("show", "--property=Id," + ",".join(properties), "--", *units).stdout
     blocks = out.strip().split("\n\n")
-    return {unit: dict(line.split("=", 1) for line in block.splitlines()) for unit, block in zip(units, blocks)}
+    # Where systemctl fails there is no block at all.
+    return {
+        unit: dict(line.split("=", 1) for line in block.splitlines())
+        for unit, block in zip(units, blocks, strict=False)
+    }
 
 
-def existing(units) -> list[str]:
+def existing(units: Iterable[str]) -> list[str]:
     """Those that systemd can load at all, in order."""
     names = list(units)
     states = show(names, "LoadState")
@@ -121,7 +123,7 @@ def existing(units) -> list[str]:
 
 def booting() -> bool:
     """Before basic.target: no unit that waits for it can run yet."""
-    return _systemctl("is-system-running").stdout.strip() == "initializing"
+    return systemctl("is-system-running").stdout.strip() == "initializing"
 
 
 def running_with(units: list[str]) -> list[str]:
@@ -163,11 +165,11 @@ def running(units: list[str]) -> list[str]:
     return [u for u in units if u not in down]
 
 
-def timers(units) -> list[str]:
+def timers(units: Iterable[str]) -> list[str]:
     return [u for u in units if u.endswith(".timer")]
 
 
-def triggered(units) -> list[str]:
+def triggered(units: Iterable[str]) -> list[str]:
     """What the timers among these start."""
     return [name for state in show(timers(units), "Triggers").values() for name in state["Triggers"].split()]
 
@@ -187,11 +189,12 @@ def changed(units: list[str]) -> dict[str, str]:
 def enabled(unit: str) -> bool:
     if known := _answers.get(unit, {}).get("is-enabled"):
         return known in _ENABLED
-    return _systemctl("is-enabled", "--quiet", "--", unit).returncode == 0
+    return systemctl("is-enabled", "--quiet", "--", unit).returncode == 0
 
 
 def set_enabled(unit: str, wanted: bool) -> None:
-    done = _systemctl("enable" if wanted else "disable", "--quiet", "--", unit)
+    """Raises Failure where systemd refuses."""
+    done = systemctl("enable" if wanted else "disable", "--quiet", "--", unit)
     if done.returncode:
         raise Failure(f"systemctl cannot {'enable' if wanted else 'disable'} {unit}: {done.stderr.strip()}")
 
@@ -199,115 +202,34 @@ def set_enabled(unit: str, wanted: bool) -> None:
 def reset_failed(units: list[str]) -> None:
     """Forget their failures: a unit that had to be killed stays in systemd's list otherwise, even without its file."""
     if units:
-        _systemctl("reset-failed", "--", *units)
+        systemctl("reset-failed", "--", *units)
 
 
 def daemon_reload() -> None:
-    done = _systemctl("daemon-reload")
+    """Raises Failure where systemd refuses."""
+    done = systemctl("daemon-reload")
     if done.returncode:
         raise Failure(f"systemctl daemon-reload failed: {done.stderr.strip()}")
 
 
 def create_tmpfiles(paths: list[str]) -> None:
+    """Raises Failure where systemd-tmpfiles refuses."""
     done = subprocess.run(["systemd-tmpfiles", "--create", *paths], capture_output=True, text=True)
     if done.returncode:
         raise Failure(f"systemd-tmpfiles refuses {', '.join(paths)}: {done.stderr.strip()}")
 
 
 def absorb(paths: list[str]) -> None:
-    """Make systemd read what changed: once, whatever the number of files."""
+    """Make systemd read what changed: once, whatever the number of files. Raises Failure where it refuses."""
     if any(p.startswith(UNIT_ROOTS) for p in paths):
         daemon_reload()
     if tmpfiles := [p for p in paths if p.startswith(TMPFILES_ROOT) and os.path.lexists(p)]:
         create_tmpfiles(tmpfiles)
 
 
-class Job:
-    """One systemctl verb over some units. `queued` returns once systemd has its jobs, `complaint` when they have ended."""
-
-    def __init__(self, verb: str, units: list[str]):
-        self.verb, self.units = verb, units
-        say(f"{verb} {' '.join(units)}")
-        if verb in ("start", "restart"):
-            # A new version that crashed in a loop must not have used up the starts of the one that comes back.
-            reset_failed(units)
-        self.process = subprocess.Popen(
-            ["systemctl", verb, "--show-transaction", "--", *units],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.output = ""
-
-    def queued(self) -> None:
-        """What systemd does next needs no lock of ours. Each unit is announced with its anchor job, or cannot have one."""
-        for _ in self.units:
-            for line in self.process.stdout:
-                self.output += line
-                if line.startswith(("Enqueued anchor job", "Failed to ")):
-                    break
-
-    def ended(self, seconds: float) -> bool:
-        """Whether its jobs end within so many seconds."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(max(0.0, seconds))
-        return self.process.returncode is not None
-
-    def complaint(self) -> str | None:
-        """None when its jobs have succeeded. Those that have not ended go on, and are replaced by what is asked for next."""
-        late = self.process.poll() is None
-        self.process.kill()
-        with self.process:
-            self.output += self.process.stdout.read()
-        if self.process.returncode == 0:
-            return None
-        said = "\n".join(l for l in self.output.splitlines() if not l.startswith("Enqueued"))
-        return (
-            f"systemctl {self.verb} {' '.join(self.units)} {'has not ended within the deadline' if late else 'failed'}"
-            + (f": {said}" if said else "")
-        )
-
-
-def enqueue(**verbs: list[str]) -> list[Job]:
-    jobs = [Job(verb, units) for verb, units in verbs.items() if units]
-    for job in jobs:
-        job.queued()
-    return jobs
-
-
-def finish(jobs: list[Job], deadline: float) -> None:
-    """Wait for all, also when one fails: what is still starting cannot be judged, nor stopped in order. A unit that cannot
-    come ends the wait, since all that starts will be stopped then."""
-    from gatehouse.system import waiting  # here: it asks this module
-
-    wait = waiting.Wait([unit for job in jobs for unit in job.units if job.verb != "stop"], deadline)
-    try:
-        for job in jobs:
-            while not job.ended(min(_LOOK, deadline - time.monotonic())) and time.monotonic() < deadline:
-                wait.go_on([f"systemctl {job.verb} {' '.join(job.units)} has not ended"])
-    finally:
-        complaints = [(told, job.units) for job in jobs if (told := job.complaint())]
-    if complaints:
-        raise Failure(
-            "\n".join(told for told, _ in complaints),
-            heard=[unit for _, names in complaints for unit in inactive(names)],
-        )
-
-
-def run(verb: str, units: list[str], deadline: float | None = None) -> None:
-    """Queue and wait in one, where no lock is at stake."""
-    finish(enqueue(**{verb: units}), deadline or time.monotonic() + _STOP)
-
-
-def queue(verb: str, units: list[str]) -> None:
-    """Ask, and wait for nothing."""
-    if units and (done := _systemctl(verb, "--no-block", "--", *units)).returncode:
-        raise Failure(f"systemctl {verb} {' '.join(units)} failed: {done.stderr.strip()}")
-
-
 def journal(units: list[str], since: float, lines: int = 15) -> str:
-    """The last lines that the units wrote since a time, indented, without secrets. What Podman and systemd report one by one
-    about containers and processes is passed over: a dozen of these would push out why the program failed."""
+    """The last lines that the units wrote since a time, indented, without secrets. What Podman and systemd report one
+    by one about containers and processes is passed over: a dozen of these would push out why the program failed."""
     named = [f"--unit={unit}" for unit in units]
     out = subprocess.run(
         [
@@ -333,7 +255,7 @@ def journal(units: list[str], since: float, lines: int = 15) -> str:
     return "".join(f"    {masked(line)}\n" for line in told[-lines:])
 
 
-def _reports(entry: dict) -> bool:
+def _reports(entry: Mapping[str, object]) -> bool:
     """Whether Podman or its monitor tells of a container, in place of the container itself."""
     return "PODMAN_EVENT" in entry or (entry.get("_COMM") == "conmon" and "CONTAINER_NAME" not in entry)
 
@@ -342,5 +264,5 @@ def now() -> float:
     return time.time()
 
 
-def _systemctl(*arguments: str) -> subprocess.CompletedProcess:
+def systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemctl", *arguments], capture_output=True, text=True)

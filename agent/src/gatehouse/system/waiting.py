@@ -1,6 +1,7 @@
 """Waiting for units: what is missing is said again and again, and a unit that cannot come ends the wait."""
 
 import time
+from collections.abc import Sequence
 
 from gatehouse.output.report import Failure, say
 from gatehouse.system import systemd
@@ -16,13 +17,13 @@ class Wait:
 
     def __init__(self, names: list[str], deadline: float):
         self.names, self.deadline = names, deadline
-        self._ended: dict[str, dict[str, str]] = {
-            name: {} for name in names
-        }  # by the number of restarts before it, how a unit ended
+        # How each unit ended, by the number of its restarts before that.
+        self._ended: dict[str, dict[str, str]] = {name: {} for name in names}
         self._said = time.monotonic()
 
-    def go_on(self, missing: list[str] = ()) -> None:
-        """Fails where a unit cannot come, whatever else is missing; else says from time to time what is missing."""
+    def go_on(self, missing: Sequence[str] = ()) -> None:
+        """Reports from time to time what is missing. Raises Failure where a unit cannot come, whatever else is
+        missing."""
         states = self._states()
         if hopeless := self._hopeless(states):
             complaints = [*hopeless.values(), *missing]

@@ -9,6 +9,7 @@ from pathlib import Path
 from gatehouse.output.report import Failure, learn_secret
 from gatehouse.protocol.manifest import Directory, File, Manifest, owner_ids
 from gatehouse.state import repositories, secrets
+from gatehouse.state.left import Access, Left, Mark
 from gatehouse.state.store import STATE
 from gatehouse.system import safepath
 
@@ -23,8 +24,8 @@ class Content:
     gid: int
 
     @property
-    def fingerprint(self) -> list:
-        return [hashlib.sha256(self.data).hexdigest(), self.mode, self.uid, self.gid]
+    def mark(self) -> Mark:
+        return Mark(hashlib.sha256(self.data).hexdigest(), self.mode, self.uid, self.gid)
 
 
 @dataclass(frozen=True)
@@ -42,51 +43,51 @@ Wanted = dict[str, tuple[File, Content]]  # by path
 
 
 def wanted_files(
-    manifest: Manifest, generation: int, current: Manifest | None, current_generation: int, left: dict
+    manifest: Manifest, generation: int, current: Manifest | None, current_generation: int, left: Left
 ) -> Wanted:
-    """Each path with its content, once `{generation}`, kept secrets and merged secrets are filled in."""
+    """Each path with its content, once `{generation}`, kept secrets and merged secrets are filled in.
+
+    Raises Failure for a secret that the release may not have, or that this host does not have."""
     kept = {f.path: f for f in (current.file if current else ())}
     wanted = {}
     for file in manifest.file:
         path = at_generation(file.path, generation)
         data = secrets.merged(file, manifest).encode()
-        before = kept.get(file.path)
-        keeps = before is not None and (
-            file.opens is not None or (file.rotation is not None and before.rotation == file.rotation)
-        )
-        own = _kept(at_generation(file.path, current_generation), before, left) if keeps else None
-        data = repositories.chosen(file, own) if file.opens is not None else own or data
+        before, own = kept.get(file.path), None
+        if before and (file.opens is not None or (file.rotation is not None and before.rotation == file.rotation)):
+            own = _kept(at_generation(file.path, current_generation), before, left)
+        data = repositories.chosen(file, file.opens, own) if file.opens is not None else own or data
         if manifest.secret:
             learn_secret(data.decode())
         wanted[path] = (file, Content(data, int(file.mode, 8), *owner_ids(file.owner)))
     return wanted
 
 
-def _kept(path: str, before: File, left: dict) -> bytes | None:
+def _kept(path: str, before: File, left: Left) -> bytes | None:
     """What the host keeps as its own: what the last apply left, whatever was done to the file since."""
-    live, mark = look(path), left["files"].get(path)
-    known = ([live.data] if live else []) + [before.content.encode(), bytes.fromhex(left.get("kept", {}).get(path, ""))]
-    return next((data for data in known if mark and hashlib.sha256(data).hexdigest() == mark[0]), live and live.data)
+    live, mark = look(path), left.files.get(path)
+    known = [*([live.data] if live else []), before.content.encode(), bytes.fromhex(left.kept.get(path, ""))]
+    found = (data for data in known if mark and hashlib.sha256(data).hexdigest() == mark.sha256)
+    return next(found, live.data if live else None)
 
 
-def mended(current: Manifest | None, generation: int, left: dict) -> list[Change]:
-    """Secrets of the live generation, as they were left: until its last user has moved on, files of others take them in."""
+def mended(current: Manifest | None, generation: int, left: Left) -> list[Change]:
+    """Secrets of the live generation, as they were left: until its last user has moved on, files of others take them
+    in."""
     found = []
     for file in current.file if current else ():
         path = at_generation(file.path, generation)
-        if "{generation}" in file.path and (mark := left["files"].get(path)):
+        if "{generation}" in file.path and (mark := left.files.get(path)):
             data = _kept(path, file, left)
-            if (
-                data is not None
-                and hashlib.sha256(data).hexdigest() == mark[0]
-                and look(path) != Content(data, *mark[1:])
-            ):
-                found.append(Change(path, Content(data, *mark[1:]), file, "content"))
+            was = None if data is None else Content(data, mark.mode, mark.uid, mark.gid)
+            if was and was.mark == mark and look(path) != was:
+                found.append(Change(path, was, file, "content"))
     return found
 
 
 def opened_by(manifest: Manifest, generation: int) -> dict[str, str]:
-    """The passphrase of each repository that a release has a file for, as the host has it, which may not be the program's."""
+    """The passphrase of each repository that a release has a file for, as the host has it, which may not be the
+    program's."""
     return {
         file.opens: safepath.read(at_generation(file.path, generation)).decode() for file in manifest.file if file.opens
     }
@@ -97,6 +98,7 @@ def at_generation(path: str, generation: int) -> str:
 
 
 def look(path: str) -> Content | None:
+    """A file or link as it is; None where there is none. Raises Failure for anything else."""
     found = safepath.status(path)
     if found is None:
         return None
@@ -109,8 +111,8 @@ def look(path: str) -> Content | None:
     return Content(safepath.read(path), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
 
 
-def look_folder(path: str) -> list[int] | None:
-    """Mode, uid and gid of a directory; None where there is none."""
+def look_folder(path: str) -> Access | None:
+    """Mode, uid and gid of a directory; None where there is none. Raises Failure for anything else."""
     try:
         with safepath.opened(path) as folder:
             found = os.fstat(folder)
@@ -120,11 +122,14 @@ def look_folder(path: str) -> list[int] | None:
         raise Failure(
             f"{path} is no directory on this host; look what it is and move it away; nothing was done"
         ) from None
-    return [stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid]
+    return Access(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
 
 
 def changes(wanted: Wanted, current: Manifest | None, generation: int) -> list[Change]:
-    """What must be done to the live tree. Older generations of secrets are pruned by `vault`, not removed here."""
+    """What must be done to the live tree. Older generations of secrets are pruned by state/secrets.py, not removed
+    here.
+
+    Raises Failure where something other than a file is in the way."""
     found = []
     for path, (file, content) in wanted.items():
         live = look(path)
@@ -144,8 +149,8 @@ def folder_changes(wanted: tuple[Directory, ...]) -> list[Directory]:
     return [d for d in wanted if look_folder(d.path) != wanted_folder(d)]
 
 
-def wanted_folder(directory: Directory) -> list[int]:
-    return [int(directory.mode, 8), *owner_ids(directory.owner)]
+def wanted_folder(directory: Directory) -> Access:
+    return Access(int(directory.mode, 8), *owner_ids(directory.owner))
 
 
 def _refuse_without_folder(path: str) -> None:

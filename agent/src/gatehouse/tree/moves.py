@@ -1,8 +1,9 @@
-"""Data that has another place by now: it goes there while the release's units are stopped, and comes back with its files."""
+"""Data that has another place by now: it goes there while the release's units are stopped, and comes back with its
+files."""
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gatehouse.output.report import Failure
 from gatehouse.protocol.manifest import Manifest
@@ -16,13 +17,15 @@ class Move:
 
 
 def due(manifest: Manifest, current: Manifest | None) -> list[Move]:
-    """What lies at a former place of a directory; or at its new one, where an older manifest wants the former again."""
+    """What lies at a former place of a directory; or at its new one, where an older manifest wants the former again.
+
+    Raises Failure for what cannot be moved, such as a link."""
     wanted = {d.path for d in manifest.directory}
     found = [Move(d.formerly, d.path) for d in manifest.directory if d.formerly]
     found += [
         Move(d.path, d.formerly)
         for d in (current.directory if current else ())
-        if d.formerly in wanted and d.path not in wanted
+        if d.formerly and d.formerly in wanted and d.path not in wanted
     ]
     return [move for move in found if _lies_there(move)]
 
@@ -43,8 +46,10 @@ def _lies_there(move: Move) -> bool:
 
 def _refusal(move: Move, why: str) -> Failure:
     return Failure(
-        f"what is in {move.source} belongs in {move.target}, and is not moved there, since {move.source} {why}: stop what uses it, copy it with "
-        f"`cp --archive --no-target-directory {move.source}/ {move.target}`, move {move.source} away, and apply again; nothing was done"
+        f"what is in {move.source} belongs in {move.target}, and is not moved there, since {move.source} {why}: stop "
+        "what "
+        f"uses it, copy it with `cp --archive --no-target-directory {move.source}/ {move.target}`, "
+        f"move {move.source} away, and apply again; nothing was done"
     )
 
 
@@ -57,42 +62,53 @@ def _device(path: str) -> int:
         return _device(os.path.dirname(path))
 
 
-def survey(move: Move) -> dict:
-    """What goes where, and which folders are empty then: enough to do it, and to take it back from wherever it was cut."""
-    renames, emptied = [], []
-    _compare(move, "", renames, emptied)
-    return {"source": move.source, "target": move.target, "renames": renames, "emptied": emptied}
+@dataclass(frozen=True)
+class Survey:
+    """What goes where, and which folders are empty then: enough to do it, and to take it back from wherever it was cut.
+    Paths are below `source` and `target`."""
+
+    source: str
+    target: str
+    renames: list[tuple[str, str]] = field(default_factory=list)
+    emptied: list[tuple[str, int, int, int]] = field(default_factory=list)  # each with its mode, uid and gid
 
 
-def _compare(move: Move, below: str, renames: list, emptied: list) -> None:
+def survey(move: Move) -> Survey:
+    found = Survey(move.source, move.target)
+    _compare(move, "", found)
+    return found
+
+
+def _compare(move: Move, below: str, surveyed: Survey) -> None:
     """Whole folders where the target has none of the name; where it has one, what is in there."""
     there = safepath.entries(move.target + below) if safepath.status(move.target + below) else {}
     for name, found in safepath.entries(move.source + below).items():
         path = f"{below}/{name}"
         if name in there and stat.S_ISDIR(found.st_mode) and stat.S_ISDIR(there[name].st_mode):
-            _compare(move, path, renames, emptied)
+            _compare(move, path, surveyed)
             continue
         free = name  # what came to the new place first keeps its name
         while free in there:
             free += ".former"
-        renames.append([path, f"{below}/{free}"])
-    found = safepath.status(move.source + below)
-    emptied.append([below, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid])
+        surveyed.renames.append((path, f"{below}/{free}"))
+    with safepath.opened(move.source + below) as folder:
+        own = os.fstat(folder)
+    surveyed.emptied.append((below, stat.S_IMODE(own.st_mode), own.st_uid, own.st_gid))
 
 
-def forward(surveyed: dict) -> None:
-    for source, target in surveyed["renames"]:
-        safepath.rename(surveyed["source"] + source, surveyed["target"] + target)
-    for below, *_ in surveyed["emptied"]:
-        safepath.remove_folder(surveyed["source"] + below)
+def forward(surveyed: Survey) -> None:
+    for source, target in surveyed.renames:
+        safepath.rename(surveyed.source + source, surveyed.target + target)
+    for below, *_ in surveyed.emptied:
+        safepath.remove_folder(surveyed.source + below)
 
 
-def back(surveyed: dict) -> None:
+def back(surveyed: Survey) -> None:
     """However far it got; safe to repeat."""
-    for below, mode, uid, gid in reversed(surveyed["emptied"]):
-        safepath.make(surveyed["source"] + below, 0o700)
-        safepath.give(surveyed["source"] + below, mode, uid, gid)
-    for source, target in reversed(surveyed["renames"]):
-        here, there = surveyed["source"] + source, surveyed["target"] + target
+    for below, mode, uid, gid in reversed(surveyed.emptied):
+        safepath.make(surveyed.source + below, 0o700)
+        safepath.give(surveyed.source + below, mode, uid, gid)
+    for source, target in reversed(surveyed.renames):
+        here, there = surveyed.source + source, surveyed.target + target
         if safepath.status(there) and not safepath.status(here):
             safepath.rename(there, here)

@@ -1,7 +1,9 @@
 """The live tree, altered with a way back: what stood there before is kept, and folders made for a file go with it."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import TypedDict
 
 from gatehouse.state.store import STATE, Release, read_private, write_private
 from gatehouse.system import safepath
@@ -71,7 +73,8 @@ def keep_original(path: str) -> bool:
 
 def original(path: str) -> Content | None:
     kept = read_private(ORIGINALS / path.lstrip("/"))
-    return _loaded(json.loads(kept)) if kept else None
+    entry: _Stored | None = json.loads(kept) if kept else None
+    return _loaded(entry) if entry else None
 
 
 def forget_original(path: str) -> None:
@@ -90,27 +93,43 @@ def set_aside(release: Release, generation: int, path: str) -> str:
 # ---------------------------------------------------------------- snapshot
 
 
-def take_snapshot(release: Release, paths: list[str], folders: list[str], moved: list[dict]) -> None:
+class _Stored(TypedDict):
+    """A file as it is kept in JSON."""
+
+    data: str  # in hex
+    mode: int
+    uid: int
+    gid: int
+
+
+class _Entry(TypedDict):
+    """A file of the snapshot; its content is None where there was none."""
+
+    path: str
+    content: _Stored | None
+
+
+def take_snapshot(release: Release, paths: list[str], folders: list[str], moved: list[moves.Survey]) -> None:
     safepath.remove_tree(str(release.snapshot))
     for number, path in enumerate(paths):
         there = files.look(path)
-        write_private(
-            release.snapshot / str(number), json.dumps({"path": path, "content": _stored(there) if there else None})
-        )
+        entry: _Entry = {"path": path, "content": _stored(there) if there else None}
+        write_private(release.snapshot / str(number), json.dumps(entry))
     write_private(release.snapshot / "folders", json.dumps({path: files.look_folder(path) for path in folders}))
-    write_private(release.snapshot / "moves", json.dumps(moved))
+    write_private(release.snapshot / "moves", json.dumps([asdict(surveyed) for surveyed in moved]))
 
 
 def restore_snapshot(release: Release) -> list[str]:
     """Put everything back as the snapshot has it; the paths of the files that were touched."""
     paths = []
     for kept in sorted(release.snapshot.glob("[0-9]*"), key=lambda p: int(p.name)):
-        entry = json.loads(kept.read_text())
+        entry: _Entry = json.loads(kept.read_text())
         put(entry["path"], _loaded(entry["content"]) if entry["content"] else None)
         paths.append(entry["path"])
     for surveyed in json.loads(read_private(release.snapshot / "moves") or "[]"):  # an agent of before moved nothing
-        moves.back(surveyed)
-    for path, was in reversed(json.loads((release.snapshot / "folders").read_text()).items()):
+        moves.back(moves.Survey(**surveyed))
+    folders: dict[str, tuple[int, int, int] | None] = json.loads((release.snapshot / "folders").read_text())
+    for path, was in reversed(folders.items()):
         if was:
             put_folder(path, *was)
         elif safepath.remove_folder(path):  # a new one that holds data already stays
@@ -118,9 +137,9 @@ def restore_snapshot(release: Release) -> list[str]:
     return paths
 
 
-def _stored(content: Content) -> dict:
+def _stored(content: Content) -> _Stored:
     return {"data": content.data.hex(), "mode": content.mode, "uid": content.uid, "gid": content.gid}
 
 
-def _loaded(entry: dict) -> Content:
+def _loaded(entry: _Stored) -> Content:
     return Content(bytes.fromhex(entry["data"]), entry["mode"], entry["uid"], entry["gid"])
