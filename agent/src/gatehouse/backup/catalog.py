@@ -8,8 +8,8 @@ from gatehouse.backup.inventory import Backup, Settings
 
 
 def read(s: Settings) -> list[Backup]:
-    """Those that can be restored, oldest first: pgBackRest has the cluster, restic folders and what is known of them.
-    Others that this host knew of are gone from there; a host that is new knew of none."""
+    """The backups that can be restored, oldest first: pgBackRest has the cluster, restic the folders and the record.
+    The records on this host are brought in line: those of deleted backups are removed, missing ones are added."""
     began = time.time()
     labels = {pgbackrest.name_of(one): one["label"] for one in pgbackrest.known(s)}
     folders, records = restic.contents(s)

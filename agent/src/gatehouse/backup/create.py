@@ -44,8 +44,8 @@ def prepare() -> PrepareAnswer:
 
 
 def _refuse_another_disk(s: Settings) -> None:
-    """Where the repository's disk is not mounted, its folder is there and empty: a new repository in it would look
-    well."""
+    """If the repository's disk is not mounted, its mount point is an empty folder: a new repository in there would
+    succeed and hide the problem."""
     taken = len(inventory.kept(s.repository))
     if taken and inventory.outcome(s.repository, "backup").get("good") and not pgbackrest.known(s):
         raise Failure(
@@ -55,8 +55,8 @@ def _refuse_another_disk(s: Settings) -> None:
 
 
 def refuse_loss(keep: int, place: str | None = None) -> None:
-    """Before so many full backups are the most in a repository, or in that of now: what stands on older ones would be
-    deleted after the next one."""
+    """Raises Failure where backups would be deleted if at most `keep` full ones stayed in a repository, by default in
+    the configured one: what needs an older full backup goes with it."""
     if place is None and not inventory.SETTINGS.exists():
         return
     known = _labels(place or inventory.settings().repository)

@@ -120,8 +120,8 @@ def _differing(backup: Backup, database: str, found: dict[str, Rows]) -> list[st
 
 
 def _amcheck(server: Cluster, database: str, size: int) -> str | None:
-    """An index may be one over a function of the application's: PostgreSQL calls it as the owner of the table, and it
-    may take its time."""
+    """An index may use a function of the application's, which PostgreSQL calls as the owner of the table and which may
+    be slow."""
     seconds = min(process.LONG, _PATIENCE + size / _SLOWEST)
     words = server.command(
         "pg_amcheck", "--install-missing", "--heapallindexed", "--no-strict-names", postgres.named(database)

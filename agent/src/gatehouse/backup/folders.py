@@ -40,8 +40,8 @@ class Amount:
 
 
 def places(path: str) -> list[str]:
-    """Where a folder is in truth, and where each link in it leads. A link is followed where root alone can have put it,
-    from where a folder was to where an operator moved it; another one is what an application keeps, and is copied as a
+    """Where a folder really is, and where each link in it leads. A link is followed if only root can have put it there,
+    as an operator does who moves a folder to another disk; any other link is the application's, and is copied as a
     link.
 
     Raises Failure where the folder itself cannot be reached in this way, or is not there."""
@@ -76,8 +76,8 @@ def _is_in(path: str, at: Iterable[str]) -> bool:
 
 
 def look(at: list[str], until: float | None = None) -> Amount:
-    """What is in folders whose way is root's alone, mounts in them included; with `until`, only what nobody has touched
-    since.
+    """What is in folders that root alone can replace, mounts in them included; with `until`, only what has not been
+    changed since.
 
     Raises Failure where it takes too long."""
     files = size = disk = 0

@@ -114,7 +114,7 @@ def settings() -> Settings:
 
 
 def _part_by_repository(s: Settings) -> None:
-    """An agent of before had the records of all repositories in one folder. What is of others is read from there
+    """Older agents had the records of all repositories in one folder. Records of other repositories are read from those
     again."""
     older, folder = STATE / "backups", repositories.folder(s.repository)
     if (
@@ -137,8 +137,8 @@ def wrong_passphrase(s: Settings, what: str) -> Failure:
 
 
 def kept(place: str) -> list[Backup]:
-    """Those that were in a repository when it was read last, oldest first. Each is described by a file, which lies in
-    it as well."""
+    """The backups that were in a repository when it was read last, oldest first. Each has a record in a file, of which
+    the repository has a copy."""
     return [read(path.read_text()) for path in sorted(repositories.folder(place).glob("*.json"))]
 
 
@@ -167,8 +167,7 @@ def forget(place: str, backup: Backup) -> None:
 
 
 def outcome(place: str, kind: str) -> Outcome:
-    """How the last `backup` into a repository, `drill` or `reading` of it ended: when, how long it took, and what
-    failed; when one was good. Empty before the first."""
+    """How the last `backup` into a repository, the last `drill` or `reading` of it ended. Empty before the first."""
     found: Outcome = json.loads(read_private(repositories.folder(place) / f"last.{kind}") or "{}")
     return found
 
@@ -221,8 +220,7 @@ def overview() -> Overview:
 
 
 def paths(backup: Backup) -> dict[str, BackupPath]:
-    """What of a backup is in which folder, by release and name of data; of older programs nothing by folder is
-    known."""
+    """What of a backup is in which folder, by release and name of data; empty for a backup by an older program."""
     return {
         key: {
             "path": backup.folders.get(key, places[0]),

@@ -38,8 +38,8 @@ class Marker:
 
 @contextlib.contextmanager
 def marker(cluster: Cluster) -> Iterator[Marker]:
-    """The connection that a restore point needs. It opens before those to the databases: without one of theirs a single
-    part of the backup is incomplete, and without this one there is no backup."""
+    """The connection that a restore point needs. It opens first: without a connection to a database one part of the
+    backup is incomplete, but without this one there is no backup."""
     session = Session(cluster, "postgres")
     try:
         yield Marker(session, session.ask("SELECT pg_backend_pid()"))
@@ -49,7 +49,7 @@ def marker(cluster: Cluster) -> Iterator[Marker]:
 
 def mark(name: str, marker: Marker, sessions: list[Session]) -> Moment:
     """Set a restore point, and have each session see its database exactly as it will be when restored to that: from
-    before the point until the session's snapshot nothing ran in the database. What others do in theirs does not
+    before the point until the session's snapshot nothing ran in the database. What runs in other databases does not
     matter."""
     failed: dict[str, str] = {}
     # What was under way in each database when its snapshot was about to be taken: a time, and what must not change.

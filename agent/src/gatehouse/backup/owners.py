@@ -1,12 +1,12 @@
 """A dump of a database loaded without running an owner's code as superuser.
 
-To load a dump is to run what is in it: CHECK constraints, domains, generated columns, index expressions, triggers,
-materialized views. A superuser's session that only takes a role can be had to drop it again (RESET ROLE). So what
-belongs to a role is loaded by a session of another one, which is for the moment a member of that role and has no rights
-of its own to go back to. The owner itself perhaps may not log in, or has no connection left.
+Loading a dump runs code in it: CHECK constraints, domains, generated columns, index expressions, triggers,
+materialized views. A superuser's session that has only switched to a role can be made to switch back (RESET ROLE). So
+the objects of a role are loaded by a session of another role, which is a member of it for that time and has no rights
+of its own. The owner itself may be unable to log in, or have no connection left.
 
-What belongs to a superuser comes first, while the database has no function, type or operator of anyone else's: what is
-the superuser's and needs one of them fails. Afterwards the superuser only grants, which calls nothing."""
+The objects of a superuser are loaded first, while the database has no function, type or operator of another role: an
+object of the superuser's that needs one fails. Afterwards the superuser only grants, which calls no code."""
 
 import contextlib
 import itertools
@@ -20,8 +20,7 @@ from gatehouse.output.report import Failure, say
 from gatehouse.system import process, safepath
 
 _ENTRY = re.compile(r"(?P<number>\d+); \d+ \d+ (?P<what>.*) (?P<owner>\S*)")
-# Schemas, extensions and what is said of them: they call no owner's code in a database that has none, and all else is
-# in them.
+# Schemas, extensions and their comments: they call no owner's code in a database that has none, and contain all else.
 _FIRST = (
     "SCHEMA - ",
     "EXTENSION - ",
@@ -44,8 +43,8 @@ _MEMBER = """DO $$ DECLARE other name; BEGIN
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of an archive's table of contents. Names in it are an application's; what it is, and the owner at its end,
-    are not."""
+    """A line of an archive's table of contents. The application chooses the names in it, but neither the kind nor the
+    owner at the end."""
 
     number: str
     what: str

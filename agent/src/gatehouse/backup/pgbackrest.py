@@ -73,7 +73,7 @@ class _Stanza(TypedDict):
 
 def prepare(s: Settings) -> bool:
     """Make the repository for this cluster, and see WAL arrive in it. False where it is another cluster's already, as
-    on a new host which has not restored from it yet."""
+    on a new host which has not restored from it yet. Raises Failure where it cannot be used."""
     _show_folder(s)
     status, output = _run(s, "stanza-create", "--log-level-console=info")
     if status and re.search(r"ERROR: \[028\]|does not match", output):
@@ -88,8 +88,8 @@ def prepare(s: Settings) -> bool:
 
 
 def _show_folder(s: Settings) -> None:
-    """PostgreSQL archives into the folder that its unit had when it started. Another one, of a new path or a new disk,
-    it sees once it is restarted."""
+    """PostgreSQL archives into the folder that its unit had when it started. It sees a folder at a new path, or on a
+    new disk, only after a restart."""
     folder = f"{s.repository}/postgres"
     if not os.path.isdir(folder):  # the repository is on another host
         return
@@ -102,8 +102,8 @@ def _show_folder(s: Settings) -> None:
 
 
 def _upgraded(s: Settings) -> bool:
-    """Whether the other cluster there is this one, before its upgrade: this host took the backups in there, and has
-    another major now. A new host has taken none, and a cluster that was only made anew has the same major."""
+    """Whether the other cluster in the repository is this one before its upgrade: this host took backups of it, and now
+    has another major version. A new host has taken none, and a cluster that was only recreated has the same version."""
     ours = (
         {backup.label for backup in inventory.kept(s.repository)}
         if inventory.outcome(s.repository, "backup").get("good")
@@ -114,8 +114,8 @@ def _upgraded(s: Settings) -> bool:
 
 
 def refuse_another_major(s: Settings, label: str | None = None) -> None:
-    """A backup can be restored by the major that made it alone. Without a label: all there are. Raises Failure where
-    this host has another major."""
+    """Raises Failure where this host has another major version than the one that took a backup, which alone can restore
+    it. Without a label: than those that took all backups."""
     found, installed = _stanza(s), _installed(s)
     made = {db["id"]: db["version"] for db in found["db"]}
     majors = {made[b["database"]["id"]] for b in found["backup"] if label in (None, b["label"])}
@@ -152,7 +152,8 @@ def archive_now(s: Settings) -> None:
 
 
 def backup(s: Settings, name: str, full: bool) -> Known:
-    """Take one that can be told by `name`; what pgBackRest knows of it. Raises Failure where it cannot be taken."""
+    """Take a backup that is marked with `name`; what pgBackRest knows of it. Raises Failure where it cannot be
+    taken."""
     status, output = _run(s, f"--type={'full' if full else 'diff'}", f"--annotation=gatehouse={name}", "backup")
     if status:
         raise _failure(s, status, output, "PostgreSQL could not be backed up")

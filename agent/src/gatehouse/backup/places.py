@@ -43,8 +43,8 @@ def of(backup: Backup) -> list[Place]:
 
 
 def arrange(place: Place, shelf: str, saved: str) -> None:
-    """What was restored below `shelf`, at its place in the folder that it is to become. It was saved from where the
-    folder was in truth."""
+    """Move what was restored below `shelf` to its place in the folder that it is to become. It was saved from where the
+    folder really was."""
     for directory in place.made:
         if directory.path == place.inside:
             safepath.rename(shelf + saved, shelf + directory.path)

@@ -1,5 +1,5 @@
-"""PostgreSQL asked: the live one, or a private one on folders of its own. The owner of a database is taken for an
-attacker: a session of the superuser's in it runs nothing of the owner's, and nothing of the owner's changes the
+"""Queries to PostgreSQL: the live server, or a private one on folders of its own. The owner of a database is treated as
+an attacker: a superuser's session in it runs none of the owner's code, and no setting of the owner's changes the
 session."""
 
 import contextlib
@@ -24,8 +24,7 @@ from gatehouse.system import process, safepath
 
 PATIENCE = 30  # seconds for an answer that asks for no data
 _PIECE = 1 << 16  # of a line: a row may be as large as memory
-# What every session has, whatever its database and its role say. The rest of what these could say is as the server has
-# it.
+# The settings of every session, whatever its database and its role say. All others are as the server has them.
 _FIXED = {
     "search_path": "pg_catalog,pg_temp",
     "standard_conforming_strings": "on",
@@ -80,8 +79,8 @@ class Cluster:
 
     @cached_property
     def options(self) -> str:
-        """The settings of a session, as libpq takes them. Of the superuser's own database, where no application is let
-        in."""
+        """The settings of a session, as libpq takes them. They are read in the superuser's own database, which no
+        application may enter."""
         return self._ask(_OPTIONS.format(fixed=json.dumps(_FIXED)), PLAIN)
 
     def command(self, program: str, *words: str, login: str | None = None, more: str = "") -> tuple[str, ...]:
@@ -98,14 +97,14 @@ class Cluster:
         )
 
     def ask(self, sql: str, database: str = "postgres") -> str:
-        """The answer to statements, by default in the superuser's own database. In another one they must call nothing
-        of its owner's."""
+        """The answer to statements, by default in the superuser's own database. In another one they must call no code
+        of its owner's. Raises Failure where PostgreSQL refuses them."""
         return self._ask(sql, self.options, database)
 
     @contextlib.contextmanager
     def alone(self, *databases: str) -> Iterator[None]:
-        """Meanwhile others are ended who are in these databases. Another name of one waits five seconds for that; new
-        ones it keeps waiting itself."""
+        """Meanwhile ends the sessions of others in these databases. To rename a database waits five seconds for that,
+        and keeps new sessions waiting by itself."""
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in databases)
         done = threading.Event()
 
@@ -180,7 +179,7 @@ class Session:
 
     def pieces(self) -> Iterator[bytes]:
         """What it answers since the last time, in lines; a long one in several pieces, of which only the last ends the
-        line."""
+        line. Raises Refused for a statement that failed, Failure where the session has ended."""
         begins = True
         while piece := self._answers.readline(_PIECE):
             if begins and piece.startswith(self._mark.encode()):
@@ -256,8 +255,8 @@ def closing(sessions: list[Session]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def private(s: Settings, data: str, durable: bool) -> Iterator[Cluster]:
-    """A server on `data` that only this process reaches, once it has read all WAL that it is to read. Not `durable`: it
-    may forget what the machine forgets. WAL that it writes waits in `data` until the cluster there has a way to archive
+    """A server on `data` that only this process reaches, once it has read all WAL that it is to read. If not `durable`,
+    it runs with fsync=off and may lose data in a crash. WAL that it writes stays in `data` until that cluster archives
     it."""
     with workspace.folder() as folder, _server(s, data, durable, folder) as server:
         yield server
@@ -342,7 +341,7 @@ def forget_recovery(server: Cluster) -> None:
 
 
 def verify_pages(s: Settings, data: str) -> None:
-    """Of a server that is stopped."""
+    """Of a server that is stopped. Raises Failure for a damaged one."""
     say("compare the checksum of every page")
     status, output = process.run((f"{s.bin}/pg_checksums", "--check", f"--pgdata={data}"), s.user, seconds=process.LONG)
     if status and "not enabled" not in output:

@@ -14,8 +14,8 @@ from gatehouse.system import process
 _INCOMPLETE, _NO_REPOSITORY, _WRONG_PASSPHRASE = 3, 10, 12  # exit statuses of restic's
 _FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
 _SAVE = ("backup", "--json", "--quiet", "--host=gatehouse")
-# An application can have restic wait for ever, at a FIFO that takes a file's place in the right moment, or read without
-# end, in a file that is nothing but holes: a time for all that is on the disk, and no more.
+# An application can make restic wait for ever, by a FIFO that replaces a file at the right moment, or read without end,
+# by a file that is nothing but holes. So the time is limited by what is on the disk.
 _PATIENCE, _SLOWEST, _SLOWEST_FAR = 120, 1 << 20, 64 << 10  # seconds; bytes a second, on this host or over a network
 _GRACE = 30  # seconds for restic to give back its lock when it is ended
 # With what is mounted below, in one step: nobody can put a link between a look and a mount.
@@ -71,8 +71,10 @@ class Saved:
 
 
 def save(s: Settings, name: str, path: str) -> Saved:
-    """Copies a folder that a release calls its data, for which a backup's name stands. Each has a snapshot of its own:
-    what is wrong with one, or made so, is not in the way of another's."""
+    """Copy a folder that a release calls its data, as part of the backup `name`. Each folder has a snapshot of its own,
+    so that a fault in one does not affect another.
+
+    Raises Failure where it cannot be copied at all."""
     paths = folders.places(path)
     there = folders.look(paths)
     # No container and no account can lead root out of a folder: in there no link is followed, whenever it is put there.
@@ -101,8 +103,8 @@ def save(s: Settings, name: str, path: str) -> Saved:
     if summary is None:
         lines = output.strip().splitlines() or [f"restic ended with status {status}"]
         raise Failure(legible(lines[0 if status == process.LATE else -1]))
-    # A file that went while its folder was read is no file of that moment's. Its name is the application's, the end is
-    # not.
+    # A file that was deleted while its folder was read is not missing. The application chooses its name, but not the
+    # end of the message.
     errors = [error for error in errors if not error.endswith(": no such file or directory")]
     complaint = legible(errors[0]) + (f" and {len(errors) - 1} more" if len(errors) > 1 else "") if errors else None
     if status not in (0, _INCOMPLETE):
@@ -119,7 +121,8 @@ def save(s: Settings, name: str, path: str) -> Saved:
 
 
 def save_record(s: Settings, name: str, path: str) -> None:
-    """The file that says what a backup has, which is known only once all else is saved."""
+    """The file that says what a backup has, which is known only once all else is saved. Raises Failure where it cannot
+    be saved."""
     status, output = _run(s, *_SAVE, f"--tag={_RECORD}{name}", "--", path)
     if status:
         raise _failure(s, status, output, "the record of the backup could not be copied")
@@ -181,8 +184,7 @@ def keep(s: Settings, names: set[str]) -> None:
 
 
 def _unlock(s: Settings) -> None:
-    """A run that was ended, or a host that lost its power, leaves a lock, which restic itself takes away if it is
-    stale."""
+    """A run that was killed leaves a lock, which restic itself removes if it is stale."""
     _run(s, "unlock", "--quiet")
 
 

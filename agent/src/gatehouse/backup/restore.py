@@ -161,8 +161,8 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
 
 
 def _lying(backup: Backup, place: places.Place) -> list[tuple[str, str]]:
-    """Where a folder is on this host, and was when it was saved: the folder itself, and each that a link in it led
-    to."""
+    """The folder itself, and each that a link in it led to: where it is on this host, and where it was when it was
+    saved."""
     first, *led = backup.places.get(place.name, [place.saved])
     return [
         (folders.places(place.live)[0] if safepath.status(place.live) else place.live, first),
@@ -279,8 +279,8 @@ def _waiting() -> Swap:
 
 @contextlib.contextmanager
 def _nobody_else() -> Iterator[None]:
-    """No release is applied meanwhile. An apply that is under way is not waited for: it may itself be waiting for the
-    end of this, to take a backup."""
+    """Meanwhile no release is applied. Raises Failure while an apply is under way, in place of waiting for it: it may
+    be waiting for this, to take a backup."""
     with contextlib.ExitStack() as locks:
         for release in store.releases():
             locks.enter_context(store.lock(f"release-{release.name}", "a restore", process.LONG, wait=False))

@@ -1,5 +1,5 @@
-"""`gatehouse rollback`: an older generation's manifest is applied as any other, and the program is told on its next
-look."""
+"""`gatehouse rollback`: applies the manifest of an older generation like any other. The program learns of it from its
+next facts."""
 
 from pathlib import Path
 

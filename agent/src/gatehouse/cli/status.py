@@ -94,8 +94,7 @@ def _look(release: Release, owned: set[str]) -> ReleaseStatus:
 
 
 def _failed(r: ReleaseStatus) -> list[str]:
-    """What a timer starts runs or does not, and both are well; systemd remembers that it failed until it has run
-    again."""
+    """A timer's job is healthy whether or not it is running; only a failed last run is reported."""
     return [name for name, state in r["jobs"].items() if state == "failed"]
 
 

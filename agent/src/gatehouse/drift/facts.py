@@ -1,5 +1,5 @@
-"""What is true on this host now, against what the last apply left: the program asks this before it declares
-anything."""
+"""The state of this host, compared with what the last apply left: the program asks for it before it declares
+resources."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

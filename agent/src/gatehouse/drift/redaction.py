@@ -24,8 +24,8 @@ _OPAQUE = re.compile(rf"(?<![A-Za-z0-9+/_-])(?!{_PATH})[A-Za-z0-9+/_-]{{32,}}=*"
 
 
 def unified(path: str, left: str, there: bytes, private: bool = False) -> str:
-    """From what was left to what is there now. The manifest's own lines are open; what somebody wrote since may be
-    anything, and in a `private` file, which its owner alone may read, none of it is shown."""
+    """A diff from what was left to what is there now. Lines from the manifest are public; lines added since may contain
+    secrets, and in a `private` file, which only its owner may read, none of them is shown."""
     try:
         now = masked(there.decode()).splitlines()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What no release put on this host, though it alters what releases run: files beside ours, images, runtime
+"""What belongs to no release, though it changes what releases run: drop-ins and Quadlets, images, runtime
 directories."""
 
 import json
@@ -43,8 +43,8 @@ def owned() -> set[str]:
 
 
 def unexpected(owned: set[str]) -> list[str]:
-    """What alters a unit that is not ours alone, or makes one that no release knows of. Only told: Quadlets of
-    nobody's, and drop-ins of a template, which are its other instances' too."""
+    """Files that are reported and never removed: Quadlets that belong to no release, and drop-ins of a template, which
+    apply to instances of others too."""
     ours, templates = {f"{path}.d" for path in owned}, set()
     for manifest in filter(None, (release.manifest() for release in store.releases())):
         templates |= {re.sub("@.+(?=[.])", "@", u.name) for u in manifest.unit if "@" in u.name}
@@ -54,8 +54,8 @@ def unexpected(owned: set[str]) -> list[str]:
 
 
 def dropins(manifest: Manifest, owned: set[str]) -> list[File]:
-    """Drop-ins of the release's units and Quadlets that are nobody's: they alter what it runs, so an apply takes them
-    out. Whatever else lies there, nobody reads. Each as a manifest's entry, with the units that it concerns."""
+    """Drop-ins of the release's units and Quadlets that belong to no release: they change what it runs, so an apply
+    removes them. systemd ignores any other file there. Each as a manifest's entry, with the units that it concerns."""
     return [
         File(str(path), "0600", "root:root", "", restarts=restarts)
         for folder, restarts in _folders(manifest).items()

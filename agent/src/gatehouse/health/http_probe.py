@@ -57,8 +57,7 @@ class _Plain(http.client.HTTPConnection):
 
 
 class _Tls(http.client.HTTPSConnection):
-    """The same over TLS without trust: the question is whether the site answers under its name, not who signed for
-    it."""
+    """The same over TLS, with any certificate: the probe asks whether the site answers, not who signed for it."""
 
     def __init__(self, host: str, port: int, address: tuple[str, int], timeout: float):
         self._tls = ssl.create_default_context()

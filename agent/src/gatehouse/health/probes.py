@@ -52,7 +52,7 @@ def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
 
 
 def ask(probe: Probe) -> str | None:
-    """None when the probe passes, else what is wrong."""
+    """None when the probe passes, else what is wrong. Raises Failure for one that this agent does not know."""
     if probe.exec:
         status, output = process.run(probe.exec, probe.user, seconds=ANSWER)
         return None if status == 0 else output.strip() or f"exit status {status}"

@@ -26,9 +26,9 @@ def ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
 
 
 def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[str, list[str]]:
-    """By release what its probes complain of, all asked at once. What fails is asked again for `patience` seconds,
-    since a service may have been restarted a moment ago. A release with a unit that does not run is left out: that
-    tells more than its probes do."""
+    """The complaints of the probes by release, all asked at once. Probes that fail are asked again for `patience`
+    seconds, since a service may just have been restarted. A release with a unit that does not run is left out: that
+    explains more than its probes do."""
     down = set(systemd.inactive(list({unit.name for manifest in manifests for unit in manifest.unit})))
     waiting = [
         manifest for manifest in manifests if manifest.probe and down.isdisjoint(unit.name for unit in manifest.unit)
@@ -61,8 +61,8 @@ def contains(manifest: Manifest) -> bool:
 
 
 def ease(manifest: Manifest) -> None:
-    """Podman's networks anew, whose rules somebody may have taken out of the kernel; and the rest of the time that a
-    start may take."""
+    """Reload Podman's networks, whose rules may have been flushed from the kernel, and give the units the rest of the
+    time that a start may take."""
     if contains(manifest):
         say("reload Podman's networks")
         process.run(("podman", "network", "reload", "--all"), seconds=manifest.deadline)

@@ -1,5 +1,5 @@
-"""System groups and accounts: looked up, or made when missing. Never deleted: a recycled id would inherit what it
-owned."""
+"""System groups and accounts: looked up, or made when missing. They are never deleted, since a new account could get
+the number and inherit the files."""
 
 import grp
 import pwd

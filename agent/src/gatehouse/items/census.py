@@ -1,5 +1,4 @@
-"""What is on this host by a name that gatehouse would use, and gatehouse did not make: asked before it takes the
-name."""
+"""Things on this host that gatehouse did not make and that have a name that it would use; they are looked for first."""
 
 import grp
 import hashlib
@@ -27,8 +26,7 @@ _PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")
 
 @dataclass(frozen=True)
 class Claim:
-    """What the item `KIND-NAME` needs, each as its kind and name. Of packages `things` are the units of the first of
-    them."""
+    """What the item `KIND-NAME` needs, each as its kind and name. For packages, `things` are the units of the first."""
 
     item: str
     things: tuple[str, ...]

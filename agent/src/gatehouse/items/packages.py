@@ -77,8 +77,7 @@ def versions(manager: str, names: tuple[str, ...]) -> dict[str, str]:
 
 @functools.cache
 def configuration() -> dict[str, str]:
-    """The files of configuration that packages brought, each with its MD5 as it came, by whichever manager this host
-    has."""
+    """The configuration files of packages, each with its original MD5, by whichever manager this host has."""
     return {path: digest for manager in _MANAGERS.values() for path, digest in manager.configuration().items()}
 
 

@@ -38,7 +38,7 @@ def save(release: Release, manifest: Manifest) -> str | None:
 
 
 def refuse_in_use(release: Release, manifest: Manifest) -> None:
-    """Secrets that somebody else's manifest refers to, or has merged into a file."""
+    """Raises Failure for secrets that another release's manifest refers to, or has merged into a file."""
     paths = [f"{data.path}/" for data in manifest.data if data.path]
     for theirs in store.claims(except_for=release.name):
         if secrets.takes(theirs, release.name) or any(

@@ -315,7 +315,7 @@ def remove_folder(path: str) -> bool:
 
 
 def remove_tree(path: str) -> None:
-    """Remove whatever is at a path, with all that is in it on the same file system."""
+    """Remove whatever is at a path, with all that is in it on the same file system. Raises Failure where that fails."""
     try:
         with above(path) as (folder, name):
             os.stat(name, dir_fd=folder, follow_symlinks=False)
