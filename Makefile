@@ -1,6 +1,6 @@
 # make help tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks hooks-off check test test-all demo demo-app demo-down golden bench bench-scale
+.PHONY: help setup hooks hooks-off check test test-all demo demo-app demo-down docs golden bench bench-scale
 WITH := test/engine/with
 VITEST := $(WITH) node node_modules/vitest/vitest.mjs run
 
@@ -33,6 +33,9 @@ demo-app: ## an app in a stack of its own beside the demo: Synapse, of examples/
 
 demo-down: ## stop the demo and delete its disk
 	@$(WITH) test/demo down
+
+docs: ## build the documentation site into website/dist, and check its links
+	@$(WITH) website/build
 
 golden: ## write the golden files anew from what is rendered now
 	@UPDATE_GOLDEN=1 $(VITEST) --project check
