@@ -5,6 +5,7 @@ import { known } from "../sdk/known.ts";
 import { type Expectations, inspection } from "./agent.ts";
 import { asRoot, type Connection, complete } from "./connection.ts";
 import { keep } from "./line.ts";
+import { record } from "./look.ts";
 import { complaint, open, type Plain, Unreachable } from "./ssh.ts";
 
 /**
@@ -25,6 +26,7 @@ export async function inspect(
     const told = await known(complete(connection));
     if (!told) throw new Unreachable(UNTOLD, new pulumi.RunError(UNTOLD));
     const facts = await read(told.value, expectations);
+    record(facts);
     for (const warning of facts.warnings) await pulumi.log.warn(plain(warning));
     return facts;
   } catch (error) {

@@ -64,7 +64,7 @@ export class Admission {
 function isSettled({ items }: Facts, claim: Claim): boolean {
   const known = items[claim.item];
   if (!known) return false;
-  return claim.owner === undefined ? known.drifted.length === 0 : known.claims === digestOf(claim);
+  return claim.owner === undefined ? known.differences.length === 0 : known.claims === digestOf(claim);
 }
 
 /** Of each resource that waits for it the SDK would put the place in front of the message, one behind the other. */

@@ -1,7 +1,8 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { type Facts, NEVER_ASKED } from "../../protocol/facts.ts";
+import { NEVER_ASKED } from "../../protocol/due.ts";
+import type { Facts } from "../../protocol/facts.ts";
 import { thing } from "../../protocol/things.ts";
 import { type Expectations, installation } from "../connection/agent.ts";
 import {

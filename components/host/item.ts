@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { NEVER_ASKED } from "../../protocol/facts.ts";
+import { formatDue, NEVER_ASKED, parseDue } from "../../protocol/due.ts";
 import type { Claim } from "../../protocol/things.ts";
+import { isRecorded } from "../connection/look.ts";
 import { plain } from "../render/plain.ts";
 import type { Host } from "./host.ts";
 
@@ -34,7 +35,7 @@ export function askFor<Answer>(
 ): pulumi.Output<Answer> {
   const { host, kind, item, document, removal, secret = false, claim } = args;
   const free = host.admission.claim({ ...claim, item: `${kind}-${item}` });
-  const { drifted = [], busy } = host.facts?.items[`${kind}-${item}`] ?? {};
+  const { differences = [], busy } = host.facts?.items[`${kind}-${item}`] ?? {};
   const command = new remote.Command(
     `${kind}-${item}`,
     {
@@ -61,8 +62,11 @@ export function askFor<Answer>(
       additionalSecretOutputs: secret ? ["stdout", "stderr"] : [],
     },
   );
-  for (const difference of drifted) pulumi.log.warn(plain(`changed on the host: ${difference}`), command);
-  if (busy) pulumi.log.warn(plain(`not known yet: ${busy} is under way on the host`), command);
+  if (!isRecorded()) {
+    for (const { message, diff } of differences)
+      pulumi.log.warn(plain(`changed on the host: ${[message, diff].filter(Boolean).join("\n")}`), command);
+    if (busy) pulumi.log.warn(plain(`not known yet: ${busy} is under way on the host`), command);
+  }
   return command.stdout.apply((line) => JSON.parse(line) as Answer);
 }
 
@@ -78,11 +82,12 @@ function due(
 ): pulumi.Input<string> {
   if (!facts) return command(NEVER_ASKED);
   const known = facts.items[item];
-  // Not 0 alone: the state may hold that, of a host that was set back to before it knew the item.
-  if (!known) return command(`${facts.machine}/0.${moment()}`);
-  if (known.busy || known.drifted.length > 0 || known.document === undefined) return command(known.due);
-  // The moment, and not the next number: after a set-back the next one is what the state holds already.
-  const fresh = `${facts.machine}/${moment()}`;
+  // With the moment: the state may hold the number alone, of a host that was set back to before it knew the item.
+  if (!known) return command(formatDue({ machine: facts.machine, repairs: 0, resent: moment() }));
+  if (known.busy || known.differences.length > 0 || known.document === undefined) return command(known.due);
+  // With the moment, and not the next number: after a set-back the state holds the next one already.
+  const { machine, repairs } = parseDue(known.due) ?? { machine: facts.machine, repairs: 0 };
+  const fresh = formatDue({ machine, repairs, resent: moment() });
   const digest = (text: string) => createHash("sha256").update(text).digest("hex");
   // That a secret document is another one is no secret.
   return pulumi.unsecret(document.apply((text) => command(digest(text) === known.document ? known.due : fresh)));

@@ -1,29 +1,37 @@
 // How a host differs from what was deployed there: what `npm run drift` tells, for people and for machines.
-import { type Drift, isForgotten } from "../read/due.ts";
+import type { Difference } from "../../protocol/facts.ts";
+import { isForgotten } from "../read/due.ts";
 import { driftIn } from "../read/releases.ts";
 import type { Preview } from "../read/steps.ts";
 import { bullets, fenced, text } from "../render/markdown.ts";
 
 /** Written as JSON for other programs: a key is added without a new version, never renamed or taken out. */
 export interface Differences {
-  schemaVersion: 1;
+  schemaVersion: 2;
   project: string;
   stack: string;
   /** Whether the host differs in anything. */
   drifted: boolean;
   /** What differs, by item, such as `release caddy` or `group valkey-clients`. */
-  items: { item: string; differences: Drift[] }[];
+  items: { item: string; differences: Difference[] }[];
 }
+
+const NEW_HOST: Difference = {
+  kind: "other",
+  name: "",
+  what: "unknown",
+  message: "the host does not know it: it was set up anew",
+  diff: "",
+  now: {},
+};
 
 export function differencesOf(preview: Preview): Differences {
   const items = preview.steps.flatMap((step) => {
-    const differences = isForgotten(step, preview)
-      ? [{ told: "the host does not know it: it was set up anew", diff: "" }]
-      : driftIn(step, preview);
+    const differences = isForgotten(step, preview) ? [NEW_HOST] : [...driftIn(step, preview)];
     return differences.length > 0 ? [{ item: step.name.replace("-", " "), differences }] : [];
   });
   const { project, stack } = preview;
-  return { schemaVersion: 1, project, stack, drifted: items.length > 0, items };
+  return { schemaVersion: 2, project, stack, drifted: items.length > 0, items };
 }
 
 const summary = ({ stack, items }: Differences): string => {
@@ -39,8 +47,8 @@ export const terminal = (found: Differences): string =>
     ...found.items.flatMap(({ item, differences }) => [
       "",
       item,
-      ...differences.flatMap(({ told, diff }) =>
-        [told, ...(diff === "" ? [] : diff.split("\n").map(indent))].map(indent),
+      ...differences.flatMap(({ message, diff }) =>
+        [message, ...(diff === "" ? [] : diff.split("\n").map(indent))].map(indent),
       ),
     ]),
   ].join("\n");
@@ -52,6 +60,8 @@ export const markdown = (found: Differences): string =>
     `### ${text(summary(found))}`,
     ...found.items.flatMap(({ item, differences }) => [
       `**${text(item)}**`,
-      ...differences.map(({ told, diff }) => (diff === "" ? bullets([told]) : `${bullets([told])}\n\n${fenced(diff)}`)),
+      ...differences.map(({ message, diff }) =>
+        diff === "" ? bullets([message]) : `${bullets([message])}\n\n${fenced(diff)}`,
+      ),
     ]),
   ].join("\n\n")}\n`;

@@ -38,7 +38,8 @@ await command("drift", async (args) => {
   const seen = await preview(stack, configFile, say);
   const busy = underWay(seen);
   if (busy.length > 0) {
-    say(`${busy.join("\n")}; ask again once that has ended`);
+    for (const { item, busy: what } of busy) say(`${item} is not known yet: ${what} is under way on the host`);
+    say("ask again once that has ended");
     return UNKNOWN;
   }
   const found = differencesOf(seen);

@@ -19,9 +19,7 @@ export interface UnitImpact {
 
 /** Every unit of the stack, in the order of what happens to it. */
 export function impactOf(releases: readonly ReleaseStep[]): UnitImpact[] {
-  const running = new Set(
-    releases.flatMap(({ old, drift }) => unitsOf(old).filter((unit) => !isDown(unit, toldIn(drift)))),
-  );
+  const running = new Set(releases.flatMap(({ old, drift }) => unitsOf(old).filter((unit) => !isDown(unit, drift))));
   const direct = releases.flatMap((release) => effectsOf(release, rotating(releases), running));
   const files = (age: "old" | "new") => releases.flatMap((release) => release[age]?.files ?? []);
   const effects = [...direct, ...propagated(direct, { before: files("old"), after: files("new") }, running)];
@@ -35,7 +33,6 @@ export function impactOf(releases: readonly ReleaseStep[]): UnitImpact[] {
 }
 
 const unitsOf = (read: Read | undefined): string[] => read?.units.map(({ name }) => name) ?? [];
-const toldIn = (drift: ReleaseStep["drift"]) => drift.map(({ told }) => told);
 
 function effectsOf(release: ReleaseStep, rotated: ReadonlySet<string>, running: ReadonlySet<string>): Effect[] {
   const { what, old, new: next, name, drift } = release;
@@ -46,7 +43,7 @@ function effectsOf(release: ReleaseStep, rotated: ReadonlySet<string>, running: 
   const concerned = [
     ...changed(old, next),
     ...merged(next, rotated),
-    ...toldIn(drift).flatMap((told) => repairOf(told, old, next)),
+    ...drift.flatMap((difference) => repairOf(difference, old, next)),
     ...guarded(old, next),
     ...relocated(old, next).flatMap((move) =>
       names.map((unit) => ({ unit, verb: "restart" as const, reason: relocationWords(move) })),
@@ -62,7 +59,7 @@ function effectsOf(release: ReleaseStep, rotated: ReadonlySet<string>, running: 
 }
 
 function startReason(unit: string, { name, old, drift }: ReleaseStep): string {
-  if (isDown(unit, toldIn(drift))) return `${unit} is not active`;
+  if (isDown(unit, drift)) return `${unit} is not active`;
   return old ? `it is new in release ${name}` : `release ${name} is new`;
 }
 
@@ -157,7 +154,7 @@ function enablement(unit: string, releases: readonly ReleaseStep[]): { enabled?:
     if (what === "forget") continue;
     const was = old?.units.find(({ name }) => name === unit);
     const is = next?.units.find(({ name }) => name === unit);
-    const differs = is?.enabled !== was?.enabled || isSwitched(unit, toldIn(drift));
+    const differs = is?.enabled !== was?.enabled || isSwitched(unit, drift);
     if (is?.enabled !== undefined && differs) return { enabled: is.enabled };
     if (was?.enabled && !is) return { enabled: false };
   }

@@ -24,8 +24,7 @@ export function filled(document: string, preview: Preview): string {
 function answerOf(step: Step, key: string, preview: Preview): unknown {
   const drift = driftOf(step, preview);
   if (drift.length === 0) return step.old?.answer?.[key];
-  const now = drift.flatMap(({ told }) => new RegExp(`\\b${key}=(\\d+)\\b.*, it was `).exec(told)?.[1] ?? []);
-  return now.length > 0 ? Number(now[0]) : undefined;
+  return drift.flatMap(({ now }) => now[key] ?? [])[0];
 }
 
 /** The generation that a release of secrets will have; none when the host has none of it yet. */

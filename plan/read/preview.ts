@@ -1,7 +1,11 @@
 // Runs Pulumi's own preview, once, and collects what its engine tells.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { open } from "../../components/sdk/stack.ts";
+import { factsSchema } from "../../protocol/facts.ts";
 import { type Preview, previewOf } from "./steps.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
@@ -21,9 +25,11 @@ export async function preview(
   progress: (line: string) => void,
 ): Promise<Preview> {
   const events: EngineEvent[] = [];
+  const folder = mkdtempSync(join(tmpdir(), "gatehouse-look-"));
+  const look = join(folder, "facts.json");
   let stderr = "";
   try {
-    const { project, stack } = await open(stackName, REPOSITORY);
+    const { project, stack } = await open(stackName, REPOSITORY, { GATEHOUSE_LOOK: look });
     progress(`preview of ${stackName}`);
     await stack.preview({
       onEvent: (event) => events.push(event),
@@ -31,11 +37,14 @@ export async function preview(
       color: "never",
       ...(configFile !== undefined && { configFile }),
     });
-    return previewOf(project, stackName, events);
+    const facts = existsSync(look) ? factsSchema.parse(JSON.parse(readFileSync(look, "utf8"))) : undefined;
+    return previewOf(project, stackName, events, facts);
   } catch (error) {
     const told = events.flatMap(({ diagnosticEvent }) =>
       diagnosticEvent?.severity === "error" ? [diagnosticEvent.message.trim()] : [],
     );
     throw new PreviewError([...new Set(told)].join("\n") || stderr.trim() || (error as Error).message);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }

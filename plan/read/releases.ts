@@ -1,6 +1,8 @@
 // Each release of a stack, as the host has it and as it will be.
+
+import type { Difference } from "../../protocol/facts.ts";
 import { type Read, readManifest, unsealed } from "./documents.ts";
-import { type Drift, driftOf, dueOf, isForgotten, moves } from "./due.ts";
+import { driftOf, isForgotten, isSetBack, moves } from "./due.ts";
 import { filled } from "./known.ts";
 import type { Preview, Step } from "./steps.ts";
 
@@ -17,7 +19,7 @@ export interface ReleaseStep {
   /** @default - deleted, or secret */
   new?: Read;
   /** How the host differs from `old`. */
-  drift: readonly Drift[];
+  drift: readonly Difference[];
 }
 
 export function releasesOf(preview: Preview): ReleaseStep[] {
@@ -45,14 +47,19 @@ function releaseOf(step: Step, preview: Preview): ReleaseStep {
 }
 
 /** Facts name each difference; of a host that was set back to an older snapshot they only give a new due number. */
-export function driftIn(step: Step, preview: Preview): Drift[] {
-  const told = driftOf(step, preview);
-  const { old, new: next } = step;
-  const again = step.op === "update" && old?.document !== undefined && old.document === next?.document;
-  const setBack = again && dueOf(old.create) !== dueOf(next?.create) && /\/\d{10,}$/.test(dueOf(next?.create));
-  if (told.length > 0 || !setBack) return told;
-  return [{ told: "the host was given another document since, or set back to a snapshot", diff: "" }];
+export function driftIn(step: Step, preview: Preview): readonly Difference[] {
+  const again = step.old?.document !== undefined && step.old.document === step.new?.document;
+  return again && isSetBack(step, preview) ? [SET_BACK] : driftOf(step, preview);
 }
+
+const SET_BACK: Difference = {
+  kind: "generation",
+  name: "",
+  what: "set-back",
+  message: "the host was given another document since, or set back to a snapshot",
+  diff: "",
+  now: {},
+};
 
 const manifest = (document: string | undefined) => (document === undefined ? undefined : readManifest(document));
 

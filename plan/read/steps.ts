@@ -1,6 +1,7 @@
 // What a preview of Pulumi's told about the commands on the host, without anything that is secret.
 import type { EngineEvent, StepEventMetadata, StepEventStateMetadata } from "@pulumi/pulumi/automation/index.js";
 import { isSecret, UNKNOWN } from "../../components/sdk/wire.ts";
+import type { Facts } from "../../protocol/facts.ts";
 
 /** A command as it was, or as it will be. */
 export interface State {
@@ -36,8 +37,10 @@ export interface Preview {
   steps: readonly Step[];
   /** The generation that each release had, by its name, as the state knows it. */
   generations: Readonly<Record<string, number>>;
-  /** What the program warned of; `step` names the command that it is about. */
-  warnings: readonly { message: string; step?: string }[];
+  /** What the host answered when the program looked at it. @default - it did not look */
+  facts?: Facts;
+  /** What the program warned of. */
+  warnings: readonly string[];
   /** How many resources of any kind something happens to. */
   touched: number;
 }
@@ -46,10 +49,10 @@ const COMMAND = "command:remote:Command";
 const RELEASE = "gatehouse:index:Release";
 
 /** Reads the events of one preview. */
-export function previewOf(project: string, stack: string, events: readonly EngineEvent[]): Preview {
+export function previewOf(project: string, stack: string, events: readonly EngineEvent[], facts?: Facts): Preview {
   const steps = new Map<string, Step>();
   const generations: Record<string, number> = {};
-  const warnings: { message: string; step?: string }[] = [];
+  const warnings: string[] = [];
   let touched = 0;
   for (const { resourcePreEvent, diagnosticEvent } of events) {
     if (resourcePreEvent) {
@@ -61,13 +64,9 @@ export function previewOf(project: string, stack: string, events: readonly Engin
       const generation = metadata.old?.outputs?.generation;
       if (metadata.type === RELEASE && typeof generation === "number") generations[nameOf(metadata.urn)] = generation;
     }
-    if (diagnosticEvent?.severity === "warning")
-      warnings.push({
-        message: diagnosticEvent.message.trim(),
-        ...(diagnosticEvent.urn?.includes(`${COMMAND}::`) && { step: nameOf(diagnosticEvent.urn) }),
-      });
+    if (diagnosticEvent?.severity === "warning") warnings.push(diagnosticEvent.message.trim());
   }
-  return { project, stack, steps: [...steps.values()], generations, warnings, touched };
+  return { project, stack, steps: [...steps.values()], generations, ...(facts && { facts }), warnings, touched };
 }
 
 const OPS: Partial<Record<string, Step["op"]>> = {

@@ -34,7 +34,7 @@ export function html(report: Report): string {
       .map((release) => ({
         ...release,
         words: releaseWords(release),
-        drift: release.drift.map(({ told, diff }) => ({ told, lines: linesOf(diff) })),
+        drift: release.drift.map(({ message, diff }) => ({ message, lines: linesOf(diff) })),
         files: release.files.map(file),
       })),
     items: items.map(itemWords),

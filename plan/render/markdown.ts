@@ -80,8 +80,8 @@ function release(change: ReleaseChange): string {
   const { name, secret, files, notes, drift } = change;
   const body = [
     ...(secret ? ["Its content is secret and shown in no form."] : []),
-    ...drift.map(({ told, diff }) =>
-      diff === "" ? bullets([`on the host: ${told}`]) : `${bullets([`on the host: ${told}`])}\n\n${fenced(diff)}`,
+    ...drift.map(({ message, diff }) =>
+      diff === "" ? bullets([`on the host: ${message}`]) : `${bullets([`on the host: ${message}`])}\n\n${fenced(diff)}`,
     ),
     ...(notes.length > 0 ? [bullets(notes)] : []),
     ...files.map(file),

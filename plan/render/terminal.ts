@@ -26,7 +26,7 @@ export function terminal(report: Report): string {
     ...section("releases", aligned(shown.map((release) => [release.name, releaseWords(release)]))),
     ...section(
       "differs on the host",
-      releases.flatMap(({ drift }) => drift.map(({ told }) => told)),
+      releases.flatMap(({ drift }) => drift.map(({ message }) => message)),
     ),
     ...section("data", [...data, ...databases.map(databaseWords)]),
     ...section("host", items.map(itemWords)),

@@ -3,7 +3,6 @@
 import type { Verb } from "../predict/effect.ts";
 import { fileChanges } from "../predict/files.ts";
 import { impactOf, relocated, relocationWords, saved, type UnitImpact } from "../predict/impact.ts";
-import { CHANGED } from "../read/due.ts";
 import { type ReleaseStep, releasesOf } from "../read/releases.ts";
 import type { Preview } from "../read/steps.ts";
 import { type DatabaseChange, databaseChanges, handedOver } from "./databases.ts";
@@ -25,7 +24,7 @@ export function reportOf(preview: Preview): Report {
   const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
   const totals = { ...count(releases, units), databases: created(databases), repairs };
   return {
-    schemaVersion: 1,
+    schemaVersion: 2,
     project: preview.project,
     stack: preview.stack,
     changes: preview.touched > 0,
@@ -36,7 +35,7 @@ export function reportOf(preview: Preview): Report {
     releases,
     items,
     databases,
-    warnings: preview.warnings.map(({ message }) => message).filter((message) => !message.startsWith(CHANGED)),
+    warnings: [...preview.warnings],
     doors: doorsOf(preview, steps, units),
   };
 }

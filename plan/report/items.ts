@@ -27,7 +27,7 @@ function itemChange(step: Step, preview: Preview): ItemChange[] {
   const drift = driftOf(step, preview);
   const [was, is] = [forgotten ? undefined : step.old?.document, step.new?.document];
   const notes = [
-    ...drift.map(({ told }) => told),
+    ...drift.map(({ message }) => message),
     ...differences(was === undefined ? {} : readTable(was), is === undefined ? {} : readTable(is)),
   ];
   if (notes.length === 0 && step.op === "update" && !forgotten) return [];

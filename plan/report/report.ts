@@ -1,8 +1,8 @@
 // The plan as data; what the Markdown, the page and the JSON are made from.
 
+import type { Difference } from "../../protocol/facts.ts";
 import type { FileChange } from "../predict/files.ts";
 import type { UnitImpact } from "../predict/impact.ts";
-import type { Drift } from "../read/due.ts";
 import type { DatabaseChange } from "./databases.ts";
 import type { Drawing } from "./doors.ts";
 import type { ItemChange } from "./items.ts";
@@ -20,7 +20,7 @@ export interface ReleaseChange {
   /** Other changes of its manifest, in sentences. */
   notes: string[];
   /** How the host differs from what the last apply left; put right by this. */
-  drift: Drift[];
+  drift: Difference[];
 }
 
 export interface Totals {
@@ -39,7 +39,7 @@ export interface Totals {
 
 /** Written as JSON for other programs: a key is added without a new version, never renamed or taken out. */
 export interface Report {
-  schemaVersion: 1;
+  schemaVersion: 2;
   project: string;
   stack: string;
   /** Whether there is anything to do at all. */

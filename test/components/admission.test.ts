@@ -10,6 +10,7 @@ import { Packages } from "../../components/host/packages.ts";
 import { Release } from "../../components/host/release.ts";
 import type { Facts } from "../../protocol/facts.ts";
 import { type Claim, digestOf, type Stranger } from "../../protocol/things.ts";
+import { difference } from "../plan/program.ts";
 import { type Sshd, sshd } from "../unit/sshd.ts";
 import { type Run, record } from "./program.ts";
 import { rejectionsOf } from "./rejections.ts";
@@ -36,7 +37,7 @@ const THINGS = [
   "unit wiki.service",
   "volume kept",
 ];
-const left = (claims?: string) => ({ due: "0123456789ab/0", drifted: [], claims });
+const left = (claims?: string) => ({ due: "0123456789ab/0", differences: [], claims });
 
 let server: Sshd;
 afterEach(() => server.close());
@@ -145,7 +146,12 @@ describe("a host that has it all of this stack", () => {
     ["its agent is one of before", { "release-wiki": left() }, "release-wiki"],
     [
       "the account is another one",
-      { "account-wiki": { ...left(), drifted: ["account wiki is uid=1001, it was uid=998"] } },
+      {
+        "account-wiki": {
+          ...left(),
+          differences: [difference("account", "wiki", "changed", "account wiki is uid=1001, it was uid=998")],
+        },
+      },
       "account-wiki",
     ],
   ])("is asked about that alone where %s", async (_, changed, item) => {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Facts } from "../../protocol/facts.ts";
+import { difference } from "../plan/program.ts";
 import { runProgram, SMALL } from "./program.ts";
 
 const MACHINE = "0123456789ab";
@@ -13,7 +14,7 @@ const creates = ({ resources }: { resources: { name: string; type: string; input
 
 describe("with facts of the host", () => {
   test("each command carries the due number that the host answers for its item, of every kind (H6)", async () => {
-    const due = (repairs: number) => ({ due: `${MACHINE}/${repairs}`, drifted: [] });
+    const due = (repairs: number) => ({ due: `${MACHINE}/${repairs}`, differences: [] });
     const facts = settled({
       "group-postgres-clients": due(1),
       "account-authentik": due(2),
@@ -41,10 +42,12 @@ describe("with facts of the host", () => {
     const run = (document: string) =>
       runProgram({
         config: SMALL,
-        facts: settled({ "packages-caddy": { due: `${MACHINE}/3`, drifted: [], document } }),
+        facts: settled({ "packages-caddy": { due: `${MACHINE}/3`, differences: [], document } }),
       });
     const { resources } = await run("0".repeat(64));
-    expect(creates({ resources })["packages-caddy"]).toMatch(/^gatehouse packages caddy --due 0123456789ab\/\d{10}$/);
+    expect(creates({ resources })["packages-caddy"]).toMatch(
+      /^gatehouse packages caddy --due 0123456789ab\/3\.\d{10}$/,
+    );
     const given = String(resources.find(({ name }) => name === "packages-caddy")?.inputs.stdin);
     const same = await run(createHash("sha256").update(given).digest("hex"));
     expect(creates(same)["packages-caddy"]).toBe(`gatehouse packages caddy --due ${MACHINE}/3`);
@@ -59,10 +62,16 @@ describe("with facts of the host", () => {
     const facts = settled({
       "release-caddy": {
         due: `${MACHINE}/1`,
-        drifted: ["/etc/caddy/Caddyfile is missing", "caddy.service is not active"],
+        differences: [
+          difference("file", "/etc/caddy/Caddyfile", "missing", "/etc/caddy/Caddyfile is missing"),
+          difference("unit", "caddy.service", "inactive", "caddy.service is not active"),
+        ],
       },
-      "group-valkey-clients": { due: `${MACHINE}/1`, drifted: ["group valkey-clients is gone, it was gid=986"] },
-      "release-postgres": { due: `${MACHINE}/0`, drifted: [] },
+      "group-valkey-clients": {
+        due: `${MACHINE}/1`,
+        differences: [difference("group", "valkey-clients", "missing", "group valkey-clients is gone, it was gid=986")],
+      },
+      "release-postgres": { due: `${MACHINE}/0`, differences: [] },
     });
     const { warnings } = await runProgram({ config: SMALL, facts, preview: true });
     expect(warnings).toEqual([
@@ -76,7 +85,7 @@ describe("with facts of the host", () => {
   });
 
   test("a host without differences warns of nothing", async () => {
-    const facts = settled({ "release-caddy": { due: `${MACHINE}/7`, drifted: [] } });
+    const facts = settled({ "release-caddy": { due: `${MACHINE}/7`, differences: [] } });
     expect((await runProgram({ config: SMALL, facts })).warnings).toEqual([]);
   });
 });

@@ -118,7 +118,7 @@ test.each(HANDS)("$what", async ({ does, told, hidden, units, right: [command, a
   const { status, report, text } = await stack.plan();
   expect(status, text).toBe(2);
   const drift = report.releases.flatMap((release) => release.drift);
-  const lines = drift.flatMap(({ told, diff }) => [told, ...diff.split("\n")]);
+  const lines = drift.flatMap(({ message, diff }) => [message, ...diff.split("\n")]);
   for (const line of told)
     expect(
       lines.some((shown) => shown.includes(line)),
@@ -141,7 +141,14 @@ test("a group whose GID changed: sockets, directories and containers carry the n
   expect(drift.status).toBe(3);
   const { found } = drift;
   expect(found.items.find(({ item }) => item === "group valkey-clients")?.differences).toEqual([
-    { told: `group valkey-clients is gid=${gid + 1000}, it was gid=${gid}`, diff: "" },
+    {
+      kind: "group",
+      name: "valkey-clients",
+      what: "changed",
+      message: `group valkey-clients is gid=${gid + 1000}, it was gid=${gid}`,
+      diff: "",
+      now: { gid: gid + 1000 },
+    },
   ]);
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.status, result.text).toBe(0);

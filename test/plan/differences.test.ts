@@ -1,26 +1,29 @@
 import { expect, test } from "vitest";
 import { differencesOf, markdown, terminal } from "../../plan/cli/differences.ts";
 import { FULL } from "./configurations.ts";
-import { drifted, previewOfChange } from "./program.ts";
+import { difference, drifted, factsOf, previewOfChange } from "./program.ts";
 
 const deployed = () => previewOfChange({ from: FULL, to: FULL });
 
 test("a host as it was left", async () => {
   const found = differencesOf(await deployed());
-  expect(found).toEqual({ schemaVersion: 1, project: "gatehouse", stack: "test", drifted: false, items: [] });
+  expect(found).toEqual({ schemaVersion: 2, project: "gatehouse", stack: "test", drifted: false, items: [] });
   expect(terminal(found)).toBe("test: the host is as it was left");
   expect(markdown(found)).toBe("### test: the host is as it was left\n");
 });
 
 test("each difference stands with its item, and its diff below it", async () => {
-  const told = {
+  const content = "/etc/caddy/Caddyfile: the content was changed by hand";
+  const drift = {
     "release-caddy": [
-      "/etc/caddy/Caddyfile: the content was changed by hand\n-one\n+`two`",
-      "caddy.service is not active",
+      difference("file", "/etc/caddy/Caddyfile", "content", content, { diff: "-one\n+`two`" }),
+      difference("unit", "caddy.service", "inactive", "caddy.service is not active"),
     ],
-    "group-valkey-clients": ["group valkey-clients is gone, it was gid=986"],
+    "group-valkey-clients": [
+      difference("group", "valkey-clients", "missing", "group valkey-clients is gone, it was gid=986"),
+    ],
   };
-  const found = differencesOf(drifted(await deployed(), told));
+  const found = differencesOf(drifted(await deployed(), drift));
   expect(found.drifted).toBe(true);
   expect(terminal(found)).toBe(
     [
@@ -52,8 +55,9 @@ test("a change of the configuration that is not deployed yet is no drift", async
 
 test("a host that was set up anew, or set back, differs in what it does not know", async () => {
   const preview = await deployed();
-  const asked = (name: string, was: string, is: string) => ({
+  const asked = (name: string, was: string, is: string, facts = factsOf(preview)) => ({
     ...preview,
+    facts,
     steps: preview.steps.map((step) =>
       step.name === name && step.old && step.new
         ? {
@@ -66,13 +70,15 @@ test("a host that was set up anew, or set back, differs in what it does not know
         : step,
     ),
   });
-  expect(differencesOf(asked("packages-caddy", "one/3", "two/0")).items).toEqual([
-    { item: "packages caddy", differences: [{ told: "the host does not know it: it was set up anew", diff: "" }] },
+  const nothing = { ...factsOf(preview), items: {} };
+  expect(differencesOf(asked("packages-caddy", "one/3", "two/0.1795534272", nothing)).items).toMatchObject([
+    { item: "packages caddy", differences: [{ message: "the host does not know it: it was set up anew" }] },
   ]);
-  expect(differencesOf(asked("release-caddy", "one/3", "one/1795534272")).items).toEqual([
+  expect(differencesOf(asked("release-caddy", "one/3", "one/3.1795534272")).items).toMatchObject([
     {
       item: "release caddy",
-      differences: [{ told: "the host was given another document since, or set back to a snapshot", diff: "" }],
+      differences: [{ message: "the host was given another document since, or set back to a snapshot" }],
     },
   ]);
+  expect(differencesOf({ ...asked("release-caddy", "one/3", "one/4"), facts: undefined }).items).toEqual([]);
 });

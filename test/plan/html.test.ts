@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { html } from "../../plan/render/html.ts";
 import { reportOf } from "../../plan/report/changes.ts";
 import { FULL } from "./configurations.ts";
-import { drifted, previewOfChange } from "./program.ts";
+import { difference, drifted, previewOfChange } from "./program.ts";
 
 const EVIL = `header X-Note "<script>alert('1')</script>&é中文🏠"`;
 let page: string;
@@ -27,16 +27,24 @@ test("what it shows is escaped, and there", () => {
 
 test("what was changed by hand is shown with the host's own diff", async () => {
   const preview = await previewOfChange({ from: FULL, to: FULL });
-  const told = ["/etc/caddy/Caddyfile: the content was changed by hand\n--- a\n+++ a\n@@ -1 +1 @@\n-one\n+<two>"];
-  const drift = html(reportOf(drifted(preview, { "release-caddy": told })));
+  const edited = difference(
+    "file",
+    "/etc/caddy/Caddyfile",
+    "content",
+    "/etc/caddy/Caddyfile: the content was changed by hand",
+    { diff: "--- a\n+++ a\n@@ -1 +1 @@\n-one\n+<two>" },
+  );
+  const drift = html(reportOf(drifted(preview, { "release-caddy": [edited] })));
   expect(drift).toContain("<p>On the host: /etc/caddy/Caddyfile: the content was changed by hand</p>");
   expect(drift).toContain('<span class="removed">-one</span><span class="added">+&lt;two&gt;</span>');
 });
 
 test("nothing in it acts, or turns the order of letters", async () => {
   const preview = await previewOfChange({ from: FULL, to: FULL });
-  const told = ["/srv/\x1b[31m\u202e: the content was changed by hand\n--- a\n+++ a\n@@ -1 +1 @@\n-one\n+\x9b2J\r\x07"];
-  const shown = html(reportOf(drifted(preview, { "release-caddy": told })));
+  const edited = difference("file", "/srv/x", "content", "/srv/\x1b[31m\u202e: the content was changed by hand", {
+    diff: "--- a\n+++ a\n@@ -1 +1 @@\n-one\n+\x9b2J\r\x07",
+  });
+  const shown = html(reportOf(drifted(preview, { "release-caddy": [edited] })));
   expect(shown).not.toMatch(/[^\P{Cc}\n\t]|[\u202a-\u202e\u2066-\u2069]/u);
   expect(shown).toContain(String.raw`/srv/\x1b[31m\u202e: the content was changed by hand`);
   expect(shown).toContain(String.raw`+\x9b2J\x0d\x07`);

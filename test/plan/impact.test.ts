@@ -3,8 +3,9 @@ import type { State, Step } from "../../plan/read/steps.ts";
 import { releaseWords } from "../../plan/render/words.ts";
 import { reportOf } from "../../plan/report/changes.ts";
 import type { Report } from "../../plan/report/report.ts";
+import type { Difference } from "../../protocol/facts.ts";
 import { FULL } from "./configurations.ts";
-import { type Change, drifted, previewOfChange } from "./program.ts";
+import { type Change, difference, drifted, factsOf, previewOfChange } from "./program.ts";
 
 const POSTGRES = "postgresql@17-main.service";
 const VALKEY = "valkey-server.service";
@@ -174,91 +175,162 @@ describe("data that lies elsewhere from now on", () => {
 
 describe("what differs on the host", () => {
   const MACHINE = "0123456789ab";
-  const repair = async (told: Record<string, string[]>) =>
-    reportOf(drifted(await previewOfChange({ from: FULL, to: FULL }), told));
+  const repair = async (found: Record<string, Difference[]>) =>
+    reportOf(drifted(await previewOfChange({ from: FULL, to: FULL }), found));
 
-  test.each<[string, string, string, Record<string, string>]>([
-    ["a file", "release-caddy", "/etc/caddy/Caddyfile: the content was changed by hand", { "caddy.service": "reload" }],
+  test.each<[string, string, Difference, Record<string, string>]>([
+    [
+      "a file",
+      "release-caddy",
+      difference("file", "/etc/caddy/Caddyfile", "content", "/etc/caddy/Caddyfile: the content was changed by hand"),
+      { "caddy.service": "reload" },
+    ],
     [
       "a missing file",
       "release-valkey",
-      "/etc/valkey/valkey.conf is missing",
+      difference("file", "/etc/valkey/valkey.conf", "missing", "/etc/valkey/valkey.conf is missing"),
       { [VALKEY]: "restart", "valkey-socket-fix.service": "restart" },
     ],
-    ["a stopped unit", "release-caddy", "caddy.service is not active", { "caddy.service": "start" }],
+    [
+      "a stopped unit",
+      "release-caddy",
+      difference("unit", "caddy.service", "inactive", "caddy.service is not active"),
+      { "caddy.service": "start" },
+    ],
     [
       "a reload without an end",
       "release-caddy",
-      "the reload of caddy.service does not end",
+      difference("unit", "caddy.service", "reloading", "the reload of caddy.service does not end"),
       { "caddy.service": "restart" },
     ],
-    ["a directory", "release-caddy", "/etc/caddy/sites: mode or owner was changed by hand", {}],
-    ["a unit that is not enabled", "release-caddy", "caddy.service is not enabled", {}],
-    ["an account that is gone", "account-authentik", "account authentik is gone, it was uid=985", POD],
+    [
+      "a directory",
+      "release-caddy",
+      difference("directory", "/etc/caddy/sites", "access", "/etc/caddy/sites: mode or owner was changed by hand"),
+      {},
+    ],
+    [
+      "a unit that is not enabled",
+      "release-caddy",
+      difference("unit", "caddy.service", "disabled", "caddy.service is not enabled"),
+      {},
+    ],
+    [
+      "an account that is gone",
+      "account-authentik",
+      difference("account", "authentik", "missing", "account authentik is gone, it was uid=985"),
+      POD,
+    ],
     [
       "secrets that consumers name the generation of",
       "release-authentik-secrets",
-      "/var/lib/gatehouse/secrets/authentik-secrets/3/secret_key is missing",
+      difference(
+        "file",
+        "/var/lib/gatehouse/secrets/authentik-secrets/3/secret_key",
+        "missing",
+        "/var/lib/gatehouse/secrets/authentik-secrets/3/secret_key is missing",
+      ),
       POD,
     ],
     [
       "a foreign drop-in",
       "release-caddy",
-      "/etc/systemd/system/caddy.service.d/override.conf belongs to no release",
+      difference(
+        "drop-in",
+        "/etc/systemd/system/caddy.service.d/override.conf",
+        "unmanaged",
+        "override.conf belongs to no release",
+      ),
       { "caddy.service": "restart" },
     ],
     [
       "a foreign drop-in of an instance",
       "release-postgres",
-      "/etc/systemd/system/postgresql@17-main.service.d/override.conf belongs to no release",
+      difference(
+        "drop-in",
+        "/etc/systemd/system/postgresql@17-main.service.d/override.conf",
+        "unmanaged",
+        "override.conf belongs to no release",
+      ),
       { [POSTGRES]: "restart" },
     ],
     [
       "a foreign drop-in of a Quadlet",
       "release-authentik",
-      "/etc/containers/systemd/authentik.pod.d/10.conf belongs to no release",
+      difference(
+        "drop-in",
+        "/etc/containers/systemd/authentik.pod.d/10.conf",
+        "unmanaged",
+        "10.conf belongs to no release",
+      ),
       POD,
     ],
     [
       "a runtime directory",
       "release-postgres",
-      "/run/postgresql is 0777 115:987, the manifest says 2770 postgres:postgres-clients",
+      difference(
+        "runtime",
+        "/run/postgresql",
+        "access",
+        "/run/postgresql is 0777 115:987, the manifest says 2770 postgres:postgres-clients",
+      ),
       { [POSTGRES]: "restart" },
     ],
-    ["a group's other GID", "group-valkey-clients", "group valkey-clients is gid=1986, it was gid=986", POD],
-    ["a group that is gone", "group-valkey-clients", "group valkey-clients is gone, it was gid=986", POD],
+    [
+      "a group's other GID",
+      "group-valkey-clients",
+      difference("group", "valkey-clients", "changed", "group valkey-clients is gid=1986, it was gid=986", {
+        now: { gid: 1986 },
+      }),
+      POD,
+    ],
+    [
+      "a group that is gone",
+      "group-valkey-clients",
+      difference("group", "valkey-clients", "missing", "group valkey-clients is gone, it was gid=986"),
+      POD,
+    ],
     [
       "an account's other UID",
       "account-authentik",
-      "account authentik is gid=985 groups=[] uid=1985, it was gid=985 groups=[] uid=985",
+      difference(
+        "account",
+        "authentik",
+        "changed",
+        "account authentik is gid=985 groups=[] uid=1985, it was gid=985 groups=[] uid=985",
+        { now: { gid: 985, uid: 1985 } },
+      ),
       POD,
     ],
     [
       "what only the host can tell, at most",
       "release-caddy",
-      "release caddy was rolled back by hand to generation 2",
+      difference("generation", "caddy", "rolled-back", "release caddy was rolled back by hand to generation 2"),
       { "caddy.service": "restart" },
     ],
-  ])("%s is put right, with what that brings about", async (what, item, told, units) => {
-    const report = await repair({ [item]: [told] });
+  ])("%s is repaired, with what that brings about", async (what, item, found, units) => {
+    const report = await repair({ [item]: [found] });
     expect(verbs(report)).toEqual(units);
     expect(report.totals.repairs).toBe(1);
     expect(report.units.some(({ reasons }) => reasons.some((reason) => reason.startsWith("at most: ")))).toBe(
       what.endsWith("at most"),
     );
-    expect(JSON.stringify([report.releases, report.items])).toContain(told);
+    expect(JSON.stringify([report.releases, report.items])).toContain(found.message);
   });
 
   test("a diff that the host shows is shown, and the number that it answers is filled in", async () => {
     const diff = "--- a\tas it was left\n+++ a\tas it is now\n@@ -1 +1 @@\n-one\n+two";
+    const edited = difference("file", "/etc/caddy/Caddyfile", "content", "/etc/caddy/Caddyfile: edited", { diff });
     const drift = {
-      "release-caddy": [`/etc/caddy/Caddyfile: the content was changed by hand\n${diff}`],
-      "group-valkey-clients": ["group valkey-clients is gid=1986, it was gid=986"],
+      "release-caddy": [edited],
+      "group-valkey-clients": [
+        difference("group", "valkey-clients", "changed", "group valkey-clients is gid=1986, it was gid=986", {
+          now: { gid: 1986 },
+        }),
+      ],
     };
     const report = await repair(drift);
-    expect(report.releases.find(({ name }) => name === "caddy")?.drift).toEqual([
-      { told: "/etc/caddy/Caddyfile: the content was changed by hand", diff },
-    ]);
+    expect(report.releases.find(({ name }) => name === "caddy")?.drift).toEqual([edited]);
     expect(JSON.stringify(report.releases)).toContain("-PodmanArgs=--group-add=986\\n+PodmanArgs=--group-add=1986");
   });
 
@@ -277,7 +349,9 @@ describe("what differs on the host", () => {
   });
 
   test("a unit that is enabled again is told so", async () => {
-    const report = await repair({ "release-caddy": ["caddy.service is not enabled"] });
+    const report = await repair({
+      "release-caddy": [difference("unit", "caddy.service", "disabled", "caddy.service is not enabled")],
+    });
     expect(report.units.find(({ unit }) => unit === "caddy.service")).toEqual({
       unit: "caddy.service",
       verb: "none",
@@ -295,7 +369,7 @@ describe("what differs on the host", () => {
       old: { ...step.old, create: `gatehouse ${step.name} --due ${MACHINE}/2` },
       new: { ...step.new, create: `gatehouse ${step.name} --due ffff/0.1795534272` },
     }));
-    const report = reportOf({ ...preview, steps });
+    const report = reportOf({ ...preview, steps, facts: { ...factsOf(preview), items: {} } });
     expect(new Set(report.units.map(({ verb }) => verb))).toEqual(new Set(["start"]));
   });
 });
@@ -362,13 +436,23 @@ test("a unit that was stopped by hand is started, and not restarted along with a
     from: FULL,
     to: { ...FULL, valkey: { ...valkey, settings: { maxmemory: "64mb" } } },
   });
-  const report = reportOf(drifted(preview, { "release-valkey": ["valkey-socket-fix.service is not active"] }));
+  const report = reportOf(
+    drifted(preview, {
+      "release-valkey": [
+        difference("unit", "valkey-socket-fix.service", "inactive", "valkey-socket-fix.service is not active"),
+      ],
+    }),
+  );
   expect(verbs(report)).toEqual({ [VALKEY]: "restart", "valkey-socket-fix.service": "start" });
 });
 
 test("a release that is destroyed does not wake what is stopped", async () => {
   const preview = await previewOfChange({ from: FULL, to: { ...FULL, caddy: { tls: "internal" } } });
-  const report = reportOf(drifted(preview, { "release-caddy": ["caddy.service is not active"] }));
+  const report = reportOf(
+    drifted(preview, {
+      "release-caddy": [difference("unit", "caddy.service", "inactive", "caddy.service is not active")],
+    }),
+  );
   expect(reasons(report, "caddy.service")).toEqual(["caddy.service is not active"]);
   expect(verbs(report)).toEqual({ "caddy.service": "start" });
   // Its removal alone: nobody starts Caddy for it.

@@ -92,7 +92,7 @@ describe("a plan with strange content", () => {
 });
 
 const EMPTY: Report = {
-  schemaVersion: 1,
+  schemaVersion: 2,
   project: "gatehouse",
   stack: "test",
   changes: true,

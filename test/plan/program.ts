@@ -1,5 +1,7 @@
 // Previews as the engine would tell them, from the real program under mocks: no engine, no host.
+
 import type { Preview, State, Step } from "../../plan/read/steps.ts";
+import type { Difference, Facts } from "../../protocol/facts.ts";
 import { type Recorded, type Run, runProgram, Secret, type Settings } from "../components/program.ts";
 
 type Config = Record<string, unknown>;
@@ -50,18 +52,36 @@ function ran(settings: Settings): Promise<Run> {
   return run;
 }
 
-/** The preview of a host that was changed by hand, item by item; facts told the program, which warns. */
-export function drifted(preview: Preview, told: Record<string, readonly string[]>): Preview {
+/** What the agent answers of one difference. */
+export const difference = (
+  kind: Difference["kind"],
+  name: string,
+  what: string,
+  message: string,
+  more: Partial<Pick<Difference, "diff" | "now">> = {},
+): Difference => ({ kind, name, what, message, diff: "", now: {}, ...more });
+
+/** What the agent answers of items of which each has these differences. */
+export const factsOf = (preview: Preview, found: Record<string, readonly Difference[]> = {}): Facts => ({
+  protocol: 1,
+  machine: "0123456789ab",
+  warnings: [],
+  items: Object.fromEntries(
+    preview.steps
+      .filter(({ name, old }) => old && name !== "host-agent")
+      .map(({ name }) => [name, { due: "0123456789ab/1", differences: [...(found[name] ?? [])] }]),
+  ),
+});
+
+/** The preview of a host that differs, item by item. */
+export function drifted(preview: Preview, found: Record<string, readonly Difference[]>): Preview {
   const steps = preview.steps.map((step): Step => {
-    if (told[step.name]) return due(step, "create");
+    if (found[step.name]) return due(step, "create");
     // Whose document has a number that is to be answered anew is due as well.
-    const waits = Object.keys(told).some((item) => step.new?.document?.includes(` of ${item.replace(/^\w+-/, "")}>`));
+    const waits = Object.keys(found).some((item) => step.new?.document?.includes(` of ${item.replace(/^\w+-/, "")}>`));
     return waits ? due(step, "stdin") : step;
   });
-  const warnings = Object.entries(told).flatMap(([step, differences]) =>
-    differences.map((difference) => ({ step, message: `changed on the host: ${difference}` })),
-  );
-  return { ...preview, steps, warnings, touched: steps.filter(({ op }) => op !== "same").length };
+  return { ...preview, steps, facts: factsOf(preview, found), touched: steps.filter(({ op }) => op !== "same").length };
 }
 
 const due = (step: Step, input: string): Step => ({ ...step, op: "update", differs: [...step.differs, input] });

@@ -39,13 +39,20 @@ test("a comment keeps it in its place, calls for no user and holds nothing that 
 });
 
 test("a report on drift has its own lines alone", () => {
-  const told = { told: "/srv/\x1b[31m: the content was changed by hand", diff: "+a\r+b" };
+  const edited = {
+    kind: "file" as const,
+    name: "/srv/x",
+    what: "content",
+    message: "/srv/\x1b[31m: the content was changed by hand",
+    diff: "+a\r+b",
+    now: {},
+  };
   const found = {
-    schemaVersion: 1,
+    schemaVersion: 2,
     project: "p",
     stack: "s",
     drifted: true,
-    items: [{ item: "release x", differences: [told] }],
+    items: [{ item: "release x", differences: [edited] }],
   } as const;
   expect(
     plain(drift({ ...found, items: found.items.map((item) => ({ ...item, differences: [...item.differences] })) })),
