@@ -316,6 +316,8 @@ describe("what differs on the host", () => {
       what.endsWith("at most"),
     );
     expect(JSON.stringify([report.releases, report.items])).toContain(found.message);
+    const reworded = await repair({ [item]: [{ ...found, message: "x" }] });
+    expect([verbs(reworded), reworded.totals], "no message decides").toEqual([units, report.totals]);
   });
 
   test("a diff that the host shows is shown, and the number that it answers is filled in", async () => {

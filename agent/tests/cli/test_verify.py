@@ -194,7 +194,7 @@ class Verify(VerbTest):
         manifest = support.store.Release(self.keys.get("release", "app")).manifest()
         self.patch(unmanaged.systemd, "inactive", lambda names: names)
         self.assertEqual(
-            unmanaged.modes_of(manifest),
+            list(map(str, unmanaged.modes_of(manifest))),
             [f"{folder} is 3770 {os.getuid()}:{gid}, the manifest says 3750 {os.getuid()}:{gid}"],
         )
         folder.chmod(0o3750)

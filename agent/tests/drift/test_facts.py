@@ -2,6 +2,7 @@
 
 import os
 import unittest
+from pathlib import Path
 
 from gatehouse.drift import facts
 from gatehouse.items import accounts, packages
@@ -13,6 +14,10 @@ from tests.support import HostTest, at, file
 
 def without_document(item: dict) -> dict:
     return {key: value for key, value in item.items() if key not in ("document", "claims")}
+
+
+def found(kind: str, name: str, what: str, message: str, now: dict | None = None) -> dict:
+    return {"kind": kind, "name": name, "what": what, "message": message, "diff": "", "now": now or {}}
 
 
 class Releases(HostTest):
@@ -35,8 +40,8 @@ class Releases(HostTest):
             self.assertIn(word, item["drifted"][0])
 
     def test_a_host_as_it_was_left_has_the_number_it_was_given(self):
-        self.assertEqual(self.item(), {"due": "machine/0", "drifted": []})
-        self.assertEqual(self.item(), {"due": "machine/0", "drifted": []})
+        self.assertEqual(self.item(), {"due": "machine/0", "drifted": [], "differences": []})
+        self.assertEqual(self.item(), {"due": "machine/0", "drifted": [], "differences": []})
 
     def test_asking_changes_nothing(self):
         def memory():
@@ -86,7 +91,9 @@ class Releases(HostTest):
         support.Path(at("etc/app.conf")).write_text("half way")
         store.Release("app").record.write_text('{"text": ""}')
         with store.lock("release-app", "apply of release app"):
-            self.assertEqual(self.item(), {"due": "machine/0", "drifted": [], "busy": "apply of release app"})
+            self.assertEqual(
+                self.item(), {"due": "machine/0", "drifted": [], "differences": [], "busy": "apply of release app"}
+            )
         self.assertEqual(self.item()["due"], "machine/1")
 
     def test_who_looks_at_the_same_time_is_no_apply(self):
@@ -127,7 +134,7 @@ class Releases(HostTest):
         os.unlink(at("etc/app.conf"))
         due = self.item()["due"]
         store.settle("release-app", due, self.apply(**self.keys))
-        self.assertEqual(self.item(), {"due": "machine/1", "drifted": []})
+        self.assertEqual(self.item(), {"due": "machine/1", "drifted": [], "differences": []})
 
     def test_a_release_that_was_never_asked_for_with_a_number_gets_the_machines_first(self):
         store.settle("release-app", "never-asked", {})
@@ -139,7 +146,10 @@ class Releases(HostTest):
         keys = dict(release="pw", secret=True, file=[support.secret("pw", "secret-one")])
         self.apply(**keys)
         store.settle("release-pw", "machine/0", self.apply(**keys | {"file": [support.secret("pw", "secret-new")]}))
-        self.assertEqual(without_document(facts.facts()["items"]["release-pw"]), {"due": "machine/0", "drifted": []})
+        self.assertEqual(
+            without_document(facts.facts()["items"]["release-pw"]),
+            {"due": "machine/0", "drifted": [], "differences": []},
+        )
         files.put(f"{support.STATE}/secrets/pw/1/password", files.Content(b"secret-hand", 0o400, 0, 0))
         item = facts.facts()["items"]["release-pw"]
         self.assertEqual((item["due"], "secret-" in str(item)), ("machine/1", False))
@@ -174,7 +184,22 @@ class Releases(HostTest):
     def test_what_was_different_a_moment_ago_is_no_drift(self):
         stale = {"app.service": {"is-active": "inactive", "is-enabled": "disabled"}}
         with support.mock.patch.object(support.systemd, "survey", lambda *_: lambda: stale):
-            self.assertEqual(self.item(), {"due": "machine/0", "drifted": []})
+            self.assertEqual(self.item(), {"due": "machine/0", "drifted": [], "differences": []})
+
+    def test_each_difference_names_its_kind_beside_the_message(self):
+        os.remove(at("etc/app.conf"))
+        Path(at("etc/app.key")).write_text("other")
+        self.systemd.enabled.clear()
+        self.systemd.active.clear()
+        self.assertEqual(
+            [(one["kind"], one["name"], one["what"]) for one in self.item()["differences"]],
+            [
+                ("file", at("etc/app.conf"), "missing"),
+                ("file", at("etc/app.key"), "content"),
+                ("unit", "app.service", "inactive"),
+                ("unit", "app.service", "disabled"),
+            ],
+        )
 
 
 class OtherItems(HostTest):
@@ -185,14 +210,24 @@ class OtherItems(HostTest):
 
     def test_a_group_with_another_gid_or_none_is_due(self):
         left, look = {"name": "clients", "gid": 990}, (accounts, "look_group")
-        self.assertEqual(self.item("group-clients", left, look, left), {"due": "machine/4", "drifted": []})
+        self.assertEqual(
+            self.item("group-clients", left, look, left), {"due": "machine/4", "drifted": [], "differences": []}
+        )
         self.assertEqual(
             self.item("group-clients", left, look, left | {"gid": 991}),
-            {"due": "machine/5", "drifted": ["group clients is gid=991, it was gid=990"]},
+            {
+                "due": "machine/5",
+                "drifted": [message := "group clients is gid=991, it was gid=990"],
+                "differences": [found("group", "clients", "changed", message, {"gid": 991})],
+            },
         )
         self.assertEqual(
             self.item("group-clients", left, look, None),
-            {"due": "machine/5", "drifted": ["group clients is gone, it was gid=990"]},
+            {
+                "due": "machine/5",
+                "drifted": [message := "group clients is gone, it was gid=990"],
+                "differences": [found("group", "clients", "missing", message)],
+            },
         )
 
     def test_an_account_that_left_a_group_is_due(self):
@@ -203,11 +238,16 @@ class OtherItems(HostTest):
     def test_a_package_that_is_gone_is_due_and_an_updated_one_is_not(self):
         left, look = {"versions": {"a": "1", "b": "1"}}, (packages, "versions")
         self.assertEqual(
-            self.item("packages-app", left, look, {"a": "2", "b": "1"}), {"due": "machine/4", "drifted": []}
+            self.item("packages-app", left, look, {"a": "2", "b": "1"}),
+            {"due": "machine/4", "drifted": [], "differences": []},
         )
         self.assertEqual(
             self.item("packages-app", left, look, {"a": "1"}),
-            {"due": "machine/5", "drifted": ["package b is not installed"]},
+            {
+                "due": "machine/5",
+                "drifted": [message := "package b is not installed"],
+                "differences": [found("package", "b", "missing", message)],
+            },
         )
 
 

@@ -86,7 +86,7 @@ def _look(release: Release, owned: set[str]) -> ReleaseStatus:
             "probes": survey.ask(manifest.probe, manifest.secret) if manifest else {},
             "under_way": busy,
             "interrupted": not busy and release.record.exists(),
-            "drifted": [] if busy else facts.of_release(release, owned),
+            "drifted": [] if busy else [str(difference) for difference in facts.of_release(release, owned)],
         }
     down = [name for name, state in found["units"].items() if state not in systemd.RUNNING]
     ill = busy or found["interrupted"] or found["drifted"] or down or _failed(found) or any(found["probes"].values())

@@ -16,17 +16,13 @@ def verify() -> VerifyAnswer:
     for release in store.releases():
         with store.glance(f"release-{release.name}") as busy:
             if not busy and (manifest := release.manifest()):
-                told = items.get(f"release-{release.name}")
-                if told is None:
-                    told = items[f"release-{release.name}"] = facts.of_release(release, owned) + survey.complaints(
-                        manifest
-                    )
-                # Of runtime directories also what an apply could not put right, which it does not try again.
-                told += [
-                    more
-                    for more in unmanaged.images_of(release, manifest) + unmanaged.modes_of(manifest)
-                    if more not in told
-                ]
+                messages = items.get(f"release-{release.name}")
+                if messages is None:
+                    found = facts.of_release(release, owned) + survey.complaints(manifest)
+                    messages = items[f"release-{release.name}"] = [str(difference) for difference in found]
+                # Of runtime directories also what an apply could not repair, which it does not try again.
+                more = unmanaged.images_of(release, manifest) + unmanaged.modes_of(manifest)
+                messages += [str(difference) for difference in more if str(difference) not in messages]
     unexpected = unmanaged.unexpected(owned)
     return {"well": not (unexpected or any(items.values())), "items": items, "unexpected": unexpected}
 

@@ -3,6 +3,7 @@ resources."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Literal
 
 from gatehouse.drift import redaction, unmanaged
 from gatehouse.health import survey
@@ -10,6 +11,8 @@ from gatehouse.items import accounts, claims, packages
 from gatehouse.output.report import Failure
 from gatehouse.protocol import document
 from gatehouse.protocol.answers import Answer, Facts, ItemFacts, PackagesAnswer
+from gatehouse.protocol.difference import Difference
+from gatehouse.protocol.due import after_drift
 from gatehouse.protocol.manifest import PROTOCOL, File, Manifest, owner_ids
 from gatehouse.state import secrets, store
 from gatehouse.state.left import Access, Mark
@@ -55,7 +58,8 @@ class _Ahead:
 
 def _look(item: str, record: Item, ahead: _Ahead, diffs: bool) -> ItemFacts:
     kind, _, name = item.partition("-")
-    told: ItemFacts = {"due": record.due, "drifted": []}
+    told: ItemFacts = {"due": record.due, "drifted": [], "differences": []}
+    found: list[Difference] = []
     if record.document is not None:
         told["document"] = record.document
     with store.glance(item) as busy:
@@ -64,17 +68,20 @@ def _look(item: str, record: Item, ahead: _Ahead, diffs: bool) -> ItemFacts:
             return told
         # What is odd about one must not hide the others, nor keep an `up` from correcting it.
         try:
-            told["drifted"] = _drifted(kind, name, record.answer, ahead, diffs)
+            found = _drifted(kind, name, record.answer, ahead, diffs)
             if kind == "release" and (manifest := store.Release(name).manifest()):
                 told["claims"] = claims.digest(manifest)
         except Exception as error:
-            told["drifted"] = [f"{kind} {name} cannot be looked at: {type(error).__name__}"]
-    if told["drifted"]:
-        told["due"] = _next(record.due)
+            message = f"{kind} {name} cannot be looked at: {type(error).__name__}"
+            found = [Difference("other", name, "unreadable", message)]
+    if found:
+        told["due"] = after_drift(record.due, store.machine())
+        told["drifted"] = [str(difference) for difference in found]
+        told["differences"] = [difference.json() for difference in found]
     return told
 
 
-def _drifted(kind: str, name: str, left: Answer, ahead: _Ahead, diffs: bool) -> list[str]:
+def _drifted(kind: str, name: str, left: Answer, ahead: _Ahead, diffs: bool) -> list[Difference]:
     if kind == "release":
         with systemd.consulting(ahead.units):
             found = of_release(store.Release(name), ahead.owned)
@@ -84,69 +91,89 @@ def _drifted(kind: str, name: str, left: Answer, ahead: _Ahead, diffs: bool) -> 
     return {"group": _group, "account": _account}[kind](name, left)
 
 
-def _next(due: str) -> str:
-    machine, _, repairs = due.rpartition("/")
-    return f"{machine}/{int(repairs) + 1}" if repairs.isdigit() else f"{store.machine()}/0"
+def _group(name: str, left: Answer) -> list[Difference]:
+    return _identity("group", name, accounts.look_group(name), left)
 
 
-def _group(name: str, left: Answer) -> list[str]:
-    now = accounts.look_group(name)
-    return [] if now == left else [f"group {name} is {_told(now)}, it was {_told(left)}"]
+def _account(name: str, left: Answer) -> list[Difference]:
+    return _identity("account", name, accounts.look_account(name), left)
 
 
-def _account(name: str, left: Answer) -> list[str]:
-    now = accounts.look_account(name)
-    return [] if now == left else [f"account {name} is {_told(now)}, it was {_told(left)}"]
+def _identity(
+    kind: Literal["group", "account"], name: str, now: Mapping[str, object] | None, left: Answer
+) -> list[Difference]:
+    if now == left:
+        return []
+    message = f"{kind} {name} is {_told(now)}, it was {_told(left)}"
+    numbers = {key: value for key, value in (now or {}).items() if isinstance(value, int)}
+    return [Difference(kind, name, "missing" if now is None else "changed", message, now=numbers)]
 
 
-def _packages(left: PackagesAnswer, installed: dict[str, str]) -> list[str]:
-    # A newer version is an update of the distribution's, not drift.
-    return [f"package {name} is not installed" for name in left["versions"] if name not in installed]
+def _packages(left: PackagesAnswer, installed: dict[str, str]) -> list[Difference]:
+    # A newer version is an update of the distribution, not drift.
+    return [
+        Difference("package", name, "missing", f"package {name} is not installed")
+        for name in left["versions"]
+        if name not in installed
+    ]
 
 
-def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> list[str]:
+def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> list[Difference]:
     """`owned` are the files of all releases."""
     name, generation = release.name, release.generation
     text = release.text(generation)
     if text is None:
-        return [f"release {name} has no generation"]
+        return [Difference("generation", name, "missing", f"release {name} has no generation")]
     manifest = store.read(text)
-    found = [f"an apply of release {name} was interrupted"] if release.record.exists() else []
+    found = []
+    if release.record.exists():
+        found.append(Difference("generation", name, "interrupted", f"an apply of release {name} was interrupted"))
     if text.startswith(UNPROVEN):
-        found.append(f"generation {generation} of release {name} is live though it was never found healthy")
+        message = f"generation {generation} of release {name} is live though it was never found healthy"
+        found.append(Difference("generation", name, "unproven", message))
     else:
         found += _another(name, generation, text)
     owners = {files.at_generation(file.path, generation): file.owner for file in manifest.file}
     owners |= {files.at_generation(directory.path, generation): directory.owner for directory in manifest.directory}
     left, shown = release.left(generation), _shown(manifest) if diffs else {}
     for path, mark in left.files.items():
-        found += _compare(path, mark, owners.get(path), partial(_mark_at, path), shown.get(path))
+        found += _compare("file", path, mark, owners.get(path), partial(_mark_at, path), shown.get(path))
     for path, access in left.folders.items():
-        found += _compare(path, access, owners.get(path), partial(files.look_folder, path))
+        found += _compare("directory", path, access, owners.get(path), partial(files.look_folder, path))
     for stray in unmanaged.dropins(manifest, owned):
         diff = redaction.unified(stray.path, "", there.data) if diffs and (there := files.look(stray.path)) else ""
-        found.append(f"{stray.path} belongs to no release\n{diff}".strip())
+        message = f"{stray.path} belongs to no release"
+        found.append(Difference("drop-in", stray.path, "unmanaged", message, diff.strip("\n")))
     found += unmanaged.crooked(manifest, left)
-    found += [f"the reload of {unit} does not end" for unit in systemd.hung([u.name for u in manifest.unit])]
-    found += [f"{unit} is not active" for unit in systemd.inactive([u.name for u in manifest.unit])]
+    names = [u.name for u in manifest.unit]
     found += [
-        f"{u.name} is {'not ' if u.enabled else ''}enabled"
+        Difference("unit", unit, "reloading", f"the reload of {unit} does not end") for unit in systemd.hung(names)
+    ]
+    found += [Difference("unit", unit, "inactive", f"{unit} is not active") for unit in systemd.inactive(names)]
+    found += [
+        Difference(
+            "unit",
+            u.name,
+            "disabled" if u.enabled else "enabled",
+            f"{u.name} is {'not ' if u.enabled else ''}enabled",
+        )
         for u in manifest.unit
         if u.enabled is not None and systemd.enabled(u.name) != u.enabled
     ]
     return found
 
 
-def _another(name: str, generation: int, text: str) -> list[str]:
+def _another(name: str, generation: int, text: str) -> list[Difference]:
     """The host may match its manifest even though that is not the manifest that the program gave last."""
     item = store.item(f"release-{name}")
     if item is None:
         return []
     if item.note is not None:
-        return [item.note]
+        return [Difference("generation", name, "rolled-back", item.note)]
     if item.document in (None, document.digest(document.sealed(text))):
         return []
-    return [f"the program does not know of generation {generation} of release {name}"]
+    message = f"the program does not know of generation {generation} of release {name}"
+    return [Difference("generation", name, "unknown", message)]
 
 
 def _shown(manifest: Manifest) -> dict[str, Callable[[], str]]:
@@ -173,26 +200,28 @@ def _mark_at(path: str) -> Mark | None:
 
 
 def _compare(
+    kind: Literal["file", "directory"],
     path: str,
     left: Mark | Access,
     owner: str | None,
     look: Callable[[], Mark | Access | None],
     shown: Callable[[], str] | None = None,
-) -> list[str]:
+) -> list[Difference]:
     """A file, or a directory, with what was left of it."""
     try:
         now = look()
     except (Failure, OSError):
-        return [f"{path} is of another kind"]
+        return [Difference(kind, path, "type", f"{path} is of another kind")]
     if now is None:
-        return [f"{path} is missing"]
+        return [Difference(kind, path, "missing", f"{path} is missing")]
     if owner and not _owned_by(now, owner):
-        return [f"{path} does not belong to {owner}"]
+        return [Difference(kind, path, "owner", f"{path} does not belong to {owner}")]
     if isinstance(now, Mark) and isinstance(left, Mark) and now.sha256 != left.sha256:
-        told = f"{path}: the content was changed by hand"
-        return [told if shown is None else f"{told}\n{shown()}"]
+        message = f"{path}: the content was changed by hand"
+        return [Difference(kind, path, "content", message, shown() if shown else "")]
     if now != left:
-        return [f"{path}: mode or owner was changed by hand: {_access(now)} instead of {_access(left)}"]
+        message = f"{path}: mode or owner was changed by hand: {_access(now)} instead of {_access(left)}"
+        return [Difference(kind, path, "access", message)]
     return []
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from gatehouse.output.report import Failure
+from gatehouse.protocol.difference import Difference
 from gatehouse.protocol.manifest import File, Manifest, owner_ids
 from gatehouse.state import store
 from gatehouse.state.left import Left
@@ -82,22 +83,28 @@ def _folders(manifest: Manifest) -> dict[Path, tuple[str, ...]]:
     return found
 
 
-def images_of(release: Release, manifest: Manifest) -> list[str]:
+def images_of(release: Release, manifest: Manifest) -> list[Difference]:
     """The containers of its units must run what its manifest names. A pod's own container is Podman's."""
     if not manifest.image or not shutil.which("podman"):
         return []
     wanted = {image.reference: _images(image.reference) for image in manifest.image}
     ids = {reference: images[0]["Id"] for reference, images in wanted.items() if images}
-    found = [f"image {reference} is not on this host" for reference in wanted if reference not in ids]
+    found = [
+        Difference("other", reference, "missing", f"image {reference} is not on this host")
+        for reference in wanted
+        if reference not in ids
+    ]
     names = [u.name for u in manifest.unit]
     for container in _containers(_running()):
         labels, name = container["Config"].get("Labels") or {}, container["Name"]
         if container.get("IsInfra") or labels.get("PODMAN_SYSTEMD_UNIT") not in names:
             continue
         if container["ImageName"] not in wanted:
-            found.append(f"container {name} runs {container['ImageName']}, the manifest says {', '.join(wanted)}")
+            message = f"container {name} runs {container['ImageName']}, the manifest says {', '.join(wanted)}"
+            found.append(Difference("other", name, "image", message))
         elif container["Image"] != ids.get(container["ImageName"], container["Image"]):
-            found.append(f"container {name} runs another image than the one that is {container['ImageName']} now")
+            message = f"container {name} runs another image than the one that is {container['ImageName']} now"
+            found.append(Difference("other", name, "image", message))
     return found
 
 
@@ -143,7 +150,7 @@ def _inspected(kind: str, *names: str) -> str:
     return done.stdout or "[]"
 
 
-def modes_of(manifest: Manifest) -> list[str]:
+def modes_of(manifest: Manifest) -> list[Difference]:
     """Runtime directories, as tmpfiles.d and unit files of the manifest want them, and the sockets in those that are
     setgid: they belong to the same group, and let in whom the directory lets in."""
     found = []
@@ -152,21 +159,22 @@ def modes_of(manifest: Manifest) -> list[str]:
         try:
             now, (uid, gid) = files.look_folder(path), _ids(owner)
         except Failure as failure:
-            found.append(str(failure))
+            found.append(Difference("runtime", path, "unreadable", str(failure)))
             continue
         if now is None:
-            found.append(f"{path} is missing")
+            found.append(Difference("runtime", path, "missing", f"{path} is missing"))
             continue
         if now.mode != wanted or uid not in (None, now.uid) or gid not in (None, now.gid):
-            found.append(f"{path} is {now.mode:04o} {now.uid}:{now.gid}, the manifest says {mode} {owner}")
+            message = f"{path} is {now.mode:04o} {now.uid}:{now.gid}, the manifest says {mode} {owner}"
+            found.append(Difference("runtime", path, "access", message, now=now._asdict()))
         if wanted & stat.S_ISGID and mode != _CLOSED:
             found += _sockets(path, wanted & 0o777, now.uid if uid is None else uid, now.gid if gid is None else gid)
     return found
 
 
-def crooked(manifest: Manifest, left: Left) -> list[str]:
+def crooked(manifest: Manifest, left: Left) -> list[Difference]:
     """Of these what an apply can correct: what was still wrong after the last one's restarts would be after another."""
-    return [told for told in modes_of(manifest) if told not in left.endures]
+    return [difference for difference in modes_of(manifest) if difference not in left.endures]
 
 
 def _runtime(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
@@ -220,7 +228,7 @@ def _ids(owner: str) -> tuple[int | None, int | None]:
     return None if user == "-" else owner_ids(f"{user}:0")[0], None if group == "-" else owner_ids(f"0:{group}")[1]
 
 
-def _sockets(folder: str, mode: int, uid: int, gid: int) -> list[str]:
+def _sockets(folder: str, mode: int, uid: int, gid: int) -> list[Difference]:
     """The server's own: whatever clients make beside them is theirs."""
     found = []
     for name, info in safepath.entries(folder).items():
@@ -229,8 +237,9 @@ def _sockets(folder: str, mode: int, uid: int, gid: int) -> list[str]:
             and info.st_uid == uid
             and (stat.S_IMODE(info.st_mode), info.st_gid) != (mode, gid)
         ):
-            found.append(
-                f"{folder}/{name} is {stat.S_IMODE(info.st_mode):04o} of group {info.st_gid}, "
-                f"it should be {mode:04o} of group {gid}"
+            now = {"mode": stat.S_IMODE(info.st_mode), "gid": info.st_gid}
+            message = (
+                f"{folder}/{name} is {now['mode']:04o} of group {info.st_gid}, it should be {mode:04o} of group {gid}"
             )
+            found.append(Difference("runtime", f"{folder}/{name}", "access", message, now=now))
     return found

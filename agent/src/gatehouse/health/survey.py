@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from gatehouse.health import probes
 from gatehouse.output.report import Failure, masked, say
+from gatehouse.protocol.difference import Difference
 from gatehouse.protocol.manifest import Manifest, Probe
 from gatehouse.system import process, systemd
 
@@ -25,7 +26,7 @@ def ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
     }
 
 
-def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[str, list[str]]:
+def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[str, list[Difference]]:
     """The complaints of the probes by release, all asked at once. Probes that fail are asked again for `patience`
     seconds, since a service may just have been restarted. A release with a unit that does not run is left out: that
     explains more than its probes do."""
@@ -34,12 +35,12 @@ def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[s
         manifest for manifest in manifests if manifest.probe and down.isdisjoint(unit.name for unit in manifest.unit)
     ]
     until = time.monotonic() + patience
-    ill: dict[str, list[str]] = {}
+    ill: dict[str, list[Difference]] = {}
     while waiting:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             asked = list(pool.map(lambda manifest: ask(manifest.probe, manifest.secret), waiting))
         ill = {
-            manifest.release: [f"probe {name}: {' '.join(told.split())}" for name, told in answers.items() if told]
+            manifest.release: [_failing(name, complaint) for name, complaint in answers.items() if complaint]
             for manifest, answers in zip(waiting, asked, strict=True)
         }
         waiting = [manifest for manifest in waiting if ill[manifest.release]]
@@ -50,7 +51,11 @@ def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[s
     return {manifest.release: ill[manifest.release] for manifest in waiting}
 
 
-def complaints(manifest: Manifest) -> list[str]:
+def _failing(name: str, complaint: str) -> Difference:
+    return Difference("probe", name, "failing", f"probe {name}: {' '.join(complaint.split())}")
+
+
+def complaints(manifest: Manifest) -> list[Difference]:
     """Of one release, at this moment."""
     return survey([manifest], patience=0).get(manifest.release, [])
 

@@ -42,7 +42,8 @@ class ItemFacts(TypedDict):
 
     due: str  # its due number, which is another one once the item has drifted
     document: NotRequired[str]  # the checksum of the document that the program gave last
-    drifted: list[str]
+    drifted: list[str]  # for programs that know no `differences`
+    differences: list[dict[str, object]]  # each a Difference
     busy: NotRequired[str]  # what is under way, so that nothing is known
     claims: NotRequired[str]  # of a release: the checksum of the names that it has on this host
 

@@ -167,7 +167,7 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[jobs.Job]:
             f.path == change.path for f in (plan.current.file if plan.current else ())
         ) and originals.keep_original(change.path):
             say(f"the file that was there before is kept: {originals.ORIGINALS}{change.path}")
-    for complaint in plan.crooked + [f"the reload of {unit} does not end" for unit in plan.hung]:
+    for complaint in [*map(str, plan.crooked), *(f"the reload of {unit} does not end" for unit in plan.hung)]:
         say(complaint)
     surveyed = [moves.survey(move) for move in plan.moves]
     originals.take_snapshot(release, [c.path for c in plan.changes], [d.path for d in plan.folders], surveyed)

@@ -8,6 +8,7 @@ from gatehouse.drift import unmanaged
 from gatehouse.health import survey
 from gatehouse.items import census
 from gatehouse.output.report import Failure
+from gatehouse.protocol.difference import Difference
 from gatehouse.protocol.manifest import Directory, Guard, Manifest, Probe, Step, Unit
 from gatehouse.state import secrets, store
 from gatehouse.state.left import Left
@@ -31,8 +32,10 @@ class Plan:
     folders: list[Directory]
     moves: list[Move]  # of data, to where it belongs by now
     guards: list[Guard]
-    crooked: list[str]  # what is wrong with the runtime directories: a restart makes them anew
-    ill: list[str]  # what the probes complain of, though all runs as it was left: a restart is what is left to try
+    crooked: list[Difference]  # what is wrong with the runtime directories: a restart makes them anew
+    ill: list[
+        Difference
+    ]  # what the probes complain of, though all runs as it was left: a restart is what is left to try
     hung: list[str]  # units of the release whose reload does not end, which a restart ends
     stops: list[str]  # before the swap
     disables: list[str]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
+from gatehouse.protocol.difference import Difference
 from gatehouse.protocol.document import remembered
 
 
@@ -30,7 +31,7 @@ class Left:
     folders: dict[str, Access] = field(default_factory=dict)  # by path
     enabled: list[str] = field(default_factory=list)  # units that the release has enabled, in whatever generation
     kept: dict[str, str] = field(default_factory=dict)  # by path: content, in hex, that the host has as its own
-    endures: list[str] = field(default_factory=list)  # what was still wrong after the restarts
+    endures: list[Difference] = field(default_factory=list)  # what was still wrong after the restarts
     changed: list[str] | None = None  # the paths that this generation changed; None: an older agent did not record it
     applied: float | None = None  # when; None as with `changed`
 
@@ -42,6 +43,8 @@ class Left:
             left,
             files={path: Mark(*mark) for path, mark in left.files.items()},
             folders={path: Access(*access) for path, access in left.folders.items()},
+            # Older agents recorded sentences.
+            endures=[Difference.read(one) for one in found.get("endures", []) if isinstance(one, dict)],
         )
 
     def json(self) -> dict[str, object]:
