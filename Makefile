@@ -1,6 +1,6 @@
 # make help tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks hooks-off check test test-all demo demo-app demo-down docs golden bench bench-scale
+.PHONY: help setup hooks hooks-off quick check test test-all demo demo-app demo-down docs golden bench bench-scale
 WITH := test/engine/with
 VITEST := $(WITH) node node_modules/vitest/vitest.mjs run
 
@@ -15,6 +15,9 @@ hooks: ## have git check each commit, as lefthook.yml says; `make hooks-off` end
 
 hooks-off: ## remove the git hooks again
 	@$(WITH) node_modules/.bin/lefthook uninstall
+
+quick: ## what the change since the last commit concerns: its lint, its tests, and the types
+	@test/run quick
 
 check: ## all that needs no host: lint, types, imports, unit, render, component and agent tests
 	@test/run check

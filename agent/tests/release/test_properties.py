@@ -13,7 +13,8 @@ from gatehouse.tree import files
 from tests import support
 from tests.support import HostTest, Killed, file
 
-SEED, SEQUENCES, APPLIES = 20261124, 500, 3
+SEED, APPLIES = 20261124, 3
+SEQUENCES = int(os.environ.get("GATEHOUSE_SEQUENCES", "50"))  # `make test` has ten times as many
 PATHS = [f"etc/{name}" for name in ("a", "b", "c/d", "c/e", "systemd/system/f.service")]
 UNITS = ["one.service", "two.service", GENERATED := "three.service"]
 
@@ -32,8 +33,8 @@ class Sequences(HostTest):
                 wanted = self.next(wanted)
                 outcome, before = self.attempt(wanted, before, f"sequence {number}, apply {turn}")
                 seen[outcome] = seen.get(outcome, 0) + 1
-        for outcome, least in (("done", 200), ("killed", 40), (ROLLED_BACK, 40), (NOTHING_BEFORE, 25)):
-            self.assertGreater(seen.get(outcome, 0), least, seen)
+        for outcome, share in (("done", 0.4), ("killed", 0.08), (ROLLED_BACK, 0.08), (NOTHING_BEFORE, 0.05)):
+            self.assertGreater(seen.get(outcome, 0), share * SEQUENCES, seen)
         self.assertNotIn(ROLLED_BACK_UNHEALTHY, seen)
 
     def next(self, wanted: dict) -> dict:

@@ -13,7 +13,7 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject) {
-  const lab = await Lab.create("attack", "2026.8.3");
+  const lab = await Lab.stocked("attack", "2026.8.3");
   const stack = await Stack.create(lab, PLATFORM);
   const apps = new Stack(lab, {}, { program: PROGRAM, suffix: "-apps" });
   const end = async () => {

@@ -45,7 +45,7 @@ let apps: Stack;
 let first: { result: Outcome; units: Record<string, string> };
 
 beforeAll(async () => {
-  lab = await Lab.create("apps", "2026.8.3");
+  lab = await Lab.stocked("apps", "2026.8.3");
   stack = await Stack.create(lab);
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);

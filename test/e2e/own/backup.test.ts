@@ -25,7 +25,7 @@ const opener = newKey();
 let recovery: { passphrase: string; repository: string };
 
 beforeAll(async () => {
-  host = await Lab.create("backup", "2026.8.3", "2026.8.4");
+  host = await Lab.stocked("backup", "2026.8.3", "2026.8.4");
   labs.push(host);
   stack = await Stack.create(host, {
     postgres: { databases: { ledger: {}, other: {} } },
@@ -439,7 +439,7 @@ test("a new image of authentik is preceded by a backup, and a leap over a series
 });
 
 test("over SFTP to another host: the key it may use, and nothing of the old repository is touched", async () => {
-  vault = await Lab.create("vault");
+  vault = await Lab.stocked("vault");
   labs.push(vault);
   relaying = await relay();
   await reachable(host);
@@ -508,7 +508,7 @@ test("onto a new host: `up`, one command, and everything is there", async () => 
   await host.sh("sleep 2");
   await host.destroy();
   labs.splice(labs.indexOf(host), 1);
-  const fresh = await Lab.create("fresh", "2026.8.4");
+  const fresh = await Lab.stocked("fresh", "2026.8.4");
   labs.push(fresh);
   // So that numbers of users differ from those of the old host.
   await fresh.sh("for n in 1 2 3; do useradd --system filler$n; done");

@@ -28,7 +28,7 @@ let service: ChildProcess | undefined;
 
 beforeAll(async () => {
   if (!EXHAUSTIVE) return;
-  host = await Lab.create("bucket", "2026.8.3");
+  host = await Lab.stocked("bucket", "2026.8.3");
   for (const part of [BUCKETS, ABOUT]) mkdirSync(part, { recursive: true });
   const built = await run(join(ROOT, "test/lab/bucket"), []);
   expect(built.status, built.text).toBe(0);

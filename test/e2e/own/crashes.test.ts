@@ -143,7 +143,7 @@ async function pullThePlug(point: Point, document: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  lab = await Lab.create("crashes");
+  lab = await Lab.stocked("crashes");
   const { status, text } = await run("ssh", ssh("sh -s -- crashes"), {
     input: installation({ platform: debian, gids: {} }),
   });

@@ -7,7 +7,7 @@ import { type Settings, Stack } from "../support/stack.ts";
 let lab: Lab;
 let stack: Stack;
 beforeAll(async () => {
-  lab = await Lab.create("doors");
+  lab = await Lab.stocked("doors");
   stack = await Stack.create(lab);
   await lab.sh(
     "useradd -m -s /bin/bash deploy && cp -r /root/.ssh /home/deploy/ && chown -R deploy: /home/deploy/.ssh",

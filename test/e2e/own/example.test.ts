@@ -22,7 +22,7 @@ let token: string;
 let message: string;
 
 beforeAll(async () => {
-  lab = await Lab.create("example", "2026.8.3");
+  lab = await Lab.stocked("example", "2026.8.3");
   stack = await Stack.create(lab);
   const [{ status, text }] = await Promise.all([stack.up(), prepare()]);
   expect(status, text).toBe(0);

@@ -202,7 +202,7 @@ class Written {
 let lab: Lab;
 
 beforeAll(async () => {
-  lab = await Lab.create("grammars", "2026.8.3");
+  lab = await Lab.stocked("grammars", "2026.8.3");
   const services = ["postgresql.service", "postgresql@.service", "valkey-server.service", "caddy.service"];
   await lab.sh(`cd /etc/systemd/system && for unit in ${services.join(" ")}; do ln -s /dev/null $unit; done
     export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get -qq install --no-install-recommends \

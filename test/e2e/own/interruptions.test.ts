@@ -19,7 +19,7 @@ let neighbour: Stack;
 const stacks: Stack[] = [];
 
 beforeAll(async () => {
-  lab = await Lab.create("interruptions", "2026.8.3");
+  lab = await Lab.stocked("interruptions", "2026.8.3");
   stack = await Stack.create(lab);
   const program = fileURLToPath(new URL("neighbour", import.meta.url));
   neighbour = await Stack.create(lab, {}, { program, suffix: "-neighbour" });

@@ -29,7 +29,7 @@ let sum: string;
 let label: string;
 
 beforeAll(async () => {
-  lab = await Lab.create("upgrade", "2026.8.3");
+  lab = await Lab.stocked("upgrade", "2026.8.3");
   const { status, text } = await run(join(ROOT, "test/lab/older"), [lab.name]);
   expect(status, text).toBe(0);
   cpSync(ROOT, program, {

@@ -36,8 +36,8 @@ export const run = (
     child.stdin?.end(input);
   });
 
-async function must(program: string, args: string[]): Promise<string> {
-  const { status, text } = await run(program, args);
+async function must(program: string, args: string[], env?: NodeJS.ProcessEnv): Promise<string> {
+  const { status, text } = await run(program, args, { env });
   if (status !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${status}:\n${text}`);
   return text.trim();
 }
@@ -57,15 +57,24 @@ export class Lab {
   }
 
   /** A fresh host, with these versions of the authentik stand-in to pull. */
-  static async create(purpose: string, ...versions: string[]): Promise<Lab> {
-    const lab = await Lab.at(`${purpose}-${process.pid}`);
+  static create(purpose: string, ...versions: string[]): Promise<Lab> {
+    return Lab.#create(purpose, versions);
+  }
+
+  /** The same with Podman and what services depend on installed, where their installation is not what is tested. */
+  static stocked(purpose: string, ...versions: string[]): Promise<Lab> {
+    return Lab.#create(purpose, versions, "stocked");
+  }
+
+  static async #create(purpose: string, versions: readonly string[], platform?: string): Promise<Lab> {
+    const lab = await Lab.at(`${purpose}-${process.pid}`, platform);
     if (versions.length > 0) await must(LOAD, [lab.name, ...versions]);
     return lab;
   }
 
   /** The host of that name, started if it is not running. */
-  static async at(name: string): Promise<Lab> {
-    return new Lab(name, await must(TOOL, ["up", name]));
+  static async at(name: string, platform = process.env.LAB_PLATFORM): Promise<Lab> {
+    return new Lab(name, await must(TOOL, ["up", name], { LAB_PLATFORM: platform }));
   }
 
   /** This machine's end of the host's cable. */
