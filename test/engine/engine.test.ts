@@ -72,7 +72,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-test("a program goes through create, update, preview and destroy", { timeout: 60_000 }, async () => {
+test("a program goes through create, update, preview and destroy", async () => {
   await pulumi("up --yes --skip-preview");
   expect(await log()).toBe("created\n");
   const outputs = JSON.parse(await pulumi("stack output --json --show-secrets"));

@@ -203,7 +203,7 @@ describe("the tarball", () => {
   });
 });
 
-test("the program of docs/platform.md has the right types, and a wrong one is found", { timeout: 60_000 }, async () => {
+test("the program of docs/platform.md has the right types, and a wrong one is found", async () => {
   writeFileSync(
     join(consumer, "wrong.ts"),
     `import { Host, type Platform, platforms } from "gatehouse";
@@ -225,7 +225,7 @@ new Host("host", { connection: { ...platform.host, port: "22" }, platform: platf
 });
 
 describe("the program of docs/platform.md", () => {
-  test("tells in a preview what it would do, and has done nothing", { timeout: 60_000 }, async () => {
+  test("tells in a preview what it would do, and has done nothing", async () => {
     await produce({ platform: facts() });
     const { status, text } = await preview();
     expect(status, text).toBe(0);
@@ -233,7 +233,7 @@ describe("the program of docs/platform.md", () => {
     expect(server.asked.map(({ command }) => command)).toEqual(["sh -s", "sh -s"]);
   });
 
-  test("brings the other stack's GID to the host, and then has nothing to do", { timeout: 60_000 }, async () => {
+  test("brings the other stack's GID to the host, and then has nothing to do", async () => {
     const up = ["up", "--yes", "--skip-preview", "--stack", "dev"];
     await must(...pulumi(consumer, up));
     const asked = (start: string) => server.asked.find(({ command }) => command.startsWith(start))?.stdin;
@@ -251,7 +251,7 @@ describe("the program of docs/platform.md", () => {
     await must(...pulumi(consumer, [...up, "--expect-no-changes"]));
   });
 
-  test("is told in one message what does not fit, and which side is to be updated", { timeout: 60_000 }, async () => {
+  test("is told in one message what does not fit, and which side is to be updated", async () => {
     const unfit = `error: stack ${PLATFORM} has no platform that this program can use:\n`;
     await produce({ platform: { ...facts(), schemaVersion: 2 } });
     const newer = await preview();
@@ -268,7 +268,7 @@ describe("the program of docs/platform.md", () => {
     expect(missing.status).not.toBe(0);
   });
 
-  test("is told when there is no stack of that name", { timeout: 60_000 }, async () => {
+  test("is told when there is no stack of that name", async () => {
     const program = join(consumer, "index.ts");
     writeFileSync(program, readFileSync(program, "utf8").replace(PLATFORM, "organization/gatehouse/prdo"));
     const { status, text } = await preview();
