@@ -26,10 +26,10 @@ const ROOMS = {
   "components/config": ["protocol", ...components("schema", "sdk", "distribution", ...SERVICES)],
   "components/platform": components("schema", "sdk", "host", ...SERVICES),
   "plan/read": ["protocol", ...components("sdk")],
-  "plan/predict": ["plan/read", ...components("quadlet")],
-  "plan/report": ["plan/read", "plan/predict", ...components("quadlet")],
-  "plan/render": ["plan/predict", "plan/report", ...components("render")],
-  "plan/cli": ["plan/read", "plan/render", "plan/report", ...components("render")],
+  "plan/predict": ["protocol", "plan/read", ...components("quadlet")],
+  "plan/report": ["protocol", "plan/read", "plan/predict", ...components("quadlet")],
+  "plan/render": ["protocol", "plan/predict", "plan/report", ...components("render")],
+  "plan/cli": ["protocol", "plan/read", "plan/render", "plan/report", ...components("render")],
   policy: ["protocol"],
 };
 

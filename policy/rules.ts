@@ -1,5 +1,7 @@
 // What no stack may do, as functions of plain shapes: each answers one sentence for each violation.
+
 import { parse } from "smol-toml";
+import type { ManifestDocument } from "../protocol/manifest.ts";
 
 /** A resource as the engine shows it to a policy, before anything is done. */
 export interface Resource {
@@ -151,10 +153,7 @@ function publishedByValkey(content: string): string[] {
 const isLoopback = (addresses: readonly string[]) =>
   addresses.every((address) => ["", "localhost", "127.0.0.1", "::1"].includes(address.trim()));
 
-interface Manifest {
-  image?: { reference: string }[];
-  file?: { path: string; content: string }[];
-}
+type Manifest = Pick<ManifestDocument, "image" | "file">;
 
 /** The manifest of a release; undefined for all else. */
 function manifestOf({ urn, type, props }: Resource): Manifest | undefined {

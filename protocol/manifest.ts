@@ -1,205 +1,100 @@
-// The manifest of a release, as the agent reads it. docs/manifest.md explains each key.
+// The manifest of a release: the one place that says what it holds. Types here, the reader of the plan, the agent's dataclasses
+// and the tables of docs/manifest.md are made from it or compared with it.
+import { z } from "zod";
 import { sealed, type Table, toml } from "./document.ts";
+import * as parts from "./parts.ts";
 
 /** The manifest format of this program. An agent that speaks a newer one refuses to be replaced. */
 export const PROTOCOL = 1;
 
-interface Owned {
-  path: string;
-  mode: string;
-  owner: string;
-}
+const list = (description: string) => z.array(z.string()).default([]).meta({ description });
 
-/** A directory that holds data: made when missing, never deleted. */
-export interface Directory extends Owned {
-  /**
-   * Where its data lay under an earlier version: what is there is moved into it with the release's units stopped, and back
-   * with everything else, such as "/var/lib/authentik/media". @default - it always lay here
-   */
-  formerly?: string;
-}
+/** A manifest as it is sent. The agent refuses a key that is not here. */
+export const manifestSchema = z.object({
+  release: z.string().meta({ description: "Name: lower-case letters, digits, dashes." }),
+  owner: z.string().meta({
+    description:
+      "`PROJECT/STACK/RESOURCE` that may change and remove it. Within a stack a new owner takes the release over; from another stack it `takes` it.",
+  }),
+  protocol: z.int().meta({ description: `\`${PROTOCOL}\`. Another number is refused.` }),
+  deadline: z.int().default(60).meta({
+    description:
+      "Seconds from the start of the units until the last probe must have passed. Units of other releases, and the probes through them, have as many again.",
+  }),
+  secret: z.boolean().default(false).meta({
+    description: "The content of its files is secret: masked in output, and the release is never removed.",
+  }),
+  listens: list("`ADDRESS:PORT/tcp` or `/udp`, with `*` for all addresses, at which its units listen."),
+  takes: list(
+    "What is taken over: `file PATH`, `unit NAME`, `pod NAME`, `container NAME`, `volume NAME`, `port ADDRESS:PORT/PROTOCOL` or `stack PROJECT/STACK`. Whatever else of these has a name of the release's and is no release's, nor as its package brought it, is refused.",
+  ),
+  refers: list(
+    "Folders of secrets of this stack, one generation each, that must be kept as long as this manifest is live.",
+  ),
+  gives: list("The releases of the stack that may have secrets of this one in their files."),
+  directory: z.array(parts.directory).default([]),
+  image: z.array(parts.image).default([]),
+  preparation: z.array(parts.step).default([]),
+  file: z.array(parts.file).default([]),
+  check: z.array(parts.check).default([]),
+  guard: z.array(parts.guard).default([]),
+  holding: z.array(parts.holding).default([]),
+  data: z.array(parts.data).default([]),
+  unit: z.array(parts.unit).default([]),
+  step: z.array(parts.step).default([]),
+  probe: z.array(parts.probe).default([]),
+});
+export type ManifestDocument = z.input<typeof manifestSchema>;
 
-/** A file, and the units that a change of it concerns. */
-export interface File extends Owned {
-  content: string;
-  /**
-   * The secrets that the host puts into the content, in the order of their places, as secretPlace() makes these:
-   * `RELEASE/FILE` in each generation that is in use, or `RELEASE/GENERATION/FILE`. Without it what looks like a place is
-   * text. @default none
-   */
-  secrets?: readonly string[];
-  /** @default none - the change restarts nothing */
-  restarts?: readonly string[];
-  /** Those of other releases are reloaded last, once this one is well by itself. @default none - the change reloads nothing */
-  reloads?: readonly string[];
-  /** While this word stays the same the host keeps the content it has. @default - the content is always written */
-  rotation?: string;
-  /**
-   * The repository of backups, by its place, that the content is the passphrase of. One that opened it on this host before is
-   * written instead; without `rotation` another content than that is refused. @default - it opens none
-   */
-  opens?: string;
-}
+/** How the program names the lists of tables, in the order in which they are sent. */
+const LISTS = {
+  directories: "directory",
+  images: "image",
+  preparations: "preparation",
+  files: "file",
+  checks: "check",
+  guards: "guard",
+  holdings: "holding",
+  data: "data",
+  units: "unit",
+  steps: "step",
+  probes: "probe",
+} as const;
+type Lists = typeof LISTS;
+type Row<Name extends Lists[keyof Lists]> = Listed<NonNullable<ManifestDocument[Name]>[number]>;
+/** The same with lists that are not changed. */
+type Listed<T> = T extends object ? { [K in keyof T]: T[K] extends string[] | undefined ? Constant<T[K]> : T[K] } : T;
+type Constant<T> = T extends string[] ? readonly string[] : T;
 
-/** A command that judges `{tree}`, a copy of `tree` with the changes in it, before anything goes live. */
-export interface Check {
-  name: string;
-  tree: string;
-  exec: readonly string[];
-  /** @default "root" */
-  user?: string;
-  /** @default the user's own group */
-  group?: string;
-  /** Runs before `exec`. @default nothing */
-  prepare?: readonly string[];
-  /** With it, `exec` is a server that must come up until `ready` succeeds. @default `exec` itself must succeed */
-  ready?: readonly string[];
-}
+export type Directory = Row<"directory">;
+export type File = Row<"file">;
+export type Image = Row<"image">;
+export type Check = Row<"check">;
+export type Guard = Row<"guard">;
+export type Holding = Row<"holding">;
+export type Data = Row<"data">;
+export type Unit = Row<"unit">;
+export type Step = Row<"step">;
+export type Probe = Row<"probe">;
 
-/** An image of a container. */
-export interface Image {
-  reference: string;
-  /** With it, the image takes the place of one of the same series or of those that it `follows`, and of no other. */
-  series?: string;
-  follows?: readonly string[];
-}
+/** All that a service is on the host, as the program writes it. */
+export type Manifest = { readonly [Plural in keyof Lists]?: readonly Row<Lists[Plural]>[] } & Listed<
+  Pick<ManifestDocument, "deadline" | "listens" | "refers" | "gives">
+>;
 
-/**
- * What a new image may change for ever; saved before, restored on the way back. A way back that was killed is gone
- * again, so `restore` must leave alone what it has restored already, and succeed.
- */
-export interface Guard {
-  name: string;
-  units: readonly string[];
-  save: readonly string[];
-  restore: readonly string[];
-  user: string;
-  /** Those of the manifest's images whose change may alter it. @default all */
-  images?: readonly string[];
-}
+/** A manifest as it is read back: with every default, and without what another version of the program wrote besides. */
+export type Read = { [Plural in keyof Lists]: z.output<typeof manifestSchema>[Lists[Plural]] } & Pick<
+  z.output<typeof manifestSchema>,
+  "deadline" | "secret" | "refers"
+>;
 
-/** What a unit holds. A restart of the release's after which it is less is not healthy, and goes back. */
-export type Holding =
-  | {
-      name: string;
-      unit: string;
-      /** Counts it, in lines of a number and what that is the number of, which it must not become less of. */
-      exec: readonly string[];
-      user: string;
-    }
-  | {
-      /** The keys of a Valkey. Before the restart they are written into the file that it reads afterwards. */
-      name: string;
-      unit: string;
-      /** The server's account. */
-      user: string;
-      socket: string;
-      /** Its file of settings. */
-      config: string;
-      /** Its folder of data. */
-      data: string;
-      /** Whether that file is the append-only file, and not the snapshot. */
-      appendonly: boolean;
-      /** The user whose password is in the files `passwords`, a path with `*` for each generation. @default - the default user, without one */
-      login?: string;
-      passwords?: string;
-    };
-
-/**
- * What stays on the host when the release goes, and what is backed up: a folder, or what commands copy and delete. Of a
- * release with `purge` it goes too, once there is a copy below /var/backups/gatehouse.
- */
-export type Data =
-  | {
-      name: string;
-      path: string;
-      /** A command that makes the folder whole right before it is backed up. @default nothing */
-      before?: readonly string[];
-      /** A command that undoes `before` once the folder is backed up. @default nothing */
-      after?: readonly string[];
-    }
-  | {
-      /** Of the copy's folder. */
-      name: string;
-      /** Copies it into the folder `{dump}`. */
-      save: readonly string[];
-      /** Deletes it; must succeed where it is gone already. */
-      drop: readonly string[];
-      user: string;
-      /** The database of PostgreSQL that it is: the backup of the cluster has it already. @default - none */
-      database?: string;
-    };
-
-/** A unit that runs because of the release. */
-export interface Unit {
-  name: string;
-  /** @default - not touched; units that a generator makes cannot be enabled */
-  enabled?: boolean;
-}
-
-/** A command that runs at every apply once the units are up. Must be idempotent; a rollback does not undo it. */
-export interface Step {
-  name: string;
-  exec: readonly string[];
-  /** @default "root" */
-  user?: string;
-  /** @default empty */
-  stdin?: string;
-}
-
-/** What healthy means: one of `exec`, `http`, `tcp`, `socket` and `unit`. */
-export interface Probe {
-  name: string;
-  exec?: readonly string[];
-  /** The user of `exec`. @default "root" */
-  user?: string;
-  /** A URL that must answer `status`, with `body` somewhere in its first 64 KiB. */
-  http?: string;
-  /** @default - any 2xx */
-  status?: number;
-  /** @default - any */
-  body?: string;
-  /** `address:port` to ask in place of the URL's own. @default the URL's own */
-  connect?: string;
-  /** `address:port` that must accept a connection. */
-  tcp?: string;
-  /** A Unix socket that must accept a connection. */
-  socket?: string;
-  /** A unit that must have run for `seconds` without a restart: one that flaps runs at most moments, and is never well. */
-  unit?: string;
-  /** @default 5 */
-  seconds?: number;
-  /**
-   * The unit of another release that it needs, which a file reloads: asked once that one is told, and only in an apply that
-   * tells it. @default - it needs none
-   */
-  through?: string;
-}
-
-/** All that a service is on the host. */
-export interface Manifest {
-  /** Seconds from the start of the units until the last probe must have passed. @default 60 */
-  deadline?: number;
-  directories?: readonly Directory[];
-  /** Found or pulled before anything running is stopped. */
-  images?: readonly Image[];
-  /** Run before anything is checked: they make what must be there, such as a cluster of PostgreSQL's. Must be idempotent. */
-  preparations?: readonly Step[];
-  files?: readonly File[];
-  /** `ADDRESS:PORT/tcp` or `/udp`, with `*` for all addresses, at which its units listen and nobody else may. @default none */
-  listens?: readonly string[];
-  /** Folders of secrets, one generation each, that must be kept as long as this manifest is. */
-  refers?: readonly string[];
-  /** The releases of the stack whose files may have secrets of this one in them. @default none */
-  gives?: readonly string[];
-  checks?: readonly Check[];
-  guards?: readonly Guard[];
-  holdings?: readonly Holding[];
-  data?: readonly Data[];
-  units?: readonly Unit[];
-  steps?: readonly Step[];
-  probes?: readonly Probe[];
-}
+/** Reads a table as it was sent. */
+export const readManifest = (table: unknown): Read => {
+  const sent = manifestSchema.omit({ release: true, owner: true, protocol: true }).parse(table);
+  const lists = Object.entries(LISTS).map(([plural, name]) => [plural, sent[name]]);
+  const { deadline, secret, refers } = sent;
+  return { deadline, secret, refers, ...(Object.fromEntries(lists) as Pick<Read, keyof Lists>) };
+};
 
 /**
  * The document for `gatehouse release`. `owner` is the resource that may change and delete the release; `takes` is what it
@@ -212,6 +107,7 @@ export function manifestDocument(
   manifest: Manifest,
   takes?: readonly string[],
 ): string {
+  const lists = Object.entries(LISTS).map(([plural, name]) => [name, manifest[plural as keyof Lists]]);
   const table: Table = {
     release,
     owner,
@@ -222,20 +118,7 @@ export function manifestDocument(
     takes: takes && [...takes],
     refers: manifest.refers?.length ? [...manifest.refers] : undefined,
     gives: manifest.gives?.length ? [...manifest.gives] : undefined,
-    directory: rows(manifest.directories),
-    image: rows(manifest.images),
-    preparation: rows(manifest.preparations),
-    file: rows(manifest.files),
-    check: rows(manifest.checks),
-    guard: rows(manifest.guards),
-    holding: rows(manifest.holdings),
-    data: rows(manifest.data),
-    unit: rows(manifest.units),
-    step: rows(manifest.steps),
-    probe: rows(manifest.probes),
+    ...Object.fromEntries(lists),
   };
   return sealed(toml(table));
 }
-
-// An interface is no index signature to TypeScript; each row above is a table all the same.
-const rows = (list: readonly object[] | undefined) => list as readonly Table[] | undefined;

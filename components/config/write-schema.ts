@@ -1,6 +1,8 @@
-// Writes docs/configuration.md and docs/stack.schema.json from the schemas; with --check it only compares.
-import { readFileSync, writeFileSync } from "node:fs";
+// Writes what is generated from the schemas: the reference of the configuration, and of the protocol with the agent. With --check
+// it only compares.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
+import { schemas, withTables } from "../../protocol/reference.ts";
 import { settingsSchema } from "./schema.ts";
 
 type Node = {
@@ -100,11 +102,16 @@ const kind = ({ type, anyOf, enum: choices, const: only, properties, additionalP
     : ({ string: "text", integer: "whole number" } as Record<string, string>)[String(type)]) ??
   String(type);
 
-const documents = { "docs/configuration.md": reference(), "docs/stack.schema.json": stackSchema() };
+const fileOf = (path: string) => new URL(`../../${path}`, import.meta.url);
+const documents = {
+  "docs/configuration.md": reference(),
+  "docs/stack.schema.json": stackSchema(),
+  "docs/manifest.md": withTables(readFileSync(fileOf("docs/manifest.md"), "utf8")),
+  ...schemas,
+};
 const stale = Object.entries(documents).filter(([path, text]) => {
-  const file = new URL(`../../${path}`, import.meta.url);
-  if (!process.argv.includes("--check")) writeFileSync(file, text);
-  return readFileSync(file, "utf8") !== text;
+  if (!process.argv.includes("--check")) writeFileSync(fileOf(path), text);
+  return !existsSync(fileOf(path)) || readFileSync(fileOf(path), "utf8") !== text;
 });
 for (const [path] of stale) console.error(`${path} is not what the schemas say: run npm run schema`);
 process.exitCode = stale.length > 0 ? 1 : 0;

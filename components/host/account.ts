@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { sealed, toml } from "../../protocol/document.ts";
+import type { AccountDocument } from "../../protocol/items.ts";
 import { taken } from "../../protocol/things.ts";
 import { legible } from "../sdk/legible.ts";
 import { type GroupHandle, usableGid } from "./group.ts";
@@ -44,12 +45,22 @@ export class Account extends pulumi.ComponentResource {
     );
     const things = [`account ${name}`, `group ${name}`];
     const takes = taken(host.takeOver, things);
-    const document = pulumi
-      .all(names)
-      .apply((groups) => sealed(toml({ name, home, groups, uid, owner, releases, takes })));
+    const document = pulumi.all(names).apply((groups) =>
+      sealed(
+        toml({
+          name,
+          home,
+          groups,
+          uid,
+          owner,
+          releases: releases && [...releases],
+          takes,
+        } satisfies AccountDocument),
+      ),
+    );
     // What another stack tells is on its way; a membership more in the message of a refusal is no fault.
     const wanted = groups.flatMap(({ groupName }) => (typeof groupName === "string" ? [groupName] : []));
-    const answer = askFor<{ uid: number; gid: number }>(
+    const answer = askFor(
       { host, kind: "account", item: name, document, claim: { things: [`account ${name}`], groups: wanted } },
       this,
       pulumi.mergeOptions(

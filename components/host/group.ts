@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { sealed, toml } from "../../protocol/document.ts";
+import type { GroupDocument } from "../../protocol/items.ts";
 import { taken } from "../../protocol/things.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
@@ -35,12 +36,10 @@ export class Group extends pulumi.ComponentResource {
     super("gatehouse:index:Group", name, {}, opts);
     this.groupName = groupName;
     const things = [`group ${groupName}`];
-    const document = pulumi.output(sealed(toml({ name: groupName, gid, takes: taken(host.takeOver, things) })));
-    const answer = askFor<{ gid: number }>(
-      { host, kind: "group", item: groupName, document, claim: { things } },
-      this,
-      opts,
+    const document = pulumi.output(
+      sealed(toml({ name: groupName, gid, takes: taken(host.takeOver, things) } satisfies GroupDocument)),
     );
+    const answer = askFor({ host, kind: "group", item: groupName, document, claim: { things } }, this, opts);
     this.gid = answer.gid;
     this.registerOutputs({ gid: this.gid });
   }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import type { Answer, answers } from "../../protocol/answers.ts";
 import { formatDue, NEVER_ASKED, parseDue } from "../../protocol/due.ts";
 import type { Claim } from "../../protocol/things.ts";
 import { isRecorded } from "../connection/look.ts";
@@ -8,9 +9,9 @@ import { plain } from "../render/plain.ts";
 import type { Host } from "./host.ts";
 
 /** One thing on the host that the agent keeps as a document says. */
-export interface ItemArgs {
+export interface ItemArgs<Kind> {
   host: Host;
-  kind: "group" | "account" | "packages" | "release";
+  kind: Kind;
   /** The item's name on the host. */
   item: string;
   document: pulumi.Output<string>;
@@ -28,11 +29,11 @@ export interface ItemArgs {
  * The command ends with the item's due number, which counts how often something was due. While the host is as the last
  * apply left it the agent answers the number that the state holds, so nothing is to do; once it differs, the next.
  */
-export function askFor<Answer>(
-  args: ItemArgs,
+export function askFor<Kind extends keyof typeof answers>(
+  args: ItemArgs<Kind>,
   parent: pulumi.ComponentResource,
   { dependsOn }: pulumi.ComponentResourceOptions = {},
-): pulumi.Output<Answer> {
+): pulumi.Output<Answer<Kind>> {
   const { host, kind, item, document, removal, secret = false, claim } = args;
   const free = host.admission.claim({ ...claim, item: `${kind}-${item}` });
   const { differences = [], busy } = host.facts?.items[`${kind}-${item}`] ?? {};
@@ -67,7 +68,7 @@ export function askFor<Answer>(
       pulumi.log.warn(plain(`changed on the host: ${[message, diff].filter(Boolean).join("\n")}`), command);
     if (busy) pulumi.log.warn(plain(`not known yet: ${busy} is under way on the host`), command);
   }
-  return command.stdout.apply((line) => JSON.parse(line) as Answer);
+  return command.stdout.apply((line) => JSON.parse(line) as Answer<Kind>);
 }
 
 /**

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { sealed, toml } from "../../protocol/document.ts";
+import type { PackagesDocument } from "../../protocol/items.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
 
@@ -24,9 +25,15 @@ export class Packages extends pulumi.ComponentResource {
   constructor(name: string, { host, names, held = [] }: PackagesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Packages", name, {}, opts);
     const document = pulumi.output(
-      sealed(toml({ manager: host.platform.packages.manager, names: [...names], units: [...held] })),
+      sealed(
+        toml({
+          manager: host.platform.packages.manager,
+          names: [...names],
+          units: [...held],
+        } satisfies PackagesDocument),
+      ),
     );
-    const answer = askFor<{ versions: Record<string, string> }>(
+    const answer = askFor(
       {
         host,
         kind: "packages",

@@ -45,7 +45,7 @@ export class Release extends pulumi.ComponentResource {
         manifestDocument(name, owner, secret, plain as Manifest, taken(host.takeOver, thingsOf(plain as Manifest))),
       );
     const removal = `remove ${name} --owner ${owner}${purge ? " --purge" : ""}`;
-    const answer = askFor<{ generation: number; opens?: Record<string, string> }>(
+    const answer = askFor(
       { host, kind: "release", item: name, document, removal, secret, claim: { owner, things: thingsOf(sketch) } },
       this,
       opts,

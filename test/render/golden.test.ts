@@ -4,28 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import nunjucks from "nunjucks";
 import { expect, test, vi } from "vitest";
-import { arch } from "../../components/distribution/arch.ts";
-import { debian } from "../../components/distribution/debian.ts";
-import { helperManifest } from "../../components/registries/views.ts";
-import type { Manifest } from "../../protocol/manifest.ts";
-import { APPS, partsOfApp } from "./apps.ts";
-import { CASES, manifestsOf, partsOf, stackOn } from "./cases.ts";
 import { differences, treeOf } from "./golden.ts";
-
-/** Everything of which golden files are kept, on both platforms where these differ, by the name of their folder. */
-const KEPT: Record<string, () => Manifest[]> = Object.fromEntries([
-  ["registries", () => [helperManifest("/var/lib/gatehouse/secrets/registries-secrets/3")]],
-  ...[debian, arch].flatMap((platform) => {
-    const on = platform === debian ? "" : `${platform.id}-`;
-    return [
-      ...Object.entries(CASES).map(([name, stack]) => [
-        on + name,
-        () => manifestsOf(partsOf(stackOn(platform, stack))),
-      ]),
-      ...Object.keys(APPS).map((app) => [`${on}app-${app}`, () => Object.values(partsOfApp(app, platform))]),
-    ];
-  }),
-]);
+import { KEPT } from "./kept.ts";
 
 test.each(Object.entries(KEPT))("every file of case %s is what its golden file says", (name, manifests) => {
   expect(differences(name, treeOf(manifests()))).toEqual([]);

@@ -8,8 +8,12 @@ import { platforms } from "../../components/distribution/distributions.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const ROOMS = ["agent/src", "components", "plan", "policy", "protocol", "templates"];
-/** The profiles, and the agent's knowledge of one package manager each. */
-const KNOW = [/^components\/distribution\//, /^agent\/src\/gatehouse\/(system\/(apt|pacman)|items\/packages)\.py$/];
+/** The profiles, the agent's knowledge of one package manager each, and what a document for it says. */
+const KNOW = [
+  /^components\/distribution\//,
+  /^agent\/src\/gatehouse\/(system\/(apt|pacman)|items\/packages)\.py$/,
+  /^protocol\/items\.ts$/,
+];
 const NAMES = /\b(arch|archlinux|debian|ubuntu|apt|apt-get|dpkg|pacman)\b/i;
 
 const program = ROOMS.flatMap((room) =>

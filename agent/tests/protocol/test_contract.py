@@ -1,0 +1,215 @@
+"""What program and agent agree on is written once, in protocol/: here the agent's own shapes are compared with it."""
+
+import json
+import subprocess
+import unittest
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
+from unittest import mock
+
+from gatehouse.items.accounts import Account, Group
+from gatehouse.items.packages import Packages
+from gatehouse.output.report import Failure
+from gatehouse.protocol import document, manifest
+from gatehouse.protocol.answers import AccountAnswer, Facts, GroupAnswer, PackagesAnswer, ReleaseAnswer
+from gatehouse.protocol.difference import Difference
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SCALARS = {str: "string", int: "integer", bool: "boolean"}
+ANSWERS = {
+    "group": GroupAnswer,
+    "account": AccountAnswer,
+    "packages": PackagesAnswer,
+    "release": ReleaseAnswer,
+    "facts": Facts,
+}
+
+
+def schema(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((REPOSITORY / f"protocol/{name}.schema.json").read_text())
+    return found
+
+
+def shapes() -> dict[str, tuple[type, dict[str, Any]]]:
+    """The agent's dataclass for each document, with its schema."""
+    items = schema("items")
+    return {
+        "manifest": (manifest.Manifest, schema("manifest")),
+        "group": (Group, items["group"]),
+        "account": (Account, items["account"]),
+        "packages": (Packages, items["packages"]),
+    }
+
+
+def keys(table: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The keys of a table, with those of each of its forms: the agent has one shape for all of them, and judges itself
+    which go together. A key that not every form needs may be left out."""
+    forms = table.get("anyOf", [table])
+    found: dict[str, dict[str, Any]] = {}
+    for form in forms:
+        for key, value in form["properties"].items():
+            needed = all(key in other.get("required", []) for other in forms)
+            found[key] = value | {"needed": needed}
+    return found
+
+
+def closed(table: dict[str, Any]) -> bool:
+    return all(form.get("additionalProperties") is False for form in table.get("anyOf", [table]))
+
+
+def differences(at: str, shape: type, table: dict[str, Any]) -> list[str]:
+    """How a dataclass and a table of the schema differ, one sentence each."""
+    wanted, found = keys(table), {field.name: field for field in fields(shape)}  # type: ignore[arg-type]
+    hints = get_type_hints(shape)
+    told = [f"{at}.{key}: the agent does not know it" for key in wanted.keys() - found.keys()]
+    told += [f"{at}.{key}: only the agent knows it" for key in found.keys() - wanted.keys()]
+    told += [] if closed(table) else [f"{at}: the schema allows keys that the agent refuses"]
+    for key in sorted(wanted.keys() & found.keys()):
+        told += of_type(f"{at}.{key}", hints[key], wanted[key])
+        default, is_list = found[key].default, wanted[key].get("type") == "array"
+        # An empty list and a missing one are the same to the agent.
+        expected = wanted[key].get("default", [] if is_list else None)
+        if wanted[key]["needed"] != (default is MISSING):
+            told.append(f"{at}.{key}: is required on one side alone")
+        elif default is not MISSING and (list(default) if is_list else default) != expected:
+            told.append(f"{at}.{key}: without it the agent takes {default!r}, the schema {expected!r}")
+    return told
+
+
+def of_type(at: str, kind: Any, node: dict[str, Any]) -> list[str]:
+    if isinstance(kind, UnionType):
+        kind = get_args(kind)[0]
+    if get_origin(kind) is tuple:
+        if node.get("type") != "array":
+            return [f"{at}: the agent expects a list"]
+        return of_type(f"{at}[]", get_args(kind)[0], node["items"])
+    if is_dataclass(kind) and isinstance(kind, type):
+        return differences(at, kind, node)
+    given = node.get("type")
+    return [] if given == SCALARS[kind] else [f"{at}: the agent expects {kind.__name__}, the schema says {given}"]
+
+
+def said(at: str, kind: Any, node: dict[str, Any]) -> list[str]:
+    """How what the agent answers, by its type, differs from what the program reads, one sentence each."""
+    if is_typeddict(kind) or is_dataclass(kind):
+        wanted = node.get("properties", {})
+        hints = get_type_hints(kind)
+        always = kind.__required_keys__ if is_typeddict(kind) else {field.name for field in fields(kind)}
+        told = [f"{at}.{key}: only the agent knows it" for key in hints.keys() - wanted.keys()]
+        told += [f"{at}.{key}: the agent does not answer it" for key in wanted.keys() - hints.keys()]
+        told += [f"{at}.{key}: the agent may leave it out" for key in set(node.get("required", ())) - always]
+        return told + [
+            sentence
+            for key in sorted(hints.keys() & wanted.keys())
+            for sentence in said(f"{at}.{key}", hints[key], wanted[key])
+        ]
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind == list[dict[str, object]]:  # as Difference.json() makes them
+        return said(f"{at}[]", Difference, node["items"])
+    if origin is list:
+        return (
+            said(f"{at}[]", inner[0], node["items"])
+            if node.get("type") == "array"
+            else [f"{at}: the agent answers a list"]
+        )
+    if origin in (dict, Mapping):
+        return said(f"{at}.NAME", inner[1], node["additionalProperties"])
+    if origin is Literal:
+        choices = node.get("enum", inner)
+        return (
+            [] if sorted(choices) == sorted(inner) else [f"{at}: the agent answers one of {', '.join(sorted(inner))}"]
+        )
+    # JSON has one type of number.
+    given = "integer" if node.get("type") == "number" else node.get("type")
+    return [] if given == SCALARS[kind] else [f"{at}: the agent answers {kind.__name__}, the schema says {given}"]
+
+
+class Shapes(unittest.TestCase):
+    def test_each_dataclass_has_the_keys_types_and_defaults_of_the_schema(self):
+        for name, (shape, table) in shapes().items():
+            with self.subTest(name):
+                self.assertEqual(differences(name, shape, table), [])
+
+    def test_a_key_type_or_default_of_one_side_alone_is_found(self):
+        table = schema("items")["group"]
+        known = table["properties"]
+
+        def told(**change: Any) -> list[str]:
+            return differences("group", Group, table | change)
+
+        self.assertEqual(
+            told(properties=known | {"sandbox": {"type": "string"}}), ["group.sandbox: the agent does not know it"]
+        )
+        self.assertEqual(
+            told(properties={"name": known["name"], "gid": known["gid"]}), ["group.takes: only the agent knows it"]
+        )
+        self.assertEqual(
+            told(properties=known | {"gid": {"type": "string"}}),
+            ["group.gid: the agent expects int, the schema says string"],
+        )
+        self.assertEqual(told(required=["name", "gid"]), ["group.gid: is required on one side alone"])
+        self.assertEqual(
+            told(properties=known | {"gid": {"type": "integer", "default": 7}}),
+            ["group.gid: without it the agent takes None, the schema 7"],
+        )
+        self.assertEqual(told(additionalProperties=True), ["group: the schema allows keys that the agent refuses"])
+
+    def test_each_shape_is_closed(self):
+        for name, (shape, _) in shapes().items():
+            with self.subTest(name), self.assertRaisesRegex(Failure, "unknown key 'sandbox'"):
+                document.read(shape, "sandbox = 1\n")
+
+
+class Documents(unittest.TestCase):
+    def test_the_agent_accepts_every_manifest_of_which_golden_files_are_kept(self):
+        printed = subprocess.run(
+            ["test/engine/with", "node", "test/render/documents.ts"],
+            cwd=REPOSITORY,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        documents = json.loads(printed)
+        self.assertGreater(len(documents), 100)
+        # The accounts are those of a host with the packages.
+        with mock.patch.object(manifest, "owner_ids", return_value=(0, 0)):
+            for name, text in documents:
+                with self.subTest(name):
+                    manifest.load(document.whole(text.encode()))
+
+
+class Answers(unittest.TestCase):
+    def test_each_answer_has_the_keys_and_types_that_the_program_reads(self):
+        known = schema("answers")
+        self.assertEqual(known.keys(), ANSWERS.keys())
+        for name, shape in ANSWERS.items():
+            with self.subTest(name):
+                self.assertEqual(said(name, shape, known[name]), [])
+
+    def test_a_key_type_or_choice_of_one_side_alone_is_found(self):
+        known = schema("answers")["facts"]
+        item = known["properties"]["items"]["additionalProperties"]
+        difference = item["properties"]["differences"]["items"]
+        kinds = difference["properties"]["kind"]["enum"]
+        with mock.patch.dict(difference["properties"], {"kind": {"enum": kinds[1:]}}):
+            self.assertEqual(
+                [sentence.partition(":")[0] for sentence in said("facts", Facts, known)],
+                ["facts.items.NAME.differences[].kind"],
+            )
+        with mock.patch.dict(item["properties"], {"due": {"type": "integer"}}):
+            self.assertEqual(
+                said("facts", Facts, known), ["facts.items.NAME.due: the agent answers str, the schema says integer"]
+            )
+        with mock.patch.dict(item, {"required": ["due", "busy"]}):
+            self.assertEqual(said("facts", Facts, known), ["facts.items.NAME.busy: the agent may leave it out"])
+        with mock.patch.dict(known["properties"], {"load": {"type": "integer"}}):
+            self.assertEqual(said("facts", Facts, known), ["facts.load: the agent does not answer it"])
+        del known["properties"]["warnings"]
+        self.assertEqual(said("facts", Facts, known), ["facts.warnings: only the agent knows it"])
+
+
+if __name__ == "__main__":
+    unittest.main()

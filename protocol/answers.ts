@@ -1,0 +1,24 @@
+// What the agent answers, by the command that it was given: one line of JSON.
+import { z } from "zod";
+
+const texts = z.array(z.string());
+const byName = z.record(z.string(), z.string());
+
+export const answers = {
+  group: z.object({ name: z.string(), gid: z.int() }),
+  account: z.object({ name: z.string(), uid: z.int(), gid: z.int(), groups: texts }),
+  packages: z.object({
+    manager: z.string().optional().meta({ description: "Absent from older agents." }),
+    versions: byName.meta({ description: "Version by package, as the package manager names it." }),
+  }),
+  release: z.object({
+    release: z.string(),
+    generation: z.int(),
+    changed: texts.meta({ description: "The paths that this apply changed." }),
+    units: byName.meta({ description: "What was done to each unit, such as `restart`." }),
+    opens: byName.optional().meta({ description: "The passphrase in use, by the place of its repository." }),
+  }),
+};
+
+/** The answer for an item of a kind. */
+export type Answer<Kind extends keyof typeof answers> = z.output<(typeof answers)[Kind]>;

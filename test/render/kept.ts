@@ -1,0 +1,22 @@
+// Everything of which golden files are kept.
+import { arch } from "../../components/distribution/arch.ts";
+import { debian } from "../../components/distribution/debian.ts";
+import { helperManifest } from "../../components/registries/views.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
+import { APPS, partsOfApp } from "./apps.ts";
+import { CASES, manifestsOf, partsOf, stackOn } from "./cases.ts";
+
+/** The manifests of each case, on both platforms where these differ, by the name of their folder. */
+export const KEPT: Record<string, () => Manifest[]> = Object.fromEntries([
+  ["registries", () => [helperManifest("/var/lib/gatehouse/secrets/registries-secrets/3")]],
+  ...[debian, arch].flatMap((platform) => {
+    const on = platform === debian ? "" : `${platform.id}-`;
+    return [
+      ...Object.entries(CASES).map(([name, stack]) => [
+        on + name,
+        () => manifestsOf(partsOf(stackOn(platform, stack))),
+      ]),
+      ...Object.keys(APPS).map((app) => [`${on}app-${app}`, () => Object.values(partsOfApp(app, platform))]),
+    ];
+  }),
+]);
