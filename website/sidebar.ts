@@ -34,7 +34,10 @@ export const SIDEBAR: readonly Group[] = [
     label: "Build beside",
     documents: ["docs/service-integration-guide.md", "docs/platform.md", "examples/app/README.md"],
   },
-  { label: "Reference", documents: ["docs/configuration.md", "docs/manifest.md", "CHANGELOG.md"] },
+  {
+    label: "Reference",
+    documents: ["docs/configuration.md", "docs/manifest.md", "docs/due-numbers.md", "CHANGELOG.md"],
+  },
   { label: "Contribute", documents: ["CONTRIBUTING.md", "docs/lab.md", "agent/README.md", "SECURITY.md"] },
   { label: "Decisions", folder: "docs/decisions" },
 ];
