@@ -14,6 +14,7 @@ export default defineConfig({
   integrations: [
     starlight({
       title: "gatehouse",
+      customCss: ["./src/tables.css"],
       sidebar: SIDEBAR.map(({ label, documents = [], folder }) => ({
         label,
         collapsed: folder !== undefined,
