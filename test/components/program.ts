@@ -100,17 +100,24 @@ function stateOf(type: string, name: string, inputs: Record<string, unknown>, se
   return { ...inputs, stdout: isSecret(inputs.stdin) ? pulumi.secret(stdout) : stdout, stderr: "" };
 }
 
-/** Runs index.ts; answers what it exports too. */
+/** What the host says of itself in the run that goes on. */
+let facts: Facts | undefined;
+let runs = 0;
+
+/** Runs index.ts; answers what it exports too. The modules that it imports are loaded once in each file of tests. */
 export async function runProgram(settings: Settings): Promise<Run & { outputs: Record<string, unknown> }> {
-  vi.resetModules();
-  vi.stubEnv("GATEHOUSE_DRIFT", settings.facts ? "" : "off");
-  vi.doMock("../../components/connection/inspect.ts", () => ({ inspect: async () => settings.facts }));
+  if (runs === 0) {
+    vi.resetModules();
+    vi.doMock("../../components/connection/inspect.ts", () => ({ inspect: async () => facts }));
+  }
+  runs += 1;
+  facts = settings.facts;
+  vi.stubEnv("GATEHOUSE_DRIFT", facts ? "" : "off");
   let exported = {};
   const run = await record(settings, async () => {
-    exported = await import("../../index.ts");
+    exported = await import(/* @vite-ignore */ `../../index.ts?run=${runs}`);
   });
   const outputs = (await resolved(exported)) as Record<string, unknown>;
-  vi.doUnmock("../../components/connection/inspect.ts");
   vi.unstubAllEnvs();
   return { ...run, outputs };
 }
