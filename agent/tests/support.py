@@ -1,21 +1,20 @@
 """A host for the agent's tests: its files lie in a temporary directory, its systemd lives in memory. Commands are real."""
 
+import itertools
 import json
 import os
 import shutil
 import subprocess
-import time
 import unittest
 from pathlib import Path
 from unittest import mock
 
 from gatehouse.drift import unmanaged
-from gatehouse.health import probes, survey
 from gatehouse.items import census
 from gatehouse.output import report
-from gatehouse.release import apply, remove, undo
+from gatehouse.release import apply
 from gatehouse.state import store
-from gatehouse.system import firewall, jobs, systemd, waiting
+from gatehouse.system import machine, systemd
 from gatehouse.tree import files
 from tests import ROOM, STATE
 
@@ -27,12 +26,12 @@ class Killed(BaseException):
     """The power went out: nothing of the agent's may handle it."""
 
 
-class Systemd:
-    """What systemctl would say and do. `reads` names the file that a unit reads when it starts or reloads."""
+class System(machine.System):
+    """A machine in memory. `reads` names the file that a unit reads when it starts or reloads."""
 
     def __init__(self, clock: "Clock"):
         self.active, self.enabled, self.unknown = set(), set(), set()
-        self.clock, self.since, self.stirred = clock, {}, {}
+        self.clock, self.since, self.stirred, self.stirs = clock, {}, {}, itertools.count(1)
         self.log = []  # every verb that changes something, such as "restart app.service"
         self.broken = lambda unit: False  # whether a unit fails to start
         self.triggers, self.failed = {}, set()  # timer -> what it starts; units that failed
@@ -42,10 +41,29 @@ class Systemd:
         self.reads, self.loaded = {}, {}
         self.hung = set()  # units that say they reload, and never that they have
         self.state = "running"
+        self.written, self.fetched = "", []  # what units wrote to the journal; images that were pulled
+
+    def monotonic(self) -> float:
+        return self.clock.now
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+
+    def journal(self, *_) -> str:
+        return "".join(f"{json.dumps({'MESSAGE': line})}\n" for line in self.written.splitlines())
+
+    def create_tmpfiles(self, paths: list[str]) -> None:
+        self.log.append(f"tmpfiles {' '.join(paths)}")
+
+    def pull(self, reference: str) -> None:
+        self.fetched.append(reference)
+
+    def ask(self, *command: str) -> str:
+        raise FileNotFoundError(command[0])
 
     def do(self, verb: str, unit: str = "") -> bool:
         self.log.append(f"{verb} {unit}".strip())
-        self.stirred[unit] = time.monotonic()
+        self.stirred[unit] = self.clock.now + next(self.stirs) / 1000  # never the same twice
         if verb == "reload":
             since = self.since.get(unit, 0)
             return unit in self.active and self._start(unit) and self.since.update({unit: since}) is None
@@ -136,11 +154,11 @@ class Systemd:
 
 
 class _Job:
-    def __init__(self, systemd: Systemd, verb: str, names: list[str]):
-        self.systemd, self.verb, self.units, self.failed = systemd, verb, names, []
+    def __init__(self, system: System, verb: str, names: list[str]):
+        self.system, self.verb, self.units, self.failed = system, verb, names, []
 
     def queued(self) -> None:
-        self.failed = [name for name in self.units if not self.systemd.do(self.verb, name)]
+        self.failed = [name for name in self.units if not self.system.do(self.verb, name)]
 
     def ended(self, seconds: float) -> bool:
         return True
@@ -154,9 +172,6 @@ class Clock:
 
     now = 0.0
 
-    def monotonic(self) -> float:
-        return self.now
-
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
@@ -169,20 +184,13 @@ class HostTest(unittest.TestCase):
         store.prepare()
         report._secrets.clear()
         self.said, self.clock = [], Clock()
-        self.systemd = Systemd(self.clock)
-        self.journal, self.fetched = "", []
+        self.systemd = System(self.clock)
         for where, name, stand_in in (
-            (systemd, "systemctl", self.systemd.systemctl),
-            (jobs, "Job", self.systemd.job),
-            (systemd, "journal", lambda *_: report.masked(self.journal)),
-            (systemd, "create_tmpfiles", lambda paths: self.systemd.log.append(f"tmpfiles {' '.join(paths)}")),
+            (machine, "system", self.systemd),
             (systemd, "UNIT_ROOTS", (f"{TREE}/etc/systemd/system/",)),
             (unmanaged, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")),
             (unmanaged, "QUADLETS", TREE / "etc/containers/systemd"),
             (systemd, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
-            (apply, "_fetch", lambda reference: self.fetched.append(reference)),
-            *((module, "time", self.clock) for module in (apply, undo, remove, probes, survey, waiting)),
-            (firewall, "warnings", list),
             (census, "strangers", lambda claims: []),  # whose a name was before is what test_census.py asks
             (report, "_write", lambda _, text: self.said.append(text)),
             (store, "machine", lambda: "machine"),

@@ -6,6 +6,7 @@ from functools import partial
 
 from gatehouse.drift import facts
 from gatehouse.output.report import ROLLED_BACK
+from gatehouse.release import undo
 from gatehouse.state import store
 from tests import support
 from tests.support import at, file, live, secret, shell
@@ -150,7 +151,7 @@ class Generations(VerbTest):
         self.given(release="one", file=[file("etc/one", "1")])
         self.refused(1, "release one has no generation before the live one", call=lambda: self.ask("rollback", "one"))
         manifest = store.Release("app").folder / "1/manifest.toml"
-        manifest.write_text(support.undo.UNPROVEN + manifest.read_text())
+        manifest.write_text(undo.UNPROVEN + manifest.read_text())
         self.refused(1, "was never found healthy", call=lambda: self.ask("rollback", "app", "1"))
         self.refused(1, "no generation before", call=lambda: self.ask("rollback", "app"))
         manifest.write_text(support.manifest(refers=[f"{support.STATE}/secrets/pw/1"]))

@@ -5,6 +5,7 @@ import os
 import unittest
 
 from gatehouse.output.report import NOTHING_BEFORE, REFUSED, ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure
+from gatehouse.release import remove
 from gatehouse.state.store import Release
 from gatehouse.tree import files, originals
 from tests import support
@@ -174,7 +175,7 @@ class AfterAGoodGeneration(HostTest):
             job.complaint = lambda: (ended.append(verb), complaint())[1]
             return job
 
-        self.patch(support.jobs, "Job", job)
+        self.patch(self.systemd, "job", job)
         self.systemd.broken = lambda name: name in ("added.service", "bare.service")
         self.refused(ROLLED_BACK, "restart added.service failed", "start bare.service failed", **new())
         self.assertEqual(ended[:5], ["stop", "restart", "reload", "start", "stop"])
@@ -201,12 +202,12 @@ class AfterAGoodGeneration(HostTest):
                 made.failed, made.queued = names, lambda: None
             return made
 
-        self.patch(support.jobs, "Job", stubborn)
+        self.patch(self.systemd, "job", stubborn)
         self.refused(ROLLED_BACK_UNHEALTHY, "systemctl stop added.service", **new(step=[shell("no", "exit 1")]))
         self.assertEqual(self.standing()[0], self.before[0])
 
     def test_the_journal_of_the_units_is_shown(self):
-        self.journal = "    app: cannot bind\n"
+        self.systemd.written = "app: cannot bind"
         self.refused(ROLLED_BACK, "the last lines of app.service", "cannot bind", **new(step=[shell("no", "exit 1")]))
 
     def test_a_refusal_inside_the_lock_touches_nothing(self):
@@ -263,7 +264,7 @@ class TheFirstEverFailure(HostTest):
         self.test_nothing_is_left()
         support.Path(at("etc/app.conf")).write_text("theirs, edited")
         self.apply(**new())
-        support.remove.remove("app", "shop/prod/app")
+        remove.remove("app", "shop/prod/app")
         self.assertEqual(live("etc/app.conf"), "theirs, edited")
 
 

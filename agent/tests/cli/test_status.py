@@ -1,7 +1,6 @@
 """`gatehouse status`: all well is 0; whatever is not well is told, and is 3."""
 
 import os
-import time
 import unittest
 
 from gatehouse.output import table
@@ -72,9 +71,9 @@ class Status(VerbTest):
 
     def test_a_unit_that_reloads_is_well_and_one_whose_reload_does_not_end_is_not(self):
         self.systemd.hung.add("side.service")
-        self.systemd.stirred["side.service"] = time.monotonic() - 5
+        self.systemd.stirred["side.service"] = self.clock.now - 5
         self.assertEqual(self.release(0)["units"]["side.service"], "reloading")
-        self.systemd.stirred["side.service"] = time.monotonic() - 11
+        self.systemd.stirred["side.service"] = self.clock.now - 11
         self.tells(3, "reloading", "drifted", "the reload of side.service does not end", argv=("status",))
         self.systemd.log.clear()
         self.given(**self.keys)

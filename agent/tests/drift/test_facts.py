@@ -156,7 +156,7 @@ class Releases(HostTest):
 
     def test_systemd_is_asked_as_often_for_many_releases_as_for_one(self):
         def questions() -> int:
-            with support.mock.patch.object(support.systemd, "systemctl", side_effect=self.systemd.systemctl) as asked:
+            with support.mock.patch.object(self.systemd, "systemctl", side_effect=self.systemd.systemctl) as asked:
                 facts.facts()
             return asked.call_count
 
@@ -177,7 +177,7 @@ class Releases(HostTest):
         self.assertEqual(questions(), before)
 
     def test_without_an_answer_of_systemd_there_are_no_facts_rather_than_drift(self):
-        missing = support.mock.patch.object(support.systemd, "systemctl", side_effect=FileNotFoundError("systemctl"))
+        missing = support.mock.patch.object(self.systemd, "systemctl", side_effect=FileNotFoundError("systemctl"))
         with missing, self.assertRaisesRegex(FileNotFoundError, "systemctl"):
             facts.facts()
 

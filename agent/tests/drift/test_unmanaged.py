@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gatehouse.drift import facts, unmanaged
 from gatehouse.output.report import ROLLED_BACK
+from gatehouse.release import remove
 from gatehouse.state import store
 from tests import support
 from tests.support import STATE, HostTest, at, file, live, shell
@@ -115,14 +116,14 @@ class DropIns(HostTest):
         self.patch(support.apply, "make", then_taken)
         self.apply(**self.keys)
         self.assertEqual(live(there), "theirs")
-        support.remove.remove("theirs", "shop/prod/theirs")
+        remove.remove("theirs", "shop/prod/theirs")
         self.assertEqual(live(there), "the admin's")
 
     def test_a_copy_of_before_is_not_written_over(self):
         for text in ("one", "two", "two"):
             self.stray("etc/systemd/system/app.service.d/override.conf", text)
             self.apply(**self.keys)
-            support.remove.remove("app", "shop/prod/app")
+            remove.remove("app", "shop/prod/app")
             self.apply(**self.keys)
         kept = sorted(path.read_text() for path in (STATE / "aside").rglob("override.conf*"))
         self.assertEqual(kept, ["one", "two"])

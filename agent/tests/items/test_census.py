@@ -14,6 +14,7 @@ from gatehouse.items import accounts, census, claims, packages
 from gatehouse.items.census import Claim
 from gatehouse.output.report import Failure
 from gatehouse.protocol.manifest import load
+from gatehouse.release import remove
 from gatehouse.state import created, store
 from gatehouse.system import listeners
 from tests import support
@@ -256,8 +257,8 @@ class Releases(Host):
         self.refused(
             1, "belongs to shop/prod/app, not to shop/old/app", file=[file("etc/app.conf", "x\n")], owner="shop/old/app"
         )
-        self.assertFalse(support.remove.remove("app", "shop/old/app")["removed"])
-        self.assertTrue(support.remove.remove("app", "shop/prod/app")["removed"])
+        self.assertFalse(remove.remove("app", "shop/old/app")["removed"])
+        self.assertTrue(remove.remove("app", "shop/prod/app")["removed"])
 
 
 class Podman(Host):

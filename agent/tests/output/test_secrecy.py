@@ -68,13 +68,13 @@ class Secrecy(HostTest):
         )
 
     def test_the_journal_does_not_tell_it(self):
-        self.journal = f"    app: bad password {WORD}\n"
+        self.systemd.written = f"app: bad password {WORD}"
         self.silent(
             self.refused(report.NOTHING_BEFORE, "bad password [secret]", **self.leaking(unit=[{"name": "app.service"}]))
         )
 
     def test_what_a_secret_step_quotes_is_not_told(self):
-        self.journal = f"STATEMENT: ALTER ROLE app PASSWORD '{SALTY}'"
+        self.systemd.written = f"STATEMENT: ALTER ROLE app PASSWORD '{SALTY}'"
         step = shell("passwords", "exit 1", stdin=f"ALTER ROLE app\n  PASSWORD '{SALTY}' VALID UNTIL 'infinity';")
         self.silent(
             self.refused(

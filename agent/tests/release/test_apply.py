@@ -8,11 +8,11 @@ from functools import partial
 from gatehouse.output.report import REFUSED
 from gatehouse.release import apply
 from gatehouse.state.store import Release
+from gatehouse.system import machine
 from gatehouse.tree import files
 from tests import support
 from tests.support import STATE, HostTest, at, file, identities, live, shell, tree
 
-FETCH = apply._fetch
 UNIT = [{"name": "app.service", "enabled": True}]
 
 
@@ -40,7 +40,9 @@ class TheFirstApply(HostTest):
                 "units": {"app.service": "restart"},
             },
         )
-        self.assertEqual((self.fetched, self.systemd.log), (["app:1"], ["enable app.service", "restart app.service"]))
+        self.assertEqual(
+            (self.systemd.fetched, self.systemd.log), (["app:1"], ["enable app.service", "restart app.service"])
+        )
         self.assertEqual((live("etc/app.conf"), live("stepped"), os.path.isdir(at("srv/app"))), ("one", "hello", True))
         self.assertEqual((tree()["etc/app.conf"][1], tree()["etc/app.key"][1]), (0o644, 0o400))
 
@@ -258,11 +260,12 @@ class Pulls(HostTest):
                 (1, "no such image") if words[1] == "image" else (0, "") if words[0] == works else (125, "unauthorized")
             )
 
-        self.patch(apply.process, "run", run)
+        self.patch(machine.process, "run", run)
         self.patch(
-            apply.os.path, "exists", lambda path: session and path == f"/run/user/{os.geteuid()}/containers/auth.json"
+            machine.os.path, "exists", lambda path: session and path == f"/run/user/{os.geteuid()}/containers/auth.json"
         )
-        FETCH("localhost:5000/app:1")
+        self.patch(machine, "system", machine.System())
+        apply._fetch("localhost:5000/app:1")
         return asked[1:]
 
     def test_with_the_logins_that_last(self):

@@ -9,6 +9,7 @@ from gatehouse.output.report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK
 from gatehouse.output.report import ROLLED_BACK_UNHEALTHY as ILL
 from gatehouse.release import apply
 from gatehouse.state.store import Release
+from gatehouse.system import jobs
 from tests import support
 from tests.support import HostTest, Killed, at, file, live, shell
 
@@ -197,9 +198,9 @@ class Telling(HostTest):
         self.apply(**self.keys("one"))
         left = []
         self.patch(
-            support.jobs,
+            jobs,
             "run",
-            lambda verb, names, deadline=0, run=support.jobs.run: (
+            lambda verb, names, deadline=0, run=jobs.run: (
                 left.append(deadline - self.clock.now) if verb == "reload" and names else None,
                 run(verb, names, deadline),
             ),

@@ -5,7 +5,7 @@ import unittest
 
 from gatehouse.drift import facts
 from gatehouse.output.report import NOT_ROLLED_BACK, ROLLED_BACK, ROLLED_BACK_UNHEALTHY
-from gatehouse.release import journal
+from gatehouse.release import journal, remove
 from gatehouse.state import store
 from gatehouse.state.store import Release
 from gatehouse.tree import files, originals
@@ -176,7 +176,7 @@ class Guards(HostTest):
 
     def test_a_release_whose_image_stays_can_be_removed(self):
         self.stuck()
-        self.assertTrue(support.remove.remove("app", "shop/prod/app")["removed"])
+        self.assertTrue(remove.remove("app", "shop/prod/app")["removed"])
         self.assertEqual((set(tree()), self.systemd.active), ({"data/db", "data/copy"}, set()))
 
     def test_a_guard_that_goes_with_the_old_image_saves_too(self):

@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK
-from gatehouse.release import holdings, journal
+from gatehouse.release import holdings, journal, remove, undo
 from gatehouse.state.store import Release
 from gatehouse.tree import files
 from tests import support
@@ -253,7 +253,7 @@ class Keys(HostTest):
         for appendonly in (True, False):
             self.apply(**self.version(appendonly))
             self.valkey.saves = False
-            support.remove.remove("app", "shop/prod/app")
+            remove.remove("app", "shop/prod/app")
             self.refused(1, "would be lost", **self.version(not appendonly))
             self.apply(**self.version(appendonly, line="again"))
             self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c"}, appendonly))
@@ -298,7 +298,7 @@ class Keys(HostTest):
     def test_one_that_was_killed_goes_back_with_its_keys(self):
         def boot():
             self.systemd.do("stop", UNIT)
-            support.undo.prepare(Release("app"))
+            undo.prepare(Release("app"))
 
         for recover in (lambda: self.apply(**self.version()), boot):
             with (

@@ -14,6 +14,7 @@ from gatehouse.protocol.document import sealed
 from gatehouse.release import apply, failpoints, recover
 from gatehouse.state import store
 from gatehouse.state.store import Release
+from gatehouse.system import jobs
 from tests import support
 from tests.release.test_interruption import new, old
 from tests.support import HostTest, Killed, at, file, live, manifest, shell
@@ -180,7 +181,7 @@ class Mounts(HostTest):
         self.systemd.state = "initializing"
         self.systemd.do("restart", "a.mount")
         self.patch(
-            support.jobs,
+            jobs,
             "queue",
             lambda verb, names: [
                 self.systemd.do(verb, name) for name in names if verb == "restart" or name not in self.systemd.active

@@ -5,6 +5,7 @@ import unittest
 from gatehouse.drift import facts
 from gatehouse.output.report import ROLLED_BACK
 from gatehouse.protocol import manifest
+from gatehouse.release import remove
 from gatehouse.state import secrets as vault
 from gatehouse.state import store
 from gatehouse.tree import files
@@ -348,7 +349,7 @@ class Merging(SecretsTest):
                     found = real(first, *rest)
                     if "cache" in (getattr(first, "release", ""), str(first).removeprefix("release-")) and armed:
                         armed.pop()
-                        support.remove.remove("cache", "shop/prod/cache")
+                        remove.remove("cache", "shop/prod/cache")
                     return found
 
                 with support.mock.patch.object(where, name, late):

@@ -6,8 +6,6 @@ from gatehouse.system import firewall
 from gatehouse.system.firewall import _Rules
 from tests import support
 
-REAL = firewall.warnings  # the tests' host has none
-
 
 def chain(name: str, policy: str | None = None, family: str = "inet", table: str = "filter") -> dict:
     return {
@@ -107,20 +105,18 @@ CUTS = {
 }
 
 
-class Warnings(unittest.TestCase):
+class Warnings(support.HostTest):
     def setUp(self):
+        super().setUp()
         for name, stand_in in (
             ("_networks", lambda: [("podman1", "10.89.0.0/24")]),
             ("_outward", lambda: "eth0"),
-            ("_asked", lambda *_: support.json.dumps({"nftables": self.ruleset})),
         ):
-            patcher = support.mock.patch.object(firewall, name, stand_in)
-            patcher.start()
-            self.addCleanup(patcher.stop)
+            self.patch(firewall, name, stand_in)
 
     def told(self, ruleset: list[dict]) -> list[str]:
-        self.ruleset = ruleset
-        return REAL()
+        self.systemd.ask = lambda *_: support.json.dumps({"nftables": ruleset})
+        return firewall.warnings()
 
     def test_what_lets_containers_through_is_not_told(self):
         for name, ruleset in PASSES.items():
@@ -186,8 +182,7 @@ class Warnings(unittest.TestCase):
             self.assertEqual(len(self.told([CLOSED])), 1)
 
     def test_a_host_without_nft(self):
-        with support.mock.patch.object(firewall, "_asked", side_effect=FileNotFoundError):
-            self.assertEqual(REAL(), [])
+        self.assertEqual(firewall.warnings(), [])
 
     def test_chains_of_other_hooks_are_none(self):
         self.assertEqual(

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from gatehouse.output.report import ROLLED_BACK, Failure
 from gatehouse.release import checks
+from gatehouse.system import jobs, machine
 from gatehouse.system import process as processes
-from tests import support
 from tests.support import HostTest, at, file, shell
 
-RealJob = support.jobs.Job
 SYSTEMCTL = """#!/bin/sh
 verb=$1; shift 3
 for unit; do
@@ -110,7 +109,7 @@ class Deadlines(HostTest):
                 if len(deadlines) == 1:
                     raise Failure("too late")
 
-        self.patch(support.jobs, "finish", finish)
+        self.patch(jobs, "finish", finish)
         keys = dict(file=[file("etc/app.conf", "new", restarts=["app.service"])], unit=[{"name": "app.service"}])
         self.refused(ROLLED_BACK, "too late", **keys, deadline=40)
         self.assertEqual(deadlines, [40, 1], "the way back has the time of the generation that it goes back to")
@@ -124,18 +123,17 @@ class Jobs(HostTest):
         systemctl = Path(at("systemctl"))
         systemctl.write_text(SYSTEMCTL)
         systemctl.chmod(0o755)
-        self.patch(support.jobs, "Job", RealJob)
+        self.patch(self.systemd, "job", machine.Job)
+        self.patch(self.systemd, "monotonic", time.monotonic)
         self.patch(
-            support.jobs.subprocess,
+            machine.subprocess,
             "Popen",
             lambda argv, **keys: subprocess_popen([str(systemctl), *argv[1:]], **keys),
         )
 
     def run_job(self, *names: str, seconds: float = 5):
-        support.jobs.finish(
-            support.jobs.enqueue(
-                **{verb: [name] for verb, name in zip(("restart", "reload", "start"), names, strict=False)}
-            ),
+        jobs.finish(
+            jobs.enqueue(**{verb: [name] for verb, name in zip(("restart", "reload", "start"), names, strict=False)}),
             time.monotonic() + seconds,
         )
 
@@ -150,7 +148,7 @@ class Jobs(HostTest):
 
     def test_the_lock_is_not_held_for_a_slow_unit_beside_one_that_is_not_there(self):
         began = time.monotonic()
-        (job,) = support.jobs.enqueue(start=["slow.service", "absent.service"])
+        (job,) = jobs.enqueue(start=["slow.service", "absent.service"])
         self.assertLess(time.monotonic() - began, 5)
         self.assertIn("absent.service not found", job.complaint())
 

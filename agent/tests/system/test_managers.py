@@ -22,7 +22,6 @@ class Managers(HostTest):
         patcher = support.mock.patch.dict(os.environ, {"PATH": f"{at('bin')}:{os.environ['PATH']}"})
         patcher.start()
         self.addCleanup(patcher.stop)
-        self.patch(pacman, "time", self.clock)
 
     def program(self, name: str, script: str = "") -> None:
         path = Path(at(f"bin/{name}"))

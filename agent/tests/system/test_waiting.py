@@ -7,7 +7,9 @@ from functools import partial
 from typing import ClassVar
 from unittest import mock
 
+from gatehouse.health import probes
 from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK
+from gatehouse.system import jobs, machine
 from tests import support
 from tests.support import HostTest, file
 
@@ -146,7 +148,7 @@ class AUnitThatHasFailedForGood(HostTest):
         self.systemd.failed = {"app.service"}
         ordinary = self.systemd._ordinary
         self.patch(self.systemd, "_ordinary", lambda unit: ordinary(unit) | {"Job": "17"})
-        self.patch(support.probes.systemd, "inactive", lambda names: names if self.clock.now < 30 else [])
+        self.patch(probes.systemd, "inactive", lambda names: names if self.clock.now < 30 else [])
         self.apply(deadline=900, unit=[{"name": "app.service"}])
         self.assertGreaterEqual(self.clock.now, 30)
 
@@ -167,36 +169,33 @@ class WhileItWaits(HostTest):
         )
 
     def test_a_job_that_takes_its_time_is_told_as_well(self):
-        job = support.jobs.Job("start", ["app.service"])
+        job = self.systemd.job("start", ["app.service"])
         ends = iter([False] * 30 + [True])
         job.ended = lambda seconds: self.clock.sleep(seconds) or next(ends)
         self.systemd.active.add("app.service")
         self.systemd.ends = {"app.service": (0, FAILED, ("exit-code", 2))}
         self.systemd.since["app.service"] = 0
-        self.patch(support.jobs, "time", self.clock)
-        support.jobs.finish([job], 60)
+        jobs.finish([job], 60)
         self.assertIn(
             "waiting, 50 s left: systemctl start app.service has not ended, app.service is activating",
             "".join(self.said),
         )
 
     def test_a_job_of_a_unit_that_ends_again_and_again_ends_too(self):
-        job = support.jobs.Job("start", ["app.service", "side.service"])
+        job = self.systemd.job("start", ["app.service", "side.service"])
         job.ended = lambda seconds: self.clock.sleep(seconds)
         self.systemd.active |= {"app.service", "side.service"}
         self.systemd.since |= {"app.service": 0, "side.service": 0}
         self.systemd.ends = {"app.service": (0, FAILED)}
-        self.patch(support.jobs, "time", self.clock)
-        self.refused(1, "app.service has ended 5 times", call=lambda: support.jobs.finish([job], 900))
+        self.refused(1, "app.service has ended 5 times", call=lambda: jobs.finish([job], 900))
         self.assertLess(self.clock.now, 20)
 
     def test_a_unit_that_is_stopped_may_end_as_it_likes(self):
-        job = support.jobs.Job("stop", ["app.service"])
+        job = self.systemd.job("stop", ["app.service"])
         ends = iter([False, False, True])
         job.ended = lambda seconds: self.clock.sleep(seconds) or next(ends)
         self.systemd.failed = {"app.service"}
-        self.patch(support.jobs, "time", self.clock)
-        support.jobs.finish([job], 900)
+        jobs.finish([job], 900)
 
 
 class WhatAUnitSaid(unittest.TestCase):
@@ -216,7 +215,7 @@ class WhatAUnitSaid(unittest.TestCase):
 
     def test_is_its_own_words_and_how_systemd_saw_it_end(self):
         answer = subprocess.CompletedProcess([], 0, "".join(json.dumps(entry) + "\n" for entry in self.ENTRIES))
-        with mock.patch.object(support.systemd.subprocess, "run", lambda *_, **__: answer):
+        with mock.patch.object(machine.subprocess, "run", lambda *_, **__: answer):
             said = support.systemd.journal(["app.service"], 0.0)
         self.assertEqual(
             said,

@@ -7,7 +7,7 @@ from unittest import mock
 
 from gatehouse.backup import places
 from gatehouse.output.report import ROLLED_BACK, Failure
-from gatehouse.release import apply
+from gatehouse.release import apply, remove
 from gatehouse.state.store import Release
 from gatehouse.tree import files, moves
 from tests import support
@@ -118,7 +118,7 @@ class Moves(HostTest):
         self.assertEqual(support.live("home/data/media/later.png"), "later.png")
 
     def test_a_first_apply_takes_what_lies_there(self):
-        support.remove.remove("app", "shop/prod/app")
+        remove.remove("app", "shop/prod/app")
         self.apply(**new())
         self.lie_in("data/media")
 

@@ -28,7 +28,7 @@ from gatehouse.output.table import iso, size
 from gatehouse.protocol.answers import ConfirmAnswer, RestoreAnswer, UndoAnswer
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.state import secrets, store, workspace
-from gatehouse.system import jobs, mounts, process, safepath, systemd
+from gatehouse.system import jobs, machine, mounts, process, safepath, systemd
 
 
 def restore(to: str, database: str | None = None, dry_run: bool = False) -> RestoreAnswer:
@@ -219,14 +219,14 @@ def _go_back(wanted: Swap, error: BaseException) -> None:
 def _start(wanted: Swap) -> None:
     """What ran runs again. Steps too: roles and passwords of now may not be in what was restored."""
     manifests = store.live()
-    deadline = time.monotonic() + max((m.deadline for m in manifests), default=60)
+    deadline = machine.system.monotonic() + max((m.deadline for m in manifests), default=60)
     jobs.run("start", list(wanted.ran), deadline)
     for m in manifests:
         if _uses_data(m):
             for step in m.step:
                 say(f"step {step.name} of {m.release}")
                 status, output = process.run(
-                    step.exec, step.user, stdin=step.stdin, seconds=max(1.0, deadline - time.monotonic())
+                    step.exec, step.user, stdin=step.stdin, seconds=max(1.0, deadline - machine.system.monotonic())
                 )
                 if status:
                     raise Failure(

@@ -14,7 +14,7 @@ from gatehouse.output.report import ROLLED_BACK, Failure, say
 from gatehouse.protocol.answers import RestoreAnswer
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.state import store, workspace
-from gatehouse.system import jobs, process, safepath, systemd
+from gatehouse.system import jobs, machine, process, safepath, systemd
 
 # pg_restore lists what an archive holds with the owner as the last word of a line.
 _WITH_BLANKS = r"""SELECT string_agg(DISTINCT quote_ident(rolname), ', ')
@@ -102,7 +102,7 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END), ' '), 'SELECT 1')
       FROM pg_database, aclexplode(datacl) WHERE datname = '{name}'""")
     live.ask(grants)
-    deadline = time.monotonic() + max((m.deadline for m in users), default=60)
+    deadline = machine.system.monotonic() + max((m.deadline for m in users), default=60)
     try:
         jobs.run("stop", stops)
         with live.alone(name, fresh):

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
@@ -16,7 +15,7 @@ from gatehouse.protocol.manifest import File, Manifest, owner_ids
 from gatehouse.state import store
 from gatehouse.state.left import Left
 from gatehouse.state.store import Release
-from gatehouse.system import safepath, systemd
+from gatehouse.system import machine, safepath, systemd
 from gatehouse.tree import files
 
 QUADLETS = Path(systemd.QUADLETS)
@@ -109,7 +108,7 @@ def images_of(release: Release, manifest: Manifest) -> list[Difference]:
 
 
 def _running() -> list[str]:
-    return subprocess.run(["podman", "ps", "--quiet"], capture_output=True, text=True).stdout.split()
+    return machine.system.ask("podman", "ps", "--quiet").split()
 
 
 class _Image(TypedDict):
@@ -146,8 +145,7 @@ def _containers(ids: list[str]) -> list[_Container]:
 
 
 def _inspected(kind: str, *names: str) -> str:
-    done = subprocess.run(["podman", "inspect", "--type", kind, *names], capture_output=True, text=True)
-    return done.stdout or "[]"
+    return machine.system.ask("podman", "inspect", "--type", kind, *names) or "[]"
 
 
 def modes_of(manifest: Manifest) -> list[Difference]:

@@ -1,13 +1,12 @@
 """Whether a service is well, as its clients would see it."""
 
 import socket
-import time
 from collections.abc import Callable, Collection
 from functools import partial
 
 from gatehouse.output.report import Failure
 from gatehouse.protocol.manifest import Manifest, Probe
-from gatehouse.system import process, systemd
+from gatehouse.system import machine, process, systemd
 from gatehouse.system.waiting import Wait
 
 _PAUSE = 0.2
@@ -45,10 +44,10 @@ def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
         complaints += [f"{unit} is not active" for unit in down]
         if not complaints:
             return
-        if time.monotonic() >= deadline:
+        if machine.system.monotonic() >= deadline:
             raise Failure("not healthy within the deadline:\n" + "\n".join(f"    {c}" for c in complaints), heard=down)
         wait.go_on(complaints)
-        time.sleep(_PAUSE)
+        machine.system.sleep(_PAUSE)
 
 
 def ask(probe: Probe) -> str | None:
@@ -75,7 +74,7 @@ def _ask_unit(unit: str, seconds: int) -> str | None:
     since = systemd.active_since(unit)
     if since is None:
         return f"{unit} does not run"
-    lasted = time.monotonic() - since
+    lasted = machine.system.monotonic() - since
     return None if lasted >= seconds else f"{unit} has run for {lasted:.0f} of {seconds} s since it was last started"
 
 

@@ -1,14 +1,13 @@
 """Whether releases are well by their own probes, and what makes one well again without a restart."""
 
 import contextlib
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from gatehouse.health import probes
 from gatehouse.output.report import Failure, masked, say
 from gatehouse.protocol.difference import Difference
 from gatehouse.protocol.manifest import Manifest, Probe
-from gatehouse.system import process, systemd
+from gatehouse.system import machine, process, systemd
 
 _AT_ONCE = 16  # questions
 _PAUSE = 0.2
@@ -34,7 +33,7 @@ def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[s
     waiting = [
         manifest for manifest in manifests if manifest.probe and down.isdisjoint(unit.name for unit in manifest.unit)
     ]
-    until = time.monotonic() + patience
+    until = machine.system.monotonic() + patience
     ill: dict[str, list[Difference]] = {}
     while waiting:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -44,10 +43,10 @@ def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[s
             for manifest, answers in zip(waiting, asked, strict=True)
         }
         waiting = [manifest for manifest in waiting if ill[manifest.release]]
-        if time.monotonic() >= until:
+        if machine.system.monotonic() >= until:
             break
         if waiting:
-            time.sleep(_PAUSE)
+            machine.system.sleep(_PAUSE)
     return {manifest.release: ill[manifest.release] for manifest in waiting}
 
 
@@ -72,6 +71,6 @@ def ease(manifest: Manifest) -> None:
         say("reload Podman's networks")
         process.run(("podman", "network", "reload", "--all"), seconds=manifest.deadline)
     started = [since for unit in manifest.unit if (since := systemd.active_since(unit.name)) is not None]
-    deadline = max([time.monotonic() + probes.ANSWER, *(since + manifest.deadline for since in started)])
+    deadline = max([machine.system.monotonic() + probes.ANSWER, *(since + manifest.deadline for since in started)])
     with contextlib.suppress(Failure):  # the plan asks again, and restarts
         probes.await_every(manifest, deadline)

@@ -6,7 +6,6 @@ import json
 import pwd
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from gatehouse.items.claims import of as things_of
 from gatehouse.output.report import Failure
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.state import created, store
-from gatehouse.system import listeners, safepath, systemd
+from gatehouse.system import listeners, machine, safepath, systemd
 from gatehouse.tree import files
 
 _PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")
@@ -155,8 +154,7 @@ class _Listed(TypedDict, total=False):
 def _podman(*words: str) -> list[_Listed]:
     if not shutil.which("podman"):
         return []
-    out = subprocess.run(["podman", *words, "--format", "json"], capture_output=True, text=True).stdout
-    found: list[_Listed] | None = json.loads(out or "[]")
+    found: list[_Listed] | None = json.loads(machine.system.ask("podman", *words, "--format", "json") or "[]")
     return found or []
 
 

@@ -1,8 +1,5 @@
 """A release, applied as a transaction: all of it, or back to what was there."""
 
-import os
-import pwd
-import time
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -17,7 +14,7 @@ from gatehouse.release.journal import Record
 from gatehouse.release.plan import Plan, claim, make
 from gatehouse.state import secrets, store
 from gatehouse.state.store import HOST, Release
-from gatehouse.system import firewall, jobs, process, safepath, systemd
+from gatehouse.system import firewall, jobs, machine, process, safepath, systemd
 from gatehouse.tree import files, moves, originals
 
 
@@ -94,20 +91,10 @@ def _learn_secrets(manifest: Manifest) -> None:
 
 
 def _fetch(reference: str) -> None:
-    if process.run(("podman", "image", "exists", reference))[0] == 0:
-        return
-    say(f"pull {reference}")
-    pull = ("podman", "pull", "--quiet", reference)
-    home = pwd.getpwuid(os.geteuid()).pw_dir
-    status, output = process.run(pull, home=home)
-    # Logins that last are in root's home. One that root made in a session is in the session's folder while that exists.
-    session = f"/run/user/{os.geteuid()}"
-    if status and os.path.exists(f"{session}/containers/auth.json"):
-        status, output = process.run(("env", f"XDG_RUNTIME_DIR={session}", *pull), home=home)
-    if status == 0:
+    if (complaint := machine.system.pull(reference)) is None:
         return
     raise Failure(
-        f"image {reference} cannot be pulled, nothing was changed:\n{process.indented(output)}\n"
+        f"image {reference} cannot be pulled, nothing was changed:\n{process.indented(complaint)}\n"
         f"if {reference.partition('/')[0]} wants a login: `registries` of the configuration, docs/configuration.md"
     )
 
@@ -124,11 +111,11 @@ def _carry_out(release: Release, plan: Plan) -> None:
         failpoints.point("saved")
         with store.lock(HOST, f"swap of release {release.name}"):
             started = _swap(release, plan, record)
-        deadline = time.monotonic() + plan.manifest.deadline
+        deadline = machine.system.monotonic() + plan.manifest.deadline
         jobs.finish(started, deadline)
         failpoints.point("started")
         for step in plan.manifest.step:
-            _step("step", step, plan.manifest, max(0.0, deadline - time.monotonic()))
+            _step("step", step, plan.manifest, max(0.0, deadline - machine.system.monotonic()))
             failpoints.point("stepped")
         if not (plan.stays and plan.tells):  # a site can be changed while its app is ill
             probes.await_all(plan.manifest, deadline)
@@ -152,7 +139,7 @@ def _carry_out(release: Release, plan: Plan) -> None:
         say(f"warning: {warning}")
 
 
-def _swap(release: Release, plan: Plan, record: Record) -> list[jobs.Job]:
+def _swap(release: Release, plan: Plan, record: Record) -> list[machine.Job]:
     """What two releases must not do at once. It waits for no unit."""
     owned = unmanaged.owned()  # again: another release may have taken over what was nobody's
     plan.changes = [c for c in plan.changes if not (c.stray and c.path in owned)]
@@ -197,7 +184,7 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[jobs.Job]:
 
 def _tell(manifest: Manifest, others: list[str]) -> None:
     """They get a time of their own: a service that took all of its own is well nevertheless."""
-    deadline = time.monotonic() + manifest.deadline
+    deadline = machine.system.monotonic() + manifest.deadline
     jobs.run("reload", others, deadline)
     failpoints.point("told")
     probes.await_through(others, manifest, deadline)

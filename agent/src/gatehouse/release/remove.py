@@ -1,14 +1,12 @@
 """The end of a release on this host."""
 
-import time
-
 from gatehouse.output.report import Failure
 from gatehouse.protocol.answers import RemoveAnswer
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.release import plan, purge, undo
 from gatehouse.state import store
 from gatehouse.state.store import HOST, Release
-from gatehouse.system import jobs, systemd
+from gatehouse.system import jobs, machine, systemd
 from gatehouse.tree import originals
 from gatehouse.tree.files import Change
 
@@ -46,7 +44,7 @@ def remove(name: str, owner: str, purging: bool = False) -> RemoveAnswer:
         effects: tuple[tuple[str, plan.Effect], ...] = (("restart", "restarts"), ("reload", "reloads"))
         for verb, effect in effects:
             others = systemd.existing(u for u in plan.concerned(gone, effect) if u not in own)
-            jobs.run(verb, systemd.running(others), time.monotonic() + current.deadline)
+            jobs.run(verb, systemd.running(others), machine.system.monotonic() + current.deadline)
         if purging:
             purge.drop(release, current, copies)
         release.forget()

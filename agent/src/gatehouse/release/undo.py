@@ -1,6 +1,5 @@
 """The way back of an apply that failed or was killed."""
 
-import time
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec
 
@@ -11,7 +10,7 @@ from gatehouse.release import guards, holdings, journal
 from gatehouse.release.journal import Record
 from gatehouse.state import store
 from gatehouse.state.store import HOST, UNPROVEN, Release
-from gatehouse.system import jobs, systemd
+from gatehouse.system import jobs, machine, systemd
 from gatehouse.tree import originals
 
 _P = ParamSpec("_P")
@@ -151,7 +150,7 @@ def _undo(release: Release, record: Record) -> None:
         with store.lock(HOST, f"way back of release {release.name}"):
             _put_back(release, record, faults)
     patience = (current or stored(record.text)).deadline
-    until = time.monotonic() + patience
+    until = machine.system.monotonic() + patience
     if record.reached != "begun":
         faults.attempt(jobs.run, "restart", [u for u in record.restarts if u in record.ran], until)
         faults.attempt(jobs.run, "reload", systemd.running([u for u in record.reloads if u in record.ran]), until)
@@ -160,7 +159,7 @@ def _undo(release: Release, record: Record) -> None:
     journal.close(release)
     if current:
         faults.attempt(probes.await_all, current, until)
-        faults.attempt(probes.await_through, told, current, time.monotonic() + patience)
+        faults.attempt(probes.await_through, told, current, machine.system.monotonic() + patience)
     if faults:
         raise Failure("\n".join(faults))
 
@@ -169,7 +168,7 @@ def _untell(record: Record, faults: _Faults, patience: int) -> list[str]:
     """Who read the new files reads the old ones again: also who was not told, and read them for another release."""
     now = systemd.changed(list(record.tells))
     told = systemd.running([u for u, was in record.tells.items() if now[u] != was])
-    faults.attempt(jobs.run, "reload", told, time.monotonic() + patience)
+    faults.attempt(jobs.run, "reload", told, machine.system.monotonic() + patience)
     return told
 
 
@@ -189,7 +188,7 @@ def _stay(release: Release, record: Record, faults: _Faults) -> None:
     changes."""
     manifest = stored(record.text)
     wanted = dict.fromkeys(record.touched + [u.name for u in manifest.unit])
-    until = time.monotonic() + manifest.deadline
+    until = machine.system.monotonic() + manifest.deadline
     faults.attempt(jobs.run, "start", systemd.inactive(list(wanted)), until)
     faults.attempt(jobs.run, "reload", systemd.running(list(record.tells)), until)
     journal.commit(release, record, UNPROVEN + record.text)

@@ -4,10 +4,11 @@ here."""
 import ipaddress
 import json
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
+
+from gatehouse.system import machine
 
 _OURS = ("gatehouse", "netavark")  # tables
 _OUTSIDE = {"ip": "192.0.2.1", "ip6": "2001:db8::1"}  # of nobody's
@@ -183,7 +184,9 @@ def warnings() -> list[str]:
     """What a firewall keeps from containers that run, with the two lines that mend it; nothing where there is no
     nft."""
     try:
-        rules = _Rules(json.loads(_asked("nft", "--json", "list", "ruleset") or '{"nftables": []}')["nftables"])
+        rules = _Rules(
+            json.loads(machine.system.ask("nft", "--json", "list", "ruleset") or '{"nftables": []}')["nftables"]
+        )
         chains = rules.forwarding()
         networks = _networks() if chains else []
     except FileNotFoundError:
@@ -241,8 +244,8 @@ def _mending(place: _Place, bridges: list[str], subnets: list[str]) -> list[str]
 
 def _networks() -> list[tuple[str, str]]:
     """Bridge and subnet of each network of Podman's in which a container runs."""
-    names = _asked("podman", "network", "ls", "--quiet", "--filter", "driver=bridge").split()
-    found = json.loads(_asked("podman", "network", "inspect", *names) or "[]") if names else []
+    names = machine.system.ask("podman", "network", "ls", "--quiet", "--filter", "driver=bridge").split()
+    found = json.loads(machine.system.ask("podman", "network", "inspect", *names) or "[]") if names else []
     return [
         (network["network_interface"], subnet["subnet"])
         for network in found
@@ -255,7 +258,3 @@ def _outward() -> str:
     """The interface of the default route; "" where it is not known, as with IPv6 alone."""
     routes = (line.split() for line in _ROUTES.read_text().splitlines()[1:])
     return next((route[0] for route in routes if route[1] == "00000000"), "")
-
-
-def _asked(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True).stdout

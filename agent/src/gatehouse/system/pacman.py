@@ -5,8 +5,9 @@ operator's."""
 import os
 import re
 import subprocess
-import time
 from pathlib import Path
+
+from gatehouse.system import machine
 
 _INSTALLED = Path("/var/lib/pacman/local")
 _INSTALL = ("pacman", "-S", "--needed", "--noconfirm")
@@ -34,16 +35,16 @@ def versions(names: tuple[str, ...]) -> dict[str, str]:
 
 def install(names: list[str]) -> str | None:
     """None when they are installed, else what was said."""
-    until = time.monotonic() + _PATIENCE
+    until = machine.system.monotonic() + _PATIENCE
     while (done := _pacman(*_INSTALL, "--", *names)).returncode:
         if "unable to lock database" not in done.stderr:
             return _told(done)
-        if time.monotonic() > until:
+        if machine.system.monotonic() > until:
             return (
                 f"{done.stderr}Another pacman has been at work for {_PATIENCE} s, or was killed: if none runs, "
                 "rm /var/lib/pacman/db.lck"
             )
-        time.sleep(1)
+        machine.system.sleep(1)
     return None
 
 

@@ -4,12 +4,12 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from gatehouse.output.report import Failure, masked
+from gatehouse.system import machine
 
 UNITS = "/etc/systemd/system"
 QUADLETS = "/etc/containers/systemd"
@@ -84,7 +84,7 @@ def _meanwhile(question: Callable[[], Properties]) -> Callable[[], Properties]:
 def _states(verb: str, units: list[str]) -> Properties:
     """What `is-active` or `is-enabled` says, which for many units takes little longer than for one. `show` collects all
     that systemd knows of each first."""
-    states = systemctl(verb, "--", *units).stdout.split() if units else []
+    states = machine.system.systemctl(verb, "--", *units).stdout.split() if units else []
     if len(states) != len(units):
         return {}
     return {unit: {verb: state} for unit, state in zip(units, states, strict=True)}
@@ -105,7 +105,7 @@ def show(units: list[str], *properties: str) -> Properties:
     """Properties of each unit, in one call."""
     if all(_answers.get(unit, {}).keys() >= set(properties) for unit in units):
         return {unit: _answers[unit] for unit in units}
-    out = systemctl("show", "--property=Id," + ",".join(properties), "--", *units).stdout
+    out = machine.system.systemctl("show", "--property=Id," + ",".join(properties), "--", *units).stdout
     blocks = out.strip().split("\n\n")
     # Where systemctl fails there is no block at all.
     return {
@@ -123,7 +123,7 @@ def existing(units: Iterable[str]) -> list[str]:
 
 def booting() -> bool:
     """Before basic.target: no unit that waits for it can run yet."""
-    return systemctl("is-system-running").stdout.strip() == "initializing"
+    return machine.system.systemctl("is-system-running").stdout.strip() == "initializing"
 
 
 def running_with(units: list[str]) -> list[str]:
@@ -156,7 +156,7 @@ def inactive(units: list[str]) -> list[str]:
 def hung(units: list[str]) -> list[str]:
     """Those whose reload does not end."""
     reloading = changed([u for u, state in _activity(units).items() if state == "reloading"])
-    return [u for u, since in reloading.items() if time.monotonic() - int(since) / 1e6 >= _RELOAD]
+    return [u for u, since in reloading.items() if machine.system.monotonic() - int(since) / 1e6 >= _RELOAD]
 
 
 def running(units: list[str]) -> list[str]:
@@ -189,12 +189,12 @@ def changed(units: list[str]) -> dict[str, str]:
 def enabled(unit: str) -> bool:
     if known := _answers.get(unit, {}).get("is-enabled"):
         return known in _ENABLED
-    return systemctl("is-enabled", "--quiet", "--", unit).returncode == 0
+    return machine.system.systemctl("is-enabled", "--quiet", "--", unit).returncode == 0
 
 
 def set_enabled(unit: str, wanted: bool) -> None:
     """Raises Failure where systemd refuses."""
-    done = systemctl("enable" if wanted else "disable", "--quiet", "--", unit)
+    done = machine.system.systemctl("enable" if wanted else "disable", "--quiet", "--", unit)
     if done.returncode:
         raise Failure(f"systemctl cannot {'enable' if wanted else 'disable'} {unit}: {done.stderr.strip()}")
 
@@ -202,21 +202,20 @@ def set_enabled(unit: str, wanted: bool) -> None:
 def reset_failed(units: list[str]) -> None:
     """Forget their failures: a unit that had to be killed stays in systemd's list otherwise, even without its file."""
     if units:
-        systemctl("reset-failed", "--", *units)
+        machine.system.systemctl("reset-failed", "--", *units)
 
 
 def daemon_reload() -> None:
     """Raises Failure where systemd refuses."""
-    done = systemctl("daemon-reload")
+    done = machine.system.systemctl("daemon-reload")
     if done.returncode:
         raise Failure(f"systemctl daemon-reload failed: {done.stderr.strip()}")
 
 
 def create_tmpfiles(paths: list[str]) -> None:
     """Raises Failure where systemd-tmpfiles refuses."""
-    done = subprocess.run(["systemd-tmpfiles", "--create", *paths], capture_output=True, text=True)
-    if done.returncode:
-        raise Failure(f"systemd-tmpfiles refuses {', '.join(paths)}: {done.stderr.strip()}")
+    if (complaint := machine.system.create_tmpfiles(paths)) is not None:
+        raise Failure(f"systemd-tmpfiles refuses {', '.join(paths)}: {complaint}")
 
 
 def absorb(paths: list[str]) -> None:
@@ -230,21 +229,7 @@ def absorb(paths: list[str]) -> None:
 def journal(units: list[str], since: float, lines: int = 15) -> str:
     """The last lines that the units wrote since a time, indented, without secrets. What Podman and systemd report one
     by one about containers and processes is passed over: a dozen of these would push out why the program failed."""
-    named = [f"--unit={unit}" for unit in units]
-    out = subprocess.run(
-        [
-            "journalctl",
-            "--no-pager",
-            "--quiet",
-            "--output=json",
-            f"--output-fields={','.join(_FIELDS)}",
-            f"--lines={20 * lines}",
-            f"--since=@{int(since)}",
-            *named,
-        ],
-        capture_output=True,
-        text=True,
-    ).stdout
+    out = machine.system.journal(units, since, 20 * lines, _FIELDS)
     entries = [entry for line in out.splitlines() if not _reports(entry := json.loads(line))]
     # What is no text comes as a list of bytes, and what is too long not at all.
     words = [
@@ -262,7 +247,3 @@ def _reports(entry: Mapping[str, object]) -> bool:
 
 def now() -> float:
     return time.time()
-
-
-def systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["systemctl", *arguments], capture_output=True, text=True)

@@ -1,10 +1,9 @@
 """Waiting for units: what is missing is said again and again, and a unit that cannot come ends the wait."""
 
-import time
 from collections.abc import Sequence
 
 from gatehouse.output.report import Failure, say
-from gatehouse.system import systemd
+from gatehouse.system import machine, systemd
 
 ENOUGH = 5  # failures in a row, each like the one before: the next would be like them
 _SAYING = 10  # seconds from one line of progress to the next
@@ -19,7 +18,7 @@ class Wait:
         self.names, self.deadline = names, deadline
         # How each unit ended, by the number of its restarts before that.
         self._ended: dict[str, dict[str, str]] = {name: {} for name in names}
-        self._said = time.monotonic()
+        self._said = machine.system.monotonic()
 
     def go_on(self, missing: Sequence[str] = ()) -> None:
         """Reports from time to time what is missing. Raises Failure where a unit cannot come, whatever else is
@@ -31,8 +30,8 @@ class Wait:
                 "not healthy, and to wait longer would not help:\n" + "\n".join(f"    {c}" for c in complaints),
                 heard=list(hopeless),
             )
-        if time.monotonic() - self._said >= _SAYING:
-            self._said = time.monotonic()
+        if machine.system.monotonic() - self._said >= _SAYING:
+            self._said = machine.system.monotonic()
             changing = [
                 f"{name} is {state['ActiveState']}"
                 for name, state in states.items()
