@@ -1,0 +1,194 @@
+// Every key of the configuration does something: with another value, or without it, the program asks for something else.
+import { readFileSync } from "node:fs";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type Facts, factsSchema } from "../../protocol/facts.ts";
+import { CASES, SECRETS } from "../render/cases.ts";
+import { changed, type Table } from "../unit/configuration.ts";
+import { HOST_KEY, record, resolved } from "./program.ts";
+
+interface Node {
+  properties?: Record<string, Node>;
+  additionalProperties?: Node | boolean;
+  examples?: unknown[];
+}
+
+const hop = { address: "192.0.2.77", port: 2277, user: "jumper", hostKey: HOST_KEY.replace(/.{4}$/, "Jump") };
+
+interface Stack {
+  config: Table;
+  secrets?: Record<string, string>;
+}
+const LARGEST: Stack = {
+  config: changed(CASES.full as Table, {
+    "host.hostKey": HOST_KEY.replace(/.{4}$/, "Mark"),
+    "host.user": "deployer",
+    "host.port": 2222,
+    "host.sudo": true,
+    "host.abandoned": true,
+    "host.takeOver": ["account authentik"],
+    "host.platform": "ubuntu",
+    "host.proxy": hop,
+    "postgres.gid": 4711,
+    "postgres.writable": ["/srv/tablespaces"],
+    "postgres.databases.grafana": { clients: ["metrics"] },
+    "postgres.roles.editors.connections": 1717,
+    "valkey.gid": 4712,
+    "valkey.databaseCount": 1023,
+    "valkey.rotation": 3,
+    "authentik.image": "registry.example.org/authentik",
+    "authentik.rotation": 2,
+    "authentik.deadline": 6789,
+    "authentik.directives": "header X-Line one",
+    "backup.drill": "Mon *-*-* 05:15:00",
+    "backup.allowDataLoss": true,
+  }),
+};
+
+/** Stacks in which each key has a value somewhere. A key that has none is tried with the example of its schema. */
+const STACKS: Stack[] = [
+  LARGEST,
+  { config: changed(CASES.acme as Table, { drift: false }) },
+  { config: CASES["authentik-without-valkey"] as Table },
+  {
+    config: CASES["backup-over-sftp"] as Table,
+    secrets: SECRETS["backup-over-sftp"] as Record<string, string>,
+  },
+  {
+    config: changed(CASES["backup-in-a-bucket"] as Table, {
+      "backup.repository.s3.region": "eu-north-1",
+      "backup.repository.s3.path": "/gatehouse",
+    }),
+    secrets: SECRETS["backup-in-a-bucket"] as Record<string, string>,
+  },
+];
+
+/** Another value for a key that cannot be left out, by its last name. */
+const OTHERS: Record<string, unknown> = {
+  address: "198.51.100.99",
+  hostKey: HOST_KEY.replace(/.{4}$/, "Else"),
+  domain: "else.example.org",
+  version: "2026.8.2",
+  backend: "127.0.0.1:3999",
+  user: "else",
+  path: "/srv/else",
+  endpoint: "else.example.org",
+  bucket: "else",
+  keyId: "AKIAELSE",
+};
+
+/** Read otherwise: as secrets, whose values are in no plain text, and by the policies. */
+const APART = ["sshKey", "authentikSecrets", "registries", "backupKey", "backupPassphrase", "policy.requireDigest"];
+
+const FACTS: Facts = factsSchema.parse({ protocol: 1, machine: "0123456789ab", items: {} });
+let runs = 0;
+
+/** All that the program asks for, as text; what it refuses too. */
+async function asked(config: Table, secrets: Record<string, string> = {}): Promise<string> {
+  let exported = {};
+  try {
+    const { resources, warnings } = await record({ config, secrets, facts: FACTS }, async () => {
+      // The program again, with the modules that it had before.
+      exported = await import(/* @vite-ignore */ `../../index.ts?run=${++runs}`);
+    });
+    return JSON.stringify([resources, warnings, await resolved(exported)]);
+  } catch (error) {
+    return `refused: ${(error as Error).message}`;
+  }
+}
+
+/** Every key with its path; NAME stands for a name that the operator chooses. */
+function* leaves({ properties = {}, additionalProperties }: Node, path = ""): Generator<[string, Node]> {
+  const all = Object.entries(properties);
+  if (typeof additionalProperties === "object" && additionalProperties.properties)
+    all.push(["NAME", additionalProperties]);
+  for (const [key, node] of all) {
+    const at = path ? `${path}.${key}` : key;
+    const below = [...leaves(node, at)];
+    if (below.length > 0) yield* below;
+    else yield [at, node];
+  }
+}
+
+/** The path with names that this configuration has; undefined where the key has no value in it. */
+function pathIn(config: Table, path: string): string | undefined {
+  const [first = "", ...rest] = path.split(".");
+  for (const key of first === "NAME" ? Object.keys(config) : [first]) {
+    if (config[key] === undefined) continue;
+    if (rest.length === 0) return key;
+    const below = typeof config[key] === "object" ? pathIn(config[key] as Table, rest.join(".")) : undefined;
+    if (below !== undefined) return `${key}.${below}`;
+  }
+  return undefined;
+}
+
+const valueAt = (config: Table, path: string): unknown =>
+  path.split(".").reduce<unknown>((table, key) => (table as Table | undefined)?.[key], config);
+
+/** The longest text or number in a value. */
+const markOf = (value: unknown): string =>
+  typeof value === "object" && value !== null
+    ? Object.values(value)
+        .map(markOf)
+        .reduce((longest, mark) => (mark.length > longest.length ? mark : longest), "")
+    : (String(value).split("\n")[0] ?? "");
+
+const times = (text: string, part: string) => text.split(part).length - 1;
+
+/** The keys of which no value changes anything. */
+async function idle(keys: Map<string, Node>): Promise<string[]> {
+  const texts = new Map<Stack, string>();
+  const found: string[] = [];
+  for (const [key, { examples }] of keys) {
+    const stack = STACKS.find(({ config }) => pathIn(config, key)) ?? LARGEST;
+    const { config, secrets } = stack;
+    const before = texts.get(stack) ?? (await asked(config, secrets));
+    texts.set(stack, before);
+    expect(before).not.toMatch(/^refused/);
+    const path = pathIn(config, key);
+    const mark = path ? markOf(valueAt(config, path)) : "";
+    // A text that the configuration has once can have come from there alone.
+    if (mark.length > 3 && mark !== "true" && times(JSON.stringify(config), mark) === 1 && before.includes(mark))
+      continue;
+    const without = await asked(changed(config, path ? { [path]: undefined } : { [key]: examples?.[0] }), secrets);
+    const other = { [path ?? key]: OTHERS[key.split(".").at(-1) ?? ""] };
+    const after = without.startsWith("refused") ? await asked(changed(config, other), secrets) : without;
+    if (after.startsWith("refused")) throw new Error(`${key}: this test needs another value for it: ${after}`);
+    if (after === before) found.push(key);
+  }
+  return found;
+}
+
+beforeEach(() => {
+  vi.resetModules();
+  vi.useFakeTimers({ toFake: ["Date"] });
+  vi.doMock("../../components/connection/inspect.ts", () => ({ inspect: async () => FACTS }));
+  vi.stubEnv("GATEHOUSE_DRIFT", "");
+});
+afterEach(() => {
+  vi.doUnmock("../../components/connection/inspect.ts");
+  vi.doUnmock("../../components/config/schema.ts");
+  vi.useRealTimers();
+  vi.unstubAllEnvs();
+});
+
+const whole = JSON.parse(readFileSync(new URL("../../docs/stack.schema.json", import.meta.url), "utf8"));
+const keys = [...leaves(whole.properties.config)].map(
+  ([path, node]) => [path.replace(/^gatehouse:/, ""), node] as const,
+);
+
+test("every key of the configuration is read by something", { timeout: 60_000 }, async () => {
+  const ours = keys.filter(([key]) => !APART.includes(key));
+  expect(ours.length).toBeGreaterThan(60);
+  expect(await idle(new Map(ours))).toEqual([]);
+});
+
+test("a key that nothing reads is found, whether it is set or not", async () => {
+  // As a schema with one more key would let it through.
+  vi.doMock("../../components/config/schema.ts", async (original) => {
+    const { settingsSchema, ...others } = await original<typeof import("../../components/config/schema.ts")>();
+    const safeParse = ({ unread, ...given }: Table, options: object) => settingsSchema.safeParse(given, options);
+    return { ...others, settingsSchema: { safeParse } };
+  });
+  const unread: [string, Node] = ["unread", { examples: ["a value"] }];
+  expect(await idle(new Map([...keys.filter(([key]) => key === "host.sudo"), unread]))).toEqual(["unread"]);
+});
