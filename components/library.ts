@@ -9,7 +9,7 @@ export type { Expectations } from "./connection/agent.ts";
 export type { Connection } from "./connection/connection.ts";
 export { inspect } from "./connection/inspect.ts";
 export { looking } from "./connection/looking.ts";
-export type { Platform as Distribution } from "./distribution/distribution.ts";
+export type { Distribution } from "./distribution/distribution.ts";
 export { platforms } from "./distribution/distributions.ts";
 export { Account, type AccountArgs } from "./host/account.ts";
 export { Group, type GroupArgs, type GroupHandle, usableGid } from "./host/group.ts";

@@ -1,5 +1,5 @@
 import type { Manifest } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { connectionLimit, databaseData } from "../postgres-client/database.ts";
 import { psql } from "../postgres-client/psql.ts";
 import { render, rendered } from "../render/render.ts";
@@ -9,7 +9,7 @@ import { render, rendered } from "../render/render.ts";
  * a step that makes what is missing. It takes over neither a database of somebody else's nor a role that may more.
  */
 export function databaseManifest(
-  names: Platform["postgres"],
+  names: Distribution["postgres"],
   app: string,
   database: string,
   connections?: number,

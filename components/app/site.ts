@@ -1,5 +1,5 @@
 import type { Manifest } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import type { Site } from "../site/site.ts";
 import { configOf, filesOf, folderOf, servedOf } from "./names.ts";
@@ -15,7 +15,7 @@ export const siteOf = (app: string, { domain, port, files, directives }: NonNull
  * The folder, mounted at a place of its own, where no link in it is followed, and who serves it from there: a process of
  * the app's own, which Caddy asks. There is nothing in that place while it is not mounted.
  */
-export function servedManifest({ user, data }: Platform["caddy"], app: string, folder: string) {
+export function servedManifest({ user, data }: Distribution["caddy"], app: string, folder: string) {
   const place = servedOf(app);
   const path = folderOf(app, folder);
   const { unit, runtime, socket } = filesOf(app);

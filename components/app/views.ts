@@ -1,6 +1,6 @@
 import type { File, Manifest, Probe } from "../../protocol/manifest.ts";
 import { secretsFolder, secretsHome } from "../../protocol/secrets.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { databaseGuard } from "../postgres-client/database.ts";
 import {
   containerFile,
@@ -37,13 +37,13 @@ export interface AppView extends Pick<AppSettings, "containers" | "shmSize" | "d
   gid: Numeric;
   sockets: readonly Socket[];
   /** What a new image may migrate. @default - no database */
-  database?: { names: Platform["postgres"]; name: string };
+  database?: { names: Distribution["postgres"]; name: string };
   /** The generation of the secrets; undefined where no container has any. */
   secrets?: Numeric;
   /** What Caddy is told; undefined where the app is reached from the host alone. */
   site?: Manifest;
   /** The folder that Caddy serves; undefined where it serves none. */
-  served?: { folder: string; names: Platform["caddy"] };
+  served?: { folder: string; names: Distribution["caddy"] };
 }
 
 /** The secrets of each container in a folder of its own. */

@@ -1,5 +1,5 @@
 import type { Check, File, Manifest } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { databaseData, databaseGuard } from "../postgres-client/database.ts";
 import { sorted } from "../quadlet/pod.ts";
 import {
@@ -113,7 +113,7 @@ const LISTEN = {
 };
 
 /** authentik as it should be on the host. */
-export function authentikManifest(postgres: Platform["postgres"], view: AuthentikView): Manifest {
+export function authentikManifest(postgres: Distribution["postgres"], view: AuthentikView): Manifest {
   const owner = `${NAME}:${NAME}`;
   const uploads = hasData(view.version) ? { host: DATA, container: "/data" } : { host: MEDIA, container: "/media" };
   const others = ["certs", "templates"].map((name) => ({ name, host: `${HOME}/${name}`, container: `/${name}` }));

@@ -2,13 +2,13 @@ import { dirname } from "node:path";
 import { toml } from "../../protocol/document.ts";
 import type { File, Manifest } from "../../protocol/manifest.ts";
 import { secretPlace, secretsFolder } from "../../protocol/secrets.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { psql } from "../postgres-client/psql.ts";
 import { scratchInstance } from "../postgres-client/scratch.ts";
 import { rendered } from "../render/render.ts";
 import type { BackupSettings, Repository } from "./schema.ts";
 
-type Names = Platform["postgres"];
+type Names = Distribution["postgres"];
 type Server = NonNullable<Repository["sftp"]>;
 
 /** The release of the secrets. */

@@ -1,10 +1,10 @@
 import type { File, Manifest } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import { validate } from "../site/site.ts";
 import type { CaddySettings } from "./schema.ts";
 
-type Names = Platform["caddy"];
+type Names = Distribution["caddy"];
 
 const RELOAD = "usr/local/libexec/gatehouse/caddy-reload";
 

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { PROTOCOL } from "../../protocol/manifest.ts";
 import type { Claim } from "../../protocol/things.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 
 const PACKAGE = import.meta.resolve("#package.json");
 const AGENT = new URL("agent/src/", PACKAGE);
@@ -12,7 +12,7 @@ const RECOVERY = ["gatehouse-recover.service", "gatehouse-recovered.service"];
 
 /** What the configuration takes for granted about a host. */
 export interface Expectations {
-  platform: Platform;
+  platform: Distribution;
   /** The GIDs that groups must have, or be free; undefined where the host chooses. @default none */
   gids?: Record<string, number | undefined>;
 }

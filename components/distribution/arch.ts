@@ -1,10 +1,10 @@
-import type { Platform } from "./distribution.ts";
+import type { Distribution } from "./distribution.ts";
 
 /**
  * Arch Linux. It has no releases, so no major of PostgreSQL's stands here: the data directory keeps the one it was made
  * with, and a newer server is refused until the operator has upgraded the data.
  */
-export const arch: Platform = {
+export const arch: Distribution = {
   id: "arch",
   version: "rolling",
   packages: {

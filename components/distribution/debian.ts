@@ -1,7 +1,7 @@
-import type { Platform } from "./distribution.ts";
+import type { Distribution } from "./distribution.ts";
 
 /** Debian and what is made of it: clusters by postgresql-common, Valkey as valkey-server.service. */
-const debianOf = (id: string, version: string, postgres: number): Platform => ({
+const debianOf = (id: string, version: string, postgres: number): Distribution => ({
   id,
   version,
   packages: {

@@ -1,5 +1,5 @@
 /** What differs between distributions: names and places, and how a thing comes to be. Nothing else knows which one it is. */
-export interface Platform {
+export interface Distribution {
   /** `ID` and `VERSION_ID` of /etc/os-release; a host that says otherwise is refused. One without a version is rolling. */
   readonly id: string;
   readonly version: string;

@@ -12,7 +12,7 @@ import {
   complete,
   remoteConnection,
 } from "../connection/connection.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { Admission } from "./admission.ts";
 
 export interface HostArgs extends Expectations {
@@ -40,7 +40,7 @@ export class Host extends pulumi.ComponentResource {
   readonly connection: CompleteConnection;
   /** The same as @pulumi/command takes it: one Output for all commands, since it is made of several. */
   readonly remote: pulumi.Output<pulumi.Unwrap<ReturnType<typeof remoteConnection>>>;
-  readonly platform: Platform;
+  readonly platform: Distribution;
   readonly facts: Facts | undefined;
   readonly abandoned: boolean;
   readonly takeOver: readonly string[];

@@ -1,5 +1,5 @@
 import type { Data, Guard } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { alone, literal, pgDumps, psql, quoted } from "./psql.ts";
 
 /** What an image change leaves behind of a database: as it was before, and as a failed one made it. */
@@ -17,7 +17,7 @@ const dropped = (database: string, how = ""): string[] => [
  * made while the units are stopped, and the way back takes it: a rename, which is quick and cannot half succeed.
  */
 export function databaseGuard(
-  names: Platform["postgres"],
+  names: Distribution["postgres"],
   database: string,
   units: readonly string[],
   owner: string,
@@ -59,7 +59,7 @@ export const connectionLimit = (asked?: number): string =>
   asked === undefined ? "(current_setting('max_connections')::int + 1) / 2" : String(asked);
 
 /** A database and the role that owns it, as data of whoever uses them: with what image changes left of it. */
-export function databaseData(names: Platform["postgres"], database: string, role: string): Data {
+export function databaseData(names: Distribution["postgres"], database: string, role: string): Data {
   const all = [database, ...leftovers(database)];
   const drop = [
     ...all.flatMap((name) => dropped(name, " WITH (FORCE)")),

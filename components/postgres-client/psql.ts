@@ -1,4 +1,4 @@
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 
 /**
  * What every session has, whatever is set for the cluster, its role or its database: each of these ends a session or a
@@ -28,14 +28,14 @@ const OPTIONS = Object.entries(SETTINGS)
   .join(" ");
 
 /** psql over the socket, quiet, without a user's settings, ending at the first error; what it runs comes behind. */
-export const psql = (names: Platform["postgres"], ...rest: string[]): string[] => [
+export const psql = (names: Distribution["postgres"], ...rest: string[]): string[] => [
   "env",
   `PGOPTIONS=${OPTIONS}`,
   ...client(names, ...rest),
 ];
 
 /** The same with the settings of whoever runs it. */
-export const client = ({ bin, socketDirectory }: Platform["postgres"], ...rest: string[]): string[] => [
+export const client = ({ bin, socketDirectory }: Distribution["postgres"], ...rest: string[]): string[] => [
   `${bin}/psql`,
   "--no-psqlrc",
   "--quiet",
@@ -51,7 +51,7 @@ export const client = ({ bin, socketDirectory }: Platform["postgres"], ...rest: 
  * ones waiting, by a lock that is gone with the statement.
  */
 export const alone = (
-  names: Platform["postgres"],
+  names: Distribution["postgres"],
   databases: readonly string[],
   statements: readonly string[],
 ): string[] => {
@@ -88,7 +88,7 @@ export const AS_THE_SERVER = `SELECT '-crole=none -csession_authorization=' || s
   WHERE context IN ('user', 'backend') AND name !~ '^(transaction_(isolation|read_only|deferrable)|client_encoding|application_name)$'`;
 
 /** Dumps those of the databases that are there into a folder, each as a file from which pg_restore makes it again. */
-export const pgDumps = (names: Platform["postgres"], databases: readonly string[], folder: string): string[] => {
+export const pgDumps = (names: Distribution["postgres"], databases: readonly string[], folder: string): string[] => {
   const ask = psql(names, "--tuples-only", "--no-align", `--set=database=$database`, "--file=-")
     .map((word) => `"${word}"`)
     .join(" ");

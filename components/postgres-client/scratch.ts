@@ -1,11 +1,11 @@
 import type { Check } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 
 /**
  * A scratch instance with the new files, on a socket of its own. `postgres -C` would neither read pg_hba.conf nor
  * notice values that only fail at the start, such as a library that is not there.
  */
-export function scratchInstance({ user, bin, config }: Platform["postgres"]): Check {
+export function scratchInstance({ user, bin, config }: Distribution["postgres"]): Check {
   const overrides = {
     data_directory: "{scratch}/data",
     hba_file: "{tree}/pg_hba.conf",

@@ -1,7 +1,7 @@
 // What makes the cluster where there is none.
 import { dirname } from "node:path";
 import type { Step } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 
 /** How every cluster begins, whoever makes it: checksums cannot be switched on later without a stop. */
 export const INITDB_OPTIONS = "--data-checksums --encoding=UTF8 --locale=C.UTF-8";
@@ -10,7 +10,7 @@ export const INITDB_OPTIONS = "--data-checksums --encoding=UTF8 --locale=C.UTF-8
  * Makes the cluster where nobody has: the package is not to, or could not, or it was dropped by hand. Data without a
  * configuration get one, and a configuration without data is refused: they may be on a disk that is not mounted.
  */
-export function theCluster({ user, bin, cluster, config, data }: Platform["postgres"]): Step[] {
+export function theCluster({ user, bin, cluster, config, data }: Distribution["postgres"]): Step[] {
   if (cluster.by === "package")
     return [
       onlyCluster({ config }),
@@ -72,7 +72,7 @@ sync "$data/.."`;
  * Refuses a host whose package would make the cluster without checksums and without conf.d, since an operator replaced the
  * file that says what a new cluster has. It runs before the package is installed.
  */
-export const readsDefaults = ({ bin, config }: Pick<Platform["postgres"], "bin" | "config">, defaults: string) => ({
+export const readsDefaults = ({ bin, config }: Pick<Distribution["postgres"], "bin" | "config">, defaults: string) => ({
   name: "the package reads what a new cluster has",
   exec: ["sh", "-eu", "-c", READS_DEFAULTS, "sh", `${bin}/postgres`, dirname(dirname(config)), dirname(defaults)],
 });
@@ -90,7 +90,7 @@ echo "  echo 'create_main_cluster = false' >>$conf    # then pulumi up again"
 exit 1`;
 
 /** Refuses a host on which another cluster has the port: an empty one beside it is not what it was made for. */
-export const onlyCluster = ({ config }: Pick<Platform["postgres"], "config">) => ({
+export const onlyCluster = ({ config }: Pick<Distribution["postgres"], "config">) => ({
   name: "no other cluster has the port",
   exec: ["sh", "-eu", "-c", ONLY_CLUSTER, "sh", config],
 });

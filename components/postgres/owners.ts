@@ -1,8 +1,8 @@
 import type { Step } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { AS_THE_SERVER, client, literal, psql } from "../postgres-client/psql.ts";
 
-type Names = Platform["postgres"];
+type Names = Distribution["postgres"];
 
 /**
  * A database whose owner is another one in the configuration goes to that one with all that the old one has in it; what the

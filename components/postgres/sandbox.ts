@@ -1,11 +1,11 @@
 // The unit of PostgreSQL's server: who may use its socket, and what it may do on the host.
 import type { Check, File } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import { socketFolder } from "../render/sockets.ts";
 import type { PostgresSettings } from "./schema.ts";
 
-type Names = Platform["postgres"];
+type Names = Distribution["postgres"];
 type Wishes = Pick<PostgresSettings, "settings" | "writable">;
 
 const dropIns = (unit: string) => `/etc/systemd/system/${unit}.d`;

@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { dirname } from "node:path";
 import type { Check, File, Manifest } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { connectionLimit } from "../postgres-client/database.ts";
 import { literal, psql } from "../postgres-client/psql.ts";
 import { scratchInstance } from "../postgres-client/scratch.ts";
@@ -12,7 +12,7 @@ import { allWritable, repositoryDropIn, sandbox } from "./sandbox.ts";
 import type { PostgresSettings } from "./schema.ts";
 import { needsRestart } from "./settings.ts";
 
-type Names = Platform["postgres"];
+type Names = Distribution["postgres"];
 type Wishes = Pick<PostgresSettings, "settings" | "databases" | "roles" | "writable">;
 
 /** The role that owns a database. */

@@ -1,6 +1,6 @@
 // A site of Caddy's, whoever brings it: the platform, or an app of another stack.
 import type { Check, Manifest } from "../../protocol/manifest.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import { directivesOf } from "./caddyfile.ts";
 
@@ -38,7 +38,7 @@ const OF_A_SITE = /^(tls|bind|log|handle_errors|@.*)$/;
 
 /** One site: a fragment that Caddy imports. */
 export function siteManifest(
-  names: Platform["caddy"],
+  names: Distribution["caddy"],
   tls: Tls,
   name: string,
   { domain, backend, files = "", directives = "", identifies = false, closed = [] }: Site,
@@ -73,7 +73,7 @@ export function siteManifest(
  * All that Caddy would read. Relative imports, so that the copy is judged and not what is live; as Caddy's user, since a
  * check as root would leave folders in its home that only root can read.
  */
-export const validate = ({ config, user }: Platform["caddy"]): Check => ({
+export const validate = ({ config, user }: Distribution["caddy"]): Check => ({
   name: "caddy validate",
   tree: config,
   user,

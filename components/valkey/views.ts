@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Check, File, Manifest } from "../../protocol/manifest.ts";
 import { secretPlace, secretsFolder } from "../../protocol/secrets.ts";
-import type { Platform } from "../distribution/distribution.ts";
+import type { Distribution } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import { socketFolder } from "../render/sockets.ts";
 
-type Names = Platform["valkey"];
+type Names = Distribution["valkey"];
 
 /** The agent's own user: it reloads the ACLs, has the data written and counted over a restart, and reads no key. */
 export const AGENT_USER = "gatehouse";

@@ -7,7 +7,7 @@ import { siteOf } from "../../components/app/site.ts";
 import { valkeyManifest } from "../../components/app/valkey.ts";
 import { appManifest, secretsManifest } from "../../components/app/views.ts";
 import { debian } from "../../components/distribution/debian.ts";
-import type { Platform } from "../../components/distribution/distribution.ts";
+import type { Distribution } from "../../components/distribution/distribution.ts";
 import { siteManifest, type Tls } from "../../components/site/site.ts";
 import type { Manifest } from "../../protocol/manifest.ts";
 
@@ -89,7 +89,7 @@ export const APPS: Record<string, Wishes> = {
 };
 
 /** What App makes of its arguments, by the same pure functions, with the answers that a host would give. */
-export function partsOfApp(app: string, platform: Platform = debian): Record<string, Manifest> {
+export function partsOfApp(app: string, platform: Distribution = debian): Record<string, Manifest> {
   const { containers, database, connections, valkey, site, shmSize, deadline } = appSettings(app, APPS[app] as Wishes);
   const secrets = Object.fromEntries(
     Object.entries(containers).map(([name, container]) => [name, container.secrets as Record<string, string>]),

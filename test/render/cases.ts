@@ -6,7 +6,7 @@ import { asAuthentik, authentikManifest, authentikSite } from "../../components/
 import { backupManifest, clusterFolder } from "../../components/backup/views.ts";
 import { caddyManifest } from "../../components/caddy/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
-import type { Platform } from "../../components/distribution/distribution.ts";
+import type { Distribution } from "../../components/distribution/distribution.ts";
 import { platforms } from "../../components/distribution/distributions.ts";
 import {
   clusterManifest,
@@ -114,7 +114,7 @@ export const SECRETS: Record<string, Record<string, string>> = {
 };
 
 /** The same stack on another platform. */
-export const stackOn = ({ id }: Platform, stack: object) => ({
+export const stackOn = ({ id }: Distribution, stack: object) => ({
   ...stack,
   host: { ...HOST, platform: id },
 });

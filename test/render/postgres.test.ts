@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { arch } from "../../components/distribution/arch.ts";
 import { debian } from "../../components/distribution/debian.ts";
-import type { Platform } from "../../components/distribution/distribution.ts";
+import type { Distribution } from "../../components/distribution/distribution.ts";
 import { theCluster } from "../../components/postgres/cluster.ts";
 import { postgresSchema } from "../../components/postgres/schema.ts";
 import { clusterManifest, postgresManifest, rolesOf } from "../../components/postgres/views.ts";
@@ -78,7 +78,7 @@ describe("the socket", () => {
   });
 });
 
-type Names = Platform["postgres"];
+type Names = Distribution["postgres"];
 
 describe("the unit", () => {
   const dropIn = ({ unit }: Names, files: readonly { path: string; content: string }[] = []) =>

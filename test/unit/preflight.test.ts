@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { inspection, installation, preflight } from "../../components/connection/agent.ts";
 import { arch } from "../../components/distribution/arch.ts";
 import { debian, ubuntu } from "../../components/distribution/debian.ts";
-import type { Platform } from "../../components/distribution/distribution.ts";
+import type { Distribution } from "../../components/distribution/distribution.ts";
 
 /** What every such message ends with. */
 const MORE = "More: docs/authentik-deployment-guide.md#pulumi-says-this-host-cannot-be-used\n";
@@ -43,7 +43,7 @@ const OS_RELEASE = 'ID=debian VERSION_ID="13"';
 
 function judged(
   changes: Partial<typeof HOST> = {},
-  { release = OS_RELEASE, offered = "true", platform = debian as Platform } = {},
+  { release = OS_RELEASE, offered = "true", platform = debian as Distribution } = {},
 ): { status: number | null; told: string } {
   const functions = Object.entries({ ...HOST, ...changes }).map(([name, body]) => `${name}() { ${body}\n}\n`);
   const script = preflight({ ...EXPECTED, platform })
