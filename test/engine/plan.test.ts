@@ -71,7 +71,7 @@ test("a fresh stack: everything starts, and the plan is written in each form", a
   expect(await readFile(md, "utf8")).toContain(`### Plan for ${STACK}: `);
   expect(await readFile(html, "utf8")).toContain("<!doctype html>");
   const report = JSON.parse(await readFile(json, "utf8")) as Report;
-  expect([report.schemaVersion, report.project, report.stack]).toEqual([1, "gatehouse", STACK]);
+  expect([report.schemaVersion, report.project, report.stack]).toEqual([2, "gatehouse", STACK]);
   expect(server.asked).toEqual([]);
 });
 
