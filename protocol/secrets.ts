@@ -1,4 +1,4 @@
-/** Directory on the host with all versions of a release's secrets. */
+/** Directory on the host with all versions of the secrets in a release. */
 export const secretsHome = (release: string) => `/var/lib/gatehouse/secrets/${release}`;
 
 /**

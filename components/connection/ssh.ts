@@ -5,7 +5,7 @@ import { Client, type ConnectConfig } from "ssh2";
 import { plain } from "../render/plain.ts";
 import type { CompleteConnection } from "./connection.ts";
 
-/** A connection whose values are all known. */
+/** A connection in which all values are known. */
 export type Plain = pulumi.Unwrap<CompleteConnection>;
 
 export interface Ran {

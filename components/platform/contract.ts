@@ -55,5 +55,5 @@ export const platformSchema = table({
 /** The platform of another stack, as plain values. */
 export type PlatformFacts = z.output<typeof platformSchema>;
 
-/** The same for the producer, whose values may not be known yet. */
+/** The same for the producer, which may not know all values yet. */
 export type Pending<T> = pulumi.Input<T extends object ? { readonly [Key in keyof T]: Pending<T[Key]> } : T>;

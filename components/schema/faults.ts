@@ -6,7 +6,7 @@ export type Fault = Pick<z.core.$ZodIssue, "path" | "message">;
 /** The faults that zod found, one for each correction to make; empty without an error. */
 export const faultsOf = (error: z.ZodError | undefined): Fault[] => error?.issues.flatMap(flat) ?? [];
 
-/** Message for a value whose schema does not define its own. */
+/** Message for a value if the schema does not define one. */
 export function told(issue: z.core.$ZodRawIssue): string | undefined {
   const got = issue.input === undefined ? "nothing" : JSON.stringify(issue.input);
   if (issue.code === "invalid_type") return `expected ${KINDS[issue.expected] ?? issue.expected}, got ${got}`;

@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 
-/** Message for an invalid value: what was expected and what was given. */
+/** Message for an invalid value: the expected and the given value. */
 const expected = (what: string) => ({
   error: ({ input }: { input?: unknown }) => `expected ${what}, got ${told(input)}`,
 });

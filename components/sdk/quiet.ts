@@ -13,7 +13,7 @@ export function quiet(): void {
   // Sends up to six messages for each resource, and each delays the next call to the engine. No public setting disables
   // them; warnings and errors use another path.
   Reflect.set(pulumi.log, "debug", async () => {});
-  // Records a stack trace for each of a resource's dozens of promises, in case one never settles. Such a promise is
+  // Records a stack trace for each of the dozens of promises in a resource, in case one never settles. Such a promise is
   // also reported without the traces.
   const promise = Reflect.get(debuggable, "debuggablePromise") as (...args: unknown[]) => unknown;
   // Already replaced if the program runs again in the same process, as it does with mocks.
