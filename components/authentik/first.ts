@@ -14,8 +14,8 @@ const PASSWORD = "AUTHENTIK_BOOTSTRAP_PASSWORD";
 const HASH = "AUTHENTIK_BOOTSTRAP_PASSWORD_HASH";
 
 /**
- * Paths of authentik's setup, below its base path; Caddy blocks them. Up to 2026.5 the first visitor could complete the
- * setup, and after that visit it was closed.
+ * Paths of the setup, below the base path of authentik; Caddy blocks them. Up to 2026.5 the first visitor could
+ * complete the setup, and after that visit it was closed.
  */
 export const setupPaths = (path: string): string[] =>
   ["if/flow", "api/v3/flows/executor"].map((place) => `${path}${place}/initial-setup*`);

@@ -10,8 +10,8 @@ import { backupManifest, backupSecrets, placeOf, SECRETS } from "./views.ts";
 export interface BackupArgs extends BackupSettings {
   host: Host;
   /**
-   * Resources that must be healthy first: PostgreSQL, which is restarted once, and its clients, whose first start it
-   * must not interrupt.
+   * Resources that must be healthy first: PostgreSQL, which is restarted once, and the clients that start for the first
+   * time, because the restart must not interrupt that.
    */
   after: readonly pulumi.Resource[];
   /** Key to the repository: the SFTP private key, or the secret of the S3 key. @default - the repository needs none */

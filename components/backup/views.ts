@@ -61,7 +61,7 @@ export function backupSecrets(names: Names, repository: Repository, secrets: Bac
         opens: placeOf(repository),
       },
       ...(key === undefined ? [] : [secret("key", names.user, key)]),
-      // In the format of restic's S3 client.
+      // In the credentials format of the AWS SDKs, which restic reads.
       ...(s3 && key !== undefined
         ? [secret("aws", "root", `[default]\naws_access_key_id = ${s3.keyId}\naws_secret_access_key = ${key}\n`)]
         : []),
@@ -85,7 +85,7 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
     string,
   ];
   const timers = ["gatehouse-backup.timer", "gatehouse-drill.timer"];
-  // A drill restores beside the data directory, whose parent may be a symlink that an operator created.
+  // A drill restores beside the data directory. The parent may be a symlink that an operator created.
   const writable = [dirname(names.data), ...(repository.path === undefined ? [] : [repository.path])];
   return {
     deadline: 120,
@@ -239,7 +239,7 @@ const resticEnvironment = ({ s3 }: Repository, secrets: string): string[] =>
   s3 ? [`AWS_SHARED_CREDENTIALS_FILE=${secrets}/aws`, `AWS_DEFAULT_REGION=${s3.region}`] : [];
 
 /**
- * ssh with only this key and this server, regardless of root's own settings. It exits if the server does not respond.
+ * ssh with only this key and this server, regardless of the settings in /root/.ssh. It exits if the server does not respond.
  */
 function ssh({ address, port, user }: Server, secrets: string): string[] {
   const options = {

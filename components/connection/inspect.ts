@@ -13,7 +13,7 @@ import { complaint, open, type Plain, Unreachable } from "./ssh.ts";
  * host key once and clearly; the command plugin would retry and print its own error for each resource.
  *
  * In a preview, an unreachable host is a warning and the result is `undefined`, unless the inspection is required; all
- * other problems are errors. A host whose address is an Output that is not known yet counts as unreachable.
+ * other problems are errors. A host counts as unreachable if its address is an Output that is not known yet.
  *
  * @throws pulumi.RunError with the problem and the remedy.
  */

@@ -46,7 +46,7 @@ export const arch: Distribution = {
       "Restart=always",
       "LimitNOFILE=65535",
       "ReadWritePaths=/var/lib/valkey",
-      // The restrictions of Debian's own unit.
+      // The same restrictions as in Debian's own unit.
       "CapabilityBoundingSet=",
       "LockPersonality=true",
       "MemoryDenyWriteExecute=true",

@@ -26,7 +26,7 @@ export interface Distribution {
     /** Overrides the package's own tmpfiles.d file for the socket directory. */
     readonly tmpfiles: string;
     readonly socketDirectory: string;
-    /** Log directory of the package's tools. @default - they only log to the journal */
+    /** Log directory of the tools in the package. @default - they only log to the journal */
     readonly log?: string;
     /** Lines of [Service] that the package's own unit lacks. */
     readonly service: readonly string[];

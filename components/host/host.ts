@@ -76,8 +76,8 @@ export class Host extends pulumi.ComponentResource {
         addPreviousOutputInEnv: false,
         logging: remote.Logging.None,
       },
-      // The diff of the agent's own source says nothing about the platform. There is no `delete`: the releases are
-      // removed through the agent, and an operator uses it afterwards.
+      // The diff of the agent source says nothing about the platform. There is no `delete`: the releases are removed
+      // through the agent, and an operator uses it afterwards.
       { parent: this, hideDiffs: ["stdin"], ignoreChanges: facts ? [] : ["create"] },
     );
     this.registerOutputs();

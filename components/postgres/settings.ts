@@ -52,8 +52,8 @@ export const RESTART_SETTINGS_OF_18: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a changed setting only takes effect after a restart. The context of an extension's settings (`name.setting`)
- * is unknown here, and an unnecessary restart is better than a setting that silently waits for the next one.
+ * Whether a changed setting only takes effect after a restart. The context of extension settings (`name.setting`) is
+ * unknown here, and an unnecessary restart is better than a setting that silently waits for the next one.
  */
 export const needsRestart = (setting: string): boolean =>
   RESTART_SETTINGS.has(setting) || RESTART_SETTINGS_OF_18.has(setting) || setting.includes(".");

@@ -11,7 +11,7 @@ export interface Site {
   directives?: string;
   /** The site is authentik itself; its own pages send headers such as X-Authentik-CSRF. @default false */
   identifies?: boolean;
-  /** Paths that are blocked from outside, in the format of Caddy's `path` matcher, such as `/setup*`. @default none */
+  /** Paths that are blocked from outside, in the format of the `path` matcher, such as `/setup*`. @default none */
   closed?: readonly string[];
   /** Address of the backend: an IP address and port, or `unix/` and the path of a socket. */
   backend: string;
@@ -19,7 +19,7 @@ export interface Site {
   files?: string;
 }
 
-/** Issuer of a site's certificate: a public authority, or Caddy's own. */
+/** Certificate authority for a site: a public one, or Caddy's own. */
 export type Tls = "acme" | "internal";
 
 /**
