@@ -9,8 +9,8 @@ export interface Due {
   /** Number of times that the host has drifted from this item. */
   repairs: number;
   /**
-   * Seconds since 1970, if the host last received a different document from the one in the state, or none. @default -
-   * it received this one
+   * Seconds since 1970, if the host last received a different document from the one in the state, or none.
+   * @default - it received this one
    */
   resent?: number;
 }

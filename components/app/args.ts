@@ -72,7 +72,7 @@ export interface AppArgs {
     /** Memory limit, above which writes fail. @default no limit except the host's memory */
     maxmemory?: string;
   };
-  /** A public site, for which Caddy serves the app or its files. @default - only the host can reach the app */
+  /** A public name, under which Caddy serves the app or its files. @default - only the host can reach the app */
   site?: {
     domain: string;
     /** One of the published ports, to which Caddy forwards requests. @default - `files`; set exactly one of the two */
@@ -86,7 +86,8 @@ export interface AppArgs {
     /** More Caddyfile lines for this site; lines that close its block or open another are refused. @default none */
     directives?: string;
     /**
-     * Issuer of the certificate. For the same one as the platform: `platform.caddy.tls` of its stack. @default "acme"
+     * Issuer of the certificate. Use `platform.caddy.tls` of another stack for the same one as the platform.
+     * @default "acme"
      */
     tls?: Input<Tls>;
   };

@@ -2,7 +2,7 @@ import type { Directory } from "../../protocol/manifest.ts";
 import { folderOf, HOMES, homeOf } from "./names.ts";
 import type { AppSettings } from "./schema.ts";
 
-/** Parent directory of all apps. Its entries cannot be listed. */
+/** Parent directory of all apps. It can be traversed but not listed. */
 export const HOMES_FOLDER: Directory = { path: HOMES, mode: "0711", owner: "root:root" };
 
 /** The directories that an app's containers use as volumes. */

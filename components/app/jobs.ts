@@ -25,8 +25,8 @@ export function timerManifest(app: string, job: string, schedule: string) {
       },
       {
         // systemd takes the modification time as the time of the last run. A new schedule rewrites the file, so that
-        // systemd does not make up for runs that the new schedule would have had before, or that an earlier job of this
-        // name missed.
+        // systemd does not catch up on runs that the new schedule would have had before the change, or that an earlier
+        // job of this name missed.
         path: `/var/lib/systemd/timers/stamp-${timer}`,
         mode: "0644",
         owner: ROOT,

@@ -1,5 +1,5 @@
-// Names for the parts of an app on the host. Releases, units, containers and site fragments have a prefix, which no name of
-// the platform has: an app called `cron` must not become cron.service.
+// Names for the parts of an app on the host. Releases, units, containers and site fragments have a prefix, which no
+// name of the platform has: an app called `cron` must not become cron.service.
 
 /** The name of a release. All except the app's main release contain the part, such as `app-grafana-valkey`. */
 export const releaseOf = (app: string, part?: Part) => (part ? `app-${app}-${part}` : `app-${app}`);

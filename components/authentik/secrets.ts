@@ -7,8 +7,8 @@ export interface Secret {
   /** Reader of the file: authentik's processes, or Podman on their behalf. @default "authentik" */
   reader?: "authentik" | "root";
   /**
-   * Changes when the host should use a new value. @default - the host always uses the given value, which the operator
-   * chose
+   * Changes when the host should use a new value.
+   * @default - the host always uses the given value, which the operator chose
    */
   rotation?: string;
 }

@@ -16,8 +16,8 @@ export const seriesOf = (version: string): string => version.slice(0, version.la
 const SERIES = ["2025.8", "2025.10", "2025.12", "2026.2", "2026.5", "2026.8"];
 
 /**
- * The series right before that of a version: it can migrate its database. For a version newer than all, the newest
- * series.
+ * The only series with a database that the version can migrate: the one right before its own. For a version newer than
+ * all known series, the newest of them.
  */
 export const predecessors = (version: string): string[] =>
   SERIES.filter((other) => series(`${other}.0`) < series(version)).slice(-1);

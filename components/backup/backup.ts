@@ -10,8 +10,8 @@ import { backupManifest, backupSecrets, placeOf, SECRETS } from "./views.ts";
 export interface BackupArgs extends BackupSettings {
   host: Host;
   /**
-   * Resources that must be healthy first: PostgreSQL, which is restarted once, and the clients that start for the first
-   * time, because the restart must not interrupt that.
+   * Resources that must be healthy first: PostgreSQL, which is restarted once, and clients with a first start that the
+   * restart must not interrupt.
    */
   after: readonly pulumi.Resource[];
   /** Key to the repository: the SFTP private key, or the secret of the S3 key. @default - the repository needs none */
@@ -57,7 +57,7 @@ export class Backup extends pulumi.ComponentResource {
           .apply((plain) => ({ ...backupSecrets(names, repository, { ...plain, generated }), gives: [name] })),
         secret: true,
       },
-      // One of the files is owned by PostgreSQL's user.
+      // One of the files is owned by PostgreSQL's user, which must exist.
       { ...below, dependsOn: [...after] },
     );
     const place = placeOf(repository);

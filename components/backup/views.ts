@@ -239,7 +239,8 @@ const resticEnvironment = ({ s3 }: Repository, secrets: string): string[] =>
   s3 ? [`AWS_SHARED_CREDENTIALS_FILE=${secrets}/aws`, `AWS_DEFAULT_REGION=${s3.region}`] : [];
 
 /**
- * ssh with only this key and this server, regardless of the settings in /root/.ssh. It exits if the server does not respond.
+ * ssh with only this key and this server, regardless of the settings in /root/.ssh. It exits if the server does not
+ * respond.
  */
 function ssh({ address, port, user }: Server, secrets: string): string[] {
   const options = {

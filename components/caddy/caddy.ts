@@ -9,8 +9,8 @@ import { caddyManifest } from "./views.ts";
 export interface CaddyArgs extends Omit<CaddySettings, "sites"> {
   host: Host;
   /**
-   * CIDRs of proxies in front of Caddy that are trusted to identify clients, also for sites of other stacks. @default
-   * none
+   * CIDRs of proxies in front of Caddy that are trusted to identify clients, also for sites of other stacks.
+   * @default none
    */
   trustedProxies?: readonly string[];
   /** Sites by name, each with the resources that must be ready before the site is served. */

@@ -52,7 +52,7 @@ export function load(): Configuration {
     if (isConfigSecret(key)) faults.push({ path: [name], message: NOT_SECRET });
   }
   const parsed = settingsSchema.safeParse(given, { error: told });
-  // Omit the faults of encrypted keys, because their messages contain the value.
+  // Omit the faults of encrypted keys, because their messages may contain the value.
   const shown = ({ path }: Fault) => !isConfigSecret(prefix + String(path[0]));
   faults.push(...faultsOf(parsed.error).filter(shown));
   const secrets = tableOf(config.get("authentikSecrets") ?? "{}");

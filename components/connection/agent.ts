@@ -27,8 +27,8 @@ ${readFileSync(new URL("preflight.sh", BOOTSTRAP), "utf8")}`;
 }
 
 /**
- * Shell script that installs the agent; its argument becomes the host's name. It runs nothing before its last line has
- * arrived.
+ * Shell script that installs the agent; its argument becomes the host's name in due numbers. It runs nothing before its
+ * last line has arrived.
  */
 export function installation(expectations: Expectations): string {
   const names = readdirSync(AGENT, { encoding: "utf8", recursive: true }).filter((name) => name.endsWith(".py"));

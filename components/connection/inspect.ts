@@ -10,7 +10,7 @@ import { complaint, open, type Plain, Unreachable } from "./ssh.ts";
 
 /**
  * Inspects the host in one read-only SSH session, before any resource is declared. Also reports a wrong address, key or
- * host key once and clearly; the command plugin would retry and print its own error for each resource.
+ * host key once and clearly; the command plugin would retry and print its own errors.
  *
  * In a preview, an unreachable host is a warning and the result is `undefined`, unless the inspection is required; all
  * other problems are errors. A host counts as unreachable if its address is an Output that is not known yet.

@@ -20,7 +20,7 @@ export interface Line {
   close(): void;
 }
 
-/** @throws Unreachable if the host does not answer; pulumi.RunError if a login key or host key is rejected. */
+/** @throws Unreachable if the host does not answer; pulumi.RunError for a refused key or a wrong host key. */
 export async function open(connection: Plain): Promise<Line> {
   const { proxy, privateKey } = connection;
   const hops: Client[] = [];

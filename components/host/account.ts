@@ -16,8 +16,8 @@ export interface AccountArgs {
   /** @default - the next free one */
   uid?: number;
   /**
-   * The releases that run as this account. If one of them belongs to another stack, the account is refused. @default
-   * none
+   * The releases that run as this account. If one of them belongs to another stack, the account is refused.
+   * @default none
    */
   releases?: readonly string[];
 }
@@ -61,7 +61,7 @@ export class Account extends pulumi.ComponentResource {
         } satisfies AccountDocument),
       ),
     );
-    // Names from another stack may not be known yet. Without them, a refusal may only list a membership too many.
+    // Names from another stack may not be known yet. Omitting one only adds a membership to the message of a refusal.
     const wanted = groups.flatMap(({ groupName }) => (typeof groupName === "string" ? [groupName] : []));
     const answer = askFor(
       { host, kind: "account", item: name, document, claim: { things: [`account ${name}`], groups: wanted } },

@@ -23,8 +23,7 @@ export interface HostArgs extends Expectations {
   facts?: Facts;
   /**
    * Objects on the host that are taken over although gatehouse did not create them, each as kind and name, such as
-   * `account authentik`, `file /etc/caddy/Caddyfile` or, for releases that move from another stack to this one, `stack
-   * shop/prod`.
+   * `account authentik` or `file /etc/caddy/Caddyfile`. `stack shop/prod` moves the releases of that stack to this one.
    * @default none - they are refused, before anything is changed
    */
   takeOver?: readonly string[];

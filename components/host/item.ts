@@ -73,7 +73,8 @@ export function askFor<Kind extends keyof typeof answers>(
 
 /**
  * The command with the current due number of the host, or with a new one if the document is not the one that the host
- * received last: the state may contain it, but the host may have been restored from an older snapshot of its disk.
+ * received last: the state may record this document, but the host may have been restored from an older snapshot of its
+ * disk.
  */
 function due(
   { facts }: Host,

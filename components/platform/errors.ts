@@ -27,7 +27,7 @@ It was written with ${wrote === undefined ? "no schema version" : `schema versio
 ${other ? update(wrote as number) : remedy(stack, given, faults)}`;
 }
 
-/** The same for a secret output: secret GIDs would make every file that contains one secret. */
+/** The same for a secret output: with secret GIDs, each file that contains a GID would become secret. */
 export const secret = (stack: string): string => `${unfit(stack)}
   platform: is secret
 Its schema version is hidden with it; ${READS}.

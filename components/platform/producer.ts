@@ -12,7 +12,7 @@ const VALKEY_PORT = 6379;
 /**
  * The platform as one object of plain facts, for a StackReference. It contains the host's address and host key so that
  * a consumer can connect; consumers bring their own private key. It must contain no secrets: a single one would make
- * the whole output secret for a consumer, and every file that contains a GID.
+ * the whole output secret for a consumer, and with it every file that contains a GID.
  */
 export function platformOf(parts: {
   host: Host;

@@ -167,7 +167,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         exec: [
           "find",
           config,
-          // Includes files from the backup release; otherwise that release would restart the server again to change their owner.
+          // Includes files of the backup: its release would otherwise restart the server again to change their owner.
           `${config}/conf.d`,
           "-maxdepth",
           "1",
@@ -193,8 +193,8 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
 }
 
 /**
- * The WAL position of a server with the same data only grows, whatever was written or deleted meanwhile. Another
- * cluster has another identifier, and an older copy has a smaller position.
+ * Shows whether the server still reads the same data: the WAL position only grows, whatever was written or deleted
+ * meanwhile. Another cluster has another identifier, and an older copy has a smaller position.
  */
 const HELD =
   `SELECT pg_wal_lsn_diff(lsn, '0/0') || ' bytes of WAL of cluster ' || system_identifier FROM pg_control_system(), LATERAL
