@@ -1,4 +1,4 @@
-// The platform on one page: who gets what from whom.
+// Wires the platform's components together.
 import { getStack } from "@pulumi/pulumi";
 import { Authentik } from "./components/authentik/authentik.ts";
 import { Backup } from "./components/backup/backup.ts";
@@ -54,7 +54,8 @@ const authentik = new Authentik("authentik", {
   trustedProxies: settings.trustedProxies,
   valkey: settings.authentik.valkey ? valkey : undefined,
 });
-// Behind those who use PostgreSQL: it is restarted once, which must not meet their first start.
+// Declared after the clients of PostgreSQL: setting up backups restarts PostgreSQL once, which must not happen during
+// their first start.
 const backup =
   settings.backup &&
   new Backup("backup", {
@@ -74,17 +75,20 @@ const caddy = new Caddy("caddy", {
   },
 });
 
-/** What other stacks read. */
+/** Outputs for other stacks. */
 export const platform = platformOf({ host, postgres, valkey, authentik, caddy, tls: settings.caddy.tls });
 
-/** How roles with a password and applications of Valkey's log in; secret, and therefore apart. */
+/** Passwords of PostgreSQL roles and URLs of Valkey users. Secret, and therefore a separate output. */
 export const logins = { postgres: postgres.passwords, valkey: valkey.urls };
 
-/** Who logs in to a new authentik first, secret; null where the configuration gives the password. */
+/** First login to a new authentik, secret; null if the configuration sets the password. */
 export const administrator = authentik.administrator;
 
-/** What a restore on another host needs, secret, where there is a backup. To be kept where neither host nor state is. */
+/**
+ * Secrets that a restore on another host needs; null without a backup. Store them away from both the host and the
+ * state.
+ */
 export const recovery = backup?.recovery ?? null;
 
-/** What there is and where, for people: `pulumi stack output readme`. */
+/** Overview for people: `pulumi stack output readme`. */
 export const readme = readmeOf({ stack: getStack(), host: settings.host, authentik });

@@ -1,5 +1,5 @@
-// What a program in another repository imports as "gatehouse": the platform's contract, and what puts something of one's
-// own on the same host. Services are not in it; they are one stack's.
+// Exports of "gatehouse" for programs in other repositories: the platform's contract, and the components to deploy to
+// the same host. Services are not exported, because they belong to one stack.
 
 export type { Facts } from "../protocol/facts.ts";
 export type { Check, Directory, File, Guard, Manifest, Probe, Step, Unit } from "../protocol/manifest.ts";

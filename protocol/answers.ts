@@ -1,4 +1,4 @@
-// What the agent answers, by the command that it was given: one line of JSON.
+// Answers of the agent by command. Each answer is one line of JSON.
 import { z } from "zod";
 
 const texts = z.array(z.string());
@@ -20,5 +20,5 @@ export const answers = {
   }),
 };
 
-/** The answer for an item of a kind. */
+/** The answer for one kind of item. */
 export type Answer<Kind extends keyof typeof answers> = z.output<(typeof answers)[Kind]>;

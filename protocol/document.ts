@@ -1,15 +1,15 @@
-// A document for the agent: TOML that a reviewer can read in a diff, closed by its own length.
+// Documents for the agent: TOML that a reviewer can read in a diff, followed by its length.
 import { looksLikePlaceholder, withoutLookalikes, withPlaceholders } from "./placeholder.ts";
 
-/** What a document may hold: scalars, lists of scalars, and lists of tables. An undefined key is left out. */
+/** Contents of a document: scalars, lists of scalars, and lists of tables. Undefined keys are omitted. */
 export type Table = { [key: string]: Scalar | readonly Scalar[] | readonly Table[] | undefined };
 type Scalar = string | number | boolean;
 
 /**
- * Writes a table as TOML. Texts of several lines stand as they are between `'''`, so that a preview shows the lines of
- * a rendered file that change. (A general TOML writer puts each text on one line, `\n` and all.)
+ * Serializes a table as TOML. Multi-line strings are written verbatim between `'''`, so that a preview shows which
+ * lines of a rendered file change. (A general TOML writer puts each string on one line, with `\n` escapes.)
  *
- * @throws when a value cannot be said in TOML, such as a number that is not an integer.
+ * @throws for a number that is not a safe integer and for a string that is not valid Unicode.
  */
 export function toml(table: Table): string {
   const lines: string[] = [];
@@ -24,8 +24,8 @@ export function toml(table: Table): string {
 }
 
 /**
- * Closes a document with its number of bytes. TOML that was cut between two tables still parses, and would read as a
- * wish to delete the rest; the agent does nothing without this line.
+ * Appends the length of the document in bytes. TOML that is cut off between two tables still parses and would read as a
+ * request to delete the rest; the agent rejects a document without this line.
  */
 export const sealed = (text: string): string => `${text}# gatehouse: ${Buffer.byteLength(text)} bytes\n`;
 

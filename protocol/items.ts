@@ -1,4 +1,4 @@
-// Documents for what is on a host beside releases: groups, accounts and packages.
+// Documents for all items other than releases: groups, accounts and packages.
 import { z } from "zod";
 
 const takes = (examples: string) =>

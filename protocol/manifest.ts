@@ -1,15 +1,15 @@
-// The manifest of a release: the one place that says what it holds. Types here, the reader of the plan, the agent's dataclasses
-// and the tables of docs/manifest.md are made from it or compared with it.
+// The manifest of a release. This schema is its single definition: the types below, the plan's parser, the agent's
+// dataclasses and the tables of docs/manifest.md are derived from it or checked against it.
 import { z } from "zod";
 import { sealed, type Table, toml } from "./document.ts";
 import * as parts from "./parts.ts";
 
-/** The manifest format of this program. An agent that speaks a newer one refuses to be replaced. */
+/** The manifest format of this program. An agent with a newer format refuses to be replaced. */
 export const PROTOCOL = 1;
 
 const list = (description: string) => z.array(z.string()).default([]).meta({ description });
 
-/** A manifest as it is sent. The agent refuses a key that is not here. */
+/** A manifest as it is sent. The agent rejects unknown keys. */
 export const manifestSchema = z.object({
   release: z.string().meta({ description: "Name: lower-case letters, digits, dashes." }),
   owner: z.string().meta({
@@ -46,7 +46,7 @@ export const manifestSchema = z.object({
 });
 export type ManifestDocument = z.input<typeof manifestSchema>;
 
-/** How the program names the lists of tables, in the order in which they are sent. */
+/** Maps the program's list names to the table names, in the order in which the tables are sent. */
 const LISTS = {
   directories: "directory",
   images: "image",
@@ -62,7 +62,7 @@ const LISTS = {
 } as const;
 type Lists = typeof LISTS;
 type Row<Name extends Lists[keyof Lists]> = Listed<NonNullable<ManifestDocument[Name]>[number]>;
-/** The same with lists that are not changed. */
+/** The same with readonly lists. */
 type Listed<T> = T extends object ? { [K in keyof T]: T[K] extends string[] | undefined ? Constant<T[K]> : T[K] } : T;
 type Constant<T> = T extends string[] ? readonly string[] : T;
 
@@ -77,18 +77,18 @@ export type Unit = Row<"unit">;
 export type Step = Row<"step">;
 export type Probe = Row<"probe">;
 
-/** All that a service is on the host, as the program writes it. */
+/** The complete state of a service on the host, as the program declares it. */
 export type Manifest = { readonly [Plural in keyof Lists]?: readonly Row<Lists[Plural]>[] } & Listed<
   Pick<ManifestDocument, "deadline" | "listens" | "refers" | "gives">
 >;
 
-/** A manifest as it is read back: with every default, and without what another version of the program wrote besides. */
+/** A parsed manifest: with every default, and without keys from other versions of the program. */
 export type Read = { [Plural in keyof Lists]: z.output<typeof manifestSchema>[Lists[Plural]] } & Pick<
   z.output<typeof manifestSchema>,
   "deadline" | "secret" | "refers"
 >;
 
-/** Reads a table as it was sent. */
+/** Parses a manifest. */
 export const readManifest = (table: unknown): Read => {
   const sent = manifestSchema.omit({ release: true, owner: true, protocol: true }).parse(table);
   const lists = Object.entries(LISTS).map(([plural, name]) => [plural, sent[name]]);
@@ -97,8 +97,8 @@ export const readManifest = (table: unknown): Read => {
 };
 
 /**
- * The document for `gatehouse release`. `owner` is the resource that may change and delete the release; `takes` is what it
- * takes over though gatehouse did not make it.
+ * The document for `gatehouse release`. `owner` is the resource that may change and delete the release; `takes` lists
+ * the objects that it takes over although gatehouse did not create them.
  */
 export function manifestDocument(
   release: string,

@@ -1,7 +1,8 @@
-// The tables of a manifest, once for all who read or write one. What is described here is in docs/manifest.md too.
+// The tables of a manifest, defined once for every reader and writer. Their descriptions also appear in
+// docs/manifest.md.
 import { z } from "zod";
 
-/** Keys that a table has in every row: what they mean, and `without` what happens where one is left out. */
+/** Schemas for keys. `description` is the meaning, `without` the effect of omitting the key. */
 const text = (description: string) => z.string().meta({ description });
 const texts = (description: string) => z.array(z.string()).meta({ description });
 const maybe = (description: string, without = "none") => z.string().optional().meta({ description, without });

@@ -1,18 +1,18 @@
 import { randomUUID } from "node:crypto";
 
-// While the program runs a placeholder begins with what no value can hold, since it is another one in each run: in the
-// document it is told from a value that looks like it.
+// While the program runs, a placeholder begins with a random string that differs in each run, so that no value can
+// contain it. The document can therefore distinguish placeholders from values that look like one.
 const BEGINNING = `<${randomUUID()} `;
 const LOOKS_LIKE_IT = /<(?=[a-z]+ of [\w-]+>)/g;
 
-/** What stands in a preview for a value that the host has not answered yet, such as `<gid of postgres-clients>`. */
+/** Placeholder in a preview for a value that the host has not returned yet, such as `<gid of postgres-clients>`. */
 export const placeholder = (what: string): string => `${BEGINNING}${what}>`;
 
-/** A text whose placeholders, and no others, look as one. */
+/** Writes the placeholders of a text in readable form. */
 export const withPlaceholders = (text: string): string => text.replaceAll(BEGINNING, "<");
 
-/** Whether a text has something in it that would be taken for a placeholder. */
+/** Whether a text contains a string that looks like a placeholder. */
 export const looksLikePlaceholder = (text: string): boolean => text.search(LOOKS_LIKE_IT) >= 0;
 
-/** A text in quotes in which nothing of its own looks like a placeholder: `<` is written as an escape there. */
+/** Escapes `<` in a quoted text wherever a value looks like a placeholder. */
 export const withoutLookalikes = (quoted: string): string => quoted.replace(LOOKS_LIKE_IT, "\\u003c");

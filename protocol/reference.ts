@@ -1,4 +1,4 @@
-// What is written from the protocol's schemas: JSON Schemas, and the tables of docs/manifest.md.
+// Generates reference material from the protocol's schemas: JSON Schemas, and the tables of docs/manifest.md.
 import { z } from "zod";
 import { answers } from "./answers.ts";
 import { factsSchema } from "./facts.ts";
@@ -9,7 +9,7 @@ interface Node {
   type?: string;
   description?: string;
   default?: unknown;
-  /** What happens without the key, where its default says nothing. */
+  /** Effect of omitting the key, if the default does not explain it. */
   without?: string;
   properties?: Record<string, Node>;
   required?: string[];
@@ -20,7 +20,7 @@ interface Node {
   maximum?: number;
 }
 
-/** The agent refuses keys that it does not know (`closed`); what it answers may have keys that this program does not know. */
+/** The agent rejects unknown keys (`closed`); its answers may contain keys that this program does not know. */
 const schemaOf = (schema: z.ZodType, closed: boolean): Node =>
   z.toJSONSchema(schema, {
     io: "input",
@@ -43,19 +43,19 @@ const answered = Object.fromEntries(
 
 const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
 
-/** The JSON Schemas by their path. */
+/** The JSON Schemas by path. */
 export const schemas = {
   "protocol/manifest.schema.json": json(manifest),
   "protocol/items.schema.json": json(items),
   "protocol/answers.schema.json": json(answered),
 };
 
-/** Each table of the documentation; that of a preparation is a step's. */
+/** The tables of the documentation. A preparation is documented by the table of a step. */
 const tables: Record<string, Node> = { manifest, ...items };
 for (const [name, { items: row }] of Object.entries(manifest.properties ?? {}))
   if (row && isTable(row) && name !== "preparation") tables[name] = row;
 
-/** A document with the table behind each `<!-- table NAME -->` as the schemas have it. */
+/** Replaces the table after each `<!-- table NAME -->` with the one generated from the schemas. */
 export function withTables(document: string): string {
   const missing = new Set(Object.keys(tables));
   const written = document.replace(/^(<!-- table (\w+) -->\n)\n(?:\|.*\n)+/gm, (_, marker: string, name: string) => {

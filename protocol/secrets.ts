@@ -1,8 +1,10 @@
-/** Where all generations of a release's secrets lie on the host. */
+/** Directory on the host with all versions of the secrets in a release. */
 export const secretsHome = (release: string) => `/var/lib/gatehouse/secrets/${release}`;
 
-/** Where the host puts a secret into a file; the file's `secrets` name it, or it is text. */
+/**
+ * Placeholder that the host replaces with a secret. It remains plain text if the file's `secrets` do not list the name.
+ */
 export const secretPlace = (name: string) => `{{secrets ${name}}}`;
 
-/** Those of one generation; in a manifest of secrets it is `{generation}`. */
+/** Directory of one version. The manifest of the secrets uses `{generation}` as the version. */
 export const secretsFolder = (release: string, generation: number | string) => `${secretsHome(release)}/${generation}`;

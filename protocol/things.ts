@@ -1,22 +1,22 @@
-// The names on a host that items need for themselves, and that whoever set the host up may have given already.
+// Names that items need on a host, and that something not managed by gatehouse may already use.
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Manifest } from "./manifest.ts";
 
-/** What one item needs, each as its kind and name. The agent's items/census.py reads it. */
+/** The names that one item needs, each with its kind. The agent's items/census.py reads it. */
 export interface Claim {
   /** `KIND-NAME`, as in the facts. */
   item: string;
-  /** Such as `file /etc/caddy/Caddyfile`. Of packages: the units that the first of them brings. */
+  /** Such as `file /etc/caddy/Caddyfile`. For packages: the units of the first package. */
   things: readonly string[];
-  /** Of a release: `PROJECT/STACK/RESOURCE`. */
+  /** For a release: `PROJECT/STACK/RESOURCE`. */
   owner?: string;
-  /** Of an account: the groups that it is to be in. */
+  /** For an account: its supplementary groups. */
   groups?: readonly string[];
   packages?: readonly string[];
 }
 
-/** What has such a name, and is not gatehouse's. */
+/** An object that has one of these names and is not managed by gatehouse. */
 export interface Stranger {
   thing: string;
   what: string;
@@ -39,13 +39,13 @@ const THING = new RegExp(
     .join("|")})$`,
 );
 
-/** What may be taken over, as the refusal that is answered by it names it. */
+/** An object that may be taken over, in the form that the refusal prints. */
 export const thing = z.string().regex(THING, {
   error: ({ input }) =>
     `expected a kind (${Object.keys(KINDS).join(", ")}) and a name, such as "account authentik", "file /etc/caddy/Caddyfile", "port *:443/tcp" or "stack PROJECT/STACK", got ${JSON.stringify(input)}`,
 });
 
-/** What a release needs, sorted. Of what differs between one run and the next, as a GID does, nothing is in it. */
+/** The names that a release needs, sorted. Values that differ between runs, such as a GID, are not included. */
 export function thingsOf({ files = [], units = [], listens = [] }: Manifest): string[] {
   const things = [
     ...units.map(({ name }) => `unit ${name}`),
@@ -58,7 +58,7 @@ export function thingsOf({ files = [], units = [], listens = [] }: Manifest): st
   return [...new Set(things)].sort();
 }
 
-/** A volume that begins otherwise is a path, or a Quadlet of its own. */
+/** A volume that does not match is a path or a Quadlet unit. */
 const NAMES = {
   pod: /^PodName=(\S+)$/gm,
   container: /^ContainerName=(\S+)$/gm,
@@ -69,13 +69,13 @@ const podmans = (quadlet: string): string[] =>
     [...quadlet.matchAll(pattern)].map(([, name]) => `${kind} ${name}`),
   );
 
-/** As the agent tells it of a release that has all these things. */
+/** Digest of the names that a release needs, as the agent computes it. */
 export const digestOf = ({ owner = "", things }: Claim): string =>
   createHash("sha256")
     .update([`stack ${owner.slice(0, owner.lastIndexOf("/"))}`, ...things].join("\n"))
     .digest("hex");
 
-/** What of it concerns an item that needs these things; `undefined` for nothing, which stands in no document. */
+/** The entries of `takeOver` that apply to an item with these names; undefined if there are none, to omit the key. */
 export function taken(takeOver: readonly string[], things: readonly string[]): string[] | undefined {
   const found = takeOver.filter((thing) => thing.startsWith("stack ") || things.includes(thing));
   return found.length > 0 ? found : undefined;

@@ -15,28 +15,29 @@ import { siteOf } from "./site.ts";
 import { valkeyManifest } from "./valkey.ts";
 import { type AppView, appManifest, secretsManifest } from "./views.ts";
 
-/** A socket that a group may use, and the unit that makes it. */
+/** A socket that a group may use, and the unit that creates it. */
 interface Door {
   group: GroupHandle;
-  /** What the group is called in a preview that does not know it yet. */
+  /** Name of the group for a preview in which its GID is not known yet. */
   called: string;
   unit: string;
   directory: string;
 }
 
-/** What the host, the app's own secrets and the platform tell of it. */
+/** Values from the host, the app's secrets and the platform. */
 type Numbers = Pick<AppView, "uid" | "gid" | "sockets" | "secrets"> & { tls?: Tls };
 
 type DependsOn = pulumi.ComponentResourceOptions["dependsOn"];
 
 /**
- * Containers, jobs or files beside the platform, from the same program or from a stack of its own. Its processes run as the
- * system account of the app's name, which belongs to exactly the groups whose sockets the app asked for.
+ * Containers, jobs or files beside the platform, declared in the same program or in another stack. The processes run as
+ * a system account with the name of the app; its supplementary groups are exactly those of the sockets that the app
+ * uses.
  *
- * Deleting it stops and removes what runs, and its files. Role, database, volumes, Valkey's data, secrets and accounts
- * stay, and an app of the same name finds them again; with `purge` only the accounts do.
+ * Deleting an app stops its units and removes its files. Its role, database, volumes, Valkey data, secrets and accounts
+ * remain, and a new app with the same name uses them again. With `purge`, only the accounts remain.
  *
- * @throws pulumi.RunError with everything that is wrong with the arguments, before anything is declared.
+ * @throws pulumi.RunError with every fault in the arguments, before any resource is declared.
  * @example
  * new App("grafana", {
  *   host,
@@ -49,7 +50,7 @@ export class App extends pulumi.ComponentResource {
   /** The public address; undefined without a site. */
   readonly url: string | undefined;
   readonly account: Account;
-  /** To depend on: resolved once the app is healthy. */
+  /** For `dependsOn`: resolved once the app is healthy. */
   readonly ready: pulumi.Resource[];
   readonly #name: string;
   readonly #host: Host;
@@ -68,7 +69,7 @@ export class App extends pulumi.ComponentResource {
     this.#releases = [releaseOf(name), ...partsOf(settings).map((part) => releaseOf(name, part))];
 
     this.url = site && `https://${site.domain}`;
-    // All else comes behind the first account, and so behind what the app itself depends on.
+    // Everything else depends on the first account, and so on the dependencies of the app.
     const server = valkey && this.server(opts?.dependsOn);
     const doors = [...(postgres ? [this.postgresDoor(postgres)] : []), ...(server ? [this.valkeyDoor(server)] : [])];
     this.account = new Account(
@@ -97,7 +98,7 @@ export class App extends pulumi.ComponentResource {
     return new Release(releaseOf(this.#name, part), args, { parent: this, dependsOn });
   }
 
-  /** Who runs the app's own Valkey. Its group is the one that may use the socket. */
+  /** Account for a Valkey of this app alone. Only its group may use the socket. */
   private server(dependsOn: DependsOn): Account {
     const { account, data } = valkeyOf(this.#name);
     const args = { host: this.#host, home: data, releases: this.#releases };
@@ -120,7 +121,7 @@ export class App extends pulumi.ComponentResource {
     return { group, called: accountName, unit, directory: socketDirectory };
   }
 
-  /** A release of their own, which is secret as a whole; undefined where no container has any. */
+  /** The secrets are a release of their own, which is secret as a whole; undefined if no container has secrets. */
   private secrets(containers: AppSettings["containers"]): Release | undefined {
     const given = Object.entries(containers).filter(([, { secrets }]) => Object.keys(secrets).length > 0);
     if (given.length === 0) return undefined;
@@ -155,7 +156,7 @@ export class App extends pulumi.ComponentResource {
         shmSize,
         deadline,
         database: database === undefined ? undefined : { names: postgres, name: database },
-        // A fragment for Caddy, called like the app's release.
+        // The Caddy fragment and the main release have the same name.
         site: site && siteManifest(caddy, tls, releaseOf(app), siteOf(app, site)),
         served: site?.files === undefined ? undefined : { folder: site.files, names: caddy },
       });

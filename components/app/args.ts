@@ -3,49 +3,49 @@ import type { GroupHandle } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import type { Tls } from "../site/site.ts";
 
-/** PostgreSQL as an app sees it: the handle of the same program, or the facts that another stack tells. */
+/** PostgreSQL for an app: the handle from the same program, or the facts from another stack. */
 export interface PostgresFacts {
-  /** The group whose members reach the socket. */
+  /** Members of this group can open the socket. */
   readonly clients: GroupHandle;
-  /** To wait for, in the program that makes PostgreSQL. @default nothing */
+  /** Resources to wait for, in the program that declares PostgreSQL. @default nothing */
   readonly ready?: readonly Resource[];
 }
 
 export interface ContainerArgs {
-  /** With its registry, and a version or a digest; `latest` is refused. */
+  /** Image with its registry and a version or a digest; `latest` is refused. */
   image: string;
-  /** Words behind the image's entry point. @default the image's own */
+  /** Arguments for the image's entry point. @default the image's own */
   command?: string[];
-  /** Variables, not secret. @default none */
+  /** Environment variables, not secret. @default none */
   environment?: Record<string, string | number | boolean>;
   /**
-   * Configuration, not secret, by the path in the container: each is a file that is readable for the app alone. A change
-   * shows line by line in a preview, and restarts the app. @default none
+   * Configuration files, not secret, by path in the container. Only the app can read them. A change is shown line by
+   * line in a preview, and restarts the app. @default none
    */
   files?: Record<string, string>;
   /**
-   * By file name: each is the file /run/secrets/NAME, readable for the app alone. A change restarts the containers that
-   * have any. @default none
+   * Secrets by file name: each is the file /run/secrets/NAME, which only the app can read. A change restarts the
+   * containers that have secrets. @default none
    */
   secrets?: Record<string, Input<string>>;
   /**
-   * Folders in the container, each with the name of the folder below /var/lib/apps/APP that it is. Containers that name
-   * the same one share it. @default none
+   * Directories in the container, each with the name of its directory below /var/lib/apps/APP. Containers that use the
+   * same name share the directory. @default none
    */
   volumes?: Record<string, string>;
-  /** Where it listens, inside, on all addresses. @default - it listens nowhere */
+  /** Port on which it listens inside the container, on all addresses. @default - it does not listen */
   port?: number;
-  /** The port of the host's 127.0.0.1 at which it is reached. @default the same number */
+  /** Port on the host's 127.0.0.1 at which it is published. @default the same number */
   publish?: number;
   /**
-   * What healthy means: a command that succeeds in the container, or a path that answers 2xx at the published port.
-   * @default - that it keeps running
+   * Health check: a command that succeeds in the container, or a path that returns 2xx at the published port.
+   * @default - the container keeps running
    */
   health?: string[] | { http: string };
   /**
-   * With it the container is a job: a timer starts it at a calendar expression of systemd's, such as `daily`,
-   * `Mon..Fri 03:30` or `*-*-01 04:00:00`, up to a minute later, and it runs to its end. A run that was missed while
-   * the host was down is made up for. It has no `port`, `publish` or `health`. @default - it runs all the time
+   * Makes the container a job: a timer starts it at a systemd calendar expression, such as `daily`, `Mon..Fri 03:30` or
+   * `*-*-01 04:00:00`, up to a minute later, and it runs to its end. A run that was missed while the host was down runs
+   * later. A job has no `port`, `publish` or `health`. @default - the container runs permanently
    */
   schedule?: string;
 }
@@ -53,52 +53,55 @@ export interface ContainerArgs {
 export interface AppArgs {
   host: Host;
   /**
-   * By name. One is a container alone; several are a pod, and reach each other on 127.0.0.1. Jobs are beside them and do
-   * not count. @default - nothing runs, and the app is the files of its site
+   * Containers by name. A single one runs alone; several share a pod and reach each other on 127.0.0.1. Jobs run
+   * outside the pod and are not counted. @default - none; the app consists of the files of its site
    */
   containers?: Record<string, ContainerArgs>;
   /**
-   * With it the app may use PostgreSQL's socket, as the role of its name in a database that it owns.
-   * @default - the socket's group is not the app's, and the socket closed to it
+   * Access to PostgreSQL's socket, as the role with the app's name in a database that the role owns.
+   * @default - no access: the app is not in the group of the socket
    */
   postgres?: PostgresFacts & {
     /** @default the app's name */
     database?: string;
-    /** How many connections the app may hold at a time. @default half of the server's max_connections */
+    /** Maximum number of concurrent connections. @default half of max_connections */
     connections?: number;
   };
-  /** With it the app has a Valkey of its own at /run/valkey-APP/valkey.sock, without a password. @default none */
+  /** A Valkey for the app only, at /run/valkey-APP/valkey.sock, without a password. @default none */
   valkey?: {
-    /** Beyond it writes fail. @default no limit but the host's memory */
+    /** Memory limit, above which writes fail. @default no limit except the host's memory */
     maxmemory?: string;
   };
-  /** With it Caddy serves the app, or files of its, under a public name. @default - it is reached from the host alone */
+  /** A public name, under which Caddy serves the app or its files. @default - only the host can reach the app */
   site?: {
     domain: string;
-    /** One of the published ports, to which Caddy passes what is asked. @default - `files`; exactly one of both is given */
+    /** One of the published ports, to which Caddy forwards requests. @default - `files`; set exactly one of the two */
     port?: number;
     /**
-     * The folder below /var/lib/apps/APP that is served as it is: the app writes it and all the world reads it, except
-     * what begins with a dot, links and the lists of folders. Containers may have it among their volumes.
-     * @default - `port`; exactly one of both is given
+     * Directory below /var/lib/apps/APP that is served as static files. The app writes it, and its files are public,
+     * except names that begin with a dot, symlinks and directory listings. Containers may use it as a volume.
+     * @default - `port`; set exactly one of the two
      */
     files?: string;
-    /** More lines of Caddyfile for this site; what would close it or open another is refused. @default none */
+    /** More Caddyfile lines for this site; lines that close its block or open another are refused. @default none */
     directives?: string;
-    /** As the platform's own sites have it: `platform.caddy.tls` of another stack. @default "acme" */
+    /**
+     * Issuer of the certificate. Use `platform.caddy.tls` of another stack for the same one as the platform.
+     * @default "acme"
+     */
     tls?: Input<Tls>;
   };
   /**
-   * Size of /dev/shm in each container and job, such as `1g`: a limit, of which memory is used as files are written there.
+   * Size of /dev/shm in each container and job, such as `1g`. It is a limit: memory is used only as files are written.
    * Browsers and databases in containers need more than the default. @default Podman's 64 MiB
    */
   shmSize?: string;
-  /** Seconds that a start may take until all of it is healthy. @default 120 */
+  /** Seconds until all parts must be healthy after a start. @default 120 */
   deadline?: number;
   /**
-   * Whether its data goes with it when it is deleted: database and role, volumes, Valkey's data and secrets, each once a
-   * copy of it lies in /var/backups/gatehouse. So goes the data of a part that is taken out, such as `valkey`. Needs an
-   * `up` of its own before the one that deletes. @default false
+   * Whether deleting the app also deletes its data: database and role, volumes, Valkey data and secrets, each after a
+   * copy has been written to /var/backups/gatehouse. The same applies to the data of a part that is removed, such as
+   * `valkey`. Requires an `up` before the one that deletes. @default false
    */
   purge?: boolean;
 }

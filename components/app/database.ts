@@ -5,8 +5,9 @@ import { psql } from "../postgres-client/psql.ts";
 import { render, rendered } from "../render/render.ts";
 
 /**
- * A role of the app's name and a database that it owns, beside the platform's own: a fragment in the cluster's hba.d, and
- * a step that makes what is missing. It takes over neither a database of somebody else's nor a role that may more.
+ * A role with the app's name and a database that it owns, beside those of the platform: a fragment in the cluster's
+ * hba.d, and a step that creates missing objects. The step fails if the database has another owner or the role has
+ * additional privileges.
  */
 export function databaseManifest(
   names: Distribution["postgres"],
@@ -36,7 +37,8 @@ export function databaseManifest(
     ],
     probes: [
       {
-        // As the app itself: that it is in the clients' group, that pg_hba.conf lets it in, and that the role is its own.
+        // Runs as the app: checks that it is in the clients' group, that pg_hba.conf admits it, and that the role is
+        // its own.
         name: `${app} logs in to its database`,
         user: app,
         exec: psql(names, `--dbname=${database}`, "--command", "SELECT 1"),

@@ -2,16 +2,17 @@ import type { Directory } from "../../protocol/manifest.ts";
 import { folderOf, HOMES, homeOf } from "./names.ts";
 import type { AppSettings } from "./schema.ts";
 
-/** The way to all of them: who does not know the name of one learns nothing. */
+/** Parent directory of all apps. It can be traversed but not listed. */
 export const HOMES_FOLDER: Directory = { path: HOMES, mode: "0711", owner: "root:root" };
 
-/** The folders that an app's containers have among their volumes. */
+/** The directories that an app's containers use as volumes. */
 const volumesOf = (containers: AppSettings["containers"]) =>
   Object.values(containers).flatMap(({ volumes }) => Object.values(volumes));
 
 /**
- * An app's folders, for its account alone but for the one that Caddy serves. The home is root's: whoever could rename a
- * folder in it could put a link in its place, and root would follow that when it mounts one.
+ * An app's directories. Only its account can read them, except for the one that Caddy serves. The home directory is
+ * owned by root: an account that could rename a directory in it could replace the directory with a symlink, which root
+ * would follow when it mounts the directory.
  */
 export function folders(app: string, containers: AppSettings["containers"], served: string | undefined): Directory[] {
   const owner = `${app}:${app}`;

@@ -7,8 +7,8 @@ const UNITS = "/etc/systemd/system";
 const ROOT = "root:root";
 
 /**
- * What starts a job. The job's own unit is no unit of the release: an apply neither starts it nor waits for it, and the
- * release is well while the timer is active.
+ * The timer of a job. The job's own unit is not a unit of the release: an apply neither starts it nor waits for it, and
+ * the release is healthy while the timer is active.
  */
 export function timerManifest(app: string, job: string, schedule: string) {
   const name = quadletOf(app, job);
@@ -24,8 +24,9 @@ export function timerManifest(app: string, job: string, schedule: string) {
         restarts,
       },
       {
-        // Its time is when systemd takes the last run to have been. Another schedule writes it anew: what that one would
-        // have started meanwhile, and what a job of this name missed while it was not there, is not made up for.
+        // systemd takes the modification time as the time of the last run. A new schedule rewrites the file, so that
+        // systemd does not catch up on runs that the new schedule would have had before the change, or that an earlier
+        // job of this name missed.
         path: `/var/lib/systemd/timers/stamp-${timer}`,
         mode: "0644",
         owner: ROOT,

@@ -1,21 +1,21 @@
-// What the parts of an app are called on the host. Releases, units, containers and site fragments carry a prefix: an app
-// called `cron` must not become cron.service, and no name of the platform's own begins like that.
+// Names for the parts of an app on the host. Releases, units, containers and site fragments have a prefix, which no
+// name of the platform has: an app called `cron` must not become cron.service.
 
-/** Every release but the app's own also has the part of the app that it is, such as `app-grafana-valkey`. */
+/** The name of a release. All except the app's main release contain the part, such as `app-grafana-valkey`. */
 export const releaseOf = (app: string, part?: Part) => (part ? `app-${app}-${part}` : `app-${app}`);
 export const PARTS = ["secrets", "postgres", "valkey"] as const;
 export type Part = (typeof PARTS)[number];
 
-/** The Quadlet of the app itself, and the unit that is restarted when anything of it changes. */
+/** The name of a Quadlet. Without `container`: that of the network, and of the pod or the single container. */
 export const quadletOf = (app: string, container?: string) => (container ? `app-${app}-${container}` : `app-${app}`);
 
-/** Where all apps keep their data, each in a folder of its own. */
+/** Parent directory of the data of all apps. */
 export const HOMES = "/var/lib/apps";
 export const homeOf = (app: string) => `${HOMES}/${app}`;
 export const folderOf = (app: string, folder: string) => `${homeOf(app)}/${folder}`;
-/** Where the folder that Caddy serves is mounted. */
+/** Mount point of the directory that Caddy serves. */
 export const servedOf = (app: string) => `/run/apps/${app}`;
-/** Who serves the files in it, and the socket at which Caddy asks. */
+/** The file server of an app, and its socket for Caddy. */
 export const filesOf = (app: string) => ({
   unit: `files-${app}.service`,
   runtime: `files-${app}`,
@@ -23,7 +23,7 @@ export const filesOf = (app: string) => ({
 });
 export const configOf = (app: string) => `/etc/apps/${app}`;
 
-/** The app's own Valkey: its account, which has a group of the same name, its unit and its places. */
+/** The app's own Valkey: its account (with a group of the same name), unit and directories. */
 export const valkeyOf = (app: string) => ({
   account: `${app}-valkey`,
   unit: `valkey-${app}.service`,

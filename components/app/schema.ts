@@ -7,11 +7,11 @@ import { directives } from "../site/schema.ts";
 import type { Tls } from "../site/site.ts";
 import { PARTS, type Part } from "./names.ts";
 
-/** Accounts that a distribution or the platform has: an app of such a name would run as somebody else, here or elsewhere. */
+/** Accounts of a distribution or the platform. An app with such a name would run as another account on some host. */
 const TAKEN =
   /^(root|daemon|bin|sys|sync|games|man|lp|mail|news|uucp|proxy|www-data|backup|list|irc|nobody|messagebus|dbus|ftp|http|alpm|tss|uuidd|sshd|polkitd|systemd-.*|postgres|valkey|caddy|authentik|gatehouse)$/;
 
-/** An account, a role and a database have this name; Valkey's account has seven characters more. */
+/** Name of an account, a role and a database. The account of its Valkey is seven characters longer. */
 export const appName = releaseName
   .max(24, { error: ({ input }) => `expected at most 24 characters, got ${JSON.stringify(input)}` })
   .refine((name) => !TAKEN.test(name), {
@@ -54,7 +54,7 @@ const path = z.string().regex(/^\/[\x21-\x7e]*$/, {
   error: ({ input }) => `expected a path such as /healthz, got ${JSON.stringify(input)}`,
 });
 
-/** Lines of a crontab have more words than this allows. What it lets through, systemd on the host judges. */
+/** Rejects lines of a crontab, which have more words. systemd on the host validates the rest. */
 const schedule = z.string().regex(/^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/, {
   error: ({ input }) =>
     `expected a calendar expression of systemd's such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(input)}`,
@@ -120,13 +120,13 @@ export const appSchema = z
 export type AppSettings = z.output<typeof appSchema>;
 export type ContainerSettings = AppSettings["containers"][string];
 
-/** The port on the host's loopback at which a container is reached; undefined where it listens nowhere. */
+/** The port on the host's loopback at which a container is published; undefined if it does not listen. */
 export const published = ({ port, publish = port }: Pick<ContainerSettings, "port" | "publish">) => publish;
 
-/** Whether it is started by a timer and runs to its end, instead of running all the time. */
+/** Whether a timer starts the container, which runs to its end instead of permanently. */
 export const isJob = ({ schedule }: Pick<ContainerSettings, "schedule">) => schedule !== undefined;
 
-/** The parts that an app has besides its own release. */
+/** The parts of an app besides its main release. */
 export const partsOf = ({ containers, database, valkey }: AppSettings): Part[] => {
   const asked = {
     secrets: Object.values(containers).some(({ secrets }) => Object.keys(secrets).length > 0),
@@ -160,7 +160,7 @@ function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">
       holders.set(number, holder ?? name);
     }
   }
-  // Podman would make a place for the file in the volume, where it stays.
+  // Podman would create a mount point for the file in the volume and leave it there.
   for (const [name, { files, volumes }] of entries)
     for (const file of Object.keys(files))
       for (const volume of Object.keys(volumes).filter((path) => `${file}/`.startsWith(`${path}/`)))
@@ -183,9 +183,9 @@ function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">
 }
 
 /**
- * An app's wishes with their defaults.
+ * Validates an app's arguments and fills in the defaults.
  *
- * @throws pulumi.RunError with every fault and its path, all together.
+ * @throws pulumi.RunError with every fault and its path.
  */
 export function appSettings(name: string, wishes: object): AppSettings {
   const named = appName.safeParse(name, { error: told });

@@ -5,15 +5,15 @@ import type { Site } from "../site/site.ts";
 import { configOf, filesOf, folderOf, servedOf } from "./names.ts";
 import type { AppSettings } from "./schema.ts";
 
-/** An app's site as Caddy is told: where the app answers, or where its files are. */
+/** The app's site for Caddy: a published port, or the socket of the file server. */
 export const siteOf = (app: string, { domain, port, files, directives }: NonNullable<AppSettings["site"]>): Site =>
   files === undefined
     ? { domain, directives, backend: `127.0.0.1:${port}` }
     : { domain, directives, files: servedOf(app), backend: `unix/${filesOf(app).socket}` };
 
 /**
- * The folder, mounted at a place of its own, where no link in it is followed, and who serves it from there: a process of
- * the app's own, which Caddy asks. There is nothing in that place while it is not mounted.
+ * Mounts the directory at a separate place, where symlinks are not followed, and serves it from there with a process of
+ * the app, to which Caddy connects. While it is not mounted, that place is empty.
  */
 export function servedManifest({ user, data }: Distribution["caddy"], app: string, folder: string) {
   const place = servedOf(app);
@@ -21,7 +21,7 @@ export function servedManifest({ user, data }: Distribution["caddy"], app: strin
   const { unit, runtime, socket } = filesOf(app);
   const config = `${configOf(app)}/files.caddy`;
   const same = `[ ${path} -ef ${place} ]`;
-  // As systemd-escape(1) has it: the unit of a mount is called after its place.
+  // The name of a mount unit is its mount point, escaped as by systemd-escape(1).
   const mount = `${place.slice(1).replaceAll("-", "\\x2d").replaceAll("/", "-")}.mount`;
   return {
     files: [
@@ -54,7 +54,7 @@ export function servedManifest({ user, data }: Distribution["caddy"], app: strin
       { name: mount, enabled: true },
       { name: unit, enabled: true },
     ],
-    // A folder that was deleted and made again is another one than what is mounted.
+    // Remounts a directory that was deleted and created again.
     steps: [{ name: `${place} is ${path}`, exec: ["sh", "-c", `${same} || systemctl restart '${mount}'`] }],
     probes: [
       { name: `Caddy finds ${path}`, exec: ["sh", "-c", same] },

@@ -5,7 +5,7 @@ import { HOMES_FOLDER } from "./folders.ts";
 import { configOf, valkeyOf } from "./names.ts";
 import type { AppSettings } from "./schema.ts";
 
-/** A Valkey that is the app's alone, on a socket that its account's group may use and on no port. */
+/** A Valkey for one app. Only its account's group may use the socket; it has no TCP port. */
 export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettings["valkey"]>): Manifest {
   const { account, unit, socketDirectory, data } = valkeyOf(app);
   const config = configOf(app);
@@ -25,7 +25,7 @@ export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettin
         appendonly: false,
       },
     ],
-    // The app is in the server's group, so that the data are for the server's user alone.
+    // The app is in the server's group, so only the server's user may access the data.
     directories: [HOMES_FOLDER, { path: data, mode: "0700", owner }],
     files: [
       {
@@ -54,7 +54,7 @@ export function valkeyManifest(app: string, { maxmemory }: NonNullable<AppSettin
   };
 }
 
-/** Makes it write its snapshot now; what does not run has written it when it ended. */
+/** Writes a snapshot now. A server that is stopped wrote one when it stopped. */
 const save = (unit: string, socket: string) => `systemctl is-active --quiet ${unit} || exit 0
 for second in $(seq 60); do
   answer=$(valkey-cli -s ${socket} save)
@@ -64,7 +64,7 @@ echo "$answer" >&2
 exit 1
 `;
 
-/** Valkey has no test of its configuration: a scratch server has to start with it. */
+/** Valkey cannot validate its configuration; the check starts a scratch server with it. */
 function scratchServer(config: string, user: string): Check {
   const overrides = { unixsocket: "{scratch}/valkey.sock", dir: "{scratch}", save: "" };
   return {

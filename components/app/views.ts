@@ -18,13 +18,13 @@ import { configOf, folderOf, homeOf, quadletOf, releaseOf } from "./names.ts";
 import { type AppSettings, type ContainerSettings, isJob, published } from "./schema.ts";
 import { servedManifest } from "./site.ts";
 
-/** Where each container finds its secrets, one file each. */
+/** Directory in the containers with the secrets, one file each. */
 const SECRETS = "/run/secrets";
 
-/** A number of the host's, or its placeholder in a preview. */
+/** An ID from the host, or its placeholder in a preview. */
 export type Numeric = number | string;
 
-/** A service whose socket the app uses. */
+/** A service with a socket that the app uses. */
 export interface Socket {
   unit: string;
   directory: string;
@@ -36,23 +36,23 @@ export interface AppView extends Pick<AppSettings, "containers" | "shmSize" | "d
   uid: Numeric;
   gid: Numeric;
   sockets: readonly Socket[];
-  /** What a new image may migrate. @default - no database */
+  /** Database that a new image may migrate. @default - no database */
   database?: { names: Distribution["postgres"]; name: string };
-  /** The generation of the secrets; undefined where no container has any. */
+  /** Version of the secrets; undefined if no container has secrets. */
   secrets?: Numeric;
-  /** What Caddy is told; undefined where the app is reached from the host alone. */
+  /** Caddy fragment; undefined if only the host can reach the app. */
   site?: Manifest;
-  /** The folder that Caddy serves; undefined where it serves none. */
+  /** Directory that Caddy serves; undefined if there is none. */
   served?: { folder: string; names: Distribution["caddy"] };
 }
 
-/** The secrets of each container in a folder of its own. */
+/** The secrets, in a separate directory for each container. */
 export function secretsManifest(app: string, secrets: Record<string, Record<string, string>>): Manifest {
   const release = releaseOf(app, "secrets");
   const folder = secretsFolder(release, "{generation}");
   const secret = (container: string, name: string, content: string): File => ({
     path: `${folder}/${container}/${name}`,
-    // Root's: its owner could change it, or keep root from opening it.
+    // Owned by root: another owner could change the file, or keep root from opening it.
     mode: "0440",
     owner: `root:${app}`,
     content,
@@ -66,8 +66,8 @@ export function secretsManifest(app: string, secrets: Record<string, Record<stri
 }
 
 /**
- * The app's containers as they should be on the host, on a network of their own: one alone or several in a pod, and jobs
- * beside them, which are in no pod. What changes of a job restarts nothing.
+ * The manifest of an app. Its containers have their own network: one runs alone, several share a pod, and jobs run
+ * outside the pod. A changed job restarts nothing.
  */
 export function appManifest(view: AppView): Manifest {
   const { app, containers, database, deadline, secrets, site, served } = view;
@@ -97,7 +97,7 @@ export function appManifest(view: AppView): Manifest {
   return {
     deadline,
     listens: front.ports.map(({ host }) => `127.0.0.1:${host}/tcp`),
-    // All of it: a volume that an app no longer has may hold something all the same.
+    // The whole directory: a volume that the app no longer uses may still contain data.
     data: [{ name: "volumes", path: homeOf(app) }],
     directories: folders(app, containers, served?.folder),
     images: imagesOf(entries).map((reference) => ({ reference })),
@@ -162,18 +162,18 @@ const networkOf = (app: string) => {
   return { name, file: networkFile(name), unit: networkUnit(name) };
 };
 
-/** What an app has to do with the host: it stands in the pod's file, or in that of a container alone. */
+/** Values for the host's side of an app, in the Quadlet of the pod or of a single container. */
 const frontOf = ({ app, sockets, containers, shmSize = "" }: AppView) => ({
   services: sockets.map(({ unit }) => unit),
   network: networkOf(app),
   shmSize,
-  // On the host's loopback alone.
+  // Only on the host's loopback.
   ports: Object.values(containers).flatMap((container) =>
     container.port === undefined ? [] : [{ host: published(container), container: container.port }],
   ),
 });
 
-/** What stands in a container's file whether it is alone or in a pod. */
+/** Values for the Quadlet of a container, whether it is alone or in a pod. */
 function containerView(
   { app, uid, gid, sockets, deadline }: AppView,
   name: string,
@@ -188,7 +188,7 @@ function containerView(
     groups: sockets.map(({ gid }) => gid),
     environmentFile: Object.keys(environment).length > 0 ? environmentFile(app, name) : "",
     volumes: [
-      // A client connects to the socket, and changes nothing beside it.
+      // Read-only: a client only connects to the socket.
       ...sockets.map(({ directory }) => ({ host: directory, container: directory, options: ":ro" })),
       ...Object.entries(volumes).map(([path, volume]) => ({
         host: folderOf(app, volume),
@@ -198,13 +198,13 @@ function containerView(
       ...Object.keys(files).map((path) => ({ host: configFile(app, name, path), container: path, options: ":ro" })),
       ...(Object.keys(secrets).length > 0 ? [{ host: `${folder}/${name}`, container: SECRETS, options: ":ro" }] : []),
     ],
-    // A JSON list, which Podman runs as it is: not every image has a shell.
+    // A JSON list, which Podman runs without a shell: not every image has one.
     health: Array.isArray(health) ? JSON.stringify(health) : "",
     deadline,
   };
 }
 
-/** Asked from the host: over HTTP where that is what healthy means, else whether the unit keeps running. */
+/** A probe from the host: over HTTP if the health check is a path, otherwise whether the unit keeps running. */
 function probeOf(app: string, name: string, unit: string, container: ContainerSettings): Probe {
   const { health } = container;
   if (health && !Array.isArray(health))

@@ -23,7 +23,7 @@ import {
   pathOf,
 } from "./views.ts";
 
-/** A native service that is reached over a socket which a group may use. */
+/** A native service with a socket for the members of a group. */
 interface SocketService {
   readonly clients: Group;
   readonly unit: string;
@@ -31,7 +31,7 @@ interface SocketService {
   readonly ready: pulumi.Resource[];
 }
 
-/** How an application logs in to Valkey; what Valkey's own handle gives. */
+/** An application's login to Valkey, from the handle of Valkey. */
 interface ValkeyLogin {
   readonly url: pulumi.Output<string>;
   readonly secrets: pulumi.Output<string>;
@@ -41,37 +41,37 @@ interface ValkeyLogin {
 export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
   host: Host;
   /**
-   * Settings whose values are secret, such as AUTHENTIK_EMAIL__PASSWORD: they reach authentik as files. With
-   * AUTHENTIK_SECRET_KEY among them none is generated: an authentik that was there before keeps its sessions. With
-   * AUTHENTIK_BOOTSTRAP_PASSWORD or AUTHENTIK_BOOTSTRAP_PASSWORD_HASH no first password is generated.
+   * Secret settings such as AUTHENTIK_EMAIL__PASSWORD, which authentik reads from files. AUTHENTIK_SECRET_KEY replaces
+   * the generated key, so that an existing authentik keeps its sessions. With AUTHENTIK_BOOTSTRAP_PASSWORD or
+   * AUTHENTIK_BOOTSTRAP_PASSWORD_HASH no first password is generated.
    */
   secretEnvironment: Record<string, pulumi.Input<string>>;
-  /** CIDRs of proxies in front of Caddy, whose word about a client counts. @default none */
+  /** CIDRs of proxies in front of Caddy that are trusted to identify clients. @default none */
   trustedProxies?: readonly string[];
-  /** What must be there before its image is pulled. @default nothing */
+  /** Resources that must be ready before the image is pulled. @default nothing */
   after?: readonly pulumi.Resource[];
   /** Must have a database `authentik` with an owner of the same name. */
   postgres: SocketService & { readonly port: number };
-  /** Versions up to 2025.8 must have a database number there. @default - the pod does not belong to Valkey's group */
+  /** Needs a database number for authentik in versions up to 2025.8. @default - the pod is not in Valkey's group */
   valkey?: SocketService & { login(application: string): ValkeyLogin };
 }
 
 /**
- * authentik as a rootful Podman pod of a server and a worker. Its processes run as the system account `authentik` and
- * carry the GIDs of the client groups, so they open the services' sockets as any member of those groups does.
+ * authentik as a rootful Podman pod with a server and a worker. Its processes run as the system account `authentik`
+ * with the GIDs of the client groups, so they open the services' sockets like any other group member.
  *
  * @example
  * const authentik = new Authentik("authentik", { host, postgres, valkey, ...settings.authentik, secretEnvironment: {} });
  * new Caddy("caddy", { host, sites: { authentik: authentik.site } });
  */
 export class Authentik extends pulumi.ComponentResource {
-  /** For Caddy: the public name, and where it is served on the host. */
+  /** Site for Caddy: the public name, and the address on the host. */
   readonly site: AuthentikSite;
   readonly url: string;
-  /** Who logs in first, of a new authentik; null where the operator gives a password. */
+  /** First login to a new authentik; null if the operator sets a password. */
   readonly administrator: pulumi.Output<{ name: string; password: string } | null>;
   readonly account: Account;
-  /** To depend on: resolved once authentik is ready. */
+  /** For `dependsOn`: resolved once authentik is ready. */
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -133,12 +133,14 @@ export class Authentik extends pulumi.ComponentResource {
     this.registerOutputs({ url: this.url });
   }
 
-  /** Another site, which closes what authentik's own does where it leads to authentik as well. */
+  /**
+   * Returns another site for Caddy. If it also leads to authentik, it blocks the same paths as authentik's own site.
+   */
   front<Wishes extends { backend: string }>(site: Wishes) {
     return asAuthentik(site, this.site);
   }
 
-  /** What signs the sessions: the one from before, or one that is made here and anew at each rotation. */
+  /** The key that signs sessions: an existing one, or one that is generated again at each rotation. */
   private key(rotation: number, given: pulumi.Input<string> | undefined): pulumi.Input<Secret> {
     if (given) return pulumi.output(given).apply((content) => ({ content }));
     const keepers = { rotation: String(rotation) };
@@ -147,12 +149,12 @@ export class Authentik extends pulumi.ComponentResource {
     return key.apply((content) => ({ content, rotation: String(rotation) }));
   }
 
-  /** Not made anew at a rotation: authentik reads it once. */
+  /** Not generated again at a rotation, because authentik reads it only once. */
   private firstPassword(): pulumi.Output<string> {
     return new random.RandomPassword(`${NAME}-first-password`, { length: 48, special: false }, { parent: this }).result;
   }
 
-  /** A release of their own: its manifest is secret as a whole, and the pod restarts when its generation moves. */
+  /** A release of its own, because its manifest is secret as a whole. The pod restarts when its generation changes. */
   private secrets(
     host: Host,
     key: pulumi.Input<Secret>,

@@ -5,7 +5,10 @@ export const GUARD = "container-guard";
 const UNIT = `gatehouse-${GUARD}.service`;
 const SCRIPT = `/usr/local/libexec/gatehouse/${GUARD}`;
 
-/** What keeps the network beside the host from reaching containers at their own addresses, authentik's and those of apps. */
+/**
+ * Keeps other machines on the host's network from reaching the containers of authentik and of apps at their own
+ * addresses.
+ */
 export const guardManifest = (): Manifest => ({
   files: [
     {

@@ -6,7 +6,10 @@ import { environmentFaults, value, variable } from "./variables.ts";
 import { isSupported, VERSION } from "./version.ts";
 import { mountFaults } from "./volumes.ts";
 
-/** Keys of a [Container] section that the platform writes itself, or that would part the processes from the host's ids. */
+/**
+ * Keys of a [Container] section that the platform sets, or that would change the mapping of processes to the host's
+ * IDs.
+ */
 const OWN_CONTAINER =
   /^(Pod|ContainerName|ServiceName|Image|Pull|Exec|Entrypoint|User|Group|GroupAdd|UserNS|(Sub)?[UG]IDMap|Remap.*|Network|PublishPort|Environment.*|Notify|StartWithPod|Health.*|NoNewPrivileges|(Add|Drop)Capability|SecurityLabel.*|AutoUpdate|StopTimeout|PodmanArgs|GlobalArgs|ContainersConfModule)$/;
 
@@ -126,7 +129,7 @@ const settings = z.strictObject({
     }),
 });
 
-/** What an operator may choose about authentik. */
+/** Configuration of authentik. */
 export const authentikSchema = settings.superRefine(({ environment, version }, context) => {
   if (!VERSION.test(version)) return;
   for (const { name, message } of environmentFaults(environment, version))

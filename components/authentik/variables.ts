@@ -1,15 +1,15 @@
-// Variables of authentik's environment: those that an operator may set, and those that the platform sets.
+// Environment variables for authentik: those that an operator may set, and those that the platform sets.
 import { z } from "zod";
 import { setting } from "../schema/scalars.ts";
 import { FIRST } from "./first.ts";
 import { knowsBaseUrl, usesValkey } from "./version.ts";
 
-/** The platform's own, unless an authentik from before brings its own: then it is among the secrets. */
+/** Set by the platform, unless the operator gives the key of an existing authentik as a secret. */
 export const SECRET_KEY = "AUTHENTIK_SECRET_KEY";
-/** Below which path authentik answers. */
+/** The base path of authentik. */
 export const WEB_PATH = "AUTHENTIK_WEB__PATH";
 
-/** What the platform sets in a version's environment, since a value by hand would contradict the files that it belongs to. */
+/** Variables that the platform sets for a version. Another value would contradict the files that depend on them. */
 export const ownVariables = (version: string): string[] =>
   [
     ...["HOST", "PORT", "NAME", "USER", "SSLMODE"].map((key) => `POSTGRESQL__${key}`),
@@ -21,11 +21,11 @@ export const ownVariables = (version: string): string[] =>
     ),
   ].map((key) => `AUTHENTIK_${key}`);
 
-/** What the libraries read that authentik's parts are made with: authorities that they trust, proxies, the time zone. */
+/** Variables for the libraries that authentik uses: trusted authorities, proxies, time zone. */
 const OF_LIBRARIES =
   /^(SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE|TZ|((HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy))$/;
 
-/** A variable of authentik's or of its libraries. */
+/** A variable of authentik or of its libraries. */
 export const variable = z
   .string()
   .refine(
@@ -36,7 +36,7 @@ export const variable = z
     },
   );
 
-/** What is wrong with variables for a version, each by its name. */
+/** Faults in variables for a version, by name. */
 function* variableFaults(names: readonly string[], version: string): Generator<{ name: string; message: string }> {
   const own = ownVariables(version);
   for (const name of names) {
@@ -48,7 +48,7 @@ function* variableFaults(names: readonly string[], version: string): Generator<{
   }
 }
 
-/** The same for those that are secret, which authentik itself reads from files. */
+/** The same for secret variables, which authentik reads from files. */
 export function* secretFaults(names: readonly string[], version: string): Generator<{ name: string; message: string }> {
   yield* variableFaults(
     names.filter((name) => name !== SECRET_KEY),
@@ -59,7 +59,7 @@ export function* secretFaults(names: readonly string[], version: string): Genera
       yield { name, message: "is read where no file is looked for; put it into authentik.environment" };
 }
 
-/** The same for those that are not secret. */
+/** The same for variables that are not secret. */
 export function* environmentFaults(environment: Readonly<Record<string, unknown>>, version: string) {
   yield* variableFaults(Object.keys(environment), version);
   for (const name of Object.keys(environment)) {
@@ -78,7 +78,7 @@ export function* environmentFaults(environment: Readonly<Record<string, unknown>
     };
 }
 
-// Python reads each value as JSON and Rust does not: what the two would understand differently is refused.
+// Python parses each value as JSON, and Rust does not. Values that they would read differently are refused.
 export const value = setting.refine(
   (given) => typeof given !== "string" || (given !== "" && given === given.trim() && !/^["'[{]/.test(given)),
   {

@@ -1,4 +1,4 @@
-// What differs between versions of authentik.
+// Differences between versions of authentik.
 
 /** A version such as 2026.8.3. */
 export const VERSION = /^(20\d\d)\.(\d{1,2})\.(\d+)$/;
@@ -9,27 +9,30 @@ const series = (version: string): number => {
   return Number(found[1]) * 100 + Number(found[2]);
 };
 
-/** As 2026.8 of 2026.8.3: what a major version is to authentik. */
+/** The series of a version, such as 2026.8 for 2026.8.3. authentik treats it as the major version. */
 export const seriesOf = (version: string): string => version.slice(0, version.lastIndexOf("."));
 
-/** Those that are out, oldest first. */
+/** Released series, oldest first. */
 const SERIES = ["2025.8", "2025.10", "2025.12", "2026.2", "2026.5", "2026.8"];
 
-/** The series right before a version's, whose database it can migrate; one that is newer than all follows the newest. */
+/**
+ * The only series with a database that the version can migrate: the one right before its own. For a version newer than
+ * all known series, the newest of them.
+ */
 export const predecessors = (version: string): string[] =>
   SERIES.filter((other) => series(`${other}.0`) < series(version)).slice(-1);
 
-/** Versions before 2025.8 keep tasks and sessions in Valkey as well, with settings of their own. */
+/** Versions before 2025.8 also keep tasks and sessions in Valkey, and have different settings. */
 export const isSupported = (version: string): boolean => series(version) >= 202508;
 
-/** Up to 2025.8 cache and channels live in Valkey; from 2025.10 on everything lives in PostgreSQL. */
+/** Up to 2025.8, the cache and channels are in Valkey; from 2025.10 on, everything is in PostgreSQL. */
 export const usesValkey = (version: string): boolean => series(version) <= 202508;
 
-/** Uploads are /media up to 2025.10; from 2025.12 on they are a folder of /data, which has other files as well. */
+/** Up to 2025.10, uploads are in /media; from 2025.12 on, in a directory of /data, which also contains other files. */
 export const hasData = (version: string): boolean => series(version) >= 202512;
 
-/** A hash in the place of the first administrator's password is known from 2026.5 on. */
+/** From 2026.5 on, the first administrator's password can be given as a hash. */
 export const knowsPasswordHash = (version: string): boolean => series(version) >= 202605;
 
-/** Known from 2026.8 on, demanded from 2026.11 on. */
+/** Supported from 2026.8 on, required from 2026.11 on. */
 export const knowsBaseUrl = (version: string): boolean => series(version) >= 202608;

@@ -19,30 +19,30 @@ import { hasData, knowsBaseUrl, predecessors, seriesOf, usesValkey } from "./ver
 
 export const NAME = "authentik";
 const HOME = `/var/lib/${NAME}`;
-/** One place on the host for uploads of every version: an upgrade finds them, and so does the way back. */
+/** The same directory on the host for the uploads of every version, so that upgrades and rollbacks find them. */
 const DATA = `${HOME}/data`;
 const MEDIA = `${DATA}/media`;
 const SERVER = `${NAME}-server`;
 const WORKER = `${NAME}-worker`;
-/** Among the secrets: the part of the worker's environment that is one. */
+/** Name of the secret file with environment variables for the worker. */
 export const FIRST_START = "first-start.env";
-/** Where the containers find their secrets. */
+/** Directory of the secrets in the containers. */
 const SECRETS = "/run/secrets/authentik";
-/** authentik keeps uploads, metrics and sockets in /dev/shm, for which Podman's 64 MiB are too few. */
+/** authentik keeps uploads, metrics and sockets in /dev/shm; Podman's default of 64 MiB is too small. */
 const SHM_SIZE = "512m";
-/** At most so often is asked during a start whether a container is healthy. */
+/** Maximum number of health checks during a start. */
 const STARTUP_CHECKS = 180;
-/** The network of the pod alone, and where its gateways are written down, from which Caddy's requests come. */
+/** The pod's own network, and the file that lists its gateways, from which Caddy's requests come. */
 const NETWORK = { name: NAME, file: networkFile(NAME), unit: networkUnit(NAME) };
 const NETWORK_FOLDER = `${NAME}-network`;
 const PROXIES = `/run/${NETWORK_FOLDER}/proxies.env`;
 const PROXIES_SCRIPT = `/usr/local/libexec/gatehouse/${NAME}-proxies`;
 const LOOPBACK = ["127.0.0.0/8", "::1/128"];
 
-/** A number of the host's, or its placeholder in a preview. */
+/** An ID from the host, or its placeholder in a preview. */
 type Numeric = number | string;
 
-/** A service whose socket the pod uses. */
+/** A service with a socket that the pod uses. */
 export interface Peer {
   unit: string;
   socketDirectory: string;
@@ -57,13 +57,13 @@ export interface AuthentikView
   uid: Numeric;
   gid: Numeric;
   postgres: Peer & { port: number };
-  /** Without it the pod neither sees Valkey's socket nor belongs to its group. */
+  /** Without it, the pod has no access to Valkey's socket and is not in its group. */
   valkey?: Peer;
-  /** CIDRs of proxies in front of Caddy. */
+  /** CIDRs of trusted proxies in front of Caddy. */
   trustedProxies: readonly string[];
-  /** Settings whose values lie as files among the secrets. */
+  /** Settings with values in secret files. */
   secretVariables: readonly string[];
-  /** The folder of this generation's secrets on the host, and others that must live as long. */
+  /** Directory on the host with this version of the secrets, and other directories that must be kept as long. */
   secrets: string;
   refers: readonly string[];
 }
@@ -75,7 +75,10 @@ export const imageReference = ({
 }: Pick<AuthentikView, "image" | "version" | "digest">): string =>
   digest ? `${image}:${version}@${digest}` : `${image}:${version}`;
 
-/** The shared environment, by version. Every secret goes by `file://`, whose content no part of authentik re-parses. */
+/**
+ * The shared environment, by version. Secrets are passed as `file://`: no part of authentik parses the file's content
+ * again.
+ */
 export function environment(view: AuthentikView): Record<string, string | number | boolean> {
   return {
     AUTHENTIK_POSTGRESQL__HOST: view.postgres.socketDirectory,
@@ -99,10 +102,11 @@ export function environment(view: AuthentikView): Record<string, string | number
   };
 }
 
-// Both share the pod's network, so the worker's ports must differ. 9443 cannot be switched off: it stays on loopback.
+// Server and worker share the pod's network, so their ports must differ. 9443 cannot be disabled; it listens on
+// loopback.
 const LISTEN = {
   server: { HTTP: "0.0.0.0:9000", HTTPS: "127.0.0.1:9443", METRICS: "127.0.0.1:9300" },
-  // Older Python workers read the second form; both together are harmless.
+  // Older Python workers read the second form; setting both is harmless.
   worker: {
     HTTP: "127.0.0.1:9001",
     LISTEN_HTTP: "127.0.0.1:9001",
@@ -112,7 +116,7 @@ const LISTEN = {
   },
 };
 
-/** authentik as it should be on the host. */
+/** The manifest of authentik. */
 export function authentikManifest(postgres: Distribution["postgres"], view: AuthentikView): Manifest {
   const owner = `${NAME}:${NAME}`;
   const uploads = hasData(view.version) ? { host: DATA, container: "/data" } : { host: MEDIA, container: "/media" };
@@ -134,14 +138,14 @@ export function authentikManifest(postgres: Distribution["postgres"], view: Auth
       ],
       listen: Object.entries(LISTEN[role]),
       volumes: [
-        // A client connects to the socket, and changes nothing beside it.
+        // Read-only: a client only connects to the socket.
         ...peers.map(({ socketDirectory }) => ({ host: socketDirectory, container: socketDirectory, options: ":ro" })),
         ...[uploads, ...others].map(({ host, container }) => ({ host, container, options: "" })),
         { host: view.secrets, container: SECRETS, options: ":ro" },
       ],
       extra: keys.container,
       deadline: view.deadline,
-      // A start of minutes is not looked at each second.
+      // A start that may take minutes is not checked every second.
       interval: Math.max(1, Math.floor(view.deadline / STARTUP_CHECKS)),
     }),
   });
@@ -154,13 +158,14 @@ export function authentikManifest(postgres: Distribution["postgres"], view: Auth
       databaseData(postgres, NAME, NAME),
     ],
     directories: [
-      // Root's: an account that can rename a folder in it can put a link in its place. In a sticky one it cannot.
+      // Owned by root: an account that can rename a directory in it could replace it with a symlink. A sticky directory
+      // prevents that.
       { path: HOME, mode: "0750", owner: `root:${NAME}` },
       { path: DATA, mode: "01770", owner: `root:${NAME}` },
       { path: MEDIA, mode: "0770", owner: `root:${NAME}`, formerly: `${HOME}/media` },
       ...others.map(({ host }) => ({ path: host, mode: "0750", owner })),
     ],
-    // Its migrations skip no series and do not go back.
+    // Migrations cannot skip a series and cannot be undone.
     images: [{ reference: imageReference(view), series: seriesOf(view.version), follows: predecessors(view.version) }],
     files: [
       {
@@ -195,7 +200,7 @@ export function authentikManifest(postgres: Distribution["postgres"], view: Auth
   };
 }
 
-/** The network, and who in it is believed. */
+/** The network, and the addresses in it that authentik trusts as proxies. */
 function networkFiles({ network: { subnets }, trustedProxies }: AuthentikView): File[] {
   const restarts = [NETWORK.unit, podUnit(NAME)];
   const network = { network: NAME, subnets, proxies: PROXIES_SCRIPT, folder: NETWORK_FOLDER };
@@ -209,7 +214,10 @@ function networkFiles({ network: { subnets }, trustedProxies }: AuthentikView): 
   ];
 }
 
-/** Before the pod stops: a network of this name must be ours, and Podman able to make one of the subnets. */
+/**
+ * Runs before the pod stops: an existing network with this name must be gatehouse's, and Podman must be able to create
+ * the subnets.
+ */
 const networkCheck = (subnets: readonly string[]): Check => ({
   name: "authentik.network can be made on this host",
   tree: QUADLETS,
@@ -230,11 +238,11 @@ done`,
   ],
 });
 
-/** Below which authentik answers, with a slash at both ends. */
+/** The base path of authentik, with a slash at both ends. */
 export const pathOf = ({ environment }: Pick<AuthentikView, "environment">): string =>
   String(environment[WEB_PATH] ?? "/");
 
-/** For Caddy: the public name, and where on the host it is served. */
+/** Site for Caddy: the public name, and the address on the host. */
 export interface AuthentikSite {
   domain: string;
   backend: string;
@@ -255,7 +263,9 @@ export const authentikSite = (
 
 const portOf = (backend: string) => backend.replace(/^.*:/, "");
 
-/** A site as it is; one that leads to authentik by another public name, as of another brand, closes what authentik's own does. */
+/**
+ * If a site also leads to authentik, such as that of another brand, it blocks the same paths as authentik's own site.
+ */
 export const asAuthentik = <Wishes extends { backend: string }>(site: Wishes, own: AuthentikSite) =>
   portOf(site.backend) === portOf(own.backend) ? { ...site, identifies: own.identifies, closed: own.closed } : site;
 

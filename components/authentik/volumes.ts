@@ -1,11 +1,13 @@
-// Volumes of an operator's beside those of authentik's own.
+// Volumes that an operator adds to those of authentik.
 import type { Keys } from "../quadlet/pod.ts";
 
-/** Where the platform mounts what is authentik's own, in one version or another. */
+/** Directories that the platform mounts, in any version of authentik. */
 const OWN = ["/data", "/media", "/certs", "/templates", "/run/secrets/authentik", "/run/postgresql", "/run/valkey"];
 const MOUNTS = ["Volume", "Tmpfs", "Mount"];
 
-/** What is wrong with where the keys of a [Container] section mount something: Podman would find it out at the start. */
+/**
+ * Faults in the mount points that the keys of a [Container] section set. Podman would only report them at the start.
+ */
 export function* mountFaults(keys: Keys): Generator<{ key: string; message: string }> {
   const taken = new Set<string>(OWN);
   for (const key of MOUNTS)
@@ -20,7 +22,7 @@ export function* mountFaults(keys: Keys): Generator<{ key: string; message: stri
     }
 }
 
-/** The folder in the container; undefined where Podman has to judge the value. */
+/** The directory in the container; undefined if Podman has to validate the value. */
 function targetOf(key: string, given: string): string | undefined {
   const [first = "", second] = given.split(":");
   const mount = /(?:^|,)(?:destination|dst|target)=([^,]+)/.exec(given)?.[1];

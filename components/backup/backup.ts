@@ -9,25 +9,29 @@ import { backupManifest, backupSecrets, placeOf, SECRETS } from "./views.ts";
 
 export interface BackupArgs extends BackupSettings {
   host: Host;
-  /** What must be well before: PostgreSQL, which is restarted once, and whoever should not meet that while it starts. */
+  /**
+   * Resources that must be healthy first: PostgreSQL, which is restarted once, and clients with a first start that the
+   * restart must not interrupt.
+   */
   after: readonly pulumi.Resource[];
-  /** Opens the repository: the SFTP private key, or the secret of the S3 key. @default - it needs none */
+  /** Key to the repository: the SFTP private key, or the secret of the S3 key. @default - the repository needs none */
   key?: pulumi.Input<string>;
-  /** The passphrase of a repository that is there already. @default - the one that the host knows, or one that is generated */
+  /** Passphrase of an existing repository. @default - the one on the host, or a generated one */
   passphrase?: pulumi.Input<string>;
 }
 
 /**
- * Backups of PostgreSQL, to the minute, and of the folders that releases call their data, in a repository of which nobody
- * can read anything without the passphrase. A timer makes them; another one restores the newest aside and looks at it.
+ * Backups of PostgreSQL, with a recovery point at most a minute old, and of the directories that releases declare as
+ * data, in a repository that is unreadable without the passphrase. One timer creates them; another restores the newest
+ * one beside the running services and checks it.
  *
  * @example
  * new Backup("backup", { host, after: postgres.ready, ...backupSchema.parse({ repository: { path: "/srv/backups" } }) });
  */
 export class Backup extends pulumi.ComponentResource {
-  /** What a restore on another host needs, secret: to be kept where neither this host nor the state is. */
+  /** Secrets for a restore on another host. Store them away from both this host and the state. */
   readonly recovery: pulumi.Output<{ passphrase: string; repository: string }>;
-  /** To depend on: resolved once the repositories are there and WAL arrives in them. */
+  /** For `dependsOn`: resolved once the repositories exist and receive WAL. */
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -53,7 +57,7 @@ export class Backup extends pulumi.ComponentResource {
           .apply((plain) => ({ ...backupSecrets(names, repository, { ...plain, generated }), gives: [name] })),
         secret: true,
       },
-      // Its owner is PostgreSQL's user.
+      // One of the files is owned by PostgreSQL's user, which must exist.
       { ...below, dependsOn: [...after] },
     );
     const place = placeOf(repository);

@@ -8,9 +8,9 @@ const text = (what: string, pattern: RegExp) => {
   return z.string(fault).regex(pattern, fault);
 };
 
-// What stands in a command of ssh's and in pgbackrest.conf: no blanks, no quotes, and no way up.
+// Used in an ssh command and in pgbackrest.conf: no blanks, no quotes, and no `.` or `..`.
 const PATH = /^(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+)+$/;
-// Two names or more, and not the distribution's, since its mode is changed.
+// Two names or more, and not a system directory, because the release sets its mode.
 const FOLDER =
   /^(?!\/(bin|boot|dev|etc|lib\w*|proc|run|sbin|sys|tmp|usr)\/|\/var\/[^/]+$)(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+){2,}$/;
 const folder = text(
@@ -106,7 +106,7 @@ const whole = (least: number) => {
   return z.int(fault).min(least, fault);
 };
 
-/** What an operator may choose about backups. */
+/** Configuration of backups. */
 export const backupSchema = z.strictObject({
   repository: repository.meta({
     description: "Where backups go, encrypted: exactly one of `path`, `sftp` and `s3`.",

@@ -11,38 +11,38 @@ import type { BackupSettings, Repository } from "./schema.ts";
 type Names = Distribution["postgres"];
 type Server = NonNullable<Repository["sftp"]>;
 
-/** The release of the secrets. */
+/** The release with the secrets. */
 export const SECRETS = "backup-secrets";
 
-/** What pgBackRest calls the cluster. */
+/** pgBackRest's name for the cluster. */
 const STANZA = "main";
 const KNOWN_HOSTS = "/etc/gatehouse/backup.known_hosts";
 const UNITS = "/etc/systemd/system";
-/** Where the node exporter of Prometheus looks for what others measure. */
+/** Directory from which Prometheus's node exporter reads the metrics of other programs. */
 const METRICS = "/var/lib/prometheus/node-exporter";
 
-/** Where PostgreSQL archives as itself, if that is a folder of the host. */
+/** Directory to which PostgreSQL archives as its own user, if it is on the host. */
 export const clusterFolder = ({ path }: Repository): string | undefined => path && `${path}/postgres`;
 
-/** The place of a repository as people write it. */
+/** The place of a repository in readable form. */
 export function placeOf({ path, sftp, s3 }: Repository): string {
   if (sftp) return `${serverOf(sftp)}${sftp.path}`;
   if (s3) return `s3://${s3.endpoint}/${s3.bucket}${s3.path}`;
   return path as string;
 }
 
-/** What PostgreSQL's backups are encrypted with, and the key that opens the place where they go. */
+/** The passphrase that encrypts the backups, and the key to the repository. */
 export interface BackupSecrets {
   passphrase: string;
-  /** The passphrase is the program's, and gives way to one that opened the repository on this host. */
+  /** The passphrase is generated, and is replaced by one that opened the repository on this host before. */
   generated: boolean;
   /** @default - the repository needs none */
   key?: string;
 }
 
 /**
- * The secrets as files. The passphrase outlives the state: a repository whose passphrase is on the host is opened with that one,
- * and `recovery` says which it is.
+ * The secrets as files. The passphrase survives the loss of the state: if the host has the passphrase of the
+ * repository, it remains in use, and `recovery` contains it.
  */
 export function backupSecrets(names: Names, repository: Repository, secrets: BackupSecrets): Manifest {
   const { passphrase, generated, key } = secrets;
@@ -61,7 +61,7 @@ export function backupSecrets(names: Names, repository: Repository, secrets: Bac
         opens: placeOf(repository),
       },
       ...(key === undefined ? [] : [secret("key", names.user, key)]),
-      // As restic reads it.
+      // In the credentials format of the AWS SDKs, which restic reads.
       ...(s3 && key !== undefined
         ? [secret("aws", "root", `[default]\naws_access_key_id = ${s3.keyId}\naws_secret_access_key = ${key}\n`)]
         : []),
@@ -70,22 +70,22 @@ export function backupSecrets(names: Names, repository: Repository, secrets: Bac
 }
 
 export interface BackupView extends BackupSettings {
-  /** The generation of the secrets; a placeholder in a preview. */
+  /** Version of the secrets; a placeholder in a preview. */
   generation: number | string;
 }
 
-/** Backups as they should be on the host: of PostgreSQL by pgBackRest, of folders by restic, both by the agent. */
+/** The manifest of backups: of PostgreSQL with pgBackRest, and of directories with restic. The agent runs both. */
 export function backupManifest(names: Names, view: BackupView): Manifest {
   const { unit, user, config } = names;
   const { repository, generation } = view;
   const secrets = secretsFolder(SECRETS, generation);
-  // A repository has one passphrase: that of the generation which is named.
+  // A repository has one passphrase: that of this generation.
   const [keySecret, passphrase] = ["key", "passphrase"].map((file) => `${SECRETS}/${generation}/${file}`) as [
     string,
     string,
   ];
   const timers = ["gatehouse-backup.timer", "gatehouse-drill.timer"];
-  // Beside the data a drill restores them; where that is, a link of the operator's may say.
+  // A drill restores beside the data directory. The parent may be a symlink that an operator created.
   const writable = [dirname(names.data), ...(repository.path === undefined ? [] : [repository.path])];
   return {
     deadline: 120,
@@ -150,11 +150,11 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
       })),
     ],
     units: timers.map((name) => ({ name, enabled: true })),
-    // Makes what is missing in the repositories, and waits until a piece of WAL has arrived there.
+    // Creates missing repositories, and waits until a WAL segment has been archived.
     steps: [{ name: "repositories", exec: ["gatehouse", "backup", "--prepare"] }],
     probes: [
       {
-        // A restart that did not happen would show in no unit.
+        // No unit would report that the restart did not happen.
         name: "PostgreSQL archives",
         user,
         exec: psql(
@@ -167,7 +167,7 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
   };
 }
 
-/** A repository on the host itself: PostgreSQL's part is PostgreSQL's, which archives as itself. */
+/** Directories of a repository on the host. PostgreSQL archives as its own user, which owns its part. */
 function directories({ user }: Names, { path }: Repository) {
   if (path === undefined) return [];
   return [
@@ -177,7 +177,7 @@ function directories({ user }: Names, { path }: Repository) {
   ];
 }
 
-/** A timer and what it starts. */
+/** A timer and its service. */
 function scheduled(
   name: string,
   description: string,
@@ -193,7 +193,7 @@ function scheduled(
   ];
 }
 
-/** What the agent reads. */
+/** Settings for the agent. */
 function agentSettings(names: Names, { repository, full, generation }: BackupView): string {
   const { bin, config, data, user, unit, socketDirectory } = names;
   const secrets = secretsFolder(SECRETS, generation);
@@ -212,10 +212,10 @@ function agentSettings(names: Names, { repository, full, generation }: BackupVie
   })}`;
 }
 
-/** Where restic's repository is. What is far away is remembered in a cache; what is near needs none. */
+/** Options with restic's repository. Only a remote repository needs a cache. */
 function resticOptions({ path, sftp, s3 }: Repository, secrets: string): string[] {
   const far = ["--cache-dir", "/var/cache/gatehouse/restic"];
-  // One slash ends the server's name, the other one begins the path.
+  // The first slash ends the server's name, the second begins the path.
   if (sftp)
     return [
       ...far,
@@ -238,7 +238,10 @@ function resticOptions({ path, sftp, s3 }: Repository, secrets: string): string[
 const resticEnvironment = ({ s3 }: Repository, secrets: string): string[] =>
   s3 ? [`AWS_SHARED_CREDENTIALS_FILE=${secrets}/aws`, `AWS_DEFAULT_REGION=${s3.region}`] : [];
 
-/** ssh with this key and this server alone, whatever root's own settings say; a server that is gone is given up. */
+/**
+ * ssh with only this key and this server, regardless of the settings in /root/.ssh. It exits if the server does not
+ * respond.
+ */
 function ssh({ address, port, user }: Server, secrets: string): string[] {
   const options = {
     UserKnownHostsFile: KNOWN_HOSTS,
@@ -264,7 +267,7 @@ function ssh({ address, port, user }: Server, secrets: string): string[] {
   ];
 }
 
-/** The same for pgBackRest: every kind but one is empty. */
+/** The repository for pgBackRest: all kinds but one are empty. */
 const postgresRepository = ({ path, sftp, s3 }: Repository) => ({
   path: below(sftp?.path ?? s3?.path ?? (path as string), "postgres"),
   sftp: sftp ?? "",
@@ -276,5 +279,5 @@ const below = (path: string, name: string) => (path === "/" ? `/${name}` : `${pa
 const serverOf = ({ address, port, user }: Server) =>
   `sftp://${user}@${address.includes(":") ? `[${address}]` : address}:${port}`;
 
-/** As known_hosts(5) has it. */
+/** The server's name in the format of known_hosts(5). */
 const knownAs = ({ address, port }: Server) => (port === 22 ? address : `[${address}]:${port}`);

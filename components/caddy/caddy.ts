@@ -8,21 +8,24 @@ import { caddyManifest } from "./views.ts";
 
 export interface CaddyArgs extends Omit<CaddySettings, "sites"> {
   host: Host;
-  /** CIDRs of proxies in front, whose word about a client counts, for the sites of other stacks too. @default none */
+  /**
+   * CIDRs of proxies in front of Caddy that are trusted to identify clients, also for sites of other stacks.
+   * @default none
+   */
   trustedProxies?: readonly string[];
-  /** Sites by name, each with what must be ready before it is served. */
+  /** Sites by name, each with the resources that must be ready before the site is served. */
   sites: Record<string, Site & { after?: readonly pulumi.Resource[] }>;
 }
 
 /**
- * Caddy in front: TLS ends here, and each site is a fragment of its own, checked with all others before it goes live
- * and taken in with a reload.
+ * The Caddy web server, which terminates TLS. Each site is a separate fragment that is checked together with all others
+ * before it goes live, and is loaded with a reload.
  *
  * @example
  * new Caddy("caddy", { host, tls: "acme", sites: { grafana: { domain: "grafana.example.org", backend: "127.0.0.1:3000" } } });
  */
 export class Caddy extends pulumi.ComponentResource {
-  /** Where fragments lie; every `*.caddy` in it is imported. */
+  /** Directory of the fragments; Caddy imports every `*.caddy` file in it. */
   readonly siteDirectory: string;
   readonly versions: pulumi.Output<Record<string, string>>;
 

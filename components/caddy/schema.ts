@@ -8,7 +8,7 @@ const backend = z.string().refine((address) => Number(LOCAL.exec(address)?.[2] ?
     `expected a plain-HTTP address on this host such as 127.0.0.1:8080, got ${JSON.stringify(input)}`,
 });
 
-/** What an operator may choose about Caddy. */
+/** Configuration of Caddy. */
 export const caddySchema = z.strictObject({
   tls: z.enum(["acme", "internal"]).default("acme").meta({
     description: "acme: public certificates. internal: Caddy's own authority, where there is no public name.",

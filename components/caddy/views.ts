@@ -9,11 +9,11 @@ type Names = Distribution["caddy"];
 const RELOAD = "usr/local/libexec/gatehouse/caddy-reload";
 
 interface CaddyView extends Omit<CaddySettings, "tls" | "sites"> {
-  /** CIDRs of proxies in front. */
+  /** CIDRs of trusted proxies in front of Caddy. */
   trustedProxies: readonly string[];
 }
 
-/** Caddy itself, without any site. */
+/** The manifest of Caddy itself, without sites. */
 export function caddyManifest(names: Names, { email, acmeDirectory, trustedProxies }: CaddyView): Manifest {
   const { unit, user, config, data } = names;
   return {
@@ -25,7 +25,7 @@ export function caddyManifest(names: Names, { email, acmeDirectory, trustedProxi
         ...file(`${config}/Caddyfile`, "etc/caddy/Caddyfile", { email: email ?? "", directory: acmeDirectory ?? "" }),
         reloads: [unit],
       },
-      // Each site imports what is there, whichever stack brings it.
+      // Every site imports these files if they exist, including sites of other stacks.
       ...(trustedProxies.length > 0 ? ["backend", "client"] : []).map((part) => ({
         ...file(`${config}/proxies/${part}.caddy`, `etc/caddy/proxies/${part}.caddy`, { trustedProxies }),
         reloads: [unit],

@@ -8,21 +8,21 @@ import { type Fault, faultsOf, told } from "../schema/faults.ts";
 import { isConfigSecret } from "../sdk/config-secret.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
 
-/** The settings of the stack, and the secret that goes with them. */
+/** The settings of the stack, including the secret ones. */
 export interface Configuration extends Settings {
   /** The SSH private key, secret. @default - the keys of the SSH agent */
   sshKey: pulumi.Output<string> | undefined;
-  /** Settings of authentik whose values are secret. @default none */
+  /** Secret settings of authentik. @default none */
   authentikSecrets: Record<string, pulumi.Output<string>>;
-  /** User and password by registry, secret. @default - none is logged in to */
+  /** User and password by registry, secret. @default - no logins */
   registries: pulumi.Output<Logins> | undefined;
-  /** What opens the backup's repository, secret. @default - the repository needs none */
+  /** Key of the backup repository, secret. @default - the repository needs none */
   backupKey: pulumi.Output<string> | undefined;
-  /** The passphrase of a repository that is there already, secret. @default - one is generated */
+  /** Passphrase of an existing repository, secret. @default - one is generated */
   backupPassphrase: pulumi.Output<string> | undefined;
 }
 
-/** How to set what must be secret. */
+/** Commands that set each secret setting. */
 const SET_SECRET: Record<string, string> = {
   sshKey: "pulumi config set --secret gatehouse:sshKey < KEYFILE",
   authentikSecrets: "pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD",
@@ -33,9 +33,9 @@ const SET_SECRET: Record<string, string> = {
 const SECRET_KEYS = Object.keys(SET_SECRET);
 
 /**
- * Reads the stack's configuration, once, into a closed shape.
+ * Reads and validates the stack's configuration. Unknown keys are faults.
  *
- * @throws pulumi.RunError with every fault and its path, all together.
+ * @throws pulumi.RunError with every fault and its path.
  */
 export function load(): Configuration {
   const config = new pulumi.Config();
@@ -52,7 +52,7 @@ export function load(): Configuration {
     if (isConfigSecret(key)) faults.push({ path: [name], message: NOT_SECRET });
   }
   const parsed = settingsSchema.safeParse(given, { error: told });
-  // What is secret is not shown either.
+  // Omit the faults of encrypted keys, because their messages may contain the value.
   const shown = ({ path }: Fault) => !isConfigSecret(prefix + String(path[0]));
   faults.push(...faultsOf(parsed.error).filter(shown));
   const secrets = tableOf(config.get("authentikSecrets") ?? "{}");
@@ -78,7 +78,7 @@ export function load(): Configuration {
   };
 }
 
-/** What does not fit between authentik's secret settings and those that are not. */
+/** Conflicts between authentik's secret settings and its other settings. */
 function* tableFaults(secrets: Table, authentik: Settings["authentik"] | undefined): Generator<Fault> {
   const { version = "", environment = {} } = authentik ?? {};
   const names = Object.keys(secrets);
@@ -92,7 +92,7 @@ function* tableFaults(secrets: Table, authentik: Settings["authentik"] | undefin
     yield { path: ["authentikSecrets", name], message };
 }
 
-/** What does not fit between the backup and its secrets. */
+/** Conflicts between the backup settings and their secrets. */
 function* backupFaults(backup: Settings["backup"], config: pulumi.Config): Generator<Fault> {
   const [key, passphrase] = ["backupKey", "backupPassphrase"].map((name) => config.get(name));
   const { sftp, s3 } = backup?.repository ?? {};
@@ -111,12 +111,12 @@ function* backupFaults(backup: Settings["backup"], config: pulumi.Config): Gener
 }
 
 const RM_SECRET = "pulumi config rm";
-// As it stands in pgbackrest.conf and in a file of credentials.
+// The format that pgbackrest.conf and a credentials file require.
 const ONE_LINE = /^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?\n?$/u;
 
 type Table = Record<string, unknown>;
 
-/** A secret table; undefined when it is none. The SDK's own message would show the text. */
+/** Parses a secret table; undefined if it is not one. The SDK's own error message would contain the text. */
 function tableOf(text: string): Table | undefined {
   const table = decoded(text);
   return typeof table === "object" && table !== null ? (table as Table) : undefined;
@@ -125,10 +125,10 @@ function tableOf(text: string): Table | undefined {
 const secretOf = (config: pulumi.Config, name: string): pulumi.Output<string> =>
   config.requireSecretObject<Record<string, unknown>>("authentikSecrets").apply((secrets) => String(secrets[name]));
 
-// Its values would go on as plain text, into files and the state, and the SDK says nothing about it.
+// Without this check the values would be written to files and the state as plain text, without a message from the SDK.
 const NOT_SECRET = `is kept secret, but its values go into files that are not; secret settings of authentik go into authentikSecrets`;
 const NO_ROTATION = `makes a new secret key, but authentikSecrets.${SECRET_KEY} gives one; take that out to have a new one made`;
-// Pulumi hands every value over as text; objects, numbers and booleans as JSON.
+// Pulumi passes every value as text; objects, numbers and booleans as JSON.
 function decoded(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,4 +1,4 @@
-// The whole configuration of a stack: each service's own schema, put together, and what must fit between them.
+// The complete configuration of a stack: the schemas of all services, and the constraints between them.
 import { z } from "zod";
 import { thing } from "../../protocol/things.ts";
 import { authentikSchema } from "../authentik/schema.ts";
@@ -53,7 +53,7 @@ const hostSchema = z.strictObject({
     }),
 });
 
-/** Read by policy/ alone. */
+/** Read only by policy/. */
 const policySchema = z.strictObject({
   requireDigest: z
     .boolean()
@@ -61,7 +61,7 @@ const policySchema = z.strictObject({
     .meta({ description: "The policy pack refuses an image without digest; otherwise it only advises one." }),
 });
 
-/** Everything that is not secret. */
+/** All settings that are not secret. */
 export const settingsSchema = z
   .strictObject({
     host: hostSchema.meta({
@@ -97,7 +97,7 @@ export const settingsSchema = z
 export type Settings = z.output<typeof settingsSchema>;
 
 function* clashes({ authentik, backup, caddy, postgres, valkey }: Omit<Settings, "host" | "drift">) {
-  // Asked even when a single value was refused, such as the version.
+  // Runs even if another value, such as the version, is invalid.
   const old = VERSION.test(authentik.version) && usesValkey(authentik.version);
   if (old && !authentik.valkey)
     yield {

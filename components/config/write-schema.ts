@@ -1,5 +1,5 @@
-// Writes what is generated from the schemas: the reference of the configuration, and of the protocol with the agent. With --check
-// it only compares.
+// Generates the reference of the configuration, and of the protocol with the agent, from the schemas. With --check it
+// only compares.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { schemas, withTables } from "../../protocol/reference.ts";
@@ -10,7 +10,7 @@ type Node = {
   description?: string;
   default?: unknown;
   examples?: unknown[];
-  /** Of a number that has one. */
+  /** Unit of a number, if it has one. */
   unit?: string;
   enum?: unknown[];
   const?: unknown;
@@ -22,7 +22,7 @@ type Node = {
 
 const schema = z.toJSONSchema(settingsSchema, { io: "input", unrepresentable: "any" }) as Node;
 
-/** For editors: the whole of a Pulumi.STACK.yaml. */
+/** JSON Schema for editors: a complete Pulumi.STACK.yaml. */
 function stackSchema(): string {
   const sshKey = { description: "SSH private key, secret. Without it the keys of the SSH agent are used." };
   const authentikSecrets = {
@@ -56,7 +56,7 @@ function stackSchema(): string {
   return `${JSON.stringify(whole, null, 2)}\n`;
 }
 
-/** For people: one row for each key. */
+/** Markdown reference for people: one row for each key. */
 function reference(): string {
   const rows = [...keys("", schema)].map(([path, node, needed]) => {
     const fallback = needed ? "required" : node.default === undefined ? "none" : `\`${JSON.stringify(node.default)}\``;

@@ -1,4 +1,4 @@
-// The scripts that reach a host before its agent does, and the agent itself.
+// Scripts for a host that may not have the agent yet, and the installation of the agent.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { PROTOCOL } from "../../protocol/manifest.ts";
 import type { Claim } from "../../protocol/things.ts";
@@ -7,17 +7,17 @@ import type { Distribution } from "../distribution/distribution.ts";
 const PACKAGE = import.meta.resolve("#package.json");
 const AGENT = new URL("agent/src/", PACKAGE);
 const BOOTSTRAP = new URL("agent/bootstrap/", PACKAGE);
-/** What finishes or undoes an interrupted release at boot: before the units of releases start, and after. */
+/** Units that complete or roll back an interrupted release at boot: before the units of releases start, and after. */
 const RECOVERY = ["gatehouse-recover.service", "gatehouse-recovered.service"];
 
-/** What the configuration takes for granted about a host. */
+/** Properties of the host that the configuration relies on. */
 export interface Expectations {
   platform: Distribution;
-  /** The GIDs that groups must have, or be free; undefined where the host chooses. @default none */
+  /** GIDs by group. Each must be the existing group's, or free; undefined if the host chooses. @default none */
   gids?: Record<string, number | undefined>;
 }
 
-/** Lines of shell that stop, with every problem named, on a host that cannot be used. */
+/** Shell code that lists every problem and exits if the host cannot be used. */
 export function preflight({ platform, gids = {} }: Expectations): string {
   const groups = Object.entries(gids).flatMap(([name, gid]) => (gid === undefined ? [] : [`${name}=${gid}`]));
   return `PLATFORM_ID=${platform.id} PLATFORM_VERSION=${platform.version} PYTHON_PACKAGE=${platform.packages.python}
@@ -26,7 +26,10 @@ GROUPS_WANTED='${groups.join(" ")}'
 ${readFileSync(new URL("preflight.sh", BOOTSTRAP), "utf8")}`;
 }
 
-/** Shell that installs the agent; its argument names the host from then on. Nothing of it runs before its last line has arrived. */
+/**
+ * Shell script that installs the agent; its argument becomes the host's name in due numbers. It runs nothing before its
+ * last line has arrived.
+ */
 export function installation(expectations: Expectations): string {
   const names = readdirSync(AGENT, { encoding: "utf8", recursive: true }).filter((name) => name.endsWith(".py"));
   const texts = (folder: URL, names: readonly string[]) =>
@@ -41,8 +44,8 @@ PYTHON`);
 }
 
 /**
- * Shell that looks at the host and answers with one line of JSON. A host without the agent gets a new name: whatever a
- * state says was done there is due again, also where an older snapshot of the same machine came back.
+ * Shell script that inspects the host and prints one line of JSON. A host without the agent gets a new name, so that
+ * every item in the state is due again, even if an older snapshot of the machine was restored.
  */
 export const inspection = (expectations: Expectations): string =>
   whole(`${preflight(expectations)}
@@ -50,8 +53,8 @@ if [ -x /usr/local/bin/gatehouse ]; then exec gatehouse facts; fi
 printf '{"protocol":0,"machine":"%s","items":{}}\\n' "$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')"`);
 
 /**
- * Shell that asks the host what it has by the names of these claims, and answers with one line of JSON. It brings the
- * agent's own modules: the host may have no agent, or an older one.
+ * Shell script that looks up the names in these claims on the host and prints one line of JSON. It includes the agent's
+ * modules, because the host may have no agent or an older one.
  */
 export const question = (claims: readonly Claim[]): string =>
   whole(`exec python3 - <<'PYTHON'
@@ -68,10 +71,10 @@ from gatehouse.items import census
 census.main()
 PYTHON`);
 
-/** A value as JSON within a string of Python. */
+/** A value as JSON inside a Python string literal. */
 const quoted = (value: unknown) => JSON.stringify(JSON.stringify(value));
 
-/** The source of a module of the agent, of its packages and of all that it imports, each by its dotted name. */
+/** Source of a module of the agent, its packages and all its imports, by dotted name. */
 function modules(name: readonly string[], found: Record<string, string> = {}): Record<string, string> {
   if (name.join(".") in found) return found;
   const [file] = [`${name.join("/")}.py`, `${name.join("/")}/__init__.py`]

@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 
-/** One SSH server, and who to log in as there. */
+/** An SSH server and the user to log in as. */
 interface Hop {
   /** Name or IP address. */
   address: pulumi.Input<string>;
@@ -8,17 +8,17 @@ interface Hop {
   port?: pulumi.Input<number>;
   /** @default "root" */
   user?: string;
-  /** The host's public key, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name. Nothing else is trusted. */
+  /** The host's public key, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name. No other key is trusted. */
   hostKey: pulumi.Input<string>;
 }
 
-/** How to reach a host over SSH. What another stack tells of it may be an Output. */
+/** How to reach a host over SSH. Values from another stack may be Outputs. */
 export interface Connection extends Hop {
   /** Run everything through `sudo -n`, for an unprivileged user with passwordless sudo. @default false */
   sudo?: boolean;
   /** A private key in OpenSSH format. @default - the SSH agent of $SSH_AUTH_SOCK */
   privateKey?: pulumi.Input<string>;
-  /** A host to go through. It is authenticated to with the same key. @default - a direct connection */
+  /** A jump host; uses the same private key. @default - a direct connection */
   proxy?: Hop;
 }
 
@@ -37,7 +37,7 @@ const completeHop = ({ address, port = 22, user = "root", hostKey }: Hop): Compl
   hostKey,
 });
 
-/** Fills in the defaults; what is no part of a connection is left out. */
+/** Fills in the defaults and drops all other properties. */
 export const complete = ({ sudo = false, privateKey, proxy, ...hop }: Connection): CompleteConnection => ({
   ...completeHop(hop),
   sudo,
@@ -45,11 +45,11 @@ export const complete = ({ sudo = false, privateKey, proxy, ...hop }: Connection
   proxy: proxy && completeHop(proxy),
 });
 
-/** The shell command that reads a script on stdin, as root. */
+/** The shell command, run through sudo if the connection uses it. */
 export const asRoot = (connection: Pick<CompleteConnection, "sudo">, command: string): string =>
   connection.sudo ? `sudo -n ${command}` : command;
 
-/** The connection as @pulumi/command takes it. */
+/** The connection in the format of @pulumi/command. */
 export function remoteConnection({ address, port, user, hostKey, privateKey, proxy }: CompleteConnection) {
   return {
     host: address,

@@ -9,13 +9,13 @@ import { record } from "./look.ts";
 import { complaint, open, type Plain, Unreachable } from "./ssh.ts";
 
 /**
- * Looks at the host before anything is declared: one SSH session, which only reads. It is also where a wrong address,
- * key or host key is told once and plainly; the command plugin would dial ten times and speak for itself.
+ * Inspects the host in one read-only SSH session, before any resource is declared. Also reports a wrong address, key or
+ * host key once and clearly; the command plugin would retry and print its own errors.
  *
- * In a preview an unreachable host is a warning and `undefined` is answered, unless the look is required; everything
- * else that is wrong is an error. A host whose address is an Output that is not known yet counts as unreachable.
+ * In a preview, an unreachable host is a warning and the result is `undefined`, unless the inspection is required; all
+ * other problems are errors. A host counts as unreachable if its address is an Output that is not known yet.
  *
- * @throws pulumi.RunError naming what is wrong and what to do.
+ * @throws pulumi.RunError with the problem and the remedy.
  */
 export async function inspect(
   connection: Connection,

@@ -6,7 +6,7 @@ import { question } from "./agent.ts";
 import { asRoot } from "./connection.ts";
 import { complaint, type Line, open, type Plain } from "./ssh.ts";
 
-/** How long a connection waits for a question, in milliseconds. A later one opens another. */
+/** How long a connection stays open for another query, in milliseconds. A later query opens a new connection. */
 const PATIENCE = 1000;
 
 interface Kept {
@@ -15,7 +15,7 @@ interface Kept {
 }
 const kept = new WeakMap<Facts, Kept>();
 
-/** Keeps open what the facts came over, since what is declared with them may have one more question. */
+/** Keeps the connection of the facts open, because the resources declared with them may need one more query. */
 export function keep(facts: Facts, line: Line, connection: Plain): void {
   const entry: Kept = { line, connection };
   kept.set(facts, entry);
@@ -27,16 +27,17 @@ function hangUp(entry: Kept): void {
   entry.line = undefined;
 }
 
-/** Nothing more will be asked. */
+/** Closes the connection; no more queries follow. */
 export function close(facts: Facts): void {
   const entry = kept.get(facts);
   if (entry) hangUp(entry);
 }
 
 /**
- * What is on the host by the names of these claims that gatehouse did not make. Facts that came from nowhere know of none.
+ * Finds the objects on the host that use the names in these claims and that gatehouse did not create. Returns none for
+ * facts that did not come from `inspect`.
  *
- * @throws pulumi.RunError when the host cannot answer.
+ * @throws pulumi.RunError if the query fails on the host.
  */
 export async function strangers(facts: Facts, claims: Claim[]): Promise<Stranger[]> {
   const entry = kept.get(facts);

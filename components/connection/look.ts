@@ -2,15 +2,15 @@ import { writeFileSync } from "node:fs";
 import type { Facts } from "../../protocol/facts.ts";
 
 /**
- * The file to which the program writes what it saw of the host, as `npm run plan` and `npm run drift` ask. Without it,
- * differences are warnings of Pulumi at the commands that repair them.
+ * The file to write the facts to, which `npm run plan` and `npm run drift` set. Without it, differences are reported as
+ * Pulumi warnings on the commands that repair them.
  */
 const file = (): string | undefined => process.env.GATEHOUSE_LOOK || undefined;
 
-/** Whether the caller reads the differences as data, so that they need no warnings. */
+/** Whether the caller reads the differences as data and needs no warnings. */
 export const isRecorded = (): boolean => file() !== undefined;
 
-/** Writes what the host answered, if the caller asks for it. Readable by the caller alone. */
+/** Writes the facts to the file, if one is set. Only the current user can read it. */
 export function record(facts: Facts): void {
   const path = file();
   if (path !== undefined) writeFileSync(path, JSON.stringify(facts), { mode: 0o600 });

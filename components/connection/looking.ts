@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * Whether the program looks at the host before it declares anything. `GATEHOUSE_DRIFT` in the environment decides over
- * the stack's configuration: `off` does without, as a pull request does that has no way to the host; `required` fails
- * when the host cannot be looked at, as whoever asks for drift wants it. Without it the configuration decides.
+ * Whether to inspect the host before any resource is declared. `GATEHOUSE_DRIFT` in the environment overrides the
+ * stack's configuration: `off` skips the inspection, for example in a pull request without access to the host;
+ * `required` fails if the host cannot be inspected, for example in a drift check.
  *
- * @throws pulumi.RunError for another word.
+ * @throws pulumi.RunError for any other value.
  */
 export function looking(configured: boolean, word = process.env.GATEHOUSE_DRIFT): "off" | "on" | "required" {
   if (!word) return configured ? "on" : "off";

@@ -1,11 +1,11 @@
-// A way to a host: one connection, through a proxy where there is one, and commands over it.
+// SSH connections to a host, optionally through a proxy, and commands over them.
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { Client, type ConnectConfig } from "ssh2";
 import { plain } from "../render/plain.ts";
 import type { CompleteConnection } from "./connection.ts";
 
-/** A connection whose every value is known. */
+/** A connection in which all values are known. */
 export type Plain = pulumi.Unwrap<CompleteConnection>;
 
 export interface Ran {
@@ -14,13 +14,13 @@ export interface Ran {
   stderr: string;
 }
 
-/** A connection that is open until it is closed, and takes one command after the other. */
+/** An open connection that runs one command after the other. */
 export interface Line {
   run(command: string, stdin: string): Promise<Ran>;
   close(): void;
 }
 
-/** @throws Unreachable where nobody answers; pulumi.RunError for a key or a host key that does not fit. */
+/** @throws Unreachable if the host does not answer; pulumi.RunError for a refused key or a wrong host key. */
 export async function open(connection: Plain): Promise<Line> {
   const { proxy, privateKey } = connection;
   const hops: Client[] = [];
@@ -38,9 +38,9 @@ export async function open(connection: Plain): Promise<Line> {
   }
 }
 
-/** Nobody answers there. */
+/** The host does not answer. */
 export class Unreachable extends Error {
-  /** What ends an update, for which there is no going on without the host. */
+  /** Error that ends an update, which cannot continue without the host. */
   readonly refusal: pulumi.RunError;
   constructor(message: string, refusal = refused(message)) {
     super(message);
@@ -64,7 +64,7 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
   return new Promise((resolve, reject) => {
     const client = new Client();
     client.once("ready", () => resolve(client));
-    // Not once: an error can have a second one behind it, which would end the program.
+    // Not `once`: a second error may follow, and without a listener it would end the program.
     client.on("error", (error: Error & { level?: string; code?: string }) => {
       if (offered && !offered.equals(expected))
         return reject(
@@ -105,10 +105,10 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
           return key.equals(expected);
         },
       });
-      // A dozen small messages would each wait for the answer to the one before: a fifth of a second in all.
+      // Otherwise each of a dozen small messages waits for the reply to the previous one: 0.2 s in total.
       client.setNoDelay(true);
     } catch (error) {
-      // ssh2 throws at once for a key that it cannot parse.
+      // ssh2 throws immediately if it cannot parse a key.
       reject(refused(`gatehouse:sshKey is not a private key that can be used: ${(error as Error).message}`));
     }
   });
@@ -141,7 +141,7 @@ function run(client: Client, command: string, stdin: string): Promise<Ran> {
   });
 }
 
-/** What a command said that failed, with what to do where sudo refuses. */
+/** Formats the error output of a failed command, with the remedy if sudo refuses. */
 export function complaint({ address, user }: Plain, stderr: string): string {
   if (/^sudo:/m.test(stderr))
     return (

@@ -1,8 +1,8 @@
 import type { Distribution } from "./distribution.ts";
 
 /**
- * Arch Linux. It has no releases, so no major of PostgreSQL's stands here: the data directory keeps the one it was made
- * with, and a newer server is refused until the operator has upgraded the data.
+ * Arch Linux. It has no releases, so this does not set a major version of PostgreSQL: the data directory keeps the
+ * version that created it, and a newer server is refused until the operator has upgraded the data.
  */
 export const arch: Distribution = {
   id: "arch",
@@ -17,14 +17,14 @@ export const arch: Distribution = {
     unit: "postgresql.service",
     user: "postgres",
     bin: "/usr/bin",
-    // Arch keeps it among the data. Here it lies apart: a check is made on a copy of this folder.
+    // Arch keeps it in the data directory. Here it is separate, because a check works on a copy of this directory.
     config: "/etc/postgresql",
     data: "/var/lib/postgres/data",
     cluster: { by: "initdb" },
     tmpfiles: "/etc/tmpfiles.d/postgresql.conf",
     socketDirectory: "/run/postgresql",
     service: [
-      // The socket's directory is tmpfiles.d's alone: the unit would give it its own group again at each start.
+      // Only tmpfiles.d manages the socket's directory: the unit would reset its group at each start.
       "RuntimeDirectory=",
       "ExecStart=",
       "ExecStart=/usr/bin/postgres -D /var/lib/postgres/data -c config_file=/etc/postgresql/postgresql.conf",
@@ -39,14 +39,14 @@ export const arch: Distribution = {
     data: "/var/lib/valkey",
     tmpfiles: "/etc/tmpfiles.d/valkey.conf",
     service: [
-      // What Arch's own valkey.conf says, which is replaced: the unit waits to be told that the server is up.
+      // As in Arch's own valkey.conf, which is replaced: the unit waits until the server reports that it is up.
       "ExecStart=",
       "ExecStart=/usr/bin/valkey-server /etc/valkey/valkey.conf --supervised systemd --daemonize no",
       "TimeoutStopSec=infinity",
       "Restart=always",
       "LimitNOFILE=65535",
       "ReadWritePaths=/var/lib/valkey",
-      // As strict as Debian's unit is by itself.
+      // The same restrictions as in Debian's own unit.
       "CapabilityBoundingSet=",
       "LockPersonality=true",
       "MemoryDenyWriteExecute=true",
@@ -74,7 +74,7 @@ export const arch: Distribution = {
     ],
   },
   podman: { packages: ["podman", "crun", "netavark", "aardvark-dns", "catatonit", "nftables"] },
-  // curl asks each site for its handshake.
+  // curl tests the TLS handshake of each site.
   caddy: {
     packages: ["caddy", "curl"],
     unit: "caddy.service",

@@ -1,6 +1,6 @@
 import type { Distribution } from "./distribution.ts";
 
-/** Debian and what is made of it: clusters by postgresql-common, Valkey as valkey-server.service. */
+/** Debian and its derivatives: postgresql-common manages clusters, and Valkey's unit is valkey-server.service. */
 const debianOf = (id: string, version: string, postgres: number): Distribution => ({
   id,
   version,
@@ -20,7 +20,7 @@ const debianOf = (id: string, version: string, postgres: number): Distribution =
     tmpfiles: "/etc/tmpfiles.d/postgresql-common.conf",
     socketDirectory: "/run/postgresql",
     log: "/var/log/postgresql",
-    // The package starts its tools as root, only for them to become this user.
+    // The package starts its tools as root, only to switch to this user.
     service: ["User=postgres", "Group=postgres"],
     stop: "/usr/bin/pg_ctlcluster --skip-systemctl-redirect -m fast %i stop",
   },
@@ -34,7 +34,7 @@ const debianOf = (id: string, version: string, postgres: number): Distribution =
     log: "/var/log/valkey",
   },
   podman: { packages: ["podman", "crun", "netavark", "aardvark-dns", "catatonit", "nftables"] },
-  // curl asks each site for its handshake.
+  // curl tests the TLS handshake of each site.
   caddy: {
     packages: ["caddy", "curl"],
     unit: "caddy.service",
@@ -48,5 +48,5 @@ const debianOf = (id: string, version: string, postgres: number): Distribution =
 /** Debian 13 "trixie". */
 export const debian = debianOf("debian", "13", 17);
 
-/** Ubuntu 26.04 "Resolute Raccoon", the first release kept for years that has Podman 5. Not tried on a host. */
+/** Ubuntu 26.04 "Resolute Raccoon", the first LTS release with Podman 5. Not tested on a host. */
 export const ubuntu = debianOf("ubuntu", "26.04", 18);

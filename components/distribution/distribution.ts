@@ -1,14 +1,16 @@
-/** What differs between distributions: names and places, and how a thing comes to be. Nothing else knows which one it is. */
+/** Differences between distributions: names, paths and mechanisms. No other code depends on the distribution. */
 export interface Distribution {
-  /** `ID` and `VERSION_ID` of /etc/os-release; a host that says otherwise is refused. One without a version is rolling. */
+  /**
+   * `ID` and `VERSION_ID` of /etc/os-release; a host with other values is refused. `rolling` for one without versions.
+   */
   readonly id: string;
   readonly version: string;
   readonly packages: {
-    /** Who installs them; the agent has a module of this name. */
+    /** The package manager; the agent has a module of this name. */
     readonly manager: "apt" | "pacman";
-    /** The package with the whole of Python 3, which the agent runs on. */
+    /** The package with the complete Python 3, which the agent needs. */
     readonly python: string;
-    /** Shell that prints the version of Podman that would be installed; nothing where that is not known. */
+    /** Shell code that prints the version of Podman that would be installed; nothing if it is unknown. */
     readonly podmanOffered: string;
   };
   readonly postgres: {
@@ -16,19 +18,19 @@ export interface Distribution {
     readonly unit: string;
     readonly user: string;
     readonly bin: string;
-    /** The folder of postgresql.conf, pg_hba.conf and conf.d, apart from the data. */
+    /** Directory of postgresql.conf, pg_hba.conf and conf.d, separate from the data. */
     readonly config: string;
-    /** The cluster itself. */
+    /** Data directory of the cluster. */
     readonly data: string;
     readonly cluster: Cluster;
     /** Overrides the package's own tmpfiles.d file for the socket directory. */
     readonly tmpfiles: string;
     readonly socketDirectory: string;
-    /** Where the package's tools log to. @default - to the journal alone */
+    /** Log directory of the tools in the package. @default - they only log to the journal */
     readonly log?: string;
-    /** Lines of [Service] for what the package's own unit lacks. */
+    /** Lines of [Service] that the package's own unit lacks. */
     readonly service: readonly string[];
-    /** What stops the server. @default - a signal of systemd's */
+    /** Command that stops the server. @default - a signal from systemd */
     readonly stop?: string;
   };
   readonly valkey: {
@@ -38,11 +40,11 @@ export interface Distribution {
     readonly config: string;
     readonly socketDirectory: string;
     readonly data: string;
-    /** What the package has for logs; the server itself logs to the journal. @default none */
+    /** The package's log directory; the server itself logs to the journal. @default none */
     readonly log?: string;
     /** Overrides the package's own tmpfiles.d file. @default - the package has none for these folders */
     readonly tmpfiles?: string;
-    /** Lines of [Service] for what the package's own unit lacks. @default none */
+    /** Lines of [Service] that the package's own unit lacks. @default none */
     readonly service?: readonly string[];
   };
   readonly podman: { readonly packages: readonly string[] };
@@ -51,22 +53,22 @@ export interface Distribution {
     readonly unit: string;
     readonly user: string;
     readonly config: string;
-    /** What it keeps: certificates and its own authority. */
+    /** Data directory: certificates and Caddy's own authority. */
     readonly data: string;
   };
-  /** pgBackRest and restic, and what they reach an SFTP server with. */
+  /** The packages for pgBackRest and restic, and those for an SFTP server. */
   readonly backup: { readonly packages: readonly string[]; readonly sftp: readonly string[] };
 }
 
-/** How PostgreSQL's first cluster comes to be, and with it who writes postgresql.conf and who starts it at boot. */
+/** How PostgreSQL's first cluster is created, which also decides what writes postgresql.conf and starts it at boot. */
 export type Cluster =
   | {
-      /** The package makes it while it is installed, and has tools of its own for the rest. */
+      /** The package creates it during its installation, and has its own tools for the rest. */
       readonly by: "package";
-      /** What it reads for that. */
+      /** File that the package reads for this. */
       readonly defaults: string;
     }
   | {
-      /** Whoever wants one makes it. */
+      /** gatehouse creates it with initdb. */
       readonly by: "initdb";
     };

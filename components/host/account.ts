@@ -9,19 +9,22 @@ import { askFor, ownerOf } from "./item.ts";
 
 export interface AccountArgs {
   host: Host;
-  /** Where its data lie. Not created here. */
+  /** Home directory. Not created here. */
   home: string;
-  /** The groups that the account belongs to besides its own, exactly; each must be there. @default none */
+  /** Supplementary groups, exactly these; each must exist. @default none */
   groups?: readonly GroupHandle[];
   /** @default - the next free one */
   uid?: number;
-  /** The releases that run as it: while one of them is another stack's, the account is not touched. @default none */
+  /**
+   * The releases that run as this account. If one of them belongs to another stack, the account is refused.
+   * @default none
+   */
   releases?: readonly string[];
 }
 
 /**
- * A system account without a login, a member of exactly the groups given. Deleting the resource leaves the account,
- * since a recycled UID would inherit its data.
+ * A system account without a login, a member of exactly the given groups. Deleting the resource keeps the account,
+ * because a reused UID would inherit its data.
  *
  * @example
  * const account = new Account("authentik", { host, home: "/var/lib/authentik", groups: [postgres.clients] });
@@ -36,11 +39,11 @@ export class Account extends pulumi.ComponentResource {
     const { host, home, groups = [], uid, releases } = args;
     const owner = releases && ownerOf(name);
     this.accountName = name;
-    // The agent answers for the GIDs of this program's groups; what another stack tells is looked at before it is used.
+    // The agent guarantees the GIDs of this program's groups; those from another stack are checked before use.
     const names = groups.map((group) =>
       pulumi.Resource.isInstance(group)
         ? group.groupName
-        : // A GID that is on its way must not hide a name that is known.
+        : // An unknown GID must not hide a known name.
           legible(usableGid(group, name), `gid for ${name}`).apply(() => group.groupName),
     );
     const things = [`account ${name}`, `group ${name}`];
@@ -58,7 +61,7 @@ export class Account extends pulumi.ComponentResource {
         } satisfies AccountDocument),
       ),
     );
-    // What another stack tells is on its way; a membership more in the message of a refusal is no fault.
+    // Names from another stack may not be known yet. Omitting one only adds a membership to the message of a refusal.
     const wanted = groups.flatMap(({ groupName }) => (typeof groupName === "string" ? [groupName] : []));
     const answer = askFor(
       { host, kind: "account", item: name, document, claim: { things: [`account ${name}`], groups: wanted } },

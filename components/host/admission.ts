@@ -5,15 +5,16 @@ import { close, strangers } from "../connection/line.ts";
 import { plain } from "../render/plain.ts";
 
 export interface AdmissionArgs {
-  /** @default - the host was not asked; the agent itself refuses, item by item */
+  /** @default - the host was not inspected; the agent itself refuses, item by item */
   facts: Facts | undefined;
-  /** What may be taken over. */
+  /** Objects that may be taken over. */
   takeOver: readonly string[];
 }
 
 /**
- * Asks the host whose the names are that a program would use, before the first command changes anything: what is declared
- * in one go is asked in one question, and refused as a whole. What the host has of this stack already is not asked again.
+ * Checks on the host, before the first command changes anything, that the names in a program are not used by other
+ * objects. Resources that are declared together are checked in one query and refused together. Names that this stack
+ * already uses on the host are not checked again.
  */
 export class Admission {
   readonly #args: AdmissionArgs;
@@ -21,16 +22,16 @@ export class Admission {
   #packages: Claim[] = [];
   #batch: { claims: Claim[]; free: Promise<void> } | undefined;
 
-  /** @param warn receives each thing that is taken over, in a sentence. */
+  /** @param warn receives one message for each object that is taken over. */
   constructor(args: AdmissionArgs, warn: (message: string) => void) {
     this.#args = args;
     this.#warn = warn;
   }
 
   /**
-   * Resolved once everything that is declared together with these claims is free, or is this stack's own.
+   * Resolves once all names that are declared together with these claims are free or used by this stack.
    *
-   * @throws pulumi.RunError naming all that is, and how it is taken over.
+   * @throws pulumi.RunError with all other names, and how to take them over.
    */
   claim(...claims: Claim[]): Promise<void> {
     const { facts } = this.#args;
@@ -60,14 +61,17 @@ export class Admission {
   }
 }
 
-/** A group or an account that is as it was left, and a release that needs what it had; both of this stack. */
+/**
+ * Whether a claim needs no check: a group or an account that is in sync, or a release of this stack with the same
+ * names.
+ */
 function isSettled({ items }: Facts, claim: Claim): boolean {
   const known = items[claim.item];
   if (!known) return false;
   return claim.owner === undefined ? known.differences.length === 0 : known.claims === digestOf(claim);
 }
 
-/** Of each resource that waits for it the SDK would put the place in front of the message, one behind the other. */
+/** Otherwise the SDK would prepend the location of each resource that waits for it to the message. */
 const refused = (message: string): pulumi.RunError =>
   Object.defineProperty(new pulumi.RunError(message), "message", { get: () => message, set: () => {} });
 

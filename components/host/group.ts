@@ -9,23 +9,23 @@ export interface GroupArgs {
   host: Host;
   /** The group's name on the host. @default - the resource's name */
   groupName?: string;
-  /** @default - the next free one; an existing group keeps the one it has */
+  /** @default - the next free one; an existing group keeps its own */
   gid?: number;
 }
 
-/** A group on the host: one of this program (a `Group`), or one of another stack, whose facts are Outputs. */
+/** A group on the host: one of this program (a `Group`), or one of another stack, with Outputs. */
 export interface GroupHandle {
   readonly groupName: pulumi.Input<string>;
   readonly gid: pulumi.Input<number>;
 }
 
 /**
- * A system group: looked up, or made when missing. A GID other than the one asked for is refused, never renumbered.
- * Deleting the resource leaves the group, since a recycled GID would inherit the files of the old one.
+ * A system group, which is created if it is missing. An existing group with another GID is refused, never renumbered.
+ * Deleting the resource keeps the group, because a reused GID would inherit its files.
  *
  * @example
  * const clients = new Group("postgres-clients", { host });
- * clients.gid; // Output<number>, as the host answered it
+ * clients.gid; // Output<number>, as the host returned it
  */
 export class Group extends pulumi.ComponentResource {
   readonly groupName: string;
@@ -46,10 +46,10 @@ export class Group extends pulumi.ComponentResource {
 }
 
 /**
- * A group's GID for a component that consumes it. A GID that cannot be a client group stops the deployment: 0 would
- * hand out root's group, and the last ones are "nobody" or "no change" to the kernel.
+ * A group's GID for a component that uses it. A GID that no client group can have stops the deployment: 0 would grant
+ * access to root's group, and the last ones mean "nobody" or "no change" to the kernel.
  *
- * @throws pulumi.RunError naming the group and what was given.
+ * @throws pulumi.RunError with the group and the given value.
  */
 export const usableGid = (group: GroupHandle, consumer: string): pulumi.Output<number> =>
   pulumi.all([group.groupName, group.gid]).apply(([name, gid]) => {

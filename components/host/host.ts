@@ -17,20 +17,20 @@ import { Admission } from "./admission.ts";
 
 export interface HostArgs extends Expectations {
   connection: Connection;
-  /** The host is gone: deleting a resource forgets it and connects to nobody. @default false */
+  /** The host no longer exists: deleting a resource forgets it without a connection. @default false */
   abandoned?: boolean;
-  /** What the host says of itself now. @default - it was not asked, so a repair is never due */
+  /** Facts from an inspection of the host. @default - it was not inspected, so a repair is never due */
   facts?: Facts;
   /**
-   * What of the host is taken over though gatehouse did not make it, each as kind and name, such as `account authentik`,
-   * `file /etc/caddy/Caddyfile` or, for the releases of another stack that move to this one, `stack shop/prod`.
-   * @default none - it is refused, before anything is changed
+   * Objects on the host that are taken over although gatehouse did not create them, each as kind and name, such as
+   * `account authentik` or `file /etc/caddy/Caddyfile`. `stack shop/prod` moves the releases of that stack to this one.
+   * @default none - they are refused, before anything is changed
    */
   takeOver?: readonly string[];
 }
 
 /**
- * A Linux host, with gatehouse's agent on it. Everything else is made on a host through the agent.
+ * A Linux host with gatehouse's agent. All other resources are managed on a host through the agent.
  *
  * @example
  * const host = new Host("host", { connection, platform: debian });
@@ -38,15 +38,15 @@ export interface HostArgs extends Expectations {
 export class Host extends pulumi.ComponentResource {
   readonly name: string;
   readonly connection: CompleteConnection;
-  /** The same as @pulumi/command takes it: one Output for all commands, since it is made of several. */
+  /** The same for @pulumi/command: one Output for all commands, because it combines several. */
   readonly remote: pulumi.Output<pulumi.Unwrap<ReturnType<typeof remoteConnection>>>;
   readonly platform: Distribution;
   readonly facts: Facts | undefined;
   readonly abandoned: boolean;
   readonly takeOver: readonly string[];
-  /** Whom each item asks whether the host has what it needs of another's. */
+  /** Checks for each item that other objects on the host do not use its names. */
   readonly admission: Admission;
-  /** To depend on: resolved once the agent is installed. */
+  /** For `dependsOn`: resolved once the agent is installed. */
   readonly agent: pulumi.Resource;
 
   constructor(
@@ -75,8 +75,8 @@ export class Host extends pulumi.ComponentResource {
         addPreviousOutputInEnv: false,
         logging: remote.Logging.None,
       },
-      // The diff of the agent's own source says nothing about the platform. There is no delete: the agent is what
-      // the releases are removed with, and what an operator looks at afterwards.
+      // The diff of the agent source says nothing about the platform. There is no `delete`: the releases are removed
+      // through the agent, and an operator uses it afterwards.
       { parent: this, hideDiffs: ["stdin"], ignoreChanges: facts ? [] : ["create"] },
     );
     this.registerOutputs();

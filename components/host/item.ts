@@ -8,26 +8,26 @@ import { isRecorded } from "../connection/look.ts";
 import { plain } from "../render/plain.ts";
 import type { Host } from "./host.ts";
 
-/** One thing on the host that the agent keeps as a document says. */
+/** An object on the host that the agent manages according to a document. */
 export interface ItemArgs<Kind> {
   host: Host;
   kind: Kind;
   /** The item's name on the host. */
   item: string;
   document: pulumi.Output<string>;
-  /** The agent's arguments on deletion. @default - the item stays when its resource is deleted */
+  /** The agent's arguments on deletion. @default - the item remains when its resource is deleted */
   removal?: string;
-  /** What it needs for itself on the host. */
+  /** The names that it needs on the host. */
   claim: Omit<Claim, "item">;
-  /** Hide what goes in and what comes out. @default false */
+  /** Hides the input and the output. @default false */
   secret?: boolean;
 }
 
 /**
- * Asks the agent for one item; the answer is its JSON, parsed.
+ * Applies one item through the agent, and returns its answer as parsed JSON.
  *
- * The command ends with the item's due number, which counts how often something was due. While the host is as the last
- * apply left it the agent answers the number that the state holds, so nothing is to do; once it differs, the next.
+ * The command ends with the item's due number, which counts how often the item was due. While the host is in sync, the
+ * agent reports the number in the state, so there is nothing to do; after drift it reports the next one.
  */
 export function askFor<Kind extends keyof typeof answers>(
   args: ItemArgs<Kind>,
@@ -53,10 +53,10 @@ export function askFor<Kind extends keyof typeof answers>(
     },
     {
       parent,
-      // A component's own dependsOn does not reach its children. Resources in an Output would be searched for unknown
-      // values, with all that hangs on them.
+      // A component's own dependsOn does not reach its children. Passed in an Output, the resources and everything they
+      // reference would be searched for unknown values.
       ...pulumi.mergeOptions({ dependsOn: host.agent }, { dependsOn }),
-      // Pulumi replaces by creating first and deleting second: the delete would take away what was just made.
+      // By default Pulumi creates the replacement first and then deletes, which would remove the new object.
       deleteBeforeReplace: true,
       retainOnDelete: host.abandoned,
       ignoreChanges: host.facts ? [] : ["create"],
@@ -72,8 +72,9 @@ export function askFor<Kind extends keyof typeof answers>(
 }
 
 /**
- * The command with the number that the host is at, or with a new one where the document is not the one that it was given
- * last: the state may think so, but the host may have been set back to an older snapshot of its disk.
+ * The command with the current due number of the host, or with a new one if the document is not the one that the host
+ * received last: the state may record this document, but the host may have been restored from an older snapshot of its
+ * disk.
  */
 function due(
   { facts }: Host,
@@ -83,18 +84,19 @@ function due(
 ): pulumi.Input<string> {
   if (!facts) return command(NEVER_ASKED);
   const known = facts.items[item];
-  // With the moment: the state may hold the number alone, of a host that was set back to before it knew the item.
+  // With the time: the state may contain the number without it, if the host was restored to a time before it had the
+  // item.
   if (!known) return command(formatDue({ machine: facts.machine, repairs: 0, resent: moment() }));
   if (known.busy || known.differences.length > 0 || known.document === undefined) return command(known.due);
-  // With the moment, and not the next number: after a set-back the state holds the next one already.
+  // With the time instead of the next number: after a restored snapshot, the state already contains the next number.
   const { machine, repairs } = parseDue(known.due) ?? { machine: facts.machine, repairs: 0 };
   const fresh = formatDue({ machine, repairs, resent: moment() });
   const digest = (text: string) => createHash("sha256").update(text).digest("hex");
-  // That a secret document is another one is no secret.
+  // Whether a secret document changed is not a secret.
   return pulumi.unsecret(document.apply((text) => command(digest(text) === known.document ? known.due : fresh)));
 }
 
-/** A resource of this stack's, as the host knows whom something belongs to. */
+/** The owner of a resource in this stack, as the host records it. */
 export const ownerOf = (resource: string): string => `${pulumi.getProject()}/${pulumi.getStack()}/${resource}`;
 
 const moment = (): number => Math.floor(Date.now() / 1000);

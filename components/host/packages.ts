@@ -6,20 +6,22 @@ import { askFor } from "./item.ts";
 
 export interface PackagesArgs {
   host: Host;
-  /** The first of them brings what is held. */
+  /** The first one provides the units in `held`. */
   names: readonly string[];
-  /** Units that the installation must not start: they would run with the package's stock configuration. @default none */
+  /**
+   * Units that the installation must not start, because they would run with the default configuration. @default none
+   */
   held?: readonly string[];
 }
 
 /**
- * Native packages, installed when missing and left at the version the host has. Deleting the resource leaves them.
+ * Native packages, installed if missing and never upgraded. Deleting the resource keeps them.
  *
  * @example
  * new Packages("caddy", { host, names: ["caddy"], held: ["caddy.service"] });
  */
 export class Packages extends pulumi.ComponentResource {
-  /** Version by package name, as the package manager tells it. */
+  /** Version by package name, as the package manager reports it. */
   readonly versions: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, { host, names, held = [] }: PackagesArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -53,8 +55,8 @@ type Shared = Partial<Record<"podman" | "valkey", Packages>>;
 const shared = new WeakMap<Host, Shared>();
 
 /**
- * The packages that apps run on, declared when the first of a program asks and once for all of them. The item is the
- * stack's own: another one may use another gatehouse, and two must not ask for one item in two ways.
+ * The packages that apps need, declared once for all apps in a program. Each stack has its own item: another stack may
+ * use another version of gatehouse, and two stacks must not declare the same item differently.
  */
 export function sharedPackages(host: Host, service: keyof Shared): Packages {
   const declared = shared.get(host) ?? {};

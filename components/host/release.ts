@@ -8,30 +8,35 @@ export interface ReleaseArgs {
   host: Host;
   manifest: pulumi.Input<Manifest>;
   /**
-   * The same with blanks for what is not known yet, as a GID: the names in it are asked about before anything is done.
-   * @default - the manifest itself where it is no Output; else the agent asks when its turn comes
+   * The manifest with empty values in place of unknown ones, such as a GID: its names are checked before anything is
+   * changed.
+   * @default - the manifest itself if it is not an Output; otherwise the agent checks the names when it applies the
+   * release
    */
   sketch?: Manifest;
-  /** The whole manifest is secret: it shows in no preview, no state and no log. @default false */
+  /** The whole manifest is secret: it is hidden in previews, the state and logs. @default false */
   secret?: boolean;
-  /** On deletion the manifest's `data` goes too, once it is copied. @default false - data stays for ever */
+  /** On deletion, also deletes the manifest's `data` after copying it. @default false - the data is kept */
   purge?: boolean;
 }
 
 /**
- * The only way to change a service on the host: files, units and what healthy means, applied by the agent as one
- * transaction. A change is checked before it goes live, and comes back out when the service is not healthy with it.
+ * The only way to change a service on the host: the agent applies files, units and health checks as one transaction. A
+ * change is checked before it goes live, and rolled back if the service is not healthy with it.
  *
- * Deleting the resource stops its units and removes its files, and no data without `purge`. Renaming it takes the
- * release along.
+ * Deleting the resource stops its units and removes its files; it keeps the data unless `purge` is set. The name of the
+ * resource is the name of the release: renaming it declares another release, which is refused while the old one has its
+ * files.
  *
  * @example
  * new Release("caddy", { host, manifest: { files: [...], units: [{ name: "caddy.service", enabled: true }] } });
  */
 export class Release extends pulumi.ComponentResource {
-  /** Counts the changes that went live; resolved once this one is healthy. Never secret, even where the manifest is. */
+  /** Counts the changes that went live; resolved once this change is healthy. Never secret, even if the manifest is. */
   readonly generation: pulumi.Output<number>;
-  /** By its place, the passphrase of each repository that a file `opens`, as the host has it. Secret where the manifest is. */
+  /**
+   * The passphrase of each repository that a file `opens`, by its place, as the host has it. Secret if the manifest is.
+   */
   readonly opens: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {

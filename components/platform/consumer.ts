@@ -5,9 +5,10 @@ import { type PlatformFacts, platformSchema } from "./contract.ts";
 import { misfit, secret, unreadable } from "./errors.ts";
 
 /**
- * The platform that another stack has deployed, for a program that puts something of its own on the same host.
+ * The platform that another stack has deployed, for a program that deploys to the same host.
  *
- * Every value is an Output. In a preview in which the engine cannot read the stack yet they are unknown, and no fault.
+ * Every value is an Output. In a preview in which the engine cannot read the stack yet, the values are unknown; this is
+ * not an error.
  *
  * @example
  * const platform = await Platform.fromStack("organization/gatehouse/prod");
@@ -16,19 +17,19 @@ import { misfit, secret, unreadable } from "./errors.ts";
  * new Account("wiki", { host, home: "/var/lib/wiki", groups: [platform.groups.postgres] });
  */
 export class Platform {
-  /** The name that it was read by. */
+  /** The name that was passed to `fromStack`. */
   readonly stack: string;
-  /** How to reach the host: the beginning of a `Connection`, which a private key completes. */
+  /** How to reach the host: a `Connection` that lacks only the private key. */
   readonly host: { readonly [Key in keyof PlatformFacts["host"]]: pulumi.Output<PlatformFacts["host"][Key]> };
-  /** Groups whose members may open a socket, by service: for an `Account`, and with `usableGid` for a container. */
+  /** Groups whose members may open a socket, by service: for an `Account`, or with `usableGid` for a container. */
   readonly groups: { readonly [Service in keyof PlatformFacts["groups"]]: GroupHandle };
-  /** Where PostgreSQL is found, and where another stack puts lines of pg_hba.conf. */
+  /** Socket and unit of PostgreSQL, and the directory for pg_hba.conf lines from other stacks. */
   readonly postgres: pulumi.Output<PlatformFacts["postgres"]>;
-  /** Where Valkey is found, and the database number of each application. */
+  /** Socket and unit of Valkey, and the database number of each application. */
   readonly valkey: pulumi.Output<PlatformFacts["valkey"]>;
-  /** Where a site of another stack goes, and how its certificate is made. */
+  /** Directory for sites of other stacks, and the issuer of their certificates. */
   readonly caddy: pulumi.Output<PlatformFacts["caddy"]>;
-  /** Where to log in, and the base of every OIDC issuer: `${issuer}${slug}/`. */
+  /** Login URL, and the base of every OIDC issuer: `${issuer}${slug}/`. */
   readonly authentik: pulumi.Output<PlatformFacts["authentik"]>;
 
   private constructor(stack: string, facts: pulumi.Output<PlatformFacts>) {
@@ -44,12 +45,12 @@ export class Platform {
   }
 
   /**
-   * Reads the platform by a StackReference of the stack's name, and makes sure that it is what this program can use
-   * before anything is declared with it.
+   * Reads the platform through a StackReference, and checks that this program can use it before any resource is
+   * declared.
    *
-   * @param stack `ORGANIZATION/PROJECT/STACK`; on a backend of one's own the organization is the word `organization`.
-   * @param opts Of the StackReference, such as its parent.
-   * @throws pulumi.RunError with the stack, each path that does not fit, both versions of the contract, and what to do.
+   * @param stack `ORGANIZATION/PROJECT/STACK`; on a self-managed backend the organization is the word `organization`.
+   * @param opts options of the StackReference, such as its parent.
+   * @throws pulumi.RunError with the stack, each invalid path, both versions of the contract, and the remedy.
    */
   static async fromStack(stack: string, opts?: pulumi.CustomResourceOptions): Promise<Platform> {
     await readable(stack);
@@ -68,7 +69,7 @@ export class Platform {
   }
 }
 
-/** Asked first: a StackReference of a stack that is not there ends the program before it can say what to do. */
+/** Checked first: a StackReference to a missing stack ends the program before it can print the remedy. */
 async function readable(stack: string): Promise<void> {
   try {
     await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name: stack });

@@ -1,17 +1,17 @@
-// What a stack of the platform tells all others: the shape of its output `platform`, for who writes it and who reads it.
-// docs/platform.md explains each key.
+// The contract between a platform stack and all others: the schema of its output `platform`, for producer and
+// consumers. docs/platform.md explains each key.
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { address, domain, gid, hostKey, port, unixName } from "../schema/scalars.ts";
 
-/** The version of the contract. A key that is added leaves it as it is; one that goes or means something else raises it. */
+/** Version of the contract. Adding a key does not change it; removing a key or changing its meaning increments it. */
 export const SCHEMA_VERSION = 1;
 
 const expected = (what: string) => ({
   error: ({ input }: { input?: unknown }) => `expected ${what}, got ${JSON.stringify(input) ?? "nothing"}`,
 });
 const text = (what: string, pattern: RegExp) => z.string(expected(what)).regex(pattern, expected(what));
-// Not closed: a platform that is newer within the version has more keys.
+// Not strict: a newer platform with the same version may have more keys.
 const table = <Shape extends z.core.$ZodLooseShape>(shape: Shape) => z.object(shape, expected("keys and values"));
 const record = <Value extends z.ZodType>(value: Value) => z.record(z.string(), value, expected("keys and values"));
 
@@ -31,7 +31,7 @@ const https = (what: string, ending = "") =>
     return rest?.endsWith(ending) && domain.safeParse(name).success && path.every((word) => /^[\w.~-]+$/.test(word));
   }, expected(what));
 
-/** The object itself, as plain values. What is not listed is left out, and no fault. */
+/** The output itself, as plain values. Unknown keys are dropped. */
 export const platformSchema = table({
   schemaVersion: z.literal(SCHEMA_VERSION, expected(`${SCHEMA_VERSION}`)),
   host: table({ address, port, hostKey, platform: text("the name of a distribution", /^[a-z][a-z0-9-]*$/) }),
@@ -55,5 +55,5 @@ export const platformSchema = table({
 /** The platform of another stack, as plain values. */
 export type PlatformFacts = z.output<typeof platformSchema>;
 
-/** The same while it is made: each value may still be on its way from the host. */
+/** The same for the producer, which may not know all values yet. */
 export type Pending<T> = pulumi.Input<T extends object ? { readonly [Key in keyof T]: Pending<T[Key]> } : T>;

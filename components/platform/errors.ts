@@ -1,4 +1,4 @@
-// What is told when the output of another stack is not what this program can use.
+// Messages about the outputs of another stack that this program cannot use.
 import { platformSchema, SCHEMA_VERSION } from "./contract.ts";
 
 interface Fault {
@@ -8,8 +8,8 @@ interface Fault {
 }
 
 /**
- * Why the outputs of a stack cannot be used: one message with every path, both versions, and which side is to be
- * updated. `undefined` when they can.
+ * Explains why the outputs of a stack cannot be used: one message with every path, both versions, and the side to
+ * update. `undefined` if they can be used.
  */
 export function misfit(stack: string, outputs: Readonly<Record<string, unknown>>): string | undefined {
   const given = outputs.platform;
@@ -18,7 +18,7 @@ export function misfit(stack: string, outputs: Readonly<Record<string, unknown>>
   const other = Number.isInteger(wrote) && wrote !== SCHEMA_VERSION;
   const parsed = platformSchema.safeParse(given);
   if (parsed.success) return undefined;
-  // What else does not fit an object of another version says nothing.
+  // Other faults in an object with another version are irrelevant.
   const issues = parsed.error.issues.filter(({ path }) => !other || path[0] === "schemaVersion");
   const faults = issues.map(({ path, message }) => (at(given, path) === undefined ? { path } : { path, message }));
   return `${unfit(stack)}
@@ -27,13 +27,13 @@ It was written with ${wrote === undefined ? "no schema version" : `schema versio
 ${other ? update(wrote as number) : remedy(stack, given, faults)}`;
 }
 
-/** The same for an output that is secret: its GIDs would make a secret of every file that names them. */
+/** The same for a secret output: with secret GIDs, each file that contains a GID would become secret. */
 export const secret = (stack: string): string => `${unfit(stack)}
   platform: is secret
 Its schema version is hidden with it; ${READS}.
 Take the secret out of that output in the program of ${stack} and run \`pulumi up\` there: the contract has none.`;
 
-/** The same for a stack that the engine cannot read at all. */
+/** The same for a stack that the engine cannot read. */
 export const unreadable = (stack: string, reason: string): string =>
   `stack ${stack} cannot be read, and with it its output platform: ${reason}. ` +
   "Its name is ORGANIZATION/PROJECT/STACK, with the word organization in front on a backend of your own, and its state " +

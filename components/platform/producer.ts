@@ -6,13 +6,13 @@ import type { Postgres } from "../postgres/postgres.ts";
 import type { Valkey } from "../valkey/valkey.ts";
 import { type Pending, type PlatformFacts, SCHEMA_VERSION } from "./contract.ts";
 
-/** As templates/etc/valkey/valkey.conf.njk has it; a test compares the two. */
+/** The port in templates/etc/valkey/valkey.conf.njk; a test compares the two. */
 const VALKEY_PORT = 6379;
 
 /**
- * The platform as one object of plain facts, for a StackReference. The host's address and key are in it so that a
- * consumer can reach it; a private key is not: a consumer brings its own. Nothing in it is secret: one secret would make
- * all of it secret to a consumer, and with it every file that names a GID.
+ * The platform as one object of plain facts, for a StackReference. It contains the host's address and host key so that
+ * a consumer can connect; consumers bring their own private key. It must contain no secrets: a single one would make
+ * the whole output secret for a consumer, and with it every file that contains a GID.
  */
 export function platformOf(parts: {
   host: Host;

@@ -6,7 +6,7 @@ interface Facts {
   authentik: { url: string };
 }
 
-/** What stands at the stack's place in Pulumi's console, and `pulumi stack output readme` prints: where everything is. */
+/** Overview that Pulumi's console and `pulumi stack output readme` show. */
 export const readmeOf = ({ stack, host, authentik }: Facts): string => `# gatehouse, stack ${stack}
 
 authentik answers at ${authentik.url}. The first login is that of ${ADMINISTRATOR}; its first password:

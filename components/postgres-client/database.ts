@@ -2,10 +2,10 @@ import type { Data, Guard } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { alone, literal, pgDumps, psql, quoted } from "./psql.ts";
 
-/** What an image change leaves behind of a database: as it was before, and as a failed one made it. */
+/** Copies of a database that an image change leaves behind: the previous one, and that of a failed upgrade. */
 const leftovers = (database: string): [string, string] => [`${database}_before_upgrade`, `${database}_failed_upgrade`];
 
-/** Drops a database, if it is there. Its owner may have made it a template, which cannot be dropped. */
+/** Drops a database if it exists. Its owner may have made it a template, which cannot be dropped. */
 const dropped = (database: string, how = ""): string[] => [
   `DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = ${literal(database)}) THEN
     ALTER DATABASE ${quoted(database)} IS_TEMPLATE false; END IF; END $$`.replace(/\s+/g, " "),
@@ -13,8 +13,8 @@ const dropped = (database: string, how = ""): string[] => [
 ];
 
 /**
- * A new image may migrate its database at the first start, and an older one does not understand the result. So a copy is
- * made while the units are stopped, and the way back takes it: a rename, which is quick and cannot half succeed.
+ * A new image may migrate its database at its first start, and an older image cannot use the result. Therefore the
+ * database is copied while the units are stopped, and a rollback renames the copy, which is fast and atomic.
  */
 export function databaseGuard(
   names: Distribution["postgres"],
@@ -35,8 +35,8 @@ export function databaseGuard(
       `CREATE DATABASE ${quoted(copy)} TEMPLATE ${quoted(database)} OWNER ${quoted(owner)} STRATEGY file_copy`,
       `REVOKE ALL ON DATABASE ${quoted(copy)} FROM PUBLIC`,
     ),
-    // One transaction, which finds out itself whether it was done: a way back that was cut is gone again. What the
-    // failed upgrade made of the data is kept as well, until the next one.
+    // A single transaction, and idempotent: an interrupted rollback runs again. The data from the failed upgrade is
+    // also kept until the next upgrade.
     restore: sql(
       `DO $$ BEGIN
         IF EXISTS (SELECT FROM pg_database WHERE datname = ${literal(copy)}) THEN
@@ -51,19 +51,16 @@ export function databaseGuard(
   };
 }
 
-/**
- * How many connections a role may hold, as an expression of SQL: a client that leaks its connections leaves some to the
- * others.
- */
+/** Connection limit of a role as an SQL expression: a client that leaks connections must leave some for others. */
 export const connectionLimit = (asked?: number): string =>
   asked === undefined ? "(current_setting('max_connections')::int + 1) / 2" : String(asked);
 
-/** A database and the role that owns it, as data of whoever uses them: with what image changes left of it. */
+/** A database and the role that owns it, as data of a release. Includes the copies from image changes. */
 export function databaseData(names: Distribution["postgres"], database: string, role: string): Data {
   const all = [database, ...leftovers(database)];
   const drop = [
     ...all.flatMap((name) => dropped(name, " WITH (FORCE)")),
-    // It stays with a database that it had under another name, of which there is no copy.
+    // The role is kept if it owns a database under an earlier name, which has not been copied.
     `DO $$ BEGIN DROP ROLE IF EXISTS ${quoted(role)}; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $$`,
   ];
   return {

@@ -1,9 +1,9 @@
 import type { Distribution } from "../distribution/distribution.ts";
 
 /**
- * What every session has, whatever is set for the cluster, its role or its database: each of these ends a session or a
- * statement, or changes what it does. A lock that another session holds for ever is no reason to wait for ever. Only
- * what any user may set, since a probe logs in as the application.
+ * Settings for every session, which override those of the cluster, the role and the database: other values could end a
+ * session or a statement, or change its meaning. `lock_timeout` limits the wait for a lock that is never released. Only
+ * settings that any user may change, because a probe logs in as the application.
  */
 const SETTINGS = {
   role: "none",
@@ -20,21 +20,24 @@ const SETTINGS = {
   idle_session_timeout: "0",
   exit_on_error: "off",
   post_auth_delay: "0",
-  // No standby that is away holds it up.
+  // Do not wait for a standby that is unavailable.
   synchronous_commit: "local",
 };
 const OPTIONS = Object.entries(SETTINGS)
   .map(([name, value]) => `-c${name}=${value.replaceAll(" ", "\\ ")}`)
   .join(" ");
 
-/** psql over the socket, quiet, without a user's settings, ending at the first error; what it runs comes behind. */
+/**
+ * psql over the socket: quiet, without the user's psqlrc, and exiting at the first error. The command follows in
+ * `rest`.
+ */
 export const psql = (names: Distribution["postgres"], ...rest: string[]): string[] => [
   "env",
   `PGOPTIONS=${OPTIONS}`,
   ...client(names, ...rest),
 ];
 
-/** The same with the settings of whoever runs it. */
+/** The same with the settings of the caller. */
 export const client = ({ bin, socketDirectory }: Distribution["postgres"], ...rest: string[]): string[] => [
   `${bin}/psql`,
   "--no-psqlrc",
@@ -46,9 +49,9 @@ export const client = ({ bin, socketDirectory }: Distribution["postgres"], ...re
 ];
 
 /**
- * Statements, one after the other, for which nobody may be in these databases: a copy or another name of a database
- * waits five seconds for its sessions to end. They are ended as long as the statements run; PostgreSQL itself keeps new
- * ones waiting, by a lock that is gone with the statement.
+ * Runs statements that need databases without other sessions: copying or renaming a database waits five seconds for its
+ * sessions to end. While the statements run, other sessions are terminated; PostgreSQL itself blocks new ones with a
+ * lock, which is released when the statement ends.
  */
 export const alone = (
   names: Distribution["postgres"],
@@ -57,7 +60,7 @@ export const alone = (
 ): string[] => {
   const ending = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IN (${databases.map(literal).join(", ")})`;
   const end = psql(names, "--command", "$ending").map((word) => `"${word}"`);
-  // The loop ends with the shell that began it, however that ends: `$$` is the number of that one.
+  // The loop ends when the shell that started it exits in any way: `$$` is the PID of that shell.
   const script = `ending=$1
 shift
 (while kill -0 $$ 2>/dev/null; do ${end.join(" ")} >/dev/null || :; sleep 0.3; done) &
@@ -73,21 +76,21 @@ trap 'kill $!' EXIT
   ];
 };
 
-/** A name in SQL. */
+/** A quoted name in SQL. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** A text in SQL. */
+/** A string literal in SQL. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /**
- * What the owner of a database may set for it, as the server itself has it, for `PGOPTIONS` of the superuser's sessions in
- * there. The agent's backup/postgres.py asks the same.
+ * Query for the server's values of all settings that the owner of a database may change, as `PGOPTIONS` for superuser
+ * sessions in that database. The agent's backup/postgres.py uses the same query.
  */
 export const AS_THE_SERVER = `SELECT '-crole=none -csession_authorization=' || session_user || ' ' || string_agg('-c' || name || '='
   || regexp_replace(reset_val, '([[:space:]\\\\])', '\\\\\\1', 'g'), ' ') FROM pg_settings
   WHERE context IN ('user', 'backend') AND name !~ '^(transaction_(isolation|read_only|deferrable)|client_encoding|application_name)$'`;
 
-/** Dumps those of the databases that are there into a folder, each as a file from which pg_restore makes it again. */
+/** Dumps those of the databases that exist into a directory, one file each for pg_restore. */
 export const pgDumps = (names: Distribution["postgres"], databases: readonly string[], folder: string): string[] => {
   const ask = psql(names, "--tuples-only", "--no-align", `--set=database=$database`, "--file=-")
     .map((word) => `"${word}"`)

@@ -2,8 +2,8 @@ import type { Check } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 
 /**
- * A scratch instance with the new files, on a socket of its own. `postgres -C` would neither read pg_hba.conf nor
- * notice values that only fail at the start, such as a library that is not there.
+ * Starts a scratch instance with the new files, on its own socket. `postgres -C` would not read pg_hba.conf, and would
+ * not detect values that only fail at startup, such as a missing library.
  */
 export function scratchInstance({ user, bin, config }: Distribution["postgres"]): Check {
   const overrides = {

@@ -1,14 +1,15 @@
-// What makes the cluster where there is none.
+// Creates the cluster if there is none.
 import { dirname } from "node:path";
 import type { Step } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 
-/** How every cluster begins, whoever makes it: checksums cannot be switched on later without a stop. */
+/** Options for every new cluster, whichever tool creates it: checksums cannot be enabled later without downtime. */
 export const INITDB_OPTIONS = "--data-checksums --encoding=UTF8 --locale=C.UTF-8";
 
 /**
- * Makes the cluster where nobody has: the package is not to, or could not, or it was dropped by hand. Data without a
- * configuration get one, and a configuration without data is refused: they may be on a disk that is not mounted.
+ * Creates the cluster if it is missing: the package may be configured not to create it or may have failed, or an
+ * operator dropped it. Data without a configuration gets one. A configuration without data is refused, because the data
+ * may be on a disk that is not mounted.
  */
 export function theCluster({ user, bin, cluster, config, data }: Distribution["postgres"]): Step[] {
   if (cluster.by === "package")
@@ -16,7 +17,7 @@ export function theCluster({ user, bin, cluster, config, data }: Distribution["p
       onlyCluster({ config }),
       { name: "cluster", exec: ["sh", "-eu", "-c", BY_THE_TOOLS, "sh", config, data, user] },
     ];
-  // No directory of the release's: what its mode is, the package says again at each boot and installation of others.
+  // Not a directory of the manifest: the package resets its mode at each boot and when other packages are installed.
   const place = ["install", "--directory", `--owner=${user}`, `--group=${user}`, dirname(data)];
   return [
     { name: "place of the cluster", exec: place },
@@ -24,8 +25,8 @@ export function theCluster({ user, bin, cluster, config, data }: Distribution["p
   ];
 }
 
-// The tools read what initdb is to do, and that conf.d is part of the configuration, in files that an operator may have
-// replaced.
+// Passes the options for initdb and the include of conf.d explicitly: the files that set them may have been replaced by
+// an operator.
 const BY_THE_TOOLS = `config=$1 data=$2 user=$3
 name=\${config##*/} major=\${config%/*} major=\${major##*/}
 if [ -e "$config/postgresql.conf" ]; then
@@ -50,7 +51,7 @@ fi
 pg_createcluster --port=5432 --datadir="$data" --pgoption=add_include_dir=conf.d \\
   --pgoption=initdb_options='${INITDB_OPTIONS}' "$major" "$name"`;
 
-// Beside its place and then there in one go: an initdb that was killed leaves no half of a cluster to be started.
+// Creates the cluster in a temporary directory and renames it, so that an interrupted initdb leaves no partial cluster.
 const BY_INITDB = `config=$1 data=$2 fresh=$2.new bin=$3
 if [ -e "$data/PG_VERSION" ]; then exit 0; fi
 if [ -n "$(ls -A "$data" 2>/dev/null)" ]; then
@@ -69,15 +70,15 @@ mv -T "$fresh" "$data"
 sync "$data/.."`;
 
 /**
- * Refuses a host whose package would make the cluster without checksums and without conf.d, since an operator replaced the
- * file that says what a new cluster has. It runs before the package is installed.
+ * Refuses a host on which the package would create the cluster without checksums and conf.d, because an operator
+ * replaced the file with the settings of new clusters. Runs before the package is installed.
  */
 export const readsDefaults = ({ bin, config }: Pick<Distribution["postgres"], "bin" | "config">, defaults: string) => ({
   name: "the package reads what a new cluster has",
   exec: ["sh", "-eu", "-c", READS_DEFAULTS, "sh", `${bin}/postgres`, dirname(dirname(config)), dirname(defaults)],
 });
 
-// The package makes a cluster at its first installation alone, and where there is none.
+// The package only creates a cluster when it is installed for the first time and there is none.
 const READS_DEFAULTS = `server=$1 clusters=$2 defaults=$3 conf=\${3%/*}/createcluster.conf
 if [ -e "$server" ] || [ ! -e "$conf" ] || ls "$clusters"/*/*/postgresql.conf >/dev/null 2>&1; then exit 0; fi
 if grep -Eqi "^\\s*create_main_cluster(\\s*=\\s*|\\s+)'?(off|false|no|0)'?\\s*(#|$)" "$conf"; then exit 0; fi
@@ -89,14 +90,14 @@ echo "or so that this program makes the cluster instead of the package:"
 echo "  echo 'create_main_cluster = false' >>$conf    # then pulumi up again"
 exit 1`;
 
-/** Refuses a host on which another cluster has the port: an empty one beside it is not what it was made for. */
+/** Refuses a host on which another cluster has the port: the platform would create an empty cluster beside it. */
 export const onlyCluster = ({ config }: Pick<Distribution["postgres"], "config">) => ({
   name: "no other cluster has the port",
   exec: ["sh", "-eu", "-c", ONLY_CLUSTER, "sh", config],
 });
 
 // The package's tools give the port to the first cluster, and `pg_upgradecluster` passes it on to the new one. A host
-// without them has no cluster.
+// without these tools has no cluster.
 const ONLY_CLUSTER = `if ! command -v pg_lsclusters >/dev/null; then exit 0; fi
 ours=\${1#/etc/postgresql/} clusters=$(pg_lsclusters --no-header)
 while read -r major name port _ _ data _; do

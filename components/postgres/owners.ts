@@ -5,8 +5,8 @@ import { AS_THE_SERVER, client, literal, psql } from "../postgres-client/psql.ts
 type Names = Distribution["postgres"];
 
 /**
- * A database whose owner is another one in the configuration goes to that one with all that the old one has in it; what the
- * old one has in other databases stays the old one's.
+ * Changes the owners of databases to those in the configuration. All objects of the old owner in the database change
+ * with it; objects of the old owner in other databases stay.
  */
 export const ownersStep = (names: Names, databases: readonly { name: string; owner: string }[]): Step => ({
   name: "owners of databases",
@@ -15,8 +15,9 @@ export const ownersStep = (names: Names, databases: readonly { name: string; own
 });
 
 /**
- * A line for each database that changes hands: its name, whether a superuser gives it away, and the statements that do.
- * REASSIGN OWNED gives away the other databases and the tablespaces of the old owner too, which are given back at once.
+ * One line for each database that changes its owner: the name, whether the old owner is a superuser, and the
+ * statements. REASSIGN OWNED also reassigns the old owner's other databases and tablespaces, which are returned
+ * immediately.
  */
 const changes = (databases: readonly { name: string; owner: string }[]) => `SELECT datname || ' ' || rolsuper || ' ' ||
   CASE WHEN rolsuper THEN format('ALTER DATABASE %I OWNER TO %I', datname, owner)
@@ -27,14 +28,17 @@ const changes = (databases: readonly { name: string; owner: string }[]) => `SELE
 FROM (VALUES ${databases.map(({ name, owner }) => `(${literal(name)}, ${literal(owner)})`).join(", ")}) wanted(database, owner)
   JOIN pg_database d ON datname = database JOIN pg_roles r ON r.oid = datdba WHERE rolname <> owner`;
 
-/** The tables of a superuser who owns the database, beside those of extensions: PostgreSQL itself needs some of what it has. */
+/**
+ * Tables in a database that belong to its owner, a superuser, except those of extensions. They are not reassigned,
+ * because PostgreSQL itself needs some objects of a superuser.
+ */
 const LEFT = `SELECT format('  ALTER TABLE %I.%I OWNER TO', nspname, relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relowner = (SELECT datdba FROM pg_database WHERE datname = current_database()) AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   AND nspname <> 'information_schema' AND nspname !~ '^pg_'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE classid = 1259 AND objid = c.oid AND deptype IN ('e', 'i', 'a')) ORDER BY 1`;
 
-/** Whatever is asked in a database of an application's is asked with the server's settings, and names no function of its. */
+/** Statements in an application's database run with the server's settings, and call no functions of the application. */
 function script(names: Names): string {
   const words = (argv: string[]) => argv.map((word) => `"${word}"`).join(" ");
   const bare = ["--tuples-only", "--no-align"];

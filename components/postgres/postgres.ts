@@ -9,28 +9,28 @@ import { clusterManifest, passwordsManifest, postgresManifest, rolesOf, scramVer
 
 export interface PostgresArgs extends PostgresSettings {
   host: Host;
-  /** Where its backups go, if that is a folder of the host. @default - they go elsewhere, or there are none */
+  /** Directory of the backup repository, if it is on the host. @default - it is elsewhere, or there is no backup */
   repository?: string;
 }
 
 /**
- * PostgreSQL as a native service that listens on its socket directory only. Who is in the group `clients` reaches the
- * socket; who a role is, the kernel says (peer), so that there is no password to leak.
+ * PostgreSQL as a native service that listens only in its socket directory. Members of the group `clients` can open the
+ * socket. Roles are authenticated by the kernel (peer authentication), so there is no password to leak.
  *
  * @example
  * const postgres = new Postgres("postgres", { host, settings: { max_connections: 200 }, databases: { app: {} }, roles: {} });
  */
 export class Postgres extends pulumi.ComponentResource {
-  /** The group that may use the socket. */
+  /** Members of this group may use the socket. */
   readonly clients: Group;
   readonly unit: string;
   readonly socketDirectory: string;
-  /** The port names the socket file; nothing listens on TCP. */
+  /** Part of the name of the socket file; nothing listens on TCP. */
   readonly port = 5432;
   readonly versions: pulumi.Output<Record<string, string>>;
   /** Passwords of the roles that use scram, secret. */
   readonly passwords: Record<string, pulumi.Output<string>>;
-  /** To depend on: resolved once PostgreSQL is healthy and all roles and databases are there. */
+  /** For `dependsOn`: resolved once PostgreSQL is healthy and all roles and databases exist. */
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -62,7 +62,7 @@ export class Postgres extends pulumi.ComponentResource {
     const roles = Object.keys(this.passwords);
     if (roles.length === 0) return [];
     const verifiers = roles.map((role) => {
-      // The salt lives in the state: a new one at each run would be a change at each run.
+      // The salt is stored in the state: a new one in each run would be a change in each run.
       const salt = new random.RandomBytes(`postgres-${role}-salt`, { length: 16 }, { parent: this });
       return pulumi
         .all([this.passwords[role] as pulumi.Output<string>, salt.base64])

@@ -1,4 +1,4 @@
-// The unit of PostgreSQL's server: who may use its socket, and what it may do on the host.
+// The systemd unit of the PostgreSQL server: access to its socket, and its own access to the host.
 import type { Check, File } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
@@ -10,7 +10,7 @@ type Wishes = Pick<PostgresSettings, "settings" | "writable">;
 
 const dropIns = (unit: string) => `/etc/systemd/system/${unit}.d`;
 
-/** The server's unit: who may use its socket, and what it may do on the host. */
+/** Files for the server's unit. */
 export function sandbox(names: Names, clientsGroup: string, wishes: Wishes): File[] {
   const { unit, user, data, service, stop, socketDirectory } = names;
   const program = socketFolder("postgres");
@@ -31,7 +31,7 @@ export function sandbox(names: Names, clientsGroup: string, wishes: Wishes): Fil
           stop: stop ?? "",
           data,
           writable: [...writable, "/var/log/pgbackrest", "/var/spool/pgbackrest"],
-          // A home holds nothing for the server but what the operator names.
+          // The server needs nothing in home directories except the directories that the operator lists.
           home: writable.some((path) => /^\/(home|root)(\/|$)/.test(path)) ? "read-only" : "true",
         },
       ),
@@ -40,15 +40,18 @@ export function sandbox(names: Names, clientsGroup: string, wishes: Wishes): Fil
   ];
 }
 
-/** Folders beside the data that the server may write: also the one of its own log, in a name that a unit takes as it is. */
+/**
+ * Directories outside the data that the server may write, including its own log directory if a unit can contain the
+ * name unquoted.
+ */
 const writableBeside = ({ log }: Names, { settings, writable = [] }: Wishes): string[] => {
   const logs = String(settings.log_directory ?? "");
   return [...(log ? [log] : []), ...(/^(\/[\w.@+=~-]+)+$/.test(logs) ? [logs] : []), ...writable];
 };
 
 /**
- * The backup's release, which comes later, restarts the server where this one did not: so that it is restarted once when a
- * backup is added, and once where a host gets its sandbox.
+ * Restarts nothing: the release of the backup follows, and restarts the server if this release did not. The server
+ * therefore restarts only once, both when a backup is added and when a host gets its sandbox.
  */
 export const repositoryDropIn = ({ unit }: Names, repository: string): File =>
   rendered(
@@ -67,7 +70,7 @@ export const allWritable = (names: Names, wishes: Wishes): Check => ({
   exec: ["sh", "-eu", "-c", ALL_WRITABLE, "sh", names.data, ...writableBeside(names, wishes)],
 });
 
-// As links, which are there while the server is down too.
+// Reads the symlinks, which exist even if the server is down.
 const ALL_WRITABLE = `data=$1 missing=
 for link in "$data"/* "$data"/pg_tblspc/*; do
   if [ ! -L "$link" ]; then continue; fi

@@ -14,13 +14,13 @@ const settingName = z
         : `${input} belongs to the platform, which listens on its socket directory only; take it out`,
   });
 
-/** Names that PostgreSQL and the agent keep for themselves. */
+/** Names that PostgreSQL and the agent reserve. */
 const OWN_NAME = /^(postgres|template[01]|public|none|pg_.*|gatehouse_.*)$/;
 const name = unixName.refine((name) => !OWN_NAME.test(name), {
   error: ({ input }) => `${input} is reserved for PostgreSQL or gatehouse; choose another`,
 });
 
-// It stands in a unit, which must go on to protect the system's folders.
+// Becomes part of a unit, which must continue to protect system directories.
 const FOLDER =
   /^(?!\/(bin|boot|dev|etc|lib\w*|proc|run|sbin|sys|tmp|usr)(\/|$)|\/(home|root|var|var\/[^/]+)$)(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+)+$/;
 const folder = z.string().regex(FOLDER, {
@@ -28,7 +28,7 @@ const folder = z.string().regex(FOLDER, {
     `expected a folder such as /srv/tablespaces, absolute and none of the system's, got ${JSON.stringify(input)}`,
 });
 
-/** What an operator may choose about PostgreSQL. */
+/** Configuration of PostgreSQL. */
 export const postgresSchema = z.strictObject({
   gid: gid.optional().meta({
     description: "GID of the group postgres-clients. Without it the host chooses, and an existing group keeps its own.",

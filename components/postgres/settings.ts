@@ -1,7 +1,7 @@
-// Which settings of PostgreSQL take effect on a reload, and which need a restart. A preview must know without a host; a
-// test compares the tables with `pg_settings.context` on a real one.
+// Which settings of PostgreSQL take effect on a reload, and which need a restart. A preview needs this without a host;
+// a test compares the lists with `pg_settings.context` on a real server.
 
-/** Settings that belong to the platform: where the cluster lies and how it is reached is decided here, not in config. */
+/** Settings that the platform decides: the location of the cluster, and how it is reached. */
 export const OWN_SETTINGS = [
   "config_file",
   "data_directory",
@@ -18,7 +18,7 @@ export const OWN_SETTINGS = [
   "unix_socket_permissions",
 ] as const;
 
-/** Settings that belong to the backup, where there is one. */
+/** Settings that the backup decides, if there is one. */
 export const ARCHIVE_SETTINGS = [
   "archive_command",
   "archive_library",
@@ -27,7 +27,7 @@ export const ARCHIVE_SETTINGS = [
   "restore_command",
 ] as const;
 
-/** Every other setting whose context is `postmaster` in PostgreSQL 17. */
+/** All other settings with the context `postmaster` in PostgreSQL 17. */
 export const RESTART_SETTINGS: ReadonlySet<string> = new Set(
   `archive_mode autovacuum_freeze_max_age autovacuum_max_workers autovacuum_multixact_freeze_max_age bonjour bonjour_name
    cluster_name commit_timestamp_buffers data_sync_retry debug_io_direct dynamic_shared_memory_type event_source hot_standby
@@ -42,7 +42,7 @@ export const RESTART_SETTINGS: ReadonlySet<string> = new Set(
    wal_log_hints`.split(/\s+/),
 );
 
-/** What 18 adds to them. That the number of autovacuum's workers needs no restart there is not made use of. */
+/** Additional ones in PostgreSQL 18. autovacuum_max_workers, which needs no restart there, still causes one. */
 export const RESTART_SETTINGS_OF_18: ReadonlySet<string> = new Set([
   "autovacuum_worker_slots",
   "io_max_combine_limit",
@@ -52,8 +52,8 @@ export const RESTART_SETTINGS_OF_18: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a change of a setting takes effect at a restart only. What an extension reads (`name.setting`) is not known
- * here, and a setting that silently waits for the next restart is worse than a restart too many.
+ * Whether a changed setting only takes effect after a restart. The context of extension settings (`name.setting`) is
+ * unknown here, and an unnecessary restart is better than a setting that silently waits for the next one.
  */
 export const needsRestart = (setting: string): boolean =>
   RESTART_SETTINGS.has(setting) || RESTART_SETTINGS_OF_18.has(setting) || setting.includes(".");

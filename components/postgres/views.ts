@@ -18,7 +18,7 @@ type Wishes = Pick<PostgresSettings, "settings" | "databases" | "roles" | "writa
 /** The role that owns a database. */
 const ownerOf = (database: string, { owner }: PostgresSettings["databases"][string]) => owner ?? database;
 
-/** Every role: the ones listed, and the owners and clients of databases. */
+/** Every role: those listed, and the owners and clients of databases. */
 export const rolesOf = ({ databases, roles }: Pick<Wishes, "databases" | "roles">): string[] => [
   ...new Set([
     ...Object.entries(databases).flatMap(([name, database]) => [ownerOf(name, database), ...database.clients]),
@@ -27,23 +27,24 @@ export const rolesOf = ({ databases, roles }: Pick<Wishes, "databases" | "roles"
 ];
 
 /**
- * What the package makes the first cluster by, which must be there before: with checksums, which cannot be switched on later
- * without a stop. It also tells the way of an upgrade. Undefined where the package makes none.
+ * Settings for the package's first cluster, which must exist before the package is installed: checksums cannot be
+ * enabled later without downtime. Includes a hook for upgrades. Undefined if the package creates no cluster.
  */
 export function clusterManifest(names: Names): Manifest | undefined {
   const { cluster, data } = names;
   if (cluster.by !== "package") return undefined;
   return {
     files: [
-      // It names the cluster, so that it changes with the major: a check runs only where a file of its tree changes.
+      // Contains the name of the cluster so that it changes with the major version: a check runs only if a file in its
+      // tree changes.
       rendered(cluster.defaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/gatehouse.conf", {
         data,
         options: INITDB_OPTIONS,
       }),
       upgradeHook(),
     ],
-    // After an upgrade of the distribution the package of another major would make an empty cluster beside the one with the
-    // data, and everything would start on it. Told before that package is installed.
+    // After an upgrade of the distribution, the package of another major version would create an empty cluster beside
+    // the one with the data, and all services would start on it. Fails before that package is installed.
     checks: [onlyCluster(names), readsDefaults(names, cluster.defaults)].map((check) => ({
       ...check,
       tree: dirname(cluster.defaults),
@@ -52,7 +53,7 @@ export function clusterManifest(names: Names): Manifest | undefined {
 }
 
 /**
- * pg_upgradecluster takes pg_hba.conf along, and not the folder that it takes in, without which the new cluster does not
+ * pg_upgradecluster copies pg_hba.conf, but not the directory that it includes. Without it the new cluster does not
  * start.
  */
 const upgradeHook = (): File => {
@@ -60,10 +61,10 @@ const upgradeHook = (): File => {
   return rendered(`/${path}`, "root:root", "0755", path, {});
 };
 
-/** PostgreSQL as it should be on the host. `repository` is where its backups go, if that is a folder of the host. */
+/** The manifest of PostgreSQL. `repository` is the directory of the backup repository, if it is on the host. */
 export function postgresManifest(names: Names, clientsGroup: string, wishes: Wishes, repository?: string): Manifest {
   const { unit, user, config, data, cluster } = names;
-  // Root's, and for the server to read: it has no need to change its own configuration.
+  // Owned by root and readable for the server, which does not need to change its own configuration.
   const owner = `root:${user}`;
   const settings = Object.entries(wishes.settings).sort(([a], [b]) => (a < b ? -1 : 1));
   const socket = { socketDirectory: names.socketDirectory };
@@ -83,7 +84,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
     directories: [
       ...wayTo(config).map((path) => ({ path, mode: "0755", owner: "root:root" })),
       { path: `${config}/conf.d`, mode: "0750", owner },
-      // Other stacks put their own lines there.
+      // For the pg_hba.conf lines of other stacks.
       { path: `${config}/hba.d`, mode: "0750", owner },
     ],
     files: [
@@ -118,7 +119,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         reloads: [unit],
       },
       {
-        // Beside the operator's own file, which it takes in.
+        // Includes the operator's own file, which is kept.
         ...rendered(`${config}/gatehouse_ident.conf`, owner, "0640", "etc/postgresql/gatehouse_ident.conf", {
           user,
           others: cluster.by === "package" ? `${config}/pg_ident.conf` : `${data}/pg_ident.conf`,
@@ -160,13 +161,13 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         }),
       },
       ...(databases.length > 0 ? [ownersStep(names, databases)] : []),
-      // The package makes these for the server's account, and its tools read some of them as root.
+      // The package creates these files for the server's account, and its tools read some of them as root.
       {
         name: "the rest of the configuration is root's",
         exec: [
           "find",
           config,
-          // Also what the backup's release has in there, which would restart the server once more to change its owner.
+          // Includes files of the backup: its release would otherwise restart the server again to change their owner.
           `${config}/conf.d`,
           "-maxdepth",
           "1",
@@ -186,14 +187,14 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         ],
       },
     ],
-    // The unit's start proves nothing on Debian, which ignores how pg_ctlcluster ends.
+    // On Debian, the start of the unit proves nothing, because it ignores the exit status of pg_ctlcluster.
     probes: [{ name: "PostgreSQL answers on its socket", user, exec: psql(names, "--command", "SELECT 1") }],
   };
 }
 
 /**
- * Of a server that reads the data of before, whatever was written or deleted meanwhile, the position in the WAL only grows;
- * another cluster has another identifier, and a copy of this one a smaller position.
+ * Shows whether the server still reads the same data: the WAL position only grows, whatever was written or deleted
+ * meanwhile. Another cluster has another identifier, and an older copy has a smaller position.
  */
 const HELD =
   `SELECT pg_wal_lsn_diff(lsn, '0/0') || ' bytes of WAL of cluster ' || system_identifier FROM pg_control_system(), LATERAL
@@ -202,15 +203,15 @@ const HELD =
     " ",
   );
 
-/** The folders below /etc down to that of the configuration: the owner of one of them could replace what is in it. */
+/** The directories below /etc down to the configuration: an owner of one of them could replace its contents. */
 const wayTo = (config: string): string[] => {
   const names = config.split("/").slice(2);
   return names.map((_, index) => `/etc/${names.slice(0, index + 1).join("/")}`);
 };
 
 /**
- * The configuration of a cluster that initdb made, in a folder of its own: it can then be copied, and the copy be checked,
- * whatever the size of the data.
+ * Configuration of a cluster that initdb created, in a separate directory, so that it can be copied and checked
+ * regardless of the size of the data.
  */
 const besideTheData = ({ unit, user, config, data }: Names): File => ({
   ...rendered(`${config}/postgresql.conf`, `root:${user}`, "0640", "etc/postgresql/postgresql.conf", {
@@ -221,8 +222,8 @@ const besideTheData = ({ unit, user, config, data }: Names): File => ({
 });
 
 /**
- * Where the distribution may bring another major at any upgrade: the server that runs still reads its data, and the one
- * that is installed by now would not. Told before anything is stopped.
+ * For distributions that may change the major version in any upgrade: the running server still reads its data, but the
+ * installed one cannot. Fails before anything is stopped.
  */
 const sameMajor = ({ user, bin, config, data }: Names): Check => ({
   name: "the data are of the PostgreSQL that is installed",
@@ -238,8 +239,8 @@ echo "Upgrade the data with pg_upgrade, or install PostgreSQL $made again; then 
 exit 1`;
 
 /**
- * Passwords as SCRAM verifiers; the only manifest of PostgreSQL's that is secret. Roles without one, as those of a cluster
- * that was made anew, make it due.
+ * Passwords as SCRAM verifiers, the only secret manifest of PostgreSQL. It is due again if a role has no password, for
+ * example in a recreated cluster.
  */
 export const passwordsManifest = (names: Names, verifiers: Record<string, string>): Manifest => ({
   steps: [
@@ -266,8 +267,8 @@ export const passwordsManifest = (names: Names, verifiers: Record<string, string
 });
 
 /**
- * The verifier that PostgreSQL stores for a password (RFC 5803), so that the password itself reaches no SQL.
- * The salt is kept by the caller: a new one each time would change the manifest at every preview.
+ * The verifier that PostgreSQL stores for a password (RFC 5803), so that no SQL contains the password itself. The
+ * caller keeps the salt: a new one each time would change the manifest in each preview.
  */
 export function scramVerifier(password: string, salt: Buffer, iterations = 4096): string {
   const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");

@@ -1,19 +1,19 @@
-// What the members of a pod share belongs to the pod: Podman refuses it on a member, or accepts it without any effect.
+// The members of a pod share some settings, which belong to the pod: Podman rejects them on a member, or ignores them.
 import { isIP, isIPv4, isIPv6 } from "node:net";
 
-/** A value of a key in a Quadlet, or several where the key may stand more than once. */
+/** A value of a Quadlet key. A key that may be repeated takes a list. */
 export type Value = string | number | boolean;
 export type Keys = Readonly<Record<string, Value | readonly Value[]>>;
 
-/** Of memory, as Podman reads it. */
+/** A memory size in Podman's format. */
 export const SIZE = /^[1-9]\d*[kmg]b?$/;
 
 interface Shared {
-  /** Of `podman pod create`, since not every key of a [Container] section is one of a [Pod] section in every Podman. */
+  /** Option of `podman pod create`. Not every Podman version supports each [Container] key in a [Pod] section. */
   option: string;
   fits: (value: string) => boolean;
   such: string;
-  /** Whether the key may stand several times. */
+  /** Whether the key may be repeated. */
   many?: true;
 }
 
@@ -47,13 +47,13 @@ const SHARED: Readonly<Record<string, Shared>> = {
   ShmSize: { option: "shm-size", fits: matches(SIZE), such: "a size such as 512m or 1g" },
 };
 
-/** Keys that say something only of a container outside of a pod, each with the reason why it is refused. */
+/** Keys that only have an effect outside a pod, each with the reason for the refusal. */
 const POINTLESS: Readonly<Record<string, string>> = {
   NetworkAlias: "names a container for others on its network, and the pod looks for none and is looked for by none",
   ExposeHostPort: "has no effect on a member of a pod, whose ports the pod publishes",
 };
 
-/** The keys that belong to the pod, as `option=value` for `podman pod create`, and those of its containers. */
+/** Splits keys into those of the pod, as options for `podman pod create`, and those of its containers. */
 export function sorted(keys: Keys): { pod: string[]; container: [key: string, value: Value][] } {
   const each = Object.entries(keys).flatMap(([key, value]) =>
     valuesOf(value).map((one): [string, Value] => [key, one]),
@@ -64,7 +64,7 @@ export function sorted(keys: Keys): { pod: string[]; container: [key: string, va
   };
 }
 
-/** What is wrong with keys for the containers of a pod. */
+/** Faults in the keys for the containers of a pod. */
 export const misplaced = (keys: Keys): { key: string; message: string }[] =>
   Object.entries(keys).flatMap(([key, given]) => {
     const values = valuesOf(given).map(String);

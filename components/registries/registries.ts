@@ -13,13 +13,13 @@ export interface RegistriesArgs {
 }
 
 /**
- * Logins to private registries: for every image that root's Podman pulls on the host, of whatever stack.
+ * Logins to private registries, for every image that root's Podman pulls on the host, including those of other stacks.
  *
  * @example
  * new Registries("registries", { host, logins: { "ghcr.io": { username: "deploy", password } } });
  */
 export class Registries extends pulumi.ComponentResource {
-  /** To depend on: resolved once images can be pulled. */
+  /** For `dependsOn`: resolved once images can be pulled. */
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, { host, logins }: RegistriesArgs, opts?: pulumi.ComponentResourceOptions) {

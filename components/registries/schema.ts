@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-// They are secret: no sentence shows what was given.
+// The values are secret, so messages do not contain them.
 const text = (what: string, pattern: RegExp) => {
   const fault = { error: `expected ${what}` };
   return z.string(fault).regex(pattern, fault);
@@ -11,7 +11,7 @@ const host = text(
   /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[1-9]\d{0,4})?$/,
 );
 
-/** How the host logs in to registries, by their names. All of it is secret. */
+/** Logins to registries, by the registry's name. All of it is secret. */
 export const registriesSchema = z.record(
   host,
   z.strictObject(

@@ -3,7 +3,7 @@ import { secretsFolder } from "../../protocol/secrets.ts";
 import { rendered } from "../render/render.ts";
 import type { Logins } from "./schema.ts";
 
-/** The logins, each a file of the registry's name, as Podman wants its answer. */
+/** The logins, one file for each registry, in the format in which a credential helper answers Podman. */
 export const loginsManifest = (release: string, logins: Logins): Manifest => ({
   files: Object.entries(logins).map(([registry, { username, password }]) => ({
     path: `${secretsFolder(release, "{generation}")}/${registry}`,
@@ -14,8 +14,8 @@ export const loginsManifest = (release: string, logins: Logins): Manifest => ({
 });
 
 /**
- * The helper that Podman asks for a login wherever it pulls, in an `up`, at boot or by hand: in the files of Podman's own a
- * login of an operator's would be lost.
+ * The credential helper that Podman runs for each pull: in an `up`, at boot or by hand. Writing to Podman's own files
+ * instead would overwrite an operator's logins.
  */
 export const helperManifest = (logins: string): Manifest => ({
   files: [

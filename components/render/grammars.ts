@@ -1,7 +1,7 @@
-// One encoder per grammar that a value is written into. Each refuses what the grammar cannot say: a line break in a
-// value must be an error here, never a second directive on the host.
+// One encoder for each grammar that values are written into. Each rejects values that the grammar cannot represent: a
+// line break in a value must be an error here, never a second directive on the host.
 
-/** A value that a grammar cannot hold. */
+/** A value that a grammar cannot represent. */
 class Unsayable extends Error {
   constructor(grammar: string, value: string, why: string) {
     super(`${JSON.stringify(value)} cannot be written into ${grammar}: ${why}`);
@@ -16,13 +16,13 @@ const text = (value: unknown): string => {
 function oneLine(grammar: string, value: unknown): string {
   const line = text(value);
   if (/\p{Cc}/u.test(line)) throw new Unsayable(grammar, line, "it holds a line break or another control character");
-  // Half a surrogate pair would be written as another character; systemd drops a line with a noncharacter in it.
+  // Half a surrogate pair would be written as another character; systemd drops a line that contains a noncharacter.
   if (/[\p{Cs}\p{Noncharacter_Code_Point}]/u.test(line))
     throw new Unsayable(grammar, line, "it holds a code point that is no character");
   return line;
 }
 
-/** A value after `Key=` in a systemd unit: `%` starts a specifier, a final backslash continues the line. */
+/** A value after `Key=` in a systemd unit: `%` starts a specifier, and a final backslash continues the line. */
 export function unit(value: unknown): string {
   const line = oneLine("a unit file", value);
   if (line !== line.trim()) throw new Unsayable("a unit file", line, "blanks at its ends would be lost");
@@ -30,28 +30,30 @@ export function unit(value: unknown): string {
   return line.replaceAll("%", "%%");
 }
 
-/** A value after `Key=` in Quadlet's own sections: it ends up in `ExecStart=`, where `$` starts a variable as well. */
+/**
+ * A value after `Key=` in Quadlet's own sections: it becomes part of `ExecStart=`, where `$` also starts a variable.
+ */
 export function quadlet(value: unknown): string {
   const line = unit(value);
-  // It does so for keys with one value and not for lists of words, and which key it is is not known here.
+  // Podman removes them for keys with one value but not for lists of words, and the key is not known here.
   if (/^"|"$/.test(line))
     throw new Unsayable("a unit file", text(value), "Podman may take double quotes off its ends; single quotes stay");
   return line.replaceAll("$", () => "$$");
 }
 
-/** One word of a list of words in a systemd unit, such as `Environment=`: quoted, with backslashes kept. */
+/** One word in a list of words of a systemd unit, such as `Environment=`: quoted, with escaped backslashes. */
 export function unitWord(value: unknown): string {
   const word = oneLine("a unit file", value).replaceAll("%", "%%");
   return `"${word.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
 
-/** One word of a command in Quadlet's own sections, such as `Exec=`: it ends up in `ExecStart=` as well. */
+/** One word of a command in Quadlet's own sections, such as `Exec=`: it also becomes part of `ExecStart=`. */
 export function quadletWord(value: unknown): string {
   if (value === "") throw new Unsayable("a unit file", value, "Podman reads a command up to its first empty word");
   return unitWord(value).replaceAll("$", () => "$$");
 }
 
-/** A value in an env file as Podman reads it: the rest of the line, blanks and quotes included. */
+/** A value in an env file as Podman reads it: the rest of the line, including blanks and quotes. */
 export function envFile(value: unknown): string {
   const line = oneLine("an env file", value);
   if (Buffer.byteLength(line) > 60_000) throw new Unsayable("an env file", line, "Podman reads lines below 64 KiB");
@@ -62,7 +64,7 @@ export function envFile(value: unknown): string {
 export const postgresSetting = (value: unknown): string =>
   `'${oneLine("postgresql.conf", value).replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 
-/** A name in pg_hba.conf; quoted, so that no name is a keyword such as `all`. */
+/** A name in pg_hba.conf, quoted so that it is never a keyword such as `all`. */
 export function hbaName(value: unknown): string {
   const name = oneLine("pg_hba.conf", value);
   if (name.startsWith("/"))
@@ -88,8 +90,8 @@ export const sqlText = (value: unknown): string =>
 export const valkeySetting = (value: unknown): string => `"${oneLine("valkey.conf", value).replace(/["\\]/g, "\\$&")}"`;
 
 /**
- * One token of a Caddyfile. Backticks keep all that is between them, unlike double quotes, in which not every backslash
- * can be written. A brace could open a block or a placeholder, so it is refused.
+ * One token of a Caddyfile. Backticks preserve everything between them; double quotes cannot represent every backslash.
+ * A brace could open a block or a placeholder, so it is rejected.
  */
 export function caddy(value: unknown): string {
   const token = oneLine("a Caddyfile", value);

@@ -1,12 +1,18 @@
-/** What acts on a terminal in place of being seen: control characters, and what turns the order of letters or hides among them. */
+/**
+ * Characters that affect a terminal instead of being displayed: control characters, and invisible ones, such as those
+ * that change the text direction.
+ */
 const ACTS =
   /[^\P{Cc}\n\t]|[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}\p{Cs}]/gu;
-/** What acts on those who print for us: colours of Pulumi's, where a wrong one ends it, and commands of a runner of workflows. */
+/**
+ * Markup that affects the programs that print the output: Pulumi's colors, of which an invalid one is fatal, and
+ * commands of CI runners.
+ */
 const COMMANDS = /<(?=\{%)|^[^\S\n]*:(?=:[A-Za-z])|#(?=#\[)/gm;
 
 /**
- * Words of others, in which nothing acts: an application, an image or a file may say anything. The agent does the same with
- * what it says; another version of it may not.
+ * Escapes these characters in text from other sources: an application, an image or a file may contain anything. The
+ * agent escapes its own output too, but another version of it may not.
  */
 export const plain = (text: string): string =>
   text.replace(ACTS, escaped).replace(COMMANDS, (found) => found.slice(0, -1) + escaped(found.slice(-1)));

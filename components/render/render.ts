@@ -4,7 +4,7 @@ import * as grammars from "./grammars.ts";
 
 const TEMPLATES = fileURLToPath(new URL("templates/", import.meta.resolve("#package.json")));
 
-// Not HTML, so nothing is escaped for it; an undefined value is an error and not an empty place.
+// The files are not HTML, so nothing is escaped. An undefined value is an error, not an empty string.
 const environment = new nunjucks.Environment(new nunjucks.FileSystemLoader(TEMPLATES), {
   autoescape: false,
   throwOnUndefined: true,
@@ -14,8 +14,8 @@ const environment = new nunjucks.Environment(new nunjucks.FileSystemLoader(TEMPL
 for (const [grammar, encode] of Object.entries(grammars)) environment.addFilter(grammar, encode);
 
 /**
- * Renders a template. Its path below templates/ is the file's path on the host, plus `.njk`; what it may use stands at
- * its top. A pure function of plain values: Outputs are lifted by whoever calls it.
+ * Renders a template. Its path below templates/ is the file's path on the host, plus `.njk`; a comment at its top lists
+ * the variables. A pure function of plain values: the caller lifts Outputs.
  *
  * @throws Error naming the template, and the value that is undefined or cannot be written in the file's grammar.
  * @example render("etc/caddy/Caddyfile", { email: "", admin: "/run/caddy/admin.sock" })
@@ -28,7 +28,7 @@ export function render(template: string, view: object): string {
   }
 }
 
-/** A file on the host, rendered from a template: ready to be given what a change of it restarts or reloads. */
+/** A file on the host, rendered from a template. The caller adds the units to restart or reload. */
 export const rendered = (path: string, owner: string, mode: string, template: string, view: object) => ({
   path,
   mode,

@@ -1,12 +1,12 @@
-// What is wrong with what somebody configured: where, and in which words.
+// Faults in a configuration: their paths and messages.
 import type { z } from "zod";
 
 export type Fault = Pick<z.core.$ZodIssue, "path" | "message">;
 
-/** The faults that zod found, one for each thing to correct; none without an error. */
+/** The faults that zod found, one for each correction to make; empty without an error. */
 export const faultsOf = (error: z.ZodError | undefined): Fault[] => error?.issues.flatMap(flat) ?? [];
 
-/** What is told about a value whose schema has no sentence of its own. */
+/** Message for a value if the schema does not define one. */
 export function told(issue: z.core.$ZodRawIssue): string | undefined {
   const got = issue.input === undefined ? "nothing" : JSON.stringify(issue.input);
   if (issue.code === "invalid_type") return `expected ${KINDS[issue.expected] ?? issue.expected}, got ${got}`;
@@ -26,7 +26,7 @@ const KINDS: Record<string, string> = {
   array: "a list",
 };
 
-// One fault a line: zod puts the unknown keys of a table, and what is wrong with a key, into one issue.
+// zod combines the unknown keys of a table, or the faults of a key, in one issue; split them into one fault each.
 function flat(issue: z.core.$ZodIssue): Fault[] {
   if (issue.code === "unrecognized_keys")
     return issue.keys.map((key) => ({ path: [...issue.path, key], message: "there is no such key" }));

@@ -1,8 +1,8 @@
-// The shapes that settings are made of, each with the sentence that is told when a value does not fit.
+// Schemas for single settings, each with its message for an invalid value.
 import { isIP } from "node:net";
 import { z } from "zod";
 
-/** A whole sentence about a bad value: what it should be, and what was given. */
+/** Message for an invalid value: the expected and the given value. */
 const expected = (what: string) => ({
   error: ({ input }: { input?: unknown }) => `expected ${what}, got ${told(input)}`,
 });
@@ -33,7 +33,7 @@ const networkOf = (value: string): { version: number; length: number } => {
   return { version: fits ? version : 0, length: Number(length) };
 };
 
-/** As Podman writes it: no bit of a host in it, and an IPv6 address at its shortest. */
+/** The form that Podman prints: no host bits, and IPv6 addresses in their shortest form. */
 function canonical(value: string): string {
   const { version, length } = networkOf(value);
   const [ip = ""] = value.split("/");
@@ -59,10 +59,10 @@ export const cidr = z
     error: ({ input }) => `expected the network itself, ${canonical(String(input))}, got ${told(input)}`,
   });
 
-/** 4 or 6, of what is a network. */
+/** IP version of a network: 4 or 6; 0 if the text is not a network. */
 export const versionOf = (network: string): number => networkOf(network).version;
 
-/** Proxies: an address or a network, and not the whole Internet. */
+/** Proxies: an address or a network, but not the whole Internet. */
 export const proxies = z
   .string(expected("an address or a network, such as 198.51.100.7 or 173.245.48.0/20"))
   .refine(
@@ -74,23 +74,23 @@ export const proxies = z
       `${input} is everybody: a client would say by itself who it is; name the proxies' own networks`,
   });
 
-/** As a network: that of an address alone holds no other. */
+/** The value as a network; a single address becomes a network with that address only. */
 export const asNetwork = (value: string): string =>
   value.includes("/") ? value : `${value}/${isIP(value) === 4 ? 32 : 128}`;
 
-/** What useradd, groupadd and Pulumi resource names all take. */
+/** A name that is valid for useradd, groupadd and Pulumi resources. */
 export const unixName = text(
   "a name of lower-case letters, digits, - and _, at most 31 long",
   /^[a-z][a-z0-9_-]{0,30}$/,
 );
 
-/** The name of something that is a release of its own on the host. */
+/** The name of an object that has its own release on the host. */
 export const releaseName = text(
   "a name of lower-case letters, digits and -, at most 31 long",
   /^[a-z][a-z0-9-]{0,30}$/,
 );
 
-// No ssh-rsa: the plugin would ask for it with SHA-1, which today's sshd refuses.
+// Without ssh-rsa: the plugin would request it with SHA-1, which current versions of sshd refuse.
 export const hostKey = text(
   "a host key such as `ssh-ed25519 AAAA...`, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name",
   /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,2}$/,
@@ -102,19 +102,19 @@ export const connections = z
   .min(1, expected(CONNECTIONS))
   .max(262143, expected(CONNECTIONS));
 
-/** Not 0, which is root's, and not the last ones, which mean "nobody" and "no change" to the kernel. */
+/** Excludes 0, which is root's, and the last ones, which mean "nobody" and "no change" to the kernel. */
 export const gid = z
   .int(expected("a GID from 1 to 65533"))
   .min(1, expected("a GID from 1 to 65533"))
   .max(65533, expected("a GID from 1 to 65533"));
 
-/** Of a service's start. Shorter ones leave no time to see that it keeps running. */
+/** Deadline for the start of a service. A shorter one leaves no time to check that the service keeps running. */
 export const deadline = z
   .int(expected("a whole number of seconds"))
   .min(10, expected("at least 10 seconds"))
   .meta({ unit: "seconds" });
 
-/** Counts how often generated secrets were made anew; the host keeps what it has while it stays the same. */
+/** Incremented to regenerate secrets; while it is unchanged, the host keeps the existing ones. */
 export const rotation = z
   .int(expected("a whole number from 1 on"))
   .min(1, expected("a whole number from 1 on"))
@@ -122,5 +122,5 @@ export const rotation = z
 
 export const digest = text("an image digest such as sha256:0123... (64 hexadecimal digits)", /^sha256:[0-9a-f]{64}$/);
 
-/** A value in somebody else's configuration file; the encoder of that file has the last word. */
+/** A value in another program's configuration file. The encoder of that file may still reject it. */
 export const setting = z.union([z.string(), z.number(), z.boolean()], expected("a text, a number or a boolean"));

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** Whether a key of the configuration, such as `gatehouse:sshKey`, is encrypted. The SDK knows it, its public types do not. */
+/** Whether a config key, such as `gatehouse:sshKey`, is encrypted. The SDK's public types lack this function. */
 export const isConfigSecret = (key: string): boolean =>
   (pulumi.runtime as unknown as { isConfigSecret(key: string): boolean }).isConfigSecret(key);

@@ -2,21 +2,21 @@ import * as pulumi from "@pulumi/pulumi";
 import debuggable from "@pulumi/pulumi/runtime/debuggable.js";
 
 /**
- * Has the SDK do without what it does for its own diagnosis, which takes longer than all else that a program of many
- * resources does. To be called once, before the first resource. `pulumi --debug` tells less then; with
- * PULUMI_DEBUG_PROMISE_LEAKS in the environment everything stays as it was.
+ * Disables the SDK's debug instrumentation, which takes longer than the rest of a program with many resources. Call it
+ * once, before the first resource. `pulumi --debug` prints less afterwards. Has no effect if PULUMI_DEBUG_PROMISE_LEAKS
+ * is set.
  */
 export function quiet(): void {
   if (process.env.PULUMI_DEBUG_PROMISE_LEAKS) return;
-  // Each frame of a stack trace looked up in source maps, which what Node runs as it stands does not have.
+  // Looks up each stack frame in source maps. Node runs the sources directly, so there are none.
   Reflect.deleteProperty(Error, "prepareStackTrace");
-  // Up to six messages for each resource, each a call of the engine that the next one waits for. No public setting ends
-  // them; warnings and errors go another way.
+  // Sends up to six messages for each resource, and each delays the next call to the engine. No public setting disables
+  // them; warnings and errors use another path.
   Reflect.set(pulumi.log, "debug", async () => {});
-  // A stack trace for each of a resource's promises, dozens of them, for the case that one never settles. That it did not
-  // is told without them.
+  // Records a stack trace for each of the dozens of promises in a resource, in case one never settles. Such a promise is
+  // also reported without the traces.
   const promise = Reflect.get(debuggable, "debuggablePromise") as (...args: unknown[]) => unknown;
-  // A program that runs again in the same process, as under mocks, finds it done.
+  // Already replaced if the program runs again in the same process, as it does with mocks.
   if (promise.name === "traceless") return;
   Reflect.set(debuggable, "debuggablePromise", function traceless(...args: unknown[]) {
     const { stackTraceLimit } = Error;

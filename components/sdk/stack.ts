@@ -1,10 +1,10 @@
 import { LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
 
 /**
- * Opens a stack of the project in `workDir`, and leaves the operator's own selection as it is: the next `pulumi up` without
- * `--stack` is for the stack that it was for. The SDK's `Stack.select` would select this one.
+ * Opens a stack of the project in `workDir` without changing the operator's selected stack, which the next `pulumi up`
+ * without `--stack` uses. The SDK's `Stack.select` would select this one.
  *
- * @param envVars what the program finds in its environment besides the operator's own.
+ * @param envVars additional environment variables for the program.
  */
 export async function open(
   stackName: string,

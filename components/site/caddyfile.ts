@@ -1,29 +1,32 @@
-// How Caddy reads the lines of a Caddyfile: which words there are, and which braces they open and close. As its lexer does
-// it, since a `}` that Caddy counts and this does not closes the site, and another may follow.
+// Splits Caddyfile lines into words, and finds the braces that they open and close, exactly as Caddy's lexer does: a
+// `}` that only Caddy recognizes would close the site, and the lines after it could open another one.
 
-/** What is wrong with the lines of a site; its message names the line. */
+/** A fault in the lines of a site. The message contains the line number. */
 export class DirectivesFault extends Error {}
 
-/** One directive of a site, with all that is in its block. */
+/** One directive of a site, including its block. */
 export interface Directive {
   name: string;
-  /** Its lines as they were written, without what indents the first; `kept` begins within quotes, where a blank counts. */
+  /**
+   * Its lines as written, without the indentation of the first. `kept`: begins inside quotes, where blanks are
+   * significant.
+   */
   lines: { text: string; kept: boolean }[];
 }
 
 interface Token {
   text: string;
-  /** Where it stands in the source. */
+  /** Position in the source. */
   start: number;
   end: number;
-  /** Whether it begins a line; a backslash before a line break joins two. */
+  /** Whether it begins a line; a backslash before a line break joins two lines. */
   first: boolean;
 }
 
 /**
- * The directives of a site, in their order.
+ * Parses the directives of a site, in order.
  *
- * @throws DirectivesFault where a brace is not closed or closes too much, or where a line is no directive of a site.
+ * @throws DirectivesFault if a brace has no counterpart, or a line is not a directive of a site.
  */
 export function directivesOf(written: string): Directive[] {
   const source = written.replaceAll("\r\n", "\n");
@@ -31,7 +34,7 @@ export function directivesOf(written: string): Directive[] {
   return grouped(source, tokensOf(source, true));
 }
 
-/** What is wrong with the lines of a site; undefined where nothing is. */
+/** The fault in the lines of a site; undefined if there is none. */
 export function faultIn(written: string): string | undefined {
   try {
     directivesOf(written);
@@ -49,7 +52,7 @@ function grouped(source: string, tokens: readonly Token[]): Directive[] {
   const open: Token[] = [];
   for (const token of tokens) {
     const head = open.length === 0 && (token.first || directives.length === 0);
-    // In quotes too: Caddy asks for the text of a word alone.
+    // Even in quotes: Caddy only compares the text of a word.
     if (token.text === "}" && open.pop() === undefined)
       throw fault(source, token, "this } closes the site itself, since no { is open before it; take it out");
     if (head && !NAME.test(token.text))
@@ -68,7 +71,9 @@ function grouped(source: string, tokens: readonly Token[]): Directive[] {
   return directives.map(({ name, tokens }) => ({ name, lines: linesOf(source, tokens) }));
 }
 
-/** Caddy has heredocs since 2.7. For an older one their lines are lines like others, which must not close the site. */
+/**
+ * Caddy supports heredocs since 2.7. An older version reads their lines like all others; they must not close the site.
+ */
 function refuseHeredoc(source: string, tokens: readonly Token[]): void {
   const start = tokens[0]?.start ?? 0;
   let depth = 0;
@@ -102,10 +107,10 @@ function linesOf(source: string, tokens: readonly Token[]): Directive["lines"] {
 const fault = (source: string, { start }: Pick<Token, "start">, what: string) =>
   new DirectivesFault(`line ${source.slice(0, start).split("\n").length}: ${what}`);
 
-/** A variable of the host's, which Caddy puts in before it looks for words. */
+/** An environment variable, which Caddy substitutes before it splits the text into words. */
 const VARIABLE = /\{\$([^}]*)\}/g;
 
-/** A variable adds letters to a word and nothing else, whether the host has it or not: no word, quote or brace of its own. */
+/** A variable may only add characters to a word, whether the host sets it or not: no words, quotes or braces. */
 function refuseVariables(source: string): void {
   for (const { 0: found, index } of source.matchAll(/\\?\{\$[^}]*\}?/g))
     if (!/^\{\$\w+(:[^\s{}"`\\#<]*)?\}$/.test(found))
@@ -116,7 +121,7 @@ function refuseVariables(source: string): void {
       );
 }
 
-/** What is left of a word where the host has no such variable must mean nothing to Caddy by itself. */
+/** If the host does not set the variable, the rest of the word must have no special meaning for Caddy. */
 function refuseRest(source: string, word: string, start: number, quoted: boolean): void {
   const rests = [word.replace(VARIABLE, ""), word.replace(VARIABLE, (_, inner: string) => inner.replace(/^\w+:?/, ""))];
   const rest = rests.find((rest) => /^[{}]$/.test(rest) || (!quoted && /^(["`#]|<<)/.test(rest)));
@@ -124,10 +129,10 @@ function refuseRest(source: string, word: string, start: number, quoted: boolean
     throw fault(source, { start }, `without its variable ${word} is ${rest}, which Caddy would not take for a word`);
 }
 
-/** What Go calls a blank. */
+/** The characters that Go treats as whitespace. */
 const BLANK = /[\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 
-/** Word for word what lexer.go does in Caddy, its oddities included. */
+/** Follows Caddy's lexer.go step by step, including its quirks. */
 function tokensOf(source: string, heredocs: boolean): Token[] {
   const tokens: Token[] = [];
   let text = "";
@@ -146,7 +151,7 @@ function tokensOf(source: string, heredocs: boolean): Token[] {
     quote = "";
     literal = false;
   };
-  /** Whether what comes is the marker that ends a heredoc. */
+  /** Whether the current word is the marker of a heredoc. */
   const marks = () => heredocs && quote === "" && !literal && text.startsWith("<<");
   for (let at = 0; at < source.length; at++) {
     const character = source.charAt(at);

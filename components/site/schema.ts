@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { faultIn } from "./caddyfile.ts";
 
-/** More lines of Caddyfile for one site, in which no other is opened. */
+/** More Caddyfile lines for one site, which cannot open another site. */
 export const directives = z
   .string()
   .refine((lines) => faultIn(lines) === undefined, { error: ({ input }) => faultIn(String(input)) ?? "" })

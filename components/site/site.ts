@@ -1,30 +1,30 @@
-// A site of Caddy's, whoever brings it: the platform, or an app of another stack.
+// A site of Caddy, from the platform or from an app in another stack.
 import type { Check, Manifest } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import { directivesOf } from "./caddyfile.ts";
 
-/** A public name, and what answers there on this host in plain HTTP. */
+/** A public name, and its backend on this host in plain HTTP. */
 export interface Site {
   domain: string;
-  /** More lines of Caddyfile. @default none */
+  /** More Caddyfile lines. @default none */
   directives?: string;
-  /** It is authentik itself, whose own pages send it headers such as X-Authentik-CSRF. @default false */
+  /** The site is authentik itself; its own pages send headers such as X-Authentik-CSRF. @default false */
   identifies?: boolean;
-  /** Paths that nobody gets from outside, as Caddy's `path` has them, such as `/setup*`. @default none */
+  /** Paths that are blocked from outside, in the format of the `path` matcher, such as `/setup*`. @default none */
   closed?: readonly string[];
-  /** Where that is: an address, or `unix/` and the path of a socket. */
+  /** Address of the backend: an IP address and port, or `unix/` and the path of a socket. */
   backend: string;
-  /** The folder that it serves, in which `directives` may look for files. @default none */
+  /** Directory of the files that it serves, which `directives` may refer to. @default none */
   files?: string;
 }
 
-/** Who signs a site's certificate: a public authority, or Caddy's own. */
+/** Certificate authority for a site: a public one, or Caddy's own. */
 export type Tls = "acme" | "internal";
 
 /**
- * By these names a proxy says who it is that asks, and an application believes it: no client may send them. A `*` stands
- * for any rest. An application that reads headers as variables sees no difference between a dash and a `_`.
+ * Headers by which a proxy identifies the client to an application that trusts them; a client must not send them. A `*`
+ * matches any characters. An application that reads headers as variables cannot distinguish a dash from a `_`.
  */
 const IDENTITY = [
   ...["*_*", "*.*", "Remote-*", "X-Remote-*", "X-Auth-Request-*", "X-Auth-User*", "X-Authenticated-*", "X-WebAuth-*"],
@@ -33,10 +33,10 @@ const IDENTITY = [
 ];
 const OF_AUTHENTIK = "X-Authentik-*";
 
-/** They belong to a site and to no place in it. */
+/** Directives that apply to a whole site instead of a route. */
 const OF_A_SITE = /^(tls|bind|log|handle_errors|@.*)$/;
 
-/** One site: a fragment that Caddy imports. */
+/** The manifest of one site: a fragment that Caddy imports. */
 export function siteManifest(
   names: Distribution["caddy"],
   tls: Tls,
@@ -63,15 +63,15 @@ export function siteManifest(
       },
     ],
     checks: [validate(names)],
-    // With ACME the certificate depends on DNS and on others; whether it came is not this change's health.
+    // With ACME, the certificate depends on DNS and third parties, so it is not part of the health of this change.
     probes:
       tls === "internal" ? [{ name: `${domain} completes TLS`, exec: handshake(domain), through: names.unit }] : [],
   };
 }
 
 /**
- * All that Caddy would read. Relative imports, so that the copy is judged and not what is live; as Caddy's user, since a
- * check as root would leave folders in its home that only root can read.
+ * Validates everything that Caddy would read. Imports are relative, so that it validates the copy and not the live
+ * files. Runs as Caddy's user: as root it would leave directories in Caddy's home that only root can read.
  */
 export const validate = ({ config, user }: Distribution["caddy"]): Check => ({
   name: "caddy validate",

@@ -1,6 +1,6 @@
-// Numbers for applications that share one Valkey: 0 is reserved for whoever connects without choosing.
+// Database numbers for applications that share one Valkey. 0, the default of a connection, is reserved.
 
-/** What is wrong with an allotment, one sentence each; empty when nothing is. */
+/** Faults in the database numbers of applications. */
 export function allotmentFaults(databases: Record<string, number>, count: number): { name: string; fault: string }[] {
   const holders = new Map<number, string>();
   return Object.entries(databases).flatMap(([name, number]) => {
@@ -22,7 +22,7 @@ export function allotmentFaults(databases: Record<string, number>, count: number
   });
 }
 
-/** The lowest number from 1 on that nobody has. */
+/** The lowest unused number from 1 on. */
 export function nextFree(databases: Record<string, number>): number {
   const taken = new Set(Object.values(databases));
   let number = 1;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { gid, releaseName, rotation, setting } from "../schema/scalars.ts";
 import { allotmentFaults } from "./databases.ts";
 
-/** Settings that belong to the platform. */
+/** Settings that the platform decides. */
 const OWN_SETTINGS = [
   "aclfile",
   "bind",
@@ -21,7 +21,10 @@ const OWN_SETTINGS = [
   "user",
 ];
 
-/** Settings by which Valkey would start with other data than it ended with. That of appendonly is switched while it runs. */
+/**
+ * Settings with which Valkey would start with different data than it had. A change of appendonly is allowed: it is made
+ * while the server runs.
+ */
 const PLACES: Record<string, string> = {
   appenddirname: "names the folder of the append-only file",
   appendfilename: "names the append-only file",
@@ -44,12 +47,12 @@ const settingName = z
       `${input} ${PLACES[String(input)]}: after a change Valkey would start without what it holds; take it out`,
   });
 
-/** Users that are there already: Valkey's own, which is off, and the agent's. */
+/** Existing users: Valkey's own, which is disabled, and the agent's. */
 const application = releaseName.refine((name) => name !== "default" && name !== "gatehouse", {
   error: ({ input }) => `${input} is a user of the platform's own; choose another name`,
 });
 
-/** What an operator may choose about Valkey. */
+/** Configuration of Valkey. */
 export const valkeySchema = z
   .strictObject({
     gid: gid.optional().meta({

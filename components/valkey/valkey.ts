@@ -13,26 +13,26 @@ export interface ValkeyArgs extends ValkeySettings {
   host: Host;
 }
 
-/** What an application needs to use Valkey. */
+/** An application's login to Valkey. */
 export interface ValkeyLogin {
-  /** `unix://user:password@/path?db=N`, as redis-py and its relatives take it; secret. */
+  /** `unix://user:password@/path?db=N`, as redis-py and similar clients accept it; secret. */
   url: pulumi.Output<string>;
-  /** The folder of secrets on the host that must outlive whoever uses the login. */
+  /** Directory of secrets on the host, which must be kept while the login is in use. */
   secrets: pulumi.Output<string>;
-  /** Changes with the URL and not otherwise; while it stays, a host keeps the URL that it has. */
+  /** Changes if and only if the URL changes; while it is unchanged, a host keeps the URL that it has. */
   rotation: string;
 }
 
 /**
- * Valkey as a native service on loopback and a group-owned socket. Each application has a database number and an ACL
- * user of its own; without a password nobody can do anything.
+ * Valkey as a native service on loopback and a group-owned socket. Each application has its own database number and ACL
+ * user; no command is allowed without a password.
  *
  * @example
  * const valkey = new Valkey("valkey", { host, settings: {}, databaseCount: 16, databases: { grafana: 1 } });
  * valkey.login("grafana").url;
  */
 export class Valkey extends pulumi.ComponentResource {
-  /** The group that may use the socket. */
+  /** Members of this group may use the socket. */
   readonly clients: Group;
   readonly unit: string;
   readonly socketDirectory: string;
@@ -40,9 +40,9 @@ export class Valkey extends pulumi.ComponentResource {
   /** The database number of each application. */
   readonly databases: Readonly<Record<string, number>>;
   readonly versions: pulumi.Output<Record<string, string>>;
-  /** Where and how each application logs in, secret: `unix://user:password@/path?db=N`. */
+  /** Login URL of each application, secret: `unix://user:password@/path?db=N`. */
   readonly urls: Readonly<Record<string, pulumi.Output<string>>>;
-  /** To depend on: resolved once Valkey is healthy and knows its users. */
+  /** For `dependsOn`: resolved once Valkey is healthy and has its users. */
   readonly ready: pulumi.Resource[];
   readonly #rotation: number;
   readonly #users: Record<string, { password: pulumi.Output<string>; secrets: Release }>;
@@ -88,7 +88,7 @@ export class Valkey extends pulumi.ComponentResource {
   /**
    * The login of an application that has a database number.
    *
-   * @throws pulumi.RunError when it has none.
+   * @throws pulumi.RunError if it has none.
    */
   login(application: string): ValkeyLogin {
     const user = this.#users[application];

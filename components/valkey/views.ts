@@ -7,23 +7,26 @@ import { socketFolder } from "../render/sockets.ts";
 
 type Names = Distribution["valkey"];
 
-/** The agent's own user: it reloads the ACLs, has the data written and counted over a restart, and reads no key. */
+/**
+ * The agent's user. It reloads the ACLs, saves the data, counts the keys before and after a restart, and cannot read
+ * keys.
+ */
 export const AGENT_USER = "gatehouse";
-/** As the template has it. */
+/** The port in the template. */
 const PORT = 6379;
 
-/** What an application may do: everything with data, nothing that reaches beyond its own or stops the server. */
+/** Permissions of an application: all commands for data, none that affect other users or stop the server. */
 const APPLICATION_RULES = "~* &* +@all -@admin -@dangerous +info +keys +sort";
 const AGENT_RULES =
   "resetkeys resetchannels -@all +acl|load +save +bgrewriteaof +config|set +info +client|pause +client|unpause";
 
-/** The release of a user's secrets. */
+/** The release with a user's secrets. */
 export const secretsOf = (user: string) => `valkey-${user}`;
 
-/** A user's hash among its secrets. */
+/** Name of the secret that contains a user's hash. */
 const hashOf = (user: string) => `${secretsOf(user)}/hash`;
 
-/** A user's password as Valkey keeps it; the agent's own in the clear as well, which its reload needs. */
+/** A user's password as the hash that Valkey stores; the agent's also in plain text, for its reload script. */
 export function userSecrets(user: string, password: string, rotation: number): Manifest {
   const secret = (name: string, content: string): File => ({
     path: `${secretsFolder(secretsOf(user), "{generation}")}/${name}`,
@@ -35,7 +38,7 @@ export function userSecrets(user: string, password: string, rotation: number): M
   return {
     files: [
       secret("hash", `#${createHash("sha256").update(password).digest("hex")}`),
-      // Nobody but the agent needs it here: an application's password travels with the application.
+      // Only the agent needs its password here; an application has its own copy.
       ...(user === AGENT_USER ? [secret("password", password)] : []),
     ],
   };
@@ -45,13 +48,13 @@ export interface ValkeyView {
   clientsGroup: string;
   settings: Record<string, string | number | boolean>;
   databaseCount: number;
-  /** Applications in the order of their names. */
+  /** Names of the applications, sorted. */
   applications: readonly string[];
-  /** The generation of each user's secrets, the agent's included; a placeholder in a preview. */
+  /** Version of each user's secrets, including the agent's; a placeholder in a preview. */
   generations: Record<string, number | string>;
 }
 
-/** Valkey as it should be on the host. */
+/** The manifest of Valkey. */
 export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
   const { unit, user, config } = names;
   const owner = `${user}:${user}`;
@@ -82,9 +85,9 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
         passwords,
       },
     ],
-    // Clients share the group that the server runs with, so its own folders are for its user alone.
+    // Clients are in the server's group, so only the server's user may access its directories.
     directories: [
-      // Root's: the server reads its configuration, and need not replace it.
+      // Owned by root: the server only needs to read its configuration.
       { path: config, mode: "0711", owner: "root:root" },
       ...folders.map((path) => ({ path, mode: "0700", owner })),
     ],
@@ -164,7 +167,7 @@ export function valkeyManifest(names: Names, view: ValkeyView): Manifest {
   };
 }
 
-/** Valkey has no test of its configuration: a scratch server has to start with it. */
+/** Valkey cannot validate its configuration; the check starts a scratch server with it. */
 function scratchServer({ config, user }: Names, group: string): Check {
   const overrides = {
     port: "0",
