@@ -1,5 +1,5 @@
-// The pack: `pulumi preview --policy-pack policy`. JavaScript, since the runner of packs would compile a .ts given to it
-// with its own old compiler; what is imported from here, Node reads as it is.
+// The policy pack: `pulumi preview --policy-pack policy`. In JavaScript, because Pulumi's runner compiles a TypeScript
+// entry point with its own outdated compiler. Node loads the imported .ts files directly.
 import { createRequire } from "node:module";
 import { agentOnly, hostKeys, imageDigests, loopbackOnly, plainSecrets } from "./rules.ts";
 
@@ -7,7 +7,10 @@ const require = createRequire(import.meta.url);
 const { PolicyPack, UnknownValueError } = require("@pulumi/policy");
 const pulumi = require("@pulumi/pulumi");
 
-/** Which keys are encrypted is not told to a pack. The program reads these no other way, and all else only in plain. */
+/**
+ * The keys that the program reads as secrets; it reads all others as plain text. Policy packs cannot see which keys are
+ * encrypted.
+ */
 const SECRET_KEYS = ["sshKey", "authentikSecrets", "registries", "backupKey", "backupPassphrase"].map(
   (key) => `gatehouse:${key}`,
 );
@@ -44,7 +47,7 @@ function policy(name, description, rule) {
   };
 }
 
-/** Without what only the update will know: there the pack runs again, before anything is done with it. */
+/** The properties without unknown values. The pack runs again during the update, before those values are used. */
 function known(props) {
   const readable = (key) => {
     try {
@@ -57,7 +60,7 @@ function known(props) {
   return Object.fromEntries(Object.keys(props).flatMap(readable));
 }
 
-/** The project's own configuration; tables come as JSON. */
+/** The project's own configuration; objects are passed as JSON. */
 function configuration() {
   const decoded = (text) => {
     try {

@@ -1,9 +1,9 @@
-// What no stack may do, as functions of plain shapes: each answers one sentence for each violation.
+// The rules for every stack, as functions of plain values. Each returns one sentence for each violation.
 
 import { parse } from "smol-toml";
 import type { ManifestDocument } from "../protocol/manifest.ts";
 
-/** A resource as the engine shows it to a policy, before anything is done. */
+/** A resource as the engine passes it to a policy, before anything is changed. */
 export interface Resource {
   urn: string;
   type: string;
@@ -11,7 +11,7 @@ export interface Resource {
 }
 
 const REMOTE = /^command:remote:/;
-/** The components that speak to the agent, and how each may begin its command. */
+/** The components that may run commands on a host, and how each command must begin. */
 const ENTRANCES: Record<string, RegExp> = {
   "gatehouse:index:Host": /^(sudo -n )?sh -s -- \S+$/, // the agent's installation
   "gatehouse:index:Group": /^gatehouse group /,
@@ -20,7 +20,7 @@ const ENTRANCES: Record<string, RegExp> = {
   "gatehouse:index:Release": /^gatehouse release /,
 };
 
-/** Nothing reaches a host but the agent and what installs it. */
+/** Commands on a host only call the agent or install it. */
 export function agentOnly({ urn, type, props }: Resource): string[] {
   if (!REMOTE.test(type)) return [];
   const parent = parentType(urn);
@@ -41,10 +41,10 @@ export function agentOnly({ urn, type, props }: Resource): string[] {
   return told;
 }
 
-/** The URN names the types of all parents, outermost first. */
+/** A URN contains the types of all parents, outermost first. */
 const parentType = (urn: string): string | undefined => urn.split("::")[2]?.split("$").at(-2);
 
-/** Every connection knows the key of the host that it is for. */
+/** Every connection pins the host key. */
 export function hostKeys({ type, props }: Resource): string[] {
   if (!REMOTE.test(type)) return [];
   const connection = props.connection as Hop | undefined;
@@ -65,7 +65,7 @@ interface Hop {
   proxy?: Hop;
 }
 
-/** Secrets that stand in the configuration of a stack for everybody to read. `secretKeys` are those kept encrypted. */
+/** The configuration contains no secrets in plain text. `secretKeys` are the keys that are stored encrypted. */
 export function plainSecrets(config: Record<string, unknown>, secretKeys: readonly string[]): string[] {
   return Object.entries(config)
     .filter(([key]) => !secretKeys.includes(key))
@@ -79,7 +79,7 @@ export function plainSecrets(config: Record<string, unknown>, secretKeys: readon
     );
 }
 const SECRET_NAME = /(pass(word|wd|phrase)|secret|token|(private|secret|api|ssh)[-_]?key)s?$/i;
-/** Where a secret is, in place of the secret; and what is public by its nature. */
+/** References to a secret instead of the secret itself, and values that are public anyway. */
 const REFERENCE = /^((file|env):\/\/|sha256:|(ssh-ed25519|ecdsa-sha2-nistp\d+) )|^$/;
 
 function looksSecret(text: string): boolean {
@@ -88,7 +88,7 @@ function looksSecret(text: string): boolean {
   return mixed && entropy(text) >= 4;
 }
 
-/** Bits for each character. */
+/** Bits per character. */
 function entropy(text: string): number {
   const counts = Object.values(Object.groupBy([...text], (letter) => letter)).map((group) => group?.length ?? 0);
   return counts.reduce((sum, count) => sum - (count / text.length) * Math.log2(count / text.length), 0);
@@ -100,7 +100,7 @@ function leaves(path: string, value: unknown): [string, string][] {
   return Object.entries(value).flatMap(([key, inner]) => leaves(`${path}.${key}`, inner));
 }
 
-/** Images are named by what they are and not by a tag, which may be another image tomorrow. */
+/** Images are pinned by digest: a tag can move to another image. */
 export function imageDigests(resource: Resource): string[] {
   return (manifestOf(resource)?.image ?? [])
     .filter(({ reference }) => !/@sha256:[0-9a-f]{64}$/.test(reference))
@@ -111,7 +111,7 @@ export function imageDigests(resource: Resource): string[] {
     );
 }
 
-/** Caddy alone listens to the outside. */
+/** Only Caddy listens on external addresses. */
 export function loopbackOnly(resource: Resource): string[] {
   return (manifestOf(resource)?.file ?? []).flatMap(({ path, content }) => {
     const look = LISTENERS.find(({ files }) => files.test(path))?.published;
@@ -130,7 +130,7 @@ const LISTENERS = [
 function publishedByPodman(content: string): string[] {
   return content.split("\n").filter((line) => {
     if (/^PublishPort\s*=/.test(line)) return !/^PublishPort\s*=\s*(127\.0\.0\.1|\[::1\]):/.test(line);
-    // The two other ways out of the pod.
+    // The two other ways to publish a port.
     return /^Network\s*=\s*host\b|^PodmanArgs\b.*(--publish|[\s=]-[pP]|--net(work)?[= ]host)/.test(line);
   });
 }
@@ -144,7 +144,7 @@ function publishedByPostgres(content: string): string[] {
 function publishedByValkey(content: string): string[] {
   const binds = [...content.matchAll(/^\s*bind\s+(.*)$/gim)];
   if (binds.length === 0) return ["no bind line, and Valkey's own default is every address"];
-  // A minus before an address only says that it may be missing.
+  // A leading minus only means that the address may be unavailable.
   return binds
     .filter(([, list = ""]) => !isLoopback(list.split(/\s+/).map((one) => one.replace(/^-|"/g, ""))))
     .map(([line]) => line.trim());
@@ -155,7 +155,7 @@ const isLoopback = (addresses: readonly string[]) =>
 
 type Manifest = Pick<ManifestDocument, "image" | "file">;
 
-/** The manifest of a release; undefined for all else. */
+/** The manifest of a release; undefined for any other resource. */
 function manifestOf({ urn, type, props }: Resource): Manifest | undefined {
   if (type !== "command:remote:Command" || parentType(urn) !== "gatehouse:index:Release") return undefined;
   return typeof props.stdin === "string" ? (parse(props.stdin) as Manifest) : undefined;

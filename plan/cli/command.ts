@@ -1,31 +1,31 @@
-// What the commands of this room have in common: how they read their options, write their files, and fail.
+// Shared by the commands: parsing options, writing files, and reporting errors.
 import { writeFileSync } from "node:fs";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 import { plain } from "../../components/render/plain.ts";
 import { PreviewError } from "../read/preview.ts";
 
-/** A wrong use of a command; its message says what is allowed. */
+/** Wrong usage of a command; the message lists the allowed values. */
 export class UsageError extends Error {}
 
-/** Progress and errors; stdout is for the answer. */
+/** Prints progress and errors to stderr; stdout is reserved for the result. */
 export const say = (line: string): void => void process.stderr.write(`${plain(line)}\n`);
 
-/** The answer, for a terminal. */
+/** Prints the result to stdout. */
 export const answer = (lines: string): void => void process.stdout.write(`${plain(lines)}\n`);
 
-/** @throws UsageError naming the options that there are. */
+/** @throws UsageError that lists the valid options. */
 export function parsed<T extends ParseArgsOptionsConfig>(args: readonly string[], options: T) {
   try {
     return parseArgs({ args: [...args], options }).values;
   } catch (error) {
-    // Node's own message goes on about positional arguments, which there are none of.
+    // Keep only the first sentence: the others are about positional arguments, which these commands do not take.
     const [told] = (error as Error).message.split(". ");
     const allowed = Object.keys(options).map((name) => `--${name}`);
     throw new UsageError(`${told}; there are ${allowed.join(", ")}`);
   }
 }
 
-/** Writes a file that somebody asked for. */
+/** Writes a file if the user asked for it. */
 export function write(file: string | undefined, content: () => string): void {
   if (file === undefined) return;
   try {
@@ -36,7 +36,7 @@ export function write(file: string | undefined, content: () => string): void {
   say(`wrote ${file}`);
 }
 
-/** Runs `npm run NAME`; its exit code is what `run` answers, and 1 when it fails. */
+/** Runs `npm run NAME`. The exit code is the result of `run`, or 1 if it fails. */
 export async function command(name: string, run: (args: readonly string[]) => Promise<number>): Promise<void> {
   try {
     process.exitCode = await run(process.argv.slice(2));

@@ -1,18 +1,18 @@
-// How a host differs from what was deployed there: what `npm run drift` tells, for people and for machines.
+// The drift of a host as `npm run drift` prints it, for people and for other programs.
 import type { Difference } from "../../protocol/facts.ts";
 import { isForgotten } from "../read/due.ts";
 import { driftIn } from "../read/releases.ts";
 import type { Preview } from "../read/steps.ts";
 import { bullets, fenced, text } from "../render/markdown.ts";
 
-/** Written as JSON for other programs: a key is added without a new version, never renamed or taken out. */
+/** Written as JSON for other programs. Keys may be added within a version, but never renamed or removed. */
 export interface Differences {
   schemaVersion: 2;
   project: string;
   stack: string;
-  /** Whether the host differs in anything. */
+  /** Whether the host has drifted at all. */
   drifted: boolean;
-  /** What differs, by item, such as `release caddy` or `group valkey-clients`. */
+  /** The differences by item, such as `release caddy` or `group valkey-clients`. */
   items: { item: string; differences: Difference[] }[];
 }
 
@@ -40,7 +40,7 @@ const summary = ({ stack, items }: Differences): string => {
   return `${stack}: ${count === 1 ? "1 difference" : `${count} differences`} on the host; \`pulumi up\` puts them right`;
 };
 
-/** The diffs stand indented below the sentence that they belong to. */
+/** Each diff is indented below its message. */
 export const terminal = (found: Differences): string =>
   [
     summary(found),

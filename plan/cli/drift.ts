@@ -1,4 +1,4 @@
-// `npm run drift`: whether a host is as it was left. docs/plan.md explains it.
+// `npm run drift`: whether a host has drifted. See docs/plan.md.
 
 import { underWay } from "../read/due.ts";
 import { preview } from "../read/preview.ts";
@@ -33,7 +33,7 @@ await command("drift", async (args) => {
     return CLEAN;
   }
   if (!stack) throw new UsageError("--stack is missing: name the stack, such as --stack prod");
-  // Whatever the configuration says: a host that was not asked must not count as clean.
+  // Overrides the configuration: a host that was not inspected must not be reported as in sync.
   process.env.GATEHOUSE_DRIFT = "required";
   const seen = await preview(stack, configFile, say);
   const busy = underWay(seen);

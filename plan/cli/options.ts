@@ -1,9 +1,9 @@
-// What `npm run plan` may be told.
+// The options of `npm run plan`.
 
 import type { Report } from "../report/report.ts";
 import { parsed, UsageError } from "./command.ts";
 
-/** What `--fail-on` can refuse, with whether a report has it. */
+/** The kinds that `--fail-on` accepts, each with a test for whether a report contains it. */
 export const KINDS = {
   restart: ({ totals }) => totals.restarts > 0,
   reload: ({ totals }) => totals.reloads > 0,
@@ -23,9 +23,9 @@ export interface Options {
   out?: string;
   html?: string;
   json?: string;
-  /** Where the whole plan will be found, for the Markdown that is cut. @default - not told */
+  /** URL of the complete plan, for truncated Markdown. @default - no link */
   link?: string;
-  /** What must not be in the plan. @default - anything may */
+  /** Kinds of change that the plan must not contain. @default - all are allowed */
   failOn: Kind[];
 }
 
@@ -48,7 +48,7 @@ Exit codes: 0 nothing to do, 1 an error, 2 there are changes, 3 there are change
 docs/plan.md explains what the parts of a plan mean.
 `;
 
-/** Reads the command line; undefined when it asks for help. */
+/** Parses the command line; undefined for `--help`. */
 export function optionsOf(args: readonly string[]): Options | undefined {
   const given = parsed(args, OPTIONS);
   if (given.help) return undefined;
@@ -91,6 +91,6 @@ function kinds(list: string | undefined): Kind[] {
   return given as Kind[];
 }
 
-/** Which of the kinds that are refused the plan has. */
+/** The refused kinds that the plan contains. */
 export const refused = (report: Report, failOn: readonly Kind[]): Kind[] =>
   failOn.filter((kind) => KINDS[kind](report));

@@ -1,4 +1,4 @@
-// `npm run plan`: what an `up` would do on the host. docs/plan.md explains it.
+// `npm run plan`: what `pulumi up` would do on the host. See docs/plan.md.
 
 import { preview } from "../read/preview.ts";
 import { html } from "../render/html.ts";

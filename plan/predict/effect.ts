@@ -2,7 +2,7 @@
 export const VERBS = ["restart", "stop", "start", "reload", "none"] as const;
 export type Verb = (typeof VERBS)[number];
 
-/** One thing that happens to a unit, and why. */
+/** One effect on a unit, and the reason. */
 export interface Effect {
   unit: string;
   verb: Verb;

@@ -6,11 +6,11 @@ import type { Read, ReadFile } from "../read/documents.ts";
 export interface FileChange {
   path: string;
   what: "added" | "changed" | "removed";
-  /** `0640 postgres:postgres`; of a file that goes, what it had. */
+  /** Mode and owner, such as `0640 postgres:postgres`; for a removed file, the old ones. */
   access: string;
-  /** What mode and owner were, where they change. */
+  /** The old mode and owner, if they change. */
   accessBefore?: string;
-  /** The hunks of a unified diff, without a header; empty when mode or owner alone change. */
+  /** The hunks of a unified diff, without headers; empty if only mode or owner change. */
   diff: string;
   added: number;
   removed: number;
@@ -44,6 +44,6 @@ function fileChange(path: string, old: ReadFile | undefined, next: ReadFile | un
 
 const access = ({ mode, owner }: ReadFile) => `${mode} ${owner}`;
 
-/** Three lines around each change, as `diff -u` does. */
+/** Three lines of context, as in `diff -u`. */
 const hunks = (old: string, next: string): string =>
   old === next ? "" : createTwoFilesPatch("old", "new", old, next, "", "", { context: 3, headerOptions: OMIT_HEADERS });

@@ -1,4 +1,4 @@
-// What happens to each unit, and why: the agent's release/plan.py and release/remove.py, worked out from manifests alone.
+// What happens to each unit, and why. Mirrors the agent's release/plan.py and release/remove.py, from manifests alone.
 import type { Read, ReadFile } from "../read/documents.ts";
 import { type ReleaseStep, rotating } from "../read/releases.ts";
 import { type Effect, VERBS, type Verb } from "./effect.ts";
@@ -6,18 +6,18 @@ import { fileChanges } from "./files.ts";
 import { isDown, isSwitched, repairOf } from "./repair.ts";
 import { propagated } from "./ties.ts";
 
-/** What an `up` does to a unit. */
+/** What `pulumi up` does to a unit. */
 export interface UnitImpact {
   unit: string;
-  /** The strongest of what happens to it. */
+  /** The strongest effect. */
   verb: Verb;
-  /** Which file, image or other unit brings it about. */
+  /** Which files, images or other units cause it. */
   reasons: string[];
-  /** Set where the unit is enabled or disabled as well. */
+  /** Set if the unit is also enabled (true) or disabled (false). */
   enabled?: boolean;
 }
 
-/** Every unit of the stack, in the order of what happens to it. */
+/** Every unit of the stack, those with the strongest effect first. */
 export function impactOf(releases: readonly ReleaseStep[]): UnitImpact[] {
   const running = new Set(releases.flatMap(({ old, drift }) => unitsOf(old).filter((unit) => !isDown(unit, drift))));
   const direct = releases.flatMap((release) => effectsOf(release, rotating(releases), running));
@@ -49,7 +49,7 @@ function effectsOf(release: ReleaseStep, rotated: ReadonlySet<string>, running: 
       names.map((unit) => ({ unit, verb: "restart" as const, reason: relocationWords(move) })),
     ),
   ];
-  // A unit that no release has is not known here: it is taken to run.
+  // The state of a unit outside all releases is unknown; assume that it is running.
   const down = (unit: string) => names.includes(unit) && !running.has(unit);
   return [
     ...dropped.map((unit) => ({ unit, verb: "stop" as const, reason: `release ${name} no longer has it` })),
@@ -63,7 +63,7 @@ function startReason(unit: string, { name, old, drift }: ReleaseStep): string {
   return old ? `it is new in release ${name}` : `release ${name} is new`;
 }
 
-/** What a change of a file does. Of a file that goes, it is the old manifest's entry that tells. */
+/** Effects of changed files. For a removed file they come from its entry in the old manifest. */
 function changed(old: Read | undefined, next: Read | undefined): Effect[] {
   const entries = [...(next?.files ?? []), ...(old?.files ?? [])];
   return fileChanges(old, next).flatMap(({ path, what }) => {
@@ -77,7 +77,7 @@ const effectsOn = ({ restarts, reloads }: ReadFile, reason: string): Effect[] =>
   ...reloads.map((unit) => ({ unit, verb: "reload" as const, reason })),
 ];
 
-/** Files that have secrets of every generation in them change on the host, and once more when the old one is deleted. */
+/** Files with merged secrets change on the host when a secret is rotated, and again when its old version is deleted. */
 const merged = ({ files }: Read, rotated: ReadonlySet<string>): Effect[] =>
   files.flatMap((file) =>
     [...new Set(file.secrets.flatMap((name) => /^([^/]+)\/[^/]+$/.exec(name)?.[1] ?? []))]
@@ -87,7 +87,7 @@ const merged = ({ files }: Read, rotated: ReadonlySet<string>): Effect[] =>
       ),
   );
 
-/** Units that are stopped while what a new image may alter is saved, and restarted with it. */
+/** Units that stop while data that the new image may alter is saved, and then start with that image. */
 function guarded(old: Read | undefined, next: Read): Effect[] {
   const told = (images: readonly string[], none: string) => images.join(", ") || none;
   return saved(old, next).flatMap(({ guard: { units }, was, is }) =>
@@ -99,7 +99,7 @@ function guarded(old: Read | undefined, next: Read): Effect[] {
   );
 }
 
-/** What is saved before its images change, as the agent's release/plan.py has it. */
+/** Guards with changed images: their data is saved first. Mirrors the agent's release/plan.py. */
 export function saved(old: Read | undefined, next: Read | undefined) {
   if (!old || !next) return [];
   const guards = new Map([...old.guards, ...next.guards].map((guard) => [guard.name, guard]));
@@ -113,7 +113,7 @@ interface Move {
   to: string;
 }
 
-/** Data that lies where the old manifest has a directory and the new one has not, as the agent's tree/moves.py has it. */
+/** Data to move: its directory is in the old manifest but not in the new one. Mirrors the agent's tree/moves.py. */
 export function relocated(old: Read | undefined, next: Read | undefined): Move[] {
   const [before, after] = [old?.directories ?? [], next?.directories ?? []];
   const lies = (path: string | undefined) =>
@@ -133,7 +133,7 @@ function watched({ images, guards }: Read, guard: Read["guards"][number]): strin
   return references.filter((image) => own.images.length === 0 || own.images.includes(image));
 }
 
-/** The deletion of a release: its own units stop, others that run are told that its files went. */
+/** Deletion of a release: its own units stop; other running units that use its files reload or restart. */
 function removal({ name, old }: ReleaseStep, running: ReadonlySet<string>): Effect[] {
   const own = unitsOf(old);
   return [

@@ -1,9 +1,9 @@
-// What the repair of a difference on the host does to units.
+// The effects on units of reverting drift.
 import type { Difference } from "../../protocol/facts.ts";
 import type { Read } from "../read/documents.ts";
 import type { Effect } from "./effect.ts";
 
-/** Of a difference whose repair depends on the host: at most a restart of all units. */
+/** If the repair depends on the state of the host, assumes the most that can happen, such as a restart of all units. */
 export function repairOf({ kind, name, what, message }: Difference, old: Read | undefined, next: Read): Effect[] {
   const units = next.units.map((unit) => unit.name);
   const restart = (names: readonly string[], reason = message) =>
@@ -14,7 +14,7 @@ export function repairOf({ kind, name, what, message }: Difference, old: Read | 
     case "file": {
       const file = next.files.find(({ path }) => path === name);
       if (file) return [...restart(file.restarts), ...reload(file.reloads)];
-      // A file that leaves the manifest has an effect by its removal.
+      // A file that leaves the manifest already has the effects of its removal.
       return old?.files.some(({ path }) => path === name) ? [] : restart(units, `at most: ${message}`);
     }
     case "directory":
@@ -26,7 +26,7 @@ export function repairOf({ kind, name, what, message }: Difference, old: Read | 
     case "unit":
       return what === "reloading" ? restart([name]) : [];
     case "probe": {
-      // A reload may be enough, as where Podman writes its rules again.
+      // Less may be enough, for example when Podman rewrites its firewall rules.
       const through = next.probes.find((probe) => probe.name === name)?.through;
       return through ? reload([through], `at most: ${message}`) : restart(units, `at most: ${message}`);
     }
@@ -35,7 +35,7 @@ export function repairOf({ kind, name, what, message }: Difference, old: Read | 
   }
 }
 
-/** The units that a drop-in alters, by what its directory is named after: a unit, or a file or another drop-in of one. */
+/** The units that a drop-in alters. Its directory is named after a unit or a managed file, or has a managed drop-in. */
 function alteredBy(path: string, { units, files }: Read): readonly string[] {
   const [, name] = /\/([^/]+)\.d(?:\/[^/]+)?$/.exec(path) ?? [];
   if (name === undefined) return [];
@@ -52,9 +52,9 @@ function alteredBy(path: string, { units, files }: Read): readonly string[] {
 const isUnit = (unit: string, whats: readonly string[], drift: readonly Difference[]): boolean =>
   drift.some(({ kind, name, what }) => kind === "unit" && name === unit && whats.includes(what));
 
-/** Whether a unit does not run, though the last apply left it running. */
+/** Whether a unit that ran after the last apply is no longer running. */
 export const isDown = (unit: string, drift: readonly Difference[]): boolean => isUnit(unit, ["inactive"], drift);
 
-/** Whether an operator enabled or disabled a unit. */
+/** Whether a unit was enabled or disabled outside gatehouse. */
 export const isSwitched = (unit: string, drift: readonly Difference[]): boolean =>
   isUnit(unit, ["enabled", "disabled"], drift);

@@ -1,4 +1,4 @@
-// Which units go along when another one is stopped or restarted, read from the unit files and Quadlets of a stack.
+// Which units stop or restart together with another one, according to the stack's unit files and Quadlets.
 import { QUADLETS } from "../../components/quadlet/quadlet.ts";
 import type { Effect } from "./effect.ts";
 import { values } from "./unitfile.ts";
@@ -7,11 +7,11 @@ import { values } from "./unitfile.ts";
 export interface Tie {
   unit: string;
   with: string;
-  /** In words, such as `part of`. */
+  /** The relation in words, such as `part of`. */
   how: string;
 }
 
-/** systemd.unit(5): these three propagate a stop and a restart; Wants=, After= and WantedBy= do not. */
+/** systemd.unit(5): these three propagate stops and restarts; Wants=, After= and WantedBy= do not. */
 const KEYS: Record<string, string> = { PartOf: "part of", BindsTo: "bound to", Requires: "requires" };
 const SYSTEMD = "/etc/systemd/system";
 
@@ -20,7 +20,7 @@ interface Text {
   content: string;
 }
 
-/** What systemd adds to the effects of files: a restart with the unit files as they will be, a stop as they are. */
+/** Effects that systemd propagates: restarts according to the new unit files, stops according to the old ones. */
 export const propagated = (
   direct: readonly Effect[],
   files: { before: readonly Text[]; after: readonly Text[] },
@@ -38,14 +38,14 @@ function alongWith(
 ): Effect[] {
   const leaders = new Set(direct.filter((effect) => effect.verb === verb).map(({ unit }) => unit));
   const goingWith = (leader: string) => ties.filter((tie) => tie.with === leader && running.has(tie.unit));
-  // The set grows while it is walked: who goes along takes others along.
+  // The set grows during iteration, so effects propagate transitively.
   for (const leader of leaders) for (const { unit } of goingWith(leader)) leaders.add(unit);
   return [...leaders].flatMap((leader) =>
     goingWith(leader).map(({ unit, how }) => ({ unit, verb, reason: `${how} ${leader}` })),
   );
 }
 
-/** The ties that a stack's own files make. */
+/** The ties declared in the stack's own files. */
 export const tiesOf = (files: readonly Text[]): Tie[] =>
   files.flatMap((file) => {
     const unit = unitOf(file, files);
@@ -55,7 +55,7 @@ export const tiesOf = (files: readonly Text[]): Tie[] =>
         .flatMap((value) => value.split(/\s+/))
         .map((other) => ({ unit, with: quadletUnit(other, files), how })),
     );
-    // Podman's generator gives a container BindsTo= the unit of its pod.
+    // Podman's generator adds BindsTo= the pod's unit to a container.
     const pods = values(file.content, "Container", "Pod").map((pod) => ({
       unit,
       with: quadletUnit(pod, files),
@@ -64,7 +64,7 @@ export const tiesOf = (files: readonly Text[]): Tie[] =>
     return [...keys, ...pods];
   });
 
-/** The unit that a file is, or adds to; none for any other file. */
+/** The unit that a file defines or extends; undefined for any other file. */
 function unitOf({ path }: Text, files: readonly Text[]): string | undefined {
   const name = path.slice(path.lastIndexOf("/") + 1);
   if (path === `${QUADLETS}/${name}`) return quadletUnit(name, files);
@@ -72,7 +72,7 @@ function unitOf({ path }: Text, files: readonly Text[]): string | undefined {
   return new RegExp(`^${SYSTEMD}/([^/]+)\\.d/[^/]+\\.conf$`).exec(path)?.[1];
 }
 
-/** The unit that comes from a Quadlet of that name; any other name is a unit's already. */
+/** The unit that Podman generates from a Quadlet; other names are returned unchanged. */
 function quadletUnit(name: string, files: readonly Text[]): string {
   const [, stem, kind] = /^(.+)\.(container|pod)$/.exec(name) ?? [];
   if (stem === undefined) return name;

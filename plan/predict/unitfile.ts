@@ -1,6 +1,6 @@
-// Unit files and Quadlets, which share a grammar (systemd.syntax(7)).
+// Unit files and Quadlets, which share a syntax (systemd.syntax(7)).
 
-/** What a key is set to in a section, in order; an empty value takes back what stands before it. */
+/** All values of a key in a section, in order. An empty value clears the values before it. */
 export function values(content: string, section: string, key: string): string[] {
   let within = "";
   let found: string[] = [];

@@ -1,4 +1,4 @@
-// The documents that the program sends, read back.
+// Reads the documents that the program sends.
 import { parse } from "smol-toml";
 import { readManifest as manifestOf, type Read } from "../../protocol/manifest.ts";
 
@@ -8,8 +8,8 @@ export type ReadFile = Read["files"][number];
 /** Reads a manifest. */
 export const readManifest = (document: string): Read => manifestOf(parse(document));
 
-/** The document without its closing line, whose number of bytes a placeholder makes another one. */
+/** The document without its last line: the byte count there changes with a placeholder's length. */
 export const unsealed = (document: string): string => document.replace(/# gatehouse: \d+ bytes\n$/, "");
 
-/** Reads a document for a group, an account or a set of packages: names, numbers and lists of names. */
+/** Reads the document of a group, an account or a set of packages. */
 export const readTable = (document: string): Record<string, unknown> => parse(document);

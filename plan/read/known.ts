@@ -1,12 +1,12 @@
-// Numbers of the host's that a preview does not know: taken from what the host answered last time.
+// Fills in UIDs, GIDs and generations that a preview does not know, from the last answers of the host.
 import { driftOf, isForgotten, moves } from "./due.ts";
 import type { Preview, Step } from "./steps.ts";
 
 const PLACEHOLDER = /<(gid|uid|generation) of ([\w-]+)>/g;
 
 /**
- * Fills in the placeholders that components/sdk/legible.ts left in a document, so that a command which is only sent
- * again, as after a new SSH key, shows no change. What the host was never asked for stays a placeholder.
+ * Fills in the placeholders that components/sdk/legible.ts left in a document, so that a command which is only resent,
+ * such as with a new SSH key, shows no change. A number that the host has never answered stays a placeholder.
  */
 export function filled(document: string, preview: Preview): string {
   const answer = (name: string, key: string) => {
@@ -20,14 +20,14 @@ export function filled(document: string, preview: Preview): string {
   });
 }
 
-/** A number that the host will answer: what it has now, where that differs from what it answered last. */
+/** The number that the host will answer: the current one if the item has drifted, otherwise the last answer. */
 function answerOf(step: Step, key: string, preview: Preview): unknown {
   const drift = driftOf(step, preview);
   if (drift.length === 0) return step.old?.answer?.[key];
   return drift.flatMap(({ now }) => now[key] ?? [])[0];
 }
 
-/** The generation that a release of secrets will have; none when the host has none of it yet. */
+/** The generation that a secret release will have; undefined if it is not on the host yet. */
 function generationOf(release: string, preview: Preview): number | undefined {
   const before = preview.generations[release];
   const step = preview.steps.find(({ name }) => name === `release-${release}`);

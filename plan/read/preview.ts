@@ -1,4 +1,4 @@
-// Runs Pulumi's own preview, once, and collects what its engine tells.
+// Runs one Pulumi preview and collects the engine's events.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,13 +10,13 @@ import { type Preview, previewOf } from "./steps.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
-/** A preview that failed, with what Pulumi says about it. */
+/** A failed preview, with Pulumi's error message. */
 export class PreviewError extends Error {}
 
 /**
  * Previews a stack.
  *
- * @param progress told, once each, what is going on.
+ * @param progress receives each line of progress.
  * @throws PreviewError
  */
 export async function preview(

@@ -1,4 +1,4 @@
-// Each release of a stack, as the host has it and as it will be.
+// The releases of a stack, before and after the update.
 
 import type { Difference } from "../../protocol/facts.ts";
 import { type Read, readManifest, unsealed } from "./documents.ts";
@@ -8,13 +8,13 @@ import type { Preview, Step } from "./steps.ts";
 
 export interface ReleaseStep {
   name: string;
-  /** What happens to it. `resend`: its command runs, and finds everything as it is. */
+  /** `resend`: its command runs again and changes nothing. `forget`: it leaves the state and stays on the host. */
   what: "create" | "update" | "repair" | "resend" | "delete" | "forget" | "same";
-  /** Whether its data goes when it is deleted: by the state, and from now on. */
+  /** Whether deleting it deletes its data: according to the state (`was`), and after this update (`is`). */
   purge: { was: boolean; is: boolean };
-  /** Its manifest is shown in no form, and none is in `old` and `new`. */
+  /** Its manifest is never shown, and `old` and `new` are unset. */
   secret: boolean;
-  /** As the host has it. @default - not there yet, or secret */
+  /** The manifest that was last applied. @default - not on the host yet, or secret */
   old?: Read;
   /** @default - deleted, or secret */
   new?: Read;
@@ -46,7 +46,7 @@ function releaseOf(step: Step, preview: Preview): ReleaseStep {
   };
 }
 
-/** Facts name each difference; of a host that was set back to an older snapshot they only give a new due number. */
+/** The differences in the facts. A host restored to an older snapshot reports none, only a new due number. */
 export function driftIn(step: Step, preview: Preview): readonly Difference[] {
   const again = step.old?.document !== undefined && step.old.document === step.new?.document;
   return again && isSetBack(step, preview) ? [SET_BACK] : driftOf(step, preview);
@@ -77,7 +77,7 @@ function whatOf(step: Step, document: string | undefined, preview: Preview): Rel
   return "resend";
 }
 
-/** The releases of secrets that get new content on the host, which files of others may have merged into them. */
+/** Secret releases that get new content, which may be merged into files of other releases. */
 export const rotating = (releases: readonly ReleaseStep[]): Set<string> =>
   new Set(
     releases

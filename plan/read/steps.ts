@@ -1,54 +1,54 @@
-// What a preview of Pulumi's told about the commands on the host, without anything that is secret.
+// The steps of a Pulumi preview for the commands on the host, without secrets.
 import type { EngineEvent, StepEventMetadata, StepEventStateMetadata } from "@pulumi/pulumi/automation/index.js";
 import { isSecret, UNKNOWN } from "../../components/sdk/wire.ts";
 import type { Facts } from "../../protocol/facts.ts";
 
-/** A command as it was, or as it will be. */
+/** A command before or after the update. */
 export interface State {
   /** The command line; its last word is the due number. */
   create: string;
   /** @default - secret, or not known before the update */
   document?: string;
-  /** The document is secret. The engine blinds it; nothing here looks at it. @default false */
+  /** The document is secret. The engine masks it, and nothing here reads it. @default false */
   secret?: boolean;
-  /** What the host answered, parsed. @default - secret, or not answered yet */
+  /** The parsed answer of the host. @default - secret, or not answered yet */
   answer?: Record<string, unknown>;
   /** Deleting the resource deletes its data too. @default false */
   purge?: boolean;
-  /** Deleting the resource forgets it and does nothing on the host. @default false */
+  /** Deleting the resource only removes it from the state. @default false */
   retained?: boolean;
 }
 
-/** What the preview does with one command. */
+/** The planned step for one command. */
 export interface Step {
   op: "create" | "update" | "delete" | "same";
   /** `KIND-NAME`, such as `release-caddy`; `host-agent` for the agent itself. */
   name: string;
-  /** The inputs that differ; of a secret one this is all that can be told. */
+  /** The names of the changed inputs, secret ones included. */
   differs: readonly string[];
   old?: State;
   new?: State;
 }
 
-/** Everything that a plan is made from. */
+/** The input of a plan. */
 export interface Preview {
   project: string;
   stack: string;
   steps: readonly Step[];
-  /** The generation that each release had, by its name, as the state knows it. */
+  /** The generation of each release in the state, by name. */
   generations: Readonly<Record<string, number>>;
-  /** What the host answered when the program looked at it. @default - it did not look */
+  /** The facts of the host. @default - the host was not inspected */
   facts?: Facts;
-  /** What the program warned of. */
+  /** Warnings of the program. */
   warnings: readonly string[];
-  /** How many resources of any kind something happens to. */
+  /** The number of resources of any kind that change. */
   touched: number;
 }
 
 const COMMAND = "command:remote:Command";
 const RELEASE = "gatehouse:index:Release";
 
-/** Reads the events of one preview. */
+/** Collects the events of one preview. */
 export function previewOf(project: string, stack: string, events: readonly EngineEvent[], facts?: Facts): Preview {
   const steps = new Map<string, Step>();
   const generations: Record<string, number> = {};
@@ -58,7 +58,7 @@ export function previewOf(project: string, stack: string, events: readonly Engin
     if (resourcePreEvent) {
       const { metadata } = resourcePreEvent;
       if (metadata.op !== "same") touched++;
-      // A replaced command is deleted first and made again then; `replace` itself stands for both.
+      // A replacement has events of its own for the deletion and the creation; skip the one for both.
       if (metadata.type === COMMAND && metadata.op !== "replace")
         steps.set(`${metadata.urn} ${metadata.op === "delete-replaced"}`, stepOf(metadata));
       const generation = metadata.old?.outputs?.generation;
@@ -80,7 +80,7 @@ const OPS: Partial<Record<string, Step["op"]>> = {
 const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") + 2);
 
 function stepOf({ op, urn, diffs, detailedDiff, old, new: next }: StepEventMetadata): Step {
-  // A provider tells what differs in one way or the other; the second has paths such as `connection.privateKey`.
+  // A provider reports changed inputs in one of two ways; `detailedDiff` has paths such as `connection.privateKey`.
   const paths = [...(diffs ?? []), ...Object.keys(detailedDiff ?? {})];
   return {
     op: OPS[op] ?? "update",
@@ -97,7 +97,7 @@ function stateOf({ inputs, retainOnDelete }: StepEventStateMetadata, outputs: Re
   return {
     create: typeof create === "string" ? create : "",
     ...(typeof stdin === "string" && stdin !== UNKNOWN && { document: stdin }),
-    // A secret that is not known yet stands as unknown alone; that its log is off tells what it is.
+    // A secret that is still unknown is not marked as secret; disabled logging identifies it.
     ...((isSecret(stdin) || inputs.logging === "none") && { secret: true }),
     ...(answer && { answer }),
     ...(typeof inputs.delete === "string" && inputs.delete.endsWith(" --purge") && { purge: true }),
@@ -105,7 +105,7 @@ function stateOf({ inputs, retainOnDelete }: StepEventStateMetadata, outputs: Re
   };
 }
 
-/** The answer of the host's; none of a secret command's, nor what an agent of another age may have said. */
+/** The host's answer; undefined if it is secret, or is not the JSON object that the agent prints. */
 function parsed(stdout: unknown): Record<string, unknown> | undefined {
   if (typeof stdout !== "string" || stdout === UNKNOWN) return undefined;
   try {

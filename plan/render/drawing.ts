@@ -1,4 +1,4 @@
-// Where the boxes and lines of the drawing of doors lie.
+// The layout of the drawing of doors.
 import type { Box, Drawing, Line } from "../report/doors.ts";
 
 export interface Placed {
@@ -21,7 +21,7 @@ const BETWEEN = 64;
 const HEADING = 30;
 const MARGIN = 4;
 
-/** Places a drawing in columns, each as wide as its longest name and centred in the height of the tallest. */
+/** Places the boxes in columns, each as wide as its longest name and vertically centred. */
 export function placed({ boxes, lines }: Drawing): Placed {
   const inColumn = COLUMNS.map(([column]) => boxes.filter((box) => box.column === column));
   const heightOf = (count: number) => count * (BOX.height + BOX.gap) - BOX.gap;
@@ -52,7 +52,7 @@ export function placed({ boxes, lines }: Drawing): Placed {
   };
 }
 
-/** From the right edge of one box to the left edge of another, in the next column. */
+/** A curve from the right edge of a box to the left edge of a box in the next column. */
 function curve(line: Line, boxes: Placed["boxes"]): Placed["lines"] {
   const next = (column: Box["column"]) => COLUMNS[COLUMNS.findIndex(([name]) => name === column) + 1]?.[0];
   for (const from of boxes.filter(({ name }) => name === line.from)) {

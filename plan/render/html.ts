@@ -1,4 +1,4 @@
-// The plan as one page that asks nobody for anything else.
+// The plan as one self-contained HTML page.
 import { fileURLToPath } from "node:url";
 import nunjucks from "nunjucks";
 import { plain } from "../../components/render/plain.ts";
@@ -7,7 +7,7 @@ import type { Report } from "../report/report.ts";
 import { placed } from "./drawing.ts";
 import { AGAIN, databaseWords, impactWords, itemWords, releaseWords } from "./words.ts";
 
-// Everything that is put into the page is escaped for HTML; an undefined value is an error.
+// Every inserted value is escaped for HTML; an undefined value is an error.
 const environment = new nunjucks.Environment(
   new nunjucks.FileSystemLoader(fileURLToPath(new URL(".", import.meta.url))),
   {
@@ -18,7 +18,7 @@ const environment = new nunjucks.Environment(
   },
 );
 
-/** Writes the plan as a page: its own styles, light and dark, no script, no request. */
+/** Renders the plan as a page with embedded styles (light and dark), without scripts or requests. */
 export function html(report: Report): string {
   const { units, releases, items, data, databases, warnings, doors } = report;
   const drawing = placed(doors);

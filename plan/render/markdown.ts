@@ -1,4 +1,4 @@
-// The plan as a comment under a pull request.
+// The plan as a comment on a pull request.
 import { createHash } from "node:crypto";
 import { plain } from "../../components/render/plain.ts";
 import type { FileChange } from "../predict/files.ts";
@@ -7,19 +7,19 @@ import type { ReleaseChange, Report } from "../report/report.ts";
 import { AGAIN, databaseWords, impactWords, itemWords, releaseWords } from "./words.ts";
 
 export interface MarkdownOptions {
-  /** Where the whole plan is to be found. @default - the sentence about what was cut names none */
+  /** URL of the complete plan, for the note about omitted parts. @default - the note has no link */
   link?: string;
-  /** The most that is written, in bytes: GitHub takes 65536 characters. @default 60000 */
+  /** Maximum size in bytes; GitHub accepts 65536 characters. @default 60000 */
   limit?: number;
 }
 
-/** The first line; whoever posts the plan finds the comment of before by it. One for each stack. */
+/** The first line, unique to each stack; used to find and update the existing comment. */
 export const marker = ({ project, stack }: Pick<Report, "project" | "stack">): string =>
   `<!-- gatehouse plan ${createHash("sha256").update(`${project}/${stack}`).digest("hex").slice(0, 12)} -->`;
 
 /**
- * Writes the plan in GitHub's Markdown. What does not fit is left out from its end, a release at a time, and said so:
- * a fence or a fold that is cut open would swallow the rest of the comment.
+ * Renders the plan as GitHub Markdown. If it is too long, whole parts are omitted from the end, with a note:
+ * an unclosed fence or `<details>` would swallow the rest of the comment.
  */
 export function markdown(report: Report, { link, limit = 60_000 }: MarkdownOptions = {}): string {
   const head = [
@@ -47,7 +47,7 @@ const size = (parts: readonly string[]) => Buffer.byteLength(parts.join("\n\n"))
 const whole = (link: string | undefined) =>
   link ? `see [the whole plan](${link})` : "see the whole plan, which is an artifact of this run";
 
-/** The head itself may be too long, of a stack with very many units; it has no fence and no fold. */
+/** Truncates a head that is too long by itself, in a stack with very many units; it has no fence and no `<details>`. */
 function cut(document: string, limit: number, where: string): string {
   const closed = `${document}\n`;
   if (Buffer.byteLength(closed) <= limit) return closed;
@@ -95,7 +95,7 @@ function file({ path, what, access, accessBefore, diff }: FileChange): string {
   return diff === "" ? line : `${line}\n\n${fenced(diff)}`;
 }
 
-/** A fence that nothing in the content closes. */
+/** A fenced block that no backticks in the content can close. */
 export function fenced(words: string): string {
   const content = plain(words);
   const longest = content.match(/`+/g)?.reduce((most, run) => Math.max(most, run.length), 2) ?? 2;
@@ -116,10 +116,10 @@ const details = (title: string, body: readonly string[]) =>
 
 export const bullets = (lines: readonly string[]) => lines.map((line) => `- ${text(line)}`).join("\n");
 
-/** Text that keeps to its line and to its cell of a table, and in which nothing is Markdown or HTML, or calls for a user. */
+/** Escapes text so that it stays on one line or in one table cell, without Markdown, HTML or user mentions. */
 export const text = (words: string): string => markup(words).replace(/[\\`*_[\]|~#]/g, "\\$&");
 
-/** Text within HTML, where Markdown is not read. */
+/** Escapes text inside HTML, where Markdown is not parsed. */
 const markup = (words: string): string =>
   plain(words.replace(/\s+/g, " "))
     .replace(/&/g, "&amp;")
@@ -127,5 +127,5 @@ const markup = (words: string): string =>
     .replace(/>/g, "&gt;")
     .replace(/@(?=\w)/g, "@<!-- -->");
 
-/** A name in code; it holds no backtick, or is written as text. */
+/** A name as inline code, or as text if it contains characters that code cannot show. */
 const code = (name: string): string => (/[`|]|[^\S ]/.test(name) ? text(name) : `\`${plain(name)}\``);

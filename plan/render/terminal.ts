@@ -1,8 +1,8 @@
-// The plan in a terminal: what happens, without the diffs.
+// The plan for a terminal, without diffs.
 import type { Report } from "../report/report.ts";
 import { AGAIN, databaseWords, impactWords, itemWords, releaseWords } from "./words.ts";
 
-/** A few aligned lines. */
+/** Renders the plan as aligned lines. */
 export function terminal(report: Report): string {
   if (!report.changes) return [`${report.stack}: nothing to do`, ...section("warnings", report.warnings)].join("\n");
   const { units, releases, items, databases, data, warnings } = report;

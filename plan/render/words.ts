@@ -1,11 +1,11 @@
-// How the parts of a report are said, the same in Markdown, on the page and in the terminal.
+// The wording of a report, shared by Markdown, page and terminal.
 
 import type { UnitImpact } from "../predict/impact.ts";
 import type { DatabaseChange } from "../report/databases.ts";
 import type { ItemChange } from "../report/items.ts";
 import type { ReleaseChange } from "../report/report.ts";
 
-/** What happens to a unit: `restart`, `start, enabled`. */
+/** Such as `restart` or `start, enabled`. */
 export const impactWords = ({ verb, enabled }: UnitImpact): string =>
   [...(verb === "none" ? [] : [verb]), ...(enabled === undefined ? [] : [enabled ? "enabled" : "disabled"])].join(
     ", ",
@@ -20,7 +20,7 @@ const WHAT: Record<ReleaseChange["what"], string> = {
   forget: "forgotten",
 };
 
-/** What happens to a release, and to how many files: `changed, 2 files (+3 -1)`. */
+/** Such as `changed, 2 files (+3 -1)`. */
 export function releaseWords({ what, purged, secret, files, drift }: ReleaseChange): string {
   if (secret && what === "delete" && !purged) return "no longer looked after; its secrets stay";
   if (secret) return `${WHAT[what]}, secret`;
@@ -48,5 +48,5 @@ export const databaseWords = ({ kind, name, what }: DatabaseChange): string =>
     ? `${kind} ${name} is created unless it is there`
     : `${kind} ${name} is no longer looked after; it stays with its data`;
 
-/** What is said of releases whose command runs and finds everything as it is. */
+/** Introduces the releases that are sent again unchanged. */
 export const AGAIN = "Sent again, with nothing to do on the host:";

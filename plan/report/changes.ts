@@ -1,4 +1,4 @@
-// From what a preview told to the report.
+// Builds the report from a preview.
 
 import type { Verb } from "../predict/effect.ts";
 import { fileChanges } from "../predict/files.ts";
@@ -11,7 +11,7 @@ import { itemChanges } from "./items.ts";
 import { notesOn } from "./notes.ts";
 import type { ReleaseChange, Report, Totals } from "./report.ts";
 
-/** The plan of one preview; a pure function of it. */
+/** The report for one preview; a pure function. */
 export function reportOf(preview: Preview): Report {
   const steps = releasesOf(preview);
   const units = impactOf(steps);
@@ -49,7 +49,7 @@ function releaseChange(step: ReleaseStep): ReleaseChange[] {
   return [{ ...change, files: fileChanges(old, next), notes: [...notesOn(old, next), ...fate(step)] }];
 }
 
-/** A secret release is data as a whole, the others tell. */
+/** Whether it is deleted with its data. All of a secret release is data; other releases declare theirs. */
 const isPurged = ({ what, purge, secret, old }: ReleaseStep): boolean =>
   what === "delete" && purge.was && (secret || (old?.data.length ?? 0) > 0);
 
@@ -62,23 +62,23 @@ function farewell(step: ReleaseStep): string[] {
   ];
 }
 
-/** What a later deletion will do to the data. */
+/** A note if the update changes the effect of a later deletion on the data. */
 const fate = ({ what, purge: { was, is } }: ReleaseStep): string[] =>
   what === "create" || was === is
     ? []
     : [is ? "from now on its data goes when it is deleted" : "from now on its data stays when it is deleted"];
 
-/** What is deleted for good, and where its copy will be. */
+/** Data that is deleted permanently, and the location of its copy. */
 const purging = (step: ReleaseStep): string[] =>
   isPurged(step) ? [`the data of ${step.name} is copied to /var/backups/gatehouse/${step.name}, and then deleted`] : [];
 
-/** What a new image may alter, and that it is saved first. */
+/** Data that a new image may alter, and which is therefore saved first. */
 const guarded = ({ old, new: next }: ReleaseStep): string[] =>
   saved(old, next).map(({ guard }) => `${guard.name} is saved first, since the new image may alter it`);
 
 const given = ({ old, new: next }: ReleaseStep): string[] => handedOver(old, next);
 
-/** What a service reads its data from at its start, where that is another file than before. */
+/** Services that will load their data from another file at startup. */
 const moved = ({ old, new: next }: ReleaseStep): string[] =>
   (next?.holdings ?? []).flatMap((holding) => {
     const before = old?.holdings.find(({ name }) => name === holding.name);
@@ -88,7 +88,7 @@ const moved = ({ old, new: next }: ReleaseStep): string[] =>
     return [`${holding.name} are written to ${file} first, which ${holding.unit} reads from then on`];
   });
 
-/** What lies at another place from now on. */
+/** Data that moves to another directory. */
 const moving = ({ old, new: next }: ReleaseStep): string[] => relocated(old, next).map(relocationWords);
 
 const created = (databases: readonly DatabaseChange[]): number =>
@@ -109,7 +109,7 @@ function count(
   };
 }
 
-/** Files, reloads and restarts are always told, also when there are none; the rest only when there is something. */
+/** Files, reloads and restarts are always counted, even if zero; the rest only if there are any. */
 function summary(
   { files, reloads, restarts, starts, stops, destroyed, databases, repairs }: Totals,
   data: readonly string[],

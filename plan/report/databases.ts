@@ -1,11 +1,11 @@
-// Databases and roles of PostgreSQL, from the SQL of the step that makes them (templates/sql/roles.sql.njk).
+// PostgreSQL databases and roles, from the SQL of the step that creates them (templates/sql/roles.sql.njk).
 import type { Read } from "../read/documents.ts";
 
-/** A database or a role that appears, or that the program stops looking after. */
+/** A database or role that is created or no longer managed. */
 export interface DatabaseChange {
   kind: "database" | "role";
   name: string;
-  /** `left`: it is no longer in the configuration. Nothing is dropped. */
+  /** `left`: no longer in the configuration; it is not dropped. */
   what: "created" | "left";
 }
 
@@ -22,7 +22,7 @@ export function databaseChanges(old: Read | undefined, next: Read | undefined): 
   ];
 }
 
-/** Databases that go to another owner, in sentences: all that the old one has in it goes too. */
+/** Sentences about databases that get another owner, together with all objects of the old owner in them. */
 export const handedOver = (old: Read | undefined, next: Read | undefined): string[] =>
   made(next).flatMap(({ kind, name, owner }) => {
     const before = made(old).find((made) => made.kind === kind && made.name === name);

@@ -1,4 +1,4 @@
-// Who may use which socket: accounts and containers, the groups they carry, and the sockets that belong to those groups.
+// Access to sockets: accounts and containers, their groups, and the sockets that each group may use.
 import { QUADLETS } from "../../components/quadlet/quadlet.ts";
 import type { UnitImpact } from "../predict/impact.ts";
 import { values } from "../predict/unitfile.ts";
@@ -7,18 +7,18 @@ import { filled } from "../read/known.ts";
 import type { ReleaseStep } from "../read/releases.ts";
 import type { Preview } from "../read/steps.ts";
 
-/** Something in the drawing; the columns go from who comes in on the left to what is reached on the right. */
+/** A box of the drawing. Columns run from accounts and containers on the left to services on the right. */
 export interface Box {
   name: string;
   column: "who" | "group" | "socket" | "service";
-  /** What the plan does with it, such as `restart`. @default - nothing */
+  /** The planned change, such as `restart`. @default - none */
   change?: string;
 }
 
 export interface Line {
   from: string;
   to: string;
-  /** @default - it is there before and after */
+  /** @default - unchanged */
   change?: "added" | "removed";
 }
 
@@ -27,7 +27,7 @@ export interface Drawing {
   lines: Line[];
 }
 
-/** The doors as the plan leaves them, with what it changes marked. */
+/** The doors before and after the plan, with changes marked. */
 export function doorsOf(preview: Preview, releases: readonly ReleaseStep[], units: readonly UnitImpact[]): Drawing {
   const before = doors(preview, releases, "old");
   const after = doors(preview, releases, "new");
@@ -67,7 +67,7 @@ function doors(preview: Preview, releases: readonly ReleaseStep[], age: Age): Dr
 
 interface Group {
   name: string;
-  /** The GID as it stands in a rendered file: a number, or a placeholder. */
+  /** The GID as rendered in files: a number or a placeholder. */
   gid: string;
 }
 
@@ -84,13 +84,13 @@ const tables = (preview: Preview, kind: string, age: Age): Record<string, unknow
     .flatMap((step) => step[age]?.document ?? [])
     .map(readTable);
 
-/** An account, and the groups that it is a member of. */
+/** Accounts and their groups. */
 const accounts = (preview: Preview, age: Age): Drawing[] =>
   tables(preview, "account", age).map(({ name, groups }) =>
     carrying(String(name), Array.isArray(groups) ? groups.map(String) : []),
   );
 
-/** Containers carry numbers, which are told back to names. */
+/** Containers and their groups. Quadlets contain GIDs, which are mapped back to names. */
 function containers(read: Read | undefined, groups: readonly Group[]): Drawing[] {
   const files = (read?.files ?? []).filter(
     ({ path }) => path.startsWith(`${QUADLETS}/`) && path.endsWith(".container"),
@@ -109,7 +109,7 @@ const carrying = (who: string, groups: readonly string[]): Drawing => ({
   lines: groups.map((group) => ({ from: who, to: group })),
 });
 
-/** A socket whose directory, or whose server, has one of the groups as its own. */
+/** Sockets that belong to one of the groups, by their directory or by the group that their server runs with. */
 function sockets(read: Read | undefined, groups: readonly Group[]): Drawing[] {
   const service = read?.units[0]?.name;
   if (!read || service === undefined) return [];

@@ -1,9 +1,9 @@
-// Groups, accounts, packages and the agent itself.
+// Changes of groups, accounts, packages and the agent.
 import { readTable } from "../read/documents.ts";
 import { driftOf, isForgotten } from "../read/due.ts";
 import type { Preview, Step } from "../read/steps.ts";
 
-/** A change of something on the host that is no release, in sentences. */
+/** A change of an item other than a release. */
 export interface ItemChange {
   kind: "agent" | "group" | "account" | "packages";
   name: string;

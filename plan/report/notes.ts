@@ -1,7 +1,7 @@
-// What changes in a manifest besides its files, in sentences.
+// Sentences about changes in a manifest other than its files.
 import type { Read } from "../read/documents.ts";
 
-/** One sentence for each change worth telling. */
+/** One sentence for each notable change. */
 export function notesOn(old: Read | undefined, next: Read | undefined): string[] {
   if (!next) return [];
   return [
@@ -48,7 +48,7 @@ function directories(old: Read | undefined, next: Read): string[] {
 
 type Named = { name: string };
 
-/** Of a new release none is told: all of them are new. */
+/** Lists nothing for a new release, in which everything is new. */
 function named(kind: string, was: readonly Named[] = [], is: readonly Named[], old: Read | undefined): string[] {
   if (!old) return [];
   return [

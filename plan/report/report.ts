@@ -1,4 +1,4 @@
-// The plan as data; what the Markdown, the page and the JSON are made from.
+// The plan as data, from which Markdown, page, terminal output and JSON are made.
 
 import type { Difference } from "../../protocol/facts.ts";
 import type { FileChange } from "../predict/files.ts";
@@ -7,19 +7,19 @@ import type { DatabaseChange } from "./databases.ts";
 import type { Drawing } from "./doors.ts";
 import type { ItemChange } from "./items.ts";
 
-/** What happens to a release, file by file. */
+/** The changes of a release. */
 export interface ReleaseChange {
   name: string;
-  /** `resend`: sent again as it is, which changes nothing. `forget`: Pulumi lets go of it, the host is not asked. */
+  /** `resend`: sent again unchanged. `forget`: removed from the Pulumi state only; the host is not contacted. */
   what: "create" | "update" | "repair" | "resend" | "delete" | "forget";
-  /** Whether it is deleted together with its data. */
+  /** Whether its data is deleted with it. */
   purged: boolean;
-  /** That it changes is all that is told of a secret release. */
+  /** The content of a secret release is never shown. */
   secret: boolean;
   files: FileChange[];
-  /** Other changes of its manifest, in sentences. */
+  /** Sentences about other changes of the manifest. */
   notes: string[];
-  /** How the host differs from what the last apply left; put right by this. */
+  /** The drift that this change reverts. */
   drift: Difference[];
 }
 
@@ -29,32 +29,32 @@ export interface Totals {
   reloads: number;
   starts: number;
   stops: number;
-  /** Releases whose units stop and whose files go; secrets count where they go too. */
+  /** Deleted releases; secret releases count only if their secrets are deleted too. */
   destroyed: number;
-  /** Databases that are created. */
+  /** New databases. */
   databases: number;
-  /** Items that differ on the host and are put right. */
+  /** Items with drift that is reverted. */
   repairs: number;
 }
 
-/** Written as JSON for other programs: a key is added without a new version, never renamed or taken out. */
+/** Written as JSON for other programs. Keys may be added within a version, but never renamed or removed. */
 export interface Report {
   schemaVersion: 2;
   project: string;
   stack: string;
-  /** Whether there is anything to do at all. */
+  /** Whether there is anything to do. */
   changes: boolean;
-  /** All of it in one line, such as `2 files, 1 reload, 0 restarts, no data touched`. */
+  /** One line, such as `2 files, 1 reload, 0 restarts, no data touched`. */
   summary: string;
   totals: Totals;
-  /** What may alter data that is there, in sentences; empty when none is touched. */
+  /** Sentences about changes that may alter existing data; empty if there are none. */
   data: string[];
   units: UnitImpact[];
   releases: ReleaseChange[];
   items: ItemChange[];
   databases: DatabaseChange[];
-  /** What the program warned of, apart from differences on the host. */
+  /** Warnings of the program, except those about drift. */
   warnings: string[];
-  /** Who may use which socket, once the plan is carried out. */
+  /** Access to sockets once the plan has been applied. */
   doors: Drawing;
 }
