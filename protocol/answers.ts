@@ -9,14 +9,16 @@ export const answers = {
   account: z.object({ name: z.string(), uid: z.int(), gid: z.int(), groups: texts }),
   packages: z.object({
     manager: z.string().optional().meta({ description: "Absent from older agents." }),
-    versions: byName.meta({ description: "Version by package, as the package manager names it." }),
+    versions: byName.meta({ description: "Version of each package, as the package manager reports it." }),
   }),
   release: z.object({
     release: z.string(),
     generation: z.int(),
-    changed: texts.meta({ description: "The paths that this apply changed." }),
-    units: byName.meta({ description: "What was done to each unit, such as `restart`." }),
-    opens: byName.optional().meta({ description: "The passphrase in use, by the place of its repository." }),
+    changed: texts.meta({ description: "Paths that this apply changed." }),
+    units: byName.meta({ description: "Action taken on each unit, such as `restart`." }),
+    opens: byName
+      .optional()
+      .meta({ description: "Passphrase in use for each backup repository, by the place of the repository." }),
   }),
 };
 

@@ -6,40 +6,55 @@ const takes = (examples: string) =>
     .array(z.string())
     .default([])
     .meta({
-      description: `What is taken over though gatehouse did not make it, each as kind and name: ${examples}.`,
+      description: `Objects to take over although gatehouse did not create them, each as kind and name: ${examples}.`,
     });
 
 export const groupSchema = z.object({
-  name: z.string().meta({ description: "Looked up, or made with `groupadd --system`." }),
-  gid: z.int().optional().meta({ description: "Must be the existing group's, or free.", without: "the host chooses" }),
+  name: z
+    .string()
+    .meta({ description: "Name of the group. If it does not exist, it is created with `groupadd --system`." }),
+  gid: z
+    .int()
+    .optional()
+    .meta({ description: "Must be the GID of the existing group, or unused.", without: "the host chooses" }),
   takes: takes("`group NAME`"),
 });
 
 export const accountSchema = z.object({
   name: z.string().meta({
-    description: "Looked up, or made with `useradd --system`, with a group of its own and without a login.",
+    description:
+      "Name of the account. If it does not exist, it is created with `useradd --system`, with its own group and without a login.",
   }),
-  home: z.string().meta({ description: "The home directory in passwd, at creation only. Not made." }),
-  groups: z.array(z.string()).default([]).meta({ description: "Supplementary groups, exactly these. All must exist." }),
+  home: z.string().meta({
+    description:
+      "Home directory in /etc/passwd, set only when the account is created. The directory itself is not created.",
+  }),
+  groups: z
+    .array(z.string())
+    .default([])
+    .meta({ description: "The complete list of supplementary groups. All must exist." }),
   uid: z
     .int()
     .optional()
-    .meta({ description: "Must be the existing account's, or free.", without: "the host chooses" }),
-  owner: z.string().default("").meta({ description: "`PROJECT/STACK/RESOURCE` that asks.", without: "none" }),
+    .meta({ description: "Must be the UID of the existing account, or unused.", without: "the host chooses" }),
+  owner: z
+    .string()
+    .default("")
+    .meta({ description: "Resource that requests the account, as `PROJECT/STACK/RESOURCE`.", without: "none" }),
   releases: z.array(z.string()).default([]).meta({
     description:
-      "The releases that run as it. While one of these is another stack's than `owner`'s, the account is refused.",
+      "Releases that run as this account. If one of them belongs to another stack than `owner`, the account is refused.",
   }),
-  takes: takes("`account NAME`, `group NAME`, and `stack PROJECT/STACK`, whose `releases` may be moved"),
+  takes: takes("`account NAME`, `group NAME`, or `stack PROJECT/STACK` if `releases` are to move from that stack"),
 });
 
 export const packagesSchema = z.object({
-  names: z.array(z.string()).meta({ description: "Installed when missing; never upgraded." }),
+  names: z.array(z.string()).meta({ description: "Packages to install if they are missing; they are never upgraded." }),
   units: z.array(z.string()).default([]).meta({
     description:
-      "Of the first package: masked in /run while packages are installed, so that nothing starts with its stock configuration.",
+      "Units of the first package. They are masked in /run while packages are installed, so that none of them starts with its stock configuration.",
   }),
-  manager: z.string().default("apt").meta({ description: "`apt` or `pacman`: what installs them." }),
+  manager: z.string().default("apt").meta({ description: "Package manager: `apt` or `pacman`." }),
 });
 
 export type GroupDocument = z.input<typeof groupSchema>;

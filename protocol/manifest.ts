@@ -11,27 +11,32 @@ const list = (description: string) => z.array(z.string()).default([]).meta({ des
 
 /** A manifest as it is sent. The agent rejects unknown keys. */
 export const manifestSchema = z.object({
-  release: z.string().meta({ description: "Name: lower-case letters, digits, dashes." }),
+  release: z.string().meta({ description: "Name of the release: lower-case letters, digits and dashes." }),
   owner: z.string().meta({
     description:
-      "`PROJECT/STACK/RESOURCE` that may change and remove it. Within a stack a new owner takes the release over; from another stack it `takes` it.",
+      "Resource that may change and remove the release, as `PROJECT/STACK/RESOURCE`. Another resource of the same stack may take the release over; a resource of another stack must list the old stack in `takes`.",
   }),
-  protocol: z.int().meta({ description: `\`${PROTOCOL}\`. Another number is refused.` }),
+  protocol: z
+    .int()
+    .meta({ description: `Version of the manifest format: \`${PROTOCOL}\`. Any other number is refused.` }),
   deadline: z.int().default(60).meta({
     description:
-      "Seconds from the start of the units until the last probe must have passed. Units of other releases, and the probes through them, have as many again.",
+      "Seconds from the start of the units until all probes must have passed. Reloads of units of other releases, and the probes `through` them, have the same time again.",
   }),
   secret: z.boolean().default(false).meta({
-    description: "The content of its files is secret: masked in output, and the release is never removed.",
+    description:
+      "Whether the content of the files is secret. It is then masked in output, and the release is removed only with `--purge`.",
   }),
-  listens: list("`ADDRESS:PORT/tcp` or `/udp`, with `*` for all addresses, at which its units listen."),
+  listens: list(
+    "Ports on which the units listen, as `ADDRESS:PORT/tcp` or `ADDRESS:PORT/udp`, with `*` for all addresses.",
+  ),
   takes: list(
-    "What is taken over: `file PATH`, `unit NAME`, `pod NAME`, `container NAME`, `volume NAME`, `port ADDRESS:PORT/PROTOCOL` or `stack PROJECT/STACK`. Whatever else of these has a name of the release's and is no release's, nor as its package brought it, is refused.",
+    "Objects to take over: `file PATH`, `unit NAME`, `pod NAME`, `container NAME`, `volume NAME`, `port ADDRESS:PORT/PROTOCOL` or `stack PROJECT/STACK`. The apply is refused if another such object has a name that the release needs and belongs to no release, unless it is as its package installed it.",
   ),
   refers: list(
-    "Folders of secrets of this stack, one generation each, that must be kept as long as this manifest is live.",
+    "Folders of secrets of this stack, one generation each, that are kept as long as this manifest is live.",
   ),
-  gives: list("The releases of the stack that may have secrets of this one in their files."),
+  gives: list("Releases of the same stack that may have secrets of this release in their files."),
   directory: z.array(parts.directory).default([]),
   image: z.array(parts.image).default([]),
   preparation: z.array(parts.step).default([]),

@@ -8,154 +8,163 @@ const texts = (description: string) => z.array(z.string()).meta({ description })
 const maybe = (description: string, without = "none") => z.string().optional().meta({ description, without });
 const list = (description: string, without?: string) => z.array(z.string()).default([]).meta({ description, without });
 const root = (description: string) => z.string().default("root").meta({ description });
-const name = text("For messages.");
+const name = text("Name used in messages.");
 
 const place = {
-  path: text("Absolute, without `.` or `..`. In a secret file `{generation}` is the release's own generation."),
-  mode: text("Octal, such as `0750`."),
-  owner: text("`user:group`, names or numbers that the host knows."),
+  path: text(
+    "Absolute path, without `.` or `..`. In the path of a secret file, `{generation}` is the generation of the release.",
+  ),
+  mode: text("Octal mode, such as `0750`."),
+  owner: text("`user:group`, each a number or a name that exists on the host."),
 };
 
 export const directory = z.object({
   ...place,
   formerly: maybe(
-    "Where its data was under an earlier manifest. What is there is moved into it with all units of the release stopped, and that place is gone then; every rollback, and an older manifest, moves it back. What has a name that is taken keeps it with `.former` at its end. A link, or another file system, is refused before anything stops.",
+    "Path of the directory in an earlier manifest. Its contents are moved to the new path while all units of the release are stopped, and the old directory is removed. Every rollback, and an older manifest, moves them back. An entry with a name that is already in use at the new path gets the suffix `.former`. If the old directory is a symbolic link or on another file system, the apply is refused before any unit stops.",
   ),
 });
 
 export const file = z.object({
   ...place,
-  content: text("The whole file."),
+  content: text("Complete content of the file."),
   secrets: list(
-    "The secrets that the host puts into the content, one for each place `{{secrets NAME}}` in it, in that order. NAME is `RELEASE/FILE`: that file in each generation of secrets on the host, newest first, with a blank between; or `RELEASE/GENERATION/FILE`: that of one generation, which `refers` keeps. RELEASE is of the same stack and `gives` to this release. In a file without `secrets` such a text is a text.",
+    "Secrets that the host inserts into the content, one for each `{{secrets NAME}}` in it, in the same order. NAME is `RELEASE/FILE` for that file of every generation of secrets on the host, newest first, separated by blanks; or `RELEASE/GENERATION/FILE` for one generation, which `refers` keeps. RELEASE must belong to the same stack and, if it is another release, list this one in its `gives`. In a file without `secrets`, `{{secrets NAME}}` is ordinary text.",
   ),
   restarts: list(
-    "Units to restart when the file changes. Wins over `reloads`. Timers are stopped before any file changes. A file that goes starts no unit that is not the release's and does not run.",
+    "Units to restart when the file changes; takes precedence over `reloads`. Timers among them are stopped before any file changes. Removing the file does not start an inactive unit that is not part of the release.",
   ),
   reloads: list(
-    "Units to reload; one that does not run is started. Those that are no units of this release are reloaded last, once its own are up, its steps done and its own probes passed; one that does not run is left alone.",
+    "Units to reload when the file changes. An inactive unit of the release is started instead. Units of other releases are reloaded last, once the release's own units are up, its steps have run and its own probes have passed; inactive ones are left alone.",
   ),
   rotation: maybe(
-    "While the word equals the live manifest's, the host keeps the content that it has.",
+    "Any text. While it is the same as in the live manifest, the host keeps the existing content.",
     "always written",
   ),
   opens: maybe(
-    "The place of a repository of backups that the content is the passphrase of. The passphrase that opened it on this host before is written instead; without `rotation` another content than that is refused. The answer has it in `opens`, by place.",
+    "Place of the backup repository that has the content as its passphrase. If another passphrase has opened the repository on this host before, the host writes that one instead; without `rotation`, it refuses the content. The answer contains the passphrase in `opens`, by place.",
   ),
 });
 
 export const image = z.object({
-  reference: text("As `podman pull` takes it."),
-  series: maybe("Such as `2026.8`: what migrates its data one series at a time."),
+  reference: text("Image reference, as `podman pull` accepts it."),
+  series: maybe("Release series, such as `2026.8`, of an image that migrates its data one series at a time."),
   follows: list(
-    "The series that an image of this one may take the place of, besides its own; of another one it is refused.",
+    "Series that this image may replace, besides its own. An apply that would replace another series is refused.",
   ),
 });
 
 export const step = z.object({
   name,
-  exec: texts("Must be idempotent: it runs at every apply that has anything to do, a reworded manifest included."),
-  user: root("The account that runs it."),
-  stdin: z.string().default("").meta({ description: "Its input.", without: "empty" }),
+  exec: texts(
+    "Command to run. It must be idempotent: it runs in every apply that has anything to do, even if only the wording of the manifest has changed.",
+  ),
+  user: root("Account that runs `exec`."),
+  stdin: z.string().default("").meta({ description: "Standard input of `exec`.", without: "empty" }),
 });
 
 export const guard = z.object({
   name,
-  units: texts("Stopped before `save` and before `restore`; restarted with the new image."),
-  save: texts("Command that makes a copy. Its failure ends the apply with the old image."),
+  units: texts("Units to stop before `save` and before `restore`. They are restarted with the new image."),
+  save: texts("Command that copies the data. If it fails, the apply fails and the old image stays in use."),
   restore: texts(
-    "Part of every rollback once the new image may have been started. An interrupted rollback runs again: where the data is restored already it must change nothing, and succeed.",
+    "Command that restores the copy in every rollback once the new image may have been started. An interrupted rollback runs again, so the command must be idempotent: succeed without changes if the data has already been restored.",
   ),
-  user: root("The account that runs both."),
-  images: list("The references whose change makes it used.", "all of the manifest's"),
+  user: root("Account that runs `save` and `restore`."),
+  images: list("References of the images that trigger the guard when they change.", "all of the manifest's"),
 });
 
-const held = { name, unit: text("The unit whose restart it is about. One that does not run is not counted.") };
+const held = {
+  name,
+  unit: text("Unit that must not lose data in a restart. If it is not running, nothing is counted."),
+};
 
 export const holding = z.union([
   z.object({
     ...held,
-    user: root("The account that runs `exec`, or Valkey's."),
+    user: root("Account that runs `exec`, or the account of Valkey."),
     exec: texts(
-      "Counts before the restart, and once the release is healthy: lines of a number and what it is the number of. Where it fails before, nothing is compared.",
+      "Command that prints counts, each line a number and the name of the counted objects. It runs before the restart, and again once the release is healthy. If it fails before the restart, nothing is compared.",
     ),
   }),
   z.object({
     ...held,
-    user: root("The account that runs `exec`, or Valkey's."),
-    socket: text("Where Valkey listens. One that was set up by hand is asked where its own file says."),
-    config: text("Its file of settings."),
+    user: root("Account that runs `exec`, or the account of Valkey."),
+    socket: text(
+      "Socket on which Valkey listens. If the file `config` of a manually configured Valkey specifies another socket or port, the agent connects there.",
+    ),
+    config: text("Configuration file of Valkey."),
     data: text(
-      "Its folder of data. While the restart is under way a copy is in `.before` there, after a rollback what the failed server wrote is in `.failed`.",
+      "Data directory of Valkey. During the restart it contains a copy of the data in `.before`; after a rollback, the files that the failed server wrote are in `.failed`.",
     ),
     appendonly: z.boolean().default(false).meta({
       description:
-        "Whether it reads the append-only file at its start. All keys are written to that file, or to dump.rdb, right before the restart, while clients that write wait.",
+        "Whether Valkey reads the append-only file at startup. Right before the restart all keys are written to that file, or to dump.rdb if false, while writing clients wait.",
     }),
-    login: maybe("The user that asks it.", "the default user"),
-    passwords: maybe("The files with the password of `login`: a path with `*` for each generation."),
+    login: maybe("Valkey user that the agent logs in as.", "the default user"),
+    passwords: maybe("Files with the password of `login`, as a path with `*` for the generation."),
   }),
 ]);
 
-const kept = { name: text("Of the copy's folder: lower-case letters, digits, dots, dashes.") };
+const kept = { name: text("Name of the folder for the copy: lower-case letters, digits, dots and dashes.") };
 
 export const data = z.union([
   z.object({
     ...kept,
     path: text(
-      "A folder, of three names or more, reached by no link and without a mount in it. Its copy is a .tar.gz.",
+      "Path of the folder, with at least three components. A purge copies the folder to a .tar.gz file; it is refused if the path contains a symbolic link or the folder contains a mount.",
     ),
     before: list(
-      "Command that makes the folder whole right before it is backed up, such as one that has a server write its snapshot. Must succeed where the server does not run, within five minutes; else the backup goes on and names the release. Only with `path`.",
+      "Command that makes the folder consistent right before a backup, for example by making a server write a snapshot. It must also succeed if the server is not running. If it fails or takes more than five minutes, the backup continues and reports the release as incomplete. Only with `path`.",
     ),
-    after: list("Command that undoes `before` once the folder is backed up, or could not be. Only with `path`."),
+    after: list("Command that undoes `before` after the backup of the folder, even if that failed. Only with `path`."),
   }),
   z.object({
     ...kept,
-    save: texts("Command that copies it into the folder `{dump}`."),
-    drop: texts("Command that deletes it; must succeed where it is gone already."),
-    user: root("The account that runs the commands."),
-    database: maybe("The database of PostgreSQL that it is. Only with `save` and `drop`."),
+    save: texts("Command that copies the data into the folder `{dump}`."),
+    drop: texts("Command that deletes the data. It must succeed if the data no longer exists."),
+    user: root("Account that runs the commands."),
+    database: maybe("Name of the database, if the data is a PostgreSQL database. Only with `save` and `drop`."),
   }),
 ]);
 
 export const check = z.object({
   name,
-  tree: text("The directory that is copied, with owners and modes."),
-  exec: texts("Must succeed. With `ready`: a server, started and ended again."),
-  ready: list("Must succeed within 30 seconds while the server runs."),
-  prepare: list("Runs before `exec` and must succeed."),
-  user: root("The account that runs all three, with its supplementary groups."),
-  group: maybe("Primary group.", "the user's own"),
+  tree: text("Directory to copy, including owners and modes."),
+  exec: texts(
+    "Command that must succeed. With `ready`, it is a server that is started for the check and then stopped.",
+  ),
+  ready: list("Command that must succeed within 30 seconds while the server is running."),
+  prepare: list("Command that runs before `exec` and must succeed."),
+  user: root("Account that runs all three commands, with its supplementary groups."),
+  group: maybe("Primary group of the commands.", "the user's own"),
 });
 
 export const unit = z.object({
   name: text(
-    "Started when it does not run; must be active for the release to be healthy. Stopped when it leaves the manifest; with a timer, what it has started.",
+    "Unit that is started if it is not running, and that must be active for the release to be healthy. It is stopped when it is removed from the manifest; with a timer, the units that the timer has started are also stopped.",
   ),
   enabled: z.boolean().optional().meta({
-    description: "Enabled or disabled. Left out for units that a generator makes.",
+    description: "Whether to enable or disable the unit. Omit it for units that a generator creates.",
     without: "not touched",
   }),
 });
 
 export const probe = z.object({
   name,
-  exec: list("Must succeed within 5 seconds."),
-  user: root("The account that runs `exec`."),
-  http: maybe(
-    "A URL (http or https; certificates are not judged) that must answer `status`. Redirects are not followed.",
-  ),
-  status: z.int().optional().meta({ description: "The status of the answer.", without: "any 2xx" }),
-  body: maybe("What the answer must contain, in its first 64 KiB.", "any"),
-  connect: maybe("`address:port` to ask in place of the URL's.", "the URL's own"),
-  tcp: maybe("`address:port` that must accept a connection."),
-  socket: maybe("A Unix socket that must accept a connection."),
+  exec: list("Command that must succeed within 5 seconds."),
+  user: root("Account that runs `exec`."),
+  http: maybe("URL that must answer with `status`: http, or https with any certificate. Redirects are not followed."),
+  status: z.int().optional().meta({ description: "HTTP status that the answer must have.", without: "any 2xx" }),
+  body: maybe("Text that the first 64 KiB of the answer must contain.", "any"),
+  connect: maybe("`address:port` to connect to instead of the address in the URL.", "the URL's own"),
+  tcp: maybe("`address:port` that must accept a TCP connection."),
+  socket: maybe("Unix socket that must accept a connection."),
   unit: maybe(
-    "A unit that must have run for `seconds` since it was last started. A unit with `Restart=always` that ends again and again is active at most moments, but never for long.",
+    "Unit that must have run for `seconds` since it was last started. A unit with `Restart=always` that exits again and again is active most of the time, but never for long.",
   ),
-  seconds: z.int().default(5).meta({ description: "Less than the deadline." }),
+  seconds: z.int().default(5).meta({ description: "Seconds for which `unit` must have run; less than the deadline." }),
   through: maybe(
-    "The unit of another release that it needs, which a file here reloads. It is asked once that one is reloaded, and in no other apply.",
+    "Unit of another release that the probe depends on; a file of this release must reload it. An apply runs the probe only after it has reloaded that unit.",
   ),
 });

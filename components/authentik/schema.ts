@@ -14,7 +14,10 @@ const OWN_CONTAINER =
   /^(Pod|ContainerName|ServiceName|Image|Pull|Exec|Entrypoint|User|Group|GroupAdd|UserNS|(Sub)?[UG]IDMap|Remap.*|Network|PublishPort|Environment.*|Notify|StartWithPod|Health.*|NoNewPrivileges|(Add|Drop)Capability|SecurityLabel.*|AutoUpdate|StopTimeout|PodmanArgs|GlobalArgs|ContainersConfModule)$/;
 
 const settings = z.strictObject({
-  domain: domain.meta({ description: "The public name of authentik, without scheme.", examples: ["auth.example.org"] }),
+  domain: domain.meta({
+    description: "Public domain name of authentik, without scheme.",
+    examples: ["auth.example.org"],
+  }),
   version: z
     .string()
     .regex(VERSION, {
@@ -24,7 +27,7 @@ const settings = z.strictObject({
       error: ({ input }) => `${input} is too old: the oldest version that the platform can run is 2025.8`,
     })
     .meta({
-      description: "Exact version, which is the image's tag. Up to 2025.8 authentik uses Valkey.",
+      description: "Exact version, which is also the tag of the image. Versions up to 2025.8 use Valkey.",
       examples: ["2026.8.3"],
     }),
   image: z
@@ -34,17 +37,17 @@ const settings = z.strictObject({
         `expected an image without tag such as ghcr.io/goauthentik/server, got ${JSON.stringify(input)}`,
     })
     .default("ghcr.io/goauthentik/server")
-    .meta({ description: "Image without its tag." }),
+    .meta({ description: "Image, without the tag." }),
   digest: digest.optional().meta({
-    description: "Digest that the image must have. Without it the tag alone decides.",
+    description: "Digest that the image must have. Without it, only the tag is used.",
     examples: [`sha256:${"0".repeat(64)}`],
   }),
-  rotation: rotation.meta({ description: "Raise it by one to make a new secret key, which ends all sessions." }),
+  rotation: rotation.meta({ description: "Increase it by one to generate a new secret key, which ends all sessions." }),
   valkey: z
     .boolean()
     .default(true)
-    .meta({ description: "Whether the pod gets Valkey's client group and socket. Versions up to 2025.8 need it." }),
-  port: port.default(9000).meta({ description: "Port on the host's loopback, for Caddy." }),
+    .meta({ description: "Whether the pod gets Valkey's client group and socket. Versions up to 2025.8 need them." }),
+  port: port.default(9000).meta({ description: "Port on the loopback interface of the host, for Caddy." }),
   network: z
     .strictObject({
       subnets: z
@@ -56,12 +59,12 @@ const settings = z.strictObject({
         })
         .meta({
           description:
-            "Subnets of the pod's own network, one of IPv4 and at will one of IPv6. Without it Podman chooses one that is free.",
+            "Subnets of the pod network: one for IPv4, and optionally one for IPv6. Without it, Podman chooses a free subnet.",
           examples: [["10.50.0.0/24", "fd00:50::/64"]],
         }),
     })
     .default({ subnets: [] })
-    .meta({ description: "The network of authentik's pod, in which nobody else is." }),
+    .meta({ description: "Network that only the authentik pod uses." }),
   admin: z
     .strictObject({
       email: z
@@ -71,29 +74,30 @@ const settings = z.strictObject({
         })
         .optional()
         .meta({
-          description: "E-mail address of the first administrator, akadmin. Without it authentik's own example.",
+          description:
+            "E-mail address of the first administrator, akadmin. Without it, authentik uses its own example address.",
           examples: ["operator@example.org"],
         }),
     })
     .default({})
     .meta({
       description:
-        "The first administrator, of a new authentik. Its password is generated, output `administrator`, unless authentikSecrets gives one.",
+        "First administrator of a new authentik. The password is generated (output `administrator`) unless authentikSecrets contains one.",
       examples: [{ email: "operator@example.org" }],
     }),
   directives: directives.meta({
-    description: "More lines of Caddyfile for authentik's site, such as a certificate of your own.",
+    description: "Additional Caddyfile lines for the site of authentik, such as your own certificate.",
     examples: ["tls /etc/caddy/auth.pem /etc/caddy/auth.key"],
   }),
   deadline: deadline
     .default(900)
-    .meta({ description: "Seconds that a start may take until authentik is ready; a first one runs all migrations." }),
+    .meta({ description: "Seconds from a start until authentik must be ready. The first start runs all migrations." }),
   environment: z
     .record(variable, value)
     .default({})
     .meta({
       description:
-        "More variables for server and worker, not secret: settings of authentik that the platform does not decide, and SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, TZ.",
+        "Additional environment variables for server and worker, not secret: settings of authentik that the platform does not set itself, and SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, TZ.",
       examples: [{ AUTHENTIK_EMAIL__HOST: "smtp.example.org", TZ: "Europe/Berlin" }],
     }),
   container: z
@@ -118,7 +122,7 @@ const settings = z.strictObject({
     .default({})
     .meta({
       description:
-        "More keys for the [Container] section of both Quadlets, a list for one that stands several times. What server and worker share goes to their pod: AddHost, DNS, DNSOption, DNSSearch, HostName, IP, IP6 and ShmSize, the size of /dev/shm, which is 512m otherwise. Podman checks them before they go live.",
+        "Additional keys for the [Container] section of both Quadlets; use a list for a key that occurs several times. Keys that server and worker share are set on their pod: AddHost, DNS, DNSOption, DNSSearch, HostName, IP, IP6 and ShmSize (the size of /dev/shm, 512m by default). Podman checks the keys before they go live.",
       examples: [
         {
           LogDriver: "journald",

@@ -27,28 +27,31 @@ const repository = z
   .strictObject({
     path: folder
       .optional()
-      .meta({ description: "A folder on the host itself, such as a mounted disk.", examples: ["/srv/backups"] }),
+      .meta({ description: "Folder on the host itself, such as a mounted disk.", examples: ["/srv/backups"] }),
     sftp: z
       .strictObject({
         address: address.meta({
           description: "IP address or name of the SFTP server.",
           examples: ["keeper.example.org"],
         }),
-        port: port.default(22).meta({ description: "Port of its sshd." }),
-        user: unixName.meta({ description: "Who to log in as, with `gatehouse:backupKey`.", examples: ["backup"] }),
+        port: port.default(22).meta({ description: "Port of sshd on the server." }),
+        user: unixName.meta({
+          description: "User to log in as, with the key `gatehouse:backupKey`.",
+          examples: ["backup"],
+        }),
         hostKey: hostKey.meta({
           description:
-            "The server's public key; nothing else is trusted. Of a server with several, the ECDSA one: pgBackRest asks for that first.",
+            "Public host key of the server; no other key is trusted. If the server has several, use the ECDSA key, which pgBackRest requests first.",
           examples: ["ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAI..."],
         }),
         path: text("an absolute path such as /srv/backups", PATH).meta({
-          description: "The folder on the server, which the user may write to.",
+          description: "Folder on the server, which the user must be able to write to.",
           examples: ["/srv/backups"],
         }),
       })
       .optional()
       .meta({
-        description: "A folder on an SFTP server.",
+        description: "Folder on an SFTP server.",
         examples: [
           {
             address: "keeper.example.org",
@@ -64,27 +67,28 @@ const repository = z
           "a host name, with a port if need be, such as s3.example.org",
           /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/,
         ).meta({
-          description: "Where the service is reached over HTTPS, with paths that begin with the bucket.",
+          description:
+            "Host name of the service, with a port if needed. It is accessed over HTTPS with path-style URLs (the path begins with the bucket).",
           examples: ["s3.eu-central-1.amazonaws.com"],
         }),
         region: text("a region such as us-east-1", /^[a-z0-9-]+$/)
           .default("us-east-1")
-          .meta({ description: "The bucket's region; services with a single one take any." }),
+          .meta({ description: "Region of the bucket. Services with a single region accept any value." }),
         bucket: text("the name of a bucket", /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/).meta({
-          description: "The bucket, which is there already.",
+          description: "Name of the bucket, which must already exist.",
           examples: ["gatehouse-backups"],
         }),
         path: text("an absolute path such as /prod", /^(\/|(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+)+)$/)
           .default("/")
-          .meta({ description: "The folder in the bucket.", examples: ["/prod"] }),
+          .meta({ description: "Folder in the bucket.", examples: ["/prod"] }),
         keyId: text("the id of an access key", /^[\w.+/=-]+$/).meta({
-          description: "The id of the access key whose secret is `gatehouse:backupKey`.",
+          description: "ID of the access key; its secret is `gatehouse:backupKey`.",
           examples: ["AKIAIOSFODNN7EXAMPLE"],
         }),
       })
       .optional()
       .meta({
-        description: "A bucket that is spoken to as S3 is.",
+        description: "Bucket of an S3-compatible service.",
         examples: [
           { endpoint: "s3.eu-central-1.amazonaws.com", bucket: "gatehouse-backups", keyId: "AKIAIOSFODNN7EXAMPLE" },
         ],
@@ -109,27 +113,27 @@ const whole = (least: number) => {
 /** Configuration of backups. */
 export const backupSchema = z.strictObject({
   repository: repository.meta({
-    description: "Where backups go, encrypted: exactly one of `path`, `sftp` and `s3`.",
+    description: "Repository for the encrypted backups: exactly one of `path`, `sftp` and `s3`.",
     examples: [{ path: "/srv/backups" }],
   }),
   schedule: schedule.default("*-*-* 02:00:00").meta({
-    description: "When to back up, as systemd writes calendars; up to half an hour later.",
+    description: "When to create a backup, as a systemd calendar expression. It starts up to half an hour later.",
     examples: ["*-*-* 03:30:00"],
   }),
   drill: schedule.default("Sun *-*-* 04:00:00").meta({
     description:
-      "When to restore the newest backup beside the running services and look at it; up to half an hour later.",
+      "When to restore the newest backup beside the running services and verify it, as a systemd calendar expression. It starts up to half an hour later.",
     examples: ["Sun *-*-1..7 05:00:00"],
   }),
-  full: whole(1)
-    .default(7)
-    .meta({ description: "Days from one full backup of PostgreSQL to the next; those between hold what differs." }),
+  full: whole(1).default(7).meta({
+    description: "Days between two full backups of PostgreSQL; the backups in between contain only the differences.",
+  }),
   keep: whole(1)
     .default(4)
-    .meta({ description: "How many full backups to keep, with everything that stands on them." }),
+    .meta({ description: "Number of full backups to keep, together with all backups that depend on them." }),
   allowDataLoss: z.boolean().default(false).meta({
     description:
-      "Whether a lower `keep` may delete backups that are there. Without it such an `up` is refused, and names them.",
+      "Whether a lower `keep` may delete existing backups. Otherwise such an `up` is refused, and lists the backups.",
   }),
 });
 export type BackupSettings = z.output<typeof backupSchema>;

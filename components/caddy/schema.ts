@@ -11,13 +11,15 @@ const backend = z.string().refine((address) => Number(LOCAL.exec(address)?.[2] ?
 /** Configuration of Caddy. */
 export const caddySchema = z.strictObject({
   tls: z.enum(["acme", "internal"]).default("acme").meta({
-    description: "acme: public certificates. internal: Caddy's own authority, where there is no public name.",
+    description:
+      "acme: public certificates. internal: certificates from Caddy's own authority, for a host without a public name.",
   }),
   email: z
     .email({ error: ({ input }) => `expected an e-mail address, got ${JSON.stringify(input)}` })
     .optional()
     .meta({
-      description: "Where the certificate authority sends warnings. Without it none are sent.",
+      description:
+        "E-mail address to which the certificate authority sends warnings. Without it, no warnings are sent.",
       examples: ["operator@example.org"],
     }),
   acmeDirectory: z
@@ -28,25 +30,25 @@ export const caddySchema = z.strictObject({
     .optional()
     .meta({
       description:
-        "The directory of another authority that signs with `acme`, such as one of your own, which the host has to trust, or a public one's for trials. Without it Caddy asks the public ones that it knows.",
+        "ACME directory URL of another authority for `acme`: for example your own, which the host must trust, or the staging directory of a public one. Without it, Caddy uses its default public authorities.",
       examples: ["https://ca.example.org/acme/acme/directory"],
     }),
   sites: z
     .record(
       releaseName,
       z.strictObject({
-        domain: domain.meta({ description: "The site's public name.", examples: ["grafana.example.org"] }),
+        domain: domain.meta({ description: "Public domain name of the site.", examples: ["grafana.example.org"] }),
         backend: backend.meta({
-          description: "Where the site is served on this host, in plain HTTP.",
+          description: "Address on this host at which the site is served over plain HTTP.",
           examples: ["127.0.0.1:3000"],
         }),
         directives: directives.meta({
           description:
-            "More lines of Caddyfile for the site, in which no other is opened; Caddy checks them before they go live.",
+            "Additional Caddyfile lines for the site, which cannot open another site. Caddy checks them before they go live.",
         }),
       }),
     )
     .default({})
-    .meta({ description: "Further sites besides authentik's." }),
+    .meta({ description: "Sites in addition to that of authentik." }),
 });
 export type CaddySettings = z.output<typeof caddySchema>;

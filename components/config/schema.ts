@@ -13,11 +13,11 @@ import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
 
 const hop = {
-  address: address.meta({ description: "IP address or name.", examples: ["192.0.2.10"] }),
+  address: address.meta({ description: "IP address or host name.", examples: ["192.0.2.10"] }),
   port: port.default(22).meta({ description: "Port of sshd." }),
-  user: unixName.default("root").meta({ description: "Who to log in as." }),
+  user: unixName.default("root").meta({ description: "User to log in as." }),
   hostKey: hostKey.meta({
-    description: "The host's public key; nothing else is trusted.",
+    description: "Public host key; no other key is trusted.",
     examples: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."],
   }),
 };
@@ -27,51 +27,50 @@ const hostSchema = z.strictObject({
   sudo: z
     .boolean()
     .default(false)
-    .meta({ description: "Run everything through `sudo -n`, for a user with passwordless sudo." }),
+    .meta({ description: "Whether to run everything through `sudo -n`, for a user with passwordless sudo." }),
   abandoned: z.boolean().default(false).meta({
     description:
-      "The host is gone for good: after an `up` with this a `pulumi destroy` forgets what was there without connecting.",
+      "Whether the host no longer exists. After an `up` with this setting, `pulumi destroy` removes its resources from the state without connecting to it.",
   }),
   takeOver: z
     .array(thing)
     .default([])
     .meta({
       description:
-        "What of the host gatehouse takes over though it did not make it, each as kind and name; whatever else has a name that the stack uses is refused before anything is changed. `stack PROJECT/STACK` moves that stack's releases to this one.",
+        "Objects on the host that gatehouse takes over although it did not create them, each as kind and name. If any other object has a name that the stack uses, the `up` is refused before anything is changed. `stack PROJECT/STACK` moves the releases of that stack to this one.",
       examples: [["account authentik", "unit caddy.service", "file /etc/caddy/Caddyfile", "stack gatehouse/old"]],
     }),
   platform: z
     .enum(Object.keys(platforms) as (keyof typeof platforms)[])
     .default(USUAL)
-    .meta({ description: "What the host runs; checked against its /etc/os-release." }),
+    .meta({ description: "Distribution of the host; checked against its /etc/os-release." }),
   proxy: z
     .strictObject(hop)
     .optional()
     .meta({
-      description: "A host to go through, with the same key. Without it: directly.",
+      description: "Jump host, which uses the same SSH private key. Without it, the connection is direct.",
       examples: [{ address: "198.51.100.7", user: "deploy", hostKey: "ssh-ed25519 AAAA..." }],
     }),
 });
 
 /** Read only by policy/. */
 const policySchema = z.strictObject({
-  requireDigest: z
-    .boolean()
-    .default(false)
-    .meta({ description: "The policy pack refuses an image without digest; otherwise it only advises one." }),
+  requireDigest: z.boolean().default(false).meta({
+    description: "Whether the policy pack refuses images without a digest. Otherwise it only recommends one.",
+  }),
 });
 
 /** All settings that are not secret. */
 export const settingsSchema = z
   .strictObject({
     host: hostSchema.meta({
-      description: "The host, and how to reach it over SSH.",
+      description: "The host, and how to connect to it over SSH.",
       examples: [{ address: "192.0.2.10", user: "deploy", sudo: true, hostKey: "ssh-ed25519 AAAA..." }],
     }),
     drift: z
       .boolean()
       .default(true)
-      .meta({ description: "Whether each run first looks, in one read-only SSH session, for changes made by hand." }),
+      .meta({ description: "Whether each run first checks the host for drift, in one read-only SSH session." }),
     postgres: postgresSchema.default(postgresSchema.parse({})),
     valkey: valkeySchema.default(valkeySchema.parse({})),
     authentik: authentikSchema,
@@ -82,11 +81,11 @@ export const settingsSchema = z
       .transform((list) => list.map(asNetwork))
       .meta({
         description:
-          "Proxies in front of Caddy, by address or network: from them alone it is believed who a client is (X-Forwarded-For) and how it came. It reaches Caddy, for every site, and authentik.",
+          "Proxies in front of Caddy, as addresses or networks. Only their X-Forwarded-For header (the address of the client) and other X-Forwarded headers are trusted. Applies to Caddy, for every site, and to authentik.",
         examples: [["173.245.48.0/20", "2400:cb00::/32"]],
       }),
     backup: backupSchema.optional().meta({
-      description: "Backups of PostgreSQL and of all folders with data. Without it there are none.",
+      description: "Backups of PostgreSQL and of all folders with data. Without it, there are no backups.",
       examples: [{ repository: { path: "/srv/backups" } }],
     }),
     policy: policySchema.default(policySchema.parse({})),

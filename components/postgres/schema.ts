@@ -31,14 +31,16 @@ const folder = z.string().regex(FOLDER, {
 /** Configuration of PostgreSQL. */
 export const postgresSchema = z.strictObject({
   gid: gid.optional().meta({
-    description: "GID of the group postgres-clients. Without it the host chooses, and an existing group keeps its own.",
+    description:
+      "GID of the group postgres-clients. Without it, the host chooses one, and an existing group keeps its GID.",
     examples: [2001],
   }),
   settings: z
     .record(settingName, setting)
     .default({})
     .meta({
-      description: "Settings of postgresql.conf. What can be reloaded is; the rest restarts PostgreSQL.",
+      description:
+        "Settings for postgresql.conf. A change is applied with a reload if possible, otherwise with a restart of PostgreSQL.",
       examples: [{ max_connections: 200 }],
     }),
   writable: z
@@ -46,7 +48,7 @@ export const postgresSchema = z.strictObject({
     .optional()
     .meta({
       description:
-        "Folders beside its data that PostgreSQL may write, such as those of tablespaces. Without it: none, and the rest of the host is read-only to it.",
+        "Folders outside the data directory that PostgreSQL may write to, such as those of tablespaces. Without it, there are none; the rest of the host is read-only for PostgreSQL.",
       examples: [["/srv/tablespaces"]],
     }),
   databases: z
@@ -55,21 +57,21 @@ export const postgresSchema = z.strictObject({
       z.strictObject({
         owner: name.optional().meta({
           description:
-            "The role that owns the database and may connect. Without it: the role of the database's name. Another one gets all that the old one has in there.",
+            "Role that owns the database and may connect to it. Without it, the role with the name of the database. A new owner gets everything that the old owner has in the database.",
           examples: ["grafana"],
         }),
         clients: z
           .array(name)
           .default([])
           .meta({
-            description: "Roles that may connect besides the owner; what they may do there is the owner's to grant.",
+            description: "Other roles that may connect to the database. The owner grants them their privileges in it.",
             examples: [["reporting"]],
           }),
       }),
     )
     .default({})
     .meta({
-      description: "Databases to exist, each with its owner. Taking one out of the list keeps its data.",
+      description: "Databases that must exist, each with its owner. Removing a database from the list keeps its data.",
       examples: [{ grafana: {} }],
     }),
   roles: z
@@ -81,19 +83,19 @@ export const postgresSchema = z.strictObject({
           .default("peer")
           .meta({
             description:
-              "peer: the operating-system account of the same name, no password; this is so without it. scram: a generated password, which a client gives to no false server with require_auth=scram-sha-256.",
+              "peer (the default): the operating-system account with the same name may log in, without a password. scram: the role has a generated password; a client with require_auth=scram-sha-256 does not reveal it to a fake server.",
             examples: ["scram"],
           }),
         connections: connections.optional().meta({
           description:
-            "How many connections the role may hold at a time. Without it: half of max_connections, so that a client that leaks connections leaves some to the others.",
+            "Maximum number of concurrent connections of the role. Without it, half of max_connections, so that a client that leaks connections leaves some for others.",
           examples: [20],
         }),
       }),
     )
     .default({})
     .meta({
-      description: "How roles prove who they are, and how many connections they may hold.",
+      description: "How roles authenticate, and how many connections they may hold.",
       examples: [{ reporting: { auth: "scram" } }],
     }),
 });

@@ -56,7 +56,8 @@ const application = releaseName.refine((name) => name !== "default" && name !== 
 export const valkeySchema = z
   .strictObject({
     gid: gid.optional().meta({
-      description: "GID of the group valkey-clients. Without it the host chooses, and an existing group keeps its own.",
+      description:
+        "GID of the group valkey-clients. Without it, the host chooses one, and an existing group keeps its GID.",
       examples: [2002],
     }),
     settings: z
@@ -64,7 +65,7 @@ export const valkeySchema = z
       .default({})
       .meta({
         description:
-          "Settings of valkey.conf. A change restarts Valkey, with all keys: appendonly is switched while it runs.",
+          "Settings for valkey.conf. A change restarts Valkey and keeps all keys: appendonly is switched while the server runs.",
         examples: [{ maxmemory: "256mb" }],
       }),
     databaseCount: z
@@ -72,14 +73,14 @@ export const valkeySchema = z
       .min(2)
       .max(1024)
       .default(16)
-      .meta({ description: "How many databases there are, 0 included." }),
-    rotation: rotation.meta({ description: "Raise it by one to give every user a new password." }),
+      .meta({ description: "Number of databases, including database 0." }),
+    rotation: rotation.meta({ description: "Increase it by one to give every user a new password." }),
     databases: z
       .record(application, z.int())
       .default({})
       .meta({
         description:
-          "The database number of each application, from 1 on. Each gets an ACL user of its name with a generated password.",
+          "Database number of each application, from 1. Each application gets an ACL user with its name and a generated password.",
         examples: [{ grafana: 2 }],
       }),
   })
