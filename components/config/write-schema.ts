@@ -24,18 +24,17 @@ const schema = z.toJSONSchema(settingsSchema, { io: "input", unrepresentable: "a
 
 /** JSON Schema for editors: a complete Pulumi.STACK.yaml. */
 function stackSchema(): string {
-  const sshKey = { description: "SSH private key, secret. Without it the keys of the SSH agent are used." };
+  const sshKey = { description: "SSH private key, secret. Without it, the keys of the SSH agent are used." };
   const authentikSecrets = {
-    description:
-      "Settings of authentik whose values are secret, by name. AUTHENTIK_SECRET_KEY takes the place of a generated key.",
+    description: "Secret settings of authentik, by name. AUTHENTIK_SECRET_KEY replaces the generated key.",
   };
   const registries = {
-    description: "How the host logs in to private registries, secret: username and password by registry.",
+    description: "Logins of the host to private registries, secret: username and password by registry.",
   };
   const backupKey = {
-    description: "What opens the backup's repository, secret: an SSH private key, or the secret of an S3 key.",
+    description: "Key to the backup repository, secret: an SSH private key, or the secret of an S3 access key.",
   };
-  const backupPassphrase = { description: "The passphrase of a repository that is there already, secret." };
+  const backupPassphrase = { description: "Passphrase of an existing backup repository, secret." };
   const secrets = { sshKey, authentikSecrets, registries, backupKey, backupPassphrase };
   const properties = Object.entries({ ...schema.properties, ...secrets }).map(([key, node]) => [
     `gatehouse:${key}`,
@@ -66,16 +65,16 @@ function reference(): string {
   });
   return `# Configuration
 
-Every key of \`Pulumi.STACK.yaml\`, below \`gatehouse:\`. Written from the schemas by \`npm run schema\`; the same in JSON
-Schema, for editors, is [stack.schema.json](stack.schema.json). A key that is not listed is refused.
+All keys of \`Pulumi.STACK.yaml\`, below \`gatehouse:\`. This page is generated from the schemas by \`npm run schema\`, as is
+the JSON Schema for editors, [stack.schema.json](stack.schema.json). Keys that are not listed are refused.
 
 | key | value | without it | meaning | example |
 |---|---|---|---|---|
-| \`sshKey\` | secret text | the SSH agent | The private key that logs in. | \`pulumi config set --secret gatehouse:sshKey < KEYFILE\` |
-| \`authentikSecrets\` | secret map | none | Settings of authentik whose values are secret; each reaches it as a file. AUTHENTIK_SECRET_KEY among them is the key of an authentik from before; without it one is generated. AUTHENTIK_BOOTSTRAP_PASSWORD is the first password of akadmin, or from 2026.5 on AUTHENTIK_BOOTSTRAP_PASSWORD_HASH its hash; without them one is generated. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
-| \`registries\` | secret map | none | How the host logs in to private registries: \`username\` and \`password\` by the name that their images begin with. Whatever root's Podman pulls there, at an \`up\`, at boot or by hand, is pulled with them. | \`pulumi config set --secret --path 'gatehouse:registries["ghcr.io"].password'\` |
-| \`backupKey\` | secret text | none | What opens \`backup.repository\`: the private key for \`sftp\`, the secret of \`keyId\` for \`s3\`, nothing for \`path\`. | \`pulumi config set --secret gatehouse:backupKey < KEYFILE\` |
-| \`backupPassphrase\` | secret text | a generated one | The passphrase of a repository that is there already, where the state with it was lost: \`recovery\` of the stack's outputs. | \`pulumi config set --secret gatehouse:backupPassphrase\` |
+| \`sshKey\` | secret text | the SSH agent | SSH private key for the login. | \`pulumi config set --secret gatehouse:sshKey < KEYFILE\` |
+| \`authentikSecrets\` | secret map | none | Secret settings of authentik, each of which authentik reads from a file. AUTHENTIK_SECRET_KEY is the secret key of an existing authentik; without it, a key is generated. AUTHENTIK_BOOTSTRAP_PASSWORD is the first password of akadmin, and AUTHENTIK_BOOTSTRAP_PASSWORD_HASH its hash (from 2026.5 on); without them, a password is generated. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
+| \`registries\` | secret map | none | Logins of the host to private registries: \`username\` and \`password\` by registry, as in the names of images. Podman uses them for all pulls by root, at an \`up\`, at boot or manual. | \`pulumi config set --secret --path 'gatehouse:registries["ghcr.io"].password'\` |
+| \`backupKey\` | secret text | none | Key to \`backup.repository\`: the SSH private key for \`sftp\`, the secret of \`keyId\` for \`s3\`; not used for \`path\`. | \`pulumi config set --secret gatehouse:backupKey < KEYFILE\` |
+| \`backupPassphrase\` | secret text | a generated one | Passphrase of an existing repository, if the state that contained it was lost: the output \`recovery\` of the stack. | \`pulumi config set --secret gatehouse:backupPassphrase\` |
 ${rows.join("\n")}
 `;
 }
