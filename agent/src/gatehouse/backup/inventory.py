@@ -129,7 +129,7 @@ def _part_by_repository(s: Settings) -> None:
 
 
 def wrong_passphrase(s: Settings, what: str) -> Failure:
-    """The error for a wrong passphrase, in place of the program's own output about data that it could not decrypt."""
+    """The error for a wrong passphrase, in place of output about data that the program could not decrypt."""
     return Failure(
         f"the passphrase on this host does not open the repository of {what} in {s.repository}: it was made with "
         "another one, or it is damaged. `pulumi config set --secret gatehouse:backupPassphrase` gives the one that "

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from gatehouse.output.report import masked
 
-_LONGEST = 60  # lines of a diff: it goes into a preview
+_LONGEST = 60  # lines of a diff, which is shown in a preview
 _WIDEST = 500  # characters of a line; the rest is neither shown nor examined
 _HIDDEN = "[hidden]"
 _WORD = (
     r"(?:pass|pwd|secret|token|credential|private|authorization|bearer|dsn|psk|key|_pw"
     r"|(?:master|primary|_)auth|\bauth(?=[\"']?[\s:=]))[\w.-]*+"
 )
-# A file's path, or where to find one, is no secret. Base64 may begin like one, but not without a capital.
+# A file path or file URL is not a secret. Base64 may begin like a path, but contains capital letters.
 _PATH = r"(?:file:/)?/[a-z0-9/._-]*(?![^\s\"',;])"
 _NAMED = re.compile(rf"(?i:^(.*{_WORD}[\"']?(?:>|\s*[:=]\s*|\s+)))(?!{_PATH})\S.*$")
 _OPENS = re.compile(rf"(?i){_WORD}[\"']?\s*[:=]?\s*(?:[|>][-+\d]*|.*\\)?\s*$")  # the value is on the following lines

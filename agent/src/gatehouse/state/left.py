@@ -43,7 +43,7 @@ class Left:
             left,
             files={path: Mark(*mark) for path, mark in left.files.items()},
             folders={path: Access(*access) for path, access in left.folders.items()},
-            # Older agents recorded sentences.
+            # Older agents recorded only messages.
             endures=[Difference.read(one) for one in found.get("endures", []) if isinstance(one, dict)],
         )
 
