@@ -49,8 +49,8 @@ def marker(cluster: Cluster) -> Iterator[Marker]:
 
 def mark(name: str, marker: Marker, sessions: list[Session]) -> Moment:
     """Set a restore point such that each session sees its database exactly as a restore to the point will: nothing runs
-    in the database while the point is set and the snapshot of the session is taken. Activity in other databases does not
-    matter."""
+    in the database while the point is set and the snapshot of the session is taken. Activity in other databases does
+    not matter."""
     failed: dict[str, str] = {}
     # By session: the time right before the point, and the sessions of its database, which must not change until the
     # snapshot.

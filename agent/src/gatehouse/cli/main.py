@@ -189,7 +189,7 @@ _RUN: dict[str, Callable[[Namespace], int]] = {
 
 
 def _opened(name: str) -> dict[str, str]:
-    """The passphrases that the program outputs as `recovery`. They belong to a secret release, with a secret answer."""
+    """The passphrases that the program outputs as `recovery`. The release is secret, and so is its answer."""
     release = store.Release(name)
     manifest = release.manifest()
     return files.opened_by(manifest, release.generation) if manifest else {}

@@ -17,7 +17,7 @@ _WORD = (
 _PATH = r"(?:file:/)?/[a-z0-9/._-]*(?![^\s\"',;])"
 _NAMED = re.compile(rf"(?i:^(.*{_WORD}[\"']?(?:>|\s*[:=]\s*|\s+)))(?!{_PATH})\S.*$")
 _OPENS = re.compile(rf"(?i){_WORD}[\"']?\s*[:=]?\s*(?:[|>][-+\d]*|.*\\)?\s*$")  # the value is on the following lines
-# A password in a URL, in an ACL of Valkey, in a header.
+# A password in a URL, in an ACL of Valkey, or in a header.
 _LOGIN = re.compile(r"(?<=//)[^/\s@]*:[^/\s@]*(?=@)|(?<=\s)>\S+|(?<=\bBasic )\S+")
 _OPAQUE = re.compile(rf"(?<![A-Za-z0-9+/_-])(?!{_PATH})[A-Za-z0-9+/_-]{{32,}}=*")
 

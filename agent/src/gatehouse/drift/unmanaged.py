@@ -200,7 +200,7 @@ def housed(manifests: list[Manifest]) -> list[str]:
 
 
 def _housed(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Each with its mode. The owner is read from the unit, because the package's own unit file may set it."""
+    """Each with its mode. The directory and its owner come from systemd, since the package's unit file may set them."""
     for unit, content in _services(manifest):
         if mode := _last(content, "RuntimeDirectoryMode"):
             yield unit, mode

@@ -7,7 +7,7 @@ from gatehouse.protocol.manifest import Manifest
 from gatehouse.state.store import STATE
 
 _QUADLETS = "/etc/containers/systemd/"
-# Names that Podman takes from a Quadlet. A volume that begins otherwise is a path, or another Quadlet.
+# Names that a Quadlet gives to objects of Podman. A volume with another beginning is a path, or another Quadlet.
 _NAMES = {
     "pod": re.compile(r"^PodName=(\S+)$", re.M),
     "container": re.compile(r"^ContainerName=(\S+)$", re.M),

@@ -23,7 +23,7 @@ _COMMANDS = re.compile(r"<(?=\{%)|^[^\S\n]*:(?=:[A-Za-z])|#(?=#\[)", re.MULTILIN
 
 
 class Failure(Exception):
-    """An error to report to the user. `code` is the exit status; `gatehouse help` lists them. `heard` are units with
+    """An error to report to the user. `code` is the exit status; `gatehouse help` lists them. `heard`: units with
     journal entries that explain the error."""
 
     def __init__(self, message: str, code: int = 1, heard: Sequence[str] = ()):

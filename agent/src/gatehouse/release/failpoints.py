@@ -2,8 +2,6 @@
 only the tests set it.
 
 GATEHOUSE_FAULT=POINT:ACTION        POINT.2 is the second pass through a failpoint
-
-GATEHOUSE_FAULT=POINT:ACTION        POINT.2 is the second time that it is passed
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""Holdings: the contents of a service, counted before and after a restart, which must not lose any."""
+"""Holdings: the contents of a service, counted before and after a restart, since a restart must not lose any."""
 
 import re
 

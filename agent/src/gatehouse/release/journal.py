@@ -90,7 +90,7 @@ def commit(release: Release, record: Record, text: str) -> None:
 
 
 def finish(release: Release, record: Record) -> None:
-    """The generation is final: a rollback is no longer possible."""
+    """The generation is final: the data for a rollback is no longer needed."""
     release.prune()
     for path in record.removed:
         originals.forget_original(path)

@@ -32,7 +32,7 @@ class Plan:
     folders: list[Directory]
     moves: list[Move]  # data to move to a new location
     guards: list[Guard]
-    crooked: list[Difference]  # wrong permissions of runtime directories, which a restart creates again
+    crooked: list[Difference]  # wrong permissions of runtime directories: a restart recreates them
     ill: list[Difference]  # failed probes although nothing has drifted: only a restart is left to try
     hung: list[str]  # units of the release with a reload that hangs; a restart ends it
     stops: list[str]  # before the swap
@@ -81,7 +81,7 @@ class Plan:
         """The state that drift is later measured against."""
         return Left(
             files={path: content.mark for path, (_, content) in self.wanted.items()},
-            # The parts of a file that the host keeps and the manifest does not contain.
+            # Files with content that the host keeps in place of the content in the manifest.
             kept={
                 path: content.data.hex()
                 for path, (file, content) in self.wanted.items()

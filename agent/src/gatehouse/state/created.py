@@ -14,7 +14,8 @@ _BEFORE = STATE / "installing.json"  # the accounts and groups that existed befo
 
 
 def things() -> set[str]:
-    """Entries such as `account authentik`, `group postgres-clients`, `package caddy`, and `unit caddy.service` of a package."""
+    """Entries such as `account authentik`, `group postgres-clients`, `package caddy`, and `unit caddy.service` of a
+    package."""
     kept = read_private(_PATH)
     return _before() if kept is None else set(json.loads(kept))
 

@@ -30,7 +30,7 @@ def passphrase(place: str) -> str | None:
 
 
 def remember(place: str, opened_by: str) -> None:
-    """The repository was just opened with this passphrase."""
+    """Store the passphrase with which the repository was just opened."""
     if passphrase(place) != opened_by:
         write_private(folder(place) / "place", place)
         write_private(folder(place) / "passphrase", opened_by)

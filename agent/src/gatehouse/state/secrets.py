@@ -97,7 +97,7 @@ def takes(manifest: Manifest, release: str) -> bool:
 
 
 def _generations(name: str) -> list[Path]:
-    """Newest first."""
+    """The versions of the secrets of a release, newest first."""
     return sorted((SECRETS / name).glob("[0-9]*"), key=lambda folder: int(folder.name), reverse=True)
 
 

@@ -22,7 +22,7 @@ STATE = Path(os.environ.get("GATEHOUSE_STATE", "/var/lib/gatehouse"))  # set by 
 SECRETS = STATE / "secrets"
 KEPT_GENERATIONS = 5
 # Prefix of a stored manifest that is live although it was never found healthy. No manifest has such a text, so the
-# next apply does not take the host for up to date.
+# next apply does not consider the host in sync.
 UNPROVEN = "# gatehouse: never found healthy\n"
 HOST = "host"  # the lock around swap, daemon-reload and packages: concurrent generator runs have written corrupt units
 

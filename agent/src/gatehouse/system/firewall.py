@@ -17,7 +17,7 @@ _ROUTES = Path("/proc/net/route")
 
 @dataclass(frozen=True)
 class _Packet:
-    """A container opens a connection to port 443 outside, or the reply to that."""
+    """The packet with which a container opens a connection to port 443 outside, or the reply to it."""
 
     family: str
     inward: str  # the interfaces where it enters and leaves

@@ -36,7 +36,7 @@ class Process:
 
 
 def parsed(port: str) -> tuple[str, int, str]:
-    """`*:443/tcp` or `127.0.0.1:9000/tcp`: address, number and protocol."""
+    """Address, number and protocol of a port such as `*:443/tcp` or `127.0.0.1:9000/tcp`."""
     endpoint, _, protocol = port.rpartition("/")
     address, _, number = endpoint.rpartition(":")
     return address.strip("[]"), int(number), protocol

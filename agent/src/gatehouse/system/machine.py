@@ -74,7 +74,7 @@ class System:
         """Start, stop, restart or reload units without waiting."""
         say(f"{verb} {' '.join(units)}")
         if verb in ("start", "restart"):
-            # A new version that crashed in a loop may have used up the start limit of the one that replaces it.
+            # A new version that crashed in a loop may have used up the start limit, which would make a rollback fail.
             self.systemctl("reset-failed", "--", *units)
         return Job(verb, units)
 

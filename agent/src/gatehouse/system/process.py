@@ -21,7 +21,7 @@ _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 
 @dataclass(frozen=True)
 class Identity:
-    """The account and groups of a command, as in a login of the account."""
+    """The user and the groups that a command runs with, as after a login."""
 
     uid: int
     gid: int

@@ -17,7 +17,7 @@ UNIT_ROOTS = (
     "/etc/systemd/system",
     "/run/systemd/system",
     "/etc/containers/systemd/",
-)  # also matches system.control beside the first two
+)  # prefixes: the first two also match system.control
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
 RUNNING = ("active", "reloading")
 # Seconds for a reload: systemd sets no limit for a service that reports the beginning of its reload but not the end.

@@ -80,7 +80,7 @@ def survey(move: Move) -> Survey:
 
 
 def _compare(move: Move, below: str, surveyed: Survey) -> None:
-    """Move a whole directory if the target has none of that name; otherwise merge their entries."""
+    """Plan to move a directory as a whole if the target has none of that name, otherwise entry by entry."""
     there = safepath.entries(move.target + below) if safepath.status(move.target + below) else {}
     for name, found in safepath.entries(move.source + below).items():
         path = f"{below}/{name}"
