@@ -1,4 +1,5 @@
-"""Puts the agent's files in place as one new folder and then points at it: a running agent never sees a mixture."""
+"""Installs the agent's files as a new directory and then switches a symlink to it, so that a running agent never sees a
+mixture of versions."""
 
 import compileall
 import fcntl
@@ -48,14 +49,14 @@ def install(agent: dict, machine: str) -> None:
     command.rename("/usr/local/bin/gatehouse")
     STATE.mkdir(mode=0o711, exist_ok=True)
     name = STATE / "machine"
-    # The name comes from the host itself wherever it has an agent; a program that did not ask leaves the name alone.
+    # The name comes from the host itself if it has an agent; a program that did not query the host leaves it unchanged.
     if machine != "never-asked" or not name.exists():
         fresh = STATE / ".machine.new"
         fresh.write_text(machine if machine != "never-asked" else secrets.token_hex(6))
         fresh.rename(name)
     install_units(agent["units"])
     if new:
-        os.sync()  # a power cut during the first apply needs all of this at the next boot
+        os.sync()  # after a power cut during the first apply, the next boot needs these files
     for other in ROOT.iterdir():
         if other.is_dir() and not other.is_symlink() and other != folder:
             shutil.rmtree(other)
@@ -63,7 +64,7 @@ def install(agent: dict, machine: str) -> None:
 
 
 def install_units(units: dict[str, str]) -> None:
-    """They run at the next boot; until then the next apply does what they would."""
+    """The units run at the next boot; until then the next apply does the same."""
     changed = [
         name for name, text in units.items() if not (UNITS / name).exists() or (UNITS / name).read_text() != text
     ]
@@ -76,7 +77,7 @@ def install_units(units: dict[str, str]) -> None:
         return
     locks = STATE / "locks"
     locks.mkdir(mode=0o700, exist_ok=True)
-    with open(locks / "host", "a") as lock:  # which releases hold while they make systemd reload
+    with open(locks / "host", "a") as lock:  # held by releases while they reload systemd
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in changed:
             fresh = UNITS / f".{name}.new"

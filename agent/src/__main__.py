@@ -8,7 +8,7 @@ from gatehouse.cli.verbs import VERBS
 
 
 def _outlive_the_connection(argv: list[str]) -> None:
-    """Go on in a transient unit: the end of an SSH session must not end, or double, what it started."""
+    """Continue in a transient unit, so that the end of an SSH session neither ends nor duplicates the operation."""
     os.execvp(
         "systemd-run",
         [
@@ -31,6 +31,6 @@ if __name__ == "__main__":
     call = arguments.parse(sys.argv[1:])
     if VERBS[call.verb].changes and os.geteuid() == 0 and os.environ.get("GATEHOUSE_UNIT") != "1":
         _outlive_the_connection(sys.argv[1:])
-    from gatehouse.cli import main  # no earlier: it takes longer than all else here, and would be done twice
+    from gatehouse.cli import main  # not earlier: it takes longest, and would be repeated in the unit
 
     sys.exit(main.main(call))

@@ -1,4 +1,4 @@
-"""`gatehouse backup`: PostgreSQL and all folders, in a state that belongs together."""
+"""`gatehouse backup`: copies PostgreSQL and all folders as of the same moment."""
 
 import grp
 import pwd
@@ -17,12 +17,12 @@ from gatehouse.protocol.answers import BackupAnswer, PrepareAnswer
 from gatehouse.state import repositories, secrets, store
 from gatehouse.system import jobs, process
 
-_AT_ONCE = 4  # databases that are summed up
+_AT_ONCE = 4  # databases summed up in parallel
 
 
 def prepare() -> PrepareAnswer:
-    """Repositories for this cluster and its folders; the first backup is asked for. Raises Failure for a repository
-    that cannot be used."""
+    """Create the repositories for this cluster and its folders, and start the first backup if it is due. Raises Failure
+    for a repository that cannot be used."""
     s = inventory.settings()
     _refuse_another_disk(s)
     restic.prepare(s)
@@ -44,8 +44,8 @@ def prepare() -> PrepareAnswer:
 
 
 def _refuse_another_disk(s: Settings) -> None:
-    """If the repository's disk is not mounted, its mount point is an empty folder: a new repository in there would
-    succeed and hide the problem."""
+    """If the repository's disk is not mounted, its mount point is an empty directory; initializing a repository there
+    would succeed and hide the problem."""
     taken = len(inventory.kept(s.repository))
     if taken and inventory.outcome(s.repository, "backup").get("good") and not pgbackrest.known(s):
         raise Failure(
@@ -55,8 +55,8 @@ def _refuse_another_disk(s: Settings) -> None:
 
 
 def refuse_loss(keep: int, place: str | None = None) -> None:
-    """Raises Failure where backups would be deleted if at most `keep` full ones stayed in a repository, by default in
-    the configured one: what needs an older full backup goes with it."""
+    """Raises Failure if keeping at most `keep` full backups would delete backups from a repository, by default the
+    configured one. Backups that depend on a full backup are deleted with it."""
     if place is None and not inventory.SETTINGS.exists():
         return
     known = _labels(place or inventory.settings().repository)
@@ -70,8 +70,9 @@ def refuse_loss(keep: int, place: str | None = None) -> None:
 
 
 def _labels(place: str) -> dict[str, str]:
-    """The backups that there are, oldest first, by pgBackRest's label. A repository that is away, whose key is about to
-    change, or that is not the one of now, cannot be asked: then by what this host remembers of it."""
+    """The existing backups, oldest first, by pgBackRest's label. They come from the records on this host if the
+    repository cannot be read: because it is unreachable, its key is about to change, or it is not the configured
+    one."""
     known = {}
     if inventory.SETTINGS.exists() and (s := inventory.settings()).repository == place:
         try:
@@ -82,7 +83,7 @@ def _labels(place: str) -> dict[str, str]:
 
 
 def take(full: bool = False) -> BackupAnswer:
-    """Raises Failure where it could not be taken, which is recorded as well."""
+    """Raises Failure if the backup fails, which is recorded as well."""
     began = time.time()
     secrets.learn_all()
     s = inventory.settings()
@@ -171,7 +172,7 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
 
 
 def _sums(session: postgres.Session) -> tuple[dict[str, Rows], str | None]:
-    """The session ends with it, so that nothing of its moment is held longer than it is read."""
+    """Closes the session afterwards, so that its snapshot is not held longer than needed."""
     try:
         return tables.read(session)
     finally:
@@ -186,7 +187,7 @@ def _names() -> Names:
 
 
 def _expire(s: Settings, newest: Backup) -> None:
-    """pgBackRest has deleted what is more than is to be kept; the folders go with it."""
+    """pgBackRest has deleted expired backups; delete their folders as well."""
     there = {name for backup in pgbackrest.known(s) if (name := pgbackrest.name_of(backup))}
     if newest.name not in there:
         raise Failure(

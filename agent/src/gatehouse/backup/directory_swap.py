@@ -1,4 +1,4 @@
-"""Folders exchanged for others that lie beside them, all or none, and back again as long as the old ones are kept."""
+"""Exchanges directories for new ones, all or none, and back again while the old ones are kept."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -22,16 +22,16 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Swap:
-    """What was restored, and how it goes back."""
+    """A restored state, and how to undo the restore."""
 
-    what: str  # for people
+    what: str  # for display
     exchanges: tuple[Exchange, ...]
-    ran: tuple[str, ...]  # units that run before and after
-    leftovers: tuple[str, ...] = ()  # folders that hold the new ones until then
+    ran: tuple[str, ...]  # units that run before and after the exchange
+    leftovers: tuple[str, ...] = ()  # directories that contain the new ones until the exchange
 
 
 def kept() -> Swap | None:
-    """The last one, as long as it is neither confirmed nor taken back."""
+    """The last restore, until it is confirmed or undone."""
     return _read(_KEPT)
 
 
@@ -40,7 +40,7 @@ def interrupted() -> Swap | None:
 
 
 def forward(swap: Swap) -> None:
-    """Nothing runs that uses the folders. From here on an interruption leads back."""
+    """Exchange the directories while nothing uses them. An interruption from here on leads to a rollback."""
     write_private(_UNDER_WAY, json.dumps(asdict(swap)))
     for e in swap.exchanges:
         if safepath.status(e.live):
@@ -49,7 +49,7 @@ def forward(swap: Swap) -> None:
 
 
 def back(swap: Swap) -> None:
-    """However far it got: each folder that was exchanged is the old one again."""
+    """Put the old directories back, from any point of progress."""
     for e in reversed(swap.exchanges):
         if not safepath.status(e.new) and safepath.status(e.live):
             _rename(e.live, e.new)
@@ -58,21 +58,21 @@ def back(swap: Swap) -> None:
 
 
 def keep(swap: Swap) -> None:
-    """It is healthy: until somebody confirms, the old folders stay."""
+    """The restore is healthy: keep the old directories until it is confirmed."""
     write_private(_KEPT, json.dumps(asdict(swap)))
     safepath.remove(str(_UNDER_WAY))
     store.sync_directory(_KEPT.parent)
 
 
 def confirm(swap: Swap) -> None:
-    """The old folders are deleted: the only place that does."""
+    """Delete the old directories. No other function does."""
     for path in [*(e.old for e in swap.exchanges), *swap.leftovers]:
         safepath.remove_tree(path)
     safepath.remove(str(_KEPT))
 
 
 def discard(swap: Swap) -> None:
-    """The old folders are live: what was restored is deleted."""
+    """The old directories are live again: delete the restored ones."""
     for path in [*(e.new for e in swap.exchanges), *swap.leftovers]:
         safepath.remove_tree(path)
     for mark in (_UNDER_WAY, _KEPT):
@@ -80,16 +80,16 @@ def discard(swap: Swap) -> None:
 
 
 def prepare_boot() -> None:
-    """At boot, before any unit runs: the folders as they were."""
+    """At boot, before any unit starts: put the old directories back."""
     if swap := interrupted():
         say(f"the restore of {swap.what} was interrupted: what was there before is back")
         back(swap)
         discard(swap)
-        jobs.queue("restart", systemd.running(systemd.existing(swap.ran)))  # mounts, of what lay there
+        jobs.queue("restart", systemd.running(systemd.existing(swap.ran)))  # mounts that use the new directories
 
 
 def refuse_another() -> None:
-    """Raises Failure while a restore is neither confirmed nor taken back."""
+    """Raises Failure while a restore is neither confirmed nor undone."""
     if swap := kept():
         raise Failure(
             f"the restore of {swap.what} waits for your word: `gatehouse restore --confirm` deletes what was there "

@@ -1,4 +1,4 @@
-"""`gatehouse drill`: the newest backup restored to folders of its own, and compared with what it recorded."""
+"""`gatehouse drill`: restores the newest backup to separate directories and compares it with its record."""
 
 import contextlib
 import os
@@ -15,12 +15,12 @@ from gatehouse.state import secrets, store, workspace
 from gatehouse.state.store import STATE
 from gatehouse.system import process, safepath
 
-_AT_ONCE = 4  # databases that are looked at
-_PATIENCE, _SLOWEST = 300, 4 << 20  # for an index of the application's: seconds, and bytes of its database a second
+_AT_ONCE = 4  # databases checked in parallel
+_PATIENCE, _SLOWEST = 300, 4 << 20  # time limit of pg_amcheck: seconds, plus one for this many bytes
 
 
 def drill(name: str | None = None) -> DrillAnswer:
-    """Of the newest backup, or another one. Raises Failure where it cannot be restored, or differs from its record."""
+    """Drill the newest backup, or another one. Raises Failure if it cannot be restored or differs from its record."""
     began = time.time()
     secrets.learn_all()
     s = inventory.settings()
@@ -55,7 +55,7 @@ def _drill(s: Settings, backup: Backup, began: float) -> DrillAnswer:
         postgres.verify_pages(s, data)
         files = _look_at_folders(s, backup, shelf, faults)
     finally:
-        with contextlib.suppress(Failure):  # what is left is removed, or named, by the next drill
+        with contextlib.suppress(Failure):  # leftovers are removed, or reported, by the next drill
             _clean(data, shelf)
     if faults:
         raise Failure("restored, but not with what was there: " + "; ".join(faults))
@@ -74,12 +74,12 @@ def _drill(s: Settings, backup: Backup, began: float) -> DrillAnswer:
 
 
 def _look_at_databases(backup: Backup, server: Cluster) -> tuple[int, list[str]]:
-    """Each by itself: the number of rows of all, and what is wrong with which."""
+    """Check each database. Returns the number of rows in all of them, and the faults."""
     if backup.sums != tables.KIND:
         say("an older program took the backup and summed its tables up in another way: their rows are counted")
     there = server.databases()
     faults = [f"database {legible(name)} is not there" for name in sorted(backup.tables.keys() - there)]
-    # Only the drill reaches this server.
+    # Only the drill can reach this server.
     server.ask("UPDATE pg_database SET datallowconn = true WHERE datname <> 'template0'")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(lambda name: _look_at(backup, server, name), there))
@@ -89,7 +89,7 @@ def _look_at_databases(backup: Backup, server: Cluster) -> tuple[int, list[str]]
 
 
 def _look_at(backup: Backup, server: Cluster, database: str) -> tuple[int, str | None]:
-    """The number of rows of a database; what differs from the record, or is damaged."""
+    """The number of rows in a database; its differences from the record, or damage."""
     sessions, without = postgres.opened(server, [database])
     if without:
         return 0, without[database]
@@ -107,21 +107,21 @@ def _look_at(backup: Backup, server: Cluster, database: str) -> tuple[int, str |
 
 
 def _differing(backup: Backup, database: str, found: dict[str, Rows]) -> list[str]:
-    """Tables that are not what was recorded, as far as it was."""
+    """The tables that differ from the record, as far as the record is complete and comparable."""
     if database not in backup.tables:
         return []
     recorded = backup.tables[database]
     moved = (not backup.exact and not backup.moved) or database in backup.moved
     if backup.sums != tables.KIND or moved:
         return []
-    # A record that is incomplete does not say which tables there were.
+    # An incomplete record does not list all tables that existed.
     names = recorded.keys() if f"database {legible(database)}" in backup.incomplete else recorded.keys() | found.keys()
     return sorted(table for table in names if found.get(table) != recorded.get(table))
 
 
 def _amcheck(server: Cluster, database: str, size: int) -> str | None:
-    """An index may use a function of the application's, which PostgreSQL calls as the owner of the table and which may
-    be slow."""
+    """Run with a time limit: an index may use a function of the application, which PostgreSQL calls as the owner of the
+    table and which may be slow."""
     seconds = min(process.LONG, _PATIENCE + size / _SLOWEST)
     words = server.command(
         "pg_amcheck", "--install-missing", "--heapallindexed", "--no-strict-names", postgres.named(database)
@@ -131,7 +131,7 @@ def _amcheck(server: Cluster, database: str, size: int) -> str | None:
 
 
 def _look_at_folders(s: Settings, backup: Backup, shelf: str, faults: list[str]) -> int:
-    """The number of files; faults are added to those of the databases."""
+    """Check the restored folders. Returns the number of files, and adds to the list of faults."""
     snapshots = restic.snapshots(s, backup.name)
     say(f"restore {len(backup.folders)} folders, and read each file back")
     lying = {name: [path] for name, path in backup.folders.items()} | backup.places
@@ -161,11 +161,11 @@ def _look_at_folders(s: Settings, backup: Backup, shelf: str, faults: list[str])
 
 
 def _gaps(backup: Backup, restored: dict[str, folders.Amount]) -> list[str]:
-    """What is live, and was there before the backup as nobody has touched it since, is in the backup."""
+    """Live files that existed before the backup and are unchanged since must be in the backup."""
     found = []
     for name, path in parts.paths().items():
         release = name.partition("/")[0]
-        # A release that has changed since may call another folder its data than it did.
+        # A release that has changed since may have declared another folder as its data.
         if release in backup.incomplete or (
             name not in restored and (store.Release(release).applied() or 0) > backup.marked
         ):
@@ -192,7 +192,7 @@ def _clean(data: str, shelf: str) -> None:
 
 
 def _but_for(incomplete: dict[str, str]) -> str:
-    """A drill cannot bring back what is not in the backup."""
+    """Lists the releases and databases that the backup lacks in part, since a drill cannot restore those parts."""
     return f" but for what it does not have of {', '.join(sorted(incomplete))}" if incomplete else ""
 
 

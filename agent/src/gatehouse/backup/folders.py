@@ -1,4 +1,4 @@
-"""The folders that releases call their data: where they are in truth, and what is in them, asked of the host itself."""
+"""The data folders of releases: their real location and their contents, as found on the host."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from gatehouse.output.report import Failure
 from gatehouse.output.table import legible
 from gatehouse.system import mounts, process, safepath
 
-_COUNTING = 600  # seconds to look at all: there may be millions of files
+_COUNTING = 600  # seconds to list all files: there may be millions
 _EACH = (
     "(",
     "-type",
@@ -31,25 +31,25 @@ _EACH = (
 
 @dataclass(frozen=True)
 class Amount:
-    """What plain files there are."""
+    """The number and the sizes of plain files."""
 
     files: int = 0
-    size: int = 0  # bytes that they hold, of each of its names
-    disk: int = 0  # bytes that they take, holes and further names left out
-    leading_out: tuple[str, ...] = ()  # links of root's that lead elsewhere and are not followed
+    size: int = 0  # bytes of content, once per hard link
+    disk: int = 0  # bytes used on disk, without holes and without further hard links
+    leading_out: tuple[str, ...] = ()  # symlinks owned by root that lead elsewhere and are not followed
 
 
 def places(path: str) -> list[str]:
-    """Where a folder really is, and where each link in it leads. A link is followed if only root can have put it there,
-    as an operator does who moves a folder to another disk; any other link is the application's, and is copied as a
-    link.
+    """The real location of a folder, and the target of each symlink in it. A symlink is followed if only root can have
+    created it, as when an operator moves a folder to another disk. Any other symlink belongs to the application and is
+    copied as a symlink.
 
-    Raises Failure where the folder itself cannot be reached in this way, or is not there."""
+    Raises Failure if the folder itself cannot be reached in this way, or does not exist."""
     found, todo = [_place(path)], safepath.links(path)
     while todo:
-        with contextlib.suppress(Failure):  # `complaint` names it
+        with contextlib.suppress(Failure):  # reported by `complaint`
             place = _place(link := todo.pop(0))
-            if not _is_in(place, found) and not _is_in(found[0], [place]):  # nothing holds itself
+            if not _is_in(place, found) and not _is_in(found[0], [place]):  # not nested in either direction
                 found.append(place)
                 todo += safepath.links(link)
     return found
@@ -76,10 +76,10 @@ def _is_in(path: str, at: Iterable[str]) -> bool:
 
 
 def look(at: list[str], until: float | None = None) -> Amount:
-    """What is in folders that root alone can replace, mounts in them included; with `until`, only what has not been
-    changed since.
+    """The contents of folders that only root can replace, including file systems mounted in them; with `until`, only
+    files that have not changed since that time.
 
-    Raises Failure where it takes too long."""
+    Raises Failure if this takes too long."""
     files = size = disk = 0
     seen: set[str] = set()
     leading_out: list[str] = []
@@ -114,7 +114,7 @@ def _followed(at: list[str]) -> set[str]:
 
 
 def complaint(found: Amount) -> str | None:
-    """What is not in a backup though root has put a link there."""
+    """Reports data that is not in a backup although root created a symlink to it."""
     if not found.leading_out:
         return None
     first, *more = found.leading_out

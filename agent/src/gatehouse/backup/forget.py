@@ -1,4 +1,4 @@
-"""`gatehouse forget`: the end of what this host knows of a repository that it does not use any more."""
+"""`gatehouse forget`: deletes this host's data about a repository that it no longer uses."""
 
 from typing import NoReturn
 
@@ -13,7 +13,7 @@ from gatehouse.system import safepath
 
 
 def refuse(place: str) -> NoReturn:
-    """Raises Failure, which says what would be lost, and how."""
+    """Raises a Failure that states which backups would be lost, and how to proceed."""
     secrets.learn_all()
     _refuse_unknown(place)
     _refuse_in_use(place)
@@ -21,7 +21,7 @@ def refuse(place: str) -> NoReturn:
 
 
 def forget(place: str) -> ForgetAnswer:
-    """Raises Failure for a repository that is not known, or in use."""
+    """Raises Failure for a repository that is unknown or in use."""
     secrets.learn_all()
     with store.lock(LOCK, f"forgetting {place}"):
         _refuse_unknown(place)
@@ -58,7 +58,7 @@ def _refuse_unknown(place: str) -> None:
 
 
 def _refuse_in_use(place: str) -> None:
-    """One where there is nothing to lose may be made anew."""
+    """Raises Failure for the configured repository, unless it has no backups: then it may be created again."""
     if not inventory.SETTINGS.exists() or (s := inventory.settings()).repository != place:
         return
     try:
@@ -74,7 +74,8 @@ def _refuse_in_use(place: str) -> None:
 
 
 def _left_over(passphrase: str) -> list[Release]:
-    """Secrets of a stack whose backups ended, which nobody refers to."""
+    """Releases that hold this passphrase as a secret to which no manifest refers, after backups of their stack
+    ended."""
     releases = store.releases()
     referred = {folder for release in releases for manifest in release.manifests() for folder in manifest.refers}
     return [

@@ -1,4 +1,4 @@
-"""The backups of this host: where they go, which there are, and what is known of each."""
+"""The backups of this host: their repository, and the record of each."""
 
 import json
 import os
@@ -17,16 +17,16 @@ from gatehouse.system import safepath, systemd
 SETTINGS = Path("/etc/gatehouse/backup.toml")
 METRICS = Path("/var/lib/prometheus/node-exporter/gatehouse.prom")
 LOCK = "backup"
-PROMOTE = "--target-action=promote"  # of pgBackRest's: what was restored is no copy that waits for more
+PROMOTE = "--target-action=promote"  # for pgBackRest: promote the restored cluster instead of leaving it in recovery
 
 
 @dataclass(frozen=True)
 class Settings:
-    """As components/backup writes them."""
+    """The settings file, which components/backup writes."""
 
-    stanza: str  # of pgBackRest's
-    repository: str  # for people
-    full_days: int  # after which a backup of PostgreSQL is a full one again
+    stanza: str  # for pgBackRest
+    repository: str  # for display
+    full_days: int  # days after which the next backup of PostgreSQL is a full one
     bin: str
     config: str  # postgresql.conf
     data: str
@@ -34,24 +34,24 @@ class Settings:
     unit: str
     socket_directory: str
     restic: tuple[str, ...]  # the command, without a verb
-    restic_environment: tuple[str, ...] = ()  # NAME=VALUE, none of it secret
+    restic_environment: tuple[str, ...] = ()  # NAME=VALUE, without secrets
 
     @property
     def passphrase(self) -> str:
-        """What is to open the repository."""
+        """The passphrase that should open the repository."""
         return safepath.read(self.restic[self.restic.index("--password-file") + 1]).decode()
 
 
 class Rows(NamedTuple):
-    """A table's content, in numbers."""
+    """The contents of a table, in numbers."""
 
     number: int
-    sum: str  # over the rows, in whatever order; tables.py
+    sum: str  # over the rows in any order; see tables.py
 
 
 @dataclass(frozen=True)
 class Names:
-    """By number, as text: another host may have given it to another account."""
+    """Account names by number, as text, since another host may use other numbers."""
 
     users: dict[str, str]
     groups: dict[str, str]
@@ -59,49 +59,50 @@ class Names:
 
 @dataclass(frozen=True)
 class Backup:
-    """PostgreSQL up to `point`, and folders as they were right then. What it stands on is kept as long as it is."""
+    """PostgreSQL as of `point`, and folders as of the same moment. The backups that it depends on are kept as long as
+    it is."""
 
-    name: str  # when it was begun, in UTC
+    name: str  # its start time in UTC
     began: float
     marked: float  # when the point was set
     ended: float
-    label: str  # of pgBackRest's
+    label: str  # assigned by pgBackRest
     point: str  # a restore point in the WAL
-    lsn: str  # where that is
-    exact: bool  # whether `tables` are those of the point in every database, without a transaction more or less
+    lsn: str  # the position of the point
+    exact: bool  # whether `tables` match the point in every database, to the transaction
     tables: dict[str, dict[str, Rows]]  # by database and table
     folders: dict[str, str]  # path by release and name of data
     names: Names
     files: int = 0
     size: int = 0  # bytes, of the folders and of the databases
-    added: int = 0  # bytes that the repository grew by
-    sums: str = ""  # how the sums were made; empty: as older programs did
-    # Databases in which something ran at the point: `tables` may be a transaction off.
+    added: int = 0  # bytes by which the repository grew
+    sums: str = ""  # the method of the sums; empty in records of older programs
+    # Databases with activity at the point: their `tables` may be a transaction off.
     moved: list[str] = field(default_factory=list)
-    # By release and name of data, of older programs by release: number and bytes of its files.
+    # By release and name of data (in records of older programs by release): number and bytes of the files.
     parts: dict[str, tuple[int, int]] = field(default_factory=dict)
-    # By release and name of data: where the folder is in truth, and those that links in it lead to.
+    # By release and name of data: the real location of the folder, and the targets of symlinks in it.
     places: dict[str, list[str]] = field(default_factory=dict)
-    # By whose it is: what is not in the backup, or could not be looked at.
+    # By release or database: data that is not in the backup, or that could not be read, and why.
     incomplete: dict[str, str] = field(default_factory=dict)
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What pgBackRest is told to restore it."""
+        """The options with which pgBackRest restores it."""
         return "--type=name", f"--target={self.point}", f"--set={self.label}", PROMOTE
 
 
 @dataclass(frozen=True)
 class Target:
-    """What to restore."""
+    """The target of a restore."""
 
-    words: str  # for people
-    options: tuple[str, ...]  # of pgBackRest
-    backup: Backup  # whose folders are taken
+    words: str  # for display
+    options: tuple[str, ...]  # for pgBackRest
+    backup: Backup  # the source of the folders
 
 
 def settings() -> Settings:
-    """Raises Failure where this host keeps no backups."""
+    """Raises Failure if this host keeps no backups."""
     if not SETTINGS.exists():
         once = repositories.places()
         raise Failure(
@@ -114,8 +115,8 @@ def settings() -> Settings:
 
 
 def _part_by_repository(s: Settings) -> None:
-    """Older agents had the records of all repositories in one folder. Records of other repositories are read from those
-    again."""
+    """Older agents kept the records of all repositories in one directory. It becomes the directory of this repository
+    if the last backup went there; records of other repositories are read from those again."""
     older, folder = STATE / "backups", repositories.folder(s.repository)
     if (
         older.exists()
@@ -128,7 +129,7 @@ def _part_by_repository(s: Settings) -> None:
 
 
 def wrong_passphrase(s: Settings, what: str) -> Failure:
-    """Whatever else the program that failed had to say of what it could not decrypt."""
+    """The error for a wrong passphrase, in place of output about data that the program could not decrypt."""
     return Failure(
         f"the passphrase on this host does not open the repository of {what} in {s.repository}: it was made with "
         "another one, or it is damaged. `pulumi config set --secret gatehouse:backupPassphrase` gives the one that "
@@ -137,13 +138,13 @@ def wrong_passphrase(s: Settings, what: str) -> Failure:
 
 
 def kept(place: str) -> list[Backup]:
-    """The backups that were in a repository when it was read last, oldest first. Each has a record in a file, of which
-    the repository has a copy."""
+    """The backups that a repository had when it was last read, oldest first. Each has a record in a file, and the
+    repository has a copy of it."""
     return [read(path.read_text()) for path in sorted(repositories.folder(place).glob("*.json"))]
 
 
 def read(text: str) -> Backup:
-    """A backup from its record in JSON."""
+    """Parse the JSON record of a backup."""
     found = document.remembered(Backup, json.loads(text))
     return replace(
         found,
@@ -167,7 +168,8 @@ def forget(place: str, backup: Backup) -> None:
 
 
 def outcome(place: str, kind: str) -> Outcome:
-    """How the last `backup` into a repository, the last `drill` or `reading` of it ended. Empty before the first."""
+    """The result of the last `backup` to a repository, or the last `drill` or `reading` of it; empty before the
+    first."""
     found: Outcome = json.loads(read_private(repositories.folder(place) / f"last.{kind}") or "{}")
     return found
 
@@ -181,11 +183,11 @@ def settle(place: str, kind: str, began: float, ended: float, failed: str | None
     write_private(repositories.folder(place) / f"last.{kind}", json.dumps(done))
     publish(place)
     if failed is None and kind != "reading":
-        systemd.reset_failed([f"gatehouse-{kind}.service"])  # else systemd remembers until the timer's next run
+        systemd.reset_failed([f"gatehouse-{kind}.service"])  # otherwise shown as failed until the timer's next run
 
 
 def overview() -> Overview:
-    """`gatehouse backups`. Raises Failure where this host keeps no backups."""
+    """`gatehouse backups`. Raises Failure if this host keeps no backups."""
     where = settings().repository
     all_of_them, last, drill = kept(where), outcome(where, "backup"), outcome(where, "drill")
     return {
@@ -220,7 +222,7 @@ def overview() -> Overview:
 
 
 def paths(backup: Backup) -> dict[str, BackupPath]:
-    """What of a backup is in which folder, by release and name of data; empty for a backup by an older program."""
+    """The contents of a backup, by release and name of data; empty for a backup by an older program."""
     return {
         key: {
             "path": backup.folders.get(key, places[0]),
@@ -269,7 +271,7 @@ def lines(found: Overview) -> list[str]:
 
 
 def _way(part: BackupPath) -> str:
-    """A folder, and where links lead from it."""
+    """A folder, and the targets of its symlinks."""
     elsewhere = [place for place in part["places"] if place != part["path"]]
     return " -> ".join([part["path"], *elsewhere[:1]]) + "".join(f", {place}" for place in elsewhere[1:])
 
@@ -289,7 +291,7 @@ def complaints(found: Overview) -> list[str]:
 
 
 def publish(place: str) -> None:
-    """For Prometheus' node exporter, which reads a folder of such files."""
+    """Publish metrics for Prometheus's node exporter, which reads a directory of such files."""
     last, drill = outcome(place, "backup"), outcome(place, "drill")
     values: dict[str, float | None] = {}
     for newest in kept(place)[-1:]:
@@ -309,5 +311,5 @@ def publish(place: str) -> None:
         for name, value in values.items()
         if value is not None
     )
-    if safepath.status(str(METRICS.parent)):  # which may be the exporter's own
+    if safepath.status(str(METRICS.parent)):  # it may belong to the exporter
         safepath.write(str(METRICS), text.encode(), 0o644, os.geteuid(), os.getegid())

@@ -1,4 +1,4 @@
-"""The moment of a backup: a restore point in the WAL, and what each database held right then."""
+"""The moment of a backup: a restore point in the WAL, and the contents of each database at that point."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gatehouse.backup.postgres import Cluster, Session
 from gatehouse.output.report import Failure
 
-_SETTLES, _GIVES_UP = 3, 10  # seconds of looking for a moment when nothing runs: anywhere, or where it ran all the time
+_SETTLES, _GIVES_UP = 3, 10  # seconds until an attempt as good as the best so far is accepted, and until any is
 _AT_REST = "('idle', 'idle in transaction', 'idle in transaction (aborted)')"
 _OTHERS = "datid = d.oid AND pid NOT IN (pg_backend_pid(), {marker}) AND backend_type <> 'autovacuum worker'"
 _BEFORE = f"""SELECT json_build_array(clock_timestamp()::text, pg_stat_get_db_sessions(d.oid),
@@ -25,9 +25,9 @@ _AFTER = f"""SELECT json_build_array(NOT EXISTS (SELECT FROM pg_stat_activity WH
 class Moment:
     point: str
     lsn: str
-    # Databases in which something ran: what their sessions see may be a transaction more or less.
+    # Databases with activity at the point: their sessions may see a transaction more or less.
     moved: tuple[str, ...]
-    failed: dict[str, str]  # databases that could not be looked at, and why
+    failed: dict[str, str]  # databases that could not be queried, and why
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Marker:
 
 @contextlib.contextmanager
 def marker(cluster: Cluster) -> Iterator[Marker]:
-    """The connection that a restore point needs. It opens first: without a connection to a database one part of the
+    """The connection that sets the restore point. It opens first: without a connection to a database one part of the
     backup is incomplete, but without this one there is no backup."""
     session = Session(cluster, "postgres")
     try:
@@ -48,11 +48,12 @@ def marker(cluster: Cluster) -> Iterator[Marker]:
 
 
 def mark(name: str, marker: Marker, sessions: list[Session]) -> Moment:
-    """Set a restore point, and have each session see its database exactly as it will be when restored to that: from
-    before the point until the session's snapshot nothing ran in the database. What runs in other databases does not
-    matter."""
+    """Set a restore point such that each session sees its database exactly as a restore to the point will: nothing runs
+    in the database while the point is set and the snapshot of the session is taken. Activity in other databases does
+    not matter."""
     failed: dict[str, str] = {}
-    # What was under way in each database when its snapshot was about to be taken: a time, and what must not change.
+    # By session: the time right before the point, and the sessions of its database, which must not change until the
+    # snapshot.
     before: dict[Session, list[object]] = {}
     began, attempt, most = time.monotonic(), 0, 0
     while True:
@@ -80,7 +81,7 @@ def mark(name: str, marker: Marker, sessions: list[Session]) -> Moment:
 
 
 def _each(sessions: list[Session], statement: str, failed: dict[str, str]) -> dict[Session, str]:
-    """All of them at the same time; what each answers."""
+    """Run a statement in all sessions in parallel. Returns the answers, and adds errors to `failed`."""
     asked = [session for session in sessions if session.database not in failed]
     for session in asked:
         session.send(statement)

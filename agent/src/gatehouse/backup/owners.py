@@ -1,12 +1,12 @@
-"""A dump of a database loaded without running an owner's code as superuser.
+"""Loads a dump of a database without running code of its owner as superuser.
 
-Loading a dump runs code in it: CHECK constraints, domains, generated columns, index expressions, triggers,
-materialized views. A superuser's session that has only switched to a role can be made to switch back (RESET ROLE). So
-the objects of a role are loaded by a session of another role, which is a member of it for that time and has no rights
-of its own. The owner itself may be unable to log in, or have no connection left.
+Loading a dump runs code in it: CHECK constraints, domains, generated columns, index expressions, triggers, materialized
+views. A superuser's session that has only switched to a role can be made to switch back (RESET ROLE). Therefore the
+objects of a role are loaded by a session of a separate role, which is temporarily a member of it and has no rights of
+its own. The owner itself may be unable to log in, or have no connection left.
 
-The objects of a superuser are loaded first, while the database has no function, type or operator of another role: an
-object of the superuser's that needs one fails. Afterwards the superuser only grants, which calls no code."""
+The objects of superusers are loaded first, while the database has no function, type or operator of another role: an
+object of a superuser that needs one fails. Afterwards the superuser only grants, which calls no code."""
 
 import contextlib
 import itertools
@@ -20,7 +20,8 @@ from gatehouse.output.report import Failure, say
 from gatehouse.system import process, safepath
 
 _ENTRY = re.compile(r"(?P<number>\d+); \d+ \d+ (?P<what>.*) (?P<owner>\S*)")
-# Schemas, extensions and their comments: they call no owner's code in a database that has none, and contain all else.
+# Schemas, extensions and their comments: in an empty database they call no code of the owner, and they contain
+# everything else.
 _FIRST = (
     "SCHEMA - ",
     "EXTENSION - ",
@@ -30,10 +31,11 @@ _FIRST = (
     "PROCEDURAL LANGUAGE - ",
 )
 _GRANTS = ("ACL ", "DEFAULT ACL ")
-_LOADER = "gatehouse_loads"  # pg_hba.conf lets PostgreSQL's own account be it in a database that is being restored
+# pg_hba.conf lets PostgreSQL's own account log in as this role to a database that is being restored.
+_LOADER = "gatehouse_loads"
 _MADE = f"""DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{_LOADER}') THEN CREATE ROLE {_LOADER} LOGIN; END IF; END $$"""
-# A restore that failed or was killed may have left it a member of another owner.
+# A restore that failed or was killed may have left the role a member of another owner.
 _MEMBER = """DO $$ DECLARE other name; BEGIN
   FOR other IN SELECT rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
     WHERE m.member = '{loader}'::regrole LOOP
@@ -43,8 +45,8 @@ _MEMBER = """DO $$ DECLARE other name; BEGIN
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of an archive's table of contents. The application chooses the names in it, but neither the kind nor the
-    owner at the end."""
+    """A line in the table of contents of an archive. The application chooses the names in it, but neither the kind nor
+    the owner at the end."""
 
     number: str
     what: str
@@ -52,8 +54,8 @@ class Entry:
 
 
 def load(live: Cluster, dump: str, database: str, owner: str) -> None:
-    """Everything in the archive `dump`, into an empty database that belongs to `owner`. Raises Failure for what cannot
-    be loaded."""
+    """Load everything in the archive `dump` into an empty database owned by `owner`. Raises Failure for anything that
+    cannot be loaded."""
     superusers = set(live.ask("SELECT rolname FROM pg_roles WHERE rolsuper").splitlines())
     data, rest = contents(live, dump, "pre-data", "data"), contents(live, dump, "post-data")
     first = [entry for entry in data + rest if _is_first(entry, superusers)]
@@ -81,7 +83,7 @@ def _loader(live: Cluster, database: str) -> Iterator[None]:
 
 
 def contents(live: Cluster, dump: str, *sections: str) -> list[Entry]:
-    """What is in an archive, in the order in which it is loaded. Raises Failure for one that cannot be read."""
+    """The contents of an archive, in the order of loading. Raises Failure if it cannot be read."""
     words = (f"{live.settings.bin}/pg_restore", "--list", *(f"--section={section}" for section in sections), dump)
     status, output = process.run(words, live.settings.user, seconds=process.LONG)
     if status:
@@ -100,7 +102,8 @@ def _is_first(entry: Entry, superusers: set[str]) -> bool:
 
 
 def _made_by(entry: Entry, owner: str) -> str:
-    """The owner of the database makes what has no owner, such as a cast, and what belongs to pg_database_owner."""
+    """Entries without an owner, such as a cast, and those of pg_database_owner are created by the owner of the
+    database."""
     return owner if entry.owner in ("", "pg_database_owner") else entry.owner
 
 
@@ -108,17 +111,17 @@ def _restore_by_owners(live: Cluster, dump: str, database: str, owner: str, entr
     for role, some in itertools.groupby(entries, lambda entry: _made_by(entry, owner)):
         live.ask(_MEMBER.format(loader=_LOADER, owner=quoted(role)))
         _restore(live, dump, database, role, list(some))
-        # The owner's code may have gone back to the loader's own role, and made something.
+        # The owner's code may have switched back to the loader's own role and created objects.
         live.ask(f"REASSIGN OWNED BY {_LOADER} TO {quoted(role)}", database)
 
 
 def _restore(live: Cluster, dump: str, database: str, role: str, entries: list[Entry]) -> None:
-    """By the loader's session, as `role`; or by the superuser's, which gives to its owner what it restores."""
+    """Load entries as `role` in the loader's session, or in the superuser's, which gives each object to its owner."""
     if not entries:
         return
     ours = role == live.settings.user
     say(f"load {len(entries)} parts as {role}")
-    listed = f"{os.path.dirname(dump)}.list"  # beside the folder of the dump, where root alone writes
+    listed = f"{os.path.dirname(dump)}.list"  # beside the dump's directory, where only root can write
     safepath.write(
         listed, "".join(f"{entry.number};\n" for entry in entries).encode(), 0o644, os.geteuid(), os.getegid()
     )

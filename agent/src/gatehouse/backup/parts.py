@@ -1,4 +1,4 @@
-"""The folders that releases call their data, each for itself: what is wrong with one is in no other's way."""
+"""The data folders of releases, each handled separately: an error in one does not affect the others."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -13,25 +13,25 @@ from gatehouse.state import store
 from gatehouse.state.store import STATE
 from gatehouse.system import process, safepath
 
-OURS = "gatehouse/secrets"  # the part that is no release's: the agent's secrets
+OURS = "gatehouse/secrets"  # the part that belongs to no release: the agent's secrets
 _SECRETS = str(STATE / "secrets")
-_AT_ONCE = 4  # copies, or hooks
-_PATIENCE = 300  # seconds for a release to make its folders whole
+_AT_ONCE = 4  # copies or hooks in parallel
+_PATIENCE = 300  # seconds for a release to make its folders consistent
 
 
 class Parts:
-    """All of them, while a backup is taken."""
+    """All parts of a backup that is being taken."""
 
     def __init__(self) -> None:
         self._noting = Lock()
-        self.incomplete: dict[str, str] = {}  # by release: what is not in the backup, and why
+        self.incomplete: dict[str, str] = {}  # by release: data that is not in the backup, and why
         named = {m.release: [data for data in m.data if data.path] for m in store.live()}
         self.members = {
             release: there for release, members in named.items() if (there := self._there(release, members))
         }
 
     def _there(self, release: str, members: list[Data]) -> list[Data]:
-        """An app may have no volumes."""
+        """The folders that exist: an app may have no volumes."""
         try:
             return [data for data in members if data.path and safepath.status(data.path)]
         except (Failure, OSError) as error:
@@ -39,7 +39,7 @@ class Parts:
             return []
 
     def run_hooks(self, when: str) -> None:
-        """What releases do `before` their folders are copied, or `after`."""
+        """Run the commands that releases define for `before` or `after` the copying of their folders."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(lambda release: self._run_hook(release, when), self.members))
 
@@ -51,20 +51,21 @@ class Parts:
                     self._note(release, f"what it does {when} a copy of {data.name} failed: {legible(output)}")
 
     def save(self, s: Settings, name: str) -> dict[str, Saved]:
-        """What is in the repository now, by release and name of data. Raises Failure where the agent's own secrets are
-        not."""
+        """Copy all folders. Returns those that are now in the repository, by release and name of data. Raises Failure
+        if the agent's own secrets could not be copied."""
         wanted = {key: path for key, path in self._paths().items() if not _is_ours(path)}
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             ours = pool.submit(restic.save, s, name, _SECRETS)
             found = list(pool.map(lambda key: self._save(s, name, key, wanted[key]), wanted))
-            # No application reaches these: where they fail, the repository is at fault and the backup fails.
+            # No application can reach these: if they fail, the repository is at fault and the backup fails.
             secrets = ours.result()
         if secrets.complaint:
             raise Failure(f"the agent's secrets could not be copied: {secrets.complaint}")
         return {key: saved for key, saved in zip(wanted, found, strict=True) if saved} | {OURS: secrets}
 
     def note_emptied(self, saved: dict[str, Saved], before: Backup) -> None:
-        """A folder without its disk looks like one that is meant to be empty."""
+        """Report folders that have become empty, since a folder with an unmounted disk looks like an intentionally
+        empty one."""
         for key, one in saved.items():
             files, _ = before.parts.get(key, (0, 0))
             if files and not one.files:
@@ -75,7 +76,7 @@ class Parts:
                 )
 
     def folders(self, saved: dict[str, Saved]) -> dict[str, str]:
-        """What is in the repository: path by release and name of data."""
+        """The folders in the repository: path by release and name of data."""
         return {key: path for key, path in self._paths().items() if key in saved or _is_ours(path)}
 
     def _paths(self) -> dict[str, str]:
@@ -104,7 +105,7 @@ class Parts:
 
 
 def paths() -> dict[str, str]:
-    """The folders of now: path by release and name of data, without what is among the agent's secrets."""
+    """The current folders: path by release and name of data, without those among the agent's secrets."""
     return {
         f"{m.release}/{data.name}": data.path
         for m in store.live()
@@ -114,5 +115,5 @@ def paths() -> dict[str, str]:
 
 
 def _is_ours(path: str) -> bool:
-    """What a release has among the agent's secrets, which are copied together."""
+    """Whether a path is among the agent's secrets, which are copied together."""
     return path.startswith(f"{_SECRETS}/")

@@ -1,4 +1,4 @@
-"""PostgreSQL's own backups: pgBackRest, which copies the cluster's files and keeps all WAL since."""
+"""Backups of PostgreSQL with pgBackRest, which copies the cluster's files and keeps all WAL since then."""
 
 import contextlib
 import json
@@ -13,10 +13,10 @@ from gatehouse.output.report import Failure, say
 from gatehouse.state import workspace
 from gatehouse.system import jobs, process, safepath, systemd
 
-_READERS = 8  # at the same time: a restore waits for the repository more than for a processor
-_UNREADABLE = 99  # a repository's status, by the name of "other"
-_GARBLED = (29, 95)  # exit statuses: what was decrypted makes no sense, or nothing could be decrypted
-_GARBLED_NAMES = ("[FormatError]", "[CryptoError]")  # the same, as a repository's status says it
+_READERS = 8  # in parallel: a restore waits for the repository more than for a processor
+_UNREADABLE = 99  # status of a repository, named "other"
+_GARBLED = (29, 95)  # exit statuses: decrypted data is invalid, or nothing could be decrypted
+_GARBLED_NAMES = ("[FormatError]", "[CryptoError]")  # the same errors in the status message of a repository
 
 
 class _OfCluster(TypedDict):
@@ -38,18 +38,18 @@ class _Sizes(TypedDict):
 
 
 class Known(TypedDict):
-    """A backup as pgBackRest knows it."""
+    """A backup as pgBackRest reports it."""
 
     label: str
     type: str
     database: _OfCluster
     timestamp: _Times
     info: _Sizes
-    annotation: dict[str, str] | None  # absent where there is none
+    annotation: dict[str, str] | None  # absent if there is none
 
 
 class _Version(TypedDict):
-    """A cluster that backups are of."""
+    """A cluster that has backups in the repository."""
 
     id: int
     version: str
@@ -72,8 +72,8 @@ class _Stanza(TypedDict):
 
 
 def prepare(s: Settings) -> bool:
-    """Make the repository for this cluster, and see WAL arrive in it. False where it is another cluster's already, as
-    on a new host which has not restored from it yet. Raises Failure where it cannot be used."""
+    """Create the repository for this cluster, and verify that WAL arrives in it. Returns False if it belongs to another
+    cluster, as on a new host that has not restored from it yet. Raises Failure if it cannot be used."""
     _show_folder(s)
     status, output = _run(s, "stanza-create", "--log-level-console=info")
     if status and re.search(r"ERROR: \[028\]|does not match", output):
@@ -88,8 +88,8 @@ def prepare(s: Settings) -> bool:
 
 
 def _show_folder(s: Settings) -> None:
-    """PostgreSQL archives into the folder that its unit had when it started. It sees a folder at a new path, or on a
-    new disk, only after a restart."""
+    """Restart PostgreSQL if it cannot write to the repository's directory: the unit sees a directory at a new path, or
+    on a new disk, only after a restart."""
     folder = f"{s.repository}/postgres"
     if not os.path.isdir(folder):  # the repository is on another host
         return
@@ -114,8 +114,8 @@ def _upgraded(s: Settings) -> bool:
 
 
 def refuse_another_major(s: Settings, label: str | None = None) -> None:
-    """Raises Failure where this host has another major version than the one that took a backup, which alone can restore
-    it. Without a label: than those that took all backups."""
+    """Raises Failure if a backup was taken with another major version than this host has, since only the same version
+    can restore it. Without a label: if all backups were."""
     found, installed = _stanza(s), _installed(s)
     made = {db["id"]: db["version"] for db in found["db"]}
     majors = {made[b["database"]["id"]] for b in found["backup"] if label in (None, b["label"])}
@@ -129,7 +129,7 @@ def refuse_another_major(s: Settings, label: str | None = None) -> None:
 
 
 def _installed(s: Settings) -> str:
-    """The major version, as pgBackRest writes it."""
+    """The installed major version, as pgBackRest writes it."""
     status, output = process.run((f"{s.bin}/postgres", "--version"), s.user)
     found = re.search(r"\d+", output)
     if status or not found:
@@ -138,21 +138,22 @@ def _installed(s: Settings) -> str:
 
 
 def check(s: Settings) -> None:
-    """Have the WAL written so far archived. Raises Failure where it does not get there."""
+    """Archive the WAL written so far. Raises Failure if it does not arrive."""
     status, output = _run(s, "check")
     if status:
         raise _failure(s, status, output, f"WAL of PostgreSQL does not reach {s.repository}")
 
 
 def archive_now(s: Settings) -> None:
-    """What was written a moment ago may be wanted. A server that is broken has archived what it could."""
+    """Archive the latest WAL, which the restore may need. Errors are ignored: a broken server has archived all it
+    could."""
     say("have the WAL of this moment archived, if there is any")
     with contextlib.suppress(Failure):
         check(s)
 
 
 def backup(s: Settings, name: str, full: bool) -> Known:
-    """Take a backup that is marked with `name`; what pgBackRest knows of it. Raises Failure where it cannot be
+    """Take a backup annotated with `name`, and return pgBackRest's description of it. Raises Failure if it cannot be
     taken."""
     status, output = _run(s, f"--type={'full' if full else 'diff'}", f"--annotation=gatehouse={name}", "backup")
     if status:
@@ -161,29 +162,30 @@ def backup(s: Settings, name: str, full: bool) -> Known:
 
 
 def name_of(known: Known) -> str | None:
-    """The name that was passed to `backup`; None for one that was not made by gatehouse."""
+    """The name passed to `backup`, or None if the backup was not created by gatehouse."""
     return (known.get("annotation") or {}).get("gatehouse")
 
 
 def known(s: Settings) -> list[Known]:
-    """All backups in the repository, oldest first. Raises Failure where it cannot be read."""
+    """All backups in the repository, oldest first. Raises Failure if it cannot be read."""
     return _stanza(s)["backup"]
 
 
 def _stanza(s: Settings) -> _Stanza:
-    """The backups, and the clusters that they are of."""
+    """The backups, and the clusters that they belong to."""
     status, output = _run(s, "--output=json", "info")
     unreadable = f"the repository of PostgreSQL in {s.repository} cannot be read"
     if status:
         raise _failure(s, status, output, unreadable)
     try:
         stanzas: list[_Stanza] = json.loads(process.line(output, "["))
-    # It quotes what it decrypted with a wrong passphrase: any bytes, of which some are no JSON.
+    # With a wrong passphrase the output contains undecryptable bytes, which may be invalid JSON.
     except ValueError:
         raise inventory.wrong_passphrase(s, "PostgreSQL") from None
     none: _Stanza = {"name": s.stanza, "backup": [], "db": [], "repo": []}
     found = next((stanza for stanza in stanzas if stanza["name"] == s.stanza), none)
-    # It succeeds all the same and reports no backups: a service that is away must not look like an empty repository.
+    # pgBackRest exits with 0 and reports no backups if a repository is unreachable, which must not look like an empty
+    # one.
     for repository in found["repo"]:
         if repository["status"]["code"] == _UNREADABLE:
             told = repository["status"]["message"]
@@ -209,7 +211,7 @@ def full_is_due(s: Settings) -> bool:
 
 
 def _fulls(s: Settings) -> list[int]:
-    """When full backups were taken. None of the cluster as it was before an upgrade: nothing can stand on those."""
+    """The times of full backups. Those before an upgrade are left out: later backups cannot depend on them."""
     found = _stanza(s)
     return [
         b["timestamp"]["stop"]
@@ -219,16 +221,16 @@ def _fulls(s: Settings) -> list[int]:
 
 
 def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
-    """The cluster as of `target` (options of pgBackRest), into a new folder. It reads WAL up to there when it is
-    started.
+    """Restore the cluster as of `target` (options of pgBackRest) into a new directory. PostgreSQL replays WAL up to
+    that target when it is first started.
 
-    Raises Failure where that cannot be restored."""
+    Raises Failure if that cannot be restored."""
     workspace.give(into, s.user)
-    # On the timeline of the backup: one that somebody restored to, and left again, must not lead the way.
+    # Recover along the backup's own timeline; a newer timeline may come from a restore that was later undone.
     words = (f"--pg1-path={into}", f"--process-max={_READERS}", *target, "--target-timeline=current", "restore")
     status, output, there = *_run(s, *words), -1
-    # Over SFTP each reader leaves a handle open for every file, of which a server gives it about a thousand: then a new
-    # one goes on with what is missing, as long as that gets less.
+    # Over SFTP each reader leaves a handle open for every file, and a server allows it about a thousand. A new reader
+    # continues with the missing files, as long as there is progress.
     while status and "sftp error [4]" in output and (now := safepath.count(into)) > there:
         there = now
         say(f"the SFTP server has no more handles for one reader: {there} files are there, go on with a new one")

@@ -1,4 +1,4 @@
-"""Where the folders of a backup belong on this host, whose releases may have given them another place since."""
+"""Maps the folders of a backup to this host, where releases may have moved them since."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,16 @@ from gatehouse.tree import files
 @dataclass(frozen=True)
 class Place:
     name: str  # of the release and its data
-    saved: str  # the folder as the backup has it
-    live: str  # the folder whose place it takes
-    inside: str  # where what was saved belongs: `live` itself, or a folder below it
-    made: tuple[Directory, ...] = ()  # what is made of `live` around it
+    saved: str  # path of the folder in the backup
+    live: str  # path of the folder that it replaces
+    inside: str  # path where the saved folder belongs: `live` itself, or a directory below it
+    made: tuple[Directory, ...] = ()  # directories to create in `live` around it
 
 
 def of(backup: Backup) -> list[Place]:
-    """Of each folder in the backup, but for those of releases that are gone.
+    """The place of each folder in the backup, except those of releases that have been removed.
 
-    Raises Failure where a release has its data at a place that does not say where it was before.
-    """
+    Raises Failure if the data of a release has moved and the manifest does not give its former path."""
     found = []
     for manifest in store.live():
         for data in manifest.data:
@@ -43,8 +42,8 @@ def of(backup: Backup) -> list[Place]:
 
 
 def arrange(place: Place, shelf: str, saved: str) -> None:
-    """Move what was restored below `shelf` to its place in the folder that it is to become. It was saved from where the
-    folder really was."""
+    """Move a folder that was restored below `shelf` to its place in the new live folder. `saved` is its real location
+    when it was saved."""
     for directory in place.made:
         if directory.path == place.inside:
             safepath.rename(shelf + saved, shelf + directory.path)

@@ -1,5 +1,5 @@
-"""Queries to PostgreSQL: the live server, or a private one on folders of its own. The owner of a database is treated as
-an attacker: a superuser's session in it runs none of the owner's code, and no setting of the owner's changes the
+"""Queries to PostgreSQL: the live server, or a private one on a separate data directory. The owner of a database is
+treated as an attacker: a superuser's session in it runs no code of the owner, and no setting of the owner affects the
 session."""
 
 import contextlib
@@ -22,9 +22,9 @@ from gatehouse.output.table import legible
 from gatehouse.state import workspace
 from gatehouse.system import process, safepath
 
-PATIENCE = 30  # seconds for an answer that asks for no data
-_PIECE = 1 << 16  # of a line: a row may be as large as memory
-# The settings of every session, whatever its database and its role say. All others are as the server has them.
+PATIENCE = 30  # seconds for an answer that contains no data
+_PIECE = 1 << 16  # bytes of a line to read at once: a row may be as large as memory
+# The settings of every session, regardless of its database and role. All others are as on the server.
 _FIXED = {
     "search_path": "pg_catalog,pg_temp",
     "standard_conforming_strings": "on",
@@ -42,7 +42,7 @@ _FIXED = {
     "post_auth_delay": "0",
     "synchronous_commit": "local",
     "stats_fetch_consistency": "none",
-    # What would change the text of a row.
+    # Settings that would change the text of a row.
     "datestyle": "ISO,YMD",
     "timezone": "UTC",
     "extra_float_digits": "1",
@@ -50,9 +50,9 @@ _FIXED = {
     "intervalstyle": "postgres",
     "lc_monetary": "C",
 }
-# These alone, for who asks nothing in a database of an application's.
+# Only these settings, for commands that query no database of an application.
 PLAIN = " ".join(["-crole=none", *(f"-c{name}={value}".replace(" ", r"\ ") for name, value in _FIXED.items())])
-# The owner of a database may set for it what any user may set. Options of the connection go first.
+# The owner of a database may set defaults for any setting that users may change. Connection options take precedence.
 _OPTIONS = r"""SELECT
   string_agg('-c' || name || '=' || regexp_replace(coalesce(value, reset_val), '([\s\\])', '\\\1', 'g'), ' ')
   FROM pg_settings LEFT JOIN json_each_text('{fixed}') f(key, value) ON key = lower(name)
@@ -64,7 +64,7 @@ _DATABASES = (
 
 
 class Refused(Failure):
-    """One statement failed, by SQLSTATE `state`; the session goes on."""
+    """One statement failed with SQLSTATE `state`; the session continues."""
 
     def __init__(self, message: str, state: str):
         super().__init__(message)
@@ -79,12 +79,12 @@ class Cluster:
 
     @cached_property
     def options(self) -> str:
-        """The settings of a session, as libpq takes them. They are read in the superuser's own database, which no
-        application may enter."""
+        """The settings of a session, in the form that libpq takes. They are read in the superuser's own database, which
+        no application may connect to."""
         return self._ask(_OPTIONS.format(fixed=json.dumps(_FIXED)), PLAIN)
 
     def command(self, program: str, *words: str, login: str | None = None, more: str = "") -> tuple[str, ...]:
-        """A program of PostgreSQL's which logs in as the superuser, or as another role."""
+        """A PostgreSQL program that logs in as the superuser, or as another role."""
         login = login or self.settings.user
         options = f"{self.options} -crole=none -csession_authorization={login}{more}"
         return (
@@ -97,14 +97,14 @@ class Cluster:
         )
 
     def ask(self, sql: str, database: str = "postgres") -> str:
-        """The answer to statements, by default in the superuser's own database. In another one they must call no code
-        of its owner's. Raises Failure where PostgreSQL refuses them."""
+        """The output of statements, by default in the superuser's own database. In another one they must not call code
+        of its owner. Raises Failure if PostgreSQL refuses them."""
         return self._ask(sql, self.options, database)
 
     @contextlib.contextmanager
     def alone(self, *databases: str) -> Iterator[None]:
-        """Meanwhile ends the sessions of others in these databases. To rename a database waits five seconds for that,
-        and keeps new sessions waiting by itself."""
+        """Keep ending the sessions of others in these databases. Renaming a database waits five seconds for that, and
+        blocks new sessions by itself."""
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in databases)
         done = threading.Event()
 
@@ -142,7 +142,8 @@ class Cluster:
         return output.strip()
 
     def databases(self) -> list[str]:
-        """All but the templates that everyone has. Also one that takes no connection, as its owner may have it."""
+        """All databases except the standard templates, including those that accept no connections, as an owner may
+        set."""
         found: list[str] = json.loads(self.ask(_DATABASES))
         return found
 
@@ -151,18 +152,18 @@ _PSQL = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align")
 
 
 def named(database: str) -> str:
-    """A database as libpq takes it, whatever characters its name has."""
+    """A connection string for a database, with any characters in its name."""
     return "dbname='" + re.sub(r"(['\\])", r"\\\1", database) + "'"
 
 
 class Session:
-    """The superuser's psql in one database, which does one thing after the other."""
+    """psql as the superuser in one database, running one statement at a time."""
 
     def __init__(self, cluster: Cluster, database: str):
         self.database = database
-        self._mark = secrets.token_hex(16)  # no row can be taken for it
+        self._mark = secrets.token_hex(16)  # so that no row can look like it
         self._errors, self._shown = os.fdopen(os.memfd_create("errors"), "rb"), 0
-        # Rows as they are stored: no conversion can fail.
+        # Rows in their stored encoding, so that no conversion can fail.
         words = cluster.command(
             "psql", *_PSQL, "--set=VERBOSITY=terse", f"--dbname={named(database)}", more=" -cclient_encoding=SQL_ASCII"
         )
@@ -178,8 +179,8 @@ class Session:
             self._statements.flush()
 
     def pieces(self) -> Iterator[bytes]:
-        """What it answers since the last time, in lines; a long one in several pieces, of which only the last ends the
-        line. Raises Refused for a statement that failed, Failure where the session has ended."""
+        """The lines of output since the last call; a long one in several pieces, of which only the last ends with a
+        newline. Raises Refused for a statement that failed, Failure if the session has ended."""
         begins = True
         while piece := self._answers.readline(_PIECE):
             if begins and piece.startswith(self._mark.encode()):
@@ -193,7 +194,7 @@ class Session:
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """A session that has not answered by then is ended."""
+        """Kill the session if it has not answered in time."""
         limit = threading.Timer(seconds, self.process.kill)
         limit.start()
         try:
@@ -210,7 +211,7 @@ class Session:
         return self.answer(seconds)
 
     def close(self) -> None:
-        """Also one that is closed already."""
+        """Idempotent."""
         if not self._errors.closed:
             self._errors.close()
             process.end(self.process, grace=1)
@@ -225,7 +226,8 @@ class Session:
 
 
 def opened(cluster: Cluster, databases: list[str]) -> tuple[list[Session], dict[str, str]]:
-    """A session in each database, and why there is none: it takes no connection, or is gone."""
+    """A session in each database, and why there is none for the others: no connections accepted, or database
+    dropped."""
     begun = [Session(cluster, name) for name in databases]
     with ThreadPoolExecutor(len(begun) or 1) as pool:
         complaints = dict(zip(databases, pool.map(_begin, begun), strict=True))
@@ -237,7 +239,7 @@ def opened(cluster: Cluster, databases: list[str]) -> tuple[list[Session], dict[
 
 def _begin(session: Session) -> str | None:
     try:
-        session.ask("SELECT pg_stat_force_next_flush()")  # moment.py compares how many sessions there were
+        session.ask("SELECT pg_stat_force_next_flush()")  # moment.py compares the number of sessions
     except Failure as failure:
         session.close()
         return str(failure)
@@ -255,16 +257,15 @@ def closing(sessions: list[Session]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def private(s: Settings, data: str, durable: bool) -> Iterator[Cluster]:
-    """A server on `data` that only this process reaches, once it has read all WAL that it is to read. If not `durable`,
-    it runs with fsync=off and may lose data in a crash. WAL that it writes stays in `data` until that cluster archives
-    it."""
+    """A server on `data` that only this process can reach, once it has replayed its WAL. If not `durable`, it runs with
+    fsync=off and may lose data in a crash. WAL that it writes stays in `data` until that cluster archives it."""
     with workspace.folder() as folder, _server(s, data, durable, folder) as server:
         yield server
 
 
 @contextlib.contextmanager
 def _server(s: Settings, data: str, durable: bool, folder: str) -> Iterator[Cluster]:
-    # Root's own, but for the place of the socket, in which root writes nothing.
+    # Owned by root, except for the socket's directory, in which root writes nothing.
     sockets = workspace.give(f"{folder}/sockets", s.user)
     for name, text in (("hba", f"local all {s.user} peer\n"), ("ident", "")):
         safepath.write(f"{folder}/{name}", text.encode(), 0o644, os.geteuid(), os.getegid())
@@ -277,12 +278,12 @@ def _server(s: Settings, data: str, durable: bool, folder: str) -> Iterator[Clus
         "listen_addresses": "",
         "logging_collector": "off",
         "log_destination": "stderr",
-        # An empty command: WAL is kept until there is another one.
+        # With an empty command, WAL is kept until another command is set.
         "archive_mode": "on",
         "archive_command": "",
         "hot_standby": "off",
         "fsync": "on" if durable else "off",
-        # Nothing of its own accord: no jobs of extensions, no vacuum.
+        # No background activity: no jobs of extensions, no vacuum.
         "shared_preload_libraries": "",
         "autovacuum": "off",
         "shared_buffers": "128MB",
@@ -309,7 +310,7 @@ def _await(s: Settings, data: str, server: subprocess.Popen[bytes], log: IO[str]
     """Poll postmaster.pid for "ready", as pg_ctl does; connection attempts before that would clutter the log."""
     until, told = time.monotonic() + process.LONG, time.monotonic()
     while server.poll() is None and time.monotonic() < until:
-        # Read by whom the folder belongs to.
+        # Read as the account that owns the directory.
         if (
             process.run(("sed", "--quiet", "8p", f"{data}/postmaster.pid"), s.user, seconds=PATIENCE)[1].strip()
             == "ready"
@@ -332,7 +333,7 @@ def _await(s: Settings, data: str, server: subprocess.Popen[bytes], log: IO[str]
 
 
 def forget_recovery(server: Cluster) -> None:
-    """How a cluster came to be must not be how it starts next time."""
+    """Reset the recovery settings, so that the next start does not recover again."""
     for name in (
         "restore_command",
         *(f"recovery_target{end}" for end in ("", "_name", "_time", "_lsn", "_action", "_timeline")),
@@ -341,7 +342,7 @@ def forget_recovery(server: Cluster) -> None:
 
 
 def verify_pages(s: Settings, data: str) -> None:
-    """Of a server that is stopped. Raises Failure for a damaged one."""
+    """Verify the page checksums of a stopped server. Raises Failure for a damaged page."""
     say("compare the checksum of every page")
     status, output = process.run((f"{s.bin}/pg_checksums", "--check", f"--pgdata={data}"), s.user, seconds=process.LONG)
     if status and "not enabled" not in output:

@@ -1,4 +1,4 @@
-"""Folders: restic, which keeps each different piece of them once."""
+"""Backups of folders with restic, which stores each distinct chunk of data once."""
 
 import contextlib
 import json
@@ -11,21 +11,21 @@ from gatehouse.output.report import Failure
 from gatehouse.output.table import legible
 from gatehouse.system import process
 
-_INCOMPLETE, _NO_REPOSITORY, _WRONG_PASSPHRASE = 3, 10, 12  # exit statuses of restic's
-_FOLDERS, _RECORD = "gatehouse=", "record="  # tags, with the name of a backup
+_INCOMPLETE, _NO_REPOSITORY, _WRONG_PASSPHRASE = 3, 10, 12  # exit statuses of restic
+_FOLDERS, _RECORD = "gatehouse=", "record="  # tags, followed by the name of a backup
 _SAVE = ("backup", "--json", "--quiet", "--host=gatehouse")
-# An application can make restic wait for ever, by a FIFO that replaces a file at the right moment, or read without end,
-# by a file that is nothing but holes. So the time is limited by what is on the disk.
-_PATIENCE, _SLOWEST, _SLOWEST_FAR = 120, 1 << 20, 64 << 10  # seconds; bytes a second, on this host or over a network
-_GRACE = 30  # seconds for restic to give back its lock when it is ended
-# With what is mounted below, in one step: nobody can put a link between a look and a mount.
+# An application can make restic wait forever, by replacing a file with a FIFO at the right moment, or read endlessly,
+# by a sparse file. Therefore the time is limited by the size on disk.
+_PATIENCE, _SLOWEST, _SLOWEST_FAR = 120, 1 << 20, 64 << 10  # seconds; bytes per second, locally and over a network
+_GRACE = 30  # seconds for restic to release its lock when it is stopped
+# Including the mounts below, in one step, so that no symlink can be created between a check and a mount.
 _CLOSED = """left=$1; while shift; [ $left -gt 0 ]; do
 mount --rbind -o ro=recursive,nosymfollow=recursive,nodev=recursive,nosuid=recursive,noexec=recursive -- "$1" "$1"
 left=$((left - 1)); done; exec "$@\""""
 
 
 class Snapshot(TypedDict):
-    """As restic lists it."""
+    """A snapshot as restic lists it."""
 
     id: str
     paths: list[str]
@@ -33,7 +33,7 @@ class Snapshot(TypedDict):
 
 
 class _Summary(TypedDict):
-    """What restic reports of a backup, last."""
+    """The summary that restic reports last."""
 
     total_files_processed: int
     total_bytes_processed: int
@@ -41,7 +41,7 @@ class _Summary(TypedDict):
 
 
 def prepare(s: Settings) -> None:
-    """Make the repository, if it is not there. Raises Failure where it cannot be used."""
+    """Create the repository if it does not exist. Raises Failure if it cannot be used."""
     status, output = _run(s, "cat", "config")
     if status == 0:
         _unlock(s)
@@ -61,23 +61,24 @@ def _failure(s: Settings, status: int, output: str, what: str) -> Failure:
 
 @dataclass(frozen=True)
 class Saved:
-    """The data of a release in the repository."""
+    """A data folder of a release, as saved in the repository."""
 
     places: list[str]
     files: int
     size: int  # bytes
-    added: int  # bytes that the repository grew by
-    complaint: str | None  # what is not in there, and why
+    added: int  # bytes by which the repository grew
+    complaint: str | None  # missing data, and why
 
 
 def save(s: Settings, name: str, path: str) -> Saved:
-    """Copy a folder that a release calls its data, as part of the backup `name`. Each folder has a snapshot of its own,
-    so that a fault in one does not affect another.
+    """Copy a data folder of a release as part of the backup `name`. Each folder has a snapshot of its own, so that an
+    error in one does not affect another.
 
-    Raises Failure where it cannot be copied at all."""
+    Raises Failure if it cannot be copied at all."""
     paths = folders.places(path)
     there = folders.look(paths)
-    # No container and no account can lead root out of a folder: in there no link is followed, whenever it is put there.
+    # No container and no account can lead root out of a folder: symlinks in it are never followed, however late they
+    # appear.
     words = (
         "unshare",
         "--mount",
@@ -110,7 +111,7 @@ def save(s: Settings, name: str, path: str) -> Saved:
     if status not in (0, _INCOMPLETE):
         complaint = complaint or f"restic ended with status {status}"
     complaint = "; ".join(filter(None, (complaint, folders.complaint(there)))) or None
-    # Of a file with holes as much as is on the disk: a restore makes the holes again.
+    # For a sparse file only its size on disk counts: a restore creates the holes again.
     return Saved(
         paths,
         summary["total_files_processed"],
@@ -121,18 +122,18 @@ def save(s: Settings, name: str, path: str) -> Saved:
 
 
 def save_record(s: Settings, name: str, path: str) -> None:
-    """The file that says what a backup has, which is known only once all else is saved. Raises Failure where it cannot
-    be saved."""
+    """Save the record of a backup, which is complete only once all else has been saved. Raises Failure if it cannot be
+    saved."""
     status, output = _run(s, *_SAVE, f"--tag={_RECORD}{name}", "--", path)
     if status:
         raise _failure(s, status, output, "the record of the backup could not be copied")
 
 
 def _told(output: str) -> tuple[_Summary | None, list[str]]:
-    """The summary, which comes last, and each error. A line may also be of a warning that has a name in it."""
+    """The summary, which comes last, and the errors. A line may also be a warning that contains a name."""
     summary: _Summary | None = None
     errors: list[str] = []
-    for line in output.split("\n"):  # names may hold what else ends a line
+    for line in output.split("\n"):  # not splitlines: names may contain other line separators
         with contextlib.suppress(ValueError, RecursionError):
             match found := json.loads(line):
                 case {"message_type": "summary", "snapshot_id": _}:
@@ -143,7 +144,7 @@ def _told(output: str) -> tuple[_Summary | None, list[str]]:
 
 
 def snapshots(s: Settings, name: str) -> list[Snapshot]:
-    """Those of the folders of a backup. Raises Failure where there is none."""
+    """The snapshots of the folders in a backup. Raises Failure if there is none."""
     found = contents(s)[0].get(name)
     if found is None:
         raise Failure(f"the folders of backup {name} are not in {s.repository}")
@@ -151,8 +152,8 @@ def snapshots(s: Settings, name: str) -> list[Snapshot]:
 
 
 def contents(s: Settings) -> tuple[dict[str, list[Snapshot]], dict[str, Snapshot]]:
-    """The snapshots of folders, and that of the record, by the backup's name. One for each folder; in backups of older
-    programs for each release, or one for all. Raises Failure where the repository cannot be read."""
+    """The snapshots of folders, and that of the record, by the name of the backup. There is one for each folder; in
+    backups of older programs one for each release, or one for all. Raises Failure if the repository cannot be read."""
     found: dict[str, list[Snapshot]] = {}
     records: dict[str, Snapshot] = {}
     for one, tag in _listed(s):
@@ -173,7 +174,7 @@ def _listed(s: Settings) -> list[tuple[Snapshot, str]]:
 
 
 def keep(s: Settings, names: set[str]) -> None:
-    """All but these is deleted. Raises Failure where that fails."""
+    """Delete all snapshots of other backups. Raises Failure if that fails."""
     wanted = {f"{prefix}{name}" for prefix in (_FOLDERS, _RECORD) for name in names}
     old = [one["id"] for one, tag in _listed(s) if tag.startswith((_FOLDERS, _RECORD)) and tag not in wanted]
     if old:
@@ -184,12 +185,12 @@ def keep(s: Settings, names: set[str]) -> None:
 
 
 def _unlock(s: Settings) -> None:
-    """A run that was killed leaves a lock, which restic itself removes if it is stale."""
+    """Remove the lock of a run that was killed; restic itself checks that it is stale."""
     _run(s, "unlock", "--quiet")
 
 
 def snapshot_with(found: list[Snapshot], path: str) -> Snapshot:
-    """That of a backup's which has a folder. Raises Failure where none has."""
+    """The snapshot that contains a folder. Raises Failure if none does."""
     snapshot = next(
         (one for one in found if any(path == top or path.startswith(f"{top}/") for top in one["paths"])), None
     )
@@ -199,12 +200,12 @@ def snapshot_with(found: list[Snapshot], path: str) -> Snapshot:
 
 
 def restore(s: Settings, snapshot: Snapshot, path: str, below: str) -> None:
-    """One folder of a backup, to where it was but `below` another; read back and compared with what was saved."""
+    """Restore one folder of a backup to its saved path below `below`, and verify it against the backup."""
     _restore(s, snapshot, f"--include={path}", f"--target={below}", seconds=process.LONG)
 
 
 def restore_all(s: Settings, snapshot: Snapshot, below: str, size: int) -> None:
-    """All folders of a snapshot, of which `size` bytes lie on a disk."""
+    """Restore all folders of a snapshot; `size` is their size on disk in bytes."""
     _restore(s, snapshot, f"--target={below}", seconds=_enough(s, size))
 
 
@@ -215,7 +216,7 @@ def _restore(s: Settings, snapshot: Snapshot, *words: str, seconds: float) -> No
 
 
 def record(s: Settings, snapshot: Snapshot) -> str:
-    """The file that `save_record` put there. Raises Failure where it cannot be read."""
+    """The record saved by `save_record`. Raises Failure if it cannot be read."""
     path = snapshot["paths"][0]
     status, output = _run(s, "dump", "--quiet", snapshot["id"], path)
     if status:

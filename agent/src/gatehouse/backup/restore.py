@@ -1,4 +1,4 @@
-"""`gatehouse restore`: the host's data as they were, beside those of now, and then in their place."""
+"""`gatehouse restore`: restores the host's data beside the current data, then replaces it."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ from gatehouse.system import jobs, machine, mounts, process, safepath, systemd
 
 
 def restore(to: str, database: str | None = None, dry_run: bool = False) -> RestoreAnswer:
-    """Raises Failure for what is refused, or was restored and taken back: its code says which."""
+    """Raises Failure if the restore is refused, or was undone after an error; its code says which."""
     began = time.time()
     secrets.learn_all()
     s = inventory.settings()
@@ -40,7 +40,7 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> Rest
         locks.enter_context(store.lock(LOCK, f"restore to {to}", process.LONG))
         directory_swap.refuse_another()
         locks.enter_context(_nobody_else())
-        # Before anything is read: what this host knows of counts as its own once it takes backups.
+        # Checked before the catalog is read: its backups would count as this host's own once it takes backups.
         pgbackrest.refuse_another_major(s)
         target = find(catalog.read(s), to)
         pgbackrest.refuse_another_major(s, target.backup.label)
@@ -51,7 +51,7 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> Rest
 
 
 def find(all_of_them: list[Backup], to: str) -> Target:
-    """Raises Failure for what is not understood, or before the oldest backup."""
+    """Raises Failure for a target that is not understood, or that is before the oldest backup."""
     if not all_of_them:
         raise Failure("there is no backup to restore from; `gatehouse backups` tells where they would be")
     if to == "latest":
@@ -59,7 +59,7 @@ def find(all_of_them: list[Backup], to: str) -> Target:
     for backup in all_of_them:
         if backup.name == to:
             return Target(f"backup {to}", backup.options, backup)
-    if re.fullmatch(r"\d{8}-\d{6}", to):  # which would be a time of another zone
+    if re.fullmatch(r"\d{8}-\d{6}", to):  # as an ISO time, it would be in another time zone
         raise Failure(
             f"there is no backup {to} in the repository; there are {', '.join(backup.name for backup in all_of_them)}"
         )
@@ -101,9 +101,9 @@ def _position(lsn: str) -> int:
 
 def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began: float) -> RestoreAnswer:
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
-    moved: dict[str, str] = {}  # where each folder is on this host, and was when it was saved
-    inside: dict[str, places.Place] = {}  # those of them that have another place in their folder by now
-    for place in places.of(target.backup):  # also of one that was deleted meanwhile
+    moved: dict[str, str] = {}  # by the current path of each folder: its path when it was saved
+    inside: dict[str, places.Place] = {}  # by the current path: folders that now belong elsewhere within that path
+    for place in places.of(target.backup):  # including folders that have been deleted since
         [(first, _), *_] = lying = _lying(target.backup, place)
         moved |= dict(lying)
         if place.made:
@@ -113,7 +113,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     snapshots = restic.snapshots(s, target.backup.name)
     held = {path: restic.snapshot_with(snapshots, then) for path, then in moved.items()}
     for path in moved:
-        safepath.refuse_shared(f"{_above(path)}/.")  # restic works there as root, by path
+        safepath.refuse_shared(f"{_above(path)}/.")  # restic works there as root and by path
     running = _units()
     told: RestoreAnswer = {
         "to": target.words,
@@ -123,7 +123,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
         "database": None,
         "done": not dry_run,
     }
-    # Each file system is asked for what all of it needs, which errs on the side of room.
+    # Each file system must have room for the whole backup, which errs on the safe side.
     for path in (s.data, *moved):
         workspace.refuse_without_room(_above(path), target.backup.size)
     if dry_run:
@@ -156,13 +156,12 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
         "what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings "
         f"it back ({size(target.backup.size)})"
     )
-    jobs.queue("start", ["gatehouse-backup.service"])  # the first of a new timeline
+    jobs.queue("start", ["gatehouse-backup.service"])  # the first backup of the new timeline
     return {**told, "seconds": round(time.time() - began, 1)}
 
 
 def _lying(backup: Backup, place: places.Place) -> list[tuple[str, str]]:
-    """The folder itself, and each that a link in it led to: where it is on this host, and where it was when it was
-    saved."""
+    """The folder itself, and the target of each symlink in it: the current path, and the path when it was saved."""
     first, *led = backup.places.get(place.name, [place.saved])
     return [
         (folders.places(place.live)[0] if safepath.status(place.live) else place.live, first),
@@ -171,7 +170,7 @@ def _lying(backup: Backup, place: places.Place) -> list[tuple[str, str]]:
 
 
 def _above(path: str) -> str:
-    """The folder that one is in, or is to be made in: a disk that a link leads to may be none of this host's."""
+    """The nearest existing parent: a symlink may lead to a disk that this host does not have."""
     folder = os.path.dirname(path)
     return folder if safepath.status(folder) else _above(folder)
 
@@ -186,7 +185,8 @@ def _postgres(s: Settings, target: Target, into: str) -> None:
 
 
 def _exchange(wanted: Swap) -> None:
-    """Everything that is not the backup's stops, the folders change places, and everything must be healthy again."""
+    """Stop everything except the backup's own units, exchange the folders, and require that everything is healthy
+    again."""
     try:
         directory_swap.stop(wanted.ran)
         directory_swap.forward(wanted)
@@ -217,7 +217,7 @@ def _go_back(wanted: Swap, error: BaseException) -> None:
 
 
 def _start(wanted: Swap) -> None:
-    """What ran runs again. Steps too: roles and passwords of now may not be in what was restored."""
+    """Restart the units and rerun the steps, because the restored data may predate current roles and passwords."""
     manifests = store.live()
     deadline = machine.system.monotonic() + max((m.deadline for m in manifests), default=60)
     jobs.run("start", list(wanted.ran), deadline)
@@ -237,7 +237,7 @@ def _start(wanted: Swap) -> None:
 
 
 def confirm() -> ConfirmAnswer:
-    """The old folders go. Raises Failure where no restore waits for it."""
+    """Delete the old folders. Raises Failure if no restore is waiting to be confirmed."""
     with store.lock(LOCK, "confirming a restore"):
         found = _waiting()
         directory_swap.confirm(found)
@@ -245,7 +245,7 @@ def confirm() -> ConfirmAnswer:
 
 
 def undo() -> UndoAnswer:
-    """The old folders are the live ones again. Raises Failure where no restore waits for it."""
+    """Make the old folders live again. Raises Failure if no restore is waiting to be confirmed."""
     with store.lock(LOCK, "taking a restore back", process.LONG), _nobody_else():
         found = _waiting()
         directory_swap.stop(found.ran)
@@ -257,7 +257,7 @@ def undo() -> UndoAnswer:
 
 
 def resolve() -> None:
-    """A restore that was killed, and not one that is under way: what was there before is back, and runs."""
+    """Roll back a restore that was killed, but not one that is in progress."""
     with store.glance(LOCK) as busy:
         if busy or not directory_swap.interrupted():
             return
@@ -279,8 +279,8 @@ def _waiting() -> Swap:
 
 @contextlib.contextmanager
 def _nobody_else() -> Iterator[None]:
-    """Meanwhile no release is applied. Raises Failure while an apply is under way, in place of waiting for it: it may
-    be waiting for this, to take a backup."""
+    """Prevent applies meanwhile. Raises Failure if an apply is in progress instead of waiting for it: it may be waiting
+    for this process, to take a backup."""
     with contextlib.ExitStack() as locks:
         for release in store.releases():
             locks.enter_context(store.lock(f"release-{release.name}", "a restore", process.LONG, wait=False))
@@ -292,7 +292,7 @@ def _uses_data(m: Manifest) -> bool:
 
 
 def _units() -> list[str]:
-    """All that is to run because of the releases, and what runs with it, but for what takes backups."""
+    """All units of the releases, and the units that run with them, except those that take backups."""
     named = systemd.existing(dict.fromkeys(unit.name for m in store.live() if _uses_data(m) for unit in m.unit))
     return list(dict.fromkeys([*named, *systemd.running_with(named)]))
 

@@ -1,4 +1,4 @@
-"""`gatehouse restore --database NAME`: one database as it was, all others as they are."""
+"""`gatehouse restore --database NAME`: restores one database and leaves all others unchanged."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from gatehouse.protocol.manifest import Manifest
 from gatehouse.state import store, workspace
 from gatehouse.system import jobs, machine, process, safepath, systemd
 
-# pg_restore lists what an archive holds with the owner as the last word of a line.
+# pg_restore lists the entries of an archive with the owner as the last word of a line.
 _WITH_BLANKS = r"""SELECT string_agg(DISTINCT quote_ident(rolname), ', ')
   FROM pg_shdepend JOIN pg_roles r ON refobjid = r.oid
   WHERE dbid = (SELECT oid FROM pg_database WHERE datname = '{database}') AND refclassid = 'pg_authid'::regclass
@@ -24,8 +24,8 @@ _WITH_BLANKS = r"""SELECT string_agg(DISTINCT quote_ident(rolname), ', ')
 
 
 def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool, began: float) -> RestoreAnswer:
-    """It is taken from a private server that has everything as of then, and takes the name of the one that is live,
-    which stays under another. Raises Failure where it was not there then, or cannot be loaded."""
+    """Copy the database from a private server with the restored state, and give it the name of the live one, which is
+    kept under another name. Raises Failure if it did not exist at that time, or cannot be loaded."""
     stamp = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d%H%M%S")
     fresh, old, private = f"{name}_restored_{stamp}", f"{name}_before_{stamp}", f"{s.data}.restored-{stamp}"
     if not re.fullmatch(r"[\w.-]+", name):
@@ -88,7 +88,7 @@ def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) ->
     live.ask(f'REVOKE ALL ON DATABASE "{fresh}" FROM PUBLIC')
     with workspace.folder() as folder:
         dump = f"{workspace.give(f'{folder}/dump', s.user)}/archive"
-        server.ask(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # of a server that only this restore reaches
+        server.ask(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # only this restore can reach that server
         words = server.command("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={postgres.named(name)}")
         status, output = process.run(words, s.user, seconds=process.LONG)
         if status:
@@ -97,7 +97,7 @@ def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) ->
 
 
 def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str, fresh: str, old: str) -> None:
-    # Who may connect is what the host's releases say now.
+    # The current releases of the host define which roles may connect.
     grants = live.ask(f"""SELECT coalesce(string_agg(format('GRANT %s ON DATABASE %I TO %s;', privilege_type, '{fresh}',
       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END), ' '), 'SELECT 1')
       FROM pg_database, aclexplode(datacl) WHERE datname = '{name}'""")
@@ -125,7 +125,7 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
 
 
 def _moves(name: str, away: str, comes: str) -> str:
-    """In one transaction. Perhaps it was dropped by mistake, and is not there."""
+    """Rename in one transaction. The live database may be missing, for example dropped by mistake."""
     return f"""IF EXISTS (SELECT FROM pg_database WHERE datname = '{name}') THEN
         ALTER DATABASE "{name}" RENAME TO "{away}"; END IF;
       ALTER DATABASE "{comes}" RENAME TO "{name}";"""

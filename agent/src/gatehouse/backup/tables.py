@@ -1,8 +1,8 @@
-"""What is in the tables of a database, as numbers that a restored copy is compared with.
+"""The contents of the tables of a database, as numbers for comparison with a restored copy.
 
-A query would be planned, and to plan it PostgreSQL looks through index expressions, extended statistics and CHECK
-constraints of the table and computes what is constant in them: functions of the owner's, in our session. COPY plans
-nothing and calls nothing but the output functions of PostgreSQL's own types."""
+A query would be planned, and the planner evaluates constant expressions in index expressions, extended statistics and
+CHECK constraints of the table: functions of the owner, in the superuser's session. COPY plans nothing, and calls only
+the output functions of built-in types."""
 
 import json
 import time
@@ -15,17 +15,17 @@ from gatehouse.output.table import legible
 from gatehouse.system import process
 
 KIND = "blake2b-128 of COPY's lines, added up"  # recorded, since sums of another kind cannot be compared
-_WAITING = 10.0  # seconds for all locks of a database that others hold
+_WAITING = 10.0  # seconds to wait for locks of other sessions, in total for a database
 _LOCKED, _LEAST = "55P03", 0.001
-# Materialized views are left out: they are made of tables, and COPY does not read them before PostgreSQL 18.
+# Materialized views are left out: they are derived from tables, and COPY does not read them before PostgreSQL 18.
 _LIST = """SELECT coalesce(json_agg(format('%I.%I', nspname, relname) ORDER BY nspname, relname), '[]')
   FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r' AND relpersistence = 'p'
   AND nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_toast%'"""
 
 
 def read(session: Session) -> tuple[dict[str, Rows], str | None]:
-    """Number of rows of each table, and a sum over their contents that their order does not change; and what could not
-    be read, in words. The session is in a transaction, whose snapshot is what is read."""
+    """The number of rows of each table and a sum over their contents, independent of their order; and a description of
+    tables that could not be read. The session is in a transaction, and its snapshot is read."""
     found: dict[str, Rows] = {}
     missing: list[str] = []
     patience = _WAITING

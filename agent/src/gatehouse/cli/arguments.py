@@ -1,4 +1,4 @@
-"""Reads the command line. A wrong call ends with exit status 2, what was wrong, and what is allowed."""
+"""Parses the command line. An invalid call exits with status 2, after printing the error and the valid choices."""
 
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -31,7 +31,7 @@ starts from it."""
 
 
 class _Parser(ArgumentParser):
-    """argparse that prints as the agent does: secrets are masked, control characters escaped."""
+    """argparse with the agent's output: secrets are masked, control characters escaped."""
 
     def __init__(self, verb: Verb) -> None:
         super().__init__(
@@ -57,8 +57,7 @@ class _Parser(ArgumentParser):
 def parse(argv: list[str]) -> Namespace:
     """The call: `verb`, `json`, and the verb's own arguments. The first word that is not an option is the verb.
 
-    Exits with 0 after printing help, and with 2 after reporting a wrong call.
-    """
+    Exits with 0 after printing help, and with 2 after reporting an invalid call."""
     words = [word for word in argv if not word.startswith("-")]
     wants_help = words[:1] == ["help"] or bool(_HELP & set(argv))
     if words[:1] == ["help"]:
@@ -77,7 +76,7 @@ def parse(argv: list[str]) -> Namespace:
 
 def _call(verb: Verb, rest: list[str]) -> Namespace:
     parser = _Parser(verb)
-    # An option may stand between positional arguments, which parse_args of Python 3.11 does not understand.
+    # Options may appear between positional arguments, which parse_args of Python 3.11 does not support.
     call = parser.parse_intermixed_args(rest, Namespace(verb=verb.name))
     for option, other in verb.needs.items():
         if _given(call, option) and not _given(call, other):
@@ -95,7 +94,7 @@ def _refuse(what: str) -> NoReturn:
 
 
 def _suggestion(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # only a wrong call needs it
+    from difflib import get_close_matches  # imported only for an invalid call
 
     close = get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -1,4 +1,4 @@
-"""`gatehouse history` and `gatehouse diff`: the generations that the host still has, and what changed between them."""
+"""`gatehouse history` and `gatehouse diff`: the generations stored on the host, and their changes."""
 
 import difflib
 
@@ -55,8 +55,8 @@ def _of(release: Release) -> ReleaseHistory:
 
 
 def diff(name: str, before: int, after: int) -> DiffAnswer:
-    """Of the files as the manifests have them: what is merged into them on the host stays a placeholder. Raises Failure
-    as `kept_text` does."""
+    """Compares the files as they are in the manifests, with placeholders for secrets. Raises Failure as `kept_text`
+    does."""
     old, new = (stored(kept_text(name, n)) for n in (before, after))
     secrets.learn_all()
     return {
@@ -84,7 +84,7 @@ def _of_file(path: str, before: tuple[Manifest, int], after: tuple[Manifest, int
     from_name, to_name = _label(path, old, before[1]), _label(path, new, after[1])
     text = list(difflib.unified_diff(_content(old), _content(new), from_name, to_name, lineterm=""))
     if not text and old and new and _about(old) == _about(new):
-        return ""  # only which units it concerns
+        return ""  # only the list of affected units differs
     return masked("\n".join(text or [f"--- {from_name}", f"+++ {to_name}"]))
 
 
@@ -101,7 +101,7 @@ def _about(file: File | None) -> str:
 
 
 def kept_text(name: str, generation: int) -> str:
-    """The manifest of a generation. Raises Failure for one that holds secrets, or is not kept."""
+    """The manifest of a generation. Raises Failure if it contains secrets or is not stored."""
     release = known(name)
     live = release.manifest()
     if live and live.secret:

@@ -35,7 +35,7 @@ _Shown = TypeVar("_Shown", bound=Mapping[str, object])
 
 
 def main(call: Namespace) -> int:
-    """The exit status; the reason of a failure goes to stderr."""
+    """Returns the exit status; errors are printed to stderr."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         return run(call)
@@ -112,8 +112,8 @@ def _forget(call: Namespace) -> int:
 
 
 def _apply(call: Namespace, ensure: Callable[[str], _Item]) -> _Item:
-    """Apply the document on stdin, and remember it with its number. Raises Failure as `ensure` does, and for a document
-    that was cut or is called by another name."""
+    """Apply the document on stdin, and record it with its due number. Raises Failure as `ensure` does, and for a
+    document that is truncated or has another name."""
     raw = sys.stdin.buffer.read()
     text = document.whole(raw)
     _check_name(call.verb, call.name, text)
@@ -189,14 +189,14 @@ _RUN: dict[str, Callable[[Namespace], int]] = {
 
 
 def _opened(name: str) -> dict[str, str]:
-    """The passphrases that the program outputs as `recovery`: of a release that is secret, as its answer is."""
+    """The passphrases that the program outputs as `recovery`. The release is secret, and so is its answer."""
     release = store.Release(name)
     manifest = release.manifest()
     return files.opened_by(manifest, release.generation) if manifest else {}
 
 
 def _print(found: _Shown, lines: Callable[[_Shown], list[str]], call: Namespace) -> int:
-    """As JSON or as text; 3 if `found` is about the host's health and reports a problem."""
+    """Print as JSON or as text. Returns 3 if `found` concerns the host's health and reports a problem."""
     if call.json:
         answer(found)
     else:
@@ -210,7 +210,7 @@ def _need_root() -> None:
 
 
 def _check_name(kind: str, name: str, text: str) -> None:
-    """The answer is remembered under the name that was called: it must be that of the document. Packages have none."""
+    """The answer is recorded under the name in the call, so it must be that of the document. Packages have none."""
     told = document.parse(text).get("release" if kind == "release" else "name", name)
     if told != name:
         raise Failure(f"called for {kind} {name}, but the document is for {told!r}; nothing was done")

@@ -1,5 +1,5 @@
-"""`gatehouse rollback`: applies the manifest of an older generation like any other. The program learns of it from its
-next facts."""
+"""`gatehouse rollback`: applies the manifest of an older generation like any other. The program learns about it from
+the next facts."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from gatehouse.state.store import UNPROVEN
 
 
 def rollback(name: str, generation: int | None = None) -> RollbackAnswer:
-    """The older manifest makes a new generation; if that does not get healthy, the live one comes back.
+    """The older manifest creates a new generation; if that does not become healthy, the live one is restored.
 
-    Raises Failure then, or for a generation that cannot be applied again."""
+    Raises Failure in that case, or for a generation that cannot be applied again."""
     release = history.known(name)
     if generation is None:
         generation = _before(release)
@@ -53,7 +53,7 @@ def lines(done: RollbackAnswer) -> list[str]:
 
 
 def _before(release: store.Release) -> int:
-    history.kept_text(release.name, release.generation)  # a secret one is refused with its own reason
+    history.kept_text(release.name, release.generation)  # for a secret release, raises the specific error
     older = [
         n
         for n in release.generations()

@@ -1,4 +1,4 @@
-"""`gatehouse status`: each release at a glance, and what is not well about it. Changes nothing."""
+"""`gatehouse status`: an overview of each release, and its problems. Changes nothing."""
 
 from gatehouse.backup import directory_swap, inventory
 from gatehouse.drift import facts, unmanaged
@@ -107,7 +107,7 @@ def _host(r: ReleaseStatus) -> str:
 
 
 def _complaints(r: ReleaseStatus) -> list[str]:
-    """Each thing once: that a unit does not run is drift as well."""
+    """Each problem once: an inactive unit is also reported as drift."""
     found = [f"{r['under_way']} is under way"] if r["under_way"] else list(r["drifted"])
     if not r["drifted"]:
         found += [f"{name} is {state}" for name, state in r["units"].items() if state not in systemd.RUNNING]

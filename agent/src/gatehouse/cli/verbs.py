@@ -1,4 +1,4 @@
-"""The verbs of `gatehouse` and their arguments. Every call reads this before it imports the rest of the agent."""
+"""The verbs of `gatehouse` and their arguments. Every call imports this before the rest of the agent."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Mapping
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 
 class Verb(NamedTuple):
-    """What a verb does, as a phrase, and what it accepts. `changes`: it can change the host, and so runs in a transient
-    unit. `needs`: options that are allowed only with another one."""
+    """What a verb does, as a phrase, and which arguments it accepts. `changes`: it can change the host, so it runs in a
+    transient unit. `needs`: options that are allowed only with another one."""
 
     name: str
     summary: str
@@ -23,7 +23,7 @@ class Verb(NamedTuple):
 
 _FOR_PROGRAM = "\n\nUsed by the program and by units, not by an operator."
 
-# Written before the help of an option that only the program and its units use.
+# A prefix for the help of options that only the program and its units use.
 _PROGRAM = "[program] "
 
 

@@ -1,4 +1,4 @@
-"""`gatehouse verify`: what differs from what was left, for people. Changes nothing, and shows no content."""
+"""`gatehouse verify`: differences from the last applied state, as text. Changes nothing, and shows no file contents."""
 
 from gatehouse.drift import facts, unmanaged
 from gatehouse.health import survey
@@ -20,7 +20,8 @@ def verify() -> VerifyAnswer:
                 if messages is None:
                     found = facts.of_release(release, owned) + survey.complaints(manifest)
                     messages = items[f"release-{release.name}"] = [str(difference) for difference in found]
-                # Of runtime directories also what an apply could not repair, which it does not try again.
+                # Includes wrong permissions of runtime directories that an apply could not correct and does not try
+                # again.
                 more = unmanaged.images_of(release, manifest) + unmanaged.modes_of(manifest)
                 messages += [str(difference) for difference in more if str(difference) not in messages]
     unexpected = unmanaged.unexpected(owned)

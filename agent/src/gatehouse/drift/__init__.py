@@ -1,1 +1,1 @@
-"""How the host differs from what was applied."""
+"""Drift: how the host differs from the last applied state."""

@@ -1,4 +1,4 @@
-"""The state of this host, compared with what the last apply left: the program asks for it before it declares
+"""Compares this host with the state that the last apply left, which the program asks for before it declares
 resources."""
 
 from collections.abc import Callable, Mapping
@@ -22,9 +22,8 @@ from gatehouse.tree import files
 
 
 def facts(diffs: bool = False) -> Facts:
-    """For each item its due number, which is incremented while the host differs from what was left, and the
-    differences. With `diffs`, a file whose content differs has its diff in the lines below: redacted, and none of what
-    is secret."""
+    """The due number of each item, incremented while the host differs from the last applied state, and the differences.
+    With `diffs`, a file with changed content has its diff as well, redacted and without secrets."""
     secrets.learn_all()
     records, live = store.items(), store.live()
     ahead = _Ahead(records, live)
@@ -37,8 +36,8 @@ def facts(diffs: bool = False) -> Facts:
 
 
 class _Ahead:
-    """What one question answers for all items. The answers are older than the look at an item, which nobody changes
-    meanwhile: what seems to differ is asked again then."""
+    """Queries that cover all items at once, prefetched. A difference is confirmed by a fresh query while the item is
+    locked."""
 
     def __init__(self, records: dict[str, Item], live: list[Manifest]):
         wanted = {u.name: u.enabled for manifest in live for u in manifest.unit}
@@ -63,10 +62,10 @@ def _look(item: str, record: Item, ahead: _Ahead, diffs: bool) -> ItemFacts:
     if record.document is not None:
         told["document"] = record.document
     with store.glance(item) as busy:
-        if busy:  # what is on its way is no drift: it ends with a number of its own
+        if busy:  # an operation in progress is not drift: it ends with a due number of its own
             told["busy"] = busy
             return told
-        # What is odd about one must not hide the others, nor keep an `up` from correcting it.
+        # An error about one item must not hide the others, nor keep an `up` from correcting it.
         try:
             found = _drifted(kind, name, record.answer, ahead, diffs)
             if kind == "release" and (manifest := store.Release(name).manifest()):
@@ -119,7 +118,7 @@ def _packages(left: PackagesAnswer, installed: dict[str, str]) -> list[Differenc
 
 
 def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> list[Difference]:
-    """`owned` are the files of all releases."""
+    """`owned` contains the files of all releases."""
     name, generation = release.name, release.generation
     text = release.text(generation)
     if text is None:
@@ -164,7 +163,7 @@ def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> 
 
 
 def _another(name: str, generation: int, text: str) -> list[Difference]:
-    """The host may match its manifest even though that is not the manifest that the program gave last."""
+    """The host may match its manifest even though that is not the manifest that the program last applied."""
     item = store.item(f"release-{name}")
     if item is None:
         return []
@@ -177,7 +176,7 @@ def _another(name: str, generation: int, text: str) -> list[Difference]:
 
 
 def _shown(manifest: Manifest) -> dict[str, Callable[[], str]]:
-    """How the files that are not secret differ from what they should be, for who finds that they do."""
+    """The diffs of the files that are not secret, computed only for files that differ."""
     return {} if manifest.secret else {file.path: partial(_diff, file, manifest) for file in manifest.file}
 
 
@@ -190,7 +189,7 @@ def _diff(file: File, manifest: Manifest) -> str:
 def _merged(file: File, manifest: Manifest) -> str:
     try:
         return secrets.merged(file, manifest)
-    except Failure:  # the secret is gone: its place tells as much
+    except Failure:  # the secret no longer exists: show its placeholder
         return file.content
 
 
@@ -207,7 +206,7 @@ def _compare(
     look: Callable[[], Mark | Access | None],
     shown: Callable[[], str] | None = None,
 ) -> list[Difference]:
-    """A file, or a directory, with what was left of it."""
+    """Compare a file or directory with its state after the last apply."""
     try:
         now = look()
     except (Failure, OSError):
@@ -230,7 +229,7 @@ def _access(there: Mark | Access) -> str:
 
 
 def _owned_by(now: Mark | Access, owner: str) -> bool:
-    """By name: a group that was made anew with another GID leaves its files with the old one."""
+    """Compares names: a group that was created again with another GID leaves its files with the old one."""
     try:
         return (now.uid, now.gid) == owner_ids(owner)
     except Failure:

@@ -1,4 +1,4 @@
-"""What a file that was changed by hand may show of itself: a diff without what is, or looks like, a secret."""
+"""Diffs of files that were changed by hand, without secrets and without text that looks like one."""
 
 import difflib
 import re
@@ -6,26 +6,25 @@ from collections.abc import Iterator
 
 from gatehouse.output.report import masked
 
-_LONGEST = 60  # lines of a diff: it goes into a preview
-_WIDEST = 500  # of a line; what follows is neither shown nor looked at
+_LONGEST = 60  # lines of a diff, which is shown in a preview
+_WIDEST = 500  # characters of a line; the rest is neither shown nor examined
 _HIDDEN = "[hidden]"
 _WORD = (
     r"(?:pass|pwd|secret|token|credential|private|authorization|bearer|dsn|psk|key|_pw"
     r"|(?:master|primary|_)auth|\bauth(?=[\"']?[\s:=]))[\w.-]*+"
 )
-# A file's path, or where to find one, is no secret. Base64 may begin like one, but not without a capital.
+# A file path or file URL is not a secret. Base64 may begin like a path, but contains capital letters.
 _PATH = r"(?:file:/)?/[a-z0-9/._-]*(?![^\s\"',;])"
 _NAMED = re.compile(rf"(?i:^(.*{_WORD}[\"']?(?:>|\s*[:=]\s*|\s+)))(?!{_PATH})\S.*$")
-_OPENS = re.compile(rf"(?i){_WORD}[\"']?\s*[:=]?\s*(?:[|>][-+\d]*|.*\\)?\s*$")  # the value stands in the lines below
-_LOGIN = re.compile(
-    r"(?<=//)[^/\s@]*:[^/\s@]*(?=@)|(?<=\s)>\S+|(?<=\bBasic )\S+"
-)  # in a URL, an ACL of Valkey's, a header
+_OPENS = re.compile(rf"(?i){_WORD}[\"']?\s*[:=]?\s*(?:[|>][-+\d]*|.*\\)?\s*$")  # the value is on the following lines
+# A password in a URL, in an ACL of Valkey, or in a header.
+_LOGIN = re.compile(r"(?<=//)[^/\s@]*:[^/\s@]*(?=@)|(?<=\s)>\S+|(?<=\bBasic )\S+")
 _OPAQUE = re.compile(rf"(?<![A-Za-z0-9+/_-])(?!{_PATH})[A-Za-z0-9+/_-]{{32,}}=*")
 
 
 def unified(path: str, left: str, there: bytes, private: bool = False) -> str:
-    """A diff from what was left to what is there now. Lines from the manifest are public; lines added since may contain
-    secrets, and in a `private` file, which only its owner may read, none of them is shown."""
+    """A diff from the last applied content to the current one. Lines from the manifest are public; lines added since
+    may contain secrets, and in a `private` file, readable only by its owner, none of them is shown."""
     try:
         now = masked(there.decode()).splitlines()
     except UnicodeDecodeError:
@@ -40,7 +39,7 @@ def unified(path: str, left: str, there: bytes, private: bool = False) -> str:
 
 
 def _redacted(lines: list[str], private: bool) -> Iterator[str]:
-    below = ""  # "key" within a private key, "value" below the name of a secret, while lines are indented
+    below = ""  # "key" inside a private key, "value" in the indented lines below the name of a secret
     for line in (line if len(line) <= _WIDEST else f"{line[:_WIDEST]} ..." for line in lines):
         if not line.startswith("+"):
             below = ""

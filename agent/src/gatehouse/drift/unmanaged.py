@@ -1,4 +1,4 @@
-"""What belongs to no release, though it changes what releases run: drop-ins and Quadlets, images, runtime
+"""Checks for anything that belongs to no release but affects releases: drop-ins and Quadlets, images, runtime
 directories."""
 
 import json
@@ -27,12 +27,12 @@ UNITS = (
 )
 RUN = "/run"
 _OPENED = re.compile(r"^ExecStartPost=\+\S+/\S+-socket-folder open (\S+) (\S+) ", re.M)
-_OPEN, _CLOSED = "3770", "3750"  # to clients, while the unit runs or not
+_OPEN, _CLOSED = "3770", "3750"  # to clients: while the unit is running, and while it is not
 _TMPFILES = re.compile(r"^[dD]\S*\s+(/\S+)\s+([0-7]{3,4})\s+(\S+)\s+(\S+)", re.M)
 
 
 def owned() -> set[str]:
-    """The files of every release, also of those that are on their way in."""
+    """The files of every release, including releases that are being applied."""
     return {
         files.at_generation(f.path, generation)
         for release in store.releases()
@@ -43,8 +43,8 @@ def owned() -> set[str]:
 
 
 def unexpected(owned: set[str]) -> list[str]:
-    """Files that are reported and never removed: Quadlets that belong to no release, and drop-ins of a template, which
-    apply to instances of others too."""
+    """Unmanaged files that are reported and never removed: Quadlets, and drop-ins of a template unit, which apply to
+    all instances of the template."""
     ours, templates = {f"{path}.d" for path in owned}, set()
     for manifest in filter(None, (release.manifest() for release in store.releases())):
         templates |= {re.sub("@.+(?=[.])", "@", u.name) for u in manifest.unit if "@" in u.name}
@@ -54,19 +54,20 @@ def unexpected(owned: set[str]) -> list[str]:
 
 
 def dropins(manifest: Manifest, owned: set[str]) -> list[File]:
-    """Drop-ins of the release's units and Quadlets that belong to no release: they change what it runs, so an apply
-    removes them. systemd ignores any other file there. Each as a manifest's entry, with the units that it concerns."""
+    """Unmanaged drop-ins of the units and Quadlets of the release: they change how these run, so an apply removes them.
+    systemd ignores any other file in these directories. Returned as entries of a manifest, with the units that they
+    concern."""
     return [
         File(str(path), "0600", "root:root", "", restarts=restarts)
         for folder, restarts in _folders(manifest).items()
-        # A folder that is a link goes as the link that it is: what it leads to may be anybody's, and our own too.
+        # If the drop-in directory is a symlink, only the link is removed; its target may belong to something else.
         for path in ([folder] if folder.is_symlink() else sorted(folder.glob("*.conf")))
         if (path.is_file() or path.is_symlink()) and str(path) not in owned
     ]
 
 
 def _folders(manifest: Manifest) -> dict[Path, tuple[str, ...]]:
-    """The *.d folders in every place where systemd, or Quadlet, looks for what people put there."""
+    """The *.d directories in every place where systemd or Quadlet looks for local configuration."""
     names: dict[str, tuple[str, ...]] = {u.name: (u.name,) for u in manifest.unit}
     found: dict[Path, tuple[str, ...]] = {}
     for file in manifest.file:
@@ -83,7 +84,7 @@ def _folders(manifest: Manifest) -> dict[Path, tuple[str, ...]]:
 
 
 def images_of(release: Release, manifest: Manifest) -> list[Difference]:
-    """The containers of its units must run what its manifest names. A pod's own container is Podman's."""
+    """The containers of the units must run the images in the manifest. A pod's infra container is skipped."""
     if not manifest.image or not shutil.which("podman"):
         return []
     wanted = {image.reference: _images(image.reference) for image in manifest.image}
@@ -112,7 +113,7 @@ def _running() -> list[str]:
 
 
 class _Image(TypedDict):
-    """As `podman inspect` describes it."""
+    """The fields used from `podman inspect`."""
 
     Id: str
 
@@ -126,7 +127,7 @@ class _ContainerOrInfra(TypedDict, total=False):
 
 
 class _Container(_ContainerOrInfra):
-    """As `podman inspect` describes it."""
+    """The fields used from `podman inspect`."""
 
     Name: str
     Image: str  # its id
@@ -149,8 +150,8 @@ def _inspected(kind: str, *names: str) -> str:
 
 
 def modes_of(manifest: Manifest) -> list[Difference]:
-    """Runtime directories, as tmpfiles.d and unit files of the manifest want them, and the sockets in those that are
-    setgid: they belong to the same group, and let in whom the directory lets in."""
+    """Wrong permissions of runtime directories, as tmpfiles.d and unit files of the manifest define them, and of
+    sockets in setgid directories, which must have the group and the permissions of the directory."""
     found = []
     for path, mode, owner in _runtime(manifest):
         wanted = int(mode, 8)
@@ -171,12 +172,12 @@ def modes_of(manifest: Manifest) -> list[Difference]:
 
 
 def crooked(manifest: Manifest, left: Left) -> list[Difference]:
-    """Of these what an apply can correct: what was still wrong after the last one's restarts would be after another."""
+    """The differences that an apply can correct: one that remained after the last restarts would remain again."""
     return [difference for difference in modes_of(manifest) if difference not in left.endures]
 
 
 def _runtime(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
-    """Path, mode and owner of each."""
+    """Path, mode and owner of each runtime directory."""
     for file in manifest.file:
         if Path(file.path).parent.name == "tmpfiles.d":
             yield from (
@@ -194,19 +195,19 @@ def _runtime(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
 
 
 def housed(manifests: list[Manifest]) -> list[str]:
-    """The units whose runtime directories get their mode of one of the manifests."""
+    """The units with a runtime directory mode that one of the manifests sets."""
     return list(dict.fromkeys(unit for manifest in manifests for unit, _ in _housed(manifest)))
 
 
 def _housed(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """With the mode. Whose directory it is, the unit says: the package's own file may name it."""
+    """Each with its mode. The directory and its owner come from systemd, since the package's unit file may set them."""
     for unit, content in _services(manifest):
         if mode := _last(content, "RuntimeDirectoryMode"):
             yield unit, mode
 
 
 def _services(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Services with what each of the manifest's files says of them. A template is none."""
+    """Each service with every file of the manifest that configures it. Template units are skipped."""
     for file in manifest.file:
         if "/systemd/system/" in file.path:
             parts = (part.removesuffix(".d") for part in reversed(Path(file.path).parts))
@@ -221,13 +222,13 @@ def _last(text: str, key: str) -> str | None:
 
 
 def _ids(owner: str) -> tuple[int | None, int | None]:
-    """None for `-`, which is any. Raises Failure for a name that this host does not know."""
+    """None for `-`, which matches any. Raises Failure for a name that this host does not know."""
     user, _, group = owner.partition(":")
     return None if user == "-" else owner_ids(f"{user}:0")[0], None if group == "-" else owner_ids(f"0:{group}")[1]
 
 
 def _sockets(folder: str, mode: int, uid: int, gid: int) -> list[Difference]:
-    """The server's own: whatever clients make beside them is theirs."""
+    """Checks the sockets of the server only: clients may create others beside them."""
     found = []
     for name, info in safepath.entries(folder).items():
         if (

@@ -1,1 +1,1 @@
-"""Whether services answer."""
+"""Checks whether services are healthy."""

@@ -1,4 +1,4 @@
-"""A probe over HTTP: how a site answers, and with what."""
+"""A probe over HTTP: checks the status and the body of a response."""
 
 import contextlib
 import http.client
@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from gatehouse.protocol.manifest import Probe
 
-_BODY = 64 << 10  # bytes of an answer that are looked at
+_BODY = 64 << 10  # bytes of a response that are searched
 
 
 def ask(probe: Probe, url: str, address: tuple[str, int] | None, timeout: float) -> str | None:
-    """None when the probe passes, else what is wrong. It connects to `address`, or else to the URL's own host and port;
-    each step may take `timeout` seconds."""
+    """Returns None if the probe passes, otherwise the error. Connects to `address`, or by default to the URL's own host
+    and port; each step may take `timeout` seconds."""
     parts = urlsplit(url)
     if parts.hostname is None:
         return f"{url} names no host"
@@ -38,7 +38,7 @@ def ask(probe: Probe, url: str, address: tuple[str, int] | None, timeout: float)
 
 
 def _beginning(answer: http.client.HTTPResponse, timeout: float) -> str:
-    """What comes in time: a stream of events never ends."""
+    """The part of the body that arrives in time, since an event stream never ends."""
     body, until = b"", time.monotonic() + timeout
     while len(body) < _BODY and time.monotonic() < until and (more := answer.read1(_BODY - len(body))):
         body += more
@@ -46,7 +46,7 @@ def _beginning(answer: http.client.HTTPResponse, timeout: float) -> str:
 
 
 class _Plain(http.client.HTTPConnection):
-    """HTTP as for `host` and `port`, through a connection to `address`."""
+    """HTTP requests for `host` and `port`, over a connection to `address`."""
 
     def __init__(self, host: str, port: int, address: tuple[str, int], timeout: float):
         super().__init__(host, port, timeout=timeout)
@@ -57,7 +57,7 @@ class _Plain(http.client.HTTPConnection):
 
 
 class _Tls(http.client.HTTPSConnection):
-    """The same over TLS, with any certificate: the probe asks whether the site answers, not who signed for it."""
+    """The same over TLS. Any certificate is accepted, since the probe only checks that the site answers."""
 
     def __init__(self, host: str, port: int, address: tuple[str, int], timeout: float):
         self._tls = ssl.create_default_context()

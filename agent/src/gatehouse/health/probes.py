@@ -1,4 +1,4 @@
-"""Whether a service is well, as its clients would see it."""
+"""Checks whether a service is healthy, from the perspective of its clients."""
 
 import socket
 from collections.abc import Callable, Collection
@@ -10,27 +10,27 @@ from gatehouse.system import machine, process, systemd
 from gatehouse.system.waiting import Wait
 
 _PAUSE = 0.2
-ANSWER = 5  # seconds one question may take
+ANSWER = 5  # seconds that one probe may take
 
 
 def await_all(manifest: Manifest, deadline: float) -> None:
-    """Ask until the release is healthy by itself: every probe that needs no unit of another release has passed, and
-    every unit is active. Raises Failure after `deadline`."""
+    """Wait until the release is healthy by itself: all probes that need no unit of another release have passed, and all
+    units are active. Raises Failure after `deadline`."""
     _await([p for p in manifest.probe if not p.through], [u.name for u in manifest.unit], deadline)
 
 
 def await_through(told: Collection[str], manifest: Manifest, deadline: float) -> None:
-    """Ask until what needs these units of other releases has passed. Raises Failure after `deadline`."""
+    """Wait until the probes that need these units of other releases have passed. Raises Failure after `deadline`."""
     _await([p for p in manifest.probe if p.through in told], [], deadline)
 
 
 def await_every(manifest: Manifest, deadline: float) -> None:
-    """Ask until all of it is healthy, also what needs units of other releases. Raises Failure after `deadline`."""
+    """Wait until the release is healthy, including probes that need other releases. Raises Failure after `deadline`."""
     _await(list(manifest.probe), [u.name for u in manifest.unit], deadline)
 
 
 def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
-    """After `deadline`, or once a unit cannot come, the ones still failing are told."""
+    """Raises Failure, with the failing probes, after `deadline` or as soon as a unit cannot start."""
     waiting, wait = list(asked), Wait(names, deadline)
     while True:
         complaints = []
@@ -51,14 +51,15 @@ def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
 
 
 def ask(probe: Probe) -> str | None:
-    """None when the probe passes, else what is wrong. Raises Failure for one that this agent does not know."""
+    """Returns None if the probe passes, otherwise the error. Raises Failure for a kind that this agent does not
+    know."""
     if probe.exec:
         status, output = process.run(probe.exec, probe.user, seconds=ANSWER)
         return None if status == 0 else output.strip() or f"exit status {status}"
     if probe.unit:
         return _ask_unit(probe.unit, probe.seconds)
     if probe.http:
-        # Here, since to import HTTP and TLS takes longer than most of what the agent is asked.
+        # Imported here, because importing HTTP and TLS takes longer than most calls of the agent.
         from gatehouse.health import http_probe
 
         return http_probe.ask(probe, probe.http, _endpoint(probe.connect) if probe.connect else None, ANSWER)
@@ -70,7 +71,7 @@ def ask(probe: Probe) -> str | None:
 
 
 def _ask_unit(unit: str, seconds: int) -> str | None:
-    """One that is restarted again and again runs at most moments, and is never well."""
+    """A unit that restarts in a loop is active only for moments, and never passes."""
     since = systemd.active_since(unit)
     if since is None:
         return f"{unit} does not run"

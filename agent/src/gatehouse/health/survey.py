@@ -1,4 +1,4 @@
-"""Whether releases are well by their own probes, and what makes one well again without a restart."""
+"""Checks releases with their own probes, and repairs container networks without a restart."""
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +9,13 @@ from gatehouse.protocol.difference import Difference
 from gatehouse.protocol.manifest import Manifest, Probe
 from gatehouse.system import machine, process, systemd
 
-_AT_ONCE = 16  # questions
+_AT_ONCE = 16  # probes in parallel
 _PAUSE = 0.2
 
 
 def ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
-    """What each probe complains of now, by its name; None where it passes. Of a secret release only that it fails: what
-    it printed may hold secrets."""
+    """The current error of each probe, by name; None if it passes. For a secret release the error's text is withheld,
+    since it may contain secrets."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         complaints = list(pool.map(probes.ask, wanted))
     return {
@@ -26,9 +26,9 @@ def ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
 
 
 def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[str, list[Difference]]:
-    """The complaints of the probes by release, all asked at once. Probes that fail are asked again for `patience`
-    seconds, since a service may just have been restarted. A release with a unit that does not run is left out: that
-    explains more than its probes do."""
+    """The failing probes by release, with all releases probed at once. Failing probes are repeated for `patience`
+    seconds, since a service may just have been restarted. Releases with an inactive unit are left out, since that unit
+    explains more than the probes do."""
     down = set(systemd.inactive(list({unit.name for manifest in manifests for unit in manifest.unit})))
     waiting = [
         manifest for manifest in manifests if manifest.probe and down.isdisjoint(unit.name for unit in manifest.unit)
@@ -55,22 +55,22 @@ def _failing(name: str, complaint: str) -> Difference:
 
 
 def complaints(manifest: Manifest) -> list[Difference]:
-    """Of one release, at this moment."""
+    """The failing probes of one release at this moment."""
     return survey([manifest], patience=0).get(manifest.release, [])
 
 
 def contains(manifest: Manifest) -> bool:
-    """Whether it runs in containers."""
+    """Whether the release runs in containers."""
     return any(file.path.startswith(systemd.QUADLETS) for file in manifest.file)
 
 
 def ease(manifest: Manifest) -> None:
-    """Reload Podman's networks, whose rules may have been flushed from the kernel, and give the units the rest of the
-    time that a start may take."""
+    """Reload Podman's networks, since their rules may have been flushed from the kernel, and give the units the rest of
+    the time that a start may take."""
     if contains(manifest):
         say("reload Podman's networks")
         process.run(("podman", "network", "reload", "--all"), seconds=manifest.deadline)
     started = [since for unit in manifest.unit if (since := systemd.active_since(unit.name)) is not None]
     deadline = max([machine.system.monotonic() + probes.ANSWER, *(since + manifest.deadline for since in started)])
-    with contextlib.suppress(Failure):  # the plan asks again, and restarts
+    with contextlib.suppress(Failure):  # the plan probes again, and restarts the units
         probes.await_every(manifest, deadline)

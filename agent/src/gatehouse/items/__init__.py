@@ -1,1 +1,1 @@
-"""What exists once on a host: accounts, groups, packages."""
+"""Accounts, groups and packages, which exist once on a host."""

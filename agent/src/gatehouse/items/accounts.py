@@ -1,5 +1,5 @@
-"""System groups and accounts: looked up, or made when missing. They are never deleted, since a new account could get
-the number and inherit the files."""
+"""Looks up system groups and accounts, or creates missing ones. They are never deleted, since a new account could get
+the same number and inherit the files."""
 
 import grp
 import pwd
@@ -18,7 +18,7 @@ from gatehouse.state import created, store
 class Group:
     name: str
     gid: int | None = None
-    takes: tuple[str, ...] = ()  # what is taken over though gatehouse did not make it
+    takes: tuple[str, ...] = ()  # items to take over although gatehouse did not create them
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Account:
     home: str
     groups: tuple[str, ...] = ()
     uid: int | None = None
-    owner: str = ""  # who asks
-    releases: tuple[str, ...] = ()  # what runs as it
-    takes: tuple[str, ...] = ()  # what is taken over though gatehouse did not make it
+    owner: str = ""  # the resource that requests it
+    releases: tuple[str, ...] = ()  # the releases that run as it
+    takes: tuple[str, ...] = ()  # items to take over although gatehouse did not create them
 
 
 def ensure_group(text: str) -> GroupAnswer:
-    """Raises Failure where the host has another group of that name or number."""
+    """Raises Failure if the host has a different group of that name or number."""
     wanted = read(Group, text)
     with store.lock("accounts", f"group {wanted.name}"):
         found = _group(wanted.name)
@@ -62,7 +62,7 @@ def ensure_group(text: str) -> GroupAnswer:
 
 
 def ensure_account(text: str) -> AccountAnswer:
-    """Raises Failure where the host has another account of that name, or lacks a group."""
+    """Raises Failure if the host has a different account of that name, or lacks a group."""
     wanted = read(Account, text)
     with store.lock("accounts", f"account {wanted.name}"):
         for release in wanted.releases:

@@ -1,4 +1,4 @@
-"""Things on this host that gatehouse did not make and that have a name that it would use; they are looked for first."""
+"""Finds items on this host that gatehouse did not create, under names that it would use."""
 
 import grp
 import hashlib
@@ -25,12 +25,13 @@ _PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")
 
 @dataclass(frozen=True)
 class Claim:
-    """What the item `KIND-NAME` needs, each as its kind and name. For packages, `things` are the units of the first."""
+    """The needs of the item `KIND-NAME`, each as kind and name. For packages, `things` are the units of the first
+    one."""
 
     item: str
     things: tuple[str, ...]
     owner: str = ""  # of a release: PROJECT/STACK/RESOURCE
-    groups: tuple[str, ...] = ()  # of an account: those that it is to be in
+    groups: tuple[str, ...] = ()  # of an account: the groups that it should be a member of
     packages: tuple[str, ...] = ()
 
 
@@ -41,7 +42,7 @@ class Stranger:
 
 
 def main() -> None:
-    """For the program, which sends this file to a host that need not have the agent: claims on stdin."""
+    """For the program, which sends this file to hosts that may not have the agent yet: reads claims from stdin."""
     claims = [_claim(found) for found in json.load(sys.stdin)]
     print(json.dumps([vars(stranger) for stranger in strangers(claims)]))
 
@@ -52,7 +53,7 @@ def _claim(found: dict[str, Any]) -> Claim:
 
 
 def refuse(claim: Claim, takes: Iterable[str]) -> None:
-    """Raises Failure for what gatehouse did not make, unless the configuration says that it is to be taken over."""
+    """Raises Failure for items that gatehouse did not create, unless the configuration says to take them over."""
     if found := [stranger for stranger in strangers([claim]) if stranger.thing not in takes]:
         told = "\n".join(f"  {stranger.thing}: {stranger.what}" for stranger in found)
         raise Failure(
@@ -63,14 +64,14 @@ def refuse(claim: Claim, takes: Iterable[str]) -> None:
 
 
 def refuse_release(manifest: Manifest, current: Manifest | None) -> None:
-    """The same for what a release newly needs."""
+    """The same for items that a release newly needs."""
     known = things_of(current) if current else []
     if new := tuple(thing for thing in things_of(manifest) if thing not in known):
         refuse(Claim(f"release-{manifest.release}", new, manifest.owner), manifest.takes)
 
 
 def strangers(claims: list[Claim]) -> list[Stranger]:
-    """All of them: stacks first, then in the order in which they are claimed."""
+    """All such items: stacks first, then in the order in which they are claimed."""
     ours, found = _Ours(claims), list(_of_stacks(claims))
     for claim in claims:
         if not claim.packages:
@@ -79,14 +80,14 @@ def strangers(claims: list[Claim]) -> list[Stranger]:
 
 
 class _Ours:
-    """What is known to be gatehouse's, and what is asked of the host once for all claims."""
+    """The items that belong to gatehouse, and queries of the host that cover all claims."""
 
     def __init__(self, claims: list[Claim]):
         self.made = created.things()
         manifests = [manifest for release in store.releases() for manifest in release.manifests()]
         self.files = {file.path for manifest in manifests for file in manifest.file}
         self.units = {unit.name: manifest for manifest in manifests for unit in manifest.unit}
-        # Of packages that gatehouse installed: the distribution may have started it, no person did.
+        # Units of packages that gatehouse installed: if one is running, the distribution started it, not an operator.
         self.packaged = {
             thing
             for claim in claims
@@ -94,7 +95,7 @@ class _Ours:
             for thing in claim.things
         }
         self.packaged |= {thing for thing in self.made if thing.startswith("unit ")}
-        # The upgrade of a cluster makes another instance beside the one that the release has.
+        # The upgrade of a cluster creates another instance beside the one that the release has.
         self.packaged |= {
             thing
             for claim in claims
@@ -123,7 +124,7 @@ class _Ours:
         self.podman = {kind: _podman(*words) if self.claimed[kind] else [] for kind, words in _LISTS.items()}
 
     def has(self, kind: str, name: str) -> bool:
-        """An account or a group: asked for once, or about to be made by an apply that was killed."""
+        """An account or a group that was applied once, or is about to be created by an apply that was killed."""
         return f"{kind} {name}" in self.made or bool(store.item(f"{kind}-{name}"))
 
 
@@ -135,7 +136,7 @@ def _template(thing: str) -> str | None:
 
 
 class _Member(TypedDict):
-    """A container of a pod."""
+    """A container in a pod."""
 
     Names: str
 
@@ -159,7 +160,7 @@ def _podman(*words: str) -> list[_Listed]:
 
 
 def _of_stacks(claims: list[Claim]) -> Iterable[Stranger]:
-    """Whose releases these are on this host, if they are not of the stack that claims them."""
+    """The stacks that own these releases on this host, if not the stack that claims them."""
     found: dict[str, list[str]] = {}
     for kind, name, stack in (
         (*claim.item.split("-", 1), claim.owner.rpartition("/")[0]) for claim in claims if claim.owner
@@ -195,7 +196,7 @@ def _account(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[
         found = pwd.getpwnam(name)
     except KeyError:
         if not ours.has("account", name):
-            yield from _group("group", name, claim, ours)  # it gets a group of its own
+            yield from _group("group", name, claim, ours)  # a new account gets a group of that name
         return
     record = store.item(f"account-{name}")
     answered = record.answer.get("uid") if record else None
@@ -231,7 +232,7 @@ def _file(kind: str, path: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str
     found = safepath.status(path)
     if found is None:
         return
-    # A package may make configuration of its own while it is installed, which no list of its files has.
+    # A package may create configuration files during installation that are not in its file list.
     brought = packages.configuration().get(path)
     generated = brought is None and any(thing in ours.packaged for thing in claim.things)
     if path not in ours.files and not generated and not (brought and _md5(path) == brought):
@@ -264,7 +265,7 @@ def _port(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str
 
 
 def _holder(process: listeners.Process | None, claim: Claim, ours: _Ours) -> str | None:
-    """None where it is the stack's own, whose `up` moves it, or is told of by another of its names."""
+    """None if the port belongs to the claiming stack, which moves it, or to another item that is reported anyway."""
     if process is None:
         return "the kernel, or a process that has just ended"
     nothing: _Listed = {}
@@ -289,7 +290,8 @@ def _of_podman(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tupl
     for found in ours.podman[kind]:
         if name not in (found.get("Names") or [found.get("Name", "")]):
             continue
-        # What a Quadlet makes its unit makes anew at each start, so that the unit, or its file, is who is asked about.
+        # A unit recreates the containers of its Quadlet at each start, so the conflict is reported for the unit or its
+        # file.
         unit = (found.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT")
         if unit not in ours.claimed["unit"] and unit not in ours.units:
             members = sorted(member["Names"] for member in found.get("Containers") or ())

@@ -1,4 +1,4 @@
-"""Native packages, installed without starting what they bring: a release starts it, with its configuration in place."""
+"""Native packages, installed without starting their services: a release starts these once they are configured."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ from gatehouse.system import apt, pacman, process, safepath, systemd
 
 
 class _Manager(Protocol):
-    """What each module of a package manager has."""
+    """The interface of each package manager's module."""
 
     def versions(self, names: tuple[str, ...]) -> dict[str, str]: ...
 
@@ -26,14 +26,14 @@ class _Manager(Protocol):
 
 
 _MANAGERS: dict[str, _Manager] = {"apt": apt, "pacman": pacman}
-_UNITS = Path("/run/systemd/system")  # a mask there is gone at the next boot whatever happens to us
-_HELD = Path("/run/gatehouse/held")  # the units that we have masked, also those that an interrupted run left so
+_UNITS = Path("/run/systemd/system")  # masks in here disappear at the next boot in any case
+_HELD = Path("/run/gatehouse/held")  # the units masked by gatehouse, also by an interrupted run
 
 
 @dataclass(frozen=True)
 class Packages:
-    """`names` to be present; `units` that the installation of the first of them must not start; the `manager` that
-    installs them."""
+    """`names`: the packages to install; `units`: the units that the installation of the first one must not start;
+    `manager`: the package manager."""
 
     names: tuple[str, ...]
     units: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Packages:
 
 
 def ensure(text: str) -> PackagesAnswer:
-    """Raises Failure where the manager cannot install them."""
+    """Raises Failure if the manager cannot install them."""
     wanted = read(Packages, text)
     if wanted.manager not in _MANAGERS:
         raise Failure(
@@ -77,12 +77,12 @@ def versions(manager: str, names: tuple[str, ...]) -> dict[str, str]:
 
 @functools.cache
 def configuration() -> dict[str, str]:
-    """The configuration files of packages, each with its original MD5, by whichever manager this host has."""
+    """The configuration files of packages, each with its original MD5, for any manager on this host."""
     return {path: digest for manager in _MANAGERS.values() for path, digest in manager.configuration().items()}
 
 
 def survey(answers: list[PackagesAnswer]) -> dict[str, str]:
-    """Of all packages that were answered for, in one question to each manager."""
+    """The versions of all packages in the answers, in one query to each manager."""
     asked: dict[str, set[str]] = {}
     for answer in answers:
         if names := answer["versions"]:
@@ -94,7 +94,7 @@ def survey(answers: list[PackagesAnswer]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _held(names: tuple[str, ...]) -> Iterator[None]:
-    """Masked while packages are installed. A mask of somebody else's is left alone."""
+    """Mask units while packages are installed. Masks that gatehouse did not create are left unchanged."""
     made = [name for name in names if not (_UNITS / name).is_symlink()]
     store.write_private(_HELD, "\n".join(made))
     try:

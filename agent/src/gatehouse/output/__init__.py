@@ -1,1 +1,1 @@
-"""What the agent prints."""
+"""The output of the agent."""

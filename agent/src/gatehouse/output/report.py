@@ -1,4 +1,4 @@
-"""What the agent says: progress and failures on stderr, one JSON answer on stdout, never a secret."""
+"""Prints progress and failures to stderr and one JSON answer to stdout, never a secret."""
 
 import contextlib
 import json
@@ -9,29 +9,29 @@ import time
 from collections.abc import Mapping, Sequence
 
 STARTED = time.monotonic()
-_LONGEST = 2000  # of a line: who reads us line by line chokes on one of 64 KiB
+_LONGEST = 2000  # characters of a line: programs that read line by line fail on one of 64 KiB
 _secrets: set[str] = set()
-# Characters that a terminal acts on instead of showing them: control characters, and those that reverse the order of
+# Characters that affect a terminal instead of being shown: control characters, and those that reverse the order of
 # letters or are invisible.
 _ACTS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-# Text that the programs which print our output act on: Pulumi's colour codes, of which a wrong one ends Pulumi, and the
-# commands of a workflow runner.
+# Text that affects programs which print this output: Pulumi's color codes, where an invalid one makes Pulumi fail, and
+# the commands of a CI runner.
 _COMMANDS = re.compile(r"<(?=\{%)|^[^\S\n]*:(?=:[A-Za-z])|#(?=#\[)", re.MULTILINE)
 
 
 class Failure(Exception):
-    """Something the person at the keyboard must know. `code` is the exit status; `gatehouse help` lists them. `heard`
-    are units whose journals say why."""
+    """An error to report to the user. `code` is the exit status; `gatehouse help` lists them. `heard`: units with
+    journal entries that explain the error."""
 
     def __init__(self, message: str, code: int = 1, heard: Sequence[str] = ()):
         super().__init__(message)
         self.code, self.heard = code, heard
 
 
-# Exit codes. 1 is every refusal before anything was touched, 2 a call that is not understood.
+# Exit codes. 1: refused before anything was changed; 2: invalid call.
 REFUSED = 1
 MISUSE = 2
 ROLLED_BACK = 3
@@ -42,8 +42,8 @@ FAULT = 70
 
 
 def learn_secret(text: str) -> None:
-    """Remember a secret so that no journal tail or error shows it, nor the value alone of a line `name = value`.
-    Words shorter than 6, and values shorter than 8, would mask ordinary text."""
+    """Register a secret, so that no journal excerpt or error shows it, nor only the value in a line `name = value`.
+    Words shorter than 6 and values shorter than 8 characters would mask ordinary text."""
     for line in map(str.strip, text.splitlines()):
         if len(line) >= 6:
             _secrets.add(line)
@@ -60,7 +60,7 @@ def masked(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Words of others, in which nothing acts: an application, an image or a file may say anything."""
+    """Escapes control sequences in text from applications, images and files, which may contain anything."""
     return _COMMANDS.sub(
         lambda found: found[0][:-1] + _escaped(found[0][-1]), _ACTS.sub(lambda found: _escaped(found[0]), text)
     )
@@ -72,7 +72,7 @@ def _escaped(character: str) -> str:
 
 
 def say(message: str) -> None:
-    """One line of progress, with the seconds since the start."""
+    """Print one line of progress, with the seconds since the start."""
     _write(sys.stderr.fileno(), f"{time.monotonic() - STARTED:6.1f}s  {_told(message)}\n")
 
 
@@ -81,12 +81,12 @@ def fail(message: str) -> None:
 
 
 def answer(value: Mapping[str, object]) -> None:
-    """The one line of JSON on stdout that a program reads."""
+    """Print one line of JSON to stdout, for programs."""
     _write(sys.stdout.fileno(), json.dumps(value, sort_keys=True).replace("\x7f", "\\u007f") + "\n")
 
 
 def show(lines: list[str]) -> None:
-    """An answer for people."""
+    """Print an answer as text."""
     _write(sys.stdout.fileno(), plain(masked("\n".join(lines))) + "\n")
 
 
@@ -97,6 +97,6 @@ def _told(message: str) -> str:
 
 
 def _write(descriptor: int, text: str) -> None:
-    # The connection may be gone: what runs on the host goes on without a reader.
+    # The connection may be closed: the operation continues without a reader.
     with contextlib.suppress(OSError):
         os.write(descriptor, text.encode(errors="backslashreplace"))

@@ -1,4 +1,4 @@
-"""Text for a terminal: aligned columns, times, and how long ago they were."""
+"""Text for a terminal: aligned columns, times and their age."""
 
 import time
 
@@ -6,7 +6,7 @@ from gatehouse.output.report import plain
 
 
 def columns(head: list[str], rows: list[list[str]]) -> list[str]:
-    rows = [[plain(cell).replace("\n", "\\x0a") for cell in row] for row in rows]  # the name of a file makes no row
+    rows = [[plain(cell).replace("\n", "\\x0a") for cell in row] for row in rows]  # a file name must not add a row
     widths = [max(map(len, cells)) for cells in zip(head, *rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
@@ -14,7 +14,7 @@ def columns(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def ago(moment: float | None) -> str:
-    """A clock that was set back must not tell of the future."""
+    """The age of a time; clamped to zero, since the clock may have been adjusted."""
     if moment is None:
         return "never"
     passed = max(0, int(time.time() - moment))
@@ -25,12 +25,12 @@ def ago(moment: float | None) -> str:
 
 
 def told(moment: float) -> str:
-    """In the host's own time, for people."""
+    """For display, in the host's time zone."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
 
 
 def iso(moment: float | None) -> str | None:
-    """In UTC, for machines."""
+    """In UTC, for programs."""
     return None if moment is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
@@ -48,6 +48,6 @@ def size(number: float) -> str:
 
 
 def legible(text: str, most: int = 300) -> str:
-    """What an application chose, such as a name, in one line that is not long."""
+    """Text chosen by an application, such as a name, as one line of limited length."""
     words = plain(" ".join(text.split()))
     return words if len(words) <= most else f"{words[:most]} ..."

@@ -1,1 +1,1 @@
-"""What the program and the agent exchange."""
+"""The documents and answers that the program and the agent exchange."""

@@ -1,4 +1,4 @@
-"""What the agent answers to the program: each is one JSON object, as it goes out and as it is remembered."""
+"""The answers of the agent to the program: each is one JSON object, sent and stored in the same form."""
 
 from typing import Literal, NotRequired, TypedDict, final
 
@@ -16,12 +16,12 @@ class AccountAnswer(TypedDict):
     name: str
     uid: int
     gid: int
-    groups: list[str]  # of which it is a member, sorted
+    groups: list[str]  # the groups that it is a member of, sorted
 
 
 @final
 class PackagesAnswer(TypedDict):
-    manager: NotRequired[str]  # older agents knew apt alone, and did not record it
+    manager: NotRequired[str]  # absent from older agents, which knew only apt
     versions: dict[str, str]  # by package
 
 
@@ -31,20 +31,20 @@ class ReleaseAnswer(TypedDict):
     generation: int
     changed: list[str]  # paths
     units: dict[str, Verb]
-    opens: NotRequired[dict[str, str]]  # the passphrase of each repository of backups that it has a file for
+    opens: NotRequired[dict[str, str]]  # the passphrase of each backup repository that the release has a file for
 
 
 Answer = GroupAnswer | AccountAnswer | PackagesAnswer | ReleaseAnswer
 
 
 class ItemFacts(TypedDict):
-    """How an item of the program's is on the host now."""
+    """The current state of an item on the host."""
 
-    due: str  # its due number, which is another one once the item has drifted
-    document: NotRequired[str]  # the checksum of the document that the program gave last
-    drifted: list[str]  # for programs that know no `differences`
+    due: str  # its due number, which changes once the item has drifted
+    document: NotRequired[str]  # the checksum of the document that the program sent last
+    drifted: list[str]  # for programs that do not know `differences`
     differences: list[dict[str, object]]  # each a Difference
-    busy: NotRequired[str]  # what is under way, so that nothing is known
+    busy: NotRequired[str]  # an operation in progress, so that the state is unknown
     claims: NotRequired[str]  # of a release: the checksum of the names that it has on this host
 
 
@@ -58,8 +58,8 @@ class Facts(TypedDict):
 class RemoveAnswer(TypedDict):
     release: str
     removed: bool
-    why: NotRequired[str]  # it was not removed
-    copies: NotRequired[str]  # the folder with copies of the data that a purge deleted
+    why: NotRequired[str]  # the reason if it was not removed
+    copies: NotRequired[str]  # the directory with copies of the data that a purge deleted
 
 
 class RecoverAnswer(TypedDict):
@@ -67,20 +67,20 @@ class RecoverAnswer(TypedDict):
 
 
 class Outcome(TypedDict, total=False):
-    """How the last run of something ended; empty before the first."""
+    """The result of the last run of an operation; empty before the first."""
 
     ended: float
-    seconds: float  # that it took
-    failed: str | None  # why
+    seconds: float  # duration
+    failed: str | None  # the error
     good: float | None  # when a run last succeeded
-    backup: str  # that a drill restored
+    backup: str  # the backup that a drill restored
 
 
 class BackupPath(TypedDict):
     """Data of a release in a backup."""
 
     path: str
-    places: list[str]  # where the folder is in truth, and those that links in it lead to
+    places: list[str]  # the real location of the folder, and the targets of symlinks in it
     files: int
     size: int
 
@@ -109,12 +109,12 @@ class Overview(TypedDict):
     backups: list[BackupRow]
     last: Outcome
     drill: Outcome
-    read: float | None  # when the repository was read last
+    read: float | None  # when the repository was last read
     others: dict[str, int]  # the number of backups in each other repository that this host knows
 
 
 class PrepareAnswer(TypedDict):
-    prepared: bool  # false where the repository has the backups of another cluster
+    prepared: bool  # false if the repository has the backups of another cluster
     repository: str
 
 
@@ -171,9 +171,9 @@ class ReleaseStatus(TypedDict):
     generation: int
     applied: str | None
     applied_seconds: float | None
-    units: dict[str, str]  # with the state of each
-    jobs: dict[str, str]  # what timers start, with the state of each
-    probes: dict[str, str | None]  # what each complains of
+    units: dict[str, str]  # by unit: its state
+    jobs: dict[str, str]  # by unit that a timer starts: its state
+    probes: dict[str, str | None]  # by probe: its error
     under_way: str | None
     interrupted: bool
     drifted: list[str]
@@ -184,13 +184,13 @@ class Status(TypedDict):
     well: bool
     releases: list[ReleaseStatus]
     backups: Overview | None
-    restored: str | None  # a restore that is neither confirmed nor taken back
+    restored: str | None  # a restore that is neither confirmed nor undone
     warnings: list[str]
 
 
 class VerifyAnswer(TypedDict):
     well: bool
-    items: dict[str, list[str]]  # the differences of each
+    items: dict[str, list[str]]  # by item: its differences
     unexpected: list[str]
 
 
@@ -198,7 +198,7 @@ class GenerationRow(TypedDict):
     generation: int
     applied: str | None
     applied_seconds: float | None
-    changed: list[str] | None  # None where an older agent did not record it
+    changed: list[str] | None  # None if an older agent did not record it
     live: bool
 
 

@@ -1,4 +1,4 @@
-"""One way in which a host differs from what the last apply left."""
+"""A difference between a host and the state that the last apply left."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,14 +11,14 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Difference:
-    """Two are the same if they are about the same thing, whatever their messages say."""
+    """Two differences are equal if they concern the same thing, regardless of their messages."""
 
     kind: Kind
     name: str  # the path, unit, probe, group, account, package or release that differs
-    what: str  # how it differs, in one word such as `missing`, `content` or `inactive`
-    message: str = field(compare=False)  # the same for people, in one line
-    diff: str = field(default="", compare=False)  # what changed in a file, without secrets
-    now: Mapping[str, int] = field(default_factory=dict)  # numbers that it has now, such as `gid`
+    what: str  # the kind of difference, in one word such as `missing`, `content` or `inactive`
+    message: str = field(compare=False)  # for display, in one line
+    diff: str = field(default="", compare=False)  # the changes in a file, without secrets
+    now: Mapping[str, int] = field(default_factory=dict)  # its current numbers, such as `gid`
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.diff}" if self.diff else self.message

@@ -1,8 +1,7 @@
-"""A request as it arrives on stdin: TOML that ends with its own length, read into closed shapes.
+"""Parses a request from stdin: TOML that ends with its own length, read into closed types.
 
-TOML that was cut between two tables still parses, so a lost connection would look like a request to delete
-what is missing. The last line carries the number of bytes before it; without it nothing is done.
-"""
+TOML that was truncated between two tables is still valid, so a lost connection would look like a request to delete the
+missing items. The last line therefore contains the number of bytes before it; without it nothing is done."""
 
 import functools
 import hashlib
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 Shape = TypeVar("Shape", bound="DataclassInstance")
 
 _TRAILER = re.compile(rb"# gatehouse: (\d+) bytes\n?\Z")
-# What may hold brackets and equals signs of its own comes first, so that it is passed over.
+# Strings and comments, which may contain brackets and equals signs, come first so that they are skipped.
 _PLACES = re.compile(
     r"""\"{3}(?:\\.|[^\\])*?\"{3,5} | '{3}.*?'{3,5} | "(?:\\.|[^"\\\n])*" | '[^'\n]*' | \#[^\n]*
                          | ^\[\[(?P<table>[\w-]+)\]\] | ^(?P<key>[\w-]+)[ ]*=""",
@@ -33,7 +32,7 @@ _PLACES = re.compile(
 def whole(raw: bytes) -> str:
     """The text of a complete document, without its trailer.
 
-    Raises Failure for one that was cut."""
+    Raises Failure if it was truncated."""
     found = _TRAILER.search(raw)
     if not found or int(found[1]) != found.start():
         raise Failure(f"truncated: {len(raw)} bytes arrived and the closing line is missing or wrong; nothing was done")
@@ -41,18 +40,18 @@ def whole(raw: bytes) -> str:
 
 
 def sealed(text: str) -> bytes:
-    """A document with its trailer, as `whole` wants it."""
+    """A document with its trailer, in the form that `whole` expects."""
     body = text.encode()
     return body + b"# gatehouse: %d bytes\n" % len(body)
 
 
 def digest(raw: bytes) -> str:
-    """What tells one document from another without showing it."""
+    """A checksum that identifies a document without revealing it."""
     return hashlib.sha256(raw).hexdigest()
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The tables of a document. Raises Failure for what is not TOML."""
+    """The tables of a document. Raises Failure if it is not TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -60,7 +59,7 @@ def parse(text: str) -> dict[str, Any]:
 
 
 class _Refused(Exception):
-    """`at`, such as `file[2].mode`, is where to look; the message says it in words."""
+    """`at`, such as `file[2].mode`, is the position in the document; the message describes it."""
 
     def __init__(self, at: str, message: str):
         super().__init__(message)
@@ -68,8 +67,8 @@ class _Refused(Exception):
 
 
 def read(shape: type[Shape], text: str, newer: bool = False) -> Shape:
-    """An instance of dataclass `shape` from TOML. Where a `newer` agent may have accepted the document, keys that this
-    one does not know are passed over.
+    """An instance of dataclass `shape` from TOML. If a `newer` agent may have accepted the document, unknown keys are
+    ignored.
 
     Raises Failure, with the line, for an unknown, missing or wrongly typed key."""
     try:
@@ -79,16 +78,16 @@ def read(shape: type[Shape], text: str, newer: bool = False) -> Shape:
 
 
 def remembered(shape: type[Shape], found: Mapping[str, Any]) -> Shape:
-    """An instance of dataclass `shape` from JSON that an agent wrote. Keys that a newer one added are passed over."""
+    """An instance of dataclass `shape` from JSON that an agent wrote. Keys of newer agents are ignored."""
     known = {f.name for f in fields(shape)}
     return shape(**{key: value for key, value in found.items() if key in known})
 
 
 def located(text: str, at: str, message: str) -> str:
-    """A complaint about what is `at` a place, with the line of `text` that this is."""
+    """A message about the position `at`, with its line in `text`."""
     lines = _lines(text)
     while at and at not in lines:
-        # An element is in the line of its list, a missing key is in none.
+        # An element is on the line of its list; a missing key has no line.
         at = at[: max(at.rfind("."), at.rfind("["), 0)]
     return f"line {lines[at]}, {message}" if at else message
 
@@ -127,7 +126,7 @@ def _table(shape: type[Shape], table: object, at: str, newer: bool) -> Shape:
 
 
 def _value(kind: Any, value: object, at: str, newer: bool) -> object:
-    if isinstance(kind, UnionType):  # `X | None`: TOML has no null, so the key is there and X it is
+    if isinstance(kind, UnionType):  # `X | None`: TOML has no null, so a key that is present has type X
         kind = get_args(kind)[0]
     if get_origin(kind) is tuple:
         if not isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The manifest of a release: everything that a service is on this host. docs/manifest.md explains each key."""
+"""The manifest of a release: everything that makes up a service on this host. docs/manifest.md explains each key."""
 
 import grp
 import pwd
@@ -10,13 +10,13 @@ from pathlib import PurePosixPath
 from gatehouse.output.report import Failure
 from gatehouse.protocol.document import located, read
 
-PROTOCOL = 1  # raised when an older program's manifests would be misread
+PROTOCOL = 1  # incremented when manifests of older programs would be misread
 
 
 @dataclass(frozen=True)
 class Directory:
-    """Made when missing and given this mode and owner; never deleted, since it holds data. What lies at the place that
-    it had `formerly` is moved into it once, with the release's units stopped."""
+    """Created if missing, with this mode and owner; never deleted, since it holds data. Data at its `formerly` path is
+    moved into it once, with the release's units stopped."""
 
     path: str
     mode: str
@@ -26,27 +26,27 @@ class Directory:
 
 @dataclass(frozen=True)
 class File:
-    """`{generation}` in a path is the release's own generation. Changing the file restarts or reloads the named units.
-    Where `content` has `{{secrets NAME}}` for a NAME of `secrets`, state/secrets.py puts the secret there; without them
-    that is text."""
+    """`{generation}` in a path is the generation of this release. A change to the file restarts or reloads the given
+    units. `{{secrets NAME}}` in `content` is replaced by the secret if NAME is listed in `secrets` (state/secrets.py);
+    otherwise it is plain text."""
 
     path: str
     mode: str
     owner: str
     content: str
-    # In the order of their places in the content: RELEASE/FILE, or RELEASE/GENERATION/FILE.
+    # In the order of their placeholders in the content: RELEASE/FILE, or RELEASE/GENERATION/FILE.
     secrets: tuple[str, ...] = ()
     restarts: tuple[str, ...] = ()
     reloads: tuple[str, ...] = ()
-    rotation: str | None = None  # while it stays the same, what the host has is kept
-    # The repository of backups that this is the passphrase of; one that opened it on this host is kept.
+    rotation: str | None = None  # as long as it is unchanged, the host keeps its own content
+    # The backup repository that this passphrase is for; the host keeps a passphrase that has opened it.
     opens: str | None = None
 
 
 @dataclass(frozen=True)
 class Image:
-    """Found or pulled before anything that runs is stopped. One of a `series` takes the place of an image of the same
-    series, or of one that it `follows`: what migrates its data cannot skip a step, nor go back."""
+    """Pulled if missing, before any unit is stopped. An image of a `series` can replace one of the same series or of a
+    series that it `follows`: data migrations can neither skip a series nor be reversed."""
 
     reference: str
     series: str | None = None
@@ -55,54 +55,54 @@ class Image:
 
 @dataclass(frozen=True)
 class Guard:
-    """What a new image may alter for ever. With `units` stopped, `save` runs before a change of image; once the new
-    image has been started, `restore` is part of every way back. A way back that was killed is gone again, so a
-    `restore` that finds its work done must leave it alone and succeed."""
+    """Data that a new image may change irreversibly. `save` runs before a change of image, with `units` stopped; once
+    the new image has been started, `restore` is part of every rollback. If a rollback is interrupted it runs again, so
+    `restore` must be idempotent: succeed without changes if the data has already been restored."""
 
     name: str
     units: tuple[str, ...]
     save: tuple[str, ...]
     restore: tuple[str, ...]
     user: str = "root"
-    images: tuple[str, ...] = ()  # the references whose change may alter it; all of the manifest's without
+    images: tuple[str, ...] = ()  # the images that may change the data; by default all of the manifest
 
 
 @dataclass(frozen=True)
 class Holding:
-    """What a unit holds, which no restart of it may lessen: what `exec` counts, in lines of a number and a name, or the
-    keys of the Valkey whose `socket`, file of settings `config` and folder `data` these are."""
+    """Contents of a unit that must not decrease over a restart: the counts that `exec` prints, in lines of a number and
+    a name, or the keys of a Valkey with this `socket`, settings file `config` and data directory `data`."""
 
     name: str
     unit: str
-    user: str = "root"  # who runs `exec`; Valkey's account
+    user: str = "root"  # the account that runs `exec`; for a Valkey, its account
     exec: tuple[str, ...] = ()
     socket: str | None = None
     config: str | None = None
     data: str | None = None
-    appendonly: bool = False  # whether it reads the append-only file at its start, and not its snapshot
-    login: str | None = None  # the user whose password is in the files `passwords`, a path with `*` for each generation
+    appendonly: bool = False  # whether it reads the append-only file at its start, instead of the snapshot
+    login: str | None = None  # the user with a password in the files `passwords`, a path with `*` for each generation
     passwords: str | None = None
 
 
 @dataclass(frozen=True)
 class Data:
-    """What stays when the release goes, unless that is a purge, and what is backed up: the folder `path`, or what
-    `save` copies into the folder `{dump}` and `drop`, which must be idempotent, deletes."""
+    """Data that is backed up, and kept when the release is removed unless that is a purge: the folder `path`, or the
+    output of `save` in the directory `{dump}`; `drop`, which must be idempotent, deletes the latter."""
 
-    name: str  # of the copy's folder
+    name: str  # of the directory with the copy
     path: str | None = None
     save: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     user: str = "root"
-    before: tuple[str, ...] = ()  # makes the folder whole right before it is backed up
-    after: tuple[str, ...] = ()  # undoes `before` once it is
-    database: str | None = None  # of PostgreSQL: the backup of the cluster has it already
+    before: tuple[str, ...] = ()  # makes the folder consistent right before it is backed up
+    after: tuple[str, ...] = ()  # undoes `before` afterwards
+    database: str | None = None  # in PostgreSQL: already part of the backup of the cluster
 
 
 @dataclass(frozen=True)
 class Check:
-    """Run against `{tree}`, a copy of directory `tree` as it will be. With `ready`, `exec` is a server: it is started,
-    `ready` must succeed, and it is ended. `{scratch}` is an empty directory of `user`'s."""
+    """Runs against `{tree}`, a copy of directory `tree` with the changes applied. With `ready`, `exec` is a server: it
+    is started, `ready` must succeed, and it is stopped. `{scratch}` is an empty directory owned by `user`."""
 
     name: str
     exec: tuple[str, ...]
@@ -115,7 +115,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit that runs because of this release. `enabled` is left out for units that a generator makes."""
+    """A unit that runs because of this release. `enabled` is omitted for units created by a generator."""
 
     name: str
     enabled: bool | None = None
@@ -123,7 +123,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Step:
-    """Run on every apply once the units are up; must be idempotent. Not undone by a rollback."""
+    """Runs on every apply once the units are up; must be idempotent. A rollback does not undo it."""
 
     name: str
     exec: tuple[str, ...]
@@ -133,20 +133,20 @@ class Step:
 
 @dataclass(frozen=True)
 class Probe:
-    """What "healthy" means: exactly one of `exec`, `http`, `tcp`, `socket` and `unit`."""
+    """A condition of health: exactly one of `exec`, `http`, `tcp`, `socket` and `unit`."""
 
     name: str
     exec: tuple[str, ...] = ()
     user: str = "root"
     http: str | None = None
-    status: int | None = None  # any 2xx without it
-    body: str | None = None  # what the answer must contain
-    connect: str | None = None  # address:port to ask instead of the URL's own
+    status: int | None = None  # by default any 2xx
+    body: str | None = None  # text that the response must contain
+    connect: str | None = None  # address:port to connect to, in place of that in the URL
     tcp: str | None = None  # address:port
     socket: str | None = None
     unit: str | None = None
-    seconds: int = 5  # for which `unit` must have run without a restart
-    # The unit of another release that it needs: the probe is asked only after that unit has reloaded for a change.
+    seconds: int = 5  # the time that `unit` must have been running without a restart
+    # The unit of another release that the probe needs: it runs only once that unit has reloaded for a change.
     through: str | None = None
 
 
@@ -155,15 +155,15 @@ class Manifest:
     release: str
     owner: str  # project/stack/name of the resource that may change and delete it
     protocol: int
-    deadline: int = 60  # seconds from the start of the units until the last probe must have passed
+    deadline: int = 60  # seconds from starting the units within which all probes must pass
     secret: bool = False
-    listens: tuple[str, ...] = ()  # ADDRESS:PORT/tcp or /udp, `*` for all addresses; nobody else may have them
-    takes: tuple[str, ...] = ()  # what it takes over though gatehouse did not make it, each as kind and name
-    refers: tuple[str, ...] = ()  # folders of secrets, one generation each, that are kept as long as this manifest is
-    gives: tuple[str, ...] = ()  # the releases of the stack whose files may have secrets of this one in them
+    listens: tuple[str, ...] = ()  # ADDRESS:PORT/tcp or /udp, `*` for all addresses; no other process may use them
+    takes: tuple[str, ...] = ()  # items to take over although gatehouse did not create them, each as kind and name
+    refers: tuple[str, ...] = ()  # directories of secret versions, kept as long as this manifest is
+    gives: tuple[str, ...] = ()  # releases of the stack with files that may contain secrets of this one
     directory: tuple[Directory, ...] = ()
     image: tuple[Image, ...] = ()
-    preparation: tuple[Step, ...] = ()  # before any check: they make what must be there, and must be idempotent
+    preparation: tuple[Step, ...] = ()  # run before any check, to create its prerequisites; must be idempotent
     file: tuple[File, ...] = ()
     check: tuple[Check, ...] = ()
     guard: tuple[Guard, ...] = ()
@@ -175,7 +175,7 @@ class Manifest:
 
 
 def load(text: str) -> Manifest:
-    """A manifest from its TOML text. Raises Failure, which names every fault, when anything in it is not understood."""
+    """Parse a manifest from TOML. Raises Failure with all errors if anything in it is invalid."""
     manifest = read(Manifest, text)
     faults = [located(text, at, complaint) for at, complaint in _faults(manifest)]
     if faults:
@@ -184,14 +184,14 @@ def load(text: str) -> Manifest:
 
 
 def stored(text: str) -> Manifest:
-    """A manifest that was accepted before, perhaps by the newer agent of another stack: neither a key of that one's nor
-    an account that is gone since must stop the releases of others.
+    """Parse a manifest that was accepted before, possibly by the newer agent of another stack: unknown keys and
+    accounts that no longer exist must not block other releases.
 
-    Raises Failure for text that never was a manifest."""
+    Raises Failure for text that was never a manifest."""
     return read(Manifest, text, newer=True)
 
 
-PLACE = re.compile(r"\{\{secrets ([^{}\s]+)\}\}")  # of a secret in a content
+PLACE = re.compile(r"\{\{secrets ([^{}\s]+)\}\}")  # the placeholder of a secret
 SECRET = re.compile(r"([a-z0-9-]+)/(?:(\d+)/)?(\w[\w.-]*)")
 _ENDPOINT = re.compile(r"(\[[\da-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}")
 _PORT = re.compile(r"(\*|[\d.]+|\[[\da-fA-F:]+\]):\d{1,5}/(tcp|udp)")
@@ -199,7 +199,7 @@ _KINDS = ("exec", "http", "tcp", "socket", "unit")
 
 
 def _faults(m: Manifest) -> Iterator[tuple[str, str]]:
-    """Each with the place that it is about."""
+    """Each with its position in the manifest."""
     if m.protocol != PROTOCOL:
         yield (
             "protocol",
@@ -307,7 +307,7 @@ def _faults(m: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _apart(directory: Directory, former: str, all_of_them: tuple[Directory, ...]) -> bool:
-    """What moves from there comes to one place, and does not come along with another directory."""
+    """Whether data from the former path has one destination, and is not moved together with another directory."""
     others = {d.path for d in all_of_them} | {d.formerly for d in all_of_them if d is not directory}
     return (
         _clean(former)
@@ -322,7 +322,7 @@ def _clean(path: str) -> bool:
 
 
 def owner_ids(owner: str) -> tuple[int, int]:
-    """uid and gid of `user:group`; names or numbers. Raises Failure for a name that this host does not know."""
+    """uid and gid of `user:group`, as names or numbers. Raises Failure for a name that this host does not know."""
     user, _, group = owner.partition(":")
     try:
         return (

@@ -1,4 +1,4 @@
-"""A release, applied as a transaction: all of it, or back to what was there."""
+"""Applies a release as a transaction: either completely, or the previous state is restored."""
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -19,7 +19,7 @@ from gatehouse.tree import files, moves, originals
 
 
 def apply(text: str) -> ReleaseAnswer:
-    """Raises Failure where the manifest is refused, or was applied and rolled back: its code says which."""
+    """Raises Failure if the manifest is refused, or if it was applied and rolled back; its code says which."""
     manifest = load(text)
     release = Release(manifest.release)
     safepath.make(str(release.folder), 0o700)
@@ -32,20 +32,21 @@ def apply(text: str) -> ReleaseAnswer:
 
 
 def _locked(release: Release, manifest: Manifest, wait: bool = True) -> AbstractContextManager[None]:
-    """Held through a pull, a save and a restore, the start of the units and their way back."""
+    """Lock the release. The time limit covers pulling images, saving and restoring data, starting units, and a
+    rollback."""
     return store.lock(
         f"release-{release.name}", f"apply of release {release.name}", 3 * (process.PATIENCE + manifest.deadline), wait
     )
 
 
 def _apply_again(release: Release) -> None:
-    """With what its files have merged into them now. One that is under way already does so itself, and one that was
-    removed meanwhile has no files."""
+    """Apply the release again, with the current secrets merged into its files. Does nothing if another apply holds
+    the lock, since that one merges them itself, or if the release has been removed."""
     manifest = release.manifest()
     if manifest is None:
         return
     with _locked(release, manifest, wait=False):
-        text = release.text()  # again: another apply, or a removal, may have changed it meanwhile
+        text = release.text()  # read again: another apply or a removal may have changed it
         if text is not None:
             _apply(release, load(text), text)
 
@@ -86,7 +87,7 @@ def _apply(release: Release, manifest: Manifest, text: str) -> ReleaseAnswer:
 
 def _learn_secrets(manifest: Manifest) -> None:
     for step in (*manifest.preparation, *manifest.step) if manifest.secret else ():
-        learn_secret(step.stdin.replace("'", "\n"))  # what SQL quotes is shown without its surroundings
+        learn_secret(step.stdin.replace("'", "\n"))  # SQL errors quote a literal without the text around it
     secrets.learn_all()
 
 
@@ -101,7 +102,7 @@ def _fetch(reference: str) -> None:
 
 def _carry_out(release: Release, plan: Plan) -> None:
     with store.lock(HOST, f"claim of release {release.name}"):
-        claim(plan.manifest)  # again: another release may have taken what was free when we looked
+        claim(plan.manifest)  # repeated under the lock: another release may have claimed something since planning
         record = journal.begin(release, plan)
     try:
         failpoints.point("claimed")
@@ -117,17 +118,17 @@ def _carry_out(release: Release, plan: Plan) -> None:
         for step in plan.manifest.step:
             _step("step", step, plan.manifest, max(0.0, deadline - machine.system.monotonic()))
             failpoints.point("stepped")
-        if not (plan.stays and plan.tells):  # a site can be changed while its app is ill
+        if not (plan.stays and plan.tells):  # a site can be changed while its application is unhealthy
             probes.await_all(plan.manifest, deadline)
         holdings.compare(record)
-        if told := systemd.running(plan.tells):  # last: who fails by itself has troubled nobody
+        if told := systemd.running(plan.tells):  # last, so that a release that fails its own probes affects no other
             record.told = True
             _tell(plan.manifest, told)
         failpoints.point("probed")
-        # What a restart did not correct, the next would not either.
+        # The units have just been restarted: whatever permissions differ now, another restart would not correct.
         record.left = replace(record.left, endures=unmanaged.modes_of(plan.manifest))
         release.commit(record.generation, plan.text, record.left)
-    except Exception as error:  # a full disk leads back just as a failing probe does
+    except Exception as error:  # any error rolls back: a full disk as well as a failed probe
         undo.go_back(
             release, record, error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}")
         )
@@ -140,10 +141,10 @@ def _carry_out(release: Release, plan: Plan) -> None:
 
 
 def _swap(release: Release, plan: Plan, record: Record) -> list[machine.Job]:
-    """What two releases must not do at once. It waits for no unit."""
-    owned = unmanaged.owned()  # again: another release may have taken over what was nobody's
+    """The part of an apply that two releases must not run at the same time. It does not wait for units."""
+    owned = unmanaged.owned()  # repeated under the lock: another release may have taken over unmanaged files
     plan.changes = [c for c in plan.changes if not (c.stray and c.path in owned)]
-    # Again: another rollback may have removed what was empty.
+    # Repeated under the lock: another rollback may have removed empty directories.
     plan.folders = files.folder_changes(plan.manifest.directory)
     checks.units(plan.changes)
     for change in plan.changes:
@@ -183,7 +184,7 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[machine.Job]:
 
 
 def _tell(manifest: Manifest, others: list[str]) -> None:
-    """They get a time of their own: a service that took all of its own is well nevertheless."""
+    """Reload dependents. They have a deadline of their own, since the release may have used up its whole deadline."""
     deadline = machine.system.monotonic() + manifest.deadline
     jobs.run("reload", others, deadline)
     failpoints.point("told")
@@ -194,7 +195,7 @@ def _step(kind: str, step: Step, manifest: Manifest, seconds: float = process.PA
     say(f"{kind} {step.name}")
     status, output = process.run(step.exec, step.user, stdin=step.stdin, seconds=seconds)
     if status:
-        # What a step on secrets prints may hold them in a form that is not known here.
+        # The output of a step of a secret release may contain secrets in a form that redaction does not recognize.
         told = (
             f"exit status {status}; what it printed is not shown, since the release is secret"
             if manifest.secret

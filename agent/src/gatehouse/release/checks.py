@@ -1,4 +1,4 @@
-"""The real tools, asked about the tree as it will be. A bad file never goes live."""
+"""Checks the new files with the real tools before they go live."""
 
 import os
 import re
@@ -28,7 +28,7 @@ _PATIENCE = 30  # seconds for a scratch server to answer
 
 
 def run(manifest: Manifest, changed: list[Change]) -> None:
-    """Every check of the manifest whose tree changes, and the ones that unit files always get.
+    """Run each check with a tree that changes, and the checks of unit files.
 
     Raises Failure for files that a check refuses."""
     for check in manifest.check:
@@ -39,8 +39,8 @@ def run(manifest: Manifest, changed: list[Change]) -> None:
 
 
 def units(changed: list[Change]) -> None:
-    """The cheap checks, repeated inside the host lock: two files may each pass alone and clash together. Raises Failure
-    as `run` does."""
+    """The cheap checks of unit files, repeated under the host lock, because two files may each be valid and still
+    conflict. Raises Failure as `run` does."""
     quadlets = [c for c in changed if _below(c.path, QUADLETS)]
     plain = [(c.path, c.wanted.data.decode()) for c in changed if c.wanted and _below(c.path, UNITS)]
     if not quadlets and not plain:
@@ -54,7 +54,7 @@ def units(changed: list[Change]) -> None:
                 _put(f"{generated}/{name}", _led(text, programs))
         for path, text in plain:
             _stage(Path(path).relative_to(UNITS), _led(text, programs), generated)
-        # Only the units of this run are judged, with what is live as their surroundings.
+        # Verify only the changed units; the live ones are present so that references to them resolve.
         judged = [
             f"{generated}/{name}" for name, found in safepath.entries(generated).items() if stat.S_ISREG(found.st_mode)
         ]
@@ -71,14 +71,14 @@ def units(changed: list[Change]) -> None:
 
 
 def _led(unit: str, programs: dict[str, str]) -> bytes:
-    """With the places where the programs that come along lie for now."""
+    """The unit with the paths of new programs replaced by their staged copies."""
     for path, staged in programs.items():
         unit = unit.replace(path, staged)
     return unit.encode()
 
 
 def _stage(name: Path, text: bytes, into: str) -> None:
-    """A unit, or a drop-in beside a copy of the unit that it alters, since only units are judged."""
+    """Stage a unit. A drop-in is staged beside a copy of its unit, since systemd-analyze verifies only units."""
     _put(f"{into}/{name}", text)
     unit = f"{into}/{name.parent.name.removesuffix('.d')}"
     if name.parent.name and safepath.status(unit) is None:
@@ -94,7 +94,7 @@ def _put(path: str, text: bytes) -> None:
 
 
 def _stage_programs(changed: list[Change], folder: str) -> dict[str, str]:
-    """Where the programs that come along lie for now: systemd looks whether what a unit starts can be started."""
+    """Stage new programs and return their paths, since systemd-analyze verifies that a unit's program is executable."""
     staged = {}
     for number, change in enumerate(c for c in changed if c.wanted and c.wanted.mode & 0o111):
         staged[change.path] = f"{folder}/{number}/{os.path.basename(change.path)}"
@@ -103,8 +103,8 @@ def _stage_programs(changed: list[Change], folder: str) -> dict[str, str]:
 
 
 def _generate(quadlets: str) -> dict[str, str]:
-    """The units that Podman's own generator makes of all Quadlets as they will be. A file that it cannot read is just
-    absent from its output, and its exit status has not always told: its complaints are read as well."""
+    """The units that Podman's generator makes of all Quadlets, the changed ones included. If it cannot read a file, it
+    omits the unit and its exit status may still be 0, so its error output is read as well."""
     done = subprocess.run(
         [GENERATOR, "--dryrun"], capture_output=True, text=True, env={**os.environ, "QUADLET_UNIT_DIRS": quadlets}
     )
@@ -126,7 +126,8 @@ def _generate(quadlets: str) -> dict[str, str]:
 def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]) -> None:
     with workspace.folder() as work:
         copy = merged(check.tree, changed, f"{work}/tree")
-        # Made on the host only once the checks have passed. The upper ones last, since they are handed over with it.
+        # The host gets these directories only once the checks have passed. Parents come last: put_folder sets the
+        # owner, and everything in a directory must exist before another account owns it.
         for directory in sorted(directories, key=lambda d: d.path, reverse=True):
             if _below(directory.path, check.tree):
                 files.put_folder(
@@ -138,7 +139,7 @@ def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]
         home = workspace.give(f"{work}/scratch", check.user, check.group)
         values = {"tree": copy, "scratch": home}
         for argv in filter(None, (check.prepare, () if check.ready else check.exec)):
-            # A home of its own: what a tool leaves there must not reach the service's.
+            # A separate home, so that files left by a tool do not reach the service's home.
             status, output = process.run(process.filled(argv, **values), check.user, check.group, home=home)
             if status:
                 raise Failure(_refusal(check, output, copy))
@@ -174,8 +175,8 @@ def _refusal(check: Check, output: str, copy: str) -> str:
 
 
 def merged(directory: str, changed: list[Change], into: str) -> str:
-    """A copy of a live directory with the changes applied, owners and modes kept. Its top is root's alone, so that no
-    other account is in there while root is at work."""
+    """Copy a live directory and apply the changes, keeping owners and modes. Only root can enter the copy, so that no
+    other account interferes while root writes to it."""
     if files.look_folder(directory):
         safepath.copy(directory, into)
     else:
@@ -190,7 +191,7 @@ def merged(directory: str, changed: list[Change], into: str) -> str:
 
 
 def _take_in(live: str, copy: str) -> None:
-    """In the place of a link to a folder, which leads out of the copy to what is live, a copy of that folder."""
+    """Replace a symlink to a directory, which leads out of the copy to live files, by a copy of that directory."""
     found = safepath.status(copy)
     if found and stat.S_ISLNK(found.st_mode):
         safepath.remove(copy)

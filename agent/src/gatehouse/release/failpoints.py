@@ -1,7 +1,7 @@
-"""Places at which the project's tests interrupt a release. Without GATEHOUSE_FAULT, which nothing else sets, they do
-nothing.
+"""Failpoints, at which the project's tests interrupt a release. They do nothing unless GATEHOUSE_FAULT is set, and
+only the tests set it.
 
-GATEHOUSE_FAULT=POINT:ACTION        POINT.2 is the second time that it is passed
+GATEHOUSE_FAULT=POINT:ACTION        POINT.2 is the second pass through a failpoint
 """
 
 import errno
@@ -11,7 +11,7 @@ from collections import Counter
 
 from gatehouse.output.report import say
 
-# In the order in which a release passes them; `swapped` once for each file, `stepped` once for each step.
+# In the order in which a release passes them; `swapped` once per file, `stepped` once per step.
 POINTS = (
     "received",
     "locked",
@@ -36,7 +36,7 @@ _passed: Counter[str] = Counter()
 
 
 def point(name: str) -> None:
-    """Raises OSError where the fault is a full disk."""
+    """Raises OSError if the action is a full disk."""
     where, _, action = os.environ.get("GATEHOUSE_FAULT", "").partition(":")
     if not where:
         return
@@ -48,7 +48,7 @@ def point(name: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "full":
             raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} (made up at {where})")
-        case "wait":  # for SIGCONT, or for the end
+        case "wait":  # until SIGCONT arrives or the process is killed
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
             say(f"waiting at {where}")
             signal.sigwait({signal.SIGCONT})

@@ -1,4 +1,4 @@
-"""Data that a new image may alter for ever: image and data go forward, and back, together."""
+"""Saves data that a new image may change irreversibly, so that image and data are rolled back together."""
 
 from gatehouse.output.report import Failure, say
 from gatehouse.protocol.manifest import Guard
@@ -7,14 +7,15 @@ from gatehouse.system import jobs, process, systemd
 
 
 def save(record: Record) -> None:
-    """The units are stopped: nothing writes. Raises Failure for data that cannot be saved."""
+    """Runs while the units are stopped, so nothing writes. Raises Failure for data that cannot be saved."""
     for guard in record.guards:
         say(f"save {guard.name}")
         _run(guard, guard.save, "could not be saved before the new image")
 
 
 def restore(record: Record) -> None:
-    """An older image does not understand what a newer one migrated. Raises Failure for data that cannot be restored."""
+    """Restore the data, since an older image cannot read data that a newer one has migrated. Raises Failure for data
+    that cannot be restored."""
     jobs.run("stop", systemd.existing(dict.fromkeys(unit for guard in record.guards for unit in guard.units)))
     for guard in record.guards:
         say(f"restore {guard.name}")

@@ -1,4 +1,4 @@
-"""What a service held right before a restart, as the journal keeps it."""
+"""The contents of a service right before a restart, as recorded in the journal."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from gatehouse.protocol.manifest import Holding
 
 @dataclass(frozen=True)
 class Before:
-    """What was counted, and how a Valkey was set up; None for what could not be counted."""
+    """The counts, and the settings of a Valkey; None for anything that could not be counted."""
 
     counts: dict[str, int] | None = None  # by name
     keys: int | None = None

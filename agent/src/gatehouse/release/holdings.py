@@ -1,4 +1,4 @@
-"""What a service holds, which no restart of a release's may lessen: counted before it and after it."""
+"""Holdings: the contents of a service, counted before and after a restart, since a restart must not lose any."""
 
 import re
 
@@ -15,13 +15,13 @@ _LINE = re.compile(r"(\d+) (.+)")
 
 
 def of(manifest: Manifest, names: list[str]) -> list[Holding]:
-    """What these units hold, which may be units of other releases."""
+    """The holdings of these units, which may belong to other releases."""
     others = store.claims(except_for=manifest.release) if set(names) - {u.name for u in manifest.unit} else []
     return [holding for m in (manifest, *others) for holding in m.holding if holding.unit in names]
 
 
 def save(release: Release, record: Record, wanted: list[Holding]) -> None:
-    """Right before the restart: what each holds now, written so that it is read again.
+    """Runs right before the restart: records the current contents, written to disk in the form the new server reads.
 
     Raises Failure for keys of a Valkey that the restart would lose."""
     down = systemd.inactive([holding.unit for holding in wanted])
@@ -36,7 +36,7 @@ def save(release: Release, record: Record, wanted: list[Holding]) -> None:
 
 
 def compare(record: Record) -> None:
-    """Once all is healthy: raises Failure where a service holds less than before."""
+    """Once the release is healthy: raises Failure if a service holds less than before."""
     for holding, before in _each(record):
         complaint = (
             _lessened(holding, before.counts)
@@ -48,22 +48,22 @@ def compare(record: Record) -> None:
 
 
 def resume(record: Record) -> None:
-    """Nothing was restarted: clients that wait for the restart need not wait any more."""
+    """Nothing was restarted: unblock the clients that are waiting for the restart."""
     for holding, before in _each(record):
         if not holding.exec:
             valkey_keys.resume(valkey_client.of(holding), before)
 
 
 def restore(record: Record) -> None:
-    """Part of a rollback, before the files: the service that comes back finds what the one before had, or what was
-    written since. Raises Failure where that cannot be brought back."""
+    """Part of a rollback, before the files are restored: gives the old service the contents it had, or those written
+    since. Raises Failure if they cannot be restored."""
     for holding, before in _each(record):
         if not holding.exec:
             valkey_keys.restore(valkey_client.of(holding), before)
 
 
 def forget(record: Record) -> None:
-    """It is healthy: no copy is needed any more."""
+    """The release is healthy: delete the copies."""
     for holding, before in _each(record):
         if not holding.exec:
             try:
@@ -77,7 +77,7 @@ def _each(record: Record) -> list[tuple[Holding, Before]]:
 
 
 def _counted(holding: Holding) -> dict[str, int] | None:
-    """None where it does not answer: a service that is ill can be restarted."""
+    """None if the service does not answer: an unhealthy service may still be restarted."""
     status, output = process.run(holding.exec, holding.user)
     if status:
         say(f"{holding.name} cannot be counted:\n{process.indented(output)}")

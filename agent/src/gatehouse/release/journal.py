@@ -1,5 +1,5 @@
-"""What an apply is about to do, on disk before it does it: an apply that was killed is undone from this. It is also the
-release's claim to the files and units of its manifest, from before they are there."""
+"""The journal of an apply, written to disk before anything changes; an apply that was killed is undone from it. It also
+claims the files and units of the manifest before they exist."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -22,7 +22,7 @@ class Record:
     text: str
     left: Left
     began: float
-    # begun: units may be stopped, nothing else; swapped: files may be new; started: so may be what the guards saved.
+    # begun: units may be stopped, nothing else; swapped: files may be new; started: guarded data may be new as well.
     reached: Literal["begun", "swapped", "started"]
     guards: list[Guard]
     stops: list[str]
@@ -32,10 +32,10 @@ class Record:
     ran: list[str]
     enabled: dict[str, bool]
     removed: list[str]
-    tells: dict[str, str] = field(default_factory=dict)  # each with when its state had changed last
+    tells: dict[str, str] = field(default_factory=dict)  # by unit: the time of its last state change
     told: bool = False
     holdings: list[Held] = field(default_factory=list)
-    moves: bool = False  # data goes to another place, and back from there
+    moves: bool = False  # data moves to another location, and back in a rollback
 
     @property
     def touched(self) -> list[str]:
@@ -77,7 +77,7 @@ def read(release: Release) -> Record | None:
     found["left"] = Left.read(found["left"])
     found["guards"] = [_guard(guard) for guard in found["guards"]]
     found["holdings"] = [Held.read(held) for held in found.get("holdings", [])]
-    return remembered(Record, found)  # another agent, an older one or that of another stack, may have left it
+    return remembered(Record, found)  # an older agent, or that of another stack, may have written it
 
 
 def _guard(found: dict[str, object]) -> Guard:
@@ -90,7 +90,7 @@ def commit(release: Release, record: Record, text: str) -> None:
 
 
 def finish(release: Release, record: Record) -> None:
-    """The generation is live for good: the way back is not needed any more."""
+    """The generation is final: the data for a rollback is no longer needed."""
     release.prune()
     for path in record.removed:
         originals.forget_original(path)
@@ -99,5 +99,5 @@ def finish(release: Release, record: Record) -> None:
 
 def close(release: Release) -> None:
     safepath.remove(str(release.record))
-    store.sync_directory(release.folder)  # a record that a power cut brings back needs its snapshot
+    store.sync_directory(release.folder)  # if a power cut restores the journal, its snapshot must still exist
     safepath.remove_tree(str(release.snapshot))

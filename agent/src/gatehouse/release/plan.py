@@ -1,4 +1,4 @@
-"""What an apply would do, from what is wanted and what is there."""
+"""Plans an apply, from the manifest and the state of the host."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from gatehouse.tree import files, moves
 from gatehouse.tree.files import Change, Wanted
 from gatehouse.tree.moves import Move
 
-Effect = Literal["restarts", "reloads"]  # of a change on units
+Effect = Literal["restarts", "reloads"]  # how a changed file affects units
 
 
 @dataclass
@@ -26,26 +26,24 @@ class Plan:
     manifest: Manifest
     text: str
     current: Manifest | None
-    generation: int  # the one that this apply makes, or keeps when nothing on the host changes
+    generation: int  # the one that this apply creates, or the current one if nothing on the host changes
     wanted: Wanted
     changes: list[Change]
     folders: list[Directory]
-    moves: list[Move]  # of data, to where it belongs by now
+    moves: list[Move]  # data to move to a new location
     guards: list[Guard]
-    crooked: list[Difference]  # what is wrong with the runtime directories: a restart makes them anew
-    ill: list[
-        Difference
-    ]  # what the probes complain of, though all runs as it was left: a restart is what is left to try
-    hung: list[str]  # units of the release whose reload does not end, which a restart ends
+    crooked: list[Difference]  # wrong permissions of runtime directories: a restart recreates them
+    ill: list[Difference]  # failed probes although nothing has drifted: only a restart is left to try
+    hung: list[str]  # units of the release with a reload that hangs; a restart ends it
     stops: list[str]  # before the swap
     disables: list[str]
     enables: dict[str, bool]
     restarts: list[str]
     reloads: list[str]
-    tells: list[str]  # units of other releases that are reloaded once this one is well by itself
+    tells: list[str]  # dependents (units of other releases) to reload once this release is healthy by itself
     starts: list[str]
-    enabled: list[str]  # the units that this release has enabled, in whatever generation
-    unproven: bool  # what is live was never found well
+    enabled: list[str]  # the units that this release has enabled, in any generation
+    unproven: bool  # the live generation was never found healthy
 
     @property
     def idle(self) -> bool:
@@ -64,7 +62,8 @@ class Plan:
 
     @property
     def stays(self) -> bool:
-        """Whether all that makes it well by itself is as it was, and was found well."""
+        """Whether units, steps and own probes are as before, no unit is restarted, and the release was found
+        healthy."""
         return not (self.stops or self.restarts or self.reloads or self.starts or self.unproven) and _own(
             self.manifest
         ) == _own(self.current)
@@ -79,10 +78,10 @@ class Plan:
 
     @property
     def left(self) -> Left:
-        """What the host will be measured against."""
+        """The state that drift is later measured against."""
         return Left(
             files={path: content.mark for path, (_, content) in self.wanted.items()},
-            # What the manifest does not say, since the host kept its own.
+            # Files with content that the host keeps in place of the content in the manifest.
             kept={
                 path: content.data.hex()
                 for path, (file, content) in self.wanted.items()
@@ -95,14 +94,14 @@ class Plan:
 
 
 def make(release: Release, manifest: Manifest, text: str) -> Plan:
-    """Raises Failure where the release may not be applied: for what belongs to others, or would lose data."""
+    """Raises Failure if the release must not be applied: it claims items of another owner, or would lose data."""
     current, generation = release.manifest(), release.generation
     claim(manifest)
     census.refuse_release(manifest, current)
     _refuse_leap(manifest, current)
     names = [u.name for u in manifest.unit]
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
-    stops = systemd.existing(dropped + systemd.triggered(dropped))  # with a timer goes what it has started
+    stops = systemd.existing(dropped + systemd.triggered(dropped))  # a timer's service is stopped with it
     enables = {
         u.name: u.enabled for u in manifest.unit if u.enabled is not None and u.enabled != systemd.enabled(u.name)
     }
@@ -137,12 +136,12 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         or systemd.inactive(names)
         or not current
     ):
-        # A generation is something that changed on the host, which a reworded manifest is not. Paths with its number
-        # move.
+        # A new generation means a change on the host, which an edit of the text alone does not make. Paths that contain
+        # the number of the generation change with it.
         wanted = files.wanted_files(manifest, generation + 1, current, generation, left)
         changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + strange
         generation += 1
-    quiet = [u for g in guards for u in g.units] + (names if moving else [])  # nobody writes meanwhile
+    quiet = [u for g in guards for u in g.units] + (names if moving else [])  # stopped, so that nothing writes
     resting = _resting(changes, names)
     restarts = [
         u
@@ -167,7 +166,7 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         crooked=crooked,
         hung=hung,
         ill=ill,
-        # A timer that is active while systemd reads another calendar starts what it would have started by that one.
+        # If systemd loaded a new calendar while a timer is active, it would start the runs missed by that calendar.
         stops=list(
             dict.fromkeys(stops + systemd.existing(quiet + systemd.triggered(quiet) + systemd.timers(restarts)))
         ),
@@ -187,8 +186,8 @@ def _own(manifest: Manifest | None) -> tuple[tuple[Unit, ...], tuple[Step, ...],
 
 
 def claim(manifest: Manifest) -> None:
-    """A release, and each of its files and units, has one owner. Within a stack a renamed resource takes its release
-    along. Raises Failure for what another release has."""
+    """Claim the release, its files and its units: each has one owner. Within a stack, a renamed resource keeps its
+    release. Raises Failure for anything that another release has claimed."""
     store.refuse_foreign(manifest.release, manifest.owner, manifest.takes)
     secrets.refuse_foreign_folders(manifest)
     claimed = {f.path for f in manifest.file} | {u.name for u in manifest.unit}
@@ -231,8 +230,7 @@ def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
 
 
 def _starts_anew(changes: list[Change], names: list[str]) -> bool:
-    """Whether this apply starts units by itself, or reloads those of others: then it asks at its end whether all is
-    healthy."""
+    """Whether this apply starts or restarts units anyway, or reloads dependents. Then it runs the probes at its end."""
     return bool(
         systemd.inactive(names) or concerned(changes, "restarts") or set(concerned(changes, "reloads")) - set(names)
     )
@@ -246,20 +244,21 @@ def concerned(changes: Iterable[Change], effect: Effect) -> list[str]:
 
 
 def _resting(changes: list[Change], names: list[str]) -> list[str]:
-    """What does not run, and is not started because a file of its goes: the old cluster after an upgrade of
-    PostgreSQL."""
+    """Units that are not running and of which only a file is removed, such as the old cluster after an upgrade of
+    PostgreSQL: they are not started."""
     needed = {*names, *_affected(c for c in changes if c.wanted)}
     return systemd.inactive([u for u in _affected(c for c in changes if not c.wanted) if u not in needed])
 
 
 def _affected(changes: Iterable[Change]) -> dict[str, None]:
-    """In order, each once."""
+    """In order, without duplicates."""
     found = list(changes)
     return dict.fromkeys(concerned(found, "restarts") + concerned(found, "reloads"))
 
 
 def _guards(manifest: Manifest, current: Manifest | None) -> list[Guard]:
-    """Another image may alter what the old release guarded as well as what the new one does."""
+    """The guards with a change of image. Another image may change the data that the old release guarded as well as that
+    of the new one."""
     if current is None:
         return []
     guards = {g.name: g for g in (*current.guard, *manifest.guard)}
@@ -267,7 +266,7 @@ def _guards(manifest: Manifest, current: Manifest | None) -> list[Guard]:
 
 
 def _watched(manifest: Manifest, guard: Guard) -> set[str]:
-    """The images of a manifest that may alter what a guard of its own, or of another generation, saves."""
+    """The images of a manifest that may change the data of a guard, which may be a guard of another generation."""
     own = next((g for g in manifest.guard if g.name == guard.name), guard)
     there = {i.reference for i in manifest.image}
     return there & (set(own.images) or there)

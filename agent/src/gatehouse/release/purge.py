@@ -1,4 +1,4 @@
-"""Data of a release that goes for good: a copy is made and named first, then it is deleted."""
+"""Deletes the data of a release, after copying it."""
 
 import os
 import pwd
@@ -12,13 +12,13 @@ from gatehouse.state.store import Release, read_private, write_private
 from gatehouse.system import mounts, process, safepath
 
 BACKUPS = Path("/var/backups/gatehouse")
-_DROPPING = "purge"  # in the release's folder, once data is being deleted: where the copies of all of it lie
+_DROPPING = "purge"  # file in the release's directory, present while data is being deleted: the path of the copies
 
 
 def save(release: Release, manifest: Manifest) -> str | None:
-    """Copies of all data of the release, in a new folder that only root enters; its path, if there was anything. A
-    removal that was interrupted when it deleted keeps the copies that it has; before, somebody may have written
-    since."""
+    """Copy all data of the release into a new directory that only root can enter. Returns its path, or None if there
+    was no data. A removal that was interrupted while deleting keeps the copies it has made; one that was interrupted
+    earlier copies again, because the data may have changed since."""
     if saved := read_private(release.folder / _DROPPING):
         return saved
     folder = BACKUPS / release.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
@@ -38,7 +38,7 @@ def save(release: Release, manifest: Manifest) -> str | None:
 
 
 def refuse_in_use(release: Release, manifest: Manifest) -> None:
-    """Raises Failure for secrets that another release's manifest refers to, or has merged into a file."""
+    """Raises Failure for secrets that another release's manifest refers to or has merged into a file."""
     paths = [f"{data.path}/" for data in manifest.data if data.path]
     for theirs in store.claims(except_for=release.name):
         if secrets.takes(theirs, release.name) or any(
@@ -51,12 +51,12 @@ def refuse_in_use(release: Release, manifest: Manifest) -> None:
 
 
 def forget(release: Release) -> None:
-    """The release lives on: copies of a removal that failed are of yesterday."""
+    """The release is being applied again, so discard the marker of an earlier failed removal."""
     safepath.remove(f"{release.folder}/{_DROPPING}")
 
 
 def drop(release: Release, manifest: Manifest, copies: str | None) -> None:
-    """Nothing of the release can run any more."""
+    """Delete the data. Nothing of the release is running any more."""
     if copies:
         write_private(release.folder / _DROPPING, copies)
     for data in manifest.data:
@@ -76,7 +76,7 @@ def _save(data: Data, folder: Path) -> None:
     if data.path:
         _refuse_elsewhere(data.path)
         with safepath.above(data.path) as (above, name):
-            # tar itself opens each folder by the descriptor of the one above it.
+            # tar opens each directory relative to the descriptor of its parent.
             tar = (
                 "tar",
                 "--create",
@@ -97,7 +97,8 @@ def _save(data: Data, folder: Path) -> None:
 
 
 def _refuse_elsewhere(path: str) -> None:
-    """A link, at the end or on the way, leads to what is not ours; a mount cannot be deleted."""
+    """Raises Failure if the path leads through a symlink, since its target may belong to something else, or contains a
+    mount point, which cannot be deleted."""
     if (there := os.path.realpath(path)) != path:
         raise Failure(
             f"{path} leads by a link to {there}, which is not ours to delete; put the folder itself there, or take "

@@ -1,4 +1,4 @@
-"""Every release that was interrupted, brought to an end: at boot, and whenever somebody asks."""
+"""Finishes or rolls back every interrupted release, at boot and on request."""
 
 from collections.abc import Callable
 
@@ -12,9 +12,10 @@ from gatehouse.system import process, systemd
 
 
 def recover() -> RecoverAnswer:
-    """At boot twice: before any unit of a release runs, to put the files back, and once all run, to do the rest.
+    """Runs twice at boot: before the units of any release start, to restore their files, and after they have started,
+    for the rest.
 
-    Raises Failure, with the highest exit status of all, for releases that are not back or not healthy."""
+    Raises Failure, with the highest exit code of all failures, if a release was not rolled back or is not healthy."""
     secrets.learn_all()
     act, resolve_restore = (
         (undo.prepare, directory_swap.prepare_boot) if systemd.booting() else (undo.resolve, restore.resolve)
@@ -22,7 +23,7 @@ def recover() -> RecoverAnswer:
     done: list[str] = []
     complaints: dict[str, Failure] = {}
     try:
-        resolve_restore()  # first: releases need their data
+        resolve_restore()  # first, because releases need their data
     except Failure as failure:
         complaints["restore"] = failure
     for release in _interrupted():
@@ -45,13 +46,13 @@ def recover() -> RecoverAnswer:
 
 
 def _interrupted() -> list[Release]:
-    """Those that guard data last: their way back needs a database, which may have been interrupted itself."""
+    """Releases with guards come last: their rollback needs a database, which may have been interrupted as well."""
     found = [(bool(record.guards), release) for release in store.releases() if (record := journal.read(release))]
     return [release for _, release in sorted(found, key=lambda pair: pair[0])]
 
 
 def _attempt(act: Callable[[Release], None], release: Release) -> Failure | None:
-    """What fails for one release is no reason to leave the next one as it is."""
+    """Returns failures instead of raising them, so that a failed release does not block the next one."""
     try:
         act(release)
     except Failure as failure:

@@ -1,4 +1,4 @@
-"""The end of a release on this host."""
+"""Removes a release from this host."""
 
 from gatehouse.output.report import Failure
 from gatehouse.protocol.answers import RemoveAnswer
@@ -12,17 +12,17 @@ from gatehouse.tree.files import Change
 
 
 def remove(name: str, owner: str, purging: bool = False) -> RemoveAnswer:
-    """Stop the release's units and remove its files, if `owner` still owns it. Data stays, and so do secrets. A purge
-    copies data before anything is removed, and deletes it last.
+    """Stop the release's units and remove its files, if `owner` still owns it. Data and secrets are kept. A purge
+    copies the data before it removes anything, and deletes the data last.
 
-    Raises Failure where data is in use or cannot be copied, or a unit does not stop."""
+    Raises Failure if data is in use or cannot be copied, or a unit does not stop."""
     release = Release(name)
     if not release.folder.exists():
         return {"release": name, "removed": False, "why": "it is not on this host"}
     with store.lock(f"release-{name}", f"removal of release {name}", 3600):
         undo.recover(release)
         current = release.manifest()
-        if current is None:  # it never got there, or its removal was interrupted
+        if current is None:  # it was never committed, or its removal was interrupted
             release.forget()
             return {"release": name, "removed": True}
         if current.owner != owner:
@@ -30,7 +30,7 @@ def remove(name: str, owner: str, purging: bool = False) -> RemoveAnswer:
         if current.secret and not purging:
             return {"release": name, "removed": False, "why": f"secrets are data: {store.SECRETS / name} is kept"}
         own = [u.name for u in current.unit]
-        # Secrets are kept by generation, all in one folder, which is data.
+        # All versions of a secret are in one directory, which counts as data.
         paths = [f.path for f in current.file if "{generation}" not in f.path]
         copies = _stop(release, current, own, purging)
         with store.lock(HOST, f"removal of release {name}"):
@@ -48,14 +48,14 @@ def remove(name: str, owner: str, purging: bool = False) -> RemoveAnswer:
         if purging:
             purge.drop(release, current, copies)
         release.forget()
-        for path in paths:  # last: a removal that was interrupted is repeated
+        for path in paths:  # last, because an interrupted removal is repeated
             originals.forget_original(path)
         done: RemoveAnswer = {"release": name, "removed": True}
         return {**done, "copies": copies} if copies else done
 
 
 def _stop(release: Release, current: Manifest, own: list[str], purging: bool) -> str | None:
-    """Nothing runs that could write to the data; where copies of that lie, of a purge."""
+    """Stop every unit that could write to the data. For a purge, returns the directory with the copies of the data."""
     there = systemd.existing(own)
     running, started = systemd.running_with(there), systemd.triggered(there)
     try:

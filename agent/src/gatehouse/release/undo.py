@@ -1,4 +1,4 @@
-"""The way back of an apply that failed or was killed."""
+"""Rolls back an apply that failed or was killed."""
 
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec
@@ -17,7 +17,8 @@ _P = ParamSpec("_P")
 
 
 def recover(release: Release) -> None:
-    """Before anything else is done with the release. That the way back ends badly is told, and no reason to stop."""
+    """Resolve an interrupted apply before any other operation on the release. A failed rollback is reported, and the
+    operation continues."""
     try:
         resolve(release)
     except Failure as failure:
@@ -29,8 +30,8 @@ def recover(release: Release) -> None:
 
 
 def resolve(release: Release) -> None:
-    """An apply that was killed left its record: undo it, or finish it where it had been found healthy (or had nothing
-    to change). Raises Failure where the host is not healthy then."""
+    """Finish or undo an apply that was killed, as its journal records: finish it if the release had been found healthy
+    (or nothing had to change), undo it otherwise. Raises Failure if the host is not healthy afterwards."""
     record = journal.read(release)
     if record is None:
         return
@@ -48,10 +49,11 @@ def resolve(release: Release) -> None:
 
 
 def prepare(release: Release) -> None:
-    """At boot, before any unit of a release runs: the files as they were. Units are only queued: waiting here would
-    deadlock, since they are ordered after this. The record stays, for `resolve` once the units run.
+    """At boot, before the units of any release start: restore the files. Only enqueue jobs: waiting here would
+    deadlock, because the units are ordered after this one. Keep the journal for `resolve`, which runs once the units
+    have started.
 
-    Raises Failure for what could not be put back."""
+    Raises Failure for files that could not be restored."""
     record, faults = journal.read(release), _Faults()
     if record is None or record.generation == release.generation:
         return
@@ -69,8 +71,8 @@ def prepare(release: Release) -> None:
         )
         with store.lock(HOST, f"way back of release {release.name}"):
             _put_back(release, record, faults)
-        record.reach(release, "begun")  # as if nothing but the units had been touched
-    # What runs before this, as a mount does, runs with what lay there then.
+        record.reach(release, "begun")  # from here on, only the units are left to restore
+    # Units started earlier in the boot (such as mounts) are still using the new files, so restart them.
     faults.attempt(jobs.queue, "restart", systemd.running(systemd.existing(record.restarts)))
     faults.attempt(jobs.queue, "start", systemd.existing(record.ran))
     if faults:
@@ -78,11 +80,11 @@ def prepare(release: Release) -> None:
 
 
 def go_back(release: Release, record: Record, failure: Failure) -> NoReturn:
-    """Go back, then raise a Failure that says what happened and how the host is now."""
+    """Roll back, then raise a Failure that says what happened and what state the host is in."""
     if record.reached == "begun" and not record.stops:
         holdings.resume(record)
         journal.close(release)
-        raise failure  # nothing was touched yet
+        raise failure  # nothing was changed yet
     why = f"{failure}\n{_heard(record, failure)}"
     say("failed, going back")
     try:
@@ -102,7 +104,7 @@ def go_back(release: Release, record: Record, failure: Failure) -> NoReturn:
 
 
 def _heard(record: Record, failure: Failure) -> str:
-    """The last lines of each unit that the failure names; where it names none, of all that were started or reloaded."""
+    """The last lines of each unit that the failure names; if it names none, of all units started or reloaded."""
     groups = [[unit] for unit in failure.heard] or [record.touched + (list(record.tells) if record.told else [])]
     tails = [(group, systemd.journal(group, record.began)) for group in groups if group]
     return "".join(f"  the last lines of {' '.join(group)}:\n{tail}" for group, tail in tails if tail)
@@ -119,14 +121,14 @@ class _Faults(list[str]):
 
 
 def _undo(release: Release, record: Record) -> None:
-    """Everything as it was, except where guarded data cannot be: then the new generation stays."""
+    """Restore everything. If guarded data cannot be restored, keep the new generation."""
     current, faults = release.manifest(), _Faults()
     if record.reached != "started":
         holdings.resume(record)
     if record.reached != "begun":
-        new = [u for u in record.touched if u not in record.ran or record.moves]  # nobody writes to data that goes back
+        new = [u for u in record.touched if u not in record.ran or record.moves]  # nothing may write to moved data
         faults.attempt(jobs.run, "stop", systemd.existing(dict.fromkeys(new)))
-        systemd.reset_failed(new)  # one that failed while it was stopped stays in systemd's list, without its file
+        systemd.reset_failed(new)  # a unit that failed while stopping stays in systemd's list even without its file
     if record.reached == "started" and record.guards:
         try:
             guards.restore(record)
@@ -165,7 +167,7 @@ def _undo(release: Release, record: Record) -> None:
 
 
 def _untell(record: Record, faults: _Faults, patience: int) -> list[str]:
-    """Who read the new files reads the old ones again: also who was not told, and read them for another release."""
+    """Reload every dependent that has loaded the new files, including those reloaded on behalf of another release."""
     now = systemd.changed(list(record.tells))
     told = systemd.running([u for u, was in record.tells.items() if now[u] != was])
     faults.attempt(jobs.run, "reload", told, machine.system.monotonic() + patience)
@@ -173,7 +175,7 @@ def _untell(record: Record, faults: _Faults, patience: int) -> list[str]:
 
 
 def _put_back(release: Release, record: Record, faults: _Faults) -> None:
-    """Files and enablement, in the order in which a unit's file is there whenever systemctl needs it."""
+    """Restore files and enablement, in an order that keeps a unit's file present whenever systemctl needs it."""
     for name, was in record.enabled.items():
         if systemd.enabled(name) and not was:
             faults.attempt(systemd.set_enabled, name, False)
@@ -184,8 +186,8 @@ def _put_back(release: Release, record: Record, faults: _Faults) -> None:
 
 
 def _stay(release: Release, record: Record, faults: _Faults) -> None:
-    """The files of the new generation are live and its data cannot go back: so it is the one that the next apply
-    changes."""
+    """Commit the new generation: its files are live and its data cannot be restored, so the next apply must start
+    from it."""
     manifest = stored(record.text)
     wanted = dict.fromkeys(record.touched + [u.name for u in manifest.unit])
     until = machine.system.monotonic() + manifest.deadline

@@ -1,4 +1,4 @@
-"""Valkey asked: its protocol over a socket, as one of the users whom it lets in."""
+"""A client for Valkey: its protocol over a socket, logged in as one of its users."""
 
 import shlex
 import socket
@@ -22,12 +22,12 @@ class Refused(Failure):
 
 
 class Unreachable(Failure):
-    """Nobody listens, or nobody lets us in."""
+    """The server does not listen, or refuses every login."""
 
 
 @dataclass(frozen=True)
 class Valkey:
-    """A holding that is the keys of a Valkey."""
+    """A holding that consists of the keys of a Valkey."""
 
     name: str
     unit: str
@@ -41,7 +41,7 @@ class Valkey:
 
 
 def of(holding: Holding) -> Valkey:
-    """Raises Failure for a holding that names no Valkey, which a manifest cannot have."""
+    """Raises Failure if the holding is not a Valkey, which the manifest's schema rules out."""
     if holding.socket is None or holding.config is None or holding.data is None:
         raise Failure(f"holding {holding.name} names neither `exec`, nor `socket`, `config` and `data`")
     return Valkey(
@@ -58,10 +58,10 @@ def of(holding: Holding) -> Valkey:
 
 
 class Server:
-    """A connection to a Valkey: by its own socket, or where its file on the host says."""
+    """A connection to a Valkey, by gatehouse's socket or at the address in the server's configuration file."""
 
     def __init__(self, valkey: Valkey):
-        """Raises Unreachable where nothing answers there, or the login is refused."""
+        """Raises Unreachable if nothing answers there or the login is refused."""
         said = configured(valkey)
         try:
             self._connection = _connected(valkey, said)
@@ -79,7 +79,7 @@ class Server:
         self._connection.close()
 
     def ask(self, *words: str) -> str:
-        """The answer to one command. Raises Refused for an error, Unreachable where the connection ends."""
+        """The answer to one command. Raises Refused for an error, Unreachable if the connection ends."""
         try:
             self._connection.sendall(
                 b"*%d\r\n" % len(words)
@@ -97,7 +97,7 @@ class Server:
         return line[1:]
 
     def info(self) -> dict[str, str]:
-        """What it says of itself. Waits while it loads its data."""
+        """The output of INFO. Waits until the server has loaded its data."""
         while True:
             found = dict(line.split(":", 1) for line in self.ask("INFO").splitlines() if ":" in line)
             if found["loading"] == "0":
@@ -118,7 +118,7 @@ class Server:
 
 
 def configured(valkey: Valkey) -> dict[str, str]:
-    """The settings in its file on the host; the last of a name counts."""
+    """The settings in the configuration file on the host; the last line for a name counts."""
     there = files.look(valkey.config)
     lines = [
         line.split(None, 1)
@@ -136,7 +136,8 @@ def _word(text: str) -> str:
 
 
 def _is_ours(valkey: Valkey, said: dict[str, str]) -> bool:
-    """One that was set up by hand may listen elsewhere, where any account may listen: it gets no password of ours."""
+    """A server that was set up by hand may use an address where any account can listen, so it gets no generated
+    password."""
     return said.get("unixsocket", valkey.socket if not said else None) == valkey.socket
 
 
@@ -153,8 +154,8 @@ def _connected(valkey: Valkey, said: dict[str, str]) -> socket.socket:
 
 
 def _logins(valkey: Valkey, said: dict[str, str]) -> list[tuple[str, ...]]:
-    """The agent's own user first, by each of its passwords: the running server knows the older one until it has read
-    the new one."""
+    """The agent's own user first, with each of its passwords: until a running server has read the new password, it
+    accepts only the older one."""
     theirs = said.get("requirepass", "")
     learn_secret(theirs)
     ours = _ours(valkey.login, valkey.passwords or "") if valkey.login and _is_ours(valkey, said) else []

@@ -1,8 +1,7 @@
-"""The keys of a Valkey, over a restart: what it holds is written in the form that it reads from then on, and is there
-afterwards.
+"""Keeps the keys of a Valkey over a restart: writes them in the form that the new server reads, then compares.
 
-Which file Valkey reads at its start is a setting: dump.rdb, or the append-only file. Started with the other one it is
-empty, and writes that over dump.rdb when it ends."""
+A setting decides which file Valkey reads at its start: dump.rdb or the append-only file. A server started with the
+other one is empty, and overwrites dump.rdb with that when it stops."""
 
 import contextlib
 import time
@@ -13,13 +12,13 @@ from gatehouse.release.held import Before
 from gatehouse.release.valkey_client import Refused, Server, Unreachable, Valkey
 from gatehouse.system import jobs, process, safepath, systemd
 
-# Milliseconds for which clients that write wait, if no restart ends that; asked for again after each step.
+# Milliseconds for which clients that write are blocked unless a restart ends that; renewed after each step.
 _PAUSE = 60_000
-_SNAPSHOT, _APPENDED = "dump.rdb", "appendonlydir"  # in the folder of its data
+_SNAPSHOT, _APPENDED = "dump.rdb", "appendonlydir"  # in the data directory
 
 
 def save(valkey: Valkey, runs: bool, known: bool) -> Before:
-    """Writers wait from here on until the restart. `known` is a server that a release of ours has started before."""
+    """Blocks clients that write until the restart. `known`: a release of gatehouse has started this server before."""
     try:
         if not runs:
             raise Unreachable(f"{valkey.unit} does not run")
@@ -31,7 +30,7 @@ def save(valkey: Valkey, runs: bool, known: bool) -> Before:
 
 
 def _save(valkey: Valkey, server: Server) -> Before:
-    server.info()  # once it has loaded
+    server.info()  # waits until it has loaded its data
     paused = _pause(server)
     try:
         info = server.info()
@@ -50,7 +49,7 @@ def _save(valkey: Valkey, server: Server) -> Before:
 
 
 def _refuse_unread(valkey: Valkey, runs: bool, known: bool, failure: Failure) -> None:
-    """Its keys cannot be counted. They are read again all the same, unless they are to be read from elsewhere."""
+    """The keys cannot be counted. Raises Failure if the restart would read them from a file they are not in."""
     there = {file for file in (_SNAPSHOT, _APPENDED) if safepath.status(f"{valkey.data}/{file}")}
     wanted, other = ("yes", "no") if valkey.appendonly else ("no", "yes")
     changes = valkey_client.configured(valkey).get("appendonly", "no").lower() != wanted
@@ -59,7 +58,7 @@ def _refuse_unread(valkey: Valkey, runs: bool, known: bool, failure: Failure) ->
     elif valkey.appendonly:
         lost = _APPENDED not in there
     else:
-        # A release that is live may have an append-only file of before lying there, and does not read it.
+        # A live release may have an old append-only file in its directory, which it does not read.
         lost = _SNAPSHOT not in there or (_APPENDED in there and (changes or not known))
     if there and lost:
         raise Failure(
@@ -72,14 +71,14 @@ def _refuse_unread(valkey: Valkey, runs: bool, known: bool, failure: Failure) ->
 
 
 def lessened(valkey: Valkey, before: Before) -> str | None:
-    """What is wrong, if anything is. What expired meanwhile, or what a client deleted, is no loss: Valkey itself says
-    how many it read."""
+    """Returns a description of the loss, or None. Keys that expired or that a client deleted are no loss: Valkey
+    reports how many keys it loaded."""
     if before.keys is None:
         return None
     with Server(valkey) as server:
         info = server.info()
     read = int(info["rdb_last_load_keys_loaded"]) + int(info["rdb_last_load_keys_expired"])
-    # Where the append-only file is one of commands alone, nobody counts them.
+    # Valkey does not report a count for an append-only file that contains only commands.
     found = max(read, _keys(info) + int(info["expired_keys"]))
     if found < before.keys:
         return f"{found} keys, {before.keys} before"
@@ -104,7 +103,7 @@ def resume(valkey: Valkey, before: Before) -> None:
 
 
 def restore(valkey: Valkey, before: Before) -> None:
-    """What was written since is kept as well, where nothing is missing; else it is as it was at the restart."""
+    """If no keys are missing, keep those written since as well; otherwise restore the keys as of the restart."""
     if before.keys is None:
         return
     try:
@@ -132,7 +131,7 @@ def forget(valkey: Valkey, before: Before) -> None:
 
 
 def _pause(server: Server) -> bool:
-    """Nothing is written any more, and no key expires. False where we may not: a server with rules of before."""
+    """Block writes and expiry. Returns False if the ACL, which may be an older one, does not allow that."""
     try:
         server.ask("CLIENT", "PAUSE", str(_PAUSE), "WRITE")
         return True
@@ -141,12 +140,12 @@ def _pause(server: Server) -> bool:
 
 
 def _unpause(server: Server) -> None:
-    with contextlib.suppress(Refused, Unreachable):  # the pause ends by itself
+    with contextlib.suppress(Refused, Unreachable):  # the pause expires anyway
         server.ask("CLIENT", "UNPAUSE")
 
 
 def _write(server: Server, appendonly: bool) -> None:
-    """All of it anew, into the file that a server with or without `appendonly` reads."""
+    """Write all keys to the file that a server with or without `appendonly` reads."""
     _rest(server)
     if not appendonly:
         server.ask("SAVE")
@@ -160,7 +159,7 @@ def _write(server: Server, appendonly: bool) -> None:
 
 
 def _rest(server: Server) -> dict[str, str]:
-    """Once it writes no file in the background."""
+    """Wait until no file is being written in the background."""
     until = time.monotonic() + valkey_client.PATIENCE
     while any(
         (info := server.info())[name] != "0"
@@ -174,7 +173,7 @@ def _rest(server: Server) -> dict[str, str]:
 
 
 def _keys(info: dict[str, str]) -> int:
-    """In all of its databases."""
+    """The number of keys in all databases."""
     return sum(
         int(dict(pair.split("=") for pair in value.split(","))["keys"])
         for name, value in info.items()
@@ -190,18 +189,18 @@ def _evicts(info: dict[str, str]) -> bool:
     return info["maxmemory"] != "0" and info["maxmemory_policy"] != "noeviction"
 
 
-# ---------------------------------------------------------------- its folder
+# ---------------------------------------------------------------- its data directory
 
-# Run as its account. dump.rdb and its like are replaced and never altered: a link is a copy. What is there under
-# `.restored` is whole.
+# These scripts run as Valkey's account. dump.rdb and other .rdb files are replaced and never modified in place, so a
+# hard link is a copy. `.restored` exists only when it is complete.
 _COPY = """rm -rf .before .failed .restored; mkdir .before
 for file in * */*; do
   [ -f "$file" ] && [ ! -h "$file" ] || continue
   case $file in temp-* | */temp-*) continue ;; */*) mkdir -p ".before/${file%/*}" ;; esac
   case $file in *.rdb) ln "$file" ".before/$file" ;; *) cp --preserve --reflink=auto "$file" ".before/$file" ;; esac
 done"""
-# An append-only file that nothing is added to any more is older than dump.rdb, and is not to be taken for what was
-# written last.
+# An append-only file that is no longer written to is older than dump.rdb, and must not be mistaken for the latest
+# data.
 _ASIDE = f"""if [ -e {_APPENDED} ]; then rm -rf .{_APPENDED}; mv {_APPENDED} .{_APPENDED}; fi"""
 _BACK = """if [ -d .before ]; then
   mkdir -p .failed

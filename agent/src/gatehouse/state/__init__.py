@@ -1,1 +1,1 @@
-"""What the agent remembers, under /var/lib/gatehouse."""
+"""The agent's state, under /var/lib/gatehouse."""

@@ -1,5 +1,5 @@
-"""What gatehouse made on this host, or was told to take over, written down before it is made. It outlives releases,
-stacks and an apply that was killed, as accounts, groups and packages do."""
+"""A record of the accounts, groups, packages and units that gatehouse created on this host or was asked to take over,
+written before they are created. Like them, it outlives releases, stacks and an apply that was killed."""
 
 import grp
 import json
@@ -10,17 +10,18 @@ from gatehouse.state.store import STATE, read_private, write_private
 from gatehouse.system import safepath
 
 _PATH = STATE / "made.json"
-_BEFORE = STATE / "installing.json"  # the accounts and groups that were there when an installation began
+_BEFORE = STATE / "installing.json"  # the accounts and groups that existed before an installation
 
 
 def things() -> set[str]:
-    """Such as `account authentik`, `group postgres-clients`, `package caddy`, and `unit caddy.service` of a package."""
+    """Entries such as `account authentik`, `group postgres-clients`, `package caddy`, and `unit caddy.service` of a
+    package."""
     kept = read_private(_PATH)
     return _before() if kept is None else set(json.loads(kept))
 
 
 def begin() -> None:
-    """From the first change on this is kept; what came before is known by then, and nothing else is."""
+    """Start the record before the first change: it then contains the packages of older agents, and nothing else."""
     if not _PATH.exists():
         add()
 
@@ -33,17 +34,17 @@ def add(*new: str) -> None:
 
 
 def watch() -> None:
-    """From here on packages are installed, which make accounts and groups of their own."""
+    """Note the existing accounts and groups before packages are installed, which may create their own."""
     write_private(_BEFORE, json.dumps(sorted(_names())))
 
 
 def watched() -> bool:
-    """Whether an installation was begun, by a run that may have been killed in it."""
+    """Whether an installation was started, possibly by a run that was killed."""
     return _BEFORE.exists()
 
 
 def catch() -> None:
-    """What was made since is theirs."""
+    """Record the accounts and groups that were created since `watch`."""
     if (before := read_private(_BEFORE)) is not None:
         add(*_names().difference(json.loads(before)))
         safepath.remove(str(_BEFORE))
@@ -56,7 +57,7 @@ def _names() -> set[str]:
 
 
 def _before() -> set[str]:
-    """The packages that an agent which kept no such list was asked for, it installed."""
+    """The packages requested from older agents, which kept no such record but did install them."""
     return {
         f"package {name}"
         for item, record in store.items().items()

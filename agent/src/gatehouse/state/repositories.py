@@ -1,6 +1,6 @@
-"""The repositories that backups of this host ever went to: the passphrase that opens each, and what was read from it.
-No release, stack or state takes that along when it goes, since without the passphrase every backup in there is lost; an
-operator alone removes it, by `gatehouse forget`."""
+"""The repositories that this host has ever backed up to: the passphrase that opens each, and a cache of its contents.
+Removing a release or a stack keeps these, since without the passphrase every backup in the repository is lost. Only an
+operator removes them, with `gatehouse forget`."""
 
 import hashlib
 from pathlib import Path
@@ -14,7 +14,7 @@ FOLDER = STATE / "repositories"
 
 
 def folder(place: str) -> Path:
-    """What this host knows of one; `place` as people write it, such as /srv/backups or
+    """The directory with this host's data about a repository; `place` is written as by users, such as /srv/backups or
     sftp://backup@keeper:22/srv/backups."""
     return FOLDER / hashlib.sha256(place.encode()).hexdigest()[:16]
 
@@ -30,7 +30,7 @@ def passphrase(place: str) -> str | None:
 
 
 def remember(place: str, opened_by: str) -> None:
-    """It was opened with this just now."""
+    """Store the passphrase with which the repository was just opened."""
     if passphrase(place) != opened_by:
         write_private(folder(place) / "place", place)
         write_private(folder(place) / "passphrase", opened_by)
@@ -41,10 +41,11 @@ def drop(place: str) -> None:
 
 
 def chosen(file: File, place: str, before: bytes | None) -> bytes:
-    """The passphrase for the repository at `place`, which the file opens: the one that opened it on this host, or else
-    the one that the host had `before`, or else the program's. One that an operator gave comes first.
+    """The passphrase for the repository at `place`, from a file with `opens`. A passphrase that an operator configured
+    comes first; otherwise the one that opened the repository on this host, the one that the host had `before`, or the
+    program's.
 
-    Raises Failure where that differs from the one that this host knows."""
+    Raises Failure if the configured one differs from the one that this host knows."""
     known = passphrase(place)
     if file.rotation is not None:
         return known.encode() if known is not None else before or file.content.encode()

@@ -1,4 +1,4 @@
-"""Secrets lie in folders, one per generation: each stays as long as somebody refers to it, and is merged until then."""
+"""Secrets, in one directory per version. A version is kept, and merged into files, until nothing refers to it."""
 
 import contextlib
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from gatehouse.system import safepath
 
 
 def merged(file: File, manifest: Manifest) -> str:
-    """The content with each secret in its place. `RELEASE/FILE` is that file in every generation of secrets that a
-    manifest on this host still refers to, newest first: a server that reads it accepts the old secret until the last
-    client moved to the new one. `RELEASE/GENERATION/FILE` is that generation's alone. What looks like a place in a file
-    that names no secret is text, which somebody wrote for a reader of its own.
+    """The content with each placeholder replaced by its secret. For `RELEASE/FILE` that is the file in every secret
+    version that a manifest on this host still refers to, newest first, so that a server that reads it accepts the old
+    secret until the last client has moved to the new one. For `RELEASE/GENERATION/FILE` it is that version's only. If
+    the file names no secrets, text that looks like a placeholder is left unchanged.
 
-    Raises Failure for a secret that is not on this host, that another stack has, or that is not given to this
+    Raises Failure for a secret that is not on this host, that belongs to another stack, or that is not given to this
     release."""
     if not file.secrets:
         return file.content
@@ -33,7 +33,7 @@ def _secret(name: str, manifest: Manifest) -> str:
     release, generation, file = found.groups()
     refuse_foreign(release, manifest.owner)
     givers = Release(release).manifests()
-    if not givers:  # they may be any stack's
+    if not givers:  # without a manifest the owner is unknown
         raise missing
     if release != manifest.release and not all(manifest.release in giver.gives for giver in givers):
         given = ", ".join(sorted({name for giver in givers for name in giver.gives})) or "none"
@@ -52,8 +52,8 @@ def _secret(name: str, manifest: Manifest) -> str:
 
 
 def refuse_foreign_folders(manifest: Manifest) -> None:
-    """A manifest keeps secrets of its own stack alone: it would hold up the rotation of others for ever. Raises Failure
-    for others, and for what is no folder of secrets."""
+    """A manifest may refer only to secrets of its own stack, since a reference blocks their rotation. Raises Failure
+    for others, and for paths that are not directories of secrets."""
     for folder in manifest.refers:
         name, *rest = Path(folder).relative_to(SECRETS).parts if Path(folder).is_relative_to(SECRETS) else [""]
         if len(rest) != 1 or not rest[0].isdigit():
@@ -62,22 +62,22 @@ def refuse_foreign_folders(manifest: Manifest) -> None:
 
 
 def learn_all() -> None:
-    """No other release shows what lies here."""
+    """Register all secrets for redaction, so that no release's output shows them."""
     for path in SECRETS.rglob("*") if SECRETS.exists() else ():
         if path.is_file():
-            with contextlib.suppress(FileNotFoundError):  # pruned just now
+            with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
                 learn_secret(path.read_text(errors="replace"))
     for place in repositories.places():
         learn_secret(repositories.passphrase(place) or "")
 
 
 def prune(apply_again: Callable[[Release], None]) -> None:
-    """Delete the generations that nobody refers to any more, so that a rotated secret ends with its last user; before,
-    take them out of the files that they were merged into. Where that fails they stay, and the next apply tries again:
-    the release that was applied just now is healthy all the same."""
+    """Delete the secret versions that nothing refers to any more, so that a rotated secret is gone with its last user.
+    First remove them from the files that they were merged into. If that fails they are kept, and the next apply tries
+    again: the release that has just been applied is healthy regardless."""
     referred = _referred()
     for folder in SECRETS.iterdir() if SECRETS.exists() else ():
-        # What nobody referred to a moment ago is looked for among what is referred to now.
+        # References are read a second time, since one may have been added after the first.
         if _stale(folder.name, referred) and _stale(folder.name, _referred()):
             try:
                 for release in releases():
@@ -86,23 +86,23 @@ def prune(apply_again: Callable[[Release], None]) -> None:
             except Exception as error:
                 say(f"old secrets of {folder.name} stay until the next apply: {error}")
                 continue
-            for generation in _stale(folder.name, _referred()):  # somebody may have gone back to one meanwhile
+            for generation in _stale(folder.name, _referred()):  # a rollback may refer to one again
                 safepath.remove_tree(str(generation))
             say(f"old secrets of {folder.name} are deleted: nobody refers to them any more")
 
 
 def takes(manifest: Manifest, release: str) -> bool:
-    """Whether a file of the manifest has a secret of the release in it."""
+    """Whether a file of the manifest contains a secret of the release."""
     return any(name.startswith(f"{release}/") for file in manifest.file for name in file.secrets)
 
 
 def _generations(name: str) -> list[Path]:
-    """Newest first."""
+    """The versions of the secrets of a release, newest first."""
     return sorted((SECRETS / name).glob("[0-9]*"), key=lambda folder: int(folder.name), reverse=True)
 
 
 def _referred() -> set[str]:
-    """The folders that manifests refer to which are live or under way on this host."""
+    """The directories that the manifests on this host refer to, live or being applied."""
     return {folder for release in releases() for manifest in release.manifests() for folder in manifest.refers}
 
 
@@ -112,6 +112,6 @@ def _stale(name: str, referred: set[str]) -> list[Path]:
 
 
 def _kept(name: str, referred: set[str]) -> list[Path]:
-    """The generations that are live, on their way in, or referred to."""
+    """The versions that are live, being applied, or referred to."""
     live = Release(name).generation
     return [folder for folder in _generations(name) if int(folder.name) >= live or str(folder) in referred]

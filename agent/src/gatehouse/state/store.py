@@ -1,4 +1,4 @@
-"""What the agent remembers, under /var/lib/gatehouse: generations, owners, secrets and locks."""
+"""The agent's state, under /var/lib/gatehouse: generations, owners, secrets and locks."""
 
 import contextlib
 import fcntl
@@ -21,14 +21,15 @@ from gatehouse.state.left import Left
 STATE = Path(os.environ.get("GATEHOUSE_STATE", "/var/lib/gatehouse"))  # set by the agent's own tests
 SECRETS = STATE / "secrets"
 KEPT_GENERATIONS = 5
-# Before the text of a generation that is live though it never was healthy. The text of no manifest is the same, so the
-# next apply does not take the host for as wanted.
+# Prefix of a stored manifest that is live although it was never found healthy. No manifest has such a text, so the
+# next apply does not consider the host in sync.
 UNPROVEN = "# gatehouse: never found healthy\n"
-HOST = "host"  # the lock around swap, daemon-reload and packages: two generator runs at once have written corrupt units
+HOST = "host"  # the lock around swap, daemon-reload and packages: concurrent generator runs have written corrupt units
 
 
 def prepare() -> None:
-    """The agent's folder: its ways are open, since containers mount secrets from it, its contents are not."""
+    """Create the state directory. It and `secrets` are traversable (0711) because containers mount secrets from below;
+    all other contents are private."""
     for name, mode in (
         ("", 0o711),
         ("secrets", 0o711),
@@ -45,13 +46,13 @@ def prepare() -> None:
 
 
 def machine() -> str:
-    """Names this installation, as its first program did. Not the machine id: an older snapshot of a disk has that
-    too."""
+    """The identifier of this installation, set when the agent was first installed. The machine id would not do, since
+    an older snapshot of the disk has the same."""
     return (STATE / "machine").read_text()
 
 
 class Release:
-    """One release's folder: `current` holds the number of the generation that is live, 0 before the first."""
+    """The stored state of one release: `current` holds the number of the live generation, 0 before the first."""
 
     def __init__(self, name: str):
         self.name = name
@@ -64,7 +65,7 @@ class Release:
         return int(read_private(self.folder / "current") or 0)
 
     def text(self, generation: int | None = None) -> str | None:
-        """The manifest of the live generation, or of another that is kept; None when there is none."""
+        """The manifest of the live generation or of another stored one; None if there is none."""
         return read_private(self._of(generation) / "manifest.toml")
 
     @property
@@ -72,7 +73,7 @@ class Release:
         return (self.text() or "").startswith(UNPROVEN)
 
     def texts(self) -> list[str]:
-        """The manifests that are live or on their way in."""
+        """The manifests that are live or being applied."""
         live, record = self.text(), read_private(self.record)
         coming: str = json.loads(record)["text"] if record else ""
         return [text for text in (live, coming) if text]
@@ -82,27 +83,27 @@ class Release:
         return read(text) if text is not None else None
 
     def manifests(self) -> list[Manifest]:
-        """Those that are live or on their way in."""
+        """The manifests that are live or being applied."""
         return [read(text) for text in self.texts()]
 
     def left(self, generation: int | None = None) -> Left:
-        """What the live generation, or another, left on the host."""
+        """The state that the live generation, or another one, left on the host."""
         return Left.read(json.loads(read_private(self._of(generation) / "left.json") or "{}"))
 
     def applied(self, generation: int | None = None) -> float | None:
-        """When a generation was made; None when there is none. Older agents did not record it."""
+        """When a generation was applied, or None if there is none. Older agents did not record it."""
         manifest = self._of(generation) / "manifest.toml"
         return self.left(generation).applied or (manifest.stat().st_mtime if manifest.exists() else None)
 
     def generations(self) -> list[int]:
-        """Those that are kept and were live once, oldest first."""
+        """The stored generations that have been live, oldest first."""
         return [g for g in sorted(self._generations()) if g <= self.generation and self.text(g) is not None]
 
     def _of(self, generation: int | None) -> Path:
         return self.folder / str(self.generation if generation is None else generation)
 
     def commit(self, generation: int, text: str, left: Left) -> None:
-        # A manifest that was only reworded is no news: what its generation changed, and when, stays.
+        # If only the text of the manifest changed, the generation keeps its time and its list of changed paths.
         first = self.left() if generation == self.generation else replace(left, applied=time.time())
         left = replace(left, applied=first.applied, changed=first.changed)
         write_private(self.folder / str(generation) / "left.json", json.dumps(left.json()))
@@ -110,8 +111,8 @@ class Release:
         write_private(self.folder / "current", str(generation))
 
     def prune(self) -> None:
-        """Only the last generations are kept."""
-        # An older manifest of secrets would keep what was rotated away.
+        """Delete all but the latest generations."""
+        # Older manifests of secrets would keep secrets that have been rotated.
         manifest = self.manifest()
         kept = 1 if manifest and manifest.secret else KEPT_GENERATIONS
         for old in sorted(g for g in self._generations() if g <= self.generation - kept):
@@ -121,14 +122,15 @@ class Release:
         return [int(d.name) for d in self.folder.iterdir() if d.name.isdigit()]
 
     def forget(self) -> None:
-        """It is no release from the first step on: whoever repeats this finds nothing to remove."""
+        """Delete the state, `current` first: a removal that is repeated then finds no manifest and only deletes the
+        rest."""
         (self.folder / "current").unlink(missing_ok=True)
         shutil.rmtree(self.folder)
 
 
 def releases() -> list[Release]:
-    """Those that are on this host or on their way; a first apply that was refused leaves an empty folder, which is
-    none."""
+    """The releases that are live or being applied. A first apply that was refused leaves an empty directory, which does
+    not count."""
     folder = STATE / "releases"
     return [
         release
@@ -143,8 +145,8 @@ def live() -> list[Manifest]:
 
 
 def refuse_foreign(name: str, owner: str, takes: tuple[str, ...] = ()) -> None:
-    """Raises Failure for a release of another stack's, live or on its way in, unless this one `takes` over from
-    there."""
+    """Raises Failure if the release, live or being applied, belongs to another stack, unless this one `takes` over from
+    that stack."""
     for theirs in Release(name).manifests():
         stack = theirs.owner.rpartition("/")[0]
         if stack != owner.rpartition("/")[0] and f"stack {stack}" not in takes:
@@ -155,35 +157,35 @@ def refuse_foreign(name: str, owner: str, takes: tuple[str, ...] = ()) -> None:
 
 
 def claims(except_for: str) -> list[Manifest]:
-    """The manifests of other releases, also those that are on their way in."""
+    """The manifests of other releases, live or being applied."""
     return [manifest for r in releases() if r.name != except_for for manifest in r.manifests()]
 
 
 @functools.cache
 def read(text: str) -> Manifest:
-    """A manifest that is kept. Whoever asks about one release asks about all of them, several times."""
+    """A stored manifest, parsed. Cached, since an operation on one release reads all manifests several times."""
     return stored(text)
 
 
 @dataclass(frozen=True)
 class Item:
-    """What the program asked of this host: a group, an account, packages or a release."""
+    """An item that the program applied to this host: a group, an account, packages or a release."""
 
     due: str  # the due number that it was given
     answer: Answer
     document: str | None = None  # the checksum of its document; older agents did not record it
-    note: str | None = None  # what the program must be told until it gives the item's document again
+    note: str | None = None  # reported to the program until it sends the item's document again
 
 
 def items() -> dict[str, Item]:
-    """All of them, by `group-NAME`, `account-NAME`, `packages-NAME` or `release-NAME`."""
+    """All items, by `group-NAME`, `account-NAME`, `packages-NAME` or `release-NAME`."""
     folder = STATE / "items"
     paths = sorted(folder.glob("*.json")) if folder.exists() else []
     return {path.stem: remembered(Item, json.loads(path.read_text())) for path in paths}
 
 
 def item(name: str) -> Item | None:
-    """One of them; None when it was never asked for."""
+    """One item; None if it was never applied."""
     text = read_private(_item(name))
     return remembered(Item, json.loads(text)) if text else None
 
@@ -237,10 +239,10 @@ def sync_directory(path: Path) -> None:
 
 @contextlib.contextmanager
 def lock(name: str, purpose: str, patience: int = 300, wait: bool = True) -> Iterator[None]:
-    """Hold lock `name` for at most `patience` seconds. A process that waits names the holder, and waits until a minute
+    """Hold lock `name` for at most `patience` seconds. A waiting process logs the holder, and waits until one minute
     after the holder's own deadline.
 
-    Raises Failure then, or at once with `wait` false."""
+    Raises Failure after that, or at once if `wait` is false."""
     path = STATE / "locks" / name
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(path, "a+") as file:
@@ -261,13 +263,13 @@ def lock(name: str, purpose: str, patience: int = 300, wait: bool = True) -> Ite
         try:
             yield
         finally:
-            file.truncate(0)  # the next holder's note must not be taken for this one
+            file.truncate(0)  # otherwise the note would be attributed to the next holder
 
 
 @contextlib.contextmanager
 def glance(name: str) -> Iterator[str | None]:
-    """Look at what lock `name` guards, without waiting: None while nothing changes it (writers wait meanwhile), else
-    what is under way."""
+    """Take a shared lock without waiting. Yields None on success (writers block until it is released), otherwise the
+    current holder's purpose."""
     path = STATE / "locks" / name
     if not path.exists():
         yield None
@@ -284,7 +286,7 @@ def _taken(file: IO[str], kind: int) -> bool:
         return False
 
 
-_UNKNOWN = "?"  # the process of a holder that has not written its note
+_UNKNOWN = "?"  # the process of a holder that has not written its note yet
 
 
 @dataclass(frozen=True)
@@ -297,5 +299,5 @@ class _Holder:
 def _holder(path: Path) -> _Holder:
     try:
         return remembered(_Holder, json.loads(path.read_text()))
-    except ValueError:  # between the holder's flock and its note, or only looked at
+    except ValueError:  # the holder has not written its note yet, or holds only a shared lock
         return _Holder("another run", _UNKNOWN, time.time())

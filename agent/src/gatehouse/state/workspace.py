@@ -1,4 +1,4 @@
-"""Folders that checks, drills and restores work in."""
+"""Temporary directories for checks, drills and restores."""
 
 import contextlib
 import grp
@@ -12,15 +12,15 @@ from gatehouse.output.table import size
 from gatehouse.state.store import STATE
 from gatehouse.system import process, safepath
 
-ROOM = f"{STATE}/scratch"  # root's: other accounts may pass through, and neither list nor change what is in it
+ROOM = f"{STATE}/scratch"  # owned by root; other accounts may traverse it, but neither list nor change its contents
 
 
 @contextlib.contextmanager
 def folder() -> Iterator[str]:
-    """A new folder of root's; gone afterwards. An account is given one of its own in it, under a name that root alone
-    can change, and whatever root makes in it is handed over last."""
+    """A new directory owned by root, deleted afterwards. An account gets its own directory in it, under a name that
+    only root can change; files that root creates there are handed over last."""
     safepath.make(ROOM, 0o711)
-    for name in safepath.entries(ROOM):  # of runs that were killed
+    for name in safepath.entries(ROOM):  # left by runs that were killed
         if not os.path.exists(f"/proc/{name.partition('-')[0]}"):
             safepath.remove_tree(f"{ROOM}/{name}")
     path = f"{ROOM}/{os.getpid()}-{secrets.token_hex(8)}"
@@ -32,7 +32,7 @@ def folder() -> Iterator[str]:
 
 
 def give(path: str, user: str, group: str | None = None) -> str:
-    """A new folder that `user` alone enters; its path."""
+    """Create a directory that only `user` can enter, and return its path."""
     account = process.identity(user, group)
     uid, gid = (account.uid, account.gid) if account else (os.geteuid(), os.getegid())
     safepath.make(path, 0o700)
@@ -41,7 +41,7 @@ def give(path: str, user: str, group: str | None = None) -> str:
 
 
 def refuse_without_room(folder: str, needed: int) -> None:
-    """A tenth more than `needed` bytes must be free in the file system of `folder`, for WAL that is read on the way.
+    """Require `needed` bytes and a tenth more, for WAL that is read meanwhile, free in the file system of `folder`.
 
     Raises Failure otherwise."""
     with safepath.opened(folder) as descriptor:
@@ -54,11 +54,11 @@ def refuse_without_room(folder: str, needed: int) -> None:
 
 
 def give_back_names(folder: str, old_users: dict[str, str], old_groups: dict[str, str]) -> None:
-    """Each file to the user and group of the name that it had, by number as text; a new host may have given them other
-    numbers."""
+    """Give each file to the user and group that have its old names, since a new host may use other numbers. The
+    arguments map the old numbers, as text, to names."""
     users = {user.pw_name: user.pw_uid for user in pwd.getpwall()}
     groups = {group.gr_name: group.gr_gid for group in grp.getgrall()}
-    # Where no account here has that name the number stays.
+    # The number is kept if no account here has that name.
     safepath.renumber(
         folder,
         {int(number): users[name] for number, name in old_users.items() if name in users},

@@ -1,1 +1,1 @@
-"""The host's own tools and the kernel."""
+"""Access to the tools and the kernel of the host."""

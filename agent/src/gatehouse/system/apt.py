@@ -1,4 +1,4 @@
-"""Debian's package manager, and that of what is made of Debian."""
+"""The package manager of Debian and of distributions derived from it."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def versions(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def install(names: list[str]) -> str | None:
-    """None when they are installed, else what was said."""
+    """Returns None if they are installed, otherwise the output."""
     if _apt("install", *names) is None:
         return None
     say("refresh the package lists and try again")
@@ -56,7 +56,7 @@ def _apt(*arguments: str) -> str | None:
 
 
 def configuration() -> dict[str, str]:
-    """The files of configuration that packages brought, each with its MD5 as it came."""
+    """The configuration files of packages, each with the MD5 of its packaged version."""
     return (
         dict(re.findall(r"^ (/\S+) ([0-9a-f]{32})$", _STATUS.read_text(errors="replace"), re.MULTILINE))
         if _STATUS.exists()

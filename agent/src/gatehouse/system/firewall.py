@@ -1,5 +1,5 @@
-"""A firewall of the host's that keeps containers from the outside. It is only told: whose rules these are is not known
-here."""
+"""Detects a firewall on the host that cuts containers off from outside. It is only reported, since gatehouse does not
+know the owner of these rules."""
 
 import ipaddress
 import json
@@ -11,23 +11,23 @@ from typing import TypedDict
 from gatehouse.system import machine
 
 _OURS = ("gatehouse", "netavark")  # tables
-_OUTSIDE = {"ip": "192.0.2.1", "ip6": "2001:db8::1"}  # of nobody's
+_OUTSIDE = {"ip": "192.0.2.1", "ip6": "2001:db8::1"}  # reserved for documentation
 _ROUTES = Path("/proc/net/route")
 
 
 @dataclass(frozen=True)
 class _Packet:
-    """A container opens a connection to a port 443 outside, or is answered from there."""
+    """The packet with which a container opens a connection to port 443 outside, or the reply to it."""
 
     family: str
-    inward: str  # the interfaces through which it comes and goes
+    inward: str  # the interfaces where it enters and leaves
     outward: str
     source: str
     target: str
     state: str
 
     def value(self, left: object) -> str | int | None:
-        """What a rule compares; None where that is not known, "" where the packet has no such thing."""
+        """The value that a rule compares; None if unknown, "" if the packet has no such value."""
         match left:
             case {"meta": {"key": "iifname" | "iif"}}:
                 return self.inward or None
@@ -52,7 +52,7 @@ class _Packet:
 
 @dataclass(frozen=True)
 class _Place:
-    """The name of a chain."""
+    """The identity of a chain."""
 
     family: str
     table: str
@@ -78,11 +78,11 @@ class _ListedRule(TypedDict):
     family: str
     table: str
     chain: str
-    expr: list[object]  # of many forms, of which `value` and `_said` know some
+    expr: list[object]  # of many forms, some of which `value` and `_said` interpret
 
 
 class _Listed(TypedDict, total=False):
-    """One thing that nft lists."""
+    """One entry in the output of nft."""
 
     chain: _ListedChain
     rule: _ListedRule
@@ -100,7 +100,7 @@ class _Rules:
             self.rules.setdefault(place, []).append(rule["expr"])
 
     def forwarding(self) -> list[_Chain]:
-        """Where the kernel asks whether a packet may pass through the host, without what is ours."""
+        """The chains that decide whether a packet may pass through the host, without those of gatehouse and Podman."""
         return [chain for chain in self.chains if chain.hook == "forward" and chain.place.table not in _OURS]
 
     def drops(self, chain: _Chain, packet: _Packet) -> bool:
@@ -110,7 +110,7 @@ class _Rules:
         )
 
     def _verdict(self, place: _Place, packet: _Packet) -> str | None:
-        """accept or drop; None where a chain ends. What is not known for certain lets the packet pass."""
+        """accept or drop; None at the end of a chain. If a rule cannot be decided for certain, the packet passes."""
         for expressions in self.rules.get(place, ()):
             certain = True
             for expression in expressions:
@@ -137,7 +137,7 @@ class _Rules:
         return None
 
     def _said(self, expression: object, packet: _Packet) -> tuple[bool | None, object]:
-        """Whether a part of a rule holds, None where that is not known, and the verdict that it gives."""
+        """Whether a part of a rule matches (None if unknown), and its verdict."""
         match expression:
             case {"match": {"op": op, "left": left, "right": right}}:
                 holds = _among(packet.value(left), right)
@@ -148,7 +148,7 @@ class _Rules:
                     if _among(value, wanted) is not False:
                         return (None if value is None else True), verdict
                 return True, None
-            case {"xt": {"name": "conntrack" | "state"}}:  # of iptables, where it nearly always lets answers pass
+            case {"xt": {"name": "conntrack" | "state"}}:  # of iptables, nearly always used to let replies pass
                 return packet.state == "established", None
             case {"xt": {"type": "target", "name": "REJECT"}} | {"reject": _}:
                 return True, {"drop": None}
@@ -158,7 +158,7 @@ class _Rules:
 
 
 def _among(value: str | int | None, wanted: object) -> bool | None:
-    """Whether a value is one of those that a rule names."""
+    """Whether a value is among those that a rule names."""
     match wanted:
         case _ if value is None:
             return None
@@ -181,8 +181,8 @@ def _among(value: str | int | None, wanted: object) -> bool | None:
 
 
 def warnings() -> list[str]:
-    """What a firewall keeps from containers that run, with the two lines that mend it; nothing where there is no
-    nft."""
+    """Firewall rules that block running containers, each with the two commands that correct it; empty if nft is not
+    installed."""
     try:
         rules = _Rules(
             json.loads(machine.system.ask("nft", "--json", "list", "ruleset") or '{"nftables": []}')["nftables"]
@@ -222,7 +222,7 @@ def _exchange(bridge: str, subnet: str) -> tuple[_Packet, _Packet]:
 
 def _mending(place: _Place, bridges: list[str], subnets: list[str]) -> list[str]:
     family, table, name = place.family, place.table, place.chain
-    alike = all(bridge.startswith("podman") for bridge in bridges)  # as Podman calls them, those to come too
+    alike = all(bridge.startswith("podman") for bridge in bridges)  # Podman's default names, also of future networks
     if table == "firewalld":
         return [
             f"firewall-cmd --permanent --zone=trusted {' '.join(f'--add-source={subnet}' for subnet in subnets)}",
@@ -243,7 +243,7 @@ def _mending(place: _Place, bridges: list[str], subnets: list[str]) -> list[str]
 
 
 def _networks() -> list[tuple[str, str]]:
-    """Bridge and subnet of each network of Podman's in which a container runs."""
+    """Bridge and subnet of each Podman network in which a container is running."""
     names = machine.system.ask("podman", "network", "ls", "--quiet", "--filter", "driver=bridge").split()
     found = json.loads(machine.system.ask("podman", "network", "inspect", *names) or "[]") if names else []
     return [
@@ -255,6 +255,6 @@ def _networks() -> list[tuple[str, str]]:
 
 
 def _outward() -> str:
-    """The interface of the default route; "" where it is not known, as with IPv6 alone."""
+    """The interface of the default route; "" if unknown, as with IPv6 only."""
     routes = (line.split() for line in _ROUTES.read_text().splitlines()[1:])
     return next((route[0] for route in routes if route[1] == "00000000"), "")

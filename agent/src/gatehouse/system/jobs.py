@@ -1,11 +1,11 @@
-"""Units started, stopped and reloaded, and waited for."""
+"""Starts, stops and reloads units, and waits for them."""
 
 from gatehouse.output.report import Failure
 from gatehouse.system import machine, systemd, waiting
 from gatehouse.system.machine import Job
 
-_LOOK = 0.5  # seconds from one look at what starts to the next
-_STOP = 300  # seconds: systemd itself ends what does not stop, after 90 unless the unit says otherwise
+_LOOK = 0.5  # seconds between checks of starting units
+_STOP = 300  # seconds: systemd kills a unit that does not stop, after 90 unless the unit sets another time
 
 
 def enqueue(**verbs: list[str]) -> list[Job]:
@@ -16,10 +16,10 @@ def enqueue(**verbs: list[str]) -> list[Job]:
 
 
 def finish(jobs: list[Job], deadline: float) -> None:
-    """Wait for all, also when one fails: what is still starting cannot be judged, nor stopped in order. A unit that
-    cannot come ends the wait, since all that starts will be stopped then.
+    """Wait for all jobs, even if one fails: a unit that is still starting can be neither judged nor stopped in order. A
+    unit that cannot start ends the wait, since all starting units are stopped in that case.
 
-    Raises Failure where a job fails or outlasts the deadline."""
+    Raises Failure if a job fails or exceeds the deadline."""
     wait = waiting.Wait([unit for job in jobs for unit in job.units if job.verb != "stop"], deadline)
     try:
         for job in jobs:
@@ -38,11 +38,11 @@ def finish(jobs: list[Job], deadline: float) -> None:
 
 
 def run(verb: str, units: list[str], deadline: float | None = None) -> None:
-    """Queue and wait in one, where no lock is at stake. Raises Failure as `finish` does."""
+    """Enqueue jobs and wait for them, for callers that hold no lock. Raises Failure as `finish` does."""
     finish(enqueue(**{verb: units}), deadline or machine.system.monotonic() + _STOP)
 
 
 def queue(verb: str, units: list[str]) -> None:
-    """Ask, and wait for nothing. Raises Failure where systemd refuses."""
+    """Enqueue jobs without waiting. Raises Failure if systemd refuses."""
     if units and (done := machine.system.systemctl(verb, "--no-block", "--", *units)).returncode:
         raise Failure(f"systemctl {verb} {' '.join(units)} failed: {done.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""Who listens at the ports of this host, as the kernel says."""
+"""The processes that listen on the ports of this host, from /proc."""
 
 import ipaddress
 import os
@@ -18,7 +18,7 @@ class Listener:
     inode: str
 
     def meets(self, address: str, port: int, protocol: str) -> bool:
-        """Whether one who asks for `address`, which may be `*`, is in its way."""
+        """Whether this listener conflicts with `address` (which may be `*`), port and protocol."""
         same = (
             address == "*"
             or ipaddress.ip_address(self.address).is_unspecified
@@ -31,12 +31,12 @@ class Listener:
 class Process:
     pid: int
     name: str
-    unit: str  # empty where it is of none
-    container: str  # its id, where Podman holds a published port with it
+    unit: str  # empty if there is none
+    container: str  # its id, if Podman holds a published port for it
 
 
 def parsed(port: str) -> tuple[str, int, str]:
-    """`*:443/tcp` or `127.0.0.1:9000/tcp`: address, number and protocol."""
+    """Address, number and protocol of a port such as `*:443/tcp` or `127.0.0.1:9000/tcp`."""
     endpoint, _, protocol = port.rpartition("/")
     address, _, number = endpoint.rpartition(":")
     return address.strip("[]"), int(number), protocol
@@ -55,7 +55,7 @@ def listeners() -> list[Listener]:
 
 
 def _address(digits: str) -> str:
-    """The kernel prints each word of an address in the order of this machine's bytes."""
+    """The kernel prints each word of an address in the host's byte order."""
     words = [bytes.fromhex(digits[n : n + 8])[::-1] for n in range(0, len(digits), 8)]
     found = ipaddress.ip_address(b"".join(words))
     return str(getattr(found, "ipv4_mapped", None) or found)
@@ -70,7 +70,7 @@ def holders(inodes: set[str]) -> dict[str, Process]:
                 inode = os.readlink(process / "fd" / descriptor).removeprefix("socket:[").removesuffix("]")
                 if inode in inodes:
                     found.setdefault(inode, _process(process))
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             continue
     return found
 

@@ -1,7 +1,6 @@
-"""The machine that the agent works on: systemd, Podman, other programs that it asks, and the time that passes
-meanwhile.
+"""The interface to the machine: systemd, Podman, other programs that report its state, and the clock.
 
-All modules reach it as `machine.system`, in whose place the tests put one that lives in memory."""
+All modules use it as `machine.system`, which the tests replace by one in memory."""
 
 import contextlib
 import os
@@ -14,8 +13,8 @@ from gatehouse.system import process
 
 
 class Job:
-    """One systemctl verb over some units. `queued` returns once systemd has its jobs, `complaint` when they have
-    ended."""
+    """One systemctl verb for some units. `queued` returns once systemd has enqueued the jobs, `complaint` once they
+    have ended."""
 
     def __init__(self, verb: str, units: list[str]):
         self.verb, self.units = verb, units
@@ -28,8 +27,8 @@ class Job:
         self.output = ""
 
     def queued(self) -> None:
-        """What systemd does next needs no lock of ours. Each unit is announced with its anchor job, or cannot have
-        one."""
+        """Wait until the jobs are enqueued; systemd runs them without any lock of gatehouse. Each unit is announced
+        with its anchor job, or with an error."""
         assert self.process.stdout is not None  # a pipe
         for _ in self.units:
             for line in self.process.stdout:
@@ -38,14 +37,14 @@ class Job:
                     break
 
     def ended(self, seconds: float) -> bool:
-        """Whether its jobs end within so many seconds."""
+        """Whether the jobs end within this number of seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(max(0.0, seconds))
         return self.process.returncode is not None
 
     def complaint(self) -> str | None:
-        """None when its jobs have succeeded. Those that have not ended go on, and are replaced by what is asked for
-        next."""
+        """None if the jobs succeeded. Jobs that have not ended continue, until the next request for their units
+        replaces them."""
         assert self.process.stdout is not None  # a pipe
         late = self.process.poll() is None
         self.process.kill()
@@ -62,7 +61,7 @@ class Job:
 
 class System:
     def monotonic(self) -> float:
-        """Seconds since some moment. What waits for a process of its own asks the clock itself."""
+        """Seconds on a monotonic clock. Code that waits for its own child process uses the real clock directly."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -72,15 +71,15 @@ class System:
         return subprocess.run(["systemctl", *arguments], capture_output=True, text=True)
 
     def job(self, verb: str, units: list[str]) -> Job:
-        """Begin to start, stop, restart or reload units."""
+        """Start, stop, restart or reload units without waiting."""
         say(f"{verb} {' '.join(units)}")
         if verb in ("start", "restart"):
-            # A new version that crashed in a loop must not have used up the starts of the one that comes back.
+            # A new version that crashed in a loop may have used up the start limit, which would make a rollback fail.
             self.systemctl("reset-failed", "--", *units)
         return Job(verb, units)
 
     def journal(self, units: list[str], since: float, lines: int, fields: tuple[str, ...]) -> str:
-        """The last entries of the units since a time, each in a line of JSON with these fields."""
+        """The last entries of the units since a time, one line of JSON each, with these fields."""
         return self.ask(
             "journalctl",
             "--no-pager",
@@ -93,27 +92,27 @@ class System:
         )
 
     def create_tmpfiles(self, paths: list[str]) -> str | None:
-        """None when they are created, else what systemd-tmpfiles complains of."""
+        """Returns None if they are created, otherwise the error output of systemd-tmpfiles."""
         done = subprocess.run(["systemd-tmpfiles", "--create", *paths], capture_output=True, text=True)
         return done.stderr.strip() if done.returncode else None
 
     def pull(self, reference: str) -> str | None:
-        """None when the image is on this host, else what Podman complains of."""
+        """Returns None if the image is on this host, otherwise the output of Podman."""
         if process.run(("podman", "image", "exists", reference))[0] == 0:
             return None
         say(f"pull {reference}")
         words = ("podman", "pull", "--quiet", reference)
         home = pwd.getpwuid(os.geteuid()).pw_dir
         status, output = process.run(words, home=home)
-        # Logins that last are in root's home. One that root made in a session is in the session's folder while that
-        # exists.
+        # Persistent logins are in root's home. A login that root made in a session is in the session's runtime
+        # directory as long as that exists.
         session = f"/run/user/{os.geteuid()}"
         if status and os.path.exists(f"{session}/containers/auth.json"):
             status, output = process.run(("env", f"XDG_RUNTIME_DIR={session}", *words), home=home)
         return output if status else None
 
     def ask(self, *command: str) -> str:
-        """What a command prints, which changes nothing. Raises FileNotFoundError where it is not installed."""
+        """The output of a command that changes nothing. Raises FileNotFoundError if it is not installed."""
         return subprocess.run(command, capture_output=True, text=True).stdout
 
 

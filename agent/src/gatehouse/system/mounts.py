@@ -1,4 +1,4 @@
-"""The file systems that are mounted, as the kernel tells them."""
+"""The mounted file systems, from /proc."""
 
 import os
 import re
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mount:
-    """What is mounted at `point`."""
+    """A file system mounted at `point`."""
 
     point: str
     kind: str  # such as ext4, nfs4 or fuse.sshfs
-    options: tuple[str, ...]  # of the file system, such as user_id=1000 where that account mounted it
+    options: tuple[str, ...]  # of the file system, such as user_id=1000 if that account mounted it
 
     @property
     def of_an_account(self) -> bool:
-        """Whether another account than root answers what is read from it."""
+        """Whether an account other than root serves the file system's contents."""
         return self.kind.partition(".")[0] in ("fuse", "fuseblk") and "user_id=0" not in self.options
 
 
 def below(path: str) -> list[Mount]:
-    """Those at a path, which is reached by no link, or below it."""
+    """The mounts at or below a path, which must be free of symlinks."""
     with open("/proc/self/mountinfo", "rb") as lines:
         found = [_read(line) for line in lines]
     return [mount for mount in found if mount.point == path or mount.point.startswith(f"{path}/")]

@@ -1,6 +1,6 @@
-"""Arch's package manager. It installs what the package lists of this host say, and never fetches newer lists: a package
-that is newer than the libraries beside it may not even start. New lists come with a full upgrade, which is the
-operator's."""
+"""Arch's package manager. It installs the versions in the host's package lists and never fetches newer lists: a package
+that is newer than the libraries beside it may not even start. New lists come with a full upgrade, which is up to the
+operator."""
 
 import os
 import re
@@ -11,8 +11,8 @@ from gatehouse.system import machine
 
 _INSTALLED = Path("/var/lib/pacman/local")
 _INSTALL = ("pacman", "-S", "--needed", "--noconfirm")
-_PATIENCE = 300  # seconds for another pacman to end
-# What a repository answers that has moved on, and pacman where it never had a list.
+_PATIENCE = 300  # seconds to wait for another pacman
+# Errors of a repository that has newer versions, and of pacman without a package list.
 _OLD = (
     "failed retrieving file",
     "could not find or read package",
@@ -25,7 +25,7 @@ _OLD = (
 def versions(names: tuple[str, ...]) -> dict[str, str]:
     """The installed ones among `names`, with their versions."""
     out = _pacman("pacman", "-Q", "--", *names).stdout
-    # pacman answers with another package's name where that one provides what was asked for.
+    # pacman prints the name of another package if that one provides the requested name.
     return {
         name: version
         for name, version in (line.split() for line in out.splitlines() if line.count(" ") == 1)
@@ -34,7 +34,7 @@ def versions(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def install(names: list[str]) -> str | None:
-    """None when they are installed, else what was said."""
+    """Returns None if they are installed, otherwise the output."""
     until = machine.system.monotonic() + _PATIENCE
     while (done := _pacman(*_INSTALL, "--", *names)).returncode:
         if "unable to lock database" not in done.stderr:
@@ -69,7 +69,7 @@ def _pacman(*argv: str) -> subprocess.CompletedProcess[str]:
 
 
 def configuration() -> dict[str, str]:
-    """The files of configuration that packages brought, each with its MD5 as it came."""
+    """The configuration files of packages, each with the MD5 of its packaged version."""
     lists = [path.read_text(errors="replace").partition("%BACKUP%\n")[2] for path in _INSTALLED.glob("*/files")]
     return {
         f"/{path}": digest

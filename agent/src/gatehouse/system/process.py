@@ -1,4 +1,4 @@
-"""Commands of a manifest: as which user, with which input, for how long, and what is told when they fail."""
+"""Runs commands: as a user, with input and a time limit, and with their output for error messages."""
 
 import contextlib
 import grp
@@ -13,15 +13,15 @@ from typing import IO
 
 from gatehouse.output.report import Failure
 
-PATIENCE = 1800  # seconds for what has no deadline of its own: a pull, a dump, a check
-LATE = 124  # the status of what took longer than it may; the first line of its output says so
-LONG = 24 * 3600  # seconds for all data of a host: it may be large, and nobody waits for it
+PATIENCE = 1800  # seconds for commands without a deadline of their own: a pull, a dump, a check
+LATE = 124  # exit status of a command that exceeded its time limit; the first line of its output says so
+LONG = 24 * 3600  # seconds for operations on all data of a host, which may be large
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
 @dataclass(frozen=True)
 class Identity:
-    """As whom a command runs: an account with its groups, as a login of it would have them."""
+    """The user and the groups that a command runs with, as after a login."""
 
     uid: int
     gid: int
@@ -29,8 +29,8 @@ class Identity:
 
 
 def identity(user: str, group: str | None = None) -> Identity | None:
-    """None in the agent's own tests, which are no root's: commands run as whoever tests. Raises KeyError for a name
-    that this host does not know."""
+    """None if not running as root, as in the agent's tests: commands then run as the current user. Raises KeyError for
+    a name that this host does not know."""
     if os.geteuid():
         return None
     account = pwd.getpwnam(user)
@@ -49,9 +49,9 @@ def start(
     stdout: int | IO[str],
     stderr: int | IO[str] | IO[bytes],
 ) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that `end` reaches whatever it starts; in `folder`, a descriptor, or in /.
+    """Start a command in its own session, so that `end` reaches all its children; in `folder` (a descriptor) or in /.
 
-    Raises Failure where this host knows neither the account nor the program."""
+    Raises Failure if this host does not have the account or the program."""
     try:
         runs_as = identity(user, group)
         return subprocess.Popen(
@@ -75,7 +75,7 @@ def start(
 
 
 def end(process: subprocess.Popen[bytes], grace: float) -> None:
-    """Ask a command to end, and end it with all that it started when it has not within `grace` seconds."""
+    """Terminate a command; after `grace` seconds, kill it and all its children."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(grace)
@@ -94,11 +94,11 @@ def run(
     folder: int | None = None,
     grace: float = 0.1,
 ) -> tuple[int, str]:
-    """Exit status and merged output. A command that outlasts `seconds` is ended, within `grace` more, and counts as
+    """Exit status and combined output. A command that exceeds `seconds` is stopped, within `grace` more, and counts as
     failed.
 
-    Raises Failure where it cannot be started."""
-    # Output goes to memory, not through a pipe: what a command leaves running would hold that open.
+    Raises Failure if it cannot be started."""
+    # Output goes to memory, not to a pipe, which processes that a command leaves behind would keep open.
     with open(os.memfd_create("output"), "w+", errors="replace") as output:
         process = start(argv, user, group, home, folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
         status, late = LATE, ""
@@ -113,8 +113,8 @@ def run(
 
 
 def words(argv: tuple[str, ...], seconds: float) -> Iterator[str]:
-    """What a command prints as root, one word after another, each of which ends with a NUL: there may be more than
-    memory has room for. Raises Failure for a command that outlasts `seconds`, and ends it."""
+    """The NUL-terminated words that a command prints as root, one by one, since there may be more than fit in memory.
+    Raises Failure for a command that exceeds `seconds`, and stops it."""
     late = threading.Event()
     process = start(argv, "root", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None  # a pipe
@@ -139,15 +139,15 @@ def words(argv: tuple[str, ...], seconds: float) -> Iterator[str]:
 
 
 def filled(argv: tuple[str, ...], **values: str) -> tuple[str, ...]:
-    """argv with `{name}` replaced by values; other braces are left alone."""
+    """argv with `{name}` replaced by values; other braces are left unchanged."""
     for name, value in values.items():
         argv = tuple(word.replace("{" + name + "}", value) for word in argv)
     return argv
 
 
 def line(output: str, beginning: str) -> str:
-    """What was asked for, where a program says other things beside it: a warning, or that it had to try again."""
-    # Not splitlines: names may hold what else ends a line.
+    """The requested line of some output, which may also contain warnings or reports of retries."""
+    # Not splitlines: names may contain other line separators.
     return next((line for line in output.split("\n") if line.startswith(beginning)), "")
 
 

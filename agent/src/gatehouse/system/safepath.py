@@ -1,12 +1,12 @@
-"""The host's files and folders, opened as if an attacker owned them.
+"""Access to the host's files and directories as if an attacker owned them.
 
-A path is walked name by name: each folder is opened by the descriptor of the one above it, and what is done to a name
-is done below that descriptor. A link on the way is followed only where root alone can have put it. Anywhere else it is
-refused: the owner of the folder could swap it in between a look and a use, and root would act on a path of its choice.
+A path is walked name by name: each directory is opened relative to the descriptor of its parent, and operations on a
+name are relative to that descriptor. A symlink on the way is followed only if no account but root can have created it.
+Anywhere else it is refused: the owner of the directory could create it between a check and a use, and root would act on
+a path that the owner chose.
 
-What takes a path and is not here belongs to folders that root alone can write; test_paths.py holds the other modules to
-that.
-"""
+Any other code that takes paths works in directories that only root can write to; test_paths.py enforces this for the
+other modules."""
 
 import contextlib
 import errno
@@ -20,20 +20,20 @@ from typing import BinaryIO
 from gatehouse.output.report import Failure
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a FIFO must not block who opens it
-_LARGEST = 64 << 20  # bytes of a file that is read into memory: more is no configuration
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a FIFO must not block open()
+_LARGEST = 64 << 20  # bytes of a file that is read into memory: no configuration file is larger
 _LINKS = 40  # on one path, as the kernel allows
 
 
-# ---------------------------------------------------------------- the way to a path
+# ---------------------------------------------------------------- resolving paths
 
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[int]:
-    """A descriptor of the folder `path`.
+    """A descriptor of the directory `path`.
 
-    Raises FileNotFoundError or NotADirectoryError where there is none, and Failure where a link leads there that
-    another account than root can have put on the way."""
+    Raises FileNotFoundError or NotADirectoryError if there is none, and Failure if a symlink leads there that an
+    account other than root can have created."""
     folder = _walk(path)[0]
     try:
         yield folder
@@ -43,17 +43,16 @@ def opened(path: str) -> Iterator[int]:
 
 @contextlib.contextmanager
 def above(path: str) -> Iterator[tuple[int, str]]:
-    """A descriptor of the folder that `path` is in, and the last name of `path`. Raises as `opened` does."""
+    """A descriptor of the directory that contains `path`, and the last name of `path`. Raises as `opened` does."""
     folder, name = os.path.split(path)
     with opened(folder) as descriptor:
         yield descriptor, name
 
 
 def refuse_shared(path: str) -> None:
-    """Where a program that takes paths works as root, no other account may write to a folder on the way to `path`.
+    """Require that only root can write to the directories above `path`, for programs that use paths as root.
 
-    Raises Failure naming the path, and NotADirectoryError or FileNotFoundError as `opened` does.
-    """
+    Raises Failure naming the path, and NotADirectoryError or FileNotFoundError as `opened` does."""
     folder, trusted = _walk(os.path.dirname(path))
     os.close(folder)
     if not trusted:
@@ -64,14 +63,14 @@ def refuse_shared(path: str) -> None:
 
 
 def real(path: str) -> str:
-    """The path of a folder without a link in it. Raises as `opened` does."""
+    """The path of a directory with all symlinks resolved. Raises as `opened` does."""
     with opened(path) as folder:
         return os.readlink(f"/proc/self/fd/{folder}")
 
 
 def links(path: str) -> list[str]:
-    """The paths of the links that root alone can have put into a folder or below it. Where others can write there is
-    none."""
+    """The symlinks in or below a directory that only root can have created. Directories that others can write to are
+    skipped."""
     with opened(path) as folder:
         return list(_links(path, folder))
 
@@ -80,7 +79,7 @@ def _links(path: str, folder: int) -> Iterator[str]:
     if not _is_roots(os.fstat(folder)):
         return
     for name in sorted(os.listdir(folder)):
-        with contextlib.suppress(FileNotFoundError):  # it went just now
+        with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if stat.S_ISLNK(found.st_mode) and found.st_uid in (0, os.geteuid()):
                 yield f"{path}/{name}"
@@ -90,7 +89,7 @@ def _links(path: str, folder: int) -> Iterator[str]:
 
 
 def _walk(path: str) -> tuple[int, bool]:
-    """A descriptor of the folder, and whether root alone can change the way to it."""
+    """A descriptor of the directory, and whether only root can change the path to it."""
     names, here, trusted, links = _names(path), os.open("/", _FOLDER), True, 0
     try:
         trusted = _is_roots(os.fstat(here))
@@ -124,7 +123,7 @@ def _names(path: str) -> list[str]:
 
 
 def _target(path: str, folder: int, name: str, trusted: bool) -> str:
-    """Where a link leads, if it may be followed."""
+    """The target of a symlink, if it may be followed."""
     found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISLNK(found.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
@@ -137,16 +136,16 @@ def _target(path: str, folder: int, name: str, trusted: bool) -> str:
 
 
 def _is_roots(folder: os.stat_result) -> bool:
-    """Whether root alone can replace what is in a folder: in a sticky one, only root can replace root's files."""
+    """Whether only root can replace the entries of a directory; in a sticky one, only root can replace root's files."""
     others = folder.st_mode & stat.S_IWOTH or (folder.st_mode & stat.S_IWGRP and folder.st_gid)
     return folder.st_uid in (0, os.geteuid()) and (not others or bool(folder.st_mode & stat.S_ISVTX))
 
 
-# ---------------------------------------------------------------- looking
+# ---------------------------------------------------------------- reading
 
 
 def status(path: str) -> os.stat_result | None:
-    """Of what is at a path itself, which may be a link; None where there is nothing, or no folder on the way."""
+    """The status of a path itself, which may be a symlink; None if it or a directory on the way does not exist."""
     try:
         with above(path) as (folder, name):
             return os.stat(name or ".", dir_fd=folder, follow_symlinks=False)
@@ -155,10 +154,9 @@ def status(path: str) -> os.stat_result | None:
 
 
 def read(path: str) -> bytes:
-    """The content of a plain file, and of nothing else: neither a link's target nor a FIFO's.
+    """The content of a regular file, never through a symlink and never of a FIFO.
 
-    Raises Failure where it is something else, or larger than 64 MiB.
-    """
+    Raises Failure if it is anything else, or larger than 64 MiB."""
     with above(path) as (folder, name), _plain(path, folder, name) as file:
         if os.fstat(file.fileno()).st_size > _LARGEST:
             raise Failure(f"{path} is larger than {_LARGEST >> 20} MiB; nothing was done")
@@ -183,23 +181,23 @@ def _plain(path: str, folder: int, name: str) -> BinaryIO:
 
 
 def target(path: str) -> str:
-    """Where the link at a path leads."""
+    """The target of the symlink at a path."""
     with above(path) as (folder, name):
         return os.readlink(name, dir_fd=folder)
 
 
 def entries(path: str) -> dict[str, os.stat_result]:
-    """What is in a folder, by name and in order. Raises as `opened` does."""
+    """The entries of a directory with their status, sorted by name. Raises as `opened` does."""
     found = {}
     with opened(path) as folder:
         for name in sorted(os.listdir(folder)):
-            with contextlib.suppress(FileNotFoundError):  # it went just now
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
                 found[name] = os.stat(name, dir_fd=folder, follow_symlinks=False)
     return found
 
 
 def count(path: str) -> int:
-    """The number of files below a folder."""
+    """The number of files below a directory."""
     with opened(path) as folder:
         return sum(len(files) for _, _, files, _ in os.fwalk(".", dir_fd=folder))
 
@@ -208,20 +206,20 @@ def count(path: str) -> int:
 
 
 def write(path: str, data: bytes, mode: int, uid: int, gid: int) -> None:
-    """Put a file in place, whole or not at all. Its folder is there."""
+    """Put a file in place atomically. Its directory must exist."""
     with above(path) as (folder, name), _beside(folder, name) as new:
         _fill(folder, new, data, mode, uid, gid)
 
 
 def link(path: str, target: str) -> None:
-    """Put a symbolic link in place."""
+    """Put a symlink in place atomically."""
     with above(path) as (folder, name), _beside(folder, name) as new:
         os.symlink(target, new, dir_fd=folder)
 
 
 @contextlib.contextmanager
 def _beside(folder: int, name: str) -> Iterator[str]:
-    """A name for what is to take the place of another."""
+    """A temporary name in the same directory, renamed to `name` afterwards."""
     _unlink(folder, new := _new(name))
     yield new
     os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -229,7 +227,7 @@ def _beside(folder: int, name: str) -> Iterator[str]:
 
 
 def _new(name: str) -> str:
-    """A dot-name without the suffix that the folder's reader looks for."""
+    """A hidden name, without the suffix that readers of the directory look for."""
     return f".{name}.gatehouse"
 
 
@@ -252,7 +250,7 @@ def _created(folder: int, name: str) -> BinaryIO:
 
 
 def remove(path: str) -> None:
-    """Remove a file or a link, if there is one, and what an interrupted `write` was about to put in its place."""
+    """Remove a file or symlink, if it exists, and the temporary file of an interrupted `write`."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), above(path) as (folder, name):
         _unlink(folder, _new(name))
         _unlink(folder, name)
@@ -260,7 +258,7 @@ def remove(path: str) -> None:
 
 
 def make(path: str, mode: int = 0o755) -> None:
-    """Make a folder of root's, and with the same mode those that are missing above it. An existing folder is not
+    """Create a directory owned by root, and missing parents with the same mode. An existing directory is not
     changed."""
     with contextlib.suppress(FileNotFoundError), opened(path):
         return
@@ -279,7 +277,7 @@ def _new_folder(folder: int, name: str, mode: int) -> None:
 
 @contextlib.contextmanager
 def _below(folder: int, name: str) -> Iterator[int]:
-    """A descriptor of a folder in a folder, which is no link."""
+    """A descriptor of a subdirectory, which must not be a symlink."""
     descriptor = os.open(name, _FOLDER, dir_fd=folder)
     try:
         yield descriptor
@@ -288,14 +286,14 @@ def _below(folder: int, name: str) -> Iterator[int]:
 
 
 def give(path: str, mode: int, uid: int, gid: int) -> None:
-    """Set the owner and the mode of a folder, not of what is in it."""
+    """Set the owner and mode of a directory, but not of its contents."""
     with opened(path) as folder:
         os.fchown(folder, uid, gid)
         os.fchmod(folder, mode)
 
 
 def rename(source: str, target: str) -> None:
-    """Move what is at one path to another on the same file system."""
+    """Move a file or directory to another path on the same file system."""
     with above(source) as (here, name), above(target) as (there, new):
         os.rename(name, new, src_dir_fd=here, dst_dir_fd=there)
         for folder in (here, there):
@@ -303,7 +301,7 @@ def rename(source: str, target: str) -> None:
 
 
 def remove_folder(path: str) -> bool:
-    """Remove a folder if it is empty; whether it is gone."""
+    """Remove a directory if it is empty. Returns True if it no longer exists."""
     try:
         with above(path) as (folder, name):
             os.rmdir(name, dir_fd=folder)
@@ -315,7 +313,7 @@ def remove_folder(path: str) -> bool:
 
 
 def remove_tree(path: str) -> None:
-    """Remove whatever is at a path, with all that is in it on the same file system. Raises Failure where that fails."""
+    """Remove a path and everything in it on the same file system. Raises Failure if that fails."""
     try:
         with above(path) as (folder, name):
             os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -336,9 +334,9 @@ def remove_tree(path: str) -> None:
 
 
 def copy(source: str, into: str) -> None:
-    """Copy the plain files, folders and links that are in a folder, with owners and modes, into the new folder `into`.
-    That one is root's alone until `give_as` hands it over. A socket cannot be copied, and a FIFO has no content: they
-    are left out."""
+    """Copy the regular files, directories and symlinks in a directory, with owners and modes, into the new directory
+    `into`, which only root can enter until `give_as` hands it over. Sockets cannot be copied and FIFOs have no content,
+    so both are left out."""
     with opened(source) as here, above(into) as (folder, name):
         _new_folder(folder, name, 0o700)
         with _below(folder, name) as there:
@@ -347,7 +345,7 @@ def copy(source: str, into: str) -> None:
 
 def _copy(path: str, here: int, there: int) -> None:
     for name in os.listdir(here):
-        with contextlib.suppress(FileNotFoundError):  # it went just now
+        with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
             found = os.stat(name, dir_fd=here, follow_symlinks=False)
             if stat.S_ISLNK(found.st_mode):
                 os.symlink(os.readlink(name, dir_fd=here), name, dir_fd=there)
@@ -365,7 +363,7 @@ def _copy(path: str, here: int, there: int) -> None:
 
 
 def give_as(source: str, into: str) -> None:
-    """Set the owner and the mode of a folder to those of another one."""
+    """Set the owner and mode of a directory to those of another one."""
     with opened(source) as here, opened(into) as there:
         _give_as(os.fstat(here), there)
 
@@ -376,10 +374,10 @@ def _give_as(found: os.stat_result, descriptor: int) -> None:
 
 
 def renumber(path: str, users: dict[int, int], groups: dict[int, int]) -> None:
-    """Give each file below `path`, and the folder itself, to the user and the group that stand for its own. The folders
-    above are root's alone, so that nothing in there changes meanwhile."""
+    """Map the user and group of `path` and of each file below it to new numbers. Only root can write to the directories
+    above it, so that nothing in there changes meanwhile."""
     refuse_shared(path)
-    seen: set[tuple[int, int]] = set()  # files that have several names
+    seen: set[tuple[int, int]] = set()  # files with several hard links
     for folder, below, files in os.walk(path):
         for name in (".", *files, *(name for name in below if os.path.islink(os.path.join(folder, name)))):
             each = os.path.join(folder, name)
@@ -392,4 +390,4 @@ def renumber(path: str, users: dict[int, int], groups: dict[int, int]) -> None:
             if (uid, gid) != (found.st_uid, found.st_gid):
                 os.lchown(each, uid, gid)
                 if not stat.S_ISLNK(found.st_mode):
-                    os.chmod(each, stat.S_IMODE(found.st_mode))  # which chown takes setuid and setgid from
+                    os.chmod(each, stat.S_IMODE(found.st_mode))  # chown clears setuid and setgid

@@ -1,4 +1,4 @@
-"""systemd, asked and told through systemctl."""
+"""Queries and commands for systemd, through systemctl."""
 
 import contextlib
 import json
@@ -17,10 +17,10 @@ UNIT_ROOTS = (
     "/etc/systemd/system",
     "/run/systemd/system",
     "/etc/containers/systemd/",
-)  # with system.control beside the first two
+)  # prefixes: the first two also match system.control
 TMPFILES_ROOT = "/etc/tmpfiles.d/"
 RUNNING = ("active", "reloading")
-# Seconds for a reload: systemd asks nothing more of a service that says it reloads, and never that it has.
+# Seconds for a reload: systemd sets no limit for a service that reports the beginning of its reload but not the end.
 _RELOAD = 10
 SINCE = ("ActiveState", "ActiveEnterTimestampMonotonic")
 HOUSE = ("RuntimeDirectory", "User", "Group")
@@ -31,17 +31,17 @@ _ENABLED = (
     "alias",
     "indirect",
     "generated",
-)  # as `systemctl is-enabled` judges
-_ENDING = re.compile(r"\S+: Killing process \d+ \(.*\) with signal SIG")  # words of systemd
-_FIELDS = ("MESSAGE", "PODMAN_EVENT", "CONTAINER_NAME", "_COMM")  # of an entry of the journal
+)  # the states for which `systemctl is-enabled` succeeds
+_ENDING = re.compile(r"\S+: Killing process \d+ \(.*\) with signal SIG")  # logged by systemd
+_FIELDS = ("MESSAGE", "PODMAN_EVENT", "CONTAINER_NAME", "_COMM")  # of a journal entry
 Properties = dict[str, dict[str, str]]  # by unit and name
-_answers: Properties = {}  # of the survey that is consulted
+_answers: Properties = {}  # results of the survey that is being consulted
 
 
 def survey(units: list[str], switched: list[str], housed: list[str], timed: list[str]) -> Callable[[], Properties]:
-    """Begins to ask what may be asked of many units at once: of `switched` whether they are enabled, of `housed` which
-    directories they get, of `timed` since when they run. Returns a function that waits for the answers. Units for which
-    systemctl reports nothing are left out."""
+    """Start querying many units at once: whether `switched` are enabled, the runtime directories of `housed`, the start
+    times of `timed`. Returns a function that blocks until the results are in. Units for which systemctl reports nothing
+    are omitted."""
     asked = [
         _meanwhile(lambda: show(housed, *HOUSE) if housed else {}),
         _meanwhile(lambda: show(timed, *SINCE) if timed else {}),
@@ -60,7 +60,7 @@ def survey(units: list[str], switched: list[str], housed: list[str], timed: list
 
 
 def _meanwhile(question: Callable[[], Properties]) -> Callable[[], Properties]:
-    """Asks in the background. Returns a function that waits for the answer, and raises what the question did."""
+    """Run a query in the background. Returns a function that waits for the result, or raises the query's exception."""
     told: list[Properties | Exception] = []
 
     def ask() -> None:
@@ -82,8 +82,8 @@ def _meanwhile(question: Callable[[], Properties]) -> Callable[[], Properties]:
 
 
 def _states(verb: str, units: list[str]) -> Properties:
-    """What `is-active` or `is-enabled` says, which for many units takes little longer than for one. `show` collects all
-    that systemd knows of each first."""
+    """The output of `is-active` or `is-enabled`, which takes little longer for many units than for one. `show` first
+    collects all properties of each unit."""
     states = machine.system.systemctl(verb, "--", *units).stdout.split() if units else []
     if len(states) != len(units):
         return {}
@@ -92,7 +92,7 @@ def _states(verb: str, units: list[str]) -> Properties:
 
 @contextlib.contextmanager
 def consulting(answers: Properties) -> Iterator[None]:
-    """Meanwhile questions that a survey has answered are not asked again."""
+    """Use the results of a survey in place of new queries."""
     global _answers
     _answers = answers
     try:
@@ -102,12 +102,12 @@ def consulting(answers: Properties) -> Iterator[None]:
 
 
 def show(units: list[str], *properties: str) -> Properties:
-    """Properties of each unit, in one call."""
+    """The properties of each unit, in one call."""
     if all(_answers.get(unit, {}).keys() >= set(properties) for unit in units):
         return {unit: _answers[unit] for unit in units}
     out = machine.system.systemctl("show", "--property=Id," + ",".join(properties), "--", *units).stdout
     blocks = out.strip().split("\n\n")
-    # Where systemctl fails there is no block at all.
+    # If systemctl fails, there is no block at all.
     return {
         unit: dict(line.split("=", 1) for line in block.splitlines())
         for unit, block in zip(units, blocks, strict=False)
@@ -115,19 +115,19 @@ def show(units: list[str], *properties: str) -> Properties:
 
 
 def existing(units: Iterable[str]) -> list[str]:
-    """Those that systemd can load at all, in order."""
+    """The units that systemd can load, in order."""
     names = list(units)
     states = show(names, "LoadState")
     return [u for u in names if states[u]["LoadState"] == "loaded"]
 
 
 def booting() -> bool:
-    """Before basic.target: no unit that waits for it can run yet."""
+    """Whether basic.target has not been reached yet, so that no unit ordered after it is running."""
     return machine.system.systemctl("is-system-running").stdout.strip() == "initializing"
 
 
 def running_with(units: list[str]) -> list[str]:
-    """The active ones of these units and of all that stop when they stop."""
+    """The active ones among these units and all units that stop with them."""
     found, queue = [], list(units)
     while queue:
         found += queue
@@ -154,13 +154,13 @@ def inactive(units: list[str]) -> list[str]:
 
 
 def hung(units: list[str]) -> list[str]:
-    """Those whose reload does not end."""
+    """The units with a reload that does not end."""
     reloading = changed([u for u, state in _activity(units).items() if state == "reloading"])
     return [u for u, since in reloading.items() if machine.system.monotonic() - int(since) / 1e6 >= _RELOAD]
 
 
 def running(units: list[str]) -> list[str]:
-    """What does not run cannot be reloaded: it reads its files when it starts."""
+    """The running units; others cannot be reloaded, and read their files when they start."""
     down = inactive(units)
     return [u for u in units if u not in down]
 
@@ -170,18 +170,19 @@ def timers(units: Iterable[str]) -> list[str]:
 
 
 def triggered(units: Iterable[str]) -> list[str]:
-    """What the timers among these start."""
+    """The units that the timers among these start."""
     return [name for state in show(timers(units), "Triggers").values() for name in state["Triggers"].split()]
 
 
 def active_since(unit: str) -> float | None:
-    """When it last began to run, as the monotonic clock counts; None when it does not. A reload leaves it alone."""
+    """When a unit last became active, on the monotonic clock; None if it is not running. A reload does not change
+    it."""
     state = show([unit], *SINCE)[unit]
     return int(state["ActiveEnterTimestampMonotonic"]) / 1e6 if state["ActiveState"] in RUNNING else None
 
 
 def changed(units: list[str]) -> dict[str, str]:
-    """When each was last started, stopped or reloaded: to compare with another time that this is asked."""
+    """When each unit was last started, stopped or reloaded, for comparison with a later call."""
     states = show(units, "StateChangeTimestampMonotonic") if units else {}
     return {unit: state["StateChangeTimestampMonotonic"] for unit, state in states.items()}
 
@@ -193,33 +194,33 @@ def enabled(unit: str) -> bool:
 
 
 def set_enabled(unit: str, wanted: bool) -> None:
-    """Raises Failure where systemd refuses."""
+    """Raises Failure if systemd refuses."""
     done = machine.system.systemctl("enable" if wanted else "disable", "--quiet", "--", unit)
     if done.returncode:
         raise Failure(f"systemctl cannot {'enable' if wanted else 'disable'} {unit}: {done.stderr.strip()}")
 
 
 def reset_failed(units: list[str]) -> None:
-    """Forget their failures: a unit that had to be killed stays in systemd's list otherwise, even without its file."""
+    """Reset failures: otherwise a unit that had to be killed stays in systemd's list even without its file."""
     if units:
         machine.system.systemctl("reset-failed", "--", *units)
 
 
 def daemon_reload() -> None:
-    """Raises Failure where systemd refuses."""
+    """Raises Failure if systemd refuses."""
     done = machine.system.systemctl("daemon-reload")
     if done.returncode:
         raise Failure(f"systemctl daemon-reload failed: {done.stderr.strip()}")
 
 
 def create_tmpfiles(paths: list[str]) -> None:
-    """Raises Failure where systemd-tmpfiles refuses."""
+    """Raises Failure if systemd-tmpfiles refuses."""
     if (complaint := machine.system.create_tmpfiles(paths)) is not None:
         raise Failure(f"systemd-tmpfiles refuses {', '.join(paths)}: {complaint}")
 
 
 def absorb(paths: list[str]) -> None:
-    """Make systemd read what changed: once, whatever the number of files. Raises Failure where it refuses."""
+    """Make systemd load the changed files, in one reload for all of them. Raises Failure if it refuses."""
     if any(p.startswith(UNIT_ROOTS) for p in paths):
         daemon_reload()
     if tmpfiles := [p for p in paths if p.startswith(TMPFILES_ROOT) and os.path.lexists(p)]:
@@ -227,11 +228,11 @@ def absorb(paths: list[str]) -> None:
 
 
 def journal(units: list[str], since: float, lines: int = 15) -> str:
-    """The last lines that the units wrote since a time, indented, without secrets. What Podman and systemd report one
-    by one about containers and processes is passed over: a dozen of these would push out why the program failed."""
+    """The last lines that the units logged since a time, indented and redacted. Reports of Podman and systemd about
+    each container and process are left out: a dozen of these would hide why the program failed."""
     out = machine.system.journal(units, since, 20 * lines, _FIELDS)
     entries = [entry for line in out.splitlines() if not _reports(entry := json.loads(line))]
-    # What is no text comes as a list of bytes, and what is too long not at all.
+    # A binary message arrives as a list of bytes, and one that is too long as null.
     words = [
         bytes(said).decode(errors="replace") if isinstance(said, list) else said or ""
         for said in (entry.get("MESSAGE") for entry in entries)
@@ -241,7 +242,7 @@ def journal(units: list[str], since: float, lines: int = 15) -> str:
 
 
 def _reports(entry: Mapping[str, object]) -> bool:
-    """Whether Podman or its monitor tells of a container, in place of the container itself."""
+    """Whether Podman or its monitor reports about a container, rather than the container itself."""
     return "PODMAN_EVENT" in entry or (entry.get("_COMM") == "conmon" and "CONTAINER_NAME" not in entry)
 
 

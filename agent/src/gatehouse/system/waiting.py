@@ -1,27 +1,27 @@
-"""Waiting for units: what is missing is said again and again, and a unit that cannot come ends the wait."""
+"""Waits for units, with reports of progress, and gives up early on a unit that cannot start."""
 
 from collections.abc import Sequence
 
 from gatehouse.output.report import Failure, say
 from gatehouse.system import machine, systemd
 
-ENOUGH = 5  # failures in a row, each like the one before: the next would be like them
-_SAYING = 10  # seconds from one line of progress to the next
-_BETWEEN = "auto-restart"  # systemd pauses before it starts a unit again, and still knows how it ended
+ENOUGH = 5  # identical failures in a row, after which another attempt would not help
+_SAYING = 10  # seconds between reports of progress
+_BETWEEN = "auto-restart"  # while systemd pauses before a restart, and still reports how the unit ended
 _CHANGING = ("activating", "deactivating", "reloading")
 
 
 class Wait:
-    """Follows some units until `deadline`. Whoever waits calls `go_on` at every look."""
+    """Follows units until `deadline`. The caller calls `go_on` at each check."""
 
     def __init__(self, names: list[str], deadline: float):
         self.names, self.deadline = names, deadline
-        # How each unit ended, by the number of its restarts before that.
+        # How each unit ended, by its number of restarts until then.
         self._ended: dict[str, dict[str, str]] = {name: {} for name in names}
         self._said = machine.system.monotonic()
 
     def go_on(self, missing: Sequence[str] = ()) -> None:
-        """Reports from time to time what is missing. Raises Failure where a unit cannot come, whatever else is
+        """Report missing conditions from time to time. Raises Failure if a unit cannot start, whatever else is
         missing."""
         states = self._states()
         if hopeless := self._hopeless(states):
@@ -41,13 +41,13 @@ class Wait:
 
     def _states(self) -> dict[str, dict[str, str]]:
         properties = ("ActiveState", "SubState", "Job", "NRestarts", "Result", "ExecMainStatus")
-        none = dict.fromkeys(properties, "")  # not every kind of unit has all of them
+        none = dict.fromkeys(properties, "")  # not every type of unit has all of them
         return (
             {name: none | state for name, state in systemd.show(self.names, *properties).items()} if self.names else {}
         )
 
     def _hopeless(self, states: dict[str, dict[str, str]]) -> dict[str, str]:
-        """What will not run however long it is waited for, each with the reason."""
+        """The units that will not start however long the wait, each with the reason."""
         found = {}
         for name, state in states.items():
             if state["SubState"] == "failed" and state["Job"] in ("", "0"):
@@ -61,7 +61,7 @@ class Wait:
 
 
 def _end(state: dict[str, str]) -> str:
-    """How a unit ended; two ends are the same when this is."""
+    """How a unit ended, in a form that can be compared."""
     if state["Result"] in ("success", "exit-code"):
         return f"exit status {state['ExecMainStatus']}"
     return f"{state['Result']} {state['ExecMainStatus']}"

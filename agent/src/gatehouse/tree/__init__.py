@@ -1,1 +1,1 @@
-"""Files of the host as releases describe them."""
+"""The files of the host that releases describe."""

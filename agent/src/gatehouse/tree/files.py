@@ -1,4 +1,4 @@
-"""Files as they should be and as they are, and what differs between the two."""
+"""Compares the files that a release wants with those on the host."""
 
 import hashlib
 import os
@@ -30,13 +30,13 @@ class Content:
 
 @dataclass(frozen=True)
 class Change:
-    """`wanted` is None for a file to remove; `file` is the manifest's entry, whose units the change concerns."""
+    """`wanted` is None for a file to remove; `file` is the manifest's entry, with the units to restart or reload."""
 
     path: str
     wanted: Content | None
     file: File
     what: str
-    stray: bool = False  # nobody's: a copy is set aside
+    stray: bool = False  # unmanaged: a copy is set aside
 
 
 Wanted = dict[str, tuple[File, Content]]  # by path
@@ -45,9 +45,9 @@ Wanted = dict[str, tuple[File, Content]]  # by path
 def wanted_files(
     manifest: Manifest, generation: int, current: Manifest | None, current_generation: int, left: Left
 ) -> Wanted:
-    """Each path with its content, once `{generation}`, kept secrets and merged secrets are filled in.
+    """Each path with its content, with `{generation}`, kept secrets and merged secrets filled in.
 
-    Raises Failure for a secret that the release may not have, or that this host does not have."""
+    Raises Failure for a secret that the release may not use or that this host does not have."""
     kept = {f.path: f for f in (current.file if current else ())}
     wanted = {}
     for file in manifest.file:
@@ -64,7 +64,7 @@ def wanted_files(
 
 
 def _kept(path: str, before: File, left: Left) -> bytes | None:
-    """What the host keeps as its own: what the last apply left, whatever was done to the file since."""
+    """The content that the host keeps as its own: that of the last apply if it is still known, else the live file's."""
     live, mark = look(path), left.files.get(path)
     known = [*([live.data] if live else []), before.content.encode(), bytes.fromhex(left.kept.get(path, ""))]
     found = (data for data in known if mark and hashlib.sha256(data).hexdigest() == mark.sha256)
@@ -72,8 +72,8 @@ def _kept(path: str, before: File, left: Left) -> bytes | None:
 
 
 def mended(current: Manifest | None, generation: int, left: Left) -> list[Change]:
-    """Secrets of the live generation, as they were left: until its last user has moved on, files of others take them
-    in."""
+    """Secrets of the live generation restored to their last applied content, since other files merge them until their
+    last user has moved on."""
     found = []
     for file in current.file if current else ():
         path = at_generation(file.path, generation)
@@ -86,8 +86,8 @@ def mended(current: Manifest | None, generation: int, left: Left) -> list[Change
 
 
 def opened_by(manifest: Manifest, generation: int) -> dict[str, str]:
-    """The passphrase of each repository that a release has a file for, as the host has it, which may not be the
-    program's."""
+    """The passphrase of each repository that a release has a file for, read from the host, since the program's may
+    differ."""
     return {
         file.opens: safepath.read(at_generation(file.path, generation)).decode() for file in manifest.file if file.opens
     }
@@ -98,7 +98,7 @@ def at_generation(path: str, generation: int) -> str:
 
 
 def look(path: str) -> Content | None:
-    """A file or link as it is; None where there is none. Raises Failure for anything else."""
+    """A file or symlink on the host; None if there is none. Raises Failure for anything else."""
     found = safepath.status(path)
     if found is None:
         return None
@@ -112,7 +112,7 @@ def look(path: str) -> Content | None:
 
 
 def look_folder(path: str) -> Access | None:
-    """Mode, uid and gid of a directory; None where there is none. Raises Failure for anything else."""
+    """Mode, uid and gid of a directory; None if there is none. Raises Failure for anything else."""
     try:
         with safepath.opened(path) as folder:
             found = os.fstat(folder)
@@ -126,10 +126,9 @@ def look_folder(path: str) -> Access | None:
 
 
 def changes(wanted: Wanted, current: Manifest | None, generation: int) -> list[Change]:
-    """What must be done to the live tree. Older generations of secrets are pruned by state/secrets.py, not removed
-    here.
+    """The changes that the live tree needs. Older secret versions are pruned by state/secrets.py, not removed here.
 
-    Raises Failure where something other than a file is in the way."""
+    Raises Failure if something other than a file is in the way."""
     found = []
     for path, (file, content) in wanted.items():
         live = look(path)
@@ -163,7 +162,7 @@ def _refuse_without_folder(path: str) -> None:
 
 
 def put(path: str, content: Content | None) -> None:
-    """Put a file in place, whole or not at all; None removes it. Safe to repeat."""
+    """Put a file in place atomically; None removes it. Idempotent."""
     if content is None:
         return safepath.remove(path)
     _make_parents(path)
@@ -174,13 +173,13 @@ def put(path: str, content: Content | None) -> None:
 
 
 def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
-    """Make a directory what it should be, its contents untouched."""
+    """Create a directory or correct its mode and owner, leaving its contents unchanged."""
     _make_parents(path)
     safepath.make(path, 0o700)
     safepath.give(path, mode, uid, gid)
 
 
 def _make_parents(path: str) -> None:
-    """Missing parents are open like /etc, except below the agent's own private folder."""
+    """Create missing parents with mode 0755, or 0711 below the agent's state directory."""
     folder = os.path.dirname(path)
     safepath.make(folder, 0o711 if Path(folder).is_relative_to(STATE) else 0o755)

@@ -1,5 +1,4 @@
-"""Data that has another place by now: it goes there while the release's units are stopped, and comes back with its
-files."""
+"""Moves data to a new location while the release's units are stopped, and back if the release is rolled back."""
 
 import os
 import stat
@@ -17,9 +16,10 @@ class Move:
 
 
 def due(manifest: Manifest, current: Manifest | None) -> list[Move]:
-    """What lies at a former place of a directory; or at its new one, where an older manifest wants the former again.
+    """The moves of data from the former path of a directory, or from its new path if an older manifest uses the former
+    one again.
 
-    Raises Failure for what cannot be moved, such as a link."""
+    Raises Failure for data that cannot be moved, such as a symlink."""
     wanted = {d.path for d in manifest.directory}
     found = [Move(d.formerly, d.path) for d in manifest.directory if d.formerly]
     found += [
@@ -54,7 +54,7 @@ def _refusal(move: Move, why: str) -> Failure:
 
 
 def _device(path: str) -> int:
-    """Of the folder, or of the one in which it will be made."""
+    """The device of the directory, or of the one in which it will be created."""
     try:
         with safepath.opened(path) as folder:
             return os.fstat(folder).st_dev
@@ -64,8 +64,8 @@ def _device(path: str) -> int:
 
 @dataclass(frozen=True)
 class Survey:
-    """What goes where, and which folders are empty then: enough to do it, and to take it back from wherever it was cut.
-    Paths are below `source` and `target`."""
+    """The renames, and the directories that are empty afterwards: enough to move the data, and to move it back after an
+    interruption at any point. Paths are below `source` and `target`."""
 
     source: str
     target: str
@@ -80,14 +80,14 @@ def survey(move: Move) -> Survey:
 
 
 def _compare(move: Move, below: str, surveyed: Survey) -> None:
-    """Whole folders where the target has none of the name; where it has one, what is in there."""
+    """Plan to move a directory as a whole if the target has none of that name, otherwise entry by entry."""
     there = safepath.entries(move.target + below) if safepath.status(move.target + below) else {}
     for name, found in safepath.entries(move.source + below).items():
         path = f"{below}/{name}"
         if name in there and stat.S_ISDIR(found.st_mode) and stat.S_ISDIR(there[name].st_mode):
             _compare(move, path, surveyed)
             continue
-        free = name  # what came to the new place first keeps its name
+        free = name  # an entry that is already at the new location keeps its name
         while free in there:
             free += ".former"
         surveyed.renames.append((path, f"{below}/{free}"))
@@ -104,7 +104,7 @@ def forward(surveyed: Survey) -> None:
 
 
 def back(surveyed: Survey) -> None:
-    """However far it got; safe to repeat."""
+    """Move everything back, from any point of progress; idempotent."""
     for below, mode, uid, gid in reversed(surveyed.emptied):
         safepath.make(surveyed.source + below, 0o700)
         safepath.give(surveyed.source + below, mode, uid, gid)

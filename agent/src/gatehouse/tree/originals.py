@@ -1,4 +1,4 @@
-"""The live tree, altered with a way back: what stood there before is kept, and folders made for a file go with it."""
+"""Changes the live tree reversibly: originals are kept, and directories created for a file are removed with it."""
 
 import json
 from dataclasses import asdict
@@ -10,9 +10,9 @@ from gatehouse.system import safepath
 from gatehouse.tree import files, moves
 from gatehouse.tree.files import Content
 
-ORIGINALS = STATE / "originals"  # what stood at a path before the first release took it over
-ASIDE = STATE / "aside"  # what was in a release's way and nobody's
-_MADE = STATE / "folders.json"  # the folders that exist only because a file of ours needed them
+ORIGINALS = STATE / "originals"  # the files that were at a path before a release first took it over
+ASIDE = STATE / "aside"  # unmanaged files that were in the way of a release
+_MADE = STATE / "folders.json"  # directories that exist only because a file of a release needed them
 
 
 def put(path: str, content: Content | None) -> None:
@@ -24,7 +24,7 @@ def put(path: str, content: Content | None) -> None:
 
 
 def put_folder(path: str, mode: int, uid: int, gid: int) -> None:
-    """A directory in its own right: it holds data and stays, also when it was made for a file at first."""
+    """Create a directory for its own sake: it holds data and is kept, even if it was first created for a file."""
     _note_parents(path)
     files.put_folder(path, mode, uid, gid)
     if path in (made := _made()):
@@ -62,7 +62,7 @@ def _write_made(made: set[str]) -> None:
 
 
 def keep_original(path: str) -> bool:
-    """Before a release first takes a path over: keep what somebody else had put there."""
+    """Before a release first takes over a path: keep the file that is there. Returns False if there is none."""
     there = files.look(path)
     if there is None:
         forget_original(path)
@@ -82,9 +82,9 @@ def forget_original(path: str) -> None:
 
 
 def set_aside(release: Release, generation: int, path: str) -> str:
-    """Keep a copy of what is about to be taken out; where it is kept."""
+    """Keep a copy of a file that is about to be removed, and return the path of the copy."""
     kept = f"{ASIDE}/{release.name}/{generation}{path}"
-    while files.look(kept) not in (None, files.look(path)):  # of a release of the same name before
+    while files.look(kept) not in (None, files.look(path)):  # from an earlier release of the same name
         kept += "~"
     files.put(kept, files.look(path))
     return kept
@@ -94,7 +94,7 @@ def set_aside(release: Release, generation: int, path: str) -> str:
 
 
 class _Stored(TypedDict):
-    """A file as it is kept in JSON."""
+    """A file as stored in JSON."""
 
     data: str  # in hex
     mode: int
@@ -103,7 +103,7 @@ class _Stored(TypedDict):
 
 
 class _Entry(TypedDict):
-    """A file of the snapshot; its content is None where there was none."""
+    """A file of the snapshot; its content is None if it did not exist."""
 
     path: str
     content: _Stored | None
@@ -120,19 +120,19 @@ def take_snapshot(release: Release, paths: list[str], folders: list[str], moved:
 
 
 def restore_snapshot(release: Release) -> list[str]:
-    """Put everything back as the snapshot has it; the paths of the files that were touched."""
+    """Restore everything from the snapshot. Returns the paths of the files in it."""
     paths = []
     for kept in sorted(release.snapshot.glob("[0-9]*"), key=lambda p: int(p.name)):
         entry: _Entry = json.loads(kept.read_text())
         put(entry["path"], _loaded(entry["content"]) if entry["content"] else None)
         paths.append(entry["path"])
-    for surveyed in json.loads(read_private(release.snapshot / "moves") or "[]"):  # an agent of before moved nothing
+    for surveyed in json.loads(read_private(release.snapshot / "moves") or "[]"):  # older agents recorded no moves
         moves.back(moves.Survey(**surveyed))
     folders: dict[str, tuple[int, int, int] | None] = json.loads((release.snapshot / "folders").read_text())
     for path, was in reversed(folders.items()):
         if was:
             put_folder(path, *was)
-        elif safepath.remove_folder(path):  # a new one that holds data already stays
+        elif safepath.remove_folder(path):  # a new directory that already holds data is kept
             _drop_parents(path)
     return paths
 
