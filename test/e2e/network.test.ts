@@ -52,10 +52,11 @@ describe("Podman's rules", () => {
 
   test("that went in part are told by what they break, and the next `up` has them back without a restart", async () => {
     await lab.sh("nft flush chain inet netavark NETAVARK-HOSTPORT-DNAT");
-    const told = "probe authentik is ready: http://127.0.0.1:9000/-/health/ready/: timed out";
+    const message = "probe authentik is ready: http://127.0.0.1:9000/-/health/ready/: timed out";
+    const probe = { kind: "probe", name: "authentik is ready", what: "failing", message, diff: "", now: {} };
     const { status, found } = await stack.drift();
-    expect([status, found.items]).toEqual([3, [{ item: "release authentik", differences: [{ told, diff: "" }] }]]);
-    expect((await lab.try("gatehouse verify")).text).toContain(told);
+    expect([status, found.items]).toEqual([3, [{ item: "release authentik", differences: [probe] }]]);
+    expect((await lab.try("gatehouse verify")).text).toContain(message);
     const { result, units } = await touched(lab, () => stack.up());
     expect([result.status, units], result.text).toEqual([0, {}]);
     expect((await lab.try(READY)).status).toBe(0);
