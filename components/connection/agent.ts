@@ -84,7 +84,7 @@ function modules(name: readonly string[], found: Record<string, string> = {}): R
   const text = readFileSync(file, "utf8");
   found[name.join(".")] = text;
   if (name.length > 1) modules(name.slice(0, -1), found);
-  for (const [, other = "", members = ""] of text.matchAll(/^ *from (gatehouse[.\w]*) import (.*)$/gm)) {
+  for (const [, other = "", members = ""] of text.matchAll(/^ *from (gatehouse[.\w]*) import (\([^)]*\)|.*)$/gm)) {
     modules(other.split("."), found);
     for (const [member] of members.matchAll(/\w+/g)) modules([...other.split("."), member], found);
   }
