@@ -4,28 +4,31 @@ from gatehouse.drift import facts, unmanaged
 from gatehouse.health import survey
 from gatehouse.output.table import columns, counted
 from gatehouse.protocol.answers import VerifyAnswer
+from gatehouse.protocol.difference import Difference
 from gatehouse.state import store
 
 
 def verify() -> VerifyAnswer:
     owned = unmanaged.owned()
-    items = {
-        item: found["drifted"] + ([f"not known yet: {found['busy']} is under way"] if "busy" in found else [])
-        for item, found in facts.facts()["items"].items()
-    }
+    answered = facts.facts()["items"]
+    items = {item: [Difference.read(one) for one in found["differences"]] for item, found in answered.items()}
     for release in store.releases():
         with store.glance(f"release-{release.name}") as busy:
             if not busy and (manifest := release.manifest()):
-                messages = items.get(f"release-{release.name}")
-                if messages is None:
-                    found = facts.of_release(release, owned) + survey.complaints(manifest)
-                    messages = items[f"release-{release.name}"] = [str(difference) for difference in found]
+                found = items.get(f"release-{release.name}")
+                if found is None:
+                    found = items[f"release-{release.name}"] = facts.of_release(release, owned)
+                    found += survey.complaints(manifest)
                 # Includes wrong permissions of runtime directories that an apply could not correct and does not try
                 # again.
                 more = unmanaged.images_of(release, manifest) + unmanaged.modes_of(manifest)
-                messages += [str(difference) for difference in more if str(difference) not in messages]
+                found += [difference for difference in more if difference not in found]
     unexpected = unmanaged.unexpected(owned)
-    return {"well": not (unexpected or any(items.values())), "items": items, "unexpected": unexpected}
+    messages = {item: [str(difference) for difference in found] for item, found in items.items()}
+    for item, facts_of in answered.items():
+        if "busy" in facts_of:
+            messages[item].append(f"not known yet: {facts_of['busy']} is under way")
+    return {"well": not (unexpected or any(messages.values())), "items": messages, "unexpected": unexpected}
 
 
 def lines(found: VerifyAnswer) -> list[str]:
