@@ -20,16 +20,16 @@ const settings = configuration();
 new PolicyPack("gatehouse", {
   enforcementLevel: "mandatory",
   policies: [
-    policy("agent-only", "Nothing reaches a host but gatehouse's agent.", agentOnly),
-    policy("host-keys", "Every SSH connection knows the key of its host.", hostKeys),
-    policy("loopback-only", "Nothing but Caddy listens to the outside.", loopbackOnly),
+    policy("agent-only", "Only gatehouse's agent runs commands on a host.", agentOnly),
+    policy("host-keys", "Every SSH connection pins the host key.", hostKeys),
+    policy("loopback-only", "Only Caddy listens on external addresses.", loopbackOnly),
     {
       ...policy("image-digests", "Images are pinned by digest.", imageDigests),
       enforcementLevel: settings["gatehouse:policy"]?.requireDigest ? "mandatory" : "advisory",
     },
     {
       name: "plain-secrets",
-      description: "No secret stands in the configuration in plain text.",
+      description: "The configuration contains no secrets in plain text.",
       validateStack: (_stack, report) => {
         for (const told of plainSecrets(settings, SECRET_KEYS)) report(told);
       },

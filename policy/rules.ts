@@ -27,17 +27,19 @@ export function agentOnly({ urn, type, props }: Resource): string[] {
   const entrance = ENTRANCES[parent ?? ""];
   if (type !== "command:remote:Command" || !entrance)
     return [
-      `${type} below ${parent ?? "the stack"} goes past the agent; only Host, Group, Account, Packages and Release of ` +
-        "components/host may reach a host: give a Release what is to be on it",
+      `${type} below ${parent ?? "the stack"} bypasses the agent; only Host, Group, Account, Packages and Release of ` +
+        "components/host may run commands on a host: declare a Release instead",
     ];
   const { create, update, delete: remove } = props;
   const told = [];
   if (typeof create !== "string" || !entrance.test(create))
-    told.push(`create is ${JSON.stringify(create)}; below ${parent} it must match ${entrance}: ask through askFor()`);
+    told.push(`create is ${JSON.stringify(create)}; below ${parent} it must match ${entrance}: use askFor()`);
   if (update !== undefined)
-    told.push("update is set; the agent's verbs are repeatable, so create alone is run: drop it");
+    told.push("update is set, but the agent's commands are idempotent and only create is run: remove it");
   if (remove !== undefined && !String(remove).startsWith("gatehouse remove "))
-    told.push(`delete is ${JSON.stringify(remove)}; only \`gatehouse remove\` may delete: give askFor() its removal`);
+    told.push(
+      `delete is ${JSON.stringify(remove)}; only \`gatehouse remove\` may delete: pass the removal to askFor()`,
+    );
   return told;
 }
 
@@ -56,8 +58,8 @@ export function hostKeys({ type, props }: Resource): string[] {
     .filter(({ hop }) => !hop?.hostKey)
     .map(
       ({ path }) =>
-        `${path}.hostKey is not set, so any server would be trusted; a host key such as ssh-ed25519 AAAA... is needed: ` +
-        "make connections with remoteConnection() of components/host",
+        `${path}.hostKey is not set, so any server would be trusted; expected a host key such as ssh-ed25519 AAAA...: ` +
+        "create connections with remoteConnection() of components/connection",
     );
 }
 interface Hop {
@@ -73,9 +75,9 @@ export function plainSecrets(config: Record<string, unknown>, secretKeys: readon
     .filter(([path, text]) => !REFERENCE.test(text) && (SECRET_NAME.test(path) || looksSecret(text)))
     .map(
       ([path]) =>
-        `${path} looks like a secret and is kept in plain text; only encrypted values may be secret: take it out, set ` +
-        "it with `pulumi config set --secret` (settings of authentik below gatehouse:authentikSecrets), and change it " +
-        "where it is used, since it has been written down",
+        `${path} looks like a secret but is stored in plain text; secrets must be encrypted: remove it, set it with ` +
+        "`pulumi config set --secret` (settings of authentik below gatehouse:authentikSecrets), and replace the secret " +
+        "wherever it is used, because it has been exposed",
     );
 }
 const SECRET_NAME = /(pass(word|wd|phrase)|secret|token|(private|secret|api|ssh)[-_]?key)s?$/i;
@@ -106,8 +108,8 @@ export function imageDigests(resource: Resource): string[] {
     .filter(({ reference }) => !/@sha256:[0-9a-f]{64}$/.test(reference))
     .map(
       ({ reference }) =>
-        `${reference} has no digest; NAME:TAG@sha256:... is what pins it: set authentik.digest to what ` +
-        `\`skopeo inspect --format '{{.Digest}}' docker://${reference}\` prints`,
+        `${reference} has no digest; expected NAME:TAG@sha256:...: set authentik.digest to the output of ` +
+        `\`skopeo inspect --format '{{.Digest}}' docker://${reference}\``,
     );
 }
 
@@ -119,7 +121,7 @@ export function loopbackOnly(resource: Resource): string[] {
   });
 }
 const LOOPBACK =
-  "only 127.0.0.1, ::1 or a Unix socket may be listened on: bind that, and give Caddy a site for what the outside needs";
+  "services may only listen on 127.0.0.1, ::1 or a Unix socket: bind one of these, and add a site of Caddy for external access";
 
 const LISTENERS = [
   { files: /^\/etc\/containers\/systemd\/.*\.(container|pod|kube)$/, published: publishedByPodman },
@@ -143,7 +145,7 @@ function publishedByPostgres(content: string): string[] {
 
 function publishedByValkey(content: string): string[] {
   const binds = [...content.matchAll(/^\s*bind\s+(.*)$/gim)];
-  if (binds.length === 0) return ["no bind line, and Valkey's own default is every address"];
+  if (binds.length === 0) return ["no bind line, so Valkey listens on all addresses"];
   // A leading minus only means that the address may be unavailable.
   return binds
     .filter(([, list = ""]) => !isLoopback(list.split(/\s+/).map((one) => one.replace(/^-|"/g, ""))))

@@ -6,7 +6,7 @@ import { SIDEBAR } from "./sidebar.ts";
 const bySource = new Map(pages().map((page) => [page.source, page]));
 const entry = (source: string) => {
   const page = bySource.get(source);
-  if (!page) throw new Error(`website/sidebar.ts names ${source}, which is no document`);
+  if (!page) throw new Error(`website/sidebar.ts names ${source}, which does not exist`);
   return { label: page.title, slug: page.slug || "index" };
 };
 

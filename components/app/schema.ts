@@ -15,14 +15,15 @@ const TAKEN =
 export const appName = releaseName
   .max(24, { error: ({ input }) => `expected at most 24 characters, got ${JSON.stringify(input)}` })
   .refine((name) => !TAKEN.test(name), {
-    error: ({ input }) => `${input} is an account of the system's or the platform's; choose another name`,
+    error: ({ input }) => `${input} is an account of the system or the platform; choose another name`,
   })
   .refine((name) => !PARTS.some((part) => name.endsWith(`-${part}`)), {
-    error: ({ input }) => `${input} ends like a part of another app (${PARTS.join(", ")}); choose another name`,
+    error: ({ input }) =>
+      `${input} has an ending that is reserved for the parts of an app (${PARTS.join(", ")}); choose another name`,
   });
 
 const containerName = releaseName.refine((name) => !/(^|-)(pod|network)$/.test(name), {
-  error: ({ input }) => `${input} is what Podman calls a unit of the app's own; choose another name`,
+  error: ({ input }) => `${input} is the name of a unit that Podman generates; choose another name`,
 });
 
 const REGISTRY = /^([a-z0-9-]+(\.[a-z0-9-]+)+|localhost|[a-z0-9-]+(?=:))(:\d+)?\//;
@@ -34,7 +35,7 @@ const image = z
       `expected an image with its registry such as docker.io/grafana/grafana:12.3.0, got ${JSON.stringify(input)}`,
   })
   .refine((reference) => /@sha256:/.test(reference) || !/(\/[^:]*|:latest)$/.test(reference), {
-    error: ({ input }) => `${input} is another image every day: give it a version or a digest`,
+    error: ({ input }) => `${input} is a moving tag: use a version or a digest`,
   });
 
 const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
@@ -49,7 +50,7 @@ const inContainer = (what: string) =>
   });
 const containerPath = inContainer("a folder in the container such as /var/lib/grafana");
 const containerFilePath = inContainer("a file in the container such as /etc/grafana/grafana.ini");
-const word = z.string().min(1, { error: "expected a word, got an empty one" });
+const word = z.string().min(1, { error: "expected a word, got an empty string" });
 const path = z.string().regex(/^\/[\x21-\x7e]*$/, {
   error: ({ input }) => `expected a path such as /healthz, got ${JSON.stringify(input)}`,
 });
@@ -57,7 +58,7 @@ const path = z.string().regex(/^\/[\x21-\x7e]*$/, {
 /** Rejects lines of a crontab, which have more words. systemd on the host validates the rest. */
 const schedule = z.string().regex(/^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/, {
   error: ({ input }) =>
-    `expected a calendar expression of systemd's such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(input)}`,
+    `expected a systemd calendar expression such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(input)}`,
 });
 
 const container = z.strictObject({
@@ -67,9 +68,7 @@ const container = z.strictObject({
   files: z.record(containerFilePath, z.string()).default({}),
   secrets: z.record(secretName, z.custom<pulumi.Input<string>>()).default({}),
   volumes: z.record(containerPath, releaseName).default({}),
-  port: port
-    .min(1024, { error: ({ input }) => `${input} needs a right that no app has: let it listen from 1024 on` })
-    .optional(),
+  port: port.min(1024, { error: ({ input }) => `${input} is a privileged port: use a port from 1024` }).optional(),
   publish: port.optional(),
   health: z
     .union([z.array(word).min(1), z.strictObject({ http: path })], {
@@ -139,24 +138,24 @@ export const partsOf = ({ containers, database, valkey }: AppSettings): Part[] =
 function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">) {
   const entries = Object.entries(containers);
   if (entries.length === 0 && site?.files === undefined)
-    yield { path: ["containers"], message: "an app has at least one container, or a site with files" };
+    yield { path: ["containers"], message: "an app needs at least one container, or a site with files" };
   for (const [name, job] of entries.filter(([, container]) => isJob(container)))
     for (const key of ["port", "publish", "health"] as const)
       if (job[key] !== undefined)
         yield {
           path: ["containers", name, key],
-          message: "does not go with schedule: a job runs to its end, and is asked nothing meanwhile",
+          message: "is not allowed together with schedule: a job has no port and no health check",
         };
   for (const [what, key, of] of [
-    ["publishes", "publish", published],
-    ["listens at", "port", ({ port }: ContainerSettings) => port],
+    ["already publishes", "publish", published],
+    ["already listens on", "port", ({ port }: ContainerSettings) => port],
   ] as const) {
     const holders = new Map<number, string>();
     for (const [name, container] of entries) {
       const number = of(container);
       if (number === undefined) continue;
       const holder = holders.get(number);
-      if (holder) yield { path: ["containers", name, key], message: `${holder} ${what} ${number} already` };
+      if (holder) yield { path: ["containers", name, key], message: `${holder} ${what} ${number}` };
       holders.set(number, holder ?? name);
     }
   }
@@ -164,13 +163,16 @@ function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">
   for (const [name, { files, volumes }] of entries)
     for (const file of Object.keys(files))
       for (const volume of Object.keys(volumes).filter((path) => `${file}/`.startsWith(`${path}/`)))
-        yield { path: ["containers", name, "files", file], message: `lies in ${volume}, which is a volume` };
+        yield { path: ["containers", name, "files", file], message: `is inside the volume ${volume}` };
   const shut = entries.filter(([, container]) => container.port === undefined && !isJob(container));
   for (const [name, { publish, health }] of shut) {
     if (publish !== undefined)
-      yield { path: ["containers", name, "publish"], message: "says nothing without the port inside the container" };
+      yield {
+        path: ["containers", name, "publish"],
+        message: "has no effect without port, the port inside the container",
+      };
     if (health && "http" in health)
-      yield { path: ["containers", name, "health"], message: "is asked over HTTP and needs the container's port" };
+      yield { path: ["containers", name, "health"], message: "uses HTTP and requires port" };
   }
   const ports = entries.flatMap(([, container]) => published(container) ?? []);
   if (site && (site.port === undefined) === (site.files === undefined))
@@ -195,5 +197,5 @@ export function appSettings(name: string, wishes: object): AppSettings {
     ...faultsOf(parsed.error).map(({ path, message }) => `${path.join(".")}: ${message}`),
   ];
   if (faults.length === 0 && parsed.data) return parsed.data;
-  throw new pulumi.RunError(`App ${name} is not accepted; nothing of it was done:\n  ${faults.join("\n  ")}`);
+  throw new pulumi.RunError(`App ${name} is invalid; nothing was changed:\n  ${faults.join("\n  ")}`);
 }

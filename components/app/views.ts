@@ -208,6 +208,6 @@ function containerView(
 function probeOf(app: string, name: string, unit: string, container: ContainerSettings): Probe {
   const { health } = container;
   if (health && !Array.isArray(health))
-    return { name: `${name} of ${app} is well`, http: `http://127.0.0.1:${published(container)}${health.http}` };
+    return { name: `${name} of ${app} is healthy`, http: `http://127.0.0.1:${published(container)}${health.http}` };
   return { name: `${name} of ${app} keeps running`, unit, seconds: 3 };
 }

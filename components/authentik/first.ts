@@ -40,12 +40,18 @@ export function* firstFaults(
   given: Readonly<Record<string, unknown>>,
   knowsHash: boolean,
 ): Generator<{ name: string; message: string }> {
-  if (PASSWORD in given && HASH in given) yield { name: HASH, message: `${PASSWORD} is given too; take one out` };
+  if (PASSWORD in given && HASH in given) yield { name: HASH, message: `${PASSWORD} is also set; remove one of them` };
   else if (HASH in given && !knowsHash)
-    yield { name: HASH, message: `is known from authentik 2026.5 on; give ${PASSWORD}, or none to have one generated` };
+    yield {
+      name: HASH,
+      message: `requires authentik 2026.5 or later; set ${PASSWORD} instead, or neither to have a password generated`,
+    };
   for (const [name, value] of Object.entries(given))
     if (FIRST.test(name) && !ONE_LINE.test(String(value)))
-      yield { name, message: "expected one line, without blanks at its ends or a quote or bracket at its start" };
+      yield {
+        name,
+        message: "expected one line without leading or trailing blanks and without a leading quote or bracket",
+      };
 }
 
 // Allowed in an env file, which Podman and two parts of authentik each parse differently.

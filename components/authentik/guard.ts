@@ -27,5 +27,5 @@ export const guardManifest = (): Manifest => ({
     },
   ],
   units: [{ name: UNIT, enabled: true }],
-  probes: [{ name: "no container is reached at its own address", exec: [SCRIPT, "--check"] }],
+  probes: [{ name: "no container can be reached at its own address", exec: [SCRIPT, "--check"] }],
 });

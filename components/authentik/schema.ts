@@ -109,7 +109,7 @@ const settings = z.strictObject({
             `expected a key of a Quadlet [Container] section such as LogDriver, got ${JSON.stringify(input)}`,
         })
         .refine((key) => !OWN_CONTAINER.test(key), {
-          error: ({ input }) => `${input} is decided by the platform; take it out`,
+          error: ({ input }) => `${input} is set by the platform; remove it`,
         }),
       z.union([setting, z.array(setting)], {
         error: ({ input }) => `expected a text, a number, a boolean or a list of such, got ${JSON.stringify(input)}`,

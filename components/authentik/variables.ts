@@ -40,11 +40,11 @@ export const variable = z
 function* variableFaults(names: readonly string[], version: string): Generator<{ name: string; message: string }> {
   const own = ownVariables(version);
   for (const name of names) {
-    if (own.includes(name)) yield { name, message: `${name} is decided by the platform; take it out` };
+    if (own.includes(name)) yield { name, message: `${name} is set by the platform; remove it` };
     else if (own.some((other) => other.startsWith(`${name}__`)))
-      yield { name, message: `${name} would replace a whole section of settings; give its keys, such as ${name}__KEY` };
+      yield { name, message: `${name} would replace a whole section of settings; set its keys, such as ${name}__KEY` };
     else if (own.some((other) => name.startsWith(`${other}__`)))
-      yield { name, message: `${name} would replace a setting that the platform decides; take it out` };
+      yield { name, message: `${name} would replace a setting of the platform; remove it` };
   }
 }
 
@@ -56,14 +56,15 @@ export function* secretFaults(names: readonly string[], version: string): Genera
   );
   for (const name of names)
     if (OF_LIBRARIES.test(name) || name === WEB_PATH)
-      yield { name, message: "is read where no file is looked for; put it into authentik.environment" };
+      yield { name, message: "cannot be read from a file; set it in authentik.environment" };
 }
 
 /** The same for variables that are not secret. */
 export function* environmentFaults(environment: Readonly<Record<string, unknown>>, version: string) {
   yield* variableFaults(Object.keys(environment), version);
   for (const name of Object.keys(environment)) {
-    if (name === "AUTHENTIK_BOOTSTRAP_EMAIL") yield { name, message: `${name} is authentik.admin.email` };
+    if (name === "AUTHENTIK_BOOTSTRAP_EMAIL")
+      yield { name, message: `${name} is set by authentik.admin.email; remove it` };
     if (FIRST.test(name))
       yield {
         name,
@@ -74,7 +75,7 @@ export function* environmentFaults(environment: Readonly<Record<string, unknown>
   if (path !== undefined && !/^\/([\w.~-]+\/)*$/.test(String(path)))
     yield {
       name: WEB_PATH,
-      message: `expected a path with a slash at both ends such as /auth/, got ${JSON.stringify(path)}`,
+      message: `expected a path with a leading and a trailing slash such as /auth/, got ${JSON.stringify(path)}`,
     };
 }
 
@@ -83,6 +84,6 @@ export const value = setting.refine(
   (given) => typeof given !== "string" || (given !== "" && given === given.trim() && !/^["'[{]/.test(given)),
   {
     error: ({ input }) =>
-      `${JSON.stringify(input)} would be read differently by authentik's parts: no quotes or brackets at its start, no blanks at its ends, not empty`,
+      `${JSON.stringify(input)} would be read differently by different parts of authentik: expected a value that is not empty, without leading quotes or brackets and without leading or trailing blanks`,
   },
 );

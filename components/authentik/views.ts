@@ -219,14 +219,14 @@ function networkFiles({ network: { subnets }, trustedProxies }: AuthentikView): 
  * the subnets.
  */
 const networkCheck = (subnets: readonly string[]): Check => ({
-  name: "authentik.network can be made on this host",
+  name: "authentik.network can be created on this host",
   tree: QUADLETS,
   exec: [
     "sh",
     "-c",
     `there=$(podman network inspect ${NAME} --format '{{index .Labels "gatehouse"}}{{range .Subnets}} {{.Subnet}}{{end}} ' 2>/dev/null) || there=none
 case $there in none | "${NAME} "*) ;; *)
-  echo 'a network ${NAME} that gatehouse did not make is on this host: rename it, or podman network rm ${NAME}'
+  echo 'gatehouse did not create the network ${NAME} on this host: rename it, or run podman network rm ${NAME}'
   exit 1 ;;
 esac
 for subnet; do

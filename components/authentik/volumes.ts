@@ -15,8 +15,8 @@ export function* mountFaults(keys: Keys): Generator<{ key: string; message: stri
       const target = targetOf(key, given);
       if (target === undefined) continue;
       if (taken.has(target)) {
-        const whose = OWN.includes(target) ? "what the platform mounts there" : "another one";
-        yield { key, message: `${given} would lie over ${whose}; mount it at another folder than ${target}` };
+        const whose = OWN.includes(target) ? "a mount of the platform" : "another mount";
+        yield { key, message: `${given} would hide ${whose}; use another path than ${target}` };
       }
       taken.add(target);
     }

@@ -14,12 +14,12 @@ const PATH = /^(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+)+$/;
 const FOLDER =
   /^(?!\/(bin|boot|dev|etc|lib\w*|proc|run|sbin|sys|tmp|usr)\/|\/var\/[^/]+$)(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+){2,}$/;
 const folder = text(
-  "a folder of its own such as /srv/backups: absolute, of two names or more, and none of the system's",
+  "a separate folder such as /srv/backups: an absolute path with at least two components, not a system folder",
   FOLDER,
 );
 
 const schedule = text(
-  "a calendar expression of systemd's such as *-*-* 02:00:00 or Sun 04:00",
+  "a systemd calendar expression such as *-*-* 02:00:00 or Sun 04:00",
   /^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/,
 );
 
@@ -64,7 +64,7 @@ const repository = z
     s3: z
       .strictObject({
         endpoint: text(
-          "a host name, with a port if need be, such as s3.example.org",
+          "a host name, optionally with a port, such as s3.example.org",
           /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/,
         ).meta({
           description:
@@ -81,7 +81,7 @@ const repository = z
         path: text("an absolute path such as /prod", /^(\/|(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+)+)$/)
           .default("/")
           .meta({ description: "Folder in the bucket.", examples: ["/prod"] }),
-        keyId: text("the id of an access key", /^[\w.+/=-]+$/).meta({
+        keyId: text("the ID of an access key", /^[\w.+/=-]+$/).meta({
           description: "ID of the access key; its secret is `gatehouse:backupKey`.",
           examples: ["AKIAIOSFODNN7EXAMPLE"],
         }),
@@ -105,7 +105,8 @@ const repository = z
 
 const whole = (least: number) => {
   const fault = {
-    error: ({ input }: { input?: unknown }) => `expected a whole number from ${least} on, got ${JSON.stringify(input)}`,
+    error: ({ input }: { input?: unknown }) =>
+      `expected a whole number of at least ${least}, got ${JSON.stringify(input)}`,
   };
   return z.int(fault).min(least, fault);
 };

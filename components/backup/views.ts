@@ -129,7 +129,13 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
         user,
       }),
       ...scheduled("gatehouse-backup", "Back up PostgreSQL and the folders", "backup", view.schedule, writable),
-      ...scheduled("gatehouse-drill", "Restore the newest backup aside, and look at it", "drill", view.drill, writable),
+      ...scheduled(
+        "gatehouse-drill",
+        "Restore the newest backup beside the services and verify it",
+        "drill",
+        view.drill,
+        writable,
+      ),
     ],
     refers: [secrets],
     checks: [

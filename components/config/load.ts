@@ -45,7 +45,7 @@ export function load(): Configuration {
   for (const key of Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix))) {
     const name = key.slice(prefix.length);
     if (SECRET_KEYS.includes(name)) {
-      if (!isConfigSecret(key)) faults.push({ path: [name], message: `is not kept secret: ${SET_SECRET[name]}` });
+      if (!isConfigSecret(key)) faults.push({ path: [name], message: `must be encrypted: ${SET_SECRET[name]}` });
       continue;
     }
     given[name] = decoded(config.require(name));
@@ -83,7 +83,7 @@ function* tableFaults(secrets: Table, authentik: Settings["authentik"] | undefin
   const { version = "", environment = {} } = authentik ?? {};
   const names = Object.keys(secrets);
   for (const name of names.filter((name) => name in environment))
-    yield { path: ["authentikSecrets", name], message: "is in authentik.environment too; take it out of one" };
+    yield { path: ["authentikSecrets", name], message: "is also in authentik.environment; remove one of them" };
   if (!VERSION.test(version)) return;
   for (const { name, message } of [
     ...secretFaults(names, version),
@@ -99,15 +99,18 @@ function* backupFaults(backup: Settings["backup"], config: pulumi.Config): Gener
   const opens = sftp ? "the private key for backup.repository.sftp" : s3 && "the secret of backup.repository.s3.keyId";
   if (opens && key === undefined) yield { path: ["backupKey"], message: `expected ${opens}: ${SET_SECRET.backupKey}` };
   if (!opens && key !== undefined)
-    yield { path: ["backupKey"], message: `nothing needs it: ${RM_SECRET} gatehouse:backupKey` };
+    yield { path: ["backupKey"], message: `is not used: ${RM_SECRET} gatehouse:backupKey` };
   if (!backup && passphrase !== undefined)
-    yield { path: ["backupPassphrase"], message: `there is no backup: ${RM_SECRET} gatehouse:backupPassphrase` };
+    yield {
+      path: ["backupPassphrase"],
+      message: `is not used without backup: ${RM_SECRET} gatehouse:backupPassphrase`,
+    };
   for (const [name, text] of [
     ["backupKey", sftp ? undefined : key],
     ["backupPassphrase", passphrase],
   ])
     if (text !== undefined && !ONE_LINE.test(text))
-      yield { path: [name as string], message: "expected one line, without blanks at its ends" };
+      yield { path: [name as string], message: "expected one line without leading or trailing blanks" };
 }
 
 const RM_SECRET = "pulumi config rm";
@@ -126,8 +129,9 @@ const secretOf = (config: pulumi.Config, name: string): pulumi.Output<string> =>
   config.requireSecretObject<Record<string, unknown>>("authentikSecrets").apply((secrets) => String(secrets[name]));
 
 // Without this check the values would be written to files and the state as plain text, without a message from the SDK.
-const NOT_SECRET = `is kept secret, but its values go into files that are not; secret settings of authentik go into authentikSecrets`;
-const NO_ROTATION = `makes a new secret key, but authentikSecrets.${SECRET_KEY} gives one; take that out to have a new one made`;
+const NOT_SECRET =
+  "is encrypted, but its values are written to files in plain text; secret settings of authentik belong in authentikSecrets";
+const NO_ROTATION = `generates a new secret key, but authentikSecrets.${SECRET_KEY} sets one; remove that to have a new key generated`;
 // Pulumi passes every value as text; objects, numbers and booleans as JSON.
 function decoded(text: string): unknown {
   try {
@@ -139,5 +143,5 @@ function decoded(text: string): unknown {
 
 function refusal(stack: string, faults: readonly Fault[]): string {
   const lines = faults.map(({ path, message }) => `  ${path.join(".")}: ${message}`);
-  return `Pulumi.${stack}.yaml is not accepted; nothing was done:\n${lines.join("\n")}\nEvery key is described in docs/configuration.md.`;
+  return `Pulumi.${stack}.yaml is invalid; nothing was changed:\n${lines.join("\n")}\nEvery key is described in docs/configuration.md.`;
 }

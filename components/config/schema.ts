@@ -109,31 +109,34 @@ function* clashes({ authentik, backup, caddy, postgres, valkey }: Omit<Settings,
       message: `authentik ${authentik.version} keeps its cache in Valkey and needs a database there: add authentik: ${nextFree(valkey.databases)}`,
     };
   if (postgres.gid !== undefined && postgres.gid === valkey.gid)
-    yield { path: ["valkey", "gid"], message: `GID ${valkey.gid} is postgres.gid already; two groups need two GIDs` };
+    yield {
+      path: ["valkey", "gid"],
+      message: `GID ${valkey.gid} is already postgres.gid; each group needs its own GID`,
+    };
   for (const kind of ["databases", "roles"] as const)
     for (const name of Object.keys(postgres[kind]).filter((name) => /^authentik(_|$)/.test(name)))
       yield {
         path: ["postgres", kind, name],
-        message: "authentik's databases and role are the platform's; take it out",
+        message: "the platform creates authentik's databases and role; remove it",
       };
   if (backup) {
     for (const name of ARCHIVE_SETTINGS.filter((name) => name in postgres.settings))
-      yield { path: ["postgres", "settings", name], message: `${name} is the backup's; take it out` };
+      yield { path: ["postgres", "settings", name], message: `${name} is set by the backup; remove it` };
     if (postgres.settings.wal_level === "minimal")
       yield {
         path: ["postgres", "settings", "wal_level"],
-        message: "minimal WAL is not enough for a backup; take it out",
+        message: "minimal WAL is not enough for a backup; remove it",
       };
   }
   const names = new Map([[authentik.domain, "authentik.domain"]]);
   for (const [name, site] of Object.entries(caddy.sites)) {
     const holder = names.get(site.domain);
-    if (holder) yield { path: ["caddy", "sites", name, "domain"], message: `${site.domain} is ${holder} already` };
+    if (holder) yield { path: ["caddy", "sites", name, "domain"], message: `${site.domain} is already ${holder}` };
     names.set(site.domain, `caddy.sites.${name}.domain`);
     if (name === "authentik")
       yield {
         path: ["caddy", "sites", name],
-        message: "the site authentik is made by the platform; choose another name",
+        message: "the site authentik is created by the platform; choose another name",
       };
   }
 }

@@ -112,5 +112,5 @@ const stale = Object.entries(documents).filter(([path, text]) => {
   if (!process.argv.includes("--check")) writeFileSync(fileOf(path), text);
   return !existsSync(fileOf(path)) || readFileSync(fileOf(path), "utf8") !== text;
 });
-for (const [path] of stale) console.error(`${path} is not what the schemas say: run npm run schema`);
+for (const [path] of stale) console.error(`${path} does not match the schemas: run npm run schema`);
 process.exitCode = stale.length > 0 ? 1 : 0;

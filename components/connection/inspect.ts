@@ -32,12 +32,12 @@ export async function inspect(
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     if (look === "required" || !pulumi.runtime.isDryRun()) throw error.refusal;
-    await pulumi.log.warn(`${error.message}. The preview goes on without looking for changes made on the host.`);
+    await pulumi.log.warn(`${error.message}. The preview continues without checking the host for drift.`);
     return undefined;
   }
 }
 
-const UNTOLD = "How the host is reached, another stack has yet to tell";
+const UNTOLD = "The host's address comes from another stack and is not known yet";
 
 async function read(connection: Plain, expectations: Expectations): Promise<Facts> {
   const line = await open(connection);
@@ -59,7 +59,7 @@ function json({ address }: Plain, stdout: string): unknown {
     return JSON.parse(stdout);
   } catch {
     throw new pulumi.RunError(
-      `${address} does not answer with facts but with ${JSON.stringify(plain(stdout.split("\n", 1)[0] ?? ""))}. A shell that is not interactive must not print anything of its own.`,
+      `${address} printed ${JSON.stringify(plain(stdout.split("\n", 1)[0] ?? ""))} instead of facts. A shell that is not interactive must not print anything itself.`,
     );
   }
 }

@@ -11,6 +11,6 @@ export function looking(configured: boolean, word = process.env.GATEHOUSE_DRIFT)
   if (!word) return configured ? "on" : "off";
   if (word === "off" || word === "required") return word;
   throw new pulumi.RunError(
-    `GATEHOUSE_DRIFT is ${JSON.stringify(word)}; allowed are off (do not look at the host) and required (fail when it cannot be looked at)`,
+    `GATEHOUSE_DRIFT is ${JSON.stringify(word)}; allowed values are off (do not inspect the host) and required (fail if the host cannot be inspected)`,
   );
 }

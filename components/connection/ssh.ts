@@ -50,7 +50,7 @@ export class Unreachable extends Error {
 
 const refused = (message: string) =>
   new pulumi.RunError(
-    `${message}\nMore: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-shows-another-host-key`,
+    `${message}\nMore: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-has-another-host-key`,
   );
 
 type Hop = Pick<Plain, "address" | "port" | "user" | "hostKey">;
@@ -69,19 +69,19 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
       if (offered && !offered.equals(expected))
         return reject(
           refused(
-            `${address} shows another host key than ${at}.hostKey:\n  expected ${fingerprint(expected)}\n  offered  ${fingerprint(offered)}\n` +
-              `If the host was set up anew, ask its console for the key (\`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\`) and put it into ${at}.hostKey. If not, someone is in between: do not go on.`,
+            `${address} has another host key than ${at}.hostKey:\n  expected ${fingerprint(expected)}\n  offered  ${fingerprint(offered)}\n` +
+              `If the host was reinstalled, read the key on its console (\`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\`) and set ${at}.hostKey to it. Otherwise the connection may be intercepted: do not continue.`,
           ),
         );
       if (error.level === "client-authentication")
         return reject(
           refused(
             `${where} refuses the key${privateKey ? " in gatehouse:sshKey" : "s of the SSH agent ($SSH_AUTH_SOCK)"}. ` +
-              `Put the public half into ~${username}/.ssh/authorized_keys there, or set another key: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`.`,
+              `Add the public key to ~${username}/.ssh/authorized_keys there, or set another key: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`.`,
           ),
         );
       if (/host key format|no matching host key/i.test(error.message))
-        return reject(refused(`${address} has no host key of the kind ${kind} that ${at}.hostKey names`));
+        return reject(refused(`${address} has no host key of the type ${kind} that ${at}.hostKey specifies`));
       if (!offered || error.level === "client-socket" || error.level === "client-timeout" || error.code)
         return reject(
           new Unreachable(
@@ -109,7 +109,7 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
       client.setNoDelay(true);
     } catch (error) {
       // ssh2 throws immediately if it cannot parse a key.
-      reject(refused(`gatehouse:sshKey is not a private key that can be used: ${(error as Error).message}`));
+      reject(refused(`gatehouse:sshKey is not a usable private key: ${(error as Error).message}`));
     }
   });
 }

@@ -76,10 +76,10 @@ const refused = (message: string): pulumi.RunError =>
   Object.defineProperty(new pulumi.RunError(message), "message", { get: () => message, set: () => {} });
 
 const refusal = (found: readonly Stranger[]) =>
-  `this host has what gatehouse did not make, by names that this stack uses; nothing was done:
+  `this host has objects that gatehouse did not create, with names that this stack uses; nothing was changed:
 ${found.map(({ thing, what }) => `  ${thing}: ${what}`).join("\n")}
-Rename or remove it, or choose another name or port in the configuration. What gatehouse is to take over is named in it, as a whole or in part:
+Rename or remove them, or choose another name or port in the configuration. To have gatehouse take over all or some of them, list them there:
   gatehouse:host:
     takeOver:
 ${found.map(({ thing }) => `      - ${thing}`).join("\n")}
-(a program of apps gives takeOver to its Host). More: docs/authentik-deployment-guide.md#pulumi-says-this-host-has-what-gatehouse-did-not-make`;
+(a program with apps passes takeOver to its Host). More: docs/authentik-deployment-guide.md#pulumi-says-this-host-has-objects-that-gatehouse-did-not-create`;

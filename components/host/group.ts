@@ -56,7 +56,7 @@ export const usableGid = (group: GroupHandle, consumer: string): pulumi.Output<n
     if (Number.isInteger(gid) && gid >= 1 && gid < 65534) return gid;
     const got = typeof gid === "number" ? String(gid) : (JSON.stringify(gid) ?? "nothing");
     throw new pulumi.RunError(
-      `${consumer} needs the GID of group ${name}, a whole number from 1 to 65533, and got ${got}. ` +
-        `Look at it on the host with \`getent group ${name}\`; docs/architecture.md#how-a-gid-gets-into-a-quadlet tells where it comes from.`,
+      `${consumer} needs the GID of group ${name}, a whole number from 1 to 65533, got ${got}. ` +
+        `Check it on the host with \`getent group ${name}\`; docs/architecture.md#how-a-gid-gets-into-a-quadlet explains where it comes from.`,
     );
   });

@@ -21,7 +21,7 @@ const uid = z
   .int(expected("a UID from 1 to 65533"))
   .min(1, expected("a UID from 1 to 65533"))
   .max(65533, expected("a UID from 1 to 65533"));
-const number = z.int(expected("a number from 1 on")).min(1, expected("a number from 1 on"));
+const number = z.int(expected("a number of at least 1")).min(1, expected("a number of at least 1"));
 const versions = record(z.string(expected("a version")));
 const group = table({ name: unixName, gid });
 const https = (what: string, ending = "") =>

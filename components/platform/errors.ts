@@ -31,13 +31,13 @@ ${other ? update(wrote as number) : remedy(stack, given, faults)}`;
 export const secret = (stack: string): string => `${unfit(stack)}
   platform: is secret
 Its schema version is hidden with it; ${READS}.
-Take the secret out of that output in the program of ${stack} and run \`pulumi up\` there: the contract has none.`;
+Remove the secret from that output in the program of ${stack} and run \`pulumi up\` there: the contract has none.`;
 
 /** The same for a stack that the engine cannot read. */
 export const unreadable = (stack: string, reason: string): string =>
-  `stack ${stack} cannot be read, and with it its output platform: ${reason}. ` +
-  "Its name is ORGANIZATION/PROJECT/STACK, with the word organization in front on a backend of your own, and its state " +
-  "must lie in the backend of this program: `pulumi stack ls --all` lists what is there.";
+  `the output platform of stack ${stack} cannot be read: ${reason}. ` +
+  "The name must be ORGANIZATION/PROJECT/STACK (with the word organization on a self-managed backend), and the state " +
+  "must be in the backend of this program: `pulumi stack ls --all` lists its stacks.";
 
 const READS = `gatehouse in this program reads version ${SCHEMA_VERSION}`;
 const unfit = (stack: string) => `stack ${stack} has no platform that this program can use:`;
@@ -45,7 +45,7 @@ const unfit = (stack: string) => `stack ${stack} has no platform that this progr
 const absent = (stack: string, names: readonly string[]) => `${unfit(stack)}
   platform: is missing; its outputs are: ${names.toSorted().join(", ") || "none"}
 It was written with no schema version; ${READS}.
-If it is a stack of gatehouse's, run \`pulumi up\` there until it ends well; if not, name another one.`;
+If it is a stack of gatehouse, run \`pulumi up\` there until it succeeds; otherwise use another stack.`;
 
 const update = (wrote: number) =>
   wrote > SCHEMA_VERSION
@@ -58,10 +58,10 @@ function remedy(stack: string, given: unknown, faults: readonly Fault[]): string
   const group = faults.find(({ path }) => path[0] === "groups" && path[2] === "gid");
   if (group)
     return (
-      `Look at the group on the host with \`getent group ${at(given, [...group.path.slice(0, 2), "name"])}\`, ` +
-      "put it right there, and run `pulumi up` in the program of that stack."
+      `Check the group on the host with \`getent group ${at(given, [...group.path.slice(0, 2), "name"])}\`, ` +
+      "correct it there, and run `pulumi up` in the program of that stack."
     );
-  return `Look at it with \`pulumi stack output platform --stack ${stack}\`; the program of that stack is to be corrected or updated, and \`pulumi up\` run there.`;
+  return `Check it with \`pulumi stack output platform --stack ${stack}\`, correct or update the program of that stack, and run \`pulumi up\` there.`;
 }
 
 const at = (value: unknown, path: readonly PropertyKey[]): unknown =>

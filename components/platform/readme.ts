@@ -9,20 +9,20 @@ interface Facts {
 /** Overview that Pulumi's console and `pulumi stack output readme` show. */
 export const readmeOf = ({ stack, host, authentik }: Facts): string => `# gatehouse, stack ${stack}
 
-authentik answers at ${authentik.url}. The first login is that of ${ADMINISTRATOR}; its first password:
+authentik is at ${authentik.url}. The first user is ${ADMINISTRATOR}; its initial password:
 \`pulumi stack output administrator --show-secrets --stack ${stack}\`
 
 On the host, ${host.user}@${host.address}, as root:
 
-- \`gatehouse status\`: each release, its units, its probes now
-- \`gatehouse verify\`: what differs from what was left
+- \`gatehouse status\`: the current state of each release, its units and its probes
+- \`gatehouse verify\`: the drift of the host
 - \`journalctl --unit authentik-server\`; \`systemctl restart authentik-pod\`
 
 Here, in a checkout of gatehouse:
 
 - \`npm run plan -- --stack ${stack}\`: what an \`up\` would do
 - \`pulumi stack output platform --stack ${stack}\`: sockets, groups and units, for other stacks
-- \`pulumi stack output logins --show-secrets --stack ${stack}\`: passwords of roles and of Valkey's users
+- \`pulumi stack output logins --show-secrets --stack ${stack}\`: passwords of the PostgreSQL roles and URLs of the Valkey users
 
-Upgrades, and what to do when something is wrong: docs/authentik-deployment-guide.md. Every key: docs/configuration.md.
+Upgrades and troubleshooting: docs/authentik-deployment-guide.md. Every key: docs/configuration.md.
 `;

@@ -43,7 +43,7 @@ export function databaseGuard(
           ALTER DATABASE ${quoted(database)} RENAME TO ${quoted(failed)};
           ALTER DATABASE ${quoted(copy)} RENAME TO ${quoted(database)};
         ELSIF NOT EXISTS (SELECT FROM pg_database WHERE datname = ${literal(failed)}) THEN
-          RAISE EXCEPTION 'database % is not there', ${literal(copy)};
+          RAISE EXCEPTION 'database % does not exist', ${literal(copy)};
         END IF;
       END $$`.replace(/\s+/g, " "),
     ),

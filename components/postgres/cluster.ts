@@ -20,7 +20,7 @@ export function theCluster({ user, bin, cluster, config, data }: Distribution["p
   // Not a directory of the manifest: the package resets its mode at each boot and when other packages are installed.
   const place = ["install", "--directory", `--owner=${user}`, `--group=${user}`, dirname(data)];
   return [
-    { name: "place of the cluster", exec: place },
+    { name: "folder of the cluster", exec: place },
     { name: "cluster", user, exec: ["sh", "-eu", "-c", BY_INITDB, "sh", config, data, bin] },
   ];
 }
@@ -55,7 +55,7 @@ pg_createcluster --port=5432 --datadir="$data" --pgoption=add_include_dir=conf.d
 const BY_INITDB = `config=$1 data=$2 fresh=$2.new bin=$3
 if [ -e "$data/PG_VERSION" ]; then exit 0; fi
 if [ -n "$(ls -A "$data" 2>/dev/null)" ]; then
-  echo "$data holds something that is no cluster of PostgreSQL's: look what it is and move it away" >&2
+  echo "$data contains files that are not a PostgreSQL cluster: check them and move them away" >&2
   exit 1
 fi
 if [ -e "$config/postgresql.conf" ]; then
@@ -74,7 +74,7 @@ sync "$data/.."`;
  * replaced the file with the settings of new clusters. Runs before the package is installed.
  */
 export const readsDefaults = ({ bin, config }: Pick<Distribution["postgres"], "bin" | "config">, defaults: string) => ({
-  name: "the package reads what a new cluster has",
+  name: "the package reads the settings of new clusters",
   exec: ["sh", "-eu", "-c", READS_DEFAULTS, "sh", `${bin}/postgres`, dirname(dirname(config)), dirname(defaults)],
 });
 
@@ -83,10 +83,10 @@ const READS_DEFAULTS = `server=$1 clusters=$2 defaults=$3 conf=\${3%/*}/createcl
 if [ -e "$server" ] || [ ! -e "$conf" ] || ls "$clusters"/*/*/postgresql.conf >/dev/null 2>&1; then exit 0; fi
 if grep -Eqi "^\\s*create_main_cluster(\\s*=\\s*|\\s+)'?(off|false|no|0)'?\\s*(#|$)" "$conf"; then exit 0; fi
 if grep -Eqi "^\\s*include_dir\\s*=?\\s*'($defaults|\${defaults##*/})/?'" "$conf"; then exit 0; fi
-echo "$conf does not read $defaults: PostgreSQL's package would make the cluster without checksums and without conf.d."
+echo "$conf does not read $defaults: PostgreSQL's package would create the cluster without checksums and without conf.d."
 echo "On the host, so that the package reads them:"
 echo "  echo \\"include_dir '$defaults'\\" >>$conf    # then pulumi up again"
-echo "or so that this program makes the cluster instead of the package:"
+echo "or so that this program creates the cluster instead of the package:"
 echo "  echo 'create_main_cluster = false' >>$conf    # then pulumi up again"
 exit 1`;
 
@@ -103,15 +103,15 @@ ours=\${1#/etc/postgresql/} clusters=$(pg_lsclusters --no-header)
 while read -r major name port _ _ data _; do
   if [ "$port" != 5432 ] || [ "$major/$name" = "$ours" ]; then continue; fi
   echo "PostgreSQL's cluster on this host is $major/$name, with port 5432 and its data in $data."
-  echo "This program runs $ours, which would be an empty one. On the host, with all that uses PostgreSQL stopped:"
-  if [ -e "$1" ]; then echo "  pg_dropcluster --stop \${ours%/*} \${ours#*/}    # if it is the empty one that the package made"; fi
+  echo "This program runs $ours, which would be an empty one. On the host, with everything that uses PostgreSQL stopped:"
+  if [ -e "$1" ]; then echo "  pg_dropcluster --stop \${ours%/*} \${ours#*/}    # if it is the empty one that the package created"; fi
   if [ "$major" = "\${ours%/*}" ]; then
     echo "  pg_renamecluster $major $name \${ours#*/}"
   else
     echo "  pg_upgradecluster -v \${ours%/*} $major $name    # keeps $major/$name; needs the package postgresql-\${ours%/*}"
   fi
-  echo "and then pulumi up again. All steps, and the way back: docs/backup-and-restore.md, Upgrades."
-  echo "If nobody needs what is in it: pg_dropcluster --stop $major $name"
+  echo "and then pulumi up again. All steps, and how to undo them: docs/backup-and-restore.md, Upgrades."
+  echo "If its data is no longer needed: pg_dropcluster --stop $major $name"
   exit 1
 done <<CLUSTERS
 $clusters

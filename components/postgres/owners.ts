@@ -55,8 +55,8 @@ look() {
 give() { ${inside} "$statements"; }
 found=$(each look)
 if [ -n "$found" ]; then
-  echo "A database has another owner in the configuration, and a superuser has tables in it, which would stay behind." >&2
-  echo "PostgreSQL gives those away one by one: run this as a superuser, then pulumi up." >&2
+  echo "The configuration changes the owner of a database in which a superuser owns tables; these would keep their owner." >&2
+  echo "Change their owner one by one: run this as a superuser, then pulumi up." >&2
   printf '%s\n' "$found" >&2
   exit 1
 fi

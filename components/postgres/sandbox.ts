@@ -64,7 +64,7 @@ export const repositoryDropIn = ({ unit }: Names, repository: string): File =>
 
 /** Refuses a sandbox in which tablespaces, or parts of the data that were moved elsewhere, would be read-only. */
 export const allWritable = (names: Names, wishes: Wishes): Check => ({
-  name: "PostgreSQL may write where its data are",
+  name: "PostgreSQL may write to all of its data",
   tree: dropIns(names.unit),
   user: names.user,
   exec: ["sh", "-eu", "-c", ALL_WRITABLE, "sh", names.data, ...writableBeside(names, wishes)],
@@ -83,5 +83,5 @@ for link in "$data"/* "$data"/pg_tblspc/*; do
 done
 if [ -z "$missing" ]; then exit 0; fi
 echo "PostgreSQL has data outside $data, where its unit will not be allowed to write:$missing" >&2
-echo "Name each of these folders, or one above it, in postgres.writable; then run pulumi up again." >&2
+echo "List each of these folders, or a parent of it, in postgres.writable; then run pulumi up again." >&2
 exit 1`;

@@ -10,8 +10,8 @@ const settingName = z
   .refine((name) => !(OWN_SETTINGS as readonly string[]).includes(name), {
     error: ({ input }) =>
       input === "data_directory"
-        ? "data_directory names the folder of its data: after a change PostgreSQL would start without what it holds; take it out"
-        : `${input} belongs to the platform, which listens on its socket directory only; take it out`,
+        ? "data_directory is the folder of the data: after a change PostgreSQL would start without its existing data; remove it"
+        : `${input} is set by the platform, which listens on its socket directory only; remove it`,
   });
 
 /** Names that PostgreSQL and the agent reserve. */
@@ -25,7 +25,7 @@ const FOLDER =
   /^(?!\/(bin|boot|dev|etc|lib\w*|proc|run|sbin|sys|tmp|usr)(\/|$)|\/(home|root|var|var\/[^/]+)$)(\/(?!\.{1,2}(\/|$))[\w.@+=~-]+)+$/;
 const folder = z.string().regex(FOLDER, {
   error: ({ input }) =>
-    `expected a folder such as /srv/tablespaces, absolute and none of the system's, got ${JSON.stringify(input)}`,
+    `expected an absolute path such as /srv/tablespaces, not a system folder, got ${JSON.stringify(input)}`,
 });
 
 /** Configuration of PostgreSQL. */

@@ -163,7 +163,7 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
       ...(databases.length > 0 ? [ownersStep(names, databases)] : []),
       // The package creates these files for the server's account, and its tools read some of them as root.
       {
-        name: "the rest of the configuration is root's",
+        name: "the rest of the configuration belongs to root",
         exec: [
           "find",
           config,
@@ -226,7 +226,7 @@ const besideTheData = ({ unit, user, config, data }: Names): File => ({
  * installed one cannot. Fails before anything is stopped.
  */
 const sameMajor = ({ user, bin, config, data }: Names): Check => ({
-  name: "the data are of the PostgreSQL that is installed",
+  name: "the data match the installed PostgreSQL",
   tree: config,
   user,
   exec: ["sh", "-eu", "-c", SAME_MAJOR, "sh", data, bin],
@@ -234,7 +234,7 @@ const sameMajor = ({ user, bin, config, data }: Names): Check => ({
 
 const SAME_MAJOR = `made=$(cat "$1/PG_VERSION") installed=$("$2/postgres" --version | sed 's/[^0-9]*\\([0-9]*\\).*/\\1/')
 if [ "$made" = "$installed" ]; then exit 0; fi
-echo "The data in $1 are of PostgreSQL $made, and PostgreSQL $installed is installed, which cannot read them." >&2
+echo "The data in $1 were created by PostgreSQL $made, which the installed PostgreSQL $installed cannot read." >&2
 echo "Upgrade the data with pg_upgrade, or install PostgreSQL $made again; then run pulumi up." >&2
 exit 1`;
 
@@ -255,12 +255,12 @@ export const passwordsManifest = (names: Names, verifiers: Record<string, string
   ],
   probes: [
     {
-      name: "every role with a password has one",
+      name: "every role that needs a password has one",
       user: names.user,
       exec: psql(
         names,
         "--command",
-        `DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_authid WHERE rolpassword IS NULL AND rolname IN (${Object.keys(verifiers).map(literal).join(", ")})), 'a role has none'; END $$`,
+        `DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_authid WHERE rolpassword IS NULL AND rolname IN (${Object.keys(verifiers).map(literal).join(", ")})), 'a role has no password'; END $$`,
       ),
     },
   ],

@@ -49,7 +49,7 @@ const SHARED: Readonly<Record<string, Shared>> = {
 
 /** Keys that only have an effect outside a pod, each with the reason for the refusal. */
 const POINTLESS: Readonly<Record<string, string>> = {
-  NetworkAlias: "names a container for others on its network, and the pod looks for none and is looked for by none",
+  NetworkAlias: "has no effect on a pod that no other container reaches by name",
   ExposeHostPort: "has no effect on a member of a pod, whose ports the pod publishes",
 };
 
@@ -68,7 +68,7 @@ export function sorted(keys: Keys): { pod: string[]; container: [key: string, va
 export const misplaced = (keys: Keys): { key: string; message: string }[] =>
   Object.entries(keys).flatMap(([key, given]) => {
     const values = valuesOf(given).map(String);
-    if (POINTLESS[key]) return { key, message: `${key} ${POINTLESS[key]}; take it out` };
+    if (POINTLESS[key]) return { key, message: `${key} ${POINTLESS[key]}; remove it` };
     const shared = SHARED[key];
     if (shared === undefined) return [];
     if (values.length > 1 && !shared.many) return { key, message: `${key} takes one value, got ${values.length}` };

@@ -7,7 +7,7 @@ const text = (what: string, pattern: RegExp) => {
 };
 
 const host = text(
-  "a registry as the name of an image begins, such as ghcr.io or registry.example.org:5000",
+  "a registry as at the beginning of an image name, such as ghcr.io or registry.example.org:5000",
   /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[1-9]\d{0,4})?$/,
 );
 
@@ -16,8 +16,8 @@ export const registriesSchema = z.record(
   host,
   z.strictObject(
     {
-      username: text("a user without blanks and colons", /^[^\s:\p{Cc}]+$/u),
-      password: text("one line, without blanks at its ends", /^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?\n?$/u),
+      username: text("a user name without blanks and colons", /^[^\s:\p{Cc}]+$/u),
+      password: text("one line without leading or trailing blanks", /^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?\n?$/u),
     },
     { error: (issue) => (issue.code === "invalid_type" ? "expected username and password" : undefined) },
   ),

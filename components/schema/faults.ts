@@ -19,7 +19,7 @@ export function told(issue: z.core.$ZodRawIssue): string | undefined {
 const KINDS: Record<string, string> = {
   object: "keys and values",
   record: "keys and values",
-  string: "a text",
+  string: "text",
   boolean: "true or false",
   int: "a whole number",
   number: "a number",
@@ -29,7 +29,7 @@ const KINDS: Record<string, string> = {
 // zod combines the unknown keys of a table, or the faults of a key, in one issue; split them into one fault each.
 function flat(issue: z.core.$ZodIssue): Fault[] {
   if (issue.code === "unrecognized_keys")
-    return issue.keys.map((key) => ({ path: [...issue.path, key], message: "there is no such key" }));
+    return issue.keys.map((key) => ({ path: [...issue.path, key], message: "unknown key" }));
   if (issue.code === "invalid_key" || issue.code === "invalid_element")
     return issue.issues.map(({ message }) => ({ path: issue.path, message }));
   return [issue];

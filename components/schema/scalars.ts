@@ -71,7 +71,7 @@ export const proxies = z
   )
   .refine((value) => isIP(value) > 0 || networkOf(value).version === 0 || networkOf(value).length > 0, {
     error: ({ input }) =>
-      `${input} is everybody: a client would say by itself who it is; name the proxies' own networks`,
+      `${input} contains every address, so any client could claim another address; list the networks of the proxies`,
   });
 
 /** The value as a network; a single address becomes a network with that address only. */
@@ -116,11 +116,11 @@ export const deadline = z
 
 /** Incremented to regenerate secrets; while it is unchanged, the host keeps the existing ones. */
 export const rotation = z
-  .int(expected("a whole number from 1 on"))
-  .min(1, expected("a whole number from 1 on"))
+  .int(expected("a whole number of at least 1"))
+  .min(1, expected("a whole number of at least 1"))
   .default(1);
 
 export const digest = text("an image digest such as sha256:0123... (64 hexadecimal digits)", /^sha256:[0-9a-f]{64}$/);
 
 /** A value in another program's configuration file. The encoder of that file may still reject it. */
-export const setting = z.union([z.string(), z.number(), z.boolean()], expected("a text, a number or a boolean"));
+export const setting = z.union([z.string(), z.number(), z.boolean()], expected("text, a number or a boolean"));

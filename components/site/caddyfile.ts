@@ -54,19 +54,19 @@ function grouped(source: string, tokens: readonly Token[]): Directive[] {
     const head = open.length === 0 && (token.first || directives.length === 0);
     // Even in quotes: Caddy only compares the text of a word.
     if (token.text === "}" && open.pop() === undefined)
-      throw fault(source, token, "this } closes the site itself, since no { is open before it; take it out");
+      throw fault(source, token, "this } closes the site itself, because there is no matching { before it; remove it");
     if (head && !NAME.test(token.text))
       throw fault(
         source,
         token,
-        `expected a directive such as \`encode gzip\` or a matcher such as \`@api\`, got ${JSON.stringify(token.text)}; another site is an entry of its own`,
+        `expected a directive such as \`encode gzip\` or a matcher such as \`@api\`, got ${JSON.stringify(token.text)}; define another site as an entry of its own`,
       );
     if (token.text === "{") open.push(token);
     if (head) directives.push({ name: token.text, tokens: [token] });
     else directives.at(-1)?.tokens.push(token);
   }
   const unclosed = open.at(-1);
-  if (unclosed) throw fault(source, unclosed, "no } closes the block that this { opens; put one behind it");
+  if (unclosed) throw fault(source, unclosed, "this { has no matching }; add one after it");
   for (const { tokens } of directives) refuseHeredoc(source, tokens);
   return directives.map(({ name, tokens }) => ({ name, lines: linesOf(source, tokens) }));
 }
@@ -84,7 +84,7 @@ function refuseHeredoc(source: string, tokens: readonly Token[]): void {
       throw fault(
         source,
         { start },
-        "a Caddy without heredocs, as before 2.7, would take a brace in this one for the site's; put the text in backticks",
+        "versions of Caddy before 2.7 do not support heredocs and would read a brace in this one as a brace of the site; put the text in backticks",
       );
   }
 }
@@ -126,7 +126,7 @@ function refuseRest(source: string, word: string, start: number, quoted: boolean
   const rests = [word.replace(VARIABLE, ""), word.replace(VARIABLE, (_, inner: string) => inner.replace(/^\w+:?/, ""))];
   const rest = rests.find((rest) => /^[{}]$/.test(rest) || (!quoted && /^(["`#]|<<)/.test(rest)));
   if (word.search(VARIABLE) >= 0 && rest !== undefined)
-    throw fault(source, { start }, `without its variable ${word} is ${rest}, which Caddy would not take for a word`);
+    throw fault(source, { start }, `without its variable ${word} is ${rest}, which Caddy would not read as a word`);
 }
 
 /** The characters that Go treats as whitespace. */
@@ -163,7 +163,7 @@ function tokensOf(source: string, heredocs: boolean): Token[] {
       }
       const marker = text.slice(2);
       const end = /^[\w-]+$/.test(marker) ? source.indexOf(marker, at + 1) : -1;
-      if (end < 0) throw fault(source, { start }, `no line ends the text that ${text} begins`);
+      if (end < 0) throw fault(source, { start }, `no line ends the heredoc ${text}`);
       text = source.slice(at + 1, end).trim();
       at = end + marker.length - 1;
       quote = "<";
@@ -209,10 +209,14 @@ function tokensOf(source: string, heredocs: boolean): Token[] {
     }
     text += character;
   }
-  if (quote !== "") throw fault(source, { start }, `no ${quote} closes the one that opens here; put one behind it`);
-  if (marks()) throw fault(source, { start }, `no line ends the text that ${text} begins`);
+  if (quote !== "") throw fault(source, { start }, `this ${quote} has no matching ${quote}; add one after it`);
+  if (marks()) throw fault(source, { start }, `no line ends the heredoc ${text}`);
   if (escaped)
-    throw fault(source, { start: source.length }, "a backslash at the end would join a line that is not the site's");
+    throw fault(
+      source,
+      { start: source.length },
+      "a trailing backslash would join a line that does not belong to the site",
+    );
   if (text !== "") done(source.length);
   return tokens;
 }

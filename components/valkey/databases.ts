@@ -16,7 +16,7 @@ export function allotmentFaults(databases: Record<string, number>, count: number
       ];
     if (holder)
       return [
-        { name, fault: `database ${number} belongs to ${holder} already; the next free one is ${nextFree(databases)}` },
+        { name, fault: `database ${number} already belongs to ${holder}; the next free one is ${nextFree(databases)}` },
       ];
     return [];
   });

@@ -26,12 +26,12 @@ const OWN_SETTINGS = [
  * while the server runs.
  */
 const PLACES: Record<string, string> = {
-  appenddirname: "names the folder of the append-only file",
-  appendfilename: "names the append-only file",
-  dbfilename: "names the file of the snapshot",
-  dir: "names the folder of its data",
-  replicaof: "has it drop its own data for those of another server",
-  slaveof: "has it drop its own data for those of another server",
+  appenddirname: "is the folder of the append-only file",
+  appendfilename: "is the name of the append-only file",
+  dbfilename: "is the name of the snapshot",
+  dir: "is the folder of the data",
+  replicaof: "makes Valkey replace its data with those of another server",
+  slaveof: "makes Valkey replace its data with those of another server",
 };
 
 const settingName = z
@@ -40,16 +40,16 @@ const settingName = z
     error: ({ input }) => `expected the name of a setting such as maxmemory, got ${JSON.stringify(input)}`,
   })
   .refine((name) => !OWN_SETTINGS.includes(name), {
-    error: ({ input }) => `${input} belongs to the platform; take it out`,
+    error: ({ input }) => `${input} is set by the platform; remove it`,
   })
   .refine((name) => !Object.hasOwn(PLACES, name), {
     error: ({ input }) =>
-      `${input} ${PLACES[String(input)]}: after a change Valkey would start without what it holds; take it out`,
+      `${input} ${PLACES[String(input)]}: after a change Valkey would start without its existing data; remove it`,
   });
 
 /** Existing users: Valkey's own, which is disabled, and the agent's. */
 const application = releaseName.refine((name) => name !== "default" && name !== "gatehouse", {
-  error: ({ input }) => `${input} is a user of the platform's own; choose another name`,
+  error: ({ input }) => `${input} is a user of the platform; choose another name`,
 });
 
 /** Configuration of Valkey. */

@@ -19,9 +19,9 @@ export function parsed<T extends ParseArgsOptionsConfig>(args: readonly string[]
     return parseArgs({ args: [...args], options }).values;
   } catch (error) {
     // Keep only the first sentence: the others are about positional arguments, which these commands do not take.
-    const [told] = (error as Error).message.split(". ");
+    const [reason] = (error as Error).message.split(". ");
     const allowed = Object.keys(options).map((name) => `--${name}`);
-    throw new UsageError(`${told}; there are ${allowed.join(", ")}`);
+    throw new UsageError(`${reason}; valid options: ${allowed.join(", ")}`);
   }
 }
 
@@ -41,7 +41,7 @@ export async function command(name: string, run: (args: readonly string[]) => Pr
   try {
     process.exitCode = await run(process.argv.slice(2));
   } catch (error) {
-    if (error instanceof UsageError) say(`${error.message}\nnpm run ${name} -- --help tells more.`);
+    if (error instanceof UsageError) say(`${error.message}\nRun npm run ${name} -- --help for usage.`);
     else if (error instanceof PreviewError) say(`the preview failed; nothing was changed:\n${error.message}`);
     else throw error;
     process.exitCode = 1;

@@ -20,7 +20,7 @@ const NEW_HOST: Difference = {
   kind: "other",
   name: "",
   what: "unknown",
-  message: "the host does not know it: it was set up anew",
+  message: "not on the host, which was reinstalled",
   diff: "",
   now: {},
 };
@@ -36,8 +36,8 @@ export function differencesOf(preview: Preview): Differences {
 
 const summary = ({ stack, items }: Differences): string => {
   const count = items.reduce((total, { differences }) => total + differences.length, 0);
-  if (count === 0) return `${stack}: the host is as it was left`;
-  return `${stack}: ${count === 1 ? "1 difference" : `${count} differences`} on the host; \`pulumi up\` puts them right`;
+  if (count === 0) return `${stack}: the host is in sync`;
+  return `${stack}: the host has drifted: ${count === 1 ? "1 difference" : `${count} differences`}, reverted by \`pulumi up\``;
 };
 
 /** Each diff is indented below its message. */

@@ -7,16 +7,17 @@ import { differencesOf, markdown, terminal } from "./differences.ts";
 
 const HELP = `usage: npm run drift -- --stack STACK [options]
 
-Tells what on the host is not as the last \`pulumi up\` left it. Changes nothing. For a schedule, such as every night.
+Reports how the host differs from the state that the last \`pulumi up\` applied. Changes nothing. Suitable for a
+schedule, such as every night.
 
   --stack STACK        the stack, such as prod
-  --out FILE           write what differs as Markdown
-  --json FILE          write it as JSON
+  --out FILE           write the differences as Markdown
+  --json FILE          write the differences as JSON
   --config-file FILE   the stack's configuration, if it is not Pulumi.STACK.yaml
   --help               this text
 
-Exit codes: 0 the host is as it was left, 1 an error, also when the host cannot be reached or something is being deployed
-there, 3 something differs.
+Exit codes: 0 the host is in sync, 1 an error, also if the host cannot be reached or a deployment is in progress there,
+3 the host has drifted.
 `;
 
 const CLEAN = 0;
@@ -38,8 +39,8 @@ await command("drift", async (args) => {
   const seen = await preview(stack, configFile, say);
   const busy = underWay(seen);
   if (busy.length > 0) {
-    for (const { item, busy: what } of busy) say(`${item} is not known yet: ${what} is under way on the host`);
-    say("ask again once that has ended");
+    for (const { item, busy: what } of busy) say(`drift of ${item} is unknown: ${what} is in progress on the host`);
+    say("run this command again when it has finished");
     return UNKNOWN;
   }
   const found = differencesOf(seen);

@@ -36,10 +36,10 @@ It runs one ordinary preview and changes nothing.
 
   --stack STACK        the stack, such as prod
   --out FILE           write the plan as Markdown, for a comment under a pull request
-  --html FILE          write it as a page of its own
+  --html FILE          write it as an HTML page
   --json FILE          write it as JSON
-  --link URL           where the whole plan will be found; named where the Markdown had to be cut
-  --fail-on KINDS      end with 3 when the plan has one of these, such as restart,destroy:
+  --link URL           URL of the whole plan, for Markdown that had to be shortened
+  --fail-on KINDS      exit with 3 if the plan contains one of these, such as restart,destroy:
                        ${Object.keys(KINDS).join(", ")}
   --config-file FILE   the stack's configuration, if it is not Pulumi.STACK.yaml
   --help               this text
@@ -55,10 +55,10 @@ export function optionsOf(args: readonly string[]): Options | undefined {
   const { stack, out, html, json, link, "config-file": configFile, "fail-on": failOn } = given;
   if (!stack) throw new UsageError("--stack is missing: name the stack, such as --stack prod");
   const files = [out, html, json].filter((file) => file !== undefined);
-  if (files.includes("")) throw new UsageError("--out, --html and --json take the name of a file");
-  if (new Set(files).size < files.length) throw new UsageError("--out, --html and --json need a file each");
+  if (files.includes("")) throw new UsageError("--out, --html and --json require a file name");
+  if (new Set(files).size < files.length) throw new UsageError("--out, --html and --json require different files");
   if (link !== undefined && !/^https?:\/\/[^\s()<>]+$/.test(link))
-    throw new UsageError(`--link ${link} is no http or https address`);
+    throw new UsageError(`--link ${link} is not an http or https URL`);
   return {
     stack,
     ...(configFile !== undefined && { configFile }),
@@ -87,7 +87,7 @@ function kinds(list: string | undefined): Kind[] {
   const given = list.split(",").map((kind) => kind.trim());
   const unknown = given.filter((kind) => !Object.hasOwn(KINDS, kind));
   if (unknown.length > 0)
-    throw new UsageError(`--fail-on ${unknown.join(",") || '""'}: allowed are ${Object.keys(KINDS).join(", ")}`);
+    throw new UsageError(`--fail-on ${unknown.join(",") || '""'}: allowed values are ${Object.keys(KINDS).join(", ")}`);
   return given as Kind[];
 }
 

@@ -52,7 +52,7 @@ function effectsOf(release: ReleaseStep, rotated: ReadonlySet<string>, running: 
   // The state of a unit outside all releases is unknown; assume that it is running.
   const down = (unit: string) => names.includes(unit) && !running.has(unit);
   return [
-    ...dropped.map((unit) => ({ unit, verb: "stop" as const, reason: `release ${name} no longer has it` })),
+    ...dropped.map((unit) => ({ unit, verb: "stop" as const, reason: `it is no longer in release ${name}` })),
     ...concerned.filter(({ unit }) => !down(unit) && !dropped.includes(unit)),
     ...names.filter(down).map((unit) => ({ unit, verb: "start" as const, reason: startReason(unit, release) })),
   ];
@@ -83,18 +83,18 @@ const merged = ({ files }: Read, rotated: ReadonlySet<string>): Effect[] =>
     [...new Set(file.secrets.flatMap((name) => /^([^/]+)\/[^/]+$/.exec(name)?.[1] ?? []))]
       .filter((secret) => rotated.has(secret))
       .flatMap((secret) =>
-        effectsOn(file, `${file.path} takes in the new secret ${secret}, and loses the old one at its end`),
+        effectsOn(file, `${file.path} gets the new version of secret ${secret}, and loses the old one later`),
       ),
   );
 
 /** Units that stop while data that the new image may alter is saved, and then start with that image. */
 function guarded(old: Read | undefined, next: Read): Effect[] {
-  const told = (images: readonly string[], none: string) => images.join(", ") || none;
+  const listed = (images: readonly string[]) => images.join(", ") || "none";
   return saved(old, next).flatMap(({ guard: { units }, was, is }) =>
     units.map((unit) => ({
       unit,
       verb: "restart" as const,
-      reason: `the image is ${told(is, "gone")}, it was ${told(was, "none")}`,
+      reason: `image: ${listed(was)} becomes ${listed(is)}`,
     })),
   );
 }
@@ -125,7 +125,7 @@ export function relocated(old: Read | undefined, next: Read | undefined): Move[]
   return [...forward, ...back].filter(({ from }) => lies(from));
 }
 
-export const relocationWords = ({ from, to }: Move): string => `what is in ${from} moves to ${to}`;
+export const relocationWords = ({ from, to }: Move): string => `the contents of ${from} move to ${to}`;
 
 function watched({ images, guards }: Read, guard: Read["guards"][number]): string[] {
   const own = guards.find(({ name }) => name === guard.name) ?? guard;

@@ -15,7 +15,7 @@ export function repairOf({ kind, name, what, message }: Difference, old: Read | 
       const file = next.files.find(({ path }) => path === name);
       if (file) return [...restart(file.restarts), ...reload(file.reloads)];
       // A file that leaves the manifest already has the effects of its removal.
-      return old?.files.some(({ path }) => path === name) ? [] : restart(units, `at most: ${message}`);
+      return old?.files.some(({ path }) => path === name) ? [] : restart(units, `worst case: ${message}`);
     }
     case "directory":
       return [];
@@ -28,10 +28,10 @@ export function repairOf({ kind, name, what, message }: Difference, old: Read | 
     case "probe": {
       // Less may be enough, for example when Podman rewrites its firewall rules.
       const through = next.probes.find((probe) => probe.name === name)?.through;
-      return through ? reload([through], `at most: ${message}`) : restart(units, `at most: ${message}`);
+      return through ? reload([through], `worst case: ${message}`) : restart(units, `worst case: ${message}`);
     }
     default:
-      return restart(units, `at most: ${message}`);
+      return restart(units, `worst case: ${message}`);
   }
 }
 

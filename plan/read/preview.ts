@@ -40,10 +40,10 @@ export async function preview(
     const facts = existsSync(look) ? factsSchema.parse(JSON.parse(readFileSync(look, "utf8"))) : undefined;
     return previewOf(project, stackName, events, facts);
   } catch (error) {
-    const told = events.flatMap(({ diagnosticEvent }) =>
+    const errors = events.flatMap(({ diagnosticEvent }) =>
       diagnosticEvent?.severity === "error" ? [diagnosticEvent.message.trim()] : [],
     );
-    throw new PreviewError([...new Set(told)].join("\n") || stderr.trim() || (error as Error).message);
+    throw new PreviewError([...new Set(errors)].join("\n") || stderr.trim() || (error as Error).message);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -56,7 +56,7 @@ const SET_BACK: Difference = {
   kind: "generation",
   name: "",
   what: "set-back",
-  message: "the host was given another document since, or set back to a snapshot",
+  message: "the host has since received another manifest, or was restored from a snapshot",
   diff: "",
   now: {},
 };

@@ -10,10 +10,10 @@ export interface Placed {
 }
 
 const COLUMNS: [Box["column"], string][] = [
-  ["who", "who"],
-  ["group", "is in the group"],
-  ["socket", "that may use the socket"],
-  ["service", "of the service"],
+  ["who", "account or container"],
+  ["group", "in group"],
+  ["socket", "may use socket"],
+  ["service", "of service"],
 ];
 const CHARACTER = 7.3;
 const BOX = { height: 34, padding: 12, gap: 14 };

@@ -79,7 +79,7 @@ const warnings = ({ warnings }: Report) => (warnings.length > 0 ? [`Warnings:\n$
 function release(change: ReleaseChange): string {
   const { name, secret, files, notes, drift } = change;
   const body = [
-    ...(secret ? ["Its content is secret and shown in no form."] : []),
+    ...(secret ? ["Its content is secret and never shown."] : []),
     ...drift.map(({ message, diff }) =>
       diff === "" ? bullets([`on the host: ${message}`]) : `${bullets([`on the host: ${message}`])}\n\n${fenced(diff)}`,
     ),

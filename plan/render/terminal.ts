@@ -25,7 +25,7 @@ export function terminal(report: Report): string {
     ),
     ...section("releases", aligned(shown.map((release) => [release.name, releaseWords(release)]))),
     ...section(
-      "differs on the host",
+      "drift",
       releases.flatMap(({ drift }) => drift.map(({ message }) => message)),
     ),
     ...section("data", [...data, ...databases.map(databaseWords)]),

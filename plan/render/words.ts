@@ -14,30 +14,30 @@ export const impactWords = ({ verb, enabled }: UnitImpact): string =>
 const WHAT: Record<ReleaseChange["what"], string> = {
   create: "new",
   update: "changed",
-  repair: "put right on the host",
-  resend: "sent again",
+  repair: "drift reverted",
+  resend: "resent",
   delete: "destroyed",
-  forget: "forgotten",
+  forget: "removed from the state only",
 };
 
 /** Such as `changed, 2 files (+3 -1)`. */
 export function releaseWords({ what, purged, secret, files, drift }: ReleaseChange): string {
-  if (secret && what === "delete" && !purged) return "no longer looked after; its secrets stay";
+  if (secret && what === "delete" && !purged) return "no longer managed; its secrets stay";
   if (secret) return `${WHAT[what]}, secret`;
   const sum = (key: "added" | "removed") => files.reduce((total, file) => total + file[key], 0);
   const lines =
     files.length > 0
       ? `${files.length} ${files.length === 1 ? "file" : "files"} (+${sum("added")} -${sum("removed")})`
       : "";
-  const host = drift.length > 0 && what !== "repair" ? "differs on the host too" : "";
-  return [WHAT[what], lines || (what === "update" ? "no file" : ""), host].filter((part) => part !== "").join(", ");
+  const host = drift.length > 0 && what !== "repair" ? "also drifted" : "";
+  return [WHAT[what], lines || (what === "update" ? "no files" : ""), host].filter((part) => part !== "").join(", ");
 }
 
 const ITEM: Record<ItemChange["what"], string> = {
-  create: "made or installed unless it is there",
+  create: "created or installed if missing",
   update: "changed",
-  repair: "put right on the host",
-  leave: "left alone",
+  repair: "drift reverted",
+  leave: "no longer managed",
 };
 
 export const itemWords = ({ kind, name, what, notes }: ItemChange): string =>
@@ -45,8 +45,8 @@ export const itemWords = ({ kind, name, what, notes }: ItemChange): string =>
 
 export const databaseWords = ({ kind, name, what }: DatabaseChange): string =>
   what === "created"
-    ? `${kind} ${name} is created unless it is there`
-    : `${kind} ${name} is no longer looked after; it stays with its data`;
+    ? `${kind} ${name} is created if missing`
+    : `${kind} ${name} is no longer managed; it is not dropped`;
 
 /** Introduces the releases that are sent again unchanged. */
-export const AGAIN = "Sent again, with nothing to do on the host:";
+export const AGAIN = "Resent, with nothing to do on the host:";

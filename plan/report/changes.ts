@@ -20,7 +20,7 @@ export function reportOf(preview: Preview): Report {
     .filter(({ what }) => what !== "delete" && what !== "forget")
     .flatMap(({ old, new: next }) => databaseChanges(old, next));
   const releases = steps.flatMap(releaseChange);
-  const data = [guarded, moved, given, moving, purging].flatMap((told) => steps.flatMap(told));
+  const data = [guarded, moved, given, moving, purging].flatMap((notes) => steps.flatMap(notes));
   const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
   const totals = { ...count(releases, units), databases: created(databases), repairs };
   return {
@@ -44,7 +44,8 @@ function releaseChange(step: ReleaseStep): ReleaseChange[] {
   const { name, what, secret, old, new: next, drift } = step;
   if (what === "same") return [];
   const change = { name, what, purged: isPurged(step), secret, drift: [...drift] };
-  if (what === "forget") return [{ ...change, files: [], notes: ["the host is not asked; everything stays there"] }];
+  if (what === "forget")
+    return [{ ...change, files: [], notes: ["the host is not contacted; everything stays there"] }];
   if (what === "delete") return [{ ...change, files: fileChanges(old, undefined), notes: farewell(step) }];
   return [{ ...change, files: fileChanges(old, next), notes: [...notesOn(old, next), ...fate(step)] }];
 }
@@ -54,11 +55,11 @@ const isPurged = ({ what, purge, secret, old }: ReleaseStep): boolean =>
   what === "delete" && purge.was && (secret || (old?.data.length ?? 0) > 0);
 
 function farewell(step: ReleaseStep): string[] {
-  if (isPurged(step)) return ["its files and its data go, once the data is copied"];
+  if (isPurged(step)) return ["its files and its data are deleted, after the data has been copied"];
   if (step.secret) return ["secrets are data: they stay on the host"];
   return [
-    "its files go, or what stood there before the first release comes back",
-    ...(step.old?.directories ?? []).map(({ path }) => `directory ${path} stays with everything in it`),
+    "its files are removed; files that existed before its first release are restored",
+    ...(step.old?.directories ?? []).map(({ path }) => `directory ${path} stays with its contents`),
   ];
 }
 
@@ -66,7 +67,7 @@ function farewell(step: ReleaseStep): string[] {
 const fate = ({ what, purge: { was, is } }: ReleaseStep): string[] =>
   what === "create" || was === is
     ? []
-    : [is ? "from now on its data goes when it is deleted" : "from now on its data stays when it is deleted"];
+    : [is ? "deleting it will also delete its data" : "deleting it will keep its data"];
 
 /** Data that is deleted permanently, and the location of its copy. */
 const purging = (step: ReleaseStep): string[] =>

@@ -27,7 +27,7 @@ export const handedOver = (old: Read | undefined, next: Read | undefined): strin
   made(next).flatMap(({ kind, name, owner }) => {
     const before = made(old).find((made) => made.kind === kind && made.name === name);
     if (!before || before.owner === owner) return [];
-    return [`database ${name} goes to ${owner}, with all that ${before.owner} has in it`];
+    return [`database ${name} gets the new owner ${owner}, with everything that ${before.owner} owns in it`];
   });
 
 type Made = Pick<DatabaseChange, "kind" | "name"> & { owner?: string };

@@ -21,8 +21,7 @@ function itemChange(step: Step, preview: Preview): ItemChange[] {
   if (step.name === "host-agent") return agent(step);
   if (name === undefined || step.op === "same") return [];
   const item = { kind: kind as "group" | "account" | "packages", name };
-  if (step.op === "delete")
-    return [{ ...item, what: "leave", notes: ["no longer looked after; it stays on the host"] }];
+  if (step.op === "delete") return [{ ...item, what: "leave", notes: ["it stays on the host"] }];
   const forgotten = isForgotten(step, preview);
   const drift = driftOf(step, preview);
   const [was, is] = [forgotten ? undefined : step.old?.document, step.new?.document];
@@ -43,7 +42,7 @@ function agent({ op, differs, old, new: next }: Step): ItemChange[] {
       {
         ...item,
         what: "update",
-        notes: ["the agent on the host is replaced by the program's own; no service notices"],
+        notes: ["the agent on the host is replaced by the version of this program; no service is affected"],
       },
     ];
   return [];
@@ -52,11 +51,11 @@ function agent({ op, differs, old, new: next }: Step): ItemChange[] {
 function differences(was: Record<string, unknown>, is: Record<string, unknown>): string[] {
   const keys = [...new Set([...Object.keys(is), ...Object.keys(was)])].filter((key) => key !== "name");
   return keys.flatMap((key) => {
-    const [before, after] = [told(was[key]), told(is[key])];
+    const [before, after] = [shown(was[key]), shown(is[key])];
     if (before === after) return [];
     return [before === "none" ? `${key}: ${after}` : `${key}: ${before} becomes ${after}`];
   });
 }
 
-const told = (value: unknown): string =>
+const shown = (value: unknown): string =>
   (Array.isArray(value) ? value.join(", ") : value === undefined ? "" : String(value)) || "none";

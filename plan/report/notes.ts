@@ -26,7 +26,7 @@ function images(old: Read | undefined, next: Read): string[] {
     string[],
   ];
   if (was.join("\n") === is.join("\n")) return [];
-  if (was.length === 0) return is.map((image) => `image ${image} is pulled unless the host has it`);
+  if (was.length === 0) return is.map((image) => `image ${image} is pulled if missing`);
   return [`image: ${was.join(", ")} becomes ${is.join(", ") || "none"}`];
 }
 
@@ -35,14 +35,14 @@ function directories(old: Read | undefined, next: Read): string[] {
   return [
     ...next.directories.flatMap((directory) => {
       const was = old?.directories.find(({ path }) => path === directory.path);
-      if (!was) return [`directory ${directory.path} (${access(directory)}) is made unless it is there`];
+      if (!was) return [`directory ${directory.path} (${access(directory)}) is created if missing`];
       return access(was) === access(directory)
         ? []
         : [`directory ${directory.path}: ${access(was)} becomes ${access(directory)}`];
     }),
     ...(old?.directories ?? [])
       .filter(({ path }) => !next.directories.some((directory) => directory.path === path))
-      .map(({ path }) => `directory ${path} is no longer looked after; it stays with what is in it`),
+      .map(({ path }) => `directory ${path} is no longer managed; it stays with its contents`),
   ];
 }
 
@@ -55,14 +55,16 @@ function named(kind: string, was: readonly Named[] = [], is: readonly Named[], o
     ...is.flatMap((one) => {
       const before = was.find(({ name }) => name === one.name);
       if (!before) return [`${kind} "${one.name}" is new`];
-      return JSON.stringify(before) === JSON.stringify(one) ? [] : [`${kind} "${one.name}" is another one`];
+      return JSON.stringify(before) === JSON.stringify(one) ? [] : [`${kind} "${one.name}" changed`];
     }),
-    ...was.filter(({ name }) => !is.some((one) => one.name === name)).map(({ name }) => `${kind} "${name}" is gone`),
+    ...was.filter(({ name }) => !is.some((one) => one.name === name)).map(({ name }) => `${kind} "${name}" is removed`),
   ];
 }
 
 function refers(old: Read | undefined, next: Read): string[] {
   if (!old) return [];
   const gone = old.refers.filter((folder) => !next.refers.includes(folder));
-  return gone.map((folder) => `secrets in ${folder} are let go; they are deleted once nobody refers to them`);
+  return gone.map(
+    (folder) => `secrets in ${folder} are no longer used by this release; they are deleted once no release uses them`,
+  );
 }

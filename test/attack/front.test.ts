@@ -264,7 +264,7 @@ log`;
       const { status, text } = await host.apps.up();
       site.directives = before;
       expect(status).not.toBe(0);
-      expect(text).toContain("nothing of it was done");
+      expect(text).toContain("nothing was changed");
       expect(text).toMatch(/site\.directives: line \d/);
       expect(text).toContain(why);
     },

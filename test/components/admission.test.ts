@@ -98,15 +98,15 @@ describe("a host that the stack has not been on", () => {
       { thing: "volume kept", what: "made by hand\u001b[2J" },
     ]);
     expect(told).toEqual([
-      `this host has what gatehouse did not make, by names that this stack uses; nothing was done:
+      `this host has objects that gatehouse did not create, with names that this stack uses; nothing was changed:
   account wiki: UID 1000, a member of sudo
   volume kept: made by hand\\x1b[2J
-Rename or remove it, or choose another name or port in the configuration. What gatehouse is to take over is named in it, as a whole or in part:
+Rename or remove them, or choose another name or port in the configuration. To have gatehouse take over all or some of them, list them there:
   gatehouse:host:
     takeOver:
       - account wiki
       - volume kept
-(a program of apps gives takeOver to its Host). More: docs/authentik-deployment-guide.md#pulumi-says-this-host-has-what-gatehouse-did-not-make`,
+(a program with apps passes takeOver to its Host). More: docs/authentik-deployment-guide.md#pulumi-says-this-host-has-objects-that-gatehouse-did-not-create`,
     ]);
     expect(run?.resources.filter(({ custom }) => custom) ?? []).toEqual([]);
   });

@@ -256,7 +256,7 @@ test("what is wrong with its arguments is told before anything of it is declared
     const run = await record({ config: {} }, async () => {
       const host = newHost();
       expect(() => new App("root", { host, containers: {} })).toThrow(
-        /^App root is not accepted; nothing of it was done:\n {2}name: root is an account.*\n {2}containers: an app/,
+        /^App root is invalid; nothing was changed:\n {2}name: root is an account.*\n {2}containers: an app/,
       );
     });
     declared = run.resources.map(({ type }) => type);

@@ -77,10 +77,10 @@ describe("with facts of the host", () => {
     expect(warnings).toEqual([
       {
         resource: "group-valkey-clients",
-        message: "changed on the host: group valkey-clients is gone, it was gid=986",
+        message: "drift: group valkey-clients is gone, it was gid=986",
       },
-      { resource: "release-caddy", message: "changed on the host: /etc/caddy/Caddyfile is missing" },
-      { resource: "release-caddy", message: "changed on the host: caddy.service is not active" },
+      { resource: "release-caddy", message: "drift: /etc/caddy/Caddyfile is missing" },
+      { resource: "release-caddy", message: "drift: caddy.service is not active" },
     ]);
   });
 

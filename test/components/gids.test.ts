@@ -71,7 +71,7 @@ describe("a GID that cannot be a client group's", () => {
         await import("../../index.ts");
       });
     });
-    const message = `authentik needs the GID of group ${name}, a whole number from 1 to 65533, and got ${got}. Look at it on the host with \`getent group ${name}\`; docs/architecture.md#how-a-gid-gets-into-a-quadlet tells where it comes from.`;
+    const message = `authentik needs the GID of group ${name}, a whole number from 1 to 65533, got ${got}. Check it on the host with \`getent group ${name}\`; docs/architecture.md#how-a-gid-gets-into-a-quadlet explains where it comes from.`;
     expect(told.filter((line) => line.endsWith(message))).not.toEqual([]);
     expect(told.filter((line) => !line.endsWith(message))).toEqual([]);
     expect(run?.resources.map((resource) => resource.name)).not.toContain("release-authentik");

@@ -34,7 +34,7 @@ test("a stack exports one object, with a version, and the logins apart from it",
 
 test("the readme tells where everything is, in the open", () => {
   expect(readme).toContain("stack test\n");
-  expect(readme).toContain("authentik answers at https://auth.example.org. The first login is that of akadmin");
+  expect(readme).toContain("authentik is at https://auth.example.org. The first user is akadmin");
   expect(readme).toContain("On the host, root@192.0.2.10, as root:");
 });
 

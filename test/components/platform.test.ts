@@ -135,7 +135,7 @@ test("in a preview in which the stack has not been read yet all is unknown, and 
     ]);
     expect(run.named("account-wiki").inputs.stdin).toBe(UNKNOWN);
     expect(run.warnings.map(({ message }) => message)).toEqual([
-      "How the host is reached, another stack has yet to tell. The preview goes on without looking for changes made on the host.",
+      "The host's address comes from another stack and is not known yet. The preview continues without checking the host for drift.",
     ]);
   });
   expect(told).toEqual([]);
@@ -144,7 +144,7 @@ test("in a preview in which the stack has not been read yet all is unknown, and 
 test("where a look at the host is required, an address that is not known yet is a fault", async () => {
   const look = (platform: Platform) => inspect({ ...platform.host }, { platform: platforms.debian }, "required");
   const message = await refusal({ preview: true, stacks: { [STACK]: undefined }, body: look });
-  expect(message).toBe("How the host is reached, another stack has yet to tell");
+  expect(message).toBe("The host's address comes from another stack and is not known yet");
 });
 
 test("an account looks at the GID of a group that no schema has looked at", async () => {
@@ -162,14 +162,14 @@ const READS = "gatehouse in this program reads version 1.";
 const WROTE = `It was written with schema version 1; ${READS}`;
 const OLDER =
   "That stack is older than this program: update gatehouse there to the release used here, and run `pulumi up` there.";
-const LOOK = `Look at it with \`pulumi stack output platform --stack ${STACK}\`; the program of that stack is to be corrected or updated, and \`pulumi up\` run there.`;
+const LOOK = `Check it with \`pulumi stack output platform --stack ${STACK}\`, correct or update the program of that stack, and run \`pulumi up\` there.`;
 
 describe("one message, with the stack, the path, both versions and what to do:", () => {
   test("a stack that is not there", async () => {
     expect(await refusal({ stacks: {} })).toBe(
-      `stack ${STACK} cannot be read, and with it its output platform: unknown stack "${STACK}". Its name is ` +
-        "ORGANIZATION/PROJECT/STACK, with the word organization in front on a backend of your own, and its state must lie " +
-        "in the backend of this program: `pulumi stack ls --all` lists what is there.",
+      `the output platform of stack ${STACK} cannot be read: unknown stack "${STACK}". The name must be ` +
+        "ORGANIZATION/PROJECT/STACK (with the word organization on a self-managed backend), and the state must be in the " +
+        "backend of this program: `pulumi stack ls --all` lists its stacks.",
     );
   });
 
@@ -179,7 +179,7 @@ describe("one message, with the stack, the path, both versions and what to do:",
   ])("a stack without the output, which has %s", async (_, outputs, names) => {
     expect(await refusal({ stacks: { [STACK]: outputs } })).toBe(
       `${UNFIT}\n  platform: is missing; its outputs are: ${names}\nIt was written with no schema version; ${READS}\n` +
-        "If it is a stack of gatehouse's, run `pulumi up` there until it ends well; if not, name another one.",
+        "If it is a stack of gatehouse, run `pulumi up` there until it succeeds; otherwise use another stack.",
     );
   });
 
@@ -211,7 +211,7 @@ describe("one message, with the stack, the path, both versions and what to do:",
       LOOK,
     ],
     ["an unknown mode of TLS", "caddy.tls", "off", 'expected acme or internal, got "off"', LOOK],
-    ["database 0", "valkey.databases.wiki", 0, "expected a number from 1 on, got 0", LOOK],
+    ["database 0", "valkey.databases.wiki", 0, "expected a number of at least 1, got 0", LOOK],
     ["an account that is root", "authentik.uid", 0, "expected a UID from 1 to 65533, got 0", LOOK],
   ])("%s", async (_, path, value, told, remedy) => {
     expect(await refusal({ platform: changed(path, value) })).toBe(
@@ -222,8 +222,8 @@ describe("one message, with the stack, the path, both versions and what to do:",
   test.each([0, -1, 65534, 65535, 4294967295, 1.5])("GID %s, which is no client group's", async (gid) => {
     expect(await refusal({ platform: changed("groups.postgres.gid", gid) })).toBe(
       `${UNFIT}\n  platform.groups.postgres.gid: expected a GID from 1 to 65533, got ${gid}\n${WROTE}\n` +
-        "Look at the group on the host with `getent group postgres-clients`, put it right there, and run `pulumi up` in " +
-        "the program of that stack.",
+        "Check the group on the host with `getent group postgres-clients`, correct it there, and run `pulumi up` in the " +
+        "program of that stack.",
     );
   });
 
@@ -244,7 +244,7 @@ describe("one message, with the stack, the path, both versions and what to do:",
   test.each([
     ["no version", changed("schemaVersion", undefined), "platform.schemaVersion: is missing", "no schema version"],
     ["a version that is a text", changed("schemaVersion", "1"), 'expected 1, got "1"', 'schema version "1"'],
-    ["a text", "prod", 'platform: expected keys and values, got "prod"', "no schema version"],
+    ["a string", "prod", 'platform: expected keys and values, got "prod"', "no schema version"],
     ["null", null, "platform: expected keys and values, got null", "no schema version"],
   ])("an output that has or is %s", async (_, platform, told, version) => {
     const message = await refusal({ platform });
@@ -256,7 +256,7 @@ describe("one message, with the stack, the path, both versions and what to do:",
     const message = await refusal({ stacks: { [STACK]: { platform: pulumi.secret({ password: "hunter2" }) } } });
     expect(message).toBe(
       `${UNFIT}\n  platform: is secret\nIts schema version is hidden with it; ${READS}\n` +
-        `Take the secret out of that output in the program of ${STACK} and run \`pulumi up\` there: the contract has none.`,
+        `Remove the secret from that output in the program of ${STACK} and run \`pulumi up\` there: the contract has none.`,
     );
   });
 });

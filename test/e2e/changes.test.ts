@@ -399,7 +399,7 @@ test("a generation taken back by hand is told by the next preview, and put right
   await stack.up();
   await lab.sh("gatehouse rollback site-extra");
   expect(await lab.sh(`cat ${path}`)).toBe(wanted);
-  expect((await stack.preview()).text).toMatch(/changed on the host: .*rolled back by hand to generation \d+/);
+  expect((await stack.preview()).text).toMatch(/drift: .*rolled back by hand to generation \d+/);
   expect((await stack.up()).status).toBe(0);
   expect(await lab.sh(`cat ${path}`)).toContain("X-Line three");
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);

@@ -132,7 +132,7 @@ describe("authentik's network", () => {
     stack.settings.authentik.network = { subnets: [network] };
     const { result, units } = await touched(lab, () => stack.up());
     expect(result.status).not.toBe(0);
-    expect(result.text).toContain("authentik.network can be made on this host");
+    expect(result.text).toContain("authentik.network can be created on this host");
     expect(units).toEqual({});
     delete stack.settings.authentik.network;
     await succeeds();

@@ -273,7 +273,7 @@ describe("the program of docs/platform.md", () => {
     writeFileSync(program, readFileSync(program, "utf8").replace(PLATFORM, "organization/gatehouse/prdo"));
     const { status, text } = await preview();
     expect(text).toContain(
-      'error: stack organization/gatehouse/prdo cannot be read, and with it its output platform: unknown stack "organization/gatehouse/prdo". ',
+      'error: the output platform of stack organization/gatehouse/prdo cannot be read: unknown stack "organization/gatehouse/prdo". ',
     );
     expect(text).toContain("`pulumi stack ls --all`");
     expect(status).not.toBe(0);

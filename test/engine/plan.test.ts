@@ -91,7 +91,7 @@ test("once all is there: nothing to do, and one change is that change alone", as
   const key = await plan();
   expect(key.status).toBe(2);
   expect(key.stdout).toMatch(
-    /: 0 files, 0 reloads, 0 restarts, no data touched\n\nSent again, with nothing to do on the host: /,
+    /: 0 files, 0 reloads, 0 restarts, no data touched\n\nResent, with nothing to do on the host: /,
   );
 
   await configure({ valkey: { ...FULL.valkey, rotation: 2 } });

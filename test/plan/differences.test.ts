@@ -8,8 +8,8 @@ const deployed = () => previewOfChange({ from: FULL, to: FULL });
 test("a host as it was left", async () => {
   const found = differencesOf(await deployed());
   expect(found).toEqual({ schemaVersion: 2, project: "gatehouse", stack: "test", drifted: false, items: [] });
-  expect(terminal(found)).toBe("test: the host is as it was left");
-  expect(markdown(found)).toBe("### test: the host is as it was left\n");
+  expect(terminal(found)).toBe("test: the host is in sync");
+  expect(markdown(found)).toBe("### test: the host is in sync\n");
 });
 
 test("each difference stands with its item, and its diff below it", async () => {
@@ -27,7 +27,7 @@ test("each difference stands with its item, and its diff below it", async () => 
   expect(found.drifted).toBe(true);
   expect(terminal(found)).toBe(
     [
-      "test: 3 differences on the host; `pulumi up` puts them right",
+      "test: the host has drifted: 3 differences, reverted by `pulumi up`",
       "",
       "group valkey-clients",
       "  group valkey-clients is gone, it was gid=986",
@@ -72,12 +72,12 @@ test("a host that was set up anew, or set back, differs in what it does not know
   });
   const nothing = { ...factsOf(preview), items: {} };
   expect(differencesOf(asked("packages-caddy", "one/3", "two/0.1795534272", nothing)).items).toMatchObject([
-    { item: "packages caddy", differences: [{ message: "the host does not know it: it was set up anew" }] },
+    { item: "packages caddy", differences: [{ message: "not on the host, which was reinstalled" }] },
   ]);
   expect(differencesOf(asked("release-caddy", "one/3", "one/3.1795534272")).items).toMatchObject([
     {
       item: "release caddy",
-      differences: [{ message: "the host was given another document since, or set back to a snapshot" }],
+      differences: [{ message: "the host has since received another manifest, or was restored from a snapshot" }],
     },
   ]);
   expect(differencesOf({ ...asked("release-caddy", "one/3", "one/4"), facts: undefined }).items).toEqual([]);

@@ -102,7 +102,7 @@ describe("the reason is told:", () => {
   test("the image, and that the database is saved first", async () => {
     const report = await plan({ authentik: { ...FULL.authentik, version: "2025.8.5" } });
     expect(reasons(report, "authentik-pod.service")).toContain(
-      "the image is ghcr.io/goauthentik/server:2025.8.5, it was ghcr.io/goauthentik/server:2025.8.4",
+      "image: ghcr.io/goauthentik/server:2025.8.4 becomes ghcr.io/goauthentik/server:2025.8.5",
     );
     expect(reasons(report, "authentik-worker.service")).toEqual(["a container of authentik-pod.service"]);
     expect(report.data).toEqual(["database authentik is saved first, since the new image may alter it"]);
@@ -122,7 +122,7 @@ describe("the reason is told:", () => {
 
   test("the database that goes to another owner, with all in it", async () => {
     const report = await plan({ postgres: { ...FULL.postgres, databases: { wiki: { owner: "librarian" } } } });
-    expect(report.data).toEqual(["database wiki goes to librarian, with all that wiki has in it"]);
+    expect(report.data).toEqual(["database wiki gets the new owner librarian, with everything that wiki owns in it"]);
     expect(report.databases).toEqual([{ kind: "role", name: "librarian", what: "created" }]);
     expect(report.summary).toMatch(/, data touched$/);
   });
@@ -131,7 +131,7 @@ describe("the reason is told:", () => {
     const report = await plan({ valkey: { ...FULL.valkey, rotation: 2 } });
     expect(reasons(report, VALKEY)).toEqual(
       ["valkey-gatehouse", "valkey-authentik", "valkey-grafana"].map(
-        (secret) => `/etc/valkey/users.acl takes in the new secret ${secret}, and loses the old one at its end`,
+        (secret) => `/etc/valkey/users.acl gets the new version of secret ${secret}, and loses the old one later`,
       ),
     );
   });
@@ -158,8 +158,8 @@ describe("data that lies elsewhere from now on", () => {
   };
 
   test.each([
-    [false, "what is in /var/lib/authentik/media moves to /var/lib/authentik/data/media"],
-    [true, "what is in /var/lib/authentik/data/media moves to /var/lib/authentik/media"],
+    [false, "the contents of /var/lib/authentik/media move to /var/lib/authentik/data/media"],
+    [true, "the contents of /var/lib/authentik/data/media move to /var/lib/authentik/media"],
   ])("restarts what writes it, and is told (back: %s)", async (back, told) => {
     const report = await seen(back);
     expect(verbs(report)).toEqual({ ...POD, "authentik-network.service": "restart" });
@@ -303,7 +303,7 @@ describe("what differs on the host", () => {
       POD,
     ],
     [
-      "what only the host can tell, at most",
+      "a difference that only the host can judge, in the worst case",
       "release-caddy",
       difference("generation", "caddy", "rolled-back", "release caddy was rolled back by hand to generation 2"),
       { "caddy.service": "restart" },
@@ -312,8 +312,8 @@ describe("what differs on the host", () => {
     const report = await repair({ [item]: [found] });
     expect(verbs(report)).toEqual(units);
     expect(report.totals.repairs).toBe(1);
-    expect(report.units.some(({ reasons }) => reasons.some((reason) => reason.startsWith("at most: ")))).toBe(
-      what.endsWith("at most"),
+    expect(report.units.some(({ reasons }) => reasons.some((reason) => reason.startsWith("worst case: ")))).toBe(
+      what.endsWith("in the worst case"),
     );
     expect(JSON.stringify([report.releases, report.items])).toContain(found.message);
     const reworded = await repair({ [item]: [{ ...found, message: "x" }] });
@@ -385,7 +385,7 @@ test("a release that is destroyed stops its units, tells others, and leaves its 
   expect(verbs(report)).toEqual({ [VALKEY]: "stop", "valkey-socket-fix.service": "stop" });
   expect(report.totals.destroyed).toBe(1);
   expect(report.releases.find(({ name }) => name === "valkey")?.notes).toContain(
-    "directory /var/lib/valkey stays with everything in it",
+    "directory /var/lib/valkey stays with its contents",
   );
   const forgotten = reportOf({
     ...preview,
@@ -427,8 +427,8 @@ test("what is deleted with its data is told as data touched, and so is that it w
   const soon = reportOf(valkey((step) => ({ ...step, op: "update", differs: ["delete"], new: purge(step.new) })));
   expect(soon.data).toEqual([]);
   expect(soon.releases.map(({ name, what, notes }) => [name, what, notes])).toEqual([
-    ["valkey", "update", ["from now on its data goes when it is deleted"]],
-    ["valkey-authentik", "resend", ["from now on its data goes when it is deleted"]],
+    ["valkey", "update", ["deleting it will also delete its data"]],
+    ["valkey-authentik", "resend", ["deleting it will also delete its data"]],
   ]);
 });
 

@@ -26,21 +26,21 @@ test("--help asks for help, whatever else is there", () => {
 
 test.each([
   ["", "--stack is missing: name the stack, such as --stack prod"],
-  ["--stack", "Option '--stack <value>' argument missing; there are --stack, --out"],
+  ["--stack", "Option '--stack <value>' argument missing; valid options: --stack, --out"],
   [
     "--stak prod",
-    "Unknown option '--stak'; there are --stack, --out, --html, --json, --link, --fail-on, --config-file, --help",
+    "Unknown option '--stak'; valid options: --stack, --out, --html, --json, --link, --fail-on, --config-file, --help",
   ],
   ["prod", "Unexpected argument 'prod'"],
   [
     "--stack prod --fail-on boom,restart",
-    "--fail-on boom: allowed are restart, reload, start, stop, destroy, repair, data",
+    "--fail-on boom: allowed values are restart, reload, start, stop, destroy, repair, data",
   ],
-  ["--stack prod --fail-on toString", "--fail-on toString: allowed are"],
-  ["--stack prod --fail-on=", '--fail-on "": allowed are'],
-  ["--stack prod --out a --html a", "--out, --html and --json need a file each"],
-  ["--stack prod --out=", "--out, --html and --json take the name of a file"],
-  ["--stack prod --link javascript:alert(1)", "--link javascript:alert(1) is no http or https address"],
+  ["--stack prod --fail-on toString", "--fail-on toString: allowed values are"],
+  ["--stack prod --fail-on=", '--fail-on "": allowed values are'],
+  ["--stack prod --out a --html a", "--out, --html and --json require different files"],
+  ["--stack prod --out=", "--out, --html and --json require a file name"],
+  ["--stack prod --link javascript:alert(1)", "--link javascript:alert(1) is not an http or https URL"],
 ])("%j is refused with what is allowed", (args, told) => {
   expect(() => optionsOf(args.split(" ").filter((word) => word !== ""))).toThrow(told);
 });

@@ -22,9 +22,9 @@ const POSTGRES = "/etc/postgresql/17/main/conf.d/gatehouse-restart.conf";
 const VALKEY = "/etc/valkey/valkey.conf";
 
 test.each<[string, Resource, RegExp]>([
-  ["a command at the top", command([], { create: "gatehouse group x" }), /below the stack goes past the agent/],
-  ["a command of a service", command(["Caddy"], { create: "gatehouse group x" }), /Caddy goes past the agent/],
-  ["a copied file", command(["Release"], {}, "command:remote:CopyToRemote"), /CopyToRemote below .*past the agent/],
+  ["a command at the top", command([], { create: "gatehouse group x" }), /below the stack bypasses the agent/],
+  ["a command of a service", command(["Caddy"], { create: "gatehouse group x" }), /Caddy bypasses the agent/],
+  ["a copied file", command(["Release"], {}, "command:remote:CopyToRemote"), /CopyToRemote below .*bypasses the agent/],
   ["another program", command(["Release"], { create: "rm -rf /" }), /create is "rm -rf \/".*askFor/],
   ["another component's verb", command(["Group"], { create: "gatehouse release x" }), /create is .*must match/],
   ["more than the installation", command(["Host"], { create: "sh -s -- a; reboot" }), /create is /],
@@ -100,7 +100,7 @@ test.each<[string, ...string[]]>([
   [VALKEY, "bind 127.0.0.1 -::*"],
   [VALKEY, "port 6379"],
 ])("loopback only: refuses %s with %s", (path, ...lines) => {
-  expect(loopbackOnly(file(path, ...lines))).toEqual([expect.stringMatching(/^\/etc.*give Caddy a site/)]);
+  expect(loopbackOnly(file(path, ...lines))).toEqual([expect.stringMatching(/^\/etc.*add a site of Caddy/)]);
 });
 
 test.each<[string, ...string[]]>([

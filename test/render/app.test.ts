@@ -296,7 +296,7 @@ describe("healthy", () => {
   test("over HTTP is asked from the host, since an image need not have a client", () => {
     expect(quadlet("whoami", "app-whoami.container")).not.toMatch(/Health|Notify/);
     expect(partsOfApp("whoami").app?.probes).toEqual([
-      { name: "web of whoami is well", http: "http://127.0.0.1:9100/health" },
+      { name: "web of whoami is healthy", http: "http://127.0.0.1:9100/health" },
     ]);
   });
 

@@ -145,7 +145,7 @@ describe("the unit", () => {
     mkdirSync(join(data, "pg_tblspc"), { recursive: true });
     mkdirSync(join(elsewhere, "wal"), { recursive: true });
     const judge = (...writable: string[]) => {
-      const check = sandbox({}).checks.find(({ name }) => name === "PostgreSQL may write where its data are");
+      const check = sandbox({}).checks.find(({ name }) => name === "PostgreSQL may write to all of its data");
       const [program = "", ...words] = check?.exec ?? [];
       return spawnSync(program, [...words.slice(0, 4), data, ...writable], { encoding: "utf8" });
     };
@@ -353,7 +353,10 @@ mkdir "$at" && touch "$at/PG_VERSION" && [ -z "$BROKEN" ] && echo "$@" >"$at/com
   test("touches nothing where something else lies", () => {
     mkdirSync(data);
     writeFileSync(join(data, "theirs"), "");
-    expect(make()).toMatchObject({ status: 1, stderr: expect.stringContaining("holds something that is no cluster") });
+    expect(make()).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("contains files that are not a PostgreSQL cluster"),
+    });
     expect(readdirSync(data)).toEqual(["theirs"]);
   });
 
@@ -487,10 +490,10 @@ describe("the package of another major, which would make an empty cluster beside
     expect(
       stdout,
     ).toBe(`PostgreSQL's cluster on this host is 15/main, with port 5432 and its data in /var/lib/postgresql/15/main.
-This program runs 99/main, which would be an empty one. On the host, with all that uses PostgreSQL stopped:
+This program runs 99/main, which would be an empty one. On the host, with everything that uses PostgreSQL stopped:
   pg_upgradecluster -v 99 15 main    # keeps 15/main; needs the package postgresql-99
-and then pulumi up again. All steps, and the way back: docs/backup-and-restore.md, Upgrades.
-If nobody needs what is in it: pg_dropcluster --stop 15 main
+and then pulumi up again. All steps, and how to undo them: docs/backup-and-restore.md, Upgrades.
+If its data is no longer needed: pg_dropcluster --stop 15 main
 `);
   });
 
@@ -604,7 +607,7 @@ describe("a distribution that may bring another major at any upgrade", () => {
     const major = installed.split(".")[0];
     expect(judge(made, installed)).toMatchObject({
       status: 1,
-      stderr: `The data in ${folder} are of PostgreSQL ${made}, and PostgreSQL ${major} is installed, which cannot read them.
+      stderr: `The data in ${folder} were created by PostgreSQL ${made}, which the installed PostgreSQL ${major} cannot read.
 Upgrade the data with pg_upgrade, or install PostgreSQL ${made} again; then run pulumi up.\n`,
     });
   });

@@ -3,7 +3,7 @@ import { appSettings } from "../../components/app/schema.ts";
 
 const web = { image: "docker.io/library/web:1.2", port: 8080 };
 const job = { image: web.image, schedule: "daily" };
-const NO_JOB = "does not go with schedule: a job runs to its end, and is asked nothing meanwhile";
+const NO_JOB = "is not allowed together with schedule: a job has no port and no health check";
 const DIGEST = `@sha256:${"0".repeat(64)}`;
 
 /** What is told, one sentence each; empty when nothing is wrong. */
@@ -13,7 +13,7 @@ function faults(wishes: object, name = "wiki"): string[] {
     return [];
   } catch (error) {
     const [first, ...lines] = (error as Error).message.split("\n");
-    expect(first).toBe(`App ${name} is not accepted; nothing of it was done:`);
+    expect(first).toBe(`App ${name} is invalid; nothing was changed:`);
     return lines.map((line) => line.trim());
   }
 }
@@ -29,10 +29,13 @@ test("the least that an app needs is a container with its image", () => {
 
 describe("a name", () => {
   test.each([
-    ["postgres", "postgres is an account of the system's or the platform's; choose another name"],
-    ["root", "root is an account of the system's or the platform's; choose another name"],
-    ["systemd-network", "systemd-network is an account of the system's or the platform's; choose another name"],
-    ["wiki-valkey", "wiki-valkey ends like a part of another app (secrets, postgres, valkey); choose another name"],
+    ["postgres", "postgres is an account of the system or the platform; choose another name"],
+    ["root", "root is an account of the system or the platform; choose another name"],
+    ["systemd-network", "systemd-network is an account of the system or the platform; choose another name"],
+    [
+      "wiki-valkey",
+      "wiki-valkey has an ending that is reserved for the parts of an app (secrets, postgres, valkey); choose another name",
+    ],
     ["a".repeat(25), `expected at most 24 characters, got "${"a".repeat(25)}"`],
     ["Wiki", 'expected a name of lower-case letters, digits and -, at most 31 long, got "Wiki"'],
   ])("such as %s is refused", (name, told) => {
@@ -57,8 +60,8 @@ describe("the size of /dev/shm", () => {
 });
 
 test("no key of a Quadlet reaches a container: what is not among its settings is refused", () => {
-  expect(container({ AddHost: "mail:192.0.2.7" })).toEqual(["containers.web.AddHost: there is no such key"]);
-  expect(container({ container: { HostName: "web" } })).toEqual(["containers.web.container: there is no such key"]);
+  expect(container({ AddHost: "mail:192.0.2.7" })).toEqual(["containers.web.AddHost: unknown key"]);
+  expect(container({ container: { HostName: "web" } })).toEqual(["containers.web.container: unknown key"]);
 });
 
 describe("an image", () => {
@@ -75,7 +78,7 @@ describe("an image", () => {
     "such as %s is refused: nobody knows which it is",
     (image) => {
       expect(container({ image })).toEqual([
-        `containers.web.image: ${image} is another image every day: give it a version or a digest`,
+        `containers.web.image: ${image} is a moving tag: use a version or a digest`,
       ]);
     },
   );
@@ -111,25 +114,25 @@ test.each([
   ],
   [
     { volumes: { "/srv/data": "data" }, files: { "/srv/data/app.ini": "x", "/srv/data.ini": "x" } },
-    "files./srv/data/app.ini: lies in /srv/data, which is a volume",
+    "files./srv/data/app.ini: is inside the volume /srv/data",
   ],
   [{ secrets: { "../a": "x" } }, 'secrets.../a: expected a file name of letters, digits, _, . and -, got "../a"'],
   [{ environment: { "A B": "x" } }, 'environment.A B: expected the name of a variable, got "A B"'],
   [{ health: "curl" }, 'health: expected a command as a list of words, or { http: "/path" }, got "curl"'],
-  [{ privileged: true }, "privileged: there is no such key"],
+  [{ privileged: true }, "privileged: unknown key"],
   [{ publish: 99999 }, "publish: expected a port from 1 to 65535, got 99999"],
-  [{ port: undefined, health: { http: "/" } }, "health: is asked over HTTP and needs the container's port"],
-  [{ port: 80 }, "port: 80 needs a right that no app has: let it listen from 1024 on"],
-  [{ port: undefined, publish: 80 }, "publish: says nothing without the port inside the container"],
+  [{ port: undefined, health: { http: "/" } }, "health: uses HTTP and requires port"],
+  [{ port: 80 }, "port: 80 is a privileged port: use a port from 1024"],
+  [{ port: undefined, publish: 80 }, "publish: has no effect without port, the port inside the container"],
 ])("of a container, %j is refused", (more, told) => {
   expect(container(more)).toEqual([`containers.web.${told}`]);
 });
 
 test.each([
-  [{ containers: {} }, "containers: an app has at least one container, or a site with files"],
+  [{ containers: {} }, "containers: an app needs at least one container, or a site with files"],
   [
     { containers: { "b-pod": web } },
-    "containers.b-pod: b-pod is what Podman calls a unit of the app's own; choose another name",
+    "containers.b-pod: b-pod is the name of a unit that Podman generates; choose another name",
   ],
   [{ containers: { web, job: { ...job, port: 8081 } } }, `containers.job.port: ${NO_JOB}`],
   [{ containers: { web, job: { ...job, publish: 8081 } } }, `containers.job.publish: ${NO_JOB}`],
@@ -145,7 +148,7 @@ test.each([
   ],
   [
     { site: { domain: "wiki.example.org", port: 8080, directives: "handle {\n}\n}\nother.example.org {" } },
-    "site.directives: line 3: this } closes the site itself, since no { is open before it; take it out",
+    "site.directives: line 3: this } closes the site itself, because there is no matching { before it; remove it",
   ],
   [
     { containers: { job }, site: { domain: "wiki.example.org", port: 8080 } },
@@ -153,12 +156,12 @@ test.each([
   ],
   [
     { containers: { pod: web } },
-    "containers.pod: pod is what Podman calls a unit of the app's own; choose another name",
+    "containers.pod: pod is the name of a unit that Podman generates; choose another name",
   ],
-  [{ containers: { web, api: { ...web, publish: 8081 } } }, "containers.api.port: web listens at 8080 already"],
+  [{ containers: { web, api: { ...web, publish: 8081 } } }, "containers.api.port: web already listens on 8080"],
   [
     { containers: { web, api: { ...web, port: 8081, publish: 8080 } } },
-    "containers.api.publish: web publishes 8080 already",
+    "containers.api.publish: web already publishes 8080",
   ],
   [{ site: { domain: "wiki.example.org", port: 81 } }, "site.port: no container publishes 81; published are 8080"],
   [{ valkey: { maxmemory: "lots" } }, 'valkey.maxmemory: expected a size such as 64mb, got "lots"'],
@@ -182,7 +185,7 @@ describe("a schedule", () => {
     "such as %j is refused at the door",
     (schedule) => {
       expect(faults({ containers: { job: { ...job, schedule } } })).toEqual([
-        `containers.job.schedule: expected a calendar expression of systemd's such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(schedule)}`,
+        `containers.job.schedule: expected a systemd calendar expression such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(schedule)}`,
       ]);
     },
   );

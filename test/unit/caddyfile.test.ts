@@ -39,7 +39,7 @@ describe("lines of a site are taken as they are", () => {
 
 describe("what would close the site, or open another, is refused", () => {
   const CLOSES = /closes the site itself/;
-  const UNCLOSED = /no } closes the block/;
+  const UNCLOSED = /has no matching }/;
   const NO_DIRECTIVE = /expected a directive/;
   const ANOTHER = "}\nother.example {\nrespond hi";
   test.each([
@@ -74,16 +74,16 @@ describe("what would close the site, or open another, is refused", () => {
     ["a variable before a comment", "respond {$NOPE}# {\n", /without its variable/],
     ["a variable behind a backslash", "respond a\\{$NOPE}\nencode gzip", /variable of the host/],
     ["a variable within a heredoc's mark", "respond <{$NOPE}<EOF\nEOF", /without its variable/],
-    ["a quote that is not closed", 'respond "hi', /no " closes/],
-    ["a backtick that is not closed", "respond `hi", /no ` closes/],
-    ["a quote that an escaped one does not close", 'respond "hi\\"', /no " closes/],
+    ["a quote that is not closed", 'respond "hi', /this " has no matching/],
+    ["a backtick that is not closed", "respond `hi", /this ` has no matching/],
+    ["a quote that an escaped one does not close", 'respond "hi\\"', /this " has no matching/],
     ["a backslash at the end", "encode gzip \\", /backslash/],
     ["a comment with a backslash at the end", "encode gzip # \\", /backslash/],
     ["a heredoc that is not closed", "respond <<EOF\nhi\n", /no line ends/],
     ["a heredoc that has only begun", "respond <<EOF", /no line ends/],
     ["a heredoc that an older Caddy reads as lines", "respond <<EOF\n}\nother.example {\nEOF", /backticks/],
     ["one that opens a block without a name there", "log <<EOF\n{\n}\nEOF", /backticks/],
-    ["a heredoc with a quote that stays open there", 'respond <<EOF\n"\nEOF', /no " closes/],
+    ["a heredoc with a quote that stays open there", 'respond <<EOF\n"\nEOF', /this " has no matching/],
     ["a heredoc that is a brace", "respond <<EOF\n}\nEOF", CLOSES],
   ])("%s", (_, text, why) => {
     expect(faultIn(text)).toMatch(why);

@@ -10,11 +10,11 @@ const DIRECTORY = "expected the https address of an ACME directory, got";
 const HOST_KEY =
   "expected a host key such as `ssh-ed25519 AAAA...`, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name, got";
 const DIFFERENTLY =
-  "would be read differently by authentik's parts: no quotes or brackets at its start, no blanks at its ends, not empty";
+  "would be read differently by different parts of authentik: expected a value that is not empty, without leading quotes or brackets and without leading or trailing blanks";
 const FOLDER =
-  "expected a folder of its own such as /srv/backups: absolute, of two names or more, and none of the system's, got";
-const AWAY = "after a change Valkey would start without what it holds; take it out";
-const CALENDAR = "expected a calendar expression of systemd's such as *-*-* 02:00:00 or Sun 04:00, got";
+  "expected a separate folder such as /srv/backups: an absolute path with at least two components, not a system folder, got";
+const AWAY = "after a change Valkey would start without its existing data; remove it";
+const CALENDAR = "expected a systemd calendar expression such as *-*-* 02:00:00 or Sun 04:00, got";
 const SFTP = {
   address: "198.51.100.9",
   user: "gatehouse",
@@ -27,8 +27,8 @@ const NETWORK = "expected a network such as 10.0.0.0/8 or fd00:88::/64, got";
 const PROXIES = "expected an address or a network, such as 198.51.100.7 or 173.245.48.0/20, got";
 const VARIABLE =
   "expected a variable such as AUTHENTIK_EMAIL__HOST, or one of SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and TZ, got";
-const WEB_PATH = "expected a path with a slash at both ends such as /auth/, got";
-const UNDECIDED = "is decided by the platform; take it out";
+const WEB_PATH = "expected a path with a leading and a trailing slash such as /auth/, got";
+const UNDECIDED = "is set by the platform; remove it";
 
 /** [where, what is put there, what is told about it] */
 const WRONG: readonly (readonly [path: string, value: unknown, message: string])[] = [
@@ -47,29 +47,29 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["host.hostKey", "192.0.2.10 ssh-ed25519 AAAA", `${HOST_KEY} "192.0.2.10 ssh-ed25519 AAAA"`],
   ["host.sudo", "yes", 'expected true or false, got "yes"'],
   ["host.platform", "windows", expect.stringMatching(/^expected one of debian.*, got "windows"$/)],
-  ["host.prot", 22, "there is no such key"],
+  ["host.prot", 22, "unknown key"],
   ["host.proxy", { address: "192.0.2.1" }, `[hostKey] ${HOST_KEY} nothing`],
   ["drift", "maybe", 'expected true or false, got "maybe"'],
-  ["autentik", {}, "there is no such key"],
+  ["autentik", {}, "unknown key"],
   ["postgres.gid", 0, `${GID} 0`],
   ["postgres.gid", 65534, `${GID} 65534`],
   [
     "postgres.settings.port",
     5433,
-    "port belongs to the platform, which listens on its socket directory only; take it out",
+    "port is set by the platform, which listens on its socket directory only; remove it",
   ],
   [
     "postgres.settings.include_dir",
     "x",
-    "include_dir belongs to the platform, which listens on its socket directory only; take it out",
+    "include_dir is set by the platform, which listens on its socket directory only; remove it",
   ],
-  ["valkey.settings.unixsocketgroup", "x", "unixsocketgroup belongs to the platform; take it out"],
+  ["valkey.settings.unixsocketgroup", "x", "unixsocketgroup is set by the platform; remove it"],
   ["postgres.settings.Max", 1, 'expected the name of a setting such as max_connections, got "Max"'],
-  ["postgres.settings.work_mem", ["1MB"], 'expected a text, a number or a boolean, got ["1MB"]'],
+  ["postgres.settings.work_mem", ["1MB"], 'expected text, a number or a boolean, got ["1MB"]'],
   ["postgres.databases.Grafana", {}, `${NAME} "Grafana"`],
   ["postgres.databases.template1", {}, "template1 is reserved for PostgreSQL or gatehouse; choose another"],
   ["postgres.databases.grafana", { owner: "Bob" }, `[owner] ${NAME} "Bob"`],
-  ["postgres.databases.grafana", { own: "bob" }, "[own] there is no such key"],
+  ["postgres.databases.grafana", { own: "bob" }, "[own] unknown key"],
   ["postgres.roles.grafana", { auth: "md5" }, '[auth] expected one of peer, scram, got "md5"'],
   [
     "postgres.roles.grafana",
@@ -80,20 +80,20 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["postgres.roles.pg_monitor", { auth: "peer" }, "pg_monitor is reserved for PostgreSQL or gatehouse; choose another"],
   ["postgres.databases.gatehouse_loads", {}, "gatehouse_loads is reserved for PostgreSQL or gatehouse; choose another"],
   ["valkey.gid", -1, `${GID} -1`],
-  ["valkey.settings.bind", "0.0.0.0", "bind belongs to the platform; take it out"],
-  ["valkey.settings.dir", "/srv/valkey", `dir names the folder of its data: ${AWAY}`],
-  ["valkey.settings.dbfilename", "other.rdb", `dbfilename names the file of the snapshot: ${AWAY}`],
-  ["valkey.settings.appendfilename", "other.aof", `appendfilename names the append-only file: ${AWAY}`],
-  ["valkey.settings.appenddirname", "other", `appenddirname names the folder of the append-only file: ${AWAY}`],
+  ["valkey.settings.bind", "0.0.0.0", "bind is set by the platform; remove it"],
+  ["valkey.settings.dir", "/srv/valkey", `dir is the folder of the data: ${AWAY}`],
+  ["valkey.settings.dbfilename", "other.rdb", `dbfilename is the name of the snapshot: ${AWAY}`],
+  ["valkey.settings.appendfilename", "other.aof", `appendfilename is the name of the append-only file: ${AWAY}`],
+  ["valkey.settings.appenddirname", "other", `appenddirname is the folder of the append-only file: ${AWAY}`],
   [
     "valkey.settings.replicaof",
     "127.0.0.1 6380",
-    `replicaof has it drop its own data for those of another server: ${AWAY}`,
+    `replicaof makes Valkey replace its data with those of another server: ${AWAY}`,
   ],
   [
     "postgres.settings.data_directory",
     "/srv/postgresql",
-    "data_directory names the folder of its data: after a change PostgreSQL would start without what it holds; take it out",
+    "data_directory is the folder of the data: after a change PostgreSQL would start without its existing data; remove it",
   ],
   ["valkey.settings.max_memory", 1, 'expected the name of a setting such as maxmemory, got "max_memory"'],
   ["valkey.databaseCount", 1, "expected at least 2, got 1"],
@@ -102,9 +102,9 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["valkey.databases.grafana", -1, "database -1 does not exist: there are 16, numbered from 0 (valkey.databaseCount)"],
   ["valkey.databases.grafana", "1", 'expected a number, got "1"'],
   ["valkey.databases.my_app", 1, `${RELEASE_NAME} "my_app"`],
-  ["valkey.databases.gatehouse", 1, "gatehouse is a user of the platform's own; choose another name"],
-  ["valkey.databases.default", 1, "default is a user of the platform's own; choose another name"],
-  ["valkey.rotation", 0, "expected a whole number from 1 on, got 0"],
+  ["valkey.databases.gatehouse", 1, "gatehouse is a user of the platform; choose another name"],
+  ["valkey.databases.default", 1, "default is a user of the platform; choose another name"],
+  ["valkey.rotation", 0, "expected a whole number of at least 1, got 0"],
   [
     "authentik.domain",
     "https://auth.example.org",
@@ -113,7 +113,7 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["authentik.domain", "auth", 'expected a domain name in lower case, such as auth.example.org, got "auth"'],
   ["authentik.version", "2026.8", 'expected an exact version such as 2026.8.3, got "2026.8"'],
   ["authentik.version", "latest", 'expected an exact version such as 2026.8.3, got "latest"'],
-  ["authentik.version", 2026.8, "expected a text, got 2026.8"],
+  ["authentik.version", 2026.8, "expected text, got 2026.8"],
   [
     "authentik.image",
     "ghcr.io/goauthentik/server:2026.8.3",
@@ -151,10 +151,10 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   [
     "trustedProxies",
     ["198.51.100.7", "::/0"],
-    "[1] ::/0 is everybody: a client would say by itself who it is; name the proxies' own networks",
+    "[1] ::/0 contains every address, so any client could claim another address; list the networks of the proxies",
   ],
   ["authentik.deadline", 9, "expected at least 10 seconds, got 9"],
-  ["authentik.rotation", 1.5, "expected a whole number from 1 on, got 1.5"],
+  ["authentik.rotation", 1.5, "expected a whole number of at least 1, got 1.5"],
   ["authentik.environment.EMAIL_HOST", "x", `${VARIABLE} "EMAIL_HOST"`],
   ["authentik.environment.AUTHENTIK_SECRET_KEY", "x", `AUTHENTIK_SECRET_KEY ${UNDECIDED}`],
   ["authentik.environment.AUTHENTIK_POSTGRESQL__HOST", "x", `AUTHENTIK_POSTGRESQL__HOST ${UNDECIDED}`],
@@ -168,17 +168,17 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   [
     "authentik.environment.AUTHENTIK_POSTGRESQL",
     "x",
-    "AUTHENTIK_POSTGRESQL would replace a whole section of settings; give its keys, such as AUTHENTIK_POSTGRESQL__KEY",
+    "AUTHENTIK_POSTGRESQL would replace a whole section of settings; set its keys, such as AUTHENTIK_POSTGRESQL__KEY",
   ],
   [
     "authentik.environment.AUTHENTIK_POSTGRESQL__HOST__X",
     "x",
-    "AUTHENTIK_POSTGRESQL__HOST__X would replace a setting that the platform decides; take it out",
+    "AUTHENTIK_POSTGRESQL__HOST__X would replace a setting of the platform; remove it",
   ],
   [
     "authentik.environment.AUTHENTIK_BOOTSTRAP_EMAIL",
     "a@example.org",
-    "AUTHENTIK_BOOTSTRAP_EMAIL is authentik.admin.email",
+    "AUTHENTIK_BOOTSTRAP_EMAIL is set by authentik.admin.email; remove it",
   ],
   [
     "authentik.environment.AUTHENTIK_BOOTSTRAP_PASSWORD",
@@ -193,11 +193,11 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["authentik.environment.AUTHENTIC_EMAIL__HOST", "x", `${VARIABLE} "AUTHENTIC_EMAIL__HOST"`],
   ["authentik.admin.email", "operator", 'expected an e-mail address, got "operator"'],
   ["authentik.admin.email", "o'brien@example.org", 'expected an e-mail address, got "o\'brien@example.org"'],
-  ["authentik.admin.password", "x", "there is no such key"],
+  ["authentik.admin.password", "x", "unknown key"],
   [
     "authentik.directives",
     "}\nevil.example.org {",
-    "line 1: this } closes the site itself, since no { is open before it; take it out",
+    "line 1: this } closes the site itself, because there is no matching { before it; remove it",
   ],
   ["authentik.environment.AUTHENTIK_EMAIL__HOST", "", `"" ${DIFFERENTLY}`],
   ["authentik.environment.AUTHENTIK_EMAIL__HOST", '"x"', `"\\"x\\"" ${DIFFERENTLY}`],
@@ -210,17 +210,17 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   [
     "authentik.container.Volume",
     ["/srv/a:/blueprints/a:ro", "/srv/b:/data/"],
-    "/srv/b:/data/ would lie over what the platform mounts there; mount it at another folder than /data",
+    "/srv/b:/data/ would hide a mount of the platform; use another path than /data",
   ],
   [
     "authentik.container.Volume",
     ["/srv/a:/blueprints/a", "/srv/b:/blueprints/a:ro"],
-    "/srv/b:/blueprints/a:ro would lie over another one; mount it at another folder than /blueprints/a",
+    "/srv/b:/blueprints/a:ro would hide another mount; use another path than /blueprints/a",
   ],
   [
     "authentik.container.Mount",
     "type=bind,source=/srv/a,destination=/certs",
-    "type=bind,source=/srv/a,destination=/certs would lie over what the platform mounts there; mount it at another folder than /certs",
+    "type=bind,source=/srv/a,destination=/certs would hide a mount of the platform; use another path than /certs",
   ],
   ["authentik.container.UserNS", "keep-id", `UserNS ${UNDECIDED}`],
   ["authentik.container.UIDMap", "0:1:1", `UIDMap ${UNDECIDED}`],
@@ -230,12 +230,12 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   [
     "authentik.container.NetworkAlias",
     "auth",
-    "NetworkAlias names a container for others on its network, and the pod looks for none and is looked for by none; take it out",
+    "NetworkAlias has no effect on a pod that no other container reaches by name; remove it",
   ],
   [
     "authentik.container.ExposeHostPort",
     8080,
-    "ExposeHostPort has no effect on a member of a pod, whose ports the pod publishes; take it out",
+    "ExposeHostPort has no effect on a member of a pod, whose ports the pod publishes; remove it",
   ],
   ["authentik.container.HostName", ["a", "b"], "HostName takes one value, got 2"],
   ["authentik.container.HostName", "a b", 'expected a host name such as auth, got "a b"'],
@@ -256,14 +256,14 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["caddy.acmeDirectory", "http://ca.example.org/directory", `${DIRECTORY} "http://ca.example.org/directory"`],
   ["caddy.acmeDirectory", "https://ca.example.org/{env.X}", `${DIRECTORY} "https://ca.example.org/{env.X}"`],
   ["caddy.sites.my_app", { domain: "a.example.org", backend: "127.0.0.1:1" }, `${RELEASE_NAME} "my_app"`],
-  ["caddy.sites.a", { domain: "a.example.org" }, "[backend] expected a text, got nothing"],
+  ["caddy.sites.a", { domain: "a.example.org" }, "[backend] expected text, got nothing"],
   ["caddy.sites.a", { domain: "a.example.org", backend: "192.0.2.1:80" }, `[backend] ${BACKEND} "192.0.2.1:80"`],
   ["caddy.sites.a", { domain: "a.example.org", backend: "127.0.0.1:99999" }, `[backend] ${BACKEND} "127.0.0.1:99999"`],
   ["caddy.sites.a", { domain: "a.example.org", backend: "https://[::1]:1" }, `[backend] ${BACKEND} "https://[::1]:1"`],
   [
     "caddy.sites.a",
     { domain: "a.example.org", backend: "127.0.0.1:1", directives: "}\nb.example.org {" },
-    "[directives] line 1: this } closes the site itself, since no { is open before it; take it out",
+    "[directives] line 1: this } closes the site itself, because there is no matching { before it; remove it",
   ],
   ["backup", {}, "[repository] expected keys and values, got nothing"],
   ["backup", { repository: {} }, `${KINDS} none`],
@@ -282,20 +282,24 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   [
     "backup.repository.s3",
     { ...S3, endpoint: "https://s3.example.org" },
-    '[endpoint] expected a host name, with a port if need be, such as s3.example.org, got "https://s3.example.org"',
+    '[endpoint] expected a host name, optionally with a port, such as s3.example.org, got "https://s3.example.org"',
   ],
   ["backup.repository.s3", { ...S3, bucket: "B" }, '[bucket] expected the name of a bucket, got "B"'],
   ["backup.repository.s3", { ...S3, path: "prod" }, '[path] expected an absolute path such as /prod, got "prod"'],
-  ["backup.repository.s3", { ...S3, keyId: "a b" }, '[keyId] expected the id of an access key, got "a b"'],
+  ["backup.repository.s3", { ...S3, keyId: "a b" }, '[keyId] expected the ID of an access key, got "a b"'],
   [
     "backup",
     { repository: { path: "/srv/backups" }, schedule: "0 2 * * * root" },
     `[schedule] ${CALENDAR} "0 2 * * * root"`,
   ],
   ["backup", { repository: { path: "/srv/backups" }, drill: "" }, `[drill] ${CALENDAR} ""`],
-  ["backup", { repository: { path: "/srv/backups" }, full: 0 }, "[full] expected a whole number from 1 on, got 0"],
-  ["backup", { repository: { path: "/srv/backups" }, keep: 1.5 }, "[keep] expected a whole number from 1 on, got 1.5"],
-  ["backup", { repository: { path: "/srv/backups" }, key: "x" }, "[key] there is no such key"],
+  ["backup", { repository: { path: "/srv/backups" }, full: 0 }, "[full] expected a whole number of at least 1, got 0"],
+  [
+    "backup",
+    { repository: { path: "/srv/backups" }, keep: 1.5 },
+    "[keep] expected a whole number of at least 1, got 1.5",
+  ],
+  ["backup", { repository: { path: "/srv/backups" }, key: "x" }, "[key] unknown key"],
 ];
 
 test.each(WRONG)("%s: %j is refused, with its path and what would do", async (path, value, message) => {
@@ -375,10 +379,10 @@ test.each([
 test("several faults are told together, each on a line with its path", async () => {
   const wrong = changed(SMALL, { "host.port": 0, "authentik.version": "1", "caddy.tls": "none", nope: 1 });
   const refusal = await read(wrong, [], "prod").catch((error: Error) => error.message);
-  expect(refusal).toBe(`Pulumi.prod.yaml is not accepted; nothing was done:
+  expect(refusal).toBe(`Pulumi.prod.yaml is invalid; nothing was changed:
   host.port: ${PORT} 0
   authentik.version: expected an exact version such as 2026.8.3, got "1"
   caddy.tls: expected one of acme, internal, got "none"
-  nope: there is no such key
+  nope: unknown key
 Every key is described in docs/configuration.md.`);
 });

@@ -64,11 +64,11 @@ test("secret settings of authentik stay secret, and only the operator's own vari
   expect(
     await given({ AUTHENTIK_POSTGRESQL__HOST: "x", AUTHENTIK_POSTGRESQL__READ_REPLICAS__0__PASSWORD: "x" }),
   ).toEqual([
-    "authentikSecrets.AUTHENTIK_POSTGRESQL__HOST: AUTHENTIK_POSTGRESQL__HOST is decided by the platform; take it out",
+    "authentikSecrets.AUTHENTIK_POSTGRESQL__HOST: AUTHENTIK_POSTGRESQL__HOST is set by the platform; remove it",
   ]);
   for (const name of ["HTTPS_PROXY", "AUTHENTIK_WEB__PATH"])
     expect(await given({ [name]: "x" })).toEqual([
-      `authentikSecrets.${name}: is read where no file is looked for; put it into authentik.environment`,
+      `authentikSecrets.${name}: cannot be read from a file; set it in authentik.environment`,
     ]);
   expect(await given({ MAIL: "x" })).toEqual([
     expect.stringMatching(/^authentikSecrets: expected a variable such as /),
@@ -76,7 +76,7 @@ test("secret settings of authentik stay secret, and only the operator's own vari
 });
 
 test("what a version does not know of the platform's settings, the operator may set in it", async () => {
-  const own = "is decided by the platform; take it out";
+  const own = "is set by the platform; remove it";
   const set = (version: string, name: string) =>
     faults(changed(OLD, { "authentik.version": version, [`authentik.environment.${name}`]: "x" }));
   for (const [name, from, to] of [
@@ -98,14 +98,14 @@ test("the first administrator's password is one secret, or its hash in versions 
   expect(await given({ [HASH]: hash, AUTHENTIK_BOOTSTRAP_TOKEN: "token" })).toEqual([]);
   expect(await given({ [HASH]: hash }, "2026.5.0")).toEqual([]);
   expect(await given({ [HASH]: hash }, "2026.2.1")).toEqual([
-    `authentikSecrets.${HASH}: is known from authentik 2026.5 on; give ${PASSWORD}, or none to have one generated`,
+    `authentikSecrets.${HASH}: requires authentik 2026.5 or later; set ${PASSWORD} instead, or neither to have a password generated`,
   ]);
   expect(await given({ [PASSWORD]: "x", [HASH]: hash })).toEqual([
-    `authentikSecrets.${HASH}: ${PASSWORD} is given too; take one out`,
+    `authentikSecrets.${HASH}: ${PASSWORD} is also set; remove one of them`,
   ]);
   for (const bad of ["", " hunter2", "hunter2\n", "hun\nter2", '"hunter2"', "[hunter2"])
     expect(await given({ [PASSWORD]: bad })).toEqual([
-      `authentikSecrets.${PASSWORD}: expected one line, without blanks at its ends or a quote or bracket at its start`,
+      `authentikSecrets.${PASSWORD}: expected one line without leading or trailing blanks and without a leading quote or bracket`,
     ]);
 });
 
@@ -113,13 +113,13 @@ test("the secret key of an authentik from before is taken, and then none is made
   const table = { ...SMALL, authentikSecrets: { AUTHENTIK_SECRET_KEY: "from before" } };
   expect(await faults(table, ["authentikSecrets"])).toEqual([]);
   expect(await faults(changed(table, { "authentik.rotation": 2 }), ["authentikSecrets"])).toEqual([
-    "authentik.rotation: makes a new secret key, but authentikSecrets.AUTHENTIK_SECRET_KEY gives one; take that out to have a new one made",
+    "authentik.rotation: generates a new secret key, but authentikSecrets.AUTHENTIK_SECRET_KEY sets one; remove that to have a new key generated",
   ]);
 });
 
 test("what must be secret and is not is refused, with the command that sets it", async () => {
   expect(await faults({ ...SMALL, sshKey: "-----KEY-----" })).toEqual([
-    "sshKey: is not kept secret: pulumi config set --secret gatehouse:sshKey < KEYFILE",
+    "sshKey: must be encrypted: pulumi config set --secret gatehouse:sshKey < KEYFILE",
   ]);
   expect(await faults({ ...SMALL, sshKey: "-----KEY-----" }, ["sshKey"])).toEqual([]);
 });
@@ -140,7 +140,7 @@ describe("what goes with the backup", () => {
     expect(await faults(SFTP)).toEqual([`backupKey: expected the private key for backup.repository.sftp: ${SET}`]);
     expect(await faults(S3)).toEqual([`backupKey: expected the secret of backup.repository.s3.keyId: ${SET}`]);
     expect(await faults(FOLDER)).toEqual([]);
-    const needless = ["backupKey: nothing needs it: pulumi config rm gatehouse:backupKey"];
+    const needless = ["backupKey: is not used: pulumi config rm gatehouse:backupKey"];
     expect(await faults({ ...FOLDER, backupKey: "x" }, ["backupKey"])).toEqual(needless);
     expect(await faults({ ...SMALL, backupKey: "x" }, ["backupKey"])).toEqual(needless);
     expect(await faults({ ...SFTP, backupKey: "x" }, ["backupKey"])).toEqual([]);
@@ -148,9 +148,9 @@ describe("what goes with the backup", () => {
   });
 
   test("is kept secret, or refused without being shown", async () => {
-    expect(await faults({ ...SFTP, backupKey: "hunter2" })).toEqual([`backupKey: is not kept secret: ${SET}`]);
+    expect(await faults({ ...SFTP, backupKey: "hunter2" })).toEqual([`backupKey: must be encrypted: ${SET}`]);
     expect(await faults({ ...FOLDER, backupPassphrase: "hunter2" })).toEqual([
-      "backupPassphrase: is not kept secret: pulumi config set --secret gatehouse:backupPassphrase",
+      "backupPassphrase: must be encrypted: pulumi config set --secret gatehouse:backupPassphrase",
     ]);
   });
 
@@ -164,7 +164,7 @@ describe("what goes with the backup", () => {
   });
 
   test("is one line where it stands in a file of lines", async () => {
-    const line = "expected one line, without blanks at its ends";
+    const line = "expected one line without leading or trailing blanks";
     const secret = ["backupKey", "backupPassphrase"];
     for (const bad of ["a\nb", " a", "a ", "\n", "a\u0000"])
       expect(await faults({ ...S3, backupKey: bad, backupPassphrase: bad }, secret)).toEqual([
@@ -177,15 +177,15 @@ describe("what goes with the backup", () => {
   test("is a passphrase only where there is a backup", async () => {
     expect(await faults({ ...FOLDER, backupPassphrase: "x" }, ["backupPassphrase"])).toEqual([]);
     expect(await faults({ ...SMALL, backupPassphrase: "x" }, ["backupPassphrase"])).toEqual([
-      "backupPassphrase: there is no backup: pulumi config rm gatehouse:backupPassphrase",
+      "backupPassphrase: is not used without backup: pulumi config rm gatehouse:backupPassphrase",
     ]);
   });
 
   test("is what PostgreSQL archives: settings that contradict it are refused, and only then", async () => {
     const settings = { archive_command: "cp %p /srv/wal/%f", wal_level: "minimal" };
     expect(await faults(changed(FOLDER, { "postgres.settings": settings }))).toEqual([
-      "postgres.settings.archive_command: archive_command is the backup's; take it out",
-      "postgres.settings.wal_level: minimal WAL is not enough for a backup; take it out",
+      "postgres.settings.archive_command: archive_command is set by the backup; remove it",
+      "postgres.settings.wal_level: minimal WAL is not enough for a backup; remove it",
     ]);
     expect(await faults(changed(SMALL, { "postgres.settings": settings }))).toEqual([]);
     expect(await faults(changed(FOLDER, { "postgres.settings.wal_level": "logical" }))).toEqual([]);
@@ -195,7 +195,7 @@ describe("what goes with the backup", () => {
 test("a secret key other than the SSH key is refused, since its values would end in plain files, and is not shown", async () => {
   const table = changed(SMALL, { "authentik.environment.AUTHENTIK_EMAIL__PASSWORD": " hunter2" });
   expect(await faults(table, ["authentik"])).toEqual([
-    "authentik: is kept secret, but its values go into files that are not; secret settings of authentik go into authentikSecrets",
+    "authentik: is encrypted, but its values are written to files in plain text; secret settings of authentik belong in authentikSecrets",
   ]);
   expect((await faults(table)).join()).toContain("hunter2");
 });
@@ -220,20 +220,20 @@ test("authentik before 2025.8 is too old: it keeps more in Valkey than the platf
 
 test("two groups cannot have one GID", async () => {
   expect(await faults(changed(SMALL, { "postgres.gid": 900, "valkey.gid": 900 }))).toEqual([
-    "valkey.gid: GID 900 is postgres.gid already; two groups need two GIDs",
+    "valkey.gid: GID 900 is already postgres.gid; each group needs its own GID",
   ]);
   expect(await faults(changed(SMALL, { "postgres.gid": 900, "valkey.gid": 901 }))).toEqual([]);
 });
 
 test("two applications cannot have one Valkey database", async () => {
   expect(await faults(changed(SMALL, { "valkey.databases": { a: 1, b: 1 } }))).toEqual([
-    "valkey.databases.b: database 1 belongs to a already; the next free one is 2",
+    "valkey.databases.b: database 1 already belongs to a; the next free one is 2",
   ]);
   expect(await faults(changed(SMALL, { "valkey.databases": { a: 1, b: 2 } }))).toEqual([]);
 });
 
 test("authentik's own database, role and site cannot be given by hand", async () => {
-  const own = "authentik's databases and role are the platform's; take it out";
+  const own = "the platform creates authentik's databases and role; remove it";
   expect(await faults(changed(SMALL, { "postgres.databases.authentik": {} }))).toEqual([
     `postgres.databases.authentik: ${own}`,
   ]);
@@ -243,7 +243,7 @@ test("authentik's own database, role and site cannot be given by hand", async ()
   expect(await faults(changed(SMALL, { "postgres.databases.authentik_before_upgrade": {} }))).toHaveLength(1);
   const site = { domain: "a.example.org", backend: "127.0.0.1:1" };
   expect(await faults(changed(SMALL, { "caddy.sites.authentik": site }))).toEqual([
-    "caddy.sites.authentik: the site authentik is made by the platform; choose another name",
+    "caddy.sites.authentik: the site authentik is created by the platform; choose another name",
   ]);
   expect(await faults(changed(SMALL, { "caddy.sites.other": site, "postgres.databases.other": {} }))).toEqual([]);
 });
@@ -251,11 +251,11 @@ test("authentik's own database, role and site cannot be given by hand", async ()
 test("one public name serves one site", async () => {
   const site = (domain: string) => ({ domain, backend: "127.0.0.1:1" });
   expect(await faults(changed(SMALL, { "caddy.sites.a": site("auth.example.org") }))).toEqual([
-    "caddy.sites.a.domain: auth.example.org is authentik.domain already",
+    "caddy.sites.a.domain: auth.example.org is already authentik.domain",
   ]);
   expect(
     await faults(changed(SMALL, { "caddy.sites": { a: site("x.example.org"), b: site("x.example.org") } })),
-  ).toEqual(["caddy.sites.b.domain: x.example.org is caddy.sites.a.domain already"]);
+  ).toEqual(["caddy.sites.b.domain: x.example.org is already caddy.sites.a.domain"]);
   expect(await faults(changed(SMALL, { "caddy.sites.a": site("x.example.org") }))).toEqual([]);
 });
 
@@ -265,7 +265,7 @@ describe("logins to registries", () => {
   const login = { username: "deploy", password: "hunter2" };
 
   test("are kept secret, or refused without being shown", async () => {
-    expect(await given({ "ghcr.io": login }, [])).toEqual([`registries: is not kept secret: ${SET}`]);
+    expect(await given({ "ghcr.io": login }, [])).toEqual([`registries: must be encrypted: ${SET}`]);
     expect(await given({ "ghcr.io": login, "registry.example.org:5000": login, localhost: login })).toEqual([]);
     const { registries } = await read({ ...SMALL, registries: { "ghcr.io": login } }, ["registries"]);
     const output = registries as unknown as { promise(): Promise<unknown>; isSecret: Promise<boolean> };
@@ -273,7 +273,8 @@ describe("logins to registries", () => {
   });
 
   test("are refused all together, and no value is shown", async () => {
-    const registry = "expected a registry as the name of an image begins, such as ghcr.io or registry.example.org:5000";
+    const registry =
+      "expected a registry as at the beginning of an image name, such as ghcr.io or registry.example.org:5000";
     expect(await given("hunter2")).toEqual(["registries: expected registries, each with username and password"]);
     expect(
       await given({
@@ -288,10 +289,10 @@ describe("logins to registries", () => {
       `registries.https://ghcr.io: ${registry}`,
       `registries.ghcr.io/team: ${registry}`,
       "registries.a: expected username and password",
-      "registries.b.password: expected one line, without blanks at its ends",
-      "registries.c.username: expected a user without blanks and colons",
-      "registries.c.password: expected one line, without blanks at its ends",
-      "registries.d.email: there is no such key",
+      "registries.b.password: expected one line without leading or trailing blanks",
+      "registries.c.username: expected a user name without blanks and colons",
+      "registries.c.password: expected one line without leading or trailing blanks",
+      "registries.d.email: unknown key",
     ]);
   });
 });

@@ -22,7 +22,7 @@ test.each([-1, 16, 17])("database %i of 16 does not exist", (number) => {
 });
 
 test("a number that is given twice is the first one's; each later one is told who has it", () => {
-  const fault = "database 2 belongs to a already; the next free one is 1";
+  const fault = "database 2 already belongs to a; the next free one is 1";
   expect(allotmentFaults({ a: 2, b: 2, c: 2 }, 16)).toEqual([
     { name: "b", fault },
     { name: "c", fault },

@@ -23,7 +23,7 @@ test.each([
   ["infinite", Number.POSITIVE_INFINITY, "Infinity"],
   ["nothing", undefined, "nothing"],
   ["null", null, "null"],
-  ["a text", "995", '"995"'],
+  ["a string", "995", '"995"'],
   ["not whole", 1.5, "1.5"],
 ])("a GID that is %s stops the deployment, with the group and what was given (M7)", async (_, gid, given) => {
   let refusal: unknown;
@@ -32,8 +32,8 @@ test.each([
   });
   expect(pulumi.RunError.isInstance(refusal)).toBe(true);
   const message =
-    `authentik needs the GID of group postgres-clients, a whole number from 1 to 65533, and got ${given}. ` +
-    "Look at it on the host with `getent group postgres-clients`; docs/architecture.md#how-a-gid-gets-into-a-quadlet tells where it comes from.";
+    `authentik needs the GID of group postgres-clients, a whole number from 1 to 65533, got ${given}. ` +
+    "Check it on the host with `getent group postgres-clients`; docs/architecture.md#how-a-gid-gets-into-a-quadlet explains where it comes from.";
   expect((refusal as Error).message).toBe(message);
   expect(told).toEqual([message]);
 });

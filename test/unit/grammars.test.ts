@@ -119,7 +119,7 @@ for (const [grammar, rows] of Object.entries(WRITTEN) as [Grammar, Rows][])
     ])("refuses %j, which holds %s", (value) => {
       expect(() => encode(value)).toThrow(
         new Error(
-          `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: it holds a line break or another control character`,
+          `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: it contains a line break or another control character`,
         ),
       );
     });
@@ -129,7 +129,7 @@ for (const [grammar, rows] of Object.entries(WRITTEN) as [Grammar, Rows][])
       ["a\uffff", "a noncharacter"],
       ["a\u{1fffe}", "a noncharacter of another plane"],
     ])("refuses %j, which holds %s", (value) => {
-      const refusal = `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: it holds a code point that is no character`;
+      const refusal = `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: it contains a code point that is not a character`;
       expect(() => encode(value)).toThrow(new Error(refusal));
     });
 
@@ -144,23 +144,23 @@ for (const [grammar, rows] of Object.entries(WRITTEN) as [Grammar, Rows][])
   });
 
 const REFUSED: readonly (readonly [Grammar, string, string])[] = [
-  ["unit", "ends with \\", "a backslash at its end would join the next line"],
-  ["unit", " before", "blanks at its ends would be lost"],
-  ["unit", "after ", "blanks at its ends would be lost"],
-  ["quadlet", "ends with \\", "a backslash at its end would join the next line"],
-  ["quadlet", " before", "blanks at its ends would be lost"],
-  ["quadlet", '"50%', "Podman may take double quotes off its ends; single quotes stay"],
-  ["quadlet", 'say "yes"', "Podman may take double quotes off its ends; single quotes stay"],
+  ["unit", "ends with \\", "a trailing backslash would join the next line"],
+  ["unit", " before", "leading and trailing blanks would be lost"],
+  ["unit", "after ", "leading and trailing blanks would be lost"],
+  ["quadlet", "ends with \\", "a trailing backslash would join the next line"],
+  ["quadlet", " before", "leading and trailing blanks would be lost"],
+  ["quadlet", '"50%', "Podman may remove leading and trailing double quotes, but keeps single quotes"],
+  ["quadlet", 'say "yes"', "Podman may remove leading and trailing double quotes, but keeps single quotes"],
   ["quadletWord", "", "Podman reads a command up to its first empty word"],
-  ["envFile", "x".repeat(60_001), "Podman reads lines below 64 KiB"],
-  ["hbaName", "/.*", "a slash at its start makes it a pattern, even in quotes"],
-  ["sqlName", "", "a name has 1 to 63 bytes, and this one 0"],
-  ["sqlName", "ü".repeat(32), "a name has 1 to 63 bytes, and this one 64"],
+  ["envFile", "x".repeat(60_001), "Podman only reads lines shorter than 64 KiB"],
+  ["hbaName", "/.*", "a leading slash makes it a pattern, even in quotes"],
+  ["sqlName", "", "a name has 1 to 63 bytes, this one has 0"],
+  ["sqlName", "ü".repeat(32), "a name has 1 to 63 bytes, this one has 64"],
   ["sqlName", "public", "where a role is expected it is a keyword, even in quotes"],
   ["sqlName", "none", "where a role is expected it is a keyword, even in quotes"],
-  ["caddy", "{env.SECRET}", "braces and backticks have a meaning of their own there"],
-  ["caddy", "a}", "braces and backticks have a meaning of their own there"],
-  ["caddy", "`raw`", "braces and backticks have a meaning of their own there"],
+  ["caddy", "{env.SECRET}", "braces and backticks have a special meaning there"],
+  ["caddy", "a}", "braces and backticks have a special meaning there"],
+  ["caddy", "`raw`", "braces and backticks have a special meaning there"],
 ];
 
 test.each(REFUSED)("%s refuses %j, since %s", (grammar, value, why) => {

@@ -10,7 +10,7 @@ import { type Answer, newKey, type Sshd, sshd } from "./sshd.ts";
 
 /** What every such message ends with. */
 const MORE =
-  "More: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-shows-another-host-key";
+  "More: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-has-another-host-key";
 
 const FACTS = { protocol: 1, machine: "0123456789ab", warnings: [], items: {} };
 const HOST = { platform: debian, gids: {} };
@@ -116,7 +116,7 @@ describe("a host that answers", () => {
       "its shell greets",
       { stdout: `Welcome!\n${JSON.stringify(FACTS)}\n` },
       {},
-      '127.0.0.1 does not answer with facts but with "Welcome!". A shell that is not interactive must not print anything of its own.',
+      '127.0.0.1 printed "Welcome!" instead of facts. A shell that is not interactive must not print anything itself.',
     ],
   ])("and of which %s stops the program with that", async (_, answer, changes, message) => {
     expect(await told(to(await serve(answer), changes))).toBe(message);
@@ -128,7 +128,7 @@ describe("a host that cannot be trusted or reached", () => {
     const server = await serve();
     const other = await serve();
     const message = await told(to(server, { hostKey: other.hostKey }));
-    expect(message).toContain("127.0.0.1 shows another host key than host.hostKey:");
+    expect(message).toContain("127.0.0.1 has another host key than host.hostKey:");
     expect(message).toContain(`expected ${other.fingerprint}`);
     expect(message).toContain(`offered  ${server.fingerprint}`);
     expect(server.asked).toEqual([]);
@@ -137,7 +137,7 @@ describe("a host that cannot be trusted or reached", () => {
   test("has no key of the kind that is trusted", async () => {
     const server = await serve();
     expect(await told(to(server, { hostKey: "ecdsa-sha2-nistp256 AAAA" }))).toBe(
-      `127.0.0.1 has no host key of the kind ecdsa-sha2-nistp256 that host.hostKey names\n${MORE}`,
+      `127.0.0.1 has no host key of the type ecdsa-sha2-nistp256 that host.hostKey specifies\n${MORE}`,
     );
   });
 
@@ -183,7 +183,7 @@ describe("a host that cannot be trusted or reached", () => {
     const server = await serve();
     const message = await told(to(server, { privateKey: newKey().private }));
     expect(message).toBe(
-      `root@127.0.0.1:${server.port} refuses the key in gatehouse:sshKey. Put the public half into ~root/.ssh/authorized_keys there, ` +
+      `root@127.0.0.1:${server.port} refuses the key in gatehouse:sshKey. Add the public key to ~root/.ssh/authorized_keys there, ` +
         "or set another key: `pulumi config set --secret gatehouse:sshKey < KEYFILE`.\n" +
         MORE,
     );
@@ -192,7 +192,7 @@ describe("a host that cannot be trusted or reached", () => {
   test("is not even dialled when the key is none", async () => {
     const server = await serve();
     expect(await told(to(server, { privateKey: "ssh-ed25519 AAAA the public half" }))).toMatch(
-      /^gatehouse:sshKey is not a private key that can be used: /,
+      /^gatehouse:sshKey is not a usable private key: /,
     );
     expect(server.sessions).toBe(0);
   });
@@ -223,11 +223,7 @@ describe("a host that cannot be trusted or reached", () => {
     const port = await unusedPort();
     expect(await inspect(to({ ...(await serve()), port }), HOST, "on")).toBeUndefined();
     expect(warn.mock.calls).toEqual([
-      [
-        expect.stringMatching(
-          /cannot be reached .* The preview goes on without looking for changes made on the host\.$/,
-        ),
-      ],
+      [expect.stringMatching(/cannot be reached .* The preview continues without checking the host for drift\.$/)],
     ]);
     await run(false);
   });
@@ -242,7 +238,7 @@ describe("a host that cannot be trusted or reached", () => {
   test("is an error even in a preview when its key is wrong", async () => {
     await run(true);
     const [server, other] = [await serve(), await serve()];
-    expect(await told(to(server, { hostKey: other.hostKey }))).toContain("shows another host key");
+    expect(await told(to(server, { hostKey: other.hostKey }))).toContain("has another host key");
     await run(false);
   });
 });

@@ -15,6 +15,6 @@ test.each([
 
 test("another word is refused with what is allowed", () => {
   expect(() => looking(true, "no")).toThrow(
-    'GATEHOUSE_DRIFT is "no"; allowed are off (do not look at the host) and required (fail when it cannot be looked at)',
+    'GATEHOUSE_DRIFT is "no"; allowed values are off (do not inspect the host) and required (fail if the host cannot be inspected)',
   );
 });

@@ -34,11 +34,11 @@ const BAD: Refusal[] = [
       settings.catty = {};
     },
     says: [
-      /Pulumi\.doors-\d+\.yaml is not accepted; nothing was done:/,
-      /authentik\.domian: there is no such key/,
+      /Pulumi\.doors-\d+\.yaml is invalid; nothing was changed:/,
+      /authentik\.domian: unknown key/,
       /authentik\.domain: expected a domain name in lower case, such as auth\.example\.org, got "not a domain"/,
       /host\.port: expected a port from 1 to 65535, got 99999/,
-      /catty: there is no such key/,
+      /catty: unknown key/,
     ],
   },
   {
@@ -63,10 +63,10 @@ const BAD: Refusal[] = [
         hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJmTLwkxB/pm6eCwXDexplMkOSael5MXe81t6UbmR6OJ",
       }),
     says: [
-      /shows another host key than host\.hostKey:/,
+      /has another host key than host\.hostKey:/,
       /expected SHA256:/,
       /offered {2}SHA256:/,
-      /someone is in between/,
+      /the connection may be intercepted/,
     ],
   },
   {
@@ -110,7 +110,7 @@ test("a key that the host does not know", async () => {
 
 test("a key that is no key", async () => {
   await stack.setKey("banana");
-  expect((await new Stack(lab).up()).text).toMatch(/gatehouse:sshKey is not a private key that can be used/);
+  expect((await new Stack(lab).up()).text).toMatch(/gatehouse:sshKey is not a usable private key/);
   await stack.setKey(lab.key);
 });
 
@@ -118,7 +118,7 @@ test("in a preview an unreachable host is a warning, and the preview goes on", a
   const unreachable = new Stack(lab);
   unreachable.settings.host.port = 1;
   const { status, text } = await unreachable.preview();
-  expect(text).toMatch(/cannot be reached .*The preview goes on/);
+  expect(text).toMatch(/cannot be reached .*The preview continues/);
   expect(status).toBe(0);
 });
 

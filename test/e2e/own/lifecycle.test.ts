@@ -209,13 +209,9 @@ test("what was changed by hand is told, repaired by the next `up`, and then ther
     "echo '# by hand' >>/etc/caddy/sites/authentik.caddy && chmod 600 /etc/authentik/authentik.env && systemctl stop caddy",
   );
   const preview = await stack.preview();
-  expect(preview.text).toContain(
-    "changed on the host: /etc/caddy/sites/authentik.caddy: the content was changed by hand",
-  );
-  expect(preview.text).toContain(
-    "changed on the host: /etc/authentik/authentik.env: mode or owner was changed by hand",
-  );
-  expect(preview.text).toContain("changed on the host: caddy.service is not active");
+  expect(preview.text).toContain("drift: /etc/caddy/sites/authentik.caddy: the content was changed by hand");
+  expect(preview.text).toContain("drift: /etc/authentik/authentik.env: mode or owner was changed by hand");
+  expect(preview.text).toContain("drift: caddy.service is not active");
   expect((await stack.up()).status).toBe(0);
   expect(await lab.sh("grep -c 'by hand' /etc/caddy/sites/authentik.caddy || true")).toBe("0");
   expect(await lab.stat("/etc/authentik/authentik.env")).toBe("644 root:root");
@@ -334,7 +330,7 @@ describe("uploads, which versions up to 2025.10 look for in /media and later one
   test("move at the next `up`, with the pod stopped, and are moved once", async () => {
     const { result, units } = await touched(lab, () => stack.up());
     expect(result.status, result.text).toBe(0);
-    expect(result.text).toContain(`what is in ${HOME}/media moves to ${HOME}/data/media`);
+    expect(result.text).toContain(`the contents of ${HOME}/media move to ${HOME}/data/media`);
     expect(units["authentik-pod.service"]).toBe("restarted");
     expect(await fetched(before)).toBe("of-2025.8");
     expect(await lab.sh(`ls ${HOME}; cat ${HOME}/data/media/${ICON}`)).toBe("certs\ndata\ntemplates\nof-2025.8");
