@@ -76,7 +76,7 @@ test("what never ends, a FIFO in a file's place or a file of holes, ends its own
   const taken = await backUp();
   expect(Date.now() - began).toBeLessThan(240_000);
   await loop.end();
-  expect(taken.incomplete).toEqual({ "app-evil": expect.stringContaining("it was ended after 12") });
+  expect(taken.incomplete).toEqual({ "app-evil": expect.stringContaining("it was stopped after 12") });
   const { text } = await host.lab.try("gatehouse status");
   expect(text).toContain("the newest backup is incomplete: app-evil: /var/lib/apps/evil is not in the backup");
   const drilled = await host.lab.try("gatehouse drill");

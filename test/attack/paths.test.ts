@@ -77,7 +77,7 @@ describe("a link that stands there already, as on a host whose folders belong to
     try {
       const { status, text } = await host.stack.up();
       expect(status, text).not.toBe(0);
-      expect(text).toMatch(/is a link in a folder that another account than root can write|is a link/);
+      expect(text).toMatch(/is a link in a folder that an account other than root can write|is a link/);
       expect(await canary()).toBe(before);
     } finally {
       await host.lab.sh(`rm ${folder}/${name} && mv /root/away ${folder}/${name}`);

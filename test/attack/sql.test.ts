@@ -428,7 +428,7 @@ describe("a database that is restored alone", () => {
     const { name } = await backUp();
     const { status, text } = await host.lab.try(`gatehouse restore --to ${name} --database evil`);
     expect(status, text).toBe(1);
-    expect(text).toContain('database evil has owners with a blank in their names: "two words"; rename them');
+    expect(text).toContain('database evil has owners with a space in their names: "two words"; rename them');
     expect(await host.operator("SELECT count(*) FROM pg_database WHERE datname LIKE 'evil_restored_%'")).toBe("0");
     await host.operator('DROP TABLE public.apart; DROP ROLE "two words"', "evil");
   });
@@ -442,7 +442,7 @@ describe("a database that is restored alone", () => {
     await clean();
     const { status, text } = await host.lab.try(`gatehouse restore --to ${name} --database evil`);
     expect(status, text).toBe(1);
-    expect(text).toContain("what belongs to a superuser can use nothing of an application's");
+    expect(text).toContain("objects of a superuser cannot use objects of an application");
     expect(await marks()).toBe("");
     expect(await host.operator("SELECT count(*) FROM pg_database WHERE datname LIKE 'evil_restored_%'")).toBe("0");
     await host.operator("DROP TABLE public.operators", "evil");

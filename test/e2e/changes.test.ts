@@ -269,7 +269,7 @@ describe("what a service holds", () => {
     stack.settings.valkey.settings = { maxmemory: "2mb", "maxmemory-policy": "allkeys-lru" };
     const { status, text } = await stack.up();
     expect(status).not.toBe(0);
-    expect(text).toMatch(/holds less after its restart than before: \d+ keys were dropped/);
+    expect(text).toMatch(/holds less after its restart than before: \d+ keys were evicted/);
     expect(text).toContain("which is healthy");
     expect(await keys()).toBe(held);
     expect(await lab.sh("cat /etc/valkey/valkey.conf")).toBe(conf);
@@ -285,7 +285,7 @@ describe("what a service holds", () => {
     stack.settings.valkey.settings = { appendonly: "yes" };
     const { status, text } = await stack.up();
     expect(status).not.toBe(0);
-    expect(text).toContain("First an `up` with appendonly no, then one with yes");
+    expect(text).toContain("First run `pulumi up` with appendonly no, then with yes");
     await lab.sh(`systemctl start ${VALKEY}`);
     const held = await keys();
     expect((await stack.up()).status).toBe(0);

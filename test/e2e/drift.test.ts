@@ -48,7 +48,7 @@ const HANDS: {
     does: "sed -i 's/reverse_proxy/reverse_proxy # by hand/' /etc/caddy/sites/authentik.caddy && echo '# password hunter2' >>/etc/caddy/sites/authentik.caddy",
     told: [
       "/etc/caddy/sites/authentik.caddy: the content was changed by hand",
-      "+++ /etc/caddy/sites/authentik.caddy\tas it is now",
+      "+++ /etc/caddy/sites/authentik.caddy\ton the host",
       "-\t\t\treverse_proxy 127.0.0.1:9000",
       "+\t\t\treverse_proxy # by hand 127.0.0.1:9000",
       "+# password [hidden]",

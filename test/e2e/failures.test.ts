@@ -96,7 +96,7 @@ socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendmsg([b"RELOADING=1"], [cred
   await lab.awaits("systemctl is-active caddy | grep -q reloading");
   await lab.awaits("! gatehouse status >/dev/null");
   const { status, text } = await lab.try("gatehouse status");
-  expect([status, text]).toEqual([3, expect.stringMatching(/^caddy +the reload of caddy\.service does not end$/m)]);
+  expect([status, text]).toEqual([3, expect.stringMatching(/^caddy +the reload of caddy\.service does not finish$/m)]);
   const result = await new Stack(lab).up();
   expect(result.text).toContain("restart caddy.service");
   expect((await lab.try("gatehouse status")).status).toBe(0);
@@ -232,7 +232,7 @@ test("an image of a private registry is pulled with the login of the configurati
   const forgotten = `systemctl stop authentik-pod && podman rmi --force ${image}:${version}`;
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.text).toMatch(
-    /cannot be pulled, nothing was changed:[\s\S]*unauthorized[\s\S]*localhost:5000 wants a login/,
+    /cannot be pulled, nothing was changed:[\s\S]*unauthorized[\s\S]*localhost:5000 requires a login/,
   );
   expect(units).toEqual({});
   await stack.setSecret(

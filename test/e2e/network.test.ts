@@ -73,7 +73,7 @@ test("a service that answers no more is restarted by the next `up`", async () =>
   await nothingToDo();
 });
 
-test("a firewall that cuts containers off is a warning, and the two lines in it let them through", async () => {
+test("a firewall that blocks traffic of containers is a warning, and the two lines in it let them through", async () => {
   const program = `import socket; socket.create_connection(("${lab.gateway}", 9), 2)`;
   const outside = async () => (await lab.try(`podman exec authentik-server python3 -c '${program}' 2>&1`)).text;
   expect(await outside(), "answered").toContain("ConnectionRefusedError");
@@ -83,13 +83,13 @@ test("a firewall that cuts containers off is a warning, and the two lines in it 
   try {
     expect(await outside()).toContain("TimeoutError");
     const { text } = await stack.preview();
-    expect(text).toContain("chain forward of table inet own drops what podman");
+    expect(text).toContain("chain forward of table inet own drops packets from podman");
     expect(await lab.try("gatehouse status"), "and no fault of the platform's").toMatchObject({ status: 0 });
     const lines = text.match(/nft 'insert rule inet own [^']*'/g) ?? [];
     expect(new Set(lines).size).toBe(2);
     await lab.sh([...new Set(lines)].join(" && "));
     expect(await outside()).toContain("ConnectionRefusedError");
-    expect((await stack.preview()).text).not.toContain("cuts containers off");
+    expect((await stack.preview()).text).not.toContain("the firewall blocks");
   } finally {
     await lab.sh("nft delete table inet own");
   }

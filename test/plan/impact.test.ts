@@ -200,7 +200,7 @@ describe("what differs on the host", () => {
     [
       "a reload without an end",
       "release-caddy",
-      difference("unit", "caddy.service", "reloading", "the reload of caddy.service does not end"),
+      difference("unit", "caddy.service", "reloading", "the reload of caddy.service does not finish"),
       { "caddy.service": "restart" },
     ],
     [
@@ -321,7 +321,7 @@ describe("what differs on the host", () => {
   });
 
   test("a diff that the host shows is shown, and the number that it answers is filled in", async () => {
-    const diff = "--- a\tas it was left\n+++ a\tas it is now\n@@ -1 +1 @@\n-one\n+two";
+    const diff = "--- a\tlast applied\n+++ a\ton the host\n@@ -1 +1 @@\n-one\n+two";
     const edited = difference("file", "/etc/caddy/Caddyfile", "content", "/etc/caddy/Caddyfile: edited", { diff });
     const drift = {
       "release-caddy": [edited],

@@ -96,12 +96,12 @@ class Backups(WithBackups):
 
     def test_what_leads_nowhere_is_refused(self):
         for to, words in (
-            ("yesterday", "none of: latest"),
-            ("2026-11-25T11:59:00Z", "before the oldest backup that is kept: first"),
+            ("yesterday", "expected latest"),
+            ("2026-11-25T11:59:00Z", "before the oldest backup: first"),
             ("20261125-123000", "no backup 20261125-123000 in the repository; there are first, second"),
             ("0/1", "before the oldest"),
-            ("2126-01-01", "still to come"),
-            ("third", "none of"),
+            ("2126-01-01", "is in the future"),
+            ("third", "expected latest"),
         ):
             with self.subTest(to), self.assertRaisesRegex(Failure, words):
                 restore.find(inventory.kept(PLACE), to)
@@ -118,16 +118,16 @@ class Backups(WithBackups):
             inventory.settings()
 
     def test_the_overview_is_well_until_something_fails(self):
-        self.assertTrue(inventory.overview()["well"])
+        self.assertTrue(inventory.overview()["healthy"])
         inventory.settle(PLACE, "drill", 100, 130, "public.page differs")
         found = inventory.overview()
-        self.assertFalse(found["well"])
+        self.assertFalse(found["healthy"])
         text = "\n".join(inventory.lines(found))
         self.assertRegex(text, r"second .* differential +10 s +2\.0 MiB +1\.0 MiB +1 +4")
         self.assertRegex(text, "the last drill failed, .*: public.page differs")
         self.assertIn("last good drill: never", text)
         inventory.settle(PLACE, "drill", 200, 230, None)
-        self.assertTrue(inventory.overview()["well"])
+        self.assertTrue(inventory.overview()["healthy"])
 
     def test_a_good_run_by_hand_ends_what_systemd_remembers_of_the_failed_one(self):
         for kind in ("backup", "drill"):
@@ -255,7 +255,7 @@ class Folders(HostTest):
         self.assertEqual(
             found.incomplete,
             {
-                "evil": f"what it does before a copy of volumes failed: ; {at('var/lib/evil')} is not in the backup: "
+                "evil": f"the command before the backup of volumes failed: ; {at('var/lib/evil')} is not in the backup: "
                 "too many levels of symbolic links"
             },
         )
@@ -268,7 +268,7 @@ class Folders(HostTest):
     def test_a_folder_whose_name_another_account_can_give_away_is_refused(self):
         os.makedirs(at("open/data"))
         os.chmod(at("open"), 0o777)
-        with self.assertRaisesRegex(Failure, "can be written by another account than root"):
+        with self.assertRaisesRegex(Failure, "can be written by an account other than root"):
             restic.save(self.restic(0, self.SUMMARY), "n", at("open/data"))
 
     def test_a_folder_is_restored_from_the_snapshot_that_has_it(self):
@@ -287,7 +287,9 @@ class Folders(HostTest):
 
     def test_room_is_looked_for_first(self):
         workspace.refuse_without_room(str(support.TREE), 1 << 20)
-        with self.assertRaisesRegex(Failure, "free, and 1.1 TiB may be needed; make room there, nothing was done"):
+        with self.assertRaisesRegex(
+            Failure, "free, but 1.1 TiB may be needed; free some space there; nothing was changed"
+        ):
             workspace.refuse_without_room(str(support.TREE), 1 << 40)
 
     @unittest.skipIf(os.geteuid(), "only root gives files away")
@@ -335,7 +337,8 @@ class Keeping(WithBackups):
         for keep in (3, 4):
             create.refuse_loss(keep)
         with self.assertRaisesRegex(
-            Failure, "to keep 2 full backups deletes one, two: raise backup.keep to 3, or set backup.allowDataLoss"
+            Failure,
+            "keeping 2 full backups would delete one, two: raise backup.keep to 3, or, to accept the loss, set backup.allowDataLoss",
         ):
             create.refuse_loss(2)
 
@@ -372,7 +375,7 @@ class Unreadable(WithBackups):
     def test_whether_a_backup_is_lost_is_told_by_what_the_host_remembers_so_that_a_new_key_can_come(self):
         create.refuse_loss(1)
         inventory.record(PLACE, backup("third", 40, "2/0"))
-        with self.assertRaisesRegex(Failure, "to keep 1 full backups deletes first: raise backup.keep to 2"):
+        with self.assertRaisesRegex(Failure, "keeping 1 full backups would delete first: raise backup.keep to 2"):
             create.refuse_loss(1)
         create.refuse_loss(2)
         self.assertIn("Connection refused", "".join(self.said))
@@ -396,7 +399,7 @@ class Unreadable(WithBackups):
         inventory.settle(PLACE, "backup", 100, 130, None)
         inventory.settle(PLACE, "backup", 200, 230, "no such file")
         with self.assertRaisesRegex(
-            Failure, "^/srv/backups is empty, though this host has 2 backups in it: is its disk mounted"
+            Failure, "^/srv/backups is empty, but this host has recorded 2 backups in it: is its disk mounted"
         ):
             create.prepare()
         self.assertEqual(made, ["folders", "PostgreSQL"])
@@ -415,7 +418,7 @@ class Unreadable(WithBackups):
         newest, kept = inventory.kept(PLACE)[-1], []
         self.patch(restic, "keep", lambda _, names: kept.append(names))
         self.patch(pgbackrest, "known", lambda _: [])
-        with self.assertRaisesRegex(Failure, "does not know of backup second"):
+        with self.assertRaisesRegex(Failure, "does not list it: no old backup was deleted"):
             create._expire(inventory.settings(), newest)
         self.assertEqual((len(inventory.kept(PLACE)), kept), (2, []))
         self.patch(pgbackrest, "known", lambda _: [{"annotation": {"gatehouse": "second"}, "label": newest.label}])
@@ -529,7 +532,7 @@ class Upgrades(WithBackups):
         s, (old, _) = inventory.settings(), inventory.kept(PLACE)
         self.patch(catalog, "read", lambda _: self.fail("a host that can restore none must not count them as its own"))
         with self.assertRaisesRegex(
-            Failure, "all backups are of PostgreSQL 15, and this host has PostgreSQL 17.*nothing was touched"
+            Failure, "all backups are of PostgreSQL 15, and this host has PostgreSQL 17.*nothing was changed"
         ):
             restore.restore("latest")
         self.clusters.append({"id": 2, "version": "17"})

@@ -258,7 +258,7 @@ class Owners(HostTest):
 
     def test_a_line_that_is_not_understood_stops_it(self):
         self.patch(process, "run", lambda *_, **__: (0, "; a remark\nTABLE public bait evil\n"))
-        with self.assertRaisesRegex(Failure, "not understood: 'TABLE public bait evil'"):
+        with self.assertRaisesRegex(Failure, "unknown line: 'TABLE public bait evil'"):
             owners.contents(self.cluster, "archive")
 
 

@@ -101,7 +101,7 @@ class Swapping(HostTest):
 
     def test_a_rename_that_fails_is_told_and_leads_back(self):
         os.rename(at("two.new"), at("elsewhere"))
-        with self.assertRaisesRegex(Failure, "two.new cannot become"):
+        with self.assertRaisesRegex(Failure, "two.new cannot be renamed to"):
             directory_swap.forward(self.swap)
         directory_swap.back(self.swap)
         self.assertEqual(self.words(), ["now", "now", None])

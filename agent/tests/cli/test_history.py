@@ -104,7 +104,7 @@ class Generations(VerbTest):
 
     def test_rollback_goes_to_the_generation_before_and_the_program_is_told(self):
         self.assertEqual(self.drifted(), [])
-        self.tells(0, "as generation 1 was, now as generation 3", "pulumi preview", argv=("rollback", "app"))
+        self.tells(0, "is rolled back to generation 1, as generation 3", "pulumi preview", argv=("rollback", "app"))
         self.assertEqual((live("etc/app.conf"), os.path.exists(at("etc/new"))), ("port = 1\nhost = a\n", False))
         self.assertIn("restart app.service", self.systemd.log)
         item = facts.facts()["items"]["release-app"]
@@ -155,7 +155,7 @@ class Generations(VerbTest):
         self.refused(1, "was never found healthy", call=lambda: self.ask("rollback", "app", "1"))
         self.refused(1, "no generation before", call=lambda: self.ask("rollback", "app"))
         manifest.write_text(support.manifest(refers=[f"{support.STATE}/secrets/pw/1"]))
-        self.refused(1, "secrets that were rotated away since", call=lambda: self.ask("rollback", "app"))
+        self.refused(1, "secrets that no longer exist", call=lambda: self.ask("rollback", "app"))
         self.assertEqual(store.Release("app").generation, 2)
 
 

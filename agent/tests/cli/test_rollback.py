@@ -253,7 +253,7 @@ class TheFirstEverFailure(HostTest):
         os.makedirs(at("etc"))
         files.put(at("etc/app.conf"), files.Content(b"theirs", 0o640, 12, 34))
         before = self.standing()
-        self.refused(NOTHING_BEFORE, "was never there before", **new(step=[shell("no", "exit 1")]))
+        self.refused(NOTHING_BEFORE, "had no earlier generation", **new(step=[shell("no", "exit 1")]))
         self.assertEqual(self.standing(), before)
         self.assertEqual(Release("app").generation, 0)
         self.assertEqual(

@@ -24,14 +24,14 @@ class Status(VerbTest):
 
     def release(self, code: int) -> dict:
         found = self.answers(code, "status")
-        self.assertEqual(found["well"], code == 0)
+        self.assertEqual(found["healthy"], code == 0)
         return found["releases"][0]
 
     def test_a_host_that_is_well(self):
-        text = self.tells(0, "all well: 1 release", argv=("status",))
+        text = self.tells(0, "1 release, all healthy", argv=("status",))
         head, first, second = text.splitlines()[:3]
         self.assertEqual(
-            first.split(), ["app", "1", "0", "s", "ago", "app.service", "active", "1", "of", "1", "pass", "as", "left"]
+            first.split(), ["app", "1", "0", "s", "ago", "app.service", "active", "1", "of", "1", "pass", "in", "sync"]
         )
         self.assertEqual(head.index("UNIT"), first.index("app.service"))
         self.assertEqual(head.index("UNIT"), second.index("side.service"))
@@ -43,7 +43,7 @@ class Status(VerbTest):
                 found["probes"],
                 found["drifted"],
                 found["interrupted"],
-                found["well"],
+                found["healthy"],
             ),
             (1, {"app.service": "active", "side.service": "active"}, {"answers": None}, [], False, True),
         )
@@ -60,7 +60,7 @@ class Status(VerbTest):
 
     def test_a_probe_that_fails_now(self):
         self.ok.unlink()
-        self.tells(3, "0 of 1 pass", "as left", "app      probe answers: no answer", argv=("status",))
+        self.tells(3, "0 of 1 pass  unhealthy", "app      probe answers: no answer", argv=("status",))
         self.assertEqual(self.release(3)["probes"], {"answers": "no answer"})
 
     def test_a_unit_that_does_not_run(self):
@@ -74,7 +74,7 @@ class Status(VerbTest):
         self.systemd.stirred["side.service"] = self.clock.now - 5
         self.assertEqual(self.release(0)["units"]["side.service"], "reloading")
         self.systemd.stirred["side.service"] = self.clock.now - 11
-        self.tells(3, "reloading", "drifted", "the reload of side.service does not end", argv=("status",))
+        self.tells(3, "reloading", "drifted", "the reload of side.service does not finish", argv=("status",))
         self.systemd.log.clear()
         self.given(**self.keys)
         self.assertEqual(self.systemd.log, ["restart side.service"])
@@ -101,10 +101,10 @@ class Status(VerbTest):
         self.tells(3, "interrupted", argv=("status",))
         self.assertTrue(self.release(3)["interrupted"])
         with store.lock("release-app", "apply of release app"):
-            self.tells(3, "under way", "apply of release app is under way", argv=("status",))
+            self.tells(3, "in progress", "apply of release app is in progress", argv=("status",))
             found = self.release(3)
             self.assertEqual(
-                (found["interrupted"], found["under_way"], found["drifted"]), (False, "apply of release app", [])
+                (found["interrupted"], found["in_progress"], found["drifted"]), (False, "apply of release app", [])
             )
 
     def test_no_secret_is_told(self):

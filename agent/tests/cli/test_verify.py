@@ -32,12 +32,12 @@ class Verify(VerbTest):
         return self.answers(3, "verify")
 
     def clean(self):
-        self.tells(0, "clean: ", argv=("verify",))
-        self.assertEqual(self.answers(0, "verify")["well"], True)
+        self.tells(0, "in sync: ", argv=("verify",))
+        self.assertEqual(self.answers(0, "verify")["in_sync"], True)
 
     def test_a_host_as_it_was_left_is_clean(self):
         self.clean()
-        self.assertEqual(self.answers(0, "verify"), {"well": True, "items": {"release-app": []}, "unexpected": []})
+        self.assertEqual(self.answers(0, "verify"), {"in_sync": True, "items": {"release-app": []}, "unexpected": []})
 
     def test_each_difference_is_a_line(self):
         os.chmod(self.quadlets / "app.container", 0o600)
@@ -111,7 +111,7 @@ class Verify(VerbTest):
 
     def test_a_container_that_runs_an_older_image_of_that_name(self):
         self.containers(image_id="zero")
-        self.differs("container app runs another image than the one that is example/app:1 now")
+        self.differs("container app does not run the image that example/app:1 refers to now")
 
     def test_a_pods_own_container_and_those_of_others_are_left_alone(self):
         self.containers("pause", "pause", IsInfra=True)

@@ -117,7 +117,7 @@ class Releases(HostTest):
     def test_a_directory_in_place_of_a_file_is_told(self):
         os.unlink(at("etc/app.key"))
         os.mkdir(at("etc/app.key"))
-        self.drifted(f"{at('etc/app.key')} is of another kind")
+        self.drifted(f"{at('etc/app.key')} is no longer a file")
 
     def test_a_file_whose_group_was_made_anew_with_another_gid_is_told(self):
         for gid in (12, None):
@@ -217,7 +217,7 @@ class OtherItems(HostTest):
             self.item("group-clients", left, look, left | {"gid": 991}),
             {
                 "due": "machine/5",
-                "drifted": [message := "group clients is gid=991, it was gid=990"],
+                "drifted": [message := "group clients has gid=991 instead of gid=990"],
                 "differences": [found("group", "clients", "changed", message, {"gid": 991})],
             },
         )
@@ -225,7 +225,7 @@ class OtherItems(HostTest):
             self.item("group-clients", left, look, None),
             {
                 "due": "machine/5",
-                "drifted": [message := "group clients is gone, it was gid=990"],
+                "drifted": [message := "group clients is missing; it had gid=990"],
                 "differences": [found("group", "clients", "missing", message)],
             },
         )

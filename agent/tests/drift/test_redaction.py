@@ -19,7 +19,7 @@ class Redaction(unittest.TestCase):
     def test_an_ordinary_change_is_shown(self):
         self.assertEqual(
             redaction.unified("/etc/x", "a = 1\nb = 2\n", b"a = 1\nb = 3\n"),
-            "--- /etc/x\tas it was left\n+++ /etc/x\tas it is now\n@@ -1,2 +1,2 @@\n a = 1\n-b = 2\n+b = 3",
+            "--- /etc/x\tlast applied\n+++ /etc/x\ton the host\n@@ -1,2 +1,2 @@\n a = 1\n-b = 2\n+b = 3",
         )
 
     def test_what_looks_like_a_secret_is_hidden_in_what_is_new(self):
@@ -91,7 +91,7 @@ class Redaction(unittest.TestCase):
         self.assertEqual((len(shown), shown[-1]), (61, "(443 more lines)"))
 
     def test_what_is_no_text_is_not_shown(self):
-        self.assertEqual(redaction.unified("/etc/x", "a", b"\xff\xfe"), "no diff is shown: it is not text any more")
+        self.assertEqual(redaction.unified("/etc/x", "a", b"\xff\xfe"), "no diff is shown: the file is no longer text")
 
 
 class InFacts(HostTest):
@@ -141,7 +141,7 @@ class InFacts(HostTest):
         path = STATE / "secrets/pw/1/password"
         path.chmod(0o600)
         path.write_bytes(b"\xff\xfe")
-        self.assertEqual(self.told(), "release app cannot be looked at: UnicodeDecodeError")
+        self.assertEqual(self.told(), "release app cannot be inspected: UnicodeDecodeError")
         self.assertIn("the content was changed by hand", self.told("pw"))
 
     def test_a_mode_is_told_in_numbers(self):

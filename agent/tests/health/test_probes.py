@@ -107,7 +107,7 @@ class Questions(unittest.TestCase):
     def test_a_command_that_hangs_is_ended(self):
         with mock.patch.object(probes, "ANSWER", 0.2):
             began = time.monotonic()
-            self.ask("it was ended after 0 s", exec=("sleep", "60"))
+            self.ask("it was stopped after 0 s", exec=("sleep", "60"))
         self.assertLess(time.monotonic() - began, 10)
 
 
@@ -163,7 +163,7 @@ class AUnit(support.HostTest):
         self.apply(deadline=20, unit=[{"name": "app.service"}], file=[support.file("etc/app.conf", "x")])
 
     def test_that_does_not_run_is_told(self):
-        self.assertEqual(probes.ask(Probe(name="p", unit="app.service")), "app.service does not run")
+        self.assertEqual(probes.ask(Probe(name="p", unit="app.service")), "app.service is not running")
 
     def test_while_it_waits_it_tells_every_ten_seconds_what_for(self):
         self.flapping()

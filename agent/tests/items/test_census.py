@@ -156,9 +156,9 @@ class Releases(Host):
     def test_what_was_made_while_our_packages_were_installed_is_theirs(self):
         keys = dict(file=[file("etc/hba.conf", "x\n")], unit=[{"name": "db.service"}])
         Path(at("etc")).mkdir()
-        Path(at("etc/hba.conf")).write_text("made by a script of the package\n")
+        Path(at("etc/hba.conf")).write_text("created by a script of the package\n")
         self.systemd.active.add("db.service")
-        self.refused(1, "file ", "unit db.service: runs", **keys)
+        self.refused(1, "file ", "unit db.service: running", **keys)
         created.add("unit db.service")
         self.apply(**keys)
 
@@ -218,13 +218,14 @@ class Releases(Host):
         self.assertEqual(self.found("unit caddy.service"), {})
         self.systemd.active.add("caddy.service")
         self.assertEqual(
-            self.found("unit caddy.service"), {"unit caddy.service": "runs, by /usr/lib/systemd/system/caddy.service"}
+            self.found("unit caddy.service"),
+            {"unit caddy.service": "running, defined by /usr/lib/systemd/system/caddy.service"},
         )
 
     def test_a_unit_of_the_operators_own_is_refused_even_while_it_rests_unless_its_file_says_as_much(self):
         self.fragments["app.service"] = "/etc/systemd/system/app.service"
         self.assertEqual(
-            self.found("unit app.service"), {"unit app.service": "is there, by /etc/systemd/system/app.service"}
+            self.found("unit app.service"), {"unit app.service": "exists, defined by /etc/systemd/system/app.service"}
         )
         self.fragments["app.service"] = at("etc/app.service")
         self.assertEqual(self.found("unit app.service", f"file {at('etc/app.service')}"), {})
@@ -292,15 +293,15 @@ class Podman(Host):
         self.assertEqual(
             self.found(*names),
             {
-                "pod web": "made by hand, with db and web-infra",
-                "container web": "made by hand",
-                "volume kept": "made by hand",
+                "pod web": "created by hand, with db and web-infra",
+                "container web": "created by hand",
+                "volume kept": "created by hand",
             },
         )
         self.pods["pod"][0]["Labels"] = {"PODMAN_SYSTEMD_UNIT": "web-pod.service"}
         self.assertNotIn("pod web", self.found(*names))
         self.pods["pod"][0]["Labels"] = {"PODMAN_SYSTEMD_UNIT": "theirs-pod.service"}
-        self.assertEqual(self.found(*names)["pod web"], "made by theirs-pod.service, with db and web-infra")
+        self.assertEqual(self.found(*names)["pod web"], "created by theirs-pod.service, with db and web-infra")
 
 
 class Ports(Host):

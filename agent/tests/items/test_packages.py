@@ -60,7 +60,7 @@ class Packages(HostTest):
             1,
             "manager: 'zypper'",
             "apt, pacman",
-            "nothing was done",
+            "nothing was changed",
             call=lambda: packages.ensure(f'{DOCUMENT}manager = "zypper"\n'),
         )
         self.assertEqual((self.asked, self.systemd.log), (0, []))

@@ -31,7 +31,7 @@ class Secrecy(HostTest):
 
     def test_a_failing_step_does_not_tell_it_nor_anything_else_that_it_printed(self):
         message = self.refused(
-            report.NOTHING_BEFORE, "step leak failed:\nexit status 1; what it printed is not shown", **self.leaking()
+            report.NOTHING_BEFORE, "step leak failed:\nexit status 1; its output is not shown", **self.leaking()
         )
         self.assertNotIn("refused", message)
         self.silent(message)

@@ -106,13 +106,13 @@ RULES = [
         "a file below a file",
         {"file": [CONF, CONF | {"path": "/etc/app.confd/x"}]},
         {"file": [CONF, CONF | {"path": "/etc/app.conf/d/x"}]},
-        "file /etc/app.conf/d/x: lies below the file /etc/app.conf",
+        "file /etc/app.conf/d/x: is below the file /etc/app.conf",
     ),
     (
         "a directory below a file",
         {"file": [CONF], "directory": [DATA]},
         {"file": [CONF], "directory": [DATA | {"path": "/etc/app.conf/x"}]},
-        "directory /etc/app.conf/x: lies below the file /etc/app.conf",
+        "directory /etc/app.conf/x: is below the file /etc/app.conf",
     ),
     (
         "a generation of what is no secret",
@@ -148,19 +148,19 @@ RULES = [
         "a database that is a folder",
         {"data": [TABLE | {"database": "app"}]},
         {"data": [FOLDER | {"database": "app"}]},
-        "data folder: database goes with save and drop alone",
+        "data folder: database is allowed only with save and drop",
     ),
     (
         "a copy that is made whole before",
         {"data": [FOLDER | {"before": ["true"]}]},
         {"data": [TABLE | {"before": ["true"]}]},
-        "data table: before goes with path alone",
+        "data table: before is allowed only with path",
     ),
     (
         "a copy with something after it",
         {"data": [FOLDER | {"after": ["true"]}]},
         {"data": [TABLE | {"after": ["true"]}]},
-        "data table: after goes with path alone",
+        "data table: after is allowed only with path",
     ),
     (
         "a probe of nothing",
@@ -207,7 +207,7 @@ RULES = [
             "unit": [{"name": "u.service"}],
             "probe": [{"name": "p", "socket": "/s", "through": "u.service"}],
         },
-        "so it would never be asked",
+        "so it would never run",
     ),
     (
         "no time at all for a unit",

@@ -282,7 +282,7 @@ class Pulls(HostTest):
         for session in (False, True):
             self.refused(
                 REFUSED,
-                "image localhost:5000/app:1 cannot be pulled, nothing was changed:\n    unauthorized\nif localhost:5000 wants a login: `registries`",
+                "image localhost:5000/app:1 cannot be pulled, nothing was changed:\n    unauthorized\nif localhost:5000 requires a login, set `registries`",
                 call=partial(self.pulled, session, "none"),
             )
 

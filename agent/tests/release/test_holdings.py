@@ -212,7 +212,7 @@ class Keys(HostTest):
 
         self.valkey.start = limited
         self.refused(
-            ROLLED_BACK, "2 keys were dropped, since they do not fit into maxmemory", **self.version(line="maxmemory 1")
+            ROLLED_BACK, "2 keys were evicted, since they do not fit into maxmemory", **self.version(line="maxmemory 1")
         )
         self.assertEqual(self.valkey.keys, {"a", "b", "c"})
 
@@ -241,8 +241,8 @@ class Keys(HostTest):
         self.refused(
             1,
             "Valkey's keys would be lost: with appendonly yes",
-            f"{UNIT} does not run",
-            "First an `up` with appendonly no, then one with yes",
+            f"{UNIT} is not running",
+            "First run `pulumi up` with appendonly no, then with yes",
             **self.version(True),
         )
         self.assertEqual((self.standing(), Release("app").record.exists()), (before, False))
@@ -288,7 +288,7 @@ class Keys(HostTest):
         self.apply(**self.version(line="other"))
         self.assertEqual(self.valkey.keys, {"a", "b", "c"})
         self.assertIn("Valkey's keys cannot be counted before the restart", "".join(self.said))
-        self.refused(1, "would be lost", "First an `up` with appendonly no", **self.version(True))
+        self.refused(1, "would be lost", "First run `pulumi up` with appendonly no", **self.version(True))
 
     def test_what_fails_before_the_restart_lets_clients_write_again(self):
         with support.mock.patch.object(support.apply, "_swap", side_effect=support.report.Failure("no")):

@@ -159,7 +159,7 @@ class Interruption(HostTest):
         self.systemd.reads = {"app.service": at("etc/app.conf")}
         self.apply(**new())
         self.stands_as(new())
-        self.assertIn("generation 1 is back but not healthy", "".join(self.said))
+        self.assertIn("generation 1 is restored but not healthy", "".join(self.said))
 
     def test_after_a_kill_at_any_point_a_boot_leaves_one_whole_generation_that_runs(self):
         def check():

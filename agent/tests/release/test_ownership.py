@@ -24,7 +24,7 @@ class Releases(HostTest):
 
     def test_another_stack_is_refused(self):
         for owner in ("shop/test/app", "other/prod/app"):
-            self.refused(REFUSED, "belongs to shop/prod/app", f"not to {owner}", "nothing was done", owner=owner)
+            self.refused(REFUSED, "belongs to shop/prod/app", f"not to {owner}", "nothing was changed", owner=owner)
         self.assertEqual(self.standing(), self.before)
         self.assertEqual(Release("app").manifest().owner, "shop/prod/app")
 
@@ -84,7 +84,7 @@ class Accounts(HostTest):
                 for owner in ("shop/test/app", "other/prod/app"):
                     self.refused(
                         REFUSED,
-                        f"release {release} on this host belongs to shop/prod/app, not to {owner}; nothing was done",
+                        f"release {release} on this host belongs to shop/prod/app, not to {owner}; nothing was changed",
                         call=partial(self.ask, owner),
                     )
                 self.assertEqual(self.ran, [])
@@ -118,8 +118,8 @@ class Files(HostTest):
         self.refused(
             REFUSED,
             f"{at('etc/shared')} belongs to release one (shop/prod/one)",
-            "take it out there with one `pulumi up`, then add it to two",
-            "nothing was done",
+            "remove it there with one `pulumi up`, then add it to two",
+            "nothing was changed",
             release="two",
             file=[file("etc/shared", "two"), file("etc/two", "two")],
         )
@@ -145,7 +145,7 @@ class Races(HostTest):
                     self.apply(release="fast", **what)
 
             with self.subTest(what), support.mock.patch.object(support.apply.checks, "run", meanwhile):
-                self.refused(REFUSED, "belongs to release fast", "nothing was done", release="slow", **what)
+                self.refused(REFUSED, "belongs to release fast", "nothing was changed", release="slow", **what)
                 self.assertFalse(Release("slow").record.exists())
 
     def test_a_claim_holds_before_the_file_is_there(self):

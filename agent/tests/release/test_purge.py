@@ -145,7 +145,7 @@ class Purge(HostTest):
         self.give(data=self.data[:1])
         self.folder.rename(f"{self.folder}.elsewhere")
         os.symlink(f"{self.folder}.elsewhere", self.folder)
-        self.refused(1, f"{self.folder} leads by a link to {self.folder}.elsewhere", call=self.remove)
+        self.refused(1, f"{self.folder} is a link to {self.folder}.elsewhere", call=self.remove)
         self.assertTrue(self.folder.is_symlink())
 
     def test_a_link_on_the_way_is_refused_too(self):
@@ -153,7 +153,7 @@ class Purge(HostTest):
         above = self.folder.parent
         above.rename(f"{above}.elsewhere")
         os.symlink(f"{above}.elsewhere", above)
-        self.refused(1, f"leads by a link to {above}.elsewhere/app", call=self.remove)
+        self.refused(1, f"is a link to {above}.elsewhere/app", call=self.remove)
         self.assertTrue((self.folder / "deep/file").exists())
 
     def test_what_others_have_in_it_is_refused_at_the_door_from_both_sides(self):
@@ -166,13 +166,13 @@ class Purge(HostTest):
         ):
             self.refused(
                 1,
-                f"{inside} of release other lies in {self.folder}, which is data of release app",
+                f"{inside} of release other is in {self.folder}, which is data of release app",
                 call=partial(self.apply, release="other", **keys),
             )
         self.apply(release="other", file=[file("var/lib/application", "x")])
         self.refused(
             1,
-            "var/lib/application of release other lies in",
+            "var/lib/application of release other is in",
             call=lambda: self.give(data=[{"name": "data", "path": at("var/lib")}]),
         )
 
@@ -182,7 +182,7 @@ class Purge(HostTest):
             file=[secret("app", "hunter22")], secret=True, unit=[], data=[{"name": "secrets", "path": str(folder)}]
         )
         self.apply(release="user", refers=[f"{folder}/1"])
-        self.refused(1, "release user uses what would be deleted with app", call=self.remove)
+        self.refused(1, "release user uses data that would be deleted with app", call=self.remove)
         removal.remove("user", "shop/prod/user")
         self.assertTrue(self.remove()["removed"])
         self.assertFalse(folder.exists())
@@ -200,7 +200,7 @@ class Purge(HostTest):
         os.mkdir(mount)
         self.assertEqual(process.run(("mount", "-t", "tmpfs", "tmpfs", mount))[0], 0)
         try:
-            self.refused(1, f"{mount} is a file system of its own", call=self.remove)
+            self.refused(1, f"{mount} is a separate file system", call=self.remove)
         finally:
             process.run(("umount", mount))
         self.assertTrue(self.remove()["removed"])
@@ -221,7 +221,7 @@ class Purge(HostTest):
 
     def test_what_cannot_be_copied_and_deleted_is_refused_at_the_door(self):
         for wrong, words in (
-            ({"name": "a b", "path": "/var/lib/app"}, "data a b: not a name"),
+            ({"name": "a b", "path": "/var/lib/app"}, "data a b: not a unique name"),
             ({"name": "a"}, "data a: give either path, or save and drop"),
             (
                 {"name": "a", "path": "/var/lib/app", "save": ["true"], "drop": ["true"]},
@@ -236,7 +236,7 @@ class Purge(HostTest):
         ):
             with self.subTest(wrong):
                 self.refused(1, words, call=partial(self.give, data=[wrong]))
-        self.refused(1, "data folder: not a name", call=lambda: self.give(data=[self.data[0], self.data[0]]))
+        self.refused(1, "data folder: not a unique name", call=lambda: self.give(data=[self.data[0], self.data[0]]))
         self.assertEqual(live_or_none("etc/app.conf"), None)
         self.give()
         self.assertEqual(live("etc/app.conf"), "x")

@@ -68,7 +68,7 @@ class Boot(HostTest):
         self.assertEqual(self.systemd.log[-1], "start dropped.service")
         self.assertNotIn("restart app.service", self.systemd.log)
         self.assertFalse(Release("app").record.exists() or Release("app").snapshot.exists())
-        self.assertIn("generation 1 of app is back and healthy", "".join(self.said))
+        self.assertIn("rolled back to generation 1 of app, which is healthy", "".join(self.said))
         self.assertEqual(recover.recover(), {"recovered": []})
 
     def test_a_first_apply_leaves_nothing(self):
@@ -77,7 +77,7 @@ class Boot(HostTest):
         self.assertEqual((support.tree(), self.systemd.enabled), ({}, set()))
         self.systemd.state = "starting"
         recover.recover()
-        self.assertIn("was never there before", "".join(self.said))
+        self.assertIn("had no earlier generation", "".join(self.said))
 
     def test_with_migrated_data_the_files_stay_until_the_database_runs(self):
         self.apply(**old())
@@ -117,7 +117,7 @@ class Boot(HostTest):
             with mock.patch.object(apply.probes, "await_all", killed), self.assertRaises(Killed):
                 self.apply(release=name, file=[file(f"etc/{name}", "new")])
         (Release("one").snapshot / "0").write_text("no JSON")
-        self.refused(report.FAULT, "release one: not brought back", call=recover.recover)
+        self.refused(report.FAULT, "release one: not rolled back", call=recover.recover)
         self.assertEqual((live("etc/one"), live("etc/two"), Release("one").record.exists()), ("new", "old", True))
 
     def test_a_way_back_that_is_not_healthy_says_so(self):
@@ -126,7 +126,10 @@ class Boot(HostTest):
         self.interrupt(apply.probes, "await_all", self.plain(new()))
         self.systemd.broken = lambda unit: unit == "app.service"
         self.refused(
-            report.ROLLED_BACK_UNHEALTHY, "release app: back, but not healthy", "app.service", call=recover.recover
+            report.ROLLED_BACK_UNHEALTHY,
+            "release app: rolled back, but not healthy",
+            "app.service",
+            call=recover.recover,
         )
 
     def test_an_apply_that_is_under_way_is_left_alone(self):
@@ -134,7 +137,7 @@ class Boot(HostTest):
         self.interrupt(apply.probes, "await_all", self.plain(new()))
         with store.lock("release-app", "apply of release app"):
             self.assertEqual(recover.recover(), {"recovered": []})
-        self.assertIn("release app is left alone: apply of release app is under way", "".join(self.said))
+        self.assertIn("release app is skipped: apply of release app is in progress", "".join(self.said))
 
     def test_what_guards_data_comes_last(self):
         self.systemd.reads = {}

@@ -89,7 +89,7 @@ class Forgetting(WithBackups):
     def test_what_is_lost_is_named_and_only_the_whole_command_does_it(self):
         self.refused(
             1,
-            f"nobody reads {SERVER} again",
+            f"{SERVER} can never be read again",
             "it has 1 backup (far)",
             f"`gatehouse forget {SERVER} --for-ever`",
             call=lambda: forget.refuse(SERVER),
@@ -102,14 +102,12 @@ class Forgetting(WithBackups):
     def test_one_that_is_not_known_or_in_use_is_refused(self):
         self.refused(
             1,
-            "knows of no repository /srv/backup; it knows of /srv/backups, sftp://",
+            "has no repository /srv/backup; there are: /srv/backups, sftp://",
             call=lambda: forget.forget("/srv/backup"),
         )
-        self.refused(
-            1, "backups of this host go to /srv/backups, which has 1 backup", call=lambda: forget.forget(FOLDER)
-        )
+        self.refused(1, "this host backs up to /srv/backups, which has 1 backup", call=lambda: forget.forget(FOLDER))
         self.patch(pgbackrest, "known", lambda _: (_ for _ in ()).throw(Failure("it is away")))
-        self.refused(1, "go to /srv/backups, and it is away", call=lambda: forget.forget(FOLDER))
+        self.refused(1, "backs up to /srv/backups, and it is away", call=lambda: forget.forget(FOLDER))
         self.assertEqual(repositories.places(), [FOLDER, SERVER])
 
     def test_one_that_is_empty_can_be_made_anew(self):
@@ -121,7 +119,7 @@ class Forgetting(WithBackups):
         self.apply(release="backup-secrets", secret=True, file=[passphrase("of-the-server", SERVER)])
         repositories.remember("/srv/third", "of-the-server")
         self.assertIn(
-            "its passphrase stays on this host, since it is that of /srv/third too", forget.forget(SERVER)["lost"]
+            "its passphrase stays on this host, since it is also that of /srv/third", forget.forget(SERVER)["lost"]
         )
         self.assertTrue((STATE / "secrets/backup-secrets").exists())
         forget.forget("/srv/third")
@@ -174,7 +172,7 @@ class Moving(WithBackups):
         self.assertEqual(self.go_to(SERVER), [])
         self.assertEqual(inventory.overview()["drill"], {})
         self.assertIn(
-            "also known: /srv/backups, with 1 backup when it was read last", inventory.lines(inventory.overview())
+            "also known: /srv/backups, with 1 backup when it was last read", inventory.lines(inventory.overview())
         )
         with self.assertRaisesRegex(Failure, "no backup to restore from"):
             restore.find(catalog.read(inventory.settings()), "latest")
@@ -200,7 +198,7 @@ class Moving(WithBackups):
         self.go_to(SERVER)
         self.go_to(FOLDER)
         create.refuse_loss(1, FOLDER)
-        with self.assertRaisesRegex(Failure, "to keep 1 full backups deletes 20261126-120000"):
+        with self.assertRaisesRegex(Failure, "keeping 1 full backups would delete 20261126-120000"):
             create.refuse_loss(1, SERVER)
 
     def test_records_of_an_agent_of_before_stay_those_of_their_repository(self):
@@ -220,9 +218,7 @@ class Moving(WithBackups):
 class WrongPassphrase(WithBackups):
     """pgBackRest quotes what it decrypted: any bytes."""
 
-    SENTENCE = (
-        "the passphrase on this host does not open the repository of {} in /srv/backups: it was made with another one"
-    )
+    SENTENCE = "the passphrase on this host does not open the repository of {} in /srv/backups: it was created with another one"
 
     def prints(self, status: int, output: bytes):
         Path(at("said")).write_bytes(output)

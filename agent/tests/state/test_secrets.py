@@ -43,7 +43,7 @@ class Owners(SecretsTest):
                 told = self.refused(
                     1,
                     "release pw on this host belongs to shop/prod/pw",
-                    "nothing was done",
+                    "nothing was changed",
                     release="thief",
                     owner=owner,
                     file=self.takes(name, "etc/stolen"),
@@ -57,7 +57,7 @@ class Owners(SecretsTest):
             told = self.refused(
                 1,
                 f"secret {name} is not given to release thief: release pw gives its secrets to app, cache",
-                "nothing was done",
+                "nothing was changed",
                 release="thief",
                 file=self.takes(name, "etc/stolen"),
             )
@@ -95,7 +95,7 @@ class Owners(SecretsTest):
             f"{FOLDER}/pw/1/password",
             f"{FOLDER}/../pw/1",
         ):
-            self.refused(1, f"refers: '{folder}' is no folder of secrets", refers=[folder])
+            self.refused(1, f"refers: '{folder}' is not a folder of secrets", refers=[folder])
 
 
 class Literally(SecretsTest):
@@ -123,7 +123,7 @@ class Literally(SecretsTest):
         ):
             self.refused(
                 1,
-                "secrets are to name the places in the content one by one",
+                "secrets must list the placeholders in the content",
                 file=[file("etc/app.conf", content, secrets=names)],
             )
         self.refused(
@@ -315,7 +315,7 @@ class Merging(SecretsTest):
         with store.lock("release-cache", "apply of release cache"):
             self.apply(refers=[f"{FOLDER}/pw/2"])
         self.assertEqual(sorted(self.generations()), ["1", "2"])
-        self.assertIn("stay until the next apply: apply of release cache is under way", "".join(self.said))
+        self.assertIn("stay until the next apply: apply of release cache is in progress", "".join(self.said))
         self.apply(refers=[f"{FOLDER}/pw/2"])
         self.assertEqual(sorted(self.generations()), ["2"])
 

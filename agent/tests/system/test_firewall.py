@@ -127,7 +127,7 @@ class Warnings(support.HostTest):
         for name, ruleset in CUTS.items():
             with self.subTest(name):
                 (warning,) = self.told(ruleset)
-                self.assertIn("cuts containers off from the outside", warning)
+                self.assertIn("blocks traffic of containers", warning)
                 self.assertEqual(len(warning.splitlines()), 3)
 
     def test_the_two_lines_are_those_of_the_firewall(self):

@@ -36,7 +36,7 @@ class Commands(HostTest):
         status, output = processes.run(
             ("/bin/sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {at('child')}; echo so far; wait; wait"), seconds=0.2
         )
-        self.assertEqual((status, output), (124, "it was ended after 0 s\nso far\n"))
+        self.assertEqual((status, output), (124, "it was stopped after 0 s\nso far\n"))
         self.assertLess(time.monotonic() - began, 5)
         self.assertFalse(running(Path(at("child")).read_text()))
 

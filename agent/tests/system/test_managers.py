@@ -69,7 +69,7 @@ class Pacman(Managers):
     def test_a_lock_that_stays_is_told_with_how_it_goes(self):
         self.patch(pacman, "_PATIENCE", 3)
         self.fails(*[LOCKED] * 9)
-        self.assertIn("if none runs, rm /var/lib/pacman/db.lck", pacman.install(["caddy"]))
+        self.assertIn("if none is running, rm /var/lib/pacman/db.lck", pacman.install(["caddy"]))
 
     def test_what_is_installed_is_asked_for_once_and_answers_under_its_own_name(self):
         self.program(

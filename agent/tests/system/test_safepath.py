@@ -59,7 +59,7 @@ class Links(HostTest):
             with (
                 self.subTest(name),
                 self.assertRaisesRegex(
-                    Failure, "link on the way is a link in a folder that another account than root can write"
+                    Failure, "link on this path is a link in a folder that an account other than root can write"
                 ),
             ):
                 act()
@@ -107,7 +107,7 @@ class Links(HostTest):
 
     def test_programs_that_take_paths_work_in_folders_of_roots_alone(self):
         safepath.refuse_shared(at("ours/data"))
-        with self.assertRaisesRegex(Failure, "can be written by another account"):
+        with self.assertRaisesRegex(Failure, "can be written by an account other than root"):
             safepath.refuse_shared(at("theirs/data"))
 
 
@@ -132,7 +132,7 @@ class Kinds(HostTest):
         self.addCleanup(holder.kill)
         self.assertEqual(holder.stdout.readline(), "held\n")
         began = time.monotonic()
-        with self.assertRaisesRegex(Failure, "is held by a process of its owner's"):
+        with self.assertRaisesRegex(Failure, "is locked by a process of its owner"):
             safepath.read(at("leased"))
         self.assertLess(time.monotonic() - began, 5)
 

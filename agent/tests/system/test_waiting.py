@@ -43,7 +43,7 @@ class AUnitThatEndsAtOnce(HostTest):
             "probe stays: app.service",
             call=lambda: self.apply_it(FAILED),
         )
-        self.assertIn("to wait longer would not help", message)
+        self.assertIn("waiting longer would not help", message)
         self.assertAlmostEqual(self.clock.now, 4 * 3 + 1, delta=0.5)
 
     def test_however_it_ends(self):

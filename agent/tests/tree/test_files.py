@@ -186,13 +186,13 @@ class Obstacles(HostTest):
         files.put(at("etc/plain"), Content(b"theirs", 0o644, *IDS))
         folder = {"mode": "0750", "owner": OWNER}
         for keys, words in (
-            ({"file": [file("etc/folder", "x")]}, f"{at('etc/folder')} is a directory or no plain file"),
-            ({"file": [file("etc/fifo", "x")]}, f"{at('etc/fifo')} is a directory or no plain file"),
-            ({"file": [file("etc/plain/app.conf", "x")]}, f"{at('etc/plain')} is no directory"),
-            ({"directory": [folder | {"path": at("etc/plain")}]}, f"{at('etc/plain')} is no directory"),
+            ({"file": [file("etc/folder", "x")]}, f"{at('etc/folder')} is not a plain file"),
+            ({"file": [file("etc/fifo", "x")]}, f"{at('etc/fifo')} is not a plain file"),
+            ({"file": [file("etc/plain/app.conf", "x")]}, f"{at('etc/plain')} is not a directory"),
+            ({"directory": [folder | {"path": at("etc/plain")}]}, f"{at('etc/plain')} is not a directory"),
         ):
             with self.subTest(words):
-                self.refused(REFUSED, words, "nothing was done", **keys)
+                self.refused(REFUSED, words, "nothing was changed", **keys)
         self.assertEqual(set(tree()), {"etc/plain"})
         self.apply(
             file=[file("etc/plain", "ours"), file("etc/folder/app.conf", "x")],

@@ -82,7 +82,7 @@ class Moves(HostTest):
         self.assertFalse(os.path.exists(at("home/media")))
         self.assertEqual(self.systemd.log, ["stop app.service", "move", "move", "restart app.service"])
         self.assertIn(at("home/data/media"), done["changed"])
-        self.assertIn("home/media moves to", "".join(self.said))
+        self.assertIn(f"the contents of {at('home/media')} move to", "".join(self.said))
 
     def test_what_moved_is_not_moved_again(self):
         self.apply(**new())
@@ -158,13 +158,13 @@ class Moves(HostTest):
             1,
             "home/media is a link",
             f"cp --archive --no-target-directory {at('home/media')}/ {at('home/data/media')}",
-            "nothing was done",
+            "nothing was changed",
             **new(),
         )
         self.assertEqual(self.systemd.log, [])
         os.unlink(at("home/media"))
         self.upload("", "media", "a file")
-        self.refused(1, "is no folder", **new())
+        self.refused(1, "is not a folder", **new())
         os.unlink(at("home/media"))
         os.rename(at("elsewhere"), at("home/media"))
         self.patch(moves, "_device", lambda path: -1)

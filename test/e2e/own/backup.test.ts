@@ -98,7 +98,7 @@ test("the first `up` makes the repositories and takes a backup by itself; the se
   expect(status, text).toBe(0);
   await settled();
   const found = await known();
-  expect(found).toMatchObject({ well: true, repository: "/srv/backups" });
+  expect(found).toMatchObject({ healthy: true, repository: "/srv/backups" });
   expect(found.backups.map(({ kind }: { kind: string }) => kind)).toEqual(["full"]);
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
@@ -118,7 +118,9 @@ test("a disk that is not mounted is no new repository: the `up` is refused, and 
   await host.sh("mv /srv/backups /srv/elsewhere && mkdir /srv/backups");
   const refused = await stack.up();
   expect(refused.status).not.toBe(0);
-  expect(refused.text).toContain("/srv/backups is empty, though this host has 1 backup in it: is its disk mounted?");
+  expect(refused.text).toContain(
+    "/srv/backups is empty, but this host has recorded 1 backup in it: is its disk mounted?",
+  );
   expect(await host.sh("find /srv/backups -type f | wc -l")).toBe("0");
   await host.sh("rm -r /srv/backups && mv /srv/elsewhere /srv/backups");
   const { status, text } = await stack.up();
@@ -180,7 +182,7 @@ test("inserts under load, the database destroyed, restored to a noted time: exac
   expect((await ask(host.address, DOMAIN)).status).toBe(200);
   await settled();
   expect((await host.try("gatehouse status")).text).toContain("`gatehouse restore --confirm` deletes");
-  expect((await host.try("gatehouse restore --to latest")).text).toMatch(/waits for your word/);
+  expect((await host.try("gatehouse restore --to latest")).text).toMatch(/has not been confirmed/);
   await host.sh("gatehouse restore --confirm");
   await allWell();
   expect(await host.sh("ls /var/lib/postgresql/17")).toBe("main");
@@ -269,7 +271,7 @@ test("to keep fewer full backups than there are is refused with their names, unl
   const refused = await stack.up();
   expect(refused.status).not.toBe(0);
   expect(refused.text).toMatch(
-    new RegExp(`to keep 1 full backups deletes ${names[0]}.*: raise backup.keep to ${fulls}`),
+    new RegExp(`keeping 1 full backups would delete ${names[0]}.*: raise backup.keep to ${fulls}`),
   );
   expect((await known()).backups.map(({ name }: { name: string }) => name)).toEqual(names);
   stack.settings.backup.allowDataLoss = true;
@@ -312,7 +314,7 @@ test("what does not get healthy when it is restored goes back, and nothing is lo
   await note("since-the-backup");
   const { status, text } = await host.try(`gatehouse restore --to ${name}`);
   expect(status, text).toBe(3);
-  expect(text).toContain("what was there before is back, and healthy");
+  expect(text).toContain("rolled back to the previous data; the services are healthy");
   expect(await notes()).toContain("since-the-backup");
   await allWell();
   expect(await host.sh("ls /var/lib/postgresql/17")).toBe("main");
@@ -337,7 +339,7 @@ test("a drill of a backup whose record is not what it holds fails and says where
   await host.sh(`cp ${record} /root/record && sed -i 's/"public.plain": \\[5000/"public.plain": [5001/' ${record}`);
   const { status, text } = await host.try("gatehouse drill");
   expect(status, text).toBe(1);
-  expect(text).toContain("restored, but not with what was there: ledger: public.plain");
+  expect(text).toContain("restored, but the contents differ from the backup's record: ledger: public.plain");
   expect(await metric("drill_last_failed")).toBe(1);
   await host.sh(`cp /root/record ${record}`);
   expect((await host.try("gatehouse drill")).status).toBe(0);
@@ -382,7 +384,9 @@ install -d -o authentik -g authentik ${UPLOADS}/mounted && mount --bind /srv/oth
   expect(drilled.status, drilled.text).toBe(0);
 
   const refused = await host.try(`gatehouse restore --to ${newest.name} --dry-run`);
-  expect(refused.text).toContain("/srv/disk/data/mounted is a file system of its own, which cannot change places");
+  expect(refused.text).toContain(
+    "/srv/disk/data/mounted is a separate file system, which cannot be swapped with a restored folder",
+  );
   await host.sh(`echo later >${UPLOADS}/moment && umount ${UPLOADS}/mounted`);
   const restored = await host.try(`gatehouse restore --to ${newest.name}`);
   expect(restored.status, restored.text).toBe(0);
@@ -399,7 +403,7 @@ test("a drill fails where what is live, and was there before the backup, is not 
   const { status, text } = await host.try("systemctl start gatehouse-drill.service; gatehouse status");
   expect(status).toBe(3);
   expect(text).toMatch(
-    /the last drill failed.*authentik\/\S+: \d+ files with \d+ bytes restored, and \d+ files with \d+ bytes in \S+ were there before/,
+    /the last drill failed.*authentik\/\S+: restored \d+ files with \d+ bytes, but \S+ had \d+ files with \d+ bytes when the backup was taken/,
   );
   await backUp();
   const again = await host.try("gatehouse drill");
@@ -411,7 +415,7 @@ test("a folder that is a link which an account could have made is not followed, 
   const { status, text } = await host.try("gatehouse backup");
   expect(status, text).toBe(0);
   expect(text).toContain(
-    `incomplete: authentik: ${UPLOADS} is not in the backup: ${UPLOADS}: data on the way is a link`,
+    `incomplete: authentik: ${UPLOADS} is not in the backup: ${UPLOADS}: data on this path is a link`,
   );
   await host.sh(
     `umount ${UPLOADS}/mounted /srv/other && systemctl stop authentik-pod && rm ${UPLOADS} && mv /srv/disk/data ${UPLOADS} && systemctl start authentik-pod`,
@@ -556,7 +560,7 @@ test("what opens the repository outlives component, stack and state, until an op
   const drilled = await host.try("gatehouse drill");
   expect(drilled.status, drilled.text).toBe(0);
   const place = recovery.repository;
-  expect((await host.try(`gatehouse forget ${place} --for-ever`)).text).toContain("backups of this host go to");
+  expect((await host.try(`gatehouse forget ${place} --for-ever`)).text).toContain("this host backs up to");
   const { backups } = await known();
   delete stack.settings.backup;
   await stack.dropSecret("backupKey");

@@ -93,7 +93,7 @@ test("the first `up` makes the repositories and takes a backup by itself; the se
   expect(status, text).toBe(0);
   await host.awaits(BACKED_UP);
   const known = JSON.parse((await host.try("gatehouse backups --json")).text);
-  expect(known).toMatchObject({ well: true, repository: `s3://${NAME}:${PORT}/${BUCKET}/prod` });
+  expect(known).toMatchObject({ healthy: true, repository: `s3://${NAME}:${PORT}/${BUCKET}/prod` });
   expect(known.backups.map(({ kind }: { kind: string }) => kind)).toEqual(["full"]);
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });

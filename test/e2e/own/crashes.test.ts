@@ -208,7 +208,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
       word = next;
       const { status, text } = await apply(generation(next));
       expect(status, text).toBe(0);
-      expect(text).toContain("release crash is as wanted");
+      expect(text).toContain("release crash is in sync");
     },
   );
 
@@ -237,7 +237,10 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
       ]);
       const told = await journal("gatehouse-recovered");
       if (UNRECORDED.includes(point)) expect(told).not.toContain("an earlier apply");
-      else expect(told).toMatch(DONE.includes(point) ? /is live/ : /is back and healthy/);
+      else
+        expect(told).toMatch(
+          DONE.includes(point) ? /is live/ : /rolled back to generation \d+ of crash, which is healthy/,
+        );
       word = kept;
       const { status, text } = await apply(generation(other()));
       expect(status, text).toBe(0);
@@ -336,7 +339,7 @@ test("of two applies at once the second waits, names the first, and both succeed
   for (const { status, text } of both) expect(status, text).toBe(0);
   const told = both.map(({ text }) => text).join("");
   expect(told.match(/waiting for apply of release crash \(process \d+\), which holds release-crash/g)).toHaveLength(1);
-  expect(told.match(/release crash is as wanted/g)).toHaveLength(1);
+  expect(told.match(/release crash is in sync/g)).toHaveLength(1);
   word = next;
   expect(await look()).toBe(whole(next));
 });
@@ -374,7 +377,7 @@ describe("`pulumi` and all that it started killed", () => {
       await stack.must(["cancel", "--yes"]);
       const next = await stack.up();
       expect(next.status, next.text).toBe(0);
-      expect(next.text).toContain("release crash is as wanted");
+      expect(next.text).toContain("release crash is in sync");
       expect((await stack.up("--expect-no-changes")).status).toBe(0);
     },
   );

@@ -92,7 +92,7 @@ test("killed in a first deployment: what was begun on the host ends there, and e
   await letGo();
   await ended();
   await unhold();
-  expect(await verify()).toMatchObject({ well: true, items: { "release-postgres": [] } });
+  expect(await verify()).toMatchObject({ in_sync: true, items: { "release-postgres": [] } });
   expect(await lab.sh("systemctl is-active postgresql@17-main")).toBe("active");
 });
 
@@ -122,12 +122,12 @@ test("after `pulumi cancel` an `up` takes over what the host has and makes the r
   expect(await lab.sh("systemctl is-active neighbour-one neighbour-two")).toBe("active\nactive");
   expect(await lab.sh("id -nG neighbour-app")).toBe("neighbour-app neighbour");
   expect(ours.text).toMatch(/release-postgres, interrupted while creating/);
-  expect(ours.text).toContain("release postgres is as wanted: generation 1");
+  expect(ours.text).toContain("release postgres is in sync: generation 1");
   expect(await lab.units("InvocationID", [POSTGRES]), "not started again").toEqual(before);
   expect((await ask(lab.address, "auth.lab.internal")).status).toBe(200);
   // Both programs brought the same agent.
   expect(await lab.sh("ls --ignore=current /usr/local/lib/gatehouse")).toMatch(/^[0-9a-f]{16}$/);
-  expect(await verify()).toMatchObject({ well: true });
+  expect(await verify()).toMatchObject({ in_sync: true });
   await hasNothingToDo(neighbour);
 });
 
@@ -149,7 +149,7 @@ test("killed in an update, the next `up` waits for what goes on by itself, and u
   await lab.sh("kill -KILL $(holder release-postgres)");
   const told = (await lab.try("gatehouse status")).text;
   expect(told).toMatch(/^postgres .* interrupted$/m);
-  expect(told).toMatch(/^valkey .* under way$/m);
+  expect(told).toMatch(/^valkey .* in progress$/m);
   await stack.must(["cancel", "--yes"]);
   const next = stack.begin();
   await next.said(/waiting for apply of release valkey \(process \d+\), which holds release-valkey/);
@@ -159,13 +159,13 @@ test("killed in an update, the next `up` waits for what goes on by itself, and u
   succeeded(outcome);
   // authentik's release too, if its probe found no PostgreSQL.
   expect([2, 3]).toContain(outcome.counts.updated);
-  expect(outcome.text).toContain("an earlier apply of postgres was interrupted: going back to generation 1");
-  expect(outcome.text).toContain("release valkey is as wanted: generation 2");
+  expect(outcome.text).toContain("an earlier apply of postgres was interrupted: rolling back to generation 1");
+  expect(outcome.text).toContain("release valkey is in sync: generation 2");
   expect(await starts(VALKEY, "/etc/valkey/valkey.conf"), "not done twice").toBe(1);
   expect(await lab.units("InvocationID", ["authentik-pod.service"])).toEqual(pod);
   expect(await lab.sh("su postgres -c 'psql -XAtc \"show max_connections\"'")).toBe("120");
   expect((await ask(lab.address, "auth.lab.internal", "/notes")).body).toContain("kept");
-  expect(await verify()).toMatchObject({ well: true });
+  expect(await verify()).toMatchObject({ in_sync: true });
   expect(await hasNothingToDo(stack), "an interrupted update leaves no warning").not.toContain("pending operations");
 });
 
@@ -186,7 +186,7 @@ test("after Ctrl-C what is under way is finished and nothing else begun; the nex
   const { releases } = JSON.parse(await lab.sh("gatehouse history caddy --json"));
   expect(releases[0].generations.at(-1)).toMatchObject({ generation: 2, live: true });
   expect(await lab.sh("ls /etc/caddy/sites")).toBe("authentik.caddy");
-  expect(await verify()).toMatchObject({ well: true });
+  expect(await verify()).toMatchObject({ in_sync: true });
   const { result, units } = await touched(lab, () => stack.up());
   succeeded(result);
   expect(Object.keys(result.counts)).toEqual(["created", "unchanged"]);
@@ -213,12 +213,12 @@ test("of two `up`s at once the second is refused where both have one backend, an
   succeeded(await second.ended);
   await unhold();
   expect((await first.ended).text).toContain("release valkey is healthy: generation 3");
-  expect((await second.ended).text).toContain("release valkey is as wanted: generation 3");
+  expect((await second.ended).text).toContain("release valkey is in sync: generation 3");
   expect(await starts(VALKEY, "/etc/valkey/valkey.conf")).toBe(1);
   // The host remembers the number of the one that ended last, and the first takes it over.
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.counts.updated).toBe(1);
-  expect(result.text).toContain("release valkey is as wanted: generation 3");
+  expect(result.text).toContain("release valkey is in sync: generation 3");
   expect(units).toEqual({});
   await Promise.all([stack, other].map(hasNothingToDo));
 });
@@ -239,12 +239,12 @@ test("a neighbour that reaches for the platform's files or units is refused, and
   expect(result.status).not.toBe(0);
   const owner = `gatehouse/${lab.name}`;
   expect(result.text).toContain(
-    `/etc/caddy/Caddyfile belongs to release caddy (${owner}/caddy); take it out there with one \`pulumi up\`, then add it to neighbour-file; nothing was done`,
+    `/etc/caddy/Caddyfile belongs to release caddy (${owner}/caddy); remove it there with one \`pulumi up\`, then add it to neighbour-file; nothing was changed`,
   );
   expect(result.text).toMatch(new RegExp(`${VALKEY} belongs to release valkey \\(${owner}/valkey\\).*neighbour-unit`));
   expect(units).toEqual({});
   expect(await fingerprint()).toBe(before);
-  expect(await verify()).toMatchObject({ well: true });
+  expect(await verify()).toMatchObject({ in_sync: true });
 });
 
 test("a neighbour that is taken down leaves the platform alone", async () => {
@@ -256,6 +256,6 @@ test("a neighbour that is taken down leaves the platform alone", async () => {
       .text,
   ).not.toMatch(/^\//m);
   expect(await lab.sh("getent group neighbour")).toContain("neighbour-app");
-  expect(await verify()).toMatchObject({ well: true });
+  expect(await verify()).toMatchObject({ in_sync: true });
   await hasNothingToDo(stack);
 });

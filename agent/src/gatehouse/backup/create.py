@@ -49,8 +49,8 @@ def _refuse_another_disk(s: Settings) -> None:
     taken = len(inventory.kept(s.repository))
     if taken and inventory.outcome(s.repository, "backup").get("good") and not pgbackrest.known(s):
         raise Failure(
-            f"{s.repository} is empty, though this host has {counted(taken, 'backup')} in it: is its disk mounted? If "
-            f"they are gone for good: `gatehouse forget {s.repository}` on the host"
+            f"{s.repository} is empty, but this host has recorded {counted(taken, 'backup')} in it: is its disk "
+            f"mounted? If the backups are lost, run `gatehouse forget {s.repository}` on the host"
         )
 
 
@@ -64,8 +64,8 @@ def refuse_loss(keep: int, place: str | None = None) -> None:
     names = [name for label, name in known.items() if label.split("_")[0] in lost]
     if names:
         raise Failure(
-            f"to keep {keep} full backups deletes {', '.join(names)}: raise backup.keep to {keep + len(lost)}, or set "
-            "backup.allowDataLoss to true if that is meant"
+            f"keeping {keep} full backups would delete {', '.join(names)}: raise backup.keep to {keep + len(lost)}, "
+            "or, to accept the loss, set backup.allowDataLoss to true"
         )
 
 
@@ -109,7 +109,7 @@ def take(full: bool = False) -> BackupAnswer:
 def _take(s: Settings, full: bool, began: float) -> Backup:
     name = datetime.fromtimestamp(began, UTC).strftime("%Y%m%d-%H%M%S")
     full = full or pgbackrest.full_is_due(s)
-    say(f"copy PostgreSQL, {'all of it' if full else 'what differs from the last full backup'}")
+    say(f"back up PostgreSQL ({'full' if full else 'differential'})")
     known = pgbackrest.backup(s, name, full)
     server, parts = Cluster(s, s.socket_directory), Parts()
     databases = server.databases()
@@ -124,8 +124,8 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
             marked = time.time()
             unread |= found.failed
             say(
-                f"copy the folders of {len(parts.members)} releases, and sum up {len(sessions)} databases as they were "
-                f"at {found.point}"
+                f"back up the folders of {len(parts.members)} releases, and compute checksums of {len(sessions)} "
+                f"databases as of {found.point}"
             )
             sums = {
                 session.database: pool.submit(_sums, session) for session in sessions if session.database not in unread
@@ -138,10 +138,11 @@ def _take(s: Settings, full: bool, began: float) -> Backup:
         read = {database: one.result() for database, one in sums.items()}
     unread |= {database: complaint for database, (_, complaint) in read.items() if complaint}
     incomplete = parts.incomplete | {
-        f"database {legible(database)}": f"a drill cannot compare all of it: {why}" for database, why in unread.items()
+        f"database {legible(database)}": f"a drill cannot compare all of its tables: {why}"
+        for database, why in unread.items()
     }
     incomplete = {whose: masked(why) for whose, why in incomplete.items()}
-    say("have the WAL of that moment archived")
+    say("archive the WAL up to that moment")
     pgbackrest.check(s)
     done = Backup(
         name,
@@ -191,7 +192,7 @@ def _expire(s: Settings, newest: Backup) -> None:
     there = {name for backup in pgbackrest.known(s) if (name := pgbackrest.name_of(backup))}
     if newest.name not in there:
         raise Failure(
-            f"{s.repository} does not know of backup {newest.name}, which has just been taken: nothing old was deleted"
+            f"backup {newest.name} was just taken, but {s.repository} does not list it: no old backup was deleted"
         )
     restic.keep(s, there)
     catalog.read(s)

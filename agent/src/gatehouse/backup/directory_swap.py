@@ -82,7 +82,7 @@ def discard(swap: Swap) -> None:
 def prepare_boot() -> None:
     """At boot, before any unit starts: put the old directories back."""
     if swap := interrupted():
-        say(f"the restore of {swap.what} was interrupted: what was there before is back")
+        say(f"the restore to {swap.what} was interrupted: the previous data is back")
         back(swap)
         discard(swap)
         jobs.queue("restart", systemd.running(systemd.existing(swap.ran)))  # mounts that use the new directories
@@ -92,8 +92,8 @@ def refuse_another() -> None:
     """Raises Failure while a restore is neither confirmed nor undone."""
     if swap := kept():
         raise Failure(
-            f"the restore of {swap.what} waits for your word: `gatehouse restore --confirm` deletes what was there "
-            "before, `gatehouse restore --undo` brings it back"
+            f"the restore to {swap.what} has not been confirmed: `gatehouse restore --confirm` deletes the previous "
+            "data, `gatehouse restore --undo` brings it back"
         )
 
 
@@ -106,7 +106,7 @@ def _rename(source: str, target: str) -> None:
     try:
         safepath.rename(source, target)
     except OSError as error:
-        raise Failure(f"{source} cannot become {target}: {error.strerror}") from None
+        raise Failure(f"{source} cannot be renamed to {target}: {error.strerror}") from None
 
 
 def _read(path: Path) -> Swap | None:

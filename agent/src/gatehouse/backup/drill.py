@@ -58,7 +58,7 @@ def _drill(s: Settings, backup: Backup, began: float) -> DrillAnswer:
         with contextlib.suppress(Failure):  # leftovers are removed, or reported, by the next drill
             _clean(data, shelf)
     if faults:
-        raise Failure("restored, but not with what was there: " + "; ".join(faults))
+        raise Failure("restored, but the contents differ from the backup's record: " + "; ".join(faults))
     say(f"backup {backup.name} can be restored{_but_for(backup.incomplete)}")
     return {
         "backup": backup.name,
@@ -76,9 +76,9 @@ def _drill(s: Settings, backup: Backup, began: float) -> DrillAnswer:
 def _look_at_databases(backup: Backup, server: Cluster) -> tuple[int, list[str]]:
     """Check each database. Returns the number of rows in all of them, and the faults."""
     if backup.sums != tables.KIND:
-        say("an older program took the backup and summed its tables up in another way: their rows are counted")
+        say("an older version of gatehouse took the backup with other checksums: only rows are counted")
     there = server.databases()
-    faults = [f"database {legible(name)} is not there" for name in sorted(backup.tables.keys() - there)]
+    faults = [f"database {legible(name)} is missing" for name in sorted(backup.tables.keys() - there)]
     # Only the drill can reach this server.
     server.ask("UPDATE pg_database SET datallowconn = true WHERE datname <> 'template0'")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -133,7 +133,7 @@ def _amcheck(server: Cluster, database: str, size: int) -> str | None:
 def _look_at_folders(s: Settings, backup: Backup, shelf: str, faults: list[str]) -> int:
     """Check the restored folders. Returns the number of files, and adds to the list of faults."""
     snapshots = restic.snapshots(s, backup.name)
-    say(f"restore {len(backup.folders)} folders, and read each file back")
+    say(f"restore {len(backup.folders)} folders, and read each file")
     lying = {name: [path] for name, path in backup.folders.items()} | backup.places
     whose = {place: name for name, places in lying.items() for place in places}
     restored = {}
@@ -149,7 +149,7 @@ def _look_at_folders(s: Settings, backup: Backup, shelf: str, faults: list[str])
                 restored[each] = folders.look([place for place in there if safepath.status(place)])
             files = folders.look([into]).files
             faults += (
-                [f"{name}: {files} files and not {wanted}"]
+                [f"{name}: {files} files instead of {wanted}"]
                 if files != wanted and name.partition("/")[0] not in backup.incomplete
                 else []
             )
@@ -180,8 +180,8 @@ def _gaps(backup: Backup, restored: dict[str, folders.Amount]) -> list[str]:
         there = restored.get(name, folders.Amount())
         if there.files < live.files or there.size < live.size:
             found.append(
-                f"{name}: {counted(there.files, 'file')} with {counted(there.size, 'byte')} restored, and "
-                f"{counted(live.files, 'file')} with {counted(live.size, 'byte')} in {path} were there before"
+                f"{name}: restored {counted(there.files, 'file')} with {counted(there.size, 'byte')}, but {path} had "
+                f"{counted(live.files, 'file')} with {counted(live.size, 'byte')} when the backup was taken"
             )
     return found
 
@@ -193,18 +193,18 @@ def _clean(data: str, shelf: str) -> None:
 
 def _but_for(incomplete: dict[str, str]) -> str:
     """Lists the releases and databases that the backup lacks in part, since a drill cannot restore those parts."""
-    return f" but for what it does not have of {', '.join(sorted(incomplete))}" if incomplete else ""
+    return f", except what it lacks of {', '.join(sorted(incomplete))}" if incomplete else ""
 
 
 def lines(found: DrillAnswer) -> list[str]:
-    compared = "compared with what was recorded" if found["compared"] and found["exact"] else "counted"
+    compared = "compared with the recorded contents" if found["compared"] and found["exact"] else "counted"
     told = [
         f"backup {found['backup']} can be restored{_but_for(found['incomplete'])}: {found['rows']} rows in "
         f"{found['tables']} tables {compared}, {found['files']} files, in {found['seconds']:.0f} s"
     ]
     if found["moved"]:
         told.append(
-            "compared but for these, in which something ran all the time when it was taken: "
+            "compared, except for these databases, which were in use all the time while the backup was taken: "
             f"{', '.join(map(legible, found['moved']))}"
         )
     return [*told, *(f"incomplete: {whose}: {what}" for whose, what in found["incomplete"].items())]

@@ -59,15 +59,13 @@ def _place(path: str) -> str:
     try:
         place = safepath.real(path)
     except FileNotFoundError:
-        raise Failure(f"{path} is a link to what is not there: is its disk mounted?") from None
+        raise Failure(f"{path} is a link to a missing target: is its disk mounted?") from None
     except NotADirectoryError:
-        raise Failure(f"{path} is a file, or leads to one, and only folders are saved") from None
+        raise Failure(f"{path} is a file, or a link to one, but only folders are backed up") from None
     safepath.refuse_shared(place)
     for mount in mounts.below(place):
         if mount.of_an_account:
-            raise Failure(
-                f"{mount.point} is a file system that another account than root mounted, and is not read: unmount it"
-            )
+            raise Failure(f"{mount.point} was mounted by an account other than root, so it is not read: unmount it")
     return place
 
 
@@ -119,6 +117,6 @@ def complaint(found: Amount) -> str | None:
         return None
     first, *more = found.leading_out
     return (
-        f"{legible(first)}{f' and {len(more)} more' if more else ''}: a link of root's is followed to a folder alone, "
-        "and only where no other account can write on the way; put what it leads to there itself, or mount it"
+        f"{legible(first)}{f' and {len(more)} more' if more else ''}: a link of root is followed only to a folder, and "
+        "only if no other account can write to the folders above; move its target there, or mount it"
     )

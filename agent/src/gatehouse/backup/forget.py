@@ -17,7 +17,7 @@ def refuse(place: str) -> NoReturn:
     secrets.learn_all()
     _refuse_unknown(place)
     _refuse_in_use(place)
-    raise Failure(f"{_lost(place)}. If that is meant: `gatehouse forget {place} --for-ever`; nothing was done")
+    raise Failure(f"{_lost(place)}. To forget it anyway: `gatehouse forget {place} --for-ever`; nothing was changed")
 
 
 def forget(place: str) -> ForgetAnswer:
@@ -42,8 +42,10 @@ def _lost(place: str) -> str:
     known, passphrase = inventory.kept(place), repositories.passphrase(place)
     what = f"{counted(len(known), 'backup')}" + (f" ({', '.join(backup.name for backup in known)})" if known else "")
     if others := passphrase and _opens_others(place, passphrase):
-        return f"{place} has {what}; its passphrase stays on this host, since it is that of {', '.join(others)} too"
-    return f"without its passphrase nobody reads {place} again, unless `recovery` was kept elsewhere: it has {what}"
+        return f"{place} has {what}; its passphrase stays on this host, since it is also that of {', '.join(others)}"
+    return (
+        f"without its passphrase {place} can never be read again, unless `recovery` was saved elsewhere: it has {what}"
+    )
 
 
 def _opens_others(place: str, passphrase: str) -> list[str]:
@@ -53,7 +55,7 @@ def _opens_others(place: str, passphrase: str) -> list[str]:
 def _refuse_unknown(place: str) -> None:
     if place not in (known := repositories.places()):
         raise Failure(
-            f"this host knows of no repository {place}; it knows of {', '.join(known) or 'none'}; nothing was done"
+            f"this host has no repository {place}; there are: {', '.join(known) or 'none'}; nothing was changed"
         )
 
 
@@ -68,8 +70,8 @@ def _refuse_in_use(place: str) -> None:
         why = f"and {failure}"
     if why:
         raise Failure(
-            f"backups of this host go to {place}, {why}. First take `backup` out of the configuration, or name another "
-            "repository, with a `pulumi up`; nothing was done"
+            f"this host backs up to {place}, {why}. First remove `backup` from the configuration, or set another "
+            "repository, and run `pulumi up`; nothing was changed"
         )
 
 

@@ -107,7 +107,7 @@ def settings() -> Settings:
         once = repositories.places()
         raise Failure(
             "this host keeps no backups: set `gatehouse:backup` in the stack's configuration and run `pulumi up`"
-            + (f". It still has what opens {', '.join(once)}" if once else "")
+            + (f". It still has the passphrase of {', '.join(once)}" if once else "")
         )
     found = document.read(Settings, SETTINGS.read_text(), newer=True)
     _part_by_repository(found)
@@ -131,9 +131,9 @@ def _part_by_repository(s: Settings) -> None:
 def wrong_passphrase(s: Settings, what: str) -> Failure:
     """The error for a wrong passphrase, in place of output about data that the program could not decrypt."""
     return Failure(
-        f"the passphrase on this host does not open the repository of {what} in {s.repository}: it was made with "
-        "another one, or it is damaged. `pulumi config set --secret gatehouse:backupPassphrase` gives the one that "
-        "`pulumi stack output recovery` told when it was made"
+        f"the passphrase on this host does not open the repository of {what} in {s.repository}: it was created "
+        "with another one, or it is damaged. Set the one that `pulumi stack output recovery` printed when it was "
+        "created: `pulumi config set --secret gatehouse:backupPassphrase`"
     )
 
 
@@ -191,7 +191,7 @@ def overview() -> Overview:
     where = settings().repository
     all_of_them, last, drill = kept(where), outcome(where, "backup"), outcome(where, "drill")
     return {
-        "well": not last.get("failed")
+        "healthy": not last.get("failed")
         and not drill.get("failed")
         and bool(all_of_them)
         and not all_of_them[-1].incomplete,
@@ -256,9 +256,9 @@ def lines(found: Overview) -> list[str]:
     table = [*columns(head, rows), ""] if rows else []
     if parts := found["backups"][-1]["paths"] if rows else {}:
         rows_of = [[key, str(part["files"]), size(part["size"]), _way(part)] for key, part in parts.items()]
-        table += [*columns(["DATA OF THE NEWEST", "FILES", "SIZE", "FOLDER"], rows_of), ""]
+        table += [*columns(["DATA OF THE NEWEST BACKUP", "FILES", "SIZE", "FOLDER"], rows_of), ""]
     others = [
-        f"also known: {place}, with {counted(number, 'backup')} when it was read last"
+        f"also known: {place}, with {counted(number, 'backup')} when it was last read"
         for place, number in found["others"].items()
     ]
     return [

@@ -92,7 +92,7 @@ def contents(live: Cluster, dump: str, *sections: str) -> list[Entry]:
     found = []
     for line in lines:
         if (match := _ENTRY.fullmatch(line)) is None:
-            raise Failure(f"the copy has a line that is not understood: {line!r}")
+            raise Failure(f"the copy has an unknown line: {line!r}")
         found.append(Entry(match["number"], match["what"], match["owner"]))
     return found
 
@@ -137,8 +137,8 @@ def _restore(live: Cluster, dump: str, database: str, role: str, entries: list[E
     status, output = process.run(words, live.settings.user, seconds=process.LONG)
     if status:
         why = (
-            "; what belongs to a superuser can use nothing of an application's: restore everything instead, or give "
-            "it to the database's owner"
+            "; objects of a superuser cannot use objects of an application: restore everything instead, or make the "
+            "database's owner their owner"
             if ours
             else ""
         )

@@ -48,7 +48,7 @@ class Parts:
             if argv := getattr(data, when):
                 status, output = process.run(argv, data.user, seconds=_PATIENCE)
                 if status:
-                    self._note(release, f"what it does {when} a copy of {data.name} failed: {legible(output)}")
+                    self._note(release, f"the command {when} the backup of {data.name} failed: {legible(output)}")
 
     def save(self, s: Settings, name: str) -> dict[str, Saved]:
         """Copy all folders. Returns those that are now in the repository, by release and name of data. Raises Failure
@@ -71,7 +71,7 @@ class Parts:
             if files and not one.files:
                 self._note(
                     key.partition("/")[0],
-                    f"{one.places[0]} is empty, and had {counted(files, 'file')} in backup {before.name}: is its disk "
+                    f"{one.places[0]} is empty, but had {counted(files, 'file')} in backup {before.name}: is its disk "
                     "mounted?",
                 )
 

@@ -79,7 +79,7 @@ def prepare(s: Settings) -> bool:
     if status and re.search(r"ERROR: \[028\]|does not match", output):
         if not _upgraded(s):
             return False
-        say("the cluster was upgraded to another major version: the repository goes on with it")
+        say("the cluster was upgraded to another major version: the repository continues with it")
         status, output = _run(s, "stanza-upgrade", "--log-level-console=info")
     if status:
         raise _failure(s, status, output, f"the repository of PostgreSQL in {s.repository} cannot be used")
@@ -97,7 +97,7 @@ def _show_folder(s: Settings) -> None:
     with contextlib.suppress(FileNotFoundError):
         if os.path.samefile(folder, seen) and not os.statvfs(seen).f_flag & os.ST_RDONLY:
             return
-    say(f"restart {s.unit}, which may not write {folder} yet")
+    say(f"restart {s.unit}, which cannot write to {folder} yet")
     jobs.run("restart", [s.unit])
 
 
@@ -123,7 +123,7 @@ def refuse_another_major(s: Settings, label: str | None = None) -> None:
         what = f"backup {label} is" if label else "all backups are"
         raise Failure(
             f"{what} of PostgreSQL {', '.join(sorted(majors))}, and this host has PostgreSQL {installed}, which cannot "
-            "read that; nothing was touched. Restore on a host with that version, and upgrade there "
+            "read them; nothing was changed. Restore on a host with that version, and upgrade there "
             "(docs/backup-and-restore.md, Upgrades)"
         )
 
@@ -133,7 +133,7 @@ def _installed(s: Settings) -> str:
     status, output = process.run((f"{s.bin}/postgres", "--version"), s.user)
     found = re.search(r"\d+", output)
     if status or not found:
-        raise Failure(f"{s.bin}/postgres does not tell its version:\n{process.indented(output)}")
+        raise Failure(f"{s.bin}/postgres does not report its version:\n{process.indented(output)}")
     return found[0]
 
 
@@ -147,7 +147,7 @@ def check(s: Settings) -> None:
 def archive_now(s: Settings) -> None:
     """Archive the latest WAL, which the restore may need. Errors are ignored: a broken server has archived all it
     could."""
-    say("have the WAL of this moment archived, if there is any")
+    say("archive the latest WAL, if there is any")
     with contextlib.suppress(Failure):
         check(s)
 
@@ -233,7 +233,7 @@ def restore(s: Settings, into: str, target: tuple[str, ...]) -> None:
     # continues with the missing files, as long as there is progress.
     while status and "sftp error [4]" in output and (now := safepath.count(into)) > there:
         there = now
-        say(f"the SFTP server has no more handles for one reader: {there} files are there, go on with a new one")
+        say(f"the SFTP server has no handles left for this reader: {there} files are restored, continue with a new one")
         status, output = _run(s, "--delta", *words)
     if status:
         raise _failure(s, status, output, "PostgreSQL cannot be restored")

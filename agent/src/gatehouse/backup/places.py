@@ -35,7 +35,7 @@ def of(backup: Backup) -> list[Place]:
             if inside is None:
                 raise Failure(
                     f"backup {backup.name} has {saved} as data {data.name} of release {manifest.release}, which is "
-                    f"{data.path} on this host; nothing was done"
+                    f"{data.path} on this host; nothing was changed"
                 )
             found.append(Place(name, saved, data.path, inside, () if saved == data.path else below))
     return found

@@ -325,11 +325,10 @@ def _await(s: Settings, data: str, server: subprocess.Popen[bytes], log: IO[str]
     if "recovery ended before configured recovery target was reached" in text:
         last = re.findall(r"last completed transaction was at log time (.*)", text)
         raise Failure(
-            f"what was saved ends before that{f', with a transaction of {last[-1]}' if last else ''}: the rest had not "
-            "been archived yet; "
-            "`--to latest` restores all that was saved"
+            f"the archived WAL ends before that{f', with a transaction of {last[-1]}' if last else ''}; "
+            "`--to latest` restores all that was archived"
         )
-    raise Failure(f"PostgreSQL does not start on what was restored:\n{process.indented(text)}")
+    raise Failure(f"PostgreSQL does not start with the restored data:\n{process.indented(text)}")
 
 
 def forget_recovery(server: Cluster) -> None:
@@ -346,4 +345,4 @@ def verify_pages(s: Settings, data: str) -> None:
     say("compare the checksum of every page")
     status, output = process.run((f"{s.bin}/pg_checksums", "--check", f"--pgdata={data}"), s.user, seconds=process.LONG)
     if status and "not enabled" not in output:
-        raise Failure(f"what was restored is damaged:\n{process.indented(output)}")
+        raise Failure(f"the restored data is damaged:\n{process.indented(output)}")

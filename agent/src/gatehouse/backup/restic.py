@@ -195,7 +195,7 @@ def snapshot_with(found: list[Snapshot], path: str) -> Snapshot:
         (one for one in found if any(path == top or path.startswith(f"{top}/") for top in one["paths"])), None
     )
     if snapshot is None:
-        raise Failure(f"{path} is not in the backup; nothing was done")
+        raise Failure(f"{path} is not in the backup; nothing was changed")
     return snapshot
 
 

@@ -53,7 +53,7 @@ def restore(to: str, database: str | None = None, dry_run: bool = False) -> Rest
 def find(all_of_them: list[Backup], to: str) -> Target:
     """Raises Failure for a target that is not understood, or that is before the oldest backup."""
     if not all_of_them:
-        raise Failure("there is no backup to restore from; `gatehouse backups` tells where they would be")
+        raise Failure("there is no backup to restore from; `gatehouse backups` shows the repository")
     if to == "latest":
         return Target("the newest state that was saved", ("--type=default",), all_of_them[-1])
     for backup in all_of_them:
@@ -70,12 +70,12 @@ def find(all_of_them: list[Backup], to: str) -> Target:
         moment = datetime.fromisoformat(to).astimezone(UTC)
     except ValueError:
         raise Failure(
-            f"restore to what? {to!r} is none of: latest, the name of a backup (`gatehouse backups`), a time such as "
-            "2026-11-25 14:30:00 or 2026-11-25T14:30:00+01:00, an LSN such as 0/16B3D80"
+            "restore --to: expected latest, the name of a backup (`gatehouse backups`), a time such as "
+            f"2026-11-25 14:30:00 or 2026-11-25T14:30:00+01:00, or an LSN such as 0/16B3D80; got {to!r}"
         ) from None
     if moment > datetime.now(UTC):
         raise Failure(
-            f"{iso(moment.timestamp())} is still to come; `--to latest` restores the newest state that was saved"
+            f"{iso(moment.timestamp())} is in the future; `--to latest` restores the newest state that was saved"
         )
     before = [b for b in all_of_them if b.marked <= moment.timestamp()]
     return Target(
@@ -88,9 +88,7 @@ def find(all_of_them: list[Backup], to: str) -> Target:
 def _newest(before: list[Backup], to: str, all_of_them: list[Backup]) -> Backup:
     if not before:
         first = all_of_them[0]
-        raise Failure(
-            f"{to} lies before the oldest backup that is kept: {first.name}, of {iso(first.marked)} and LSN {first.lsn}"
-        )
+        raise Failure(f"{to} is before the oldest backup: {first.name}, of {iso(first.marked)} and LSN {first.lsn}")
     return before[-1]
 
 
@@ -153,7 +151,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
         raise
     _exchange(wanted)
     say(
-        "what was there before is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings "
+        "the previous data is kept: `gatehouse restore --confirm` deletes it, `gatehouse restore --undo` brings "
         f"it back ({size(target.backup.size)})"
     )
     jobs.queue("start", ["gatehouse-backup.service"])  # the first backup of the new timeline
@@ -176,11 +174,11 @@ def _above(path: str) -> str:
 
 
 def _postgres(s: Settings, target: Target, into: str) -> None:
-    say(f"restore PostgreSQL to {target.words}, beside the one that runs")
+    say(f"restore PostgreSQL to {target.words}, beside the running server")
     pgbackrest.restore(s, into, target.options)
     with postgres.private(s, into, durable=True) as server:
         postgres.forget_recovery(server)
-        say(f"it answers with {len(server.databases())} databases")
+        say(f"the restored server answers with {len(server.databases())} databases")
     postgres.verify_pages(s, into)
 
 
@@ -197,13 +195,13 @@ def _exchange(wanted: Swap) -> None:
 
 
 def _go_back(wanted: Swap, error: BaseException) -> None:
-    say("failed, going back to what was there before")
+    say("failed, rolling back to the previous data")
     try:
         directory_swap.stop(wanted.ran)
         directory_swap.back(wanted)
     except Exception as second:
         raise Failure(
-            f"{error}\nand not gone back: {second}\n`gatehouse recover` tries again, and so does every boot",
+            f"{error}\nnot rolled back: {second}\n`gatehouse recover` tries again, as does every boot",
             NOT_ROLLED_BACK,
         ) from error
     directory_swap.discard(wanted)
@@ -211,9 +209,10 @@ def _go_back(wanted: Swap, error: BaseException) -> None:
         _start(wanted)
     except Exception as second:
         raise Failure(
-            f"{error}\nwhat was there before is back, but not healthy:\n{second}", ROLLED_BACK_UNHEALTHY
+            f"{error}\nrolled back to the previous data, but the services are not healthy:\n{second}",
+            ROLLED_BACK_UNHEALTHY,
         ) from error
-    raise Failure(f"{error}\nwhat was there before is back, and healthy", ROLLED_BACK) from error
+    raise Failure(f"{error}\nrolled back to the previous data; the services are healthy", ROLLED_BACK) from error
 
 
 def _start(wanted: Swap) -> None:
@@ -246,7 +245,7 @@ def confirm() -> ConfirmAnswer:
 
 def undo() -> UndoAnswer:
     """Make the old folders live again. Raises Failure if no restore is waiting to be confirmed."""
-    with store.lock(LOCK, "taking a restore back", process.LONG), _nobody_else():
+    with store.lock(LOCK, "undoing a restore", process.LONG), _nobody_else():
         found = _waiting()
         directory_swap.stop(found.ran)
         directory_swap.back(found)
@@ -261,9 +260,9 @@ def resolve() -> None:
     with store.glance(LOCK) as busy:
         if busy or not directory_swap.interrupted():
             return
-    with store.lock(LOCK, "going back from a restore", process.LONG), _nobody_else():
+    with store.lock(LOCK, "rolling back a restore", process.LONG), _nobody_else():
         if found := directory_swap.interrupted():
-            say(f"the restore of {found.what} was interrupted: going back to what was there before")
+            say(f"the restore to {found.what} was interrupted: rolling back to the previous data")
             directory_swap.stop(found.ran)
             directory_swap.back(found)
             directory_swap.discard(found)
@@ -273,7 +272,7 @@ def resolve() -> None:
 def _waiting() -> Swap:
     found = directory_swap.kept()
     if not found:
-        raise Failure("no restore waits for your word; `gatehouse restore --to WHAT` restores")
+        raise Failure("there is no restore to confirm or undo; `gatehouse restore --to WHAT` restores")
     return found
 
 
@@ -301,24 +300,26 @@ def _refuse_what_cannot_move(path: str) -> None:
     found = safepath.status(path)
     if found and stat.S_ISLNK(found.st_mode):
         raise Failure(
-            f"{path} is a link, which cannot change places with what is restored; move the folder itself there; "
-            "nothing was done"
+            f"{path} is a link, which cannot be swapped with a restored folder; replace the link with the folder "
+            "itself; nothing was changed"
         )
     for mount in mounts.below(path):
         raise Failure(
-            f"{mount.point} is a file system of its own, which cannot change places with what is restored: unmount it "
+            f"{mount.point} is a separate file system, which cannot be swapped with a restored folder: unmount it "
             "for the restore, and "
-            f"move what is restored there later (`restic restore` brings {path} elsewhere, see "
-            "docs/backup-and-restore.md); nothing was done"
+            f"move the restored files there later (`restic restore` restores {path} elsewhere, see "
+            "docs/backup-and-restore.md); nothing was changed"
         )
 
 
 def lines(done: RestoreAnswer | ConfirmAnswer | UndoAnswer) -> list[str]:
     if "confirmed" in done:
-        return [f"confirmed: the restore of {done['confirmed']}; what was there before is deleted"]
+        return [f"confirmed: the restore to {done['confirmed']}; the previous data is deleted"]
     if "undone" in done:
-        return [f"taken back: the restore of {done['undone']}"]
+        return [f"undone: the restore to {done['undone']}"]
     what = f"database {done['database']}" if done["database"] else "everything"
     told = [f"{'restored' if done['done'] else 'would restore'} {what} to {done['to']}"]
     told += [f"folders are those of backup {done['backup']}: {', '.join(done['folders']) or 'none'}"]
-    return told if done["done"] else [*told, f"these would stop meanwhile: {' '.join(done['stops']) or 'nothing'}"]
+    return (
+        told if done["done"] else [*told, f"these units would stop meanwhile: {' '.join(done['stops']) or 'nothing'}"]
+    )

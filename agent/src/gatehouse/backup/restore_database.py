@@ -30,8 +30,8 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
     fresh, old, private = f"{name}_restored_{stamp}", f"{name}_before_{stamp}", f"{s.data}.restored-{stamp}"
     if not re.fullmatch(r"[\w.-]+", name):
         raise Failure(
-            f"{name!r} is not a name of letters, digits, dots, dashes and underscores, as a database to restore alone "
-            "must have"
+            f"database {name!r} cannot be restored alone, since its name does not consist of letters, digits, dots, "
+            "dashes and underscores"
         )
     if name not in target.backup.tables:
         raise Failure(
@@ -54,7 +54,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
         return told
     try:
         pgbackrest.archive_now(s)
-        say(f"restore PostgreSQL to {target.words}, beside the one that runs")
+        say(f"restore PostgreSQL to {target.words}, beside the running server")
         pgbackrest.restore(s, private, target.options)
         with postgres.private(s, private, durable=False) as server:
             _copy(s, server, live, name, fresh)
@@ -65,7 +65,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
     finally:
         safepath.remove_tree(private)
     _exchange(live, users, stops, name, fresh, old)
-    say(f'database {name} of before is kept as {old}: DROP DATABASE "{old}" when you do not need it any more')
+    say(f'the previous database {name} is kept as {old}: DROP DATABASE "{old}" when you no longer need it')
     return {**told, "seconds": round(time.time() - began, 1)}
 
 
@@ -77,11 +77,11 @@ def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) ->
       pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype)
       FROM pg_database WHERE datname = '{name}'""")
     if not made:
-        raise Failure(f"database {name} was not there then")
+        raise Failure(f"database {name} did not exist then")
     blanks = server.ask(_WITH_BLANKS.format(database=name))
     if blanks:
         raise Failure(
-            f"database {name} has owners with a blank in their names: {blanks}; rename them, or restore everything "
+            f"database {name} has owners with a space in their names: {blanks}; rename them, or restore everything "
             "instead"
         )
     live.ask(made)
@@ -111,7 +111,7 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
         for m in users:
             probes.await_every(m, deadline)
     except Exception as error:
-        say("failed, going back to what was there before")
+        say("failed, rolling back to the previous database")
         jobs.run("stop", stops)
         with live.alone(name, old):
             live.ask(
@@ -120,7 +120,7 @@ def _exchange(live: Cluster, users: list[Manifest], stops: list[str], name: str,
             )
         jobs.run("start", stops)
         raise Failure(
-            f"{error}\nwhat was there before is back; what was restored is database {fresh}", ROLLED_BACK
+            f"{error}\nrolled back to the previous database; the restored one is kept as {fresh}", ROLLED_BACK
         ) from error
 
 

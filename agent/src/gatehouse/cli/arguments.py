@@ -23,8 +23,8 @@ For the program, which passes a document on stdin where there is one, and reads 
 
 {program}
 
-Exit status: 0 done, or healthy; 1 refused, nothing was changed; 2 wrong call; 70 an error of the agent itself: the
-next apply undoes what was begun. `status` and `verify`: 3 a problem, or a difference. Verbs that change the host: 3
+Exit status: 0 done, or healthy; 1 refused, nothing was changed; 2 invalid call; 70 internal error: the next
+apply rolls back the interrupted one. `status` and `verify`: 3 a problem, or a difference. Verbs that change the host: 3
 failed and rolled back; 4 rolled back, but unhealthy; 5 failed and removed, since there was no earlier generation;
 6 failed and not rolled back, since migrated data could not be restored: the new image stays, and the next apply
 starts from it."""

@@ -46,9 +46,12 @@ def main(call: Namespace) -> int:
         return failure.code or REFUSED
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            fail(f"gatehouse: the disk is full; make room, the next apply undoes what was begun: {error}")
+            fail(
+                "gatehouse: the disk is full; free some space, and the next apply rolls back the interrupted one: "
+                f"{error}"
+            )
         else:
-            fail(f"gatehouse: a fault of its own; the next apply undoes what was begun\n{traceback.format_exc()}")
+            fail(f"gatehouse: internal error; the next apply rolls back the interrupted one\n{traceback.format_exc()}")
         return FAULT
 
 
@@ -196,21 +199,21 @@ def _opened(name: str) -> dict[str, str]:
 
 
 def _print(found: _Shown, lines: Callable[[_Shown], list[str]], call: Namespace) -> int:
-    """Print as JSON or as text. Returns 3 if `found` concerns the host's health and reports a problem."""
+    """Print as JSON or as text. Returns 3 if `found` reports a problem or a difference."""
     if call.json:
         answer(found)
     else:
         show(lines(found))
-    return 0 if found.get("well", True) else _DIFFERS
+    return 0 if found.get("healthy", True) and found.get("in_sync", True) else _DIFFERS
 
 
 def _need_root() -> None:
     if os.geteuid() and "GATEHOUSE_STATE" not in os.environ:
-        raise Failure("only root can look at this host's releases; try: sudo gatehouse ...")
+        raise Failure("only root can inspect this host's releases; try: sudo gatehouse ...")
 
 
 def _check_name(kind: str, name: str, text: str) -> None:
     """The answer is recorded under the name in the call, so it must be that of the document. Packages have none."""
     told = document.parse(text).get("release" if kind == "release" else "name", name)
     if told != name:
-        raise Failure(f"called for {kind} {name}, but the document is for {told!r}; nothing was done")
+        raise Failure(f"called for {kind} {name}, but the document is for {told!r}; nothing was changed")

@@ -22,13 +22,13 @@ def rollback(name: str, generation: int | None = None) -> RollbackAnswer:
         generation = _before(release)
     text = history.kept_text(name, generation)
     if generation == release.generation:
-        raise Failure(f"generation {generation} of release {name} is live; nothing was done")
+        raise Failure(f"generation {generation} of release {name} is live; nothing was changed")
     if text.startswith(UNPROVEN):
-        raise Failure(f"generation {generation} of release {name} was never found healthy; nothing was done")
+        raise Failure(f"generation {generation} of release {name} was never found healthy; nothing was changed")
     if gone := [folder for folder in stored(text).refers if not Path(folder).is_dir()]:
         raise Failure(
-            f"generation {generation} of release {name} uses secrets that were rotated away since: {', '.join(gone)}; "
-            "nothing was done"
+            f"generation {generation} of release {name} uses secrets that no longer exist: {', '.join(gone)}; "
+            "nothing was changed"
         )
     done = apply.apply(text)
     item = f"release-{name}"
@@ -46,9 +46,9 @@ def rollback(name: str, generation: int | None = None) -> RollbackAnswer:
 
 def lines(done: RollbackAnswer) -> list[str]:
     return [
-        f"release {done['release']} is as generation {done['rolled_back_to']} was, now as generation "
+        f"release {done['release']} is rolled back to generation {done['rolled_back_to']}, as generation "
         f"{done['generation']}",
-        "the next `pulumi preview` tells of it, and the next `pulumi up` puts back what the program says",
+        "the next `pulumi preview` reports it, and the next `pulumi up` applies the configured version again",
     ]
 
 
@@ -60,5 +60,5 @@ def _before(release: store.Release) -> int:
         if n < release.generation and not (release.text(n) or UNPROVEN).startswith(UNPROVEN)
     ]
     if not older:
-        raise Failure(f"release {release.name} has no generation before the live one; nothing was done")
+        raise Failure(f"release {release.name} has no generation before the live one; nothing was changed")
     return older[-1]

@@ -17,7 +17,7 @@ def status() -> Status:
     kept = inventory.overview() if inventory.SETTINGS.exists() else None
     waiting = directory_swap.kept()
     return {
-        "well": all(release["well"] for release in releases) and (not kept or kept["well"]),
+        "healthy": all(release["healthy"] for release in releases) and (not kept or kept["healthy"]),
         "releases": releases,
         "backups": kept,
         "restored": waiting.what if waiting else None,
@@ -48,10 +48,10 @@ def lines(found: Status) -> list[str]:
     head = ["RELEASE", "GENERATION", "APPLIED", "UNIT", "STATE", "PROBES", "HOST"]
     table = [*columns(head, rows), "", *_kept(found)]
     table += [line for warning in found["warnings"] for line in f"warning: {warning}".splitlines()]
-    if found["well"]:
-        return [*table, f"all well: {counted(len(found['releases']), 'release')}"]
+    if found["healthy"]:
+        return [*table, f"{counted(len(found['releases']), 'release')}, all healthy"]
     complaints += [["backup", text] for text in (inventory.complaints(found["backups"]) if found["backups"] else ())]
-    return [*table, *columns(["RELEASE", "WHAT IS NOT WELL"], complaints)]
+    return [*table, *columns(["RELEASE", "PROBLEM"], complaints)]
 
 
 def _kept(found: Status) -> list[str]:
@@ -64,7 +64,7 @@ def _kept(found: Status) -> list[str]:
         )
     if found["restored"]:
         told.append(
-            f"restored to {found['restored']}: `gatehouse restore --confirm` deletes what was there before, `--undo` "
+            f"restored to {found['restored']}: `gatehouse restore --confirm` deletes the previous data, `--undo` "
             "brings it back"
         )
     return told
@@ -76,7 +76,7 @@ def _look(release: Release, owned: set[str]) -> ReleaseStatus:
         names = [u.name for u in manifest.unit] if manifest else []
         states, jobs = systemd.show(names, "ActiveState"), systemd.show(systemd.triggered(names), "ActiveState")
         found: ReleaseStatus = {
-            "well": True,
+            "healthy": True,
             "release": release.name,
             "generation": release.generation,
             "applied_seconds": release.applied(),
@@ -84,13 +84,13 @@ def _look(release: Release, owned: set[str]) -> ReleaseStatus:
             "units": {name: state["ActiveState"] for name, state in states.items()},
             "jobs": {name: state["ActiveState"] for name, state in jobs.items()},
             "probes": survey.ask(manifest.probe, manifest.secret) if manifest else {},
-            "under_way": busy,
+            "in_progress": busy,
             "interrupted": not busy and release.record.exists(),
             "drifted": [] if busy else [str(difference) for difference in facts.of_release(release, owned)],
         }
     down = [name for name, state in found["units"].items() if state not in systemd.RUNNING]
-    ill = busy or found["interrupted"] or found["drifted"] or down or _failed(found) or any(found["probes"].values())
-    return {**found, "well": not ill}
+    unhealthy = down or _failed(found) or any(found["probes"].values())
+    return {**found, "healthy": not (busy or found["interrupted"] or found["drifted"] or unhealthy)}
 
 
 def _failed(r: ReleaseStatus) -> list[str]:
@@ -99,16 +99,18 @@ def _failed(r: ReleaseStatus) -> list[str]:
 
 
 def _host(r: ReleaseStatus) -> str:
-    if r["under_way"]:
-        return "under way"
+    if r["in_progress"]:
+        return "in progress"
     if r["interrupted"]:
         return "interrupted"
-    return "drifted" if r["drifted"] else "as left"
+    if r["drifted"]:
+        return "drifted"
+    return "in sync" if r["healthy"] else "unhealthy"
 
 
 def _complaints(r: ReleaseStatus) -> list[str]:
     """Each problem once: an inactive unit is also reported as drift."""
-    found = [f"{r['under_way']} is under way"] if r["under_way"] else list(r["drifted"])
+    found = [f"{r['in_progress']} is in progress"] if r["in_progress"] else list(r["drifted"])
     if not r["drifted"]:
         found += [f"{name} is {state}" for name, state in r["units"].items() if state not in systemd.RUNNING]
     found += [f"the last run of {name} failed" for name in _failed(r)]

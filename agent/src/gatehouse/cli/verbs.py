@@ -56,7 +56,7 @@ def _rollback(parser: ArgumentParser) -> None:
 
 def _backup(parser: ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--full", action="store_true", help="a full backup in place of an incremental one")
+    what.add_argument("--full", action="store_true", help="a full backup in place of a differential one")
     what.add_argument("--prepare", action="store_true", help=f"{_PROGRAM}create the repositories; takes no backup")
     what.add_argument(
         "--keeps",
@@ -64,7 +64,7 @@ def _backup(parser: ArgumentParser) -> None:
         type=_whole_number,
         help=f"{_PROGRAM}fail if keeping at most N full backups would delete existing backups; takes no backup",
     )
-    parser.add_argument("--in", metavar="REPOSITORY", help=f"{_PROGRAM}the repository that --keeps is about")
+    parser.add_argument("--in", metavar="REPOSITORY", help=f"{_PROGRAM}the repository that --keeps checks")
 
 
 def _drill(parser: ArgumentParser) -> None:
@@ -77,19 +77,23 @@ def _restore(parser: ArgumentParser) -> None:
     what.add_argument("--confirm", action="store_true", help="delete the data that the last restore replaced")
     what.add_argument("--undo", action="store_true", help="bring back the data that the last restore replaced")
     parser.add_argument("--database", metavar="NAME", help="with --to: restore this database only")
-    parser.add_argument("--dry-run", action="store_true", help="with --to: say what would be restored, change nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="with --to: show what would be restored, and change nothing"
+    )
 
 
 def _forget(parser: ArgumentParser) -> None:
     parser.add_argument("repository", metavar="REPOSITORY", help="a repository that is no longer in use")
     parser.add_argument(
-        "--for-ever", action="store_true", help="delete its passphrase; without it, say what would be lost"
+        "--for-ever", action="store_true", help="delete its passphrase; without it, show what would be lost"
     )
 
 
 def _item(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="the name that the document has, too")
-    parser.add_argument("--due", metavar="N", required=True, help="the number to remember once the document is applied")
+    parser.add_argument("name", metavar="NAME", help="the name, as in the document")
+    parser.add_argument(
+        "--due", metavar="N", required=True, help="the due number to record once the document is applied"
+    )
 
 
 def _remove(parser: ArgumentParser) -> None:
@@ -109,7 +113,7 @@ VERBS = {
         Verb("diff", "how the files of two kept generations differ", _diff),
         Verb("rollback", "apply an older generation again", _rollback, changes=True),
         Verb("backup", "take a backup now", _backup, changes=True, needs={"--in": "--keeps"}),
-        Verb("backups", "the backups there are, and how the last backup and the last drill ended"),
+        Verb("backups", "the existing backups, and the results of the last backup and drill"),
         Verb("drill", "restore a backup to directories of its own, and compare", _drill, changes=True),
         Verb(
             "restore",

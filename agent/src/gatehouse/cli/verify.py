@@ -27,8 +27,8 @@ def verify() -> VerifyAnswer:
     messages = {item: [str(difference) for difference in found] for item, found in items.items()}
     for item, facts_of in answered.items():
         if "busy" in facts_of:
-            messages[item].append(f"not known yet: {facts_of['busy']} is under way")
-    return {"well": not (unexpected or any(messages.values())), "items": messages, "unexpected": unexpected}
+            messages[item].append(f"not known yet: {facts_of['busy']} is in progress")
+    return {"in_sync": not (unexpected or any(messages.values())), "items": messages, "unexpected": unexpected}
 
 
 def lines(found: VerifyAnswer) -> list[str]:
@@ -39,5 +39,5 @@ def lines(found: VerifyAnswer) -> list[str]:
     ]
     rows += [["unexpected", path] for path in found["unexpected"]]
     if not rows:
-        return [f"clean: {counted(len(found['items']), 'item')}, nothing differs from what was left"]
+        return [f"in sync: {counted(len(found['items']), 'item')}, no differences"]
     return columns(["ITEM", "DIFFERENCE"], rows)

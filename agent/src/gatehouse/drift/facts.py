@@ -71,7 +71,7 @@ def _look(item: str, record: Item, ahead: _Ahead, diffs: bool) -> ItemFacts:
             if kind == "release" and (manifest := store.Release(name).manifest()):
                 told["claims"] = claims.digest(manifest)
         except Exception as error:
-            message = f"{kind} {name} cannot be looked at: {type(error).__name__}"
+            message = f"{kind} {name} cannot be inspected: {type(error).__name__}"
             found = [Difference("other", name, "unreadable", message)]
     if found:
         told["due"] = after_drift(record.due, store.machine())
@@ -103,7 +103,12 @@ def _identity(
 ) -> list[Difference]:
     if now == left:
         return []
-    message = f"{kind} {name} is {_told(now)}, it was {_told(left)}"
+    had = _listed(left)
+    message = (
+        f"{kind} {name} is missing; it had {had}"
+        if now is None
+        else f"{kind} {name} has {_listed(now)} instead of {had}"
+    )
     numbers = {key: value for key, value in (now or {}).items() if isinstance(value, int)}
     return [Difference(kind, name, "missing" if now is None else "changed", message, now=numbers)]
 
@@ -146,7 +151,7 @@ def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> 
     found += unmanaged.crooked(manifest, left)
     names = [u.name for u in manifest.unit]
     found += [
-        Difference("unit", unit, "reloading", f"the reload of {unit} does not end") for unit in systemd.hung(names)
+        Difference("unit", unit, "reloading", f"the reload of {unit} does not finish") for unit in systemd.hung(names)
     ]
     found += [Difference("unit", unit, "inactive", f"{unit} is not active") for unit in systemd.inactive(names)]
     found += [
@@ -210,7 +215,7 @@ def _compare(
     try:
         now = look()
     except (Failure, OSError):
-        return [Difference(kind, path, "type", f"{path} is of another kind")]
+        return [Difference(kind, path, "type", f"{path} is no longer a {kind}")]
     if now is None:
         return [Difference(kind, path, "missing", f"{path} is missing")]
     if owner and not _owned_by(now, owner):
@@ -236,5 +241,5 @@ def _owned_by(now: Mark | Access, owner: str) -> bool:
         return False
 
 
-def _told(answer: Mapping[str, object] | None) -> str:
-    return "gone" if answer is None else " ".join(f"{key}={value}" for key, value in answer.items() if key != "name")
+def _listed(answer: Mapping[str, object]) -> str:
+    return " ".join(f"{key}={value}" for key, value in answer.items() if key != "name")

@@ -28,10 +28,10 @@ def unified(path: str, left: str, there: bytes, private: bool = False) -> str:
     try:
         now = masked(there.decode()).splitlines()
     except UnicodeDecodeError:
-        return "no diff is shown: it is not text any more"
+        return "no diff is shown: the file is no longer text"
     lines = list(
         difflib.unified_diff(
-            masked(left).splitlines(), now, f"{path}\tas it was left", f"{path}\tas it is now", lineterm=""
+            masked(left).splitlines(), now, f"{path}\tlast applied", f"{path}\ton the host", lineterm=""
         )
     )
     shown = lines[:2] + list(_redacted(lines[2:_LONGEST], private))

@@ -103,7 +103,7 @@ def images_of(release: Release, manifest: Manifest) -> list[Difference]:
             message = f"container {name} runs {container['ImageName']}, the manifest says {', '.join(wanted)}"
             found.append(Difference("other", name, "image", message))
         elif container["Image"] != ids.get(container["ImageName"], container["Image"]):
-            message = f"container {name} runs another image than the one that is {container['ImageName']} now"
+            message = f"container {name} does not run the image that {container['ImageName']} refers to now"
             found.append(Difference("other", name, "image", message))
     return found
 

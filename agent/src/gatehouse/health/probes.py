@@ -67,14 +67,14 @@ def ask(probe: Probe) -> str | None:
         return _connected(probe.tcp, partial(socket.create_connection, _endpoint(probe.tcp), ANSWER))
     if probe.socket:
         return _connected(probe.socket, partial(_unix_connection, probe.socket))
-    raise Failure(f"probe {probe.name} asks nothing that this agent knows")
+    raise Failure(f"probe {probe.name} is of a kind that this agent does not know")
 
 
 def _ask_unit(unit: str, seconds: int) -> str | None:
     """A unit that restarts in a loop is active only for moments, and never passes."""
     since = systemd.active_since(unit)
     if since is None:
-        return f"{unit} does not run"
+        return f"{unit} is not running"
     lasted = machine.system.monotonic() - since
     return None if lasted >= seconds else f"{unit} has run for {lasted:.0f} of {seconds} s since it was last started"
 

@@ -20,7 +20,7 @@ def ask(wanted: tuple[Probe, ...], secret: bool) -> dict[str, str | None]:
         complaints = list(pool.map(probes.ask, wanted))
     return {
         probe.name: complaint
-        and ("fails; what it printed is not shown, since the release is secret" if secret else masked(complaint))
+        and ("fails; its output is not shown, since the release is secret" if secret else masked(complaint))
         for probe, complaint in zip(wanted, complaints, strict=True)
     }
 

@@ -40,8 +40,7 @@ def ensure_group(text: str) -> GroupAnswer:
         if found and wanted.gid is not None and found.gr_gid != wanted.gid:
             raise Failure(
                 f"group {wanted.name} has GID {found.gr_gid} on this host, the configuration asks for {wanted.gid}; "
-                f"files on the host carry {found.gr_gid}: take it into the configuration, or renumber the group and "
-                "its "
+                f"files on the host have {found.gr_gid}: set that in the configuration, or renumber the group and its "
                 "files by hand"
             )
         census.refuse(Claim(f"group-{wanted.name}", (f"group {wanted.name}",)), wanted.takes)
@@ -49,14 +48,14 @@ def ensure_group(text: str) -> GroupAnswer:
         if not found:
             if wanted.gid is not None and (holder := _holder(wanted.gid)):
                 raise Failure(
-                    f"GID {wanted.gid} asked for group {wanted.name} is taken by group {holder}; "
+                    f"GID {wanted.gid}, configured for group {wanted.name}, is taken by group {holder}; "
                     "choose another or leave it out"
                 )
             say(f"create group {wanted.name}")
             _run("groupadd", "--system", *(["--gid", str(wanted.gid)] if wanted.gid is not None else []), wanted.name)
         if (made := look_group(wanted.name)) is None:
             raise Failure(
-                f"groupadd has made group {wanted.name}, and this host does not know it: see /etc/nsswitch.conf"
+                f"groupadd created group {wanted.name}, but this host does not find it: see /etc/nsswitch.conf"
             )
         return made
 
@@ -93,11 +92,11 @@ def ensure_account(text: str) -> AccountAnswer:
                 wanted.name,
             )
         if _memberships(wanted.name) != sorted(wanted.groups):
-            say(f"account {wanted.name} belongs to {', '.join(wanted.groups) or 'its own group alone'}")
+            say(f"account {wanted.name} belongs to {', '.join(wanted.groups) or 'its own group only'}")
             _run("usermod", "--groups", ",".join(wanted.groups), wanted.name)
         if (made := look_account(wanted.name)) is None:
             raise Failure(
-                f"useradd has made account {wanted.name}, and this host does not know it: see /etc/nsswitch.conf"
+                f"useradd created account {wanted.name}, but this host does not find it: see /etc/nsswitch.conf"
             )
         return made
 
@@ -140,4 +139,4 @@ def _holder(gid: int) -> str | None:
 def _run(*argv: str) -> None:
     done = subprocess.run(argv, capture_output=True, text=True)
     if done.returncode:
-        raise Failure(f"{argv[0]} refuses: {done.stderr.strip()}")
+        raise Failure(f"{argv[0]} failed: {done.stderr.strip()}")

@@ -57,9 +57,9 @@ def refuse(claim: Claim, takes: Iterable[str]) -> None:
     if found := [stranger for stranger in strangers([claim]) if stranger.thing not in takes]:
         told = "\n".join(f"  {stranger.thing}: {stranger.what}" for stranger in found)
         raise Failure(
-            f"this host has what gatehouse did not make:\n{told}\nnothing was done. Rename or remove it; or, to have "
-            "it "
-            f"taken over, add to `takeOver` of the host: {', '.join(stranger.thing for stranger in found)}"
+            f"this host has objects that gatehouse did not create:\n{told}\nnothing was changed. Rename or remove "
+            "them; or, to have gatehouse take them over, add to `takeOver` of the host: "
+            f"{', '.join(stranger.thing for stranger in found)}"
         )
 
 
@@ -252,7 +252,7 @@ def _unit(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str
     if name in ours.units or f"unit {name}" in ours.packaged or source in ours.files | ours.claimed["file"]:
         return
     if runs or (shown.get("LoadState") == "loaded" and source and not source.startswith(_PACKAGED)):
-        yield f"unit {name}", f"{'runs' if runs else 'is there'}, by {source or 'no file'}"
+        yield f"unit {name}", f"{'running' if runs else 'exists'}, defined by {source or 'no file'}"
 
 
 def _port(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tuple[str, str]]:
@@ -296,4 +296,4 @@ def _of_podman(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tupl
         if unit not in ours.claimed["unit"] and unit not in ours.units:
             members = sorted(member["Names"] for member in found.get("Containers") or ())
             holds = [f"with {' and '.join(members)}"] if members else []
-            yield f"{kind} {name}", ", ".join([f"made {'by ' + unit if unit else 'by hand'}", *holds])
+            yield f"{kind} {name}", ", ".join([f"created {'by ' + unit if unit else 'by hand'}", *holds])

@@ -45,8 +45,7 @@ def ensure(text: str) -> PackagesAnswer:
     wanted = read(Packages, text)
     if wanted.manager not in _MANAGERS:
         raise Failure(
-            f"manager: {wanted.manager!r} is none that this agent knows, which are {', '.join(_MANAGERS)}; "
-            "nothing was done"
+            f"manager: {wanted.manager!r} is unknown; expected one of {', '.join(_MANAGERS)}; nothing was changed"
         )
     installed = versions(wanted.manager, wanted.names)
     missing = [name for name in wanted.names if name not in installed]

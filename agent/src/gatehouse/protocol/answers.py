@@ -104,7 +104,7 @@ class BackupRow(TypedDict):
 class Overview(TypedDict):
     """The backups of this host."""
 
-    well: bool
+    healthy: bool
     repository: str
     backups: list[BackupRow]
     last: Outcome
@@ -174,14 +174,14 @@ class ReleaseStatus(TypedDict):
     units: dict[str, str]  # by unit: its state
     jobs: dict[str, str]  # by unit that a timer starts: its state
     probes: dict[str, str | None]  # by probe: its error
-    under_way: str | None
+    in_progress: str | None
     interrupted: bool
     drifted: list[str]
-    well: bool
+    healthy: bool
 
 
 class Status(TypedDict):
-    well: bool
+    healthy: bool
     releases: list[ReleaseStatus]
     backups: Overview | None
     restored: str | None  # a restore that is neither confirmed nor undone
@@ -189,7 +189,7 @@ class Status(TypedDict):
 
 
 class VerifyAnswer(TypedDict):
-    well: bool
+    in_sync: bool
     items: dict[str, list[str]]  # by item: its differences
     unexpected: list[str]
 

@@ -35,7 +35,9 @@ def whole(raw: bytes) -> str:
     Raises Failure if it was truncated."""
     found = _TRAILER.search(raw)
     if not found or int(found[1]) != found.start():
-        raise Failure(f"truncated: {len(raw)} bytes arrived and the closing line is missing or wrong; nothing was done")
+        raise Failure(
+            f"truncated: {len(raw)} bytes arrived and the closing line is missing or wrong; nothing was changed"
+        )
     return raw[: found.start()].decode("utf-8")
 
 
@@ -55,7 +57,7 @@ def parse(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Failure(f"the document is not TOML: {error}; nothing was done") from None
+        raise Failure(f"the document is not TOML: {error}; nothing was changed") from None
 
 
 class _Refused(Exception):

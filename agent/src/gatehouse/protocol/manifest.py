@@ -228,7 +228,7 @@ def _faults(m: Manifest) -> Iterator[tuple[str, str]]:
         if not _clean(item.path):
             yield f"{at}.path", f"{what}: not an absolute, clean path"
         for above in {str(parent) for parent in PurePosixPath(item.path).parents} & files:
-            yield f"{at}.path", f"{what}: lies below the file {above}"
+            yield f"{at}.path", f"{what}: is below the file {above}"
         if "{generation}" in item.path and not (m.secret and isinstance(item, File)):
             yield (
                 f"{at}.path",
@@ -258,21 +258,21 @@ def _faults(m: Manifest) -> Iterator[tuple[str, str]]:
         if file.secrets and (named := tuple(PLACE.findall(file.content))) != file.secrets:
             yield (
                 at,
-                f"{what}: secrets are to name the places in the content one by one, which are "
-                f"{', '.join(named) or 'none'}, and name {', '.join(file.secrets)}",
+                f"{what}: secrets must list the placeholders in the content, which are "
+                f"{', '.join(named) or 'none'}, but lists {', '.join(file.secrets)}",
             )
     for n, data in enumerate(m.data):
         what, at = f"data {data.name}", f"data[{n}]"
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", data.name) or data.name in [d.name for d in m.data[:n]]:
             yield (
                 f"{at}.name",
-                f"{what}: not a name of lower-case letters, digits, dots and dashes that the others do not have",
+                f"{what}: not a unique name of lower-case letters, digits, dots and dashes",
             )
         if bool(data.path) == bool(data.save) or bool(data.save) != bool(data.drop):
             yield at, f"{what}: give either path, or save and drop"
         for key in ("before", "after") if data.save else ("database",):
             if getattr(data, key):
-                yield f"{at}.{key}", f"{what}: {key} goes with {'path' if data.save else 'save and drop'} alone"
+                yield f"{at}.{key}", f"{what}: {key} is allowed only with {'path' if data.save else 'save and drop'}"
         if data.path and not (_clean(data.path) and data.path.count("/") > 2):
             yield f"{at}.path", f"{what}: {data.path} is not an absolute, clean path of three names or more"
     for n, holding in enumerate(m.holding):
@@ -300,7 +300,7 @@ def _faults(m: Manifest) -> Iterator[tuple[str, str]]:
             yield (
                 f"{at}.through",
                 f"{what}: {probe.through} is not a unit of another release that a file here reloads, "
-                "so it would never be asked",
+                "so it would never run",
             )
         if probe.unit and not 0 < probe.seconds < m.deadline:
             yield f"{at}.seconds", f"{what}: {probe.seconds} seconds are not between 1 and the deadline of {m.deadline}"

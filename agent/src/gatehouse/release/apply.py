@@ -57,12 +57,12 @@ def _apply(release: Release, manifest: Manifest, text: str) -> ReleaseAnswer:
     purge.forget(release)
     plan = make(release, manifest, text)
     if plan.ill and plan.current:
-        say(f"release {release.name} is not well: {plan.ill[0]}")
+        say(f"release {release.name} is unhealthy: {plan.ill[0]}")
         survey.ease(plan.current)
         plan = make(release, manifest, text)
     failpoints.point("planned")
     if plan.idle and text == release.text() and plan.left.files == release.left().files:
-        say(f"release {release.name} is as wanted: generation {release.generation}")
+        say(f"release {release.name} is in sync: generation {release.generation}")
     else:
         for image in manifest.image:
             _fetch(image.reference)
@@ -72,7 +72,7 @@ def _apply(release: Release, manifest: Manifest, text: str) -> ReleaseAnswer:
         checks.run(manifest, plan.changes)
         failpoints.point("checked")
         if plan.guards and inventory.SETTINGS.exists():
-            say("a backup first: the new image may alter data for ever")
+            say("take a backup first: the new image may change data irreversibly")
             create.take()
         _carry_out(release, plan)
     verbs: tuple[tuple[Verb, list[str]], ...] = (
@@ -96,7 +96,8 @@ def _fetch(reference: str) -> None:
         return
     raise Failure(
         f"image {reference} cannot be pulled, nothing was changed:\n{process.indented(complaint)}\n"
-        f"if {reference.partition('/')[0]} wants a login: `registries` of the configuration, docs/configuration.md"
+        f"if {reference.partition('/')[0]} requires a login, set `registries` in the configuration: "
+        "docs/configuration.md"
     )
 
 
@@ -154,8 +155,8 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[machine.Job]:
         elif not any(
             f.path == change.path for f in (plan.current.file if plan.current else ())
         ) and originals.keep_original(change.path):
-            say(f"the file that was there before is kept: {originals.ORIGINALS}{change.path}")
-    for complaint in [*map(str, plan.crooked), *(f"the reload of {unit} does not end" for unit in plan.hung)]:
+            say(f"the original file is kept: {originals.ORIGINALS}{change.path}")
+    for complaint in [*map(str, plan.crooked), *(f"the reload of {unit} does not finish" for unit in plan.hung)]:
         say(complaint)
     surveyed = [moves.survey(move) for move in plan.moves]
     originals.take_snapshot(release, [c.path for c in plan.changes], [d.path for d in plan.folders], surveyed)
@@ -168,7 +169,7 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[machine.Job]:
         say(f"directory: {directory.path}")
         originals.put_folder(directory.path, *files.wanted_folder(directory))
     for each in surveyed:
-        say(f"what is in {each.source} moves to {each.target}")
+        say(f"the contents of {each.source} move to {each.target}")
         moves.forward(each)
     for change in plan.changes:
         originals.put(change.path, change.wanted or (None if change.stray else originals.original(change.path)))
@@ -197,7 +198,7 @@ def _step(kind: str, step: Step, manifest: Manifest, seconds: float = process.PA
     if status:
         # The output of a step of a secret release may contain secrets in a form that redaction does not recognize.
         told = (
-            f"exit status {status}; what it printed is not shown, since the release is secret"
+            f"exit status {status}; its output is not shown, since the release is secret"
             if manifest.secret
             else process.indented(output)
         )

@@ -47,11 +47,11 @@ def point(name: str) -> None:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "full":
-            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} (made up at {where})")
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} (simulated at {where})")
         case "wait":  # until SIGCONT arrives or the process is killed
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
             say(f"waiting at {where}")
             signal.sigwait({signal.SIGCONT})
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCONT})
         case _:
-            raise ValueError(f"GATEHOUSE_FAULT knows no action {action!r}")
+            raise ValueError(f"GATEHOUSE_FAULT has no action {action!r}")

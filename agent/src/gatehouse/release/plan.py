@@ -196,15 +196,15 @@ def claim(manifest: Manifest) -> None:
             if taken in claimed:
                 raise Failure(
                     f"{taken} belongs to release {other.release} ({other.owner}); "
-                    f"take it out there with one `pulumi up`, then add it to {manifest.release}; nothing was done"
+                    f"remove it there with one `pulumi up`, then add it to {manifest.release}; nothing was changed"
                 )
         for one, theirs in ((manifest, other), (other, manifest)):
             for data in one.data:
                 for path in _paths(theirs):
                     if f"{path}/".startswith(f"{data.path}/"):
                         raise Failure(
-                            f"{path} of release {theirs.release} lies in {data.path}, which is data of release "
-                            f"{one.release}: a purge would delete it; nothing was done"
+                            f"{path} of release {theirs.release} is in {data.path}, which is data of release "
+                            f"{one.release}: a purge would delete it; nothing was changed"
                         )
 
 
@@ -222,10 +222,9 @@ def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
         for series in sorted(there - {image.series, *image.follows}) if image.series else ():
             raise Failure(
                 f"{image.reference} is of series {image.series}, which can only follow "
-                f"{' or '.join(image.follows) or 'nothing'}, and this host has {series}: its data are migrated one "
-                "series "
-                "at a time, and never back. Go through each series between them with an `up` of its own; nothing was "
-                "done"
+                f"{' or '.join(image.follows) or 'nothing'}, and this host has {series}: its data is migrated one "
+                "series at a time, and never back. Upgrade through each series between them with its own `pulumi up`; "
+                "nothing was changed"
             )
 
 

@@ -45,8 +45,8 @@ def refuse_in_use(release: Release, manifest: Manifest) -> None:
             f"{folder}/".startswith(path) for folder in theirs.refers for path in paths
         ):
             raise Failure(
-                f"release {theirs.release} uses what would be deleted with {release.name}; remove that one first, or "
-                "take `purge` out"
+                f"release {theirs.release} uses data that would be deleted with {release.name}; remove "
+                f"{theirs.release} first, or remove `purge`"
             )
 
 
@@ -101,14 +101,14 @@ def _refuse_elsewhere(path: str) -> None:
     mount point, which cannot be deleted."""
     if (there := os.path.realpath(path)) != path:
         raise Failure(
-            f"{path} leads by a link to {there}, which is not ours to delete; put the folder itself there, or take "
-            "`purge` out"
+            f"{path} is a link to {there}, which gatehouse does not delete; replace the link with the folder itself, "
+            "or remove `purge`"
         )
     if not os.path.isdir(path):
-        raise Failure(f"{path} is no folder; look what it is, or take `purge` out")
+        raise Failure(f"{path} is not a folder; check what it is, or remove `purge`")
     for mount in mounts.below(path):
         raise Failure(
-            f"{mount.point} is a file system of its own, which cannot be deleted; unmount it, or take `purge` out"
+            f"{mount.point} is a separate file system, which cannot be deleted; unmount it, or remove `purge`"
         )
 
 

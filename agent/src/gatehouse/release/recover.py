@@ -36,7 +36,7 @@ def recover() -> RecoverAnswer:
                 else:
                     done.append(release.name)
         except Failure as busy:
-            say(f"release {release.name} is left alone: {busy}")
+            say(f"release {release.name} is skipped: {busy}")
     if complaints:
         raise Failure(
             "\n".join(f"{name}: {failure}" for name, failure in complaints.items()),
@@ -59,8 +59,8 @@ def _attempt(act: Callable[[Release], None], release: Release) -> Failure | None
         return (
             failure
             if failure.code == NOT_ROLLED_BACK
-            else Failure(f"back, but not healthy:\n{failure}", ROLLED_BACK_UNHEALTHY)
+            else Failure(f"rolled back, but not healthy:\n{failure}", ROLLED_BACK_UNHEALTHY)
         )
     except Exception as error:
-        return Failure(f"not brought back, which the next apply tries again: {type(error).__name__}: {error}", FAULT)
+        return Failure(f"not rolled back; the next apply tries again: {type(error).__name__}: {error}", FAULT)
     return None

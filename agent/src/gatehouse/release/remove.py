@@ -68,5 +68,5 @@ def _stop(release: Release, current: Manifest, own: list[str], purging: bool) ->
         try:
             jobs.run("start", running)
         except Failure as failure:
-            raise Failure(f"{error}\nand what ran does not run again: {failure}") from error
+            raise Failure(f"{error}\nand the units that ran before do not start again: {failure}") from error
         raise

@@ -25,7 +25,7 @@ def recover(release: Release) -> None:
         say(
             str(failure)
             if failure.code == NOT_ROLLED_BACK
-            else f"generation {release.generation} is back but not healthy, which this apply may change:\n{failure}"
+            else f"generation {release.generation} is restored but not healthy, which this apply may fix:\n{failure}"
         )
 
 
@@ -39,12 +39,12 @@ def resolve(release: Release) -> None:
         say(f"an earlier apply of {release.name} was interrupted at its end: generation {release.generation} is live")
         journal.finish(release, record)
     else:
-        say(f"an earlier apply of {release.name} was interrupted: going back to generation {release.generation}")
+        say(f"an earlier apply of {release.name} was interrupted: rolling back to generation {release.generation}")
         _undo(release, record)
         say(
-            f"generation {release.generation} of {release.name} is back and healthy"
+            f"rolled back to generation {release.generation} of {release.name}, which is healthy"
             if release.generation
-            else f"release {release.name} was never there before: its files are removed again"
+            else f"release {release.name} had no earlier generation: its files are removed again"
         )
 
 
@@ -59,17 +59,17 @@ def prepare(release: Release) -> None:
         return
     if record.reached == "started" and record.guards:
         return say(
-            f"release {release.name} was interrupted with data that may be migrated: "
-            "it goes back once the host has started"
+            f"an apply of {release.name} was interrupted, and its data may be migrated: "
+            "it is rolled back once the host has started"
         )
     if record.reached == "started":
         faults.attempt(holdings.restore, record)
     if record.reached != "begun":
-        say(f"release {release.name} was interrupted: its files are put back to generation {release.generation}")
+        say(f"an apply of {release.name} was interrupted: its files are restored to generation {release.generation}")
         faults.attempt(
             jobs.queue, "stop", systemd.existing(dict.fromkeys(u for u in record.touched if u not in record.ran))
         )
-        with store.lock(HOST, f"way back of release {release.name}"):
+        with store.lock(HOST, f"rollback of release {release.name}"):
             _put_back(release, record, faults)
         record.reach(release, "begun")  # from here on, only the units are left to restore
     # Units started earlier in the boot (such as mounts) are still using the new files, so restart them.
@@ -86,7 +86,7 @@ def go_back(release: Release, record: Record, failure: Failure) -> NoReturn:
         journal.close(release)
         raise failure  # nothing was changed yet
     why = f"{failure}\n{_heard(record, failure)}"
-    say("failed, going back")
+    say("failed, rolling back")
     try:
         _undo(release, record)
     except Failure as second:
@@ -98,7 +98,7 @@ def go_back(release: Release, record: Record, failure: Failure) -> NoReturn:
         ) from None
     if release.generation == 0:
         raise Failure(
-            f"{why}release {release.name} was never there before: its files are removed again", NOTHING_BEFORE
+            f"{why}release {release.name} had no earlier generation: its files are removed again", NOTHING_BEFORE
         )
     raise Failure(f"{why}rolled back to generation {release.generation}, which is healthy", ROLLED_BACK)
 
@@ -139,7 +139,7 @@ def _undo(release: Release, record: Record) -> None:
                     [
                         f"not rolled back: {failure}",
                         f"the new image stays, as generation {release.generation}; "
-                        "what was saved is kept until the next change of image",
+                        "the saved data is kept until the next change of image",
                         *faults,
                     ]
                 ),
@@ -149,7 +149,7 @@ def _undo(release: Release, record: Record) -> None:
         faults.attempt(holdings.restore, record)
         record.reach(release, "swapped")
     if record.reached != "begun":
-        with store.lock(HOST, f"way back of release {release.name}"):
+        with store.lock(HOST, f"rollback of release {release.name}"):
             _put_back(release, record, faults)
     patience = (current or stored(record.text)).deadline
     until = machine.system.monotonic() + patience

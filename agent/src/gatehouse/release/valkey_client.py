@@ -105,7 +105,7 @@ class Server:
             time.sleep(0.1)
 
     def _log_in(self, logins: list[tuple[str, ...]]) -> None:
-        complaint = "it knows no login"
+        complaint = "there is no login"
         for login in logins:
             try:
                 self.ask(*login)

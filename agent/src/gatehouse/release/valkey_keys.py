@@ -21,7 +21,7 @@ def save(valkey: Valkey, runs: bool, known: bool) -> Before:
     """Blocks clients that write until the restart. `known`: a release of gatehouse has started this server before."""
     try:
         if not runs:
-            raise Unreachable(f"{valkey.unit} does not run")
+            raise Unreachable(f"{valkey.unit} is not running")
         with Server(valkey) as server:
             return _save(valkey, server)
     except (Unreachable, Refused) as failure:
@@ -37,7 +37,7 @@ def _save(valkey: Valkey, server: Server) -> Before:
         before = Before(
             keys=_keys(info) if paused else min(1, _keys(info)), appendonly=_appends(info), evicts=_evicts(info)
         )
-        say(f"{valkey.name}: {_keys(info)}, written so that the restart reads them")
+        say(f"{valkey.name}: {_keys(info)}, saved for the restart")
         _write(server, valkey.appendonly)
         _pause(server)
         _run(valkey, _COPY)
@@ -62,10 +62,9 @@ def _refuse_unread(valkey: Valkey, runs: bool, known: bool, failure: Failure) ->
         lost = _SNAPSHOT not in there or (_APPENDED in there and (changes or not known))
     if there and lost:
         raise Failure(
-            f"{valkey.name} would be lost: with appendonly {wanted} they are not read from where they are in "
-            f"{valkey.data}, and only a server that runs "
-            f"can take them along; {failure}\nFirst an `up` with appendonly {other}, then one with {wanted}; nothing "
-            "was done"
+            f"{valkey.name} would be lost: with appendonly {wanted}, Valkey does not read the files that they are in "
+            f"below {valkey.data}, and only a running server can convert these; {failure}\nFirst run `pulumi up` with "
+            f"appendonly {other}, then with {wanted}; nothing was changed"
         )
     say(f"{valkey.name} cannot be counted before the restart: {failure}")
 
@@ -84,7 +83,7 @@ def lessened(valkey: Valkey, before: Before) -> str | None:
         return f"{found} keys, {before.keys} before"
     if int(info["evicted_keys"]) and not before.evicts:
         return (
-            f"{info['evicted_keys']} keys were dropped, since they do not fit into maxmemory, which is "
+            f"{info['evicted_keys']} keys were evicted, since they do not fit into maxmemory, which is "
             f"{info['maxmemory_human']} now ({info['maxmemory_policy']})"
         )
     return None
@@ -114,10 +113,7 @@ def restore(valkey: Valkey, before: Before) -> None:
             return None if before.appendonly else _run(valkey, _ASIDE)
     except (Unreachable, Refused):
         pass
-    say(
-        f"{valkey.name}: as they were at the restart; what the server that failed has written is in "
-        f"{valkey.data}/.failed"
-    )
+    say(f"{valkey.name}: restored as of the restart; what the failed server wrote is in {valkey.data}/.failed")
     jobs.run("stop", systemd.running([valkey.unit]))
     _run(valkey, _BACK)
 
@@ -166,7 +162,7 @@ def _rest(server: Server) -> dict[str, str]:
         for name in ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
     ):
         if time.monotonic() > until:
-            raise Failure("Valkey does not come to the end of writing its files")
+            raise Failure("Valkey does not finish writing its files")
         _pause(server)
         time.sleep(0.05)
     return info

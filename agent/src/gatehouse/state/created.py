@@ -27,7 +27,7 @@ def begin() -> None:
 
 
 def add(*new: str) -> None:
-    with store.lock("made", "a note of what is made"):
+    with store.lock("made", "a record of created items"):
         known = things()
         if not (_PATH.exists() and known.issuperset(new)):
             write_private(_PATH, json.dumps(sorted(known | set(new))))

@@ -51,9 +51,8 @@ def chosen(file: File, place: str, before: bytes | None) -> bytes:
         return known.encode() if known is not None else before or file.content.encode()
     if known not in (None, file.content):
         raise Failure(
-            f"gatehouse:backupPassphrase is not the passphrase that opened {place} on this host. Take it out "
-            "(`pulumi config rm gatehouse:backupPassphrase`), and `pulumi up` uses the host's; or, where what was in "
-            "there "
-            f"is gone, `gatehouse forget {place}` on the host; nothing was done"
+            f"gatehouse:backupPassphrase is not the passphrase that opened {place} on this host. Remove it "
+            "(`pulumi config rm gatehouse:backupPassphrase`), and `pulumi up` uses the host's; or, if the backups "
+            f"there are lost, run `gatehouse forget {place}` on the host; nothing was changed"
         )
     return file.content.encode()

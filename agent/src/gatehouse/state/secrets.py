@@ -26,7 +26,7 @@ def merged(file: File, manifest: Manifest) -> str:
 
 
 def _secret(name: str, manifest: Manifest) -> str:
-    missing = Failure(f"secret {name} is not on this host; nothing was done")
+    missing = Failure(f"secret {name} is not on this host; nothing was changed")
     found = SECRET.fullmatch(name)
     if found is None:
         raise missing
@@ -40,7 +40,7 @@ def _secret(name: str, manifest: Manifest) -> str:
         raise Failure(
             f"secret {name} is not given to release {manifest.release}: release {release} gives its secrets to "
             f"{given}; "
-            "nothing was done"
+            "nothing was changed"
         )
     folders = [SECRETS / release / generation] if generation else _kept(release, {*manifest.refers, *_referred()})
     texts = [path.read_text().strip() for folder in folders if (path := folder / file).exists()]
@@ -57,7 +57,9 @@ def refuse_foreign_folders(manifest: Manifest) -> None:
     for folder in manifest.refers:
         name, *rest = Path(folder).relative_to(SECRETS).parts if Path(folder).is_relative_to(SECRETS) else [""]
         if len(rest) != 1 or not rest[0].isdigit():
-            raise Failure(f"refers: {folder!r} is no folder of secrets, such as {SECRETS}/RELEASE/1; nothing was done")
+            raise Failure(
+                f"refers: {folder!r} is not a folder of secrets, such as {SECRETS}/RELEASE/1; nothing was changed"
+            )
         refuse_foreign(name, manifest.owner)
 
 
@@ -88,7 +90,7 @@ def prune(apply_again: Callable[[Release], None]) -> None:
                 continue
             for generation in _stale(folder.name, _referred()):  # a rollback may refer to one again
                 safepath.remove_tree(str(generation))
-            say(f"old secrets of {folder.name} are deleted: nobody refers to them any more")
+            say(f"old secrets of {folder.name} are deleted: nothing refers to them any more")
 
 
 def takes(manifest: Manifest, release: str) -> bool:

@@ -151,8 +151,8 @@ def refuse_foreign(name: str, owner: str, takes: tuple[str, ...] = ()) -> None:
         stack = theirs.owner.rpartition("/")[0]
         if stack != owner.rpartition("/")[0] and f"stack {stack}" not in takes:
             raise Failure(
-                f"release {name} on this host belongs to {theirs.owner}, not to {owner}; nothing was done. "
-                f"If it is to move, add to `takeOver` of the host: stack {stack}"
+                f"release {name} on this host belongs to {theirs.owner}, not to {owner}; nothing was changed. "
+                f"To move it, add to `takeOver` of the host: stack {stack}"
             )
 
 
@@ -250,7 +250,7 @@ def lock(name: str, purpose: str, patience: int = 300, wait: bool = True) -> Ite
         while not _taken(file, fcntl.LOCK_EX):
             holder = _holder(path)
             if not wait:
-                raise Failure(f"{holder.purpose} is under way")
+                raise Failure(f"{holder.purpose} is in progress")
             if announced != holder.pid and (announced is None or holder.pid != _UNKNOWN):
                 say(f"waiting for {holder.purpose} (process {holder.pid}), which holds {name}")
                 announced = holder.pid

@@ -49,7 +49,8 @@ def refuse_without_room(folder: str, needed: int) -> None:
     free = found.f_bavail * found.f_frsize
     if free < needed * 1.1:
         raise Failure(
-            f"{folder} has {size(free)} free, and {size(needed * 1.1)} may be needed; make room there, nothing was done"
+            f"{folder} has {size(free)} free, but {size(needed * 1.1)} may be needed; free some space there; "
+            "nothing was changed"
         )
 
 

@@ -203,9 +203,9 @@ def warnings() -> list[str]:
             subnets = list(dict.fromkeys(subnet for _, subnet in cut))
             place = chain.place
             found.append(
-                f"the firewall cuts containers off from the outside: chain {place.chain} of table {place.family} "
-                f"{place.table} drops what {', '.join(bridges)} sends, or the answers. "
-                "These two lines let both pass; put them also where that firewall is set up:\n"
+                f"the firewall blocks traffic of containers: chain {place.chain} of table {place.family} "
+                f"{place.table} drops packets from {', '.join(bridges)}, or the answers. "
+                "These two lines allow both; add them also where that firewall is configured:\n"
                 + "\n".join(f"  {line}" for line in _mending(place, bridges, subnets))
             )
     return found

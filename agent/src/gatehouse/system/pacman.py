@@ -41,7 +41,7 @@ def install(names: list[str]) -> str | None:
             return _told(done)
         if machine.system.monotonic() > until:
             return (
-                f"{done.stderr}Another pacman has been at work for {_PATIENCE} s, or was killed: if none runs, "
+                f"{done.stderr}Another pacman has been running for {_PATIENCE} s, or was killed: if none is running, "
                 "rm /var/lib/pacman/db.lck"
             )
         machine.system.sleep(1)

@@ -107,7 +107,7 @@ def run(
             status = process.returncode
         except subprocess.TimeoutExpired:
             end(process, grace)
-            late = f"it was ended after {seconds:.0f} s\n"
+            late = f"it was stopped after {seconds:.0f} s\n"
         output.seek(0)
         return status, late + output.read()
 
@@ -131,7 +131,7 @@ def words(argv: tuple[str, ...], seconds: float) -> Iterator[str]:
             *whole, rest = (rest + piece).split(b"\0")
             yield from (word.decode(errors="replace") for word in whole)
         if late.is_set():
-            raise Failure(f"{argv[0]} was ended after {seconds:.0f} s")
+            raise Failure(f"{argv[0]} was stopped after {seconds:.0f} s")
     finally:
         timer.cancel()
         end(process, 0)

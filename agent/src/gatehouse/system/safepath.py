@@ -57,8 +57,8 @@ def refuse_shared(path: str) -> None:
     os.close(folder)
     if not trusted:
         raise Failure(
-            f"a folder above {path} can be written by another account than root, which could put a link in its place: "
-            f"make the folders above it root's (`namei --long {path}` lists them); nothing was done"
+            f"a folder above {path} can be written by an account other than root, which could replace it with a link: "
+            f"make root the owner of the folders above it (`namei --long {path}` lists them); nothing was changed"
         )
 
 
@@ -103,7 +103,9 @@ def _walk(path: str) -> tuple[int, bool]:
                 target = _target(path, here, name, trusted)
                 links += 1
                 if links > _LINKS:
-                    raise Failure(f"{path}: more than {_LINKS} links lead there; nothing was done") from None
+                    raise Failure(
+                        f"{path}: the path goes through more than {_LINKS} links; nothing was changed"
+                    ) from None
                 names += _names(target)
                 if not target.startswith("/"):
                     continue
@@ -129,8 +131,8 @@ def _target(path: str, folder: int, name: str, trusted: bool) -> str:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
     if not trusted or found.st_uid not in (0, os.geteuid()):
         raise Failure(
-            f"{path}: {name} on the way is a link in a folder that another account than root can write, and is not "
-            "followed: look who put it there, and move it away; nothing was done"
+            f"{path}: {name} on this path is a link in a folder that an account other than root can write, and is not "
+            "followed: check who created it, and move it away; nothing was changed"
         )
     return os.readlink(name, dir_fd=folder)
 
@@ -159,7 +161,7 @@ def read(path: str) -> bytes:
     Raises Failure if it is anything else, or larger than 64 MiB."""
     with above(path) as (folder, name), _plain(path, folder, name) as file:
         if os.fstat(file.fileno()).st_size > _LARGEST:
-            raise Failure(f"{path} is larger than {_LARGEST >> 20} MiB; nothing was done")
+            raise Failure(f"{path} is larger than {_LARGEST >> 20} MiB; nothing was changed")
         return file.read(_LARGEST)
 
 
@@ -168,15 +170,15 @@ def _plain(path: str, folder: int, name: str) -> BinaryIO:
         descriptor = os.open(name, _FILE, dir_fd=folder)
     except BlockingIOError:  # a lease, which the owner of a file may take
         raise Failure(
-            f"{path} is held by a process of its owner's, so that nobody else can open it; nothing was done"
+            f"{path} is locked by a process of its owner (a lease), so it cannot be opened; nothing was changed"
         ) from None
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
-        raise Failure(f"{path} is a link or a socket, and not a plain file; nothing was done") from None
+        raise Failure(f"{path} is a link or a socket, and not a plain file; nothing was changed") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise Failure(f"{path} is not a plain file; nothing was done")
+        raise Failure(f"{path} is not a plain file; nothing was changed")
     return open(descriptor, "rb")
 
 

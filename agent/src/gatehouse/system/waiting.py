@@ -27,7 +27,7 @@ class Wait:
         if hopeless := self._hopeless(states):
             complaints = [*hopeless.values(), *missing]
             raise Failure(
-                "not healthy, and to wait longer would not help:\n" + "\n".join(f"    {c}" for c in complaints),
+                "not healthy, and waiting longer would not help:\n" + "\n".join(f"    {c}" for c in complaints),
                 heard=list(hopeless),
             )
         if machine.system.monotonic() - self._said >= _SAYING:

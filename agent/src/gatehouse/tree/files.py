@@ -106,7 +106,7 @@ def look(path: str) -> Content | None:
         return Content(os.fsencode(safepath.target(path)), found.st_mode, found.st_uid, found.st_gid)
     if not stat.S_ISREG(found.st_mode):
         raise Failure(
-            f"{path} is a directory or no plain file on this host; look what it is and move it away; nothing was done"
+            f"{path} is not a plain file on this host; check what it is and move it away; nothing was changed"
         )
     return Content(safepath.read(path), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
 
@@ -120,7 +120,7 @@ def look_folder(path: str) -> Access | None:
         return None
     except NotADirectoryError:
         raise Failure(
-            f"{path} is no directory on this host; look what it is and move it away; nothing was done"
+            f"{path} is not a directory on this host; check what it is and move it away; nothing was changed"
         ) from None
     return Access(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
 
@@ -158,7 +158,9 @@ def _refuse_without_folder(path: str) -> None:
         with safepath.opened(above):
             pass
     except OSError:
-        raise Failure(f"{path} cannot be made: {above} is no directory on this host; nothing was done") from None
+        raise Failure(
+            f"{path} cannot be created: {above} is not a directory on this host; nothing was changed"
+        ) from None
 
 
 def put(path: str, content: Content | None) -> None:

@@ -37,7 +37,7 @@ def _lies_there(move: Move) -> bool:
     if stat.S_ISLNK(found.st_mode):
         raise _refusal(move, "is a link")
     if not stat.S_ISDIR(found.st_mode):
-        raise _refusal(move, "is no folder")
+        raise _refusal(move, "is not a folder")
     device = _device(move.target)
     if found.st_dev != device or any(entry.st_dev != device for entry in safepath.entries(move.source).values()):
         raise _refusal(move, "is on another file system, or has one mounted in it")
@@ -46,10 +46,9 @@ def _lies_there(move: Move) -> bool:
 
 def _refusal(move: Move, why: str) -> Failure:
     return Failure(
-        f"what is in {move.source} belongs in {move.target}, and is not moved there, since {move.source} {why}: stop "
-        "what "
-        f"uses it, copy it with `cp --archive --no-target-directory {move.source}/ {move.target}`, "
-        f"move {move.source} away, and apply again; nothing was done"
+        f"the contents of {move.source} belong in {move.target}, but are not moved there, since {move.source} {why}: "
+        f"stop what uses it, copy it with `cp --archive --no-target-directory {move.source}/ {move.target}`, "
+        f"move {move.source} away, and apply again; nothing was changed"
     )
 
 
