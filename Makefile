@@ -1,4 +1,4 @@
-# make help tells what there is.
+# `make help` lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help setup hooks hooks-off quick check test test-all demo demo-app demo-down docs golden bench bench-scale
 WITH := test/engine/with
@@ -7,31 +7,31 @@ VITEST := $(WITH) node node_modules/vitest/vitest.mjs run
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-setup: ## install what everything else runs on, and say what that is
+setup: ## install Node, the npm packages and a Pulumi engine, and print their versions
 	@$(WITH)
 
-hooks: ## have git check each commit, as lefthook.yml says; `make hooks-off` ends that
+hooks: ## install git hooks that check each commit (lefthook.yml)
 	@$(WITH) node_modules/.bin/lefthook install
 
-hooks-off: ## remove the git hooks again
+hooks-off: ## remove the git hooks
 	@$(WITH) node_modules/.bin/lefthook uninstall
 
-quick: ## what the change since the last commit concerns: its lint, its tests, and the types
+quick: ## check only what changed since the last commit: lint, matching tests, types
 	@test/run quick
 
-check: ## all that needs no host: lint, types, imports, unit, render, component and agent tests
+check: ## everything that needs no host: lint, types, imports, unit, render, component and agent tests
 	@test/run check
 
-test: ## everything, on throw-away hosts; ends with one line "N passed, N failed"
+test: ## everything, on throw-away hosts; the last line is "N passed, N failed"
 	@test/run all
 
-test-all: ## the same with every crash point five times over, an upgrade of PostgreSQL, backups in a bucket, and all of e2e on a likeness of Arch; an hour more
+test-all: ## the same with every crash point five times, a PostgreSQL upgrade, backups in a bucket, and all e2e tests on simulated Arch; an hour longer
 	@GATEHOUSE_EXHAUSTIVE=1 test/run all
 
-demo: ## the whole platform on a throw-away host of this machine
+demo: ## deploy the whole platform to a throw-away host on this machine
 	@$(WITH) test/demo up
 
-demo-app: ## an app in a stack of its own beside the demo: Synapse, of examples/app
+demo-app: ## deploy an app with its own stack to the demo: Synapse, from examples/app
 	@$(WITH) test/demo app
 
 demo-down: ## stop the demo and delete its disk
@@ -40,10 +40,10 @@ demo-down: ## stop the demo and delete its disk
 docs: ## build the documentation site into website/dist, and check its links
 	@$(WITH) website/build
 
-golden: ## write the golden files anew from what is rendered now
+golden: ## update the golden files from what is rendered now
 	@UPDATE_GOLDEN=1 $(VITEST) --project check
 
-bench: ## measure; figures go to bench/
+bench: ## measure `pulumi up`; results go to bench/
 	@$(WITH) bench/run
 
 bench-scale: ## the same with 10, 25 and 50 apps

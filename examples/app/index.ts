@@ -1,4 +1,4 @@
-// Synapse, a Matrix homeserver, beside the platform: an app whose stack knows nothing of the platform's but its name.
+// Synapse, a Matrix homeserver, beside the platform: an app whose stack knows only the name of the platform's stack.
 import * as pulumi from "@pulumi/pulumi";
 import { RandomPassword } from "@pulumi/random";
 import { App, Host, inspect, Platform, platforms } from "gatehouse";
@@ -6,18 +6,18 @@ import { App, Host, inspect, Platform, platforms } from "gatehouse";
 const config = new pulumi.Config();
 const domain = config.require("domain");
 
-// Where the host is and which GID opens PostgreSQL's socket, the platform tells. The key to the host is this stack's own.
+// The platform provides the host's address and the GID of PostgreSQL's socket. The key to the host belongs to this stack.
 const platform = await Platform.fromStack(config.require("platform"));
 const connection = { ...platform.host, privateKey: config.requireSecret("sshKey") };
 const debian = { platform: platforms.debian };
-// What of the host's this stack takes over, such as `account synapse`, or `stack shop/prod` of an app that moves here.
+// Objects on the host that this stack takes over, such as `account synapse`, or `stack shop/prod` if an app moves here.
 const takeOver = config.getObject<string[]>("takeOver");
 const host = new Host("host", { connection, ...debian, takeOver, facts: await inspect(connection, debian, "on") });
 
 const generated = (name: string) => new RandomPassword(name, { length: 40, special: false }).result;
 
-// Synapse's configuration, homeserver.yaml, of which JSON is a part. It holds secrets, so it is one: a file for Synapse
-// alone, and nothing of it in an environment or on a command line.
+// Synapse's configuration, homeserver.yaml, written as JSON, a subset of YAML. It contains secrets and is therefore secret
+// as a whole: a file that only Synapse can read, not an environment variable or a command line.
 const homeserver = pulumi.jsonStringify({
   server_name: domain,
   public_baseurl: `https://${domain}/`,
@@ -26,9 +26,9 @@ const homeserver = pulumi.jsonStringify({
   ],
   database: {
     name: "psycopg2",
-    // No password: PostgreSQL asks the kernel who is at its socket. The role and the database have the app's name.
+    // No password: PostgreSQL authenticates the account at its socket. The role and the database have the app's name.
     args: { host: "/run/postgresql", user: "synapse", dbname: "synapse", cp_min: 1, cp_max: 5 },
-    // The database has the cluster's locale; with C.UTF-8, Debian's default, the order is that of C.
+    // The database has the cluster's locale; C.UTF-8, Debian's default, sorts like C.
     allow_unsafe_locale: true,
   },
   redis: { enabled: true, path: "/run/valkey-synapse/valkey.sock" },
@@ -49,7 +49,7 @@ const app = new App("synapse", {
       port: 8008,
       secrets: { "homeserver.yaml": homeserver, admin: config.requireSecret("adminPassword") },
       volumes: { "/data": "data" },
-      // It answers, has its database, and has its administrator.
+      // Healthy if it answers, has its database and has its administrator.
       health: { http: `/_matrix/client/v3/profile/@admin:${domain}` },
     },
   },

@@ -1,9 +1,9 @@
-"""The agent's tests that answer for changed files.
+"""Finds the agent's tests for changed files.
 
 usage: matching.py PATH... - prints the tests' modules, as `python3 -m unittest` takes them in agent/
 
-Of a module these are the test of its name (src/gatehouse/state/locks.py: tests/state/test_locks.py) and those that import
-it; where there are none, the tests of its folder. Of a file in tests/ these are itself, and those that import it.
+For a module these are the test with its name (src/gatehouse/state/locks.py: tests/state/test_locks.py) and the tests that
+import it; if there are none, the tests of its folder. For a file in tests/ these are the file and those that import it.
 """
 
 import ast
@@ -18,7 +18,7 @@ def module(path: Path, root: Path) -> str:
 
 
 def imports(test: Path) -> set[str]:
-    """What a file imports, by every name that may be a module's."""
+    """The imports of a file: every name that may be a module."""
     found = set()
     for node in ast.walk(ast.parse(test.read_bytes())):
         if isinstance(node, ast.Import):
