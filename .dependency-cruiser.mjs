@@ -51,7 +51,7 @@ const ENTRIES = "^(index|components/(library|config/write-schema)|plan/cli/(plan
 const PURE = [
   ...inside("protocol", ...components("schema", "distribution", "render", "quadlet", "postgres-client", "site")),
   ...inside("plan/predict", "plan/report", "plan/render"),
-  "/views\\.ts$",
+  "/manifest\\.ts$",
 ];
 const OURS = "^(index\\.ts$|(components|protocol|plan|policy|test)/)";
 

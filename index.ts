@@ -2,11 +2,11 @@
 import { getStack } from "@pulumi/pulumi";
 import { Authentik } from "./components/authentik/authentik.ts";
 import { Backup } from "./components/backup/backup.ts";
-import { clusterFolder } from "./components/backup/views.ts";
+import { clusterFolder } from "./components/backup/manifest.ts";
 import { Caddy } from "./components/caddy/caddy.ts";
 import { load } from "./components/config/load.ts";
 import { inspect } from "./components/connection/inspect.ts";
-import { looking } from "./components/connection/looking.ts";
+import { inspectionMode } from "./components/connection/inspection-mode.ts";
 import { platforms } from "./components/distribution/distributions.ts";
 import { Host } from "./components/host/host.ts";
 import { platformOf } from "./components/platform/producer.ts";
@@ -29,12 +29,12 @@ const {
 } = load();
 const connection = { ...settings.host, privateKey: sshKey };
 const { abandoned } = settings.host;
-const look = looking(drift && !abandoned);
+const mode = inspectionMode(drift && !abandoned);
 const expectations = {
   platform: platforms[settings.host.platform],
   gids: { "postgres-clients": settings.postgres.gid, "valkey-clients": settings.valkey.gid },
 };
-const facts = look === "off" ? undefined : await inspect(connection, expectations, look);
+const facts = mode === "off" ? undefined : await inspect(connection, expectations, mode);
 const host = new Host("host", { connection, ...expectations, abandoned, takeOver: settings.host.takeOver, facts });
 
 const postgres = new Postgres("postgres", {

@@ -8,7 +8,7 @@ export type { AppArgs, ContainerArgs, PostgresFacts } from "./app/args.ts";
 export type { Expectations } from "./connection/agent.ts";
 export type { Connection } from "./connection/connection.ts";
 export { inspect } from "./connection/inspect.ts";
-export { looking } from "./connection/looking.ts";
+export { inspectionMode } from "./connection/inspection-mode.ts";
 export type { Distribution } from "./distribution/distribution.ts";
 export { platforms } from "./distribution/distributions.ts";
 export { Account, type AccountArgs } from "./host/account.ts";

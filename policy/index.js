@@ -31,7 +31,7 @@ new PolicyPack("gatehouse", {
       name: "plain-secrets",
       description: "The configuration contains no secrets in plain text.",
       validateStack: (_stack, report) => {
-        for (const told of plainSecrets(settings, SECRET_KEYS)) report(told);
+        for (const violation of plainSecrets(settings, SECRET_KEYS)) report(violation);
       },
     },
   ],
@@ -42,7 +42,7 @@ function policy(name, description, rule) {
     name,
     description,
     validateResource: ({ urn, type, props }, report) => {
-      for (const told of rule({ urn, type, props: known(props) })) report(told);
+      for (const violation of rule({ urn, type, props: known(props) })) report(violation);
     },
   };
 }

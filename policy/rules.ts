@@ -31,16 +31,16 @@ export function agentOnly({ urn, type, props }: Resource): string[] {
         "components/host may run commands on a host: declare a Release instead",
     ];
   const { create, update, delete: remove } = props;
-  const told = [];
+  const violations = [];
   if (typeof create !== "string" || !entrance.test(create))
-    told.push(`create is ${JSON.stringify(create)}; below ${parent} it must match ${entrance}: use askFor()`);
+    violations.push(`create is ${JSON.stringify(create)}; below ${parent} it must match ${entrance}: use askFor()`);
   if (update !== undefined)
-    told.push("update is set, but the agent's commands are idempotent and only create is run: remove it");
+    violations.push("update is set, but the agent's commands are idempotent and only create is run: remove it");
   if (remove !== undefined && !String(remove).startsWith("gatehouse remove "))
-    told.push(
+    violations.push(
       `delete is ${JSON.stringify(remove)}; only \`gatehouse remove\` may delete: pass the removal to askFor()`,
     );
-  return told;
+  return violations;
 }
 
 /** A URN contains the types of all parents, outermost first. */

@@ -17,7 +17,7 @@ export interface Claim {
 }
 
 /** An object that has one of these names and is not managed by gatehouse. */
-export interface Stranger {
+export interface UnmanagedObject {
   thing: string;
   what: string;
 }

@@ -9,11 +9,11 @@ import { legible } from "../sdk/legible.ts";
 import { siteManifest, type Tls } from "../site/site.ts";
 import type { AppArgs } from "./args.ts";
 import { databaseManifest } from "./database.ts";
+import { type AppView, appManifest, secretsManifest } from "./manifest.ts";
 import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
 import { type AppSettings, appSettings, partsOf } from "./schema.ts";
 import { siteOf } from "./site.ts";
 import { valkeyManifest } from "./valkey.ts";
-import { type AppView, appManifest, secretsManifest } from "./views.ts";
 
 /** A socket that a group may use, and the unit that creates it. */
 interface Door {
@@ -58,8 +58,8 @@ export class App extends pulumi.ComponentResource {
   readonly #releases: readonly string[];
 
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { host, postgres, ...wishes } = args;
-    const asked = appSettings(name, { ...wishes, database: postgres?.database, connections: postgres?.connections });
+    const { host, postgres, ...given } = args;
+    const asked = appSettings(name, { ...given, database: postgres?.database, connections: postgres?.connections });
     const settings = { ...asked, database: postgres && (asked.database ?? name) };
     const { containers, database, connections, valkey, site, purge } = settings;
     super("gatehouse:index:App", name, {}, opts);

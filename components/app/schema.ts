@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { SIZE } from "../quadlet/pod.ts";
-import { faultsOf, told } from "../schema/faults.ts";
+import { defaultMessage, faultsOf } from "../schema/faults.ts";
 import { connections, deadline, domain, port, releaseName, setting } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
 import type { Tls } from "../site/site.ts";
@@ -189,9 +189,9 @@ function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">
  *
  * @throws pulumi.RunError with every fault and its path.
  */
-export function appSettings(name: string, wishes: object): AppSettings {
-  const named = appName.safeParse(name, { error: told });
-  const parsed = appSchema.safeParse(wishes, { error: told });
+export function appSettings(name: string, given: object): AppSettings {
+  const named = appName.safeParse(name, { error: defaultMessage });
+  const parsed = appSchema.safeParse(given, { error: defaultMessage });
   const faults = [
     ...faultsOf(named.error).map(({ message }) => `name: ${message}`),
     ...faultsOf(parsed.error).map(({ path, message }) => `${path.join(".")}: ${message}`),

@@ -7,12 +7,8 @@ import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { legible } from "../sdk/legible.ts";
-import { ADMINISTRATOR, FIRST, firstStart, givesPassword } from "./first.ts";
+import { ADMINISTRATOR, FIRST, firstStart, givesPassword } from "./administrator.ts";
 import { GUARD, guardManifest } from "./guard.ts";
-import type { AuthentikSettings } from "./schema.ts";
-import { authentikSecrets, type Secret } from "./secrets.ts";
-import { SECRET_KEY } from "./variables.ts";
-import { usesValkey } from "./version.ts";
 import {
   type AuthentikSite,
   asAuthentik,
@@ -21,7 +17,11 @@ import {
   FIRST_START,
   NAME,
   pathOf,
-} from "./views.ts";
+} from "./manifest.ts";
+import type { AuthentikSettings } from "./schema.ts";
+import { authentikSecrets, type Secret } from "./secrets.ts";
+import { SECRET_KEY } from "./variables.ts";
+import { usesValkey } from "./version.ts";
 
 /** A native service with a socket for the members of a group. */
 interface SocketService {

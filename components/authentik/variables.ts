@@ -1,7 +1,7 @@
 // Environment variables for authentik: those that an operator may set, and those that the platform sets.
 import { z } from "zod";
 import { setting } from "../schema/scalars.ts";
-import { FIRST } from "./first.ts";
+import { FIRST } from "./administrator.ts";
 import { knowsBaseUrl, usesValkey } from "./version.ts";
 
 /** Set by the platform, unless the operator gives the key of an existing authentik as a secret. */

@@ -4,8 +4,8 @@ import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { legible } from "../sdk/legible.ts";
+import { backupManifest, backupSecrets, placeOf, SECRETS } from "./manifest.ts";
 import type { BackupSettings } from "./schema.ts";
-import { backupManifest, backupSecrets, placeOf, SECRETS } from "./views.ts";
 
 export interface BackupArgs extends BackupSettings {
   host: Host;

@@ -3,8 +3,8 @@ import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { type Site, siteManifest } from "../site/site.ts";
+import { caddyManifest } from "./manifest.ts";
 import type { CaddySettings } from "./schema.ts";
-import { caddyManifest } from "./views.ts";
 
 export interface CaddyArgs extends Omit<CaddySettings, "sites"> {
   host: Host;
@@ -43,10 +43,10 @@ export class Caddy extends pulumi.ComponentResource {
       { host, manifest: caddyManifest(names, { ...global, trustedProxies }) },
       { ...below, dependsOn: [packages] },
     );
-    for (const [site, { after = [], ...wishes }] of Object.entries(sites))
+    for (const [site, { after = [], ...served }] of Object.entries(sites))
       new Release(
         `site-${site}`,
-        { host, manifest: siteManifest(names, tls, site, wishes) },
+        { host, manifest: siteManifest(names, tls, site, served) },
         { ...below, dependsOn: [caddy, ...after] },
       );
     this.registerOutputs({ versions: this.versions });

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { firstFaults } from "../authentik/first.ts";
+import { firstFaults } from "../authentik/administrator.ts";
 import { SECRET_KEY, secretFaults, variable } from "../authentik/variables.ts";
 import { knowsPasswordHash, VERSION } from "../authentik/version.ts";
 import { type Logins, registriesSchema } from "../registries/schema.ts";
-import { type Fault, faultsOf, told } from "../schema/faults.ts";
+import { defaultMessage, type Fault, faultsOf } from "../schema/faults.ts";
 import { isConfigSecret } from "../sdk/config-secret.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
 
@@ -51,7 +51,7 @@ export function load(): Configuration {
     given[name] = decoded(config.require(name));
     if (isConfigSecret(key)) faults.push({ path: [name], message: NOT_SECRET });
   }
-  const parsed = settingsSchema.safeParse(given, { error: told });
+  const parsed = settingsSchema.safeParse(given, { error: defaultMessage });
   // Omit the faults of encrypted keys, because their messages may contain the value.
   const shown = ({ path }: Fault) => !isConfigSecret(prefix + String(path[0]));
   faults.push(...faultsOf(parsed.error).filter(shown));

@@ -5,7 +5,7 @@ import { known } from "../sdk/known.ts";
 import { type Expectations, inspection } from "./agent.ts";
 import { asRoot, type Connection, complete } from "./connection.ts";
 import { keep } from "./line.ts";
-import { record } from "./look.ts";
+import { record } from "./recorded-facts.ts";
 import { complaint, open, type Plain, Unreachable } from "./ssh.ts";
 
 /**
@@ -20,24 +20,24 @@ import { complaint, open, type Plain, Unreachable } from "./ssh.ts";
 export async function inspect(
   connection: Connection,
   expectations: Expectations,
-  look: "on" | "required",
+  mode: "on" | "required",
 ): Promise<Facts | undefined> {
   try {
-    const told = await known(complete(connection));
-    if (!told) throw new Unreachable(UNTOLD, new pulumi.RunError(UNTOLD));
-    const facts = await read(told.value, expectations);
+    const reachable = await known(complete(connection));
+    if (!reachable) throw new Unreachable(UNKNOWN_ADDRESS, new pulumi.RunError(UNKNOWN_ADDRESS));
+    const facts = await read(reachable.value, expectations);
     record(facts);
     for (const warning of facts.warnings) await pulumi.log.warn(plain(warning));
     return facts;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    if (look === "required" || !pulumi.runtime.isDryRun()) throw error.refusal;
+    if (mode === "required" || !pulumi.runtime.isDryRun()) throw error.refusal;
     await pulumi.log.warn(`${error.message}. The preview continues without checking the host for drift.`);
     return undefined;
   }
 }
 
-const UNTOLD = "The host's address comes from another stack and is not known yet";
+const UNKNOWN_ADDRESS = "The host's address comes from another stack and is not known yet";
 
 async function read(connection: Plain, expectations: Expectations): Promise<Facts> {
   const line = await open(connection);

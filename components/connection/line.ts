@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
-import type { Claim, Stranger } from "../../protocol/things.ts";
+import type { Claim, UnmanagedObject } from "../../protocol/things.ts";
 import { plain } from "../render/plain.ts";
 import { question } from "./agent.ts";
 import { asRoot } from "./connection.ts";
@@ -39,7 +39,7 @@ export function close(facts: Facts): void {
  *
  * @throws pulumi.RunError if the query fails on the host.
  */
-export async function strangers(facts: Facts, claims: Claim[]): Promise<Stranger[]> {
+export async function unmanagedObjects(facts: Facts, claims: Claim[]): Promise<UnmanagedObject[]> {
   const entry = kept.get(facts);
   if (!entry) return [];
   const { connection } = entry;
@@ -48,7 +48,7 @@ export async function strangers(facts: Facts, claims: Claim[]): Promise<Stranger
   try {
     const { status, stdout, stderr } = await line.run(asRoot(connection, "sh -s"), question(claims));
     if (status !== 0) throw new pulumi.RunError(complaint(connection, plain(stderr) || `exit status ${status}`));
-    return JSON.parse(stdout) as Stranger[];
+    return JSON.parse(stdout) as UnmanagedObject[];
   } finally {
     line.close();
   }

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
-import { type Claim, digestOf, type Stranger } from "../../protocol/things.ts";
-import { close, strangers } from "../connection/line.ts";
+import { type Claim, digestOf, type UnmanagedObject } from "../../protocol/things.ts";
+import { close, unmanagedObjects } from "../connection/line.ts";
 import { plain } from "../render/plain.ts";
 
 export interface AdmissionArgs {
@@ -47,16 +47,16 @@ export class Admission {
       this.#batch = undefined;
       this.#packages.push(...claims.filter(({ packages }) => packages));
       const news = claims.filter((claim) => !claim.packages && !isSettled(facts, claim));
-      if (news.length > 0) this.#judge(await strangers(facts, [...this.#packages, ...news]));
+      if (news.length > 0) this.#check(await unmanagedObjects(facts, [...this.#packages, ...news]));
       else close(facts);
     });
     return { claims, free };
   }
 
-  #judge(found: Stranger[]): void {
+  #check(found: UnmanagedObject[]): void {
     const { takeOver } = this.#args;
-    const strange = found.filter(({ thing }) => !takeOver.includes(thing));
-    if (strange.length > 0) throw refused(plain(refusal(strange)));
+    const refusable = found.filter(({ thing }) => !takeOver.includes(thing));
+    if (refusable.length > 0) throw refused(plain(refusal(refusable)));
     for (const { thing, what } of found) this.#warn(plain(`taken over: ${thing}: ${what}`));
   }
 }
@@ -75,7 +75,7 @@ function isSettled({ items }: Facts, claim: Claim): boolean {
 const refused = (message: string): pulumi.RunError =>
   Object.defineProperty(new pulumi.RunError(message), "message", { get: () => message, set: () => {} });
 
-const refusal = (found: readonly Stranger[]) =>
+const refusal = (found: readonly UnmanagedObject[]) =>
   `this host has objects that gatehouse did not create, with names that this stack uses; nothing was changed:
 ${found.map(({ thing, what }) => `  ${thing}: ${what}`).join("\n")}
 Rename or remove them, or choose another name or port in the configuration. To have gatehouse take over all or some of them, list them there:

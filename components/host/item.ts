@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Answer, answers } from "../../protocol/answers.ts";
 import { formatDue, NEVER_ASKED, parseDue } from "../../protocol/due.ts";
 import type { Claim } from "../../protocol/things.ts";
-import { isRecorded } from "../connection/look.ts";
+import { isRecorded } from "../connection/recorded-facts.ts";
 import { plain } from "../render/plain.ts";
 import type { Host } from "./host.ts";
 

@@ -1,4 +1,4 @@
-import { ADMINISTRATOR } from "../authentik/first.ts";
+import { ADMINISTRATOR } from "../authentik/administrator.ts";
 
 interface Facts {
   stack: string;

@@ -4,8 +4,8 @@ import { Group } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
+import { clusterManifest, passwordsManifest, postgresManifest, rolesOf, scramVerifier } from "./manifest.ts";
 import type { PostgresSettings } from "./schema.ts";
-import { clusterManifest, passwordsManifest, postgresManifest, rolesOf, scramVerifier } from "./views.ts";
 
 export interface PostgresArgs extends PostgresSettings {
   host: Host;
@@ -35,7 +35,7 @@ export class Postgres extends pulumi.ComponentResource {
 
   constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Postgres", name, {}, opts);
-    const { host, gid, repository, ...wishes } = args;
+    const { host, gid, repository, ...options } = args;
     const names = host.platform.postgres;
     const below = { parent: this };
 
@@ -50,9 +50,9 @@ export class Postgres extends pulumi.ComponentResource {
       { ...below, dependsOn: first },
     );
     this.versions = packages.versions;
-    const manifest = postgresManifest(names, this.clients.groupName, wishes, repository);
+    const manifest = postgresManifest(names, this.clients.groupName, options, repository);
     const release = new Release(name, { host, manifest }, { ...below, dependsOn: [packages, this.clients] });
-    const scram = rolesOf(wishes).filter((role) => wishes.roles[role]?.auth === "scram");
+    const scram = rolesOf(options).filter((role) => options.roles[role]?.auth === "scram");
     this.passwords = Object.fromEntries(scram.map((role) => [role, password(role, this)]));
     this.ready = [release, ...this.setPasswords(name, host, release)];
     this.registerOutputs({ versions: this.versions });

@@ -6,15 +6,15 @@ import { socketFolder } from "../render/sockets.ts";
 import type { PostgresSettings } from "./schema.ts";
 
 type Names = Distribution["postgres"];
-type Wishes = Pick<PostgresSettings, "settings" | "writable">;
+type Options = Pick<PostgresSettings, "settings" | "writable">;
 
 const dropIns = (unit: string) => `/etc/systemd/system/${unit}.d`;
 
 /** Files for the server's unit. */
-export function sandbox(names: Names, clientsGroup: string, wishes: Wishes): File[] {
+export function sandbox(names: Names, clientsGroup: string, options: Options): File[] {
   const { unit, user, data, service, stop, socketDirectory } = names;
   const program = socketFolder("postgres");
-  const writable = writableBeside(names, wishes);
+  const writable = writableBeside(names, options);
   return [
     { ...program, restarts: [unit] },
     {
@@ -44,7 +44,7 @@ export function sandbox(names: Names, clientsGroup: string, wishes: Wishes): Fil
  * Directories outside the data that the server may write, including its own log directory if a unit can contain the
  * name unquoted.
  */
-const writableBeside = ({ log }: Names, { settings, writable = [] }: Wishes): string[] => {
+const writableBeside = ({ log }: Names, { settings, writable = [] }: Options): string[] => {
   const logs = String(settings.log_directory ?? "");
   return [...(log ? [log] : []), ...(/^(\/[\w.@+=~-]+)+$/.test(logs) ? [logs] : []), ...writable];
 };
@@ -63,11 +63,11 @@ export const repositoryDropIn = ({ unit }: Names, repository: string): File =>
   );
 
 /** Refuses a sandbox in which tablespaces, or parts of the data that were moved elsewhere, would be read-only. */
-export const allWritable = (names: Names, wishes: Wishes): Check => ({
+export const allWritable = (names: Names, options: Options): Check => ({
   name: "PostgreSQL may write to all of its data",
   tree: dropIns(names.unit),
   user: names.user,
-  exec: ["sh", "-eu", "-c", ALL_WRITABLE, "sh", names.data, ...writableBeside(names, wishes)],
+  exec: ["sh", "-eu", "-c", ALL_WRITABLE, "sh", names.data, ...writableBeside(names, options)],
 });
 
 // Reads the symlinks, which exist even if the server is down.

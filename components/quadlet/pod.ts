@@ -48,7 +48,7 @@ const SHARED: Readonly<Record<string, Shared>> = {
 };
 
 /** Keys that only have an effect outside a pod, each with the reason for the refusal. */
-const POINTLESS: Readonly<Record<string, string>> = {
+const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   NetworkAlias: "has no effect on a pod that no other container reaches by name",
   ExposeHostPort: "has no effect on a member of a pod, whose ports the pod publishes",
 };
@@ -68,7 +68,7 @@ export function sorted(keys: Keys): { pod: string[]; container: [key: string, va
 export const misplaced = (keys: Keys): { key: string; message: string }[] =>
   Object.entries(keys).flatMap(([key, given]) => {
     const values = valuesOf(given).map(String);
-    if (POINTLESS[key]) return { key, message: `${key} ${POINTLESS[key]}; remove it` };
+    if (WITHOUT_EFFECT[key]) return { key, message: `${key} ${WITHOUT_EFFECT[key]}; remove it` };
     const shared = SHARED[key];
     if (shared === undefined) return [];
     if (values.length > 1 && !shared.many) return { key, message: `${key} takes one value, got ${values.length}` };

@@ -3,8 +3,8 @@ import { secretsFolder } from "../../protocol/secrets.ts";
 import type { Host } from "../host/host.ts";
 import { Release } from "../host/release.ts";
 import { legible } from "../sdk/legible.ts";
+import { helperManifest, loginsManifest } from "./manifest.ts";
 import type { Logins } from "./schema.ts";
-import { helperManifest, loginsManifest } from "./views.ts";
 
 export interface RegistriesArgs {
   host: Host;

@@ -2,7 +2,7 @@
 // line break in a value must be an error here, never a second directive on the host.
 
 /** A value that a grammar cannot represent. */
-class Unsayable extends Error {
+class NotEncodable extends Error {
   constructor(grammar: string, value: string, why: string) {
     super(`${JSON.stringify(value)} cannot be written into ${grammar}: ${why}`);
   }
@@ -15,18 +15,19 @@ const text = (value: unknown): string => {
 
 function oneLine(grammar: string, value: unknown): string {
   const line = text(value);
-  if (/\p{Cc}/u.test(line)) throw new Unsayable(grammar, line, "it contains a line break or another control character");
+  if (/\p{Cc}/u.test(line))
+    throw new NotEncodable(grammar, line, "it contains a line break or another control character");
   // Half a surrogate pair would be written as another character; systemd drops a line that contains a noncharacter.
   if (/[\p{Cs}\p{Noncharacter_Code_Point}]/u.test(line))
-    throw new Unsayable(grammar, line, "it contains a code point that is not a character");
+    throw new NotEncodable(grammar, line, "it contains a code point that is not a character");
   return line;
 }
 
 /** A value after `Key=` in a systemd unit: `%` starts a specifier, and a final backslash continues the line. */
 export function unit(value: unknown): string {
   const line = oneLine("a unit file", value);
-  if (line !== line.trim()) throw new Unsayable("a unit file", line, "leading and trailing blanks would be lost");
-  if (line.endsWith("\\")) throw new Unsayable("a unit file", line, "a trailing backslash would join the next line");
+  if (line !== line.trim()) throw new NotEncodable("a unit file", line, "leading and trailing blanks would be lost");
+  if (line.endsWith("\\")) throw new NotEncodable("a unit file", line, "a trailing backslash would join the next line");
   return line.replaceAll("%", "%%");
 }
 
@@ -37,7 +38,7 @@ export function quadlet(value: unknown): string {
   const line = unit(value);
   // Podman removes them for keys with one value but not for lists of words, and the key is not known here.
   if (/^"|"$/.test(line))
-    throw new Unsayable(
+    throw new NotEncodable(
       "a unit file",
       text(value),
       "Podman may remove leading and trailing double quotes, but keeps single quotes",
@@ -53,7 +54,7 @@ export function unitWord(value: unknown): string {
 
 /** One word of a command in Quadlet's own sections, such as `Exec=`: it also becomes part of `ExecStart=`. */
 export function quadletWord(value: unknown): string {
-  if (value === "") throw new Unsayable("a unit file", value, "Podman reads a command up to its first empty word");
+  if (value === "") throw new NotEncodable("a unit file", value, "Podman reads a command up to its first empty word");
   return unitWord(value).replaceAll("$", () => "$$");
 }
 
@@ -61,7 +62,7 @@ export function quadletWord(value: unknown): string {
 export function envFile(value: unknown): string {
   const line = oneLine("an env file", value);
   if (Buffer.byteLength(line) > 60_000)
-    throw new Unsayable("an env file", line, "Podman only reads lines shorter than 64 KiB");
+    throw new NotEncodable("an env file", line, "Podman only reads lines shorter than 64 KiB");
   return line;
 }
 
@@ -73,7 +74,7 @@ export const postgresSetting = (value: unknown): string =>
 export function hbaName(value: unknown): string {
   const name = oneLine("pg_hba.conf", value);
   if (name.startsWith("/"))
-    throw new Unsayable("pg_hba.conf", name, "a leading slash makes it a pattern, even in quotes");
+    throw new NotEncodable("pg_hba.conf", name, "a leading slash makes it a pattern, even in quotes");
   return `"${name.replaceAll('"', '""')}"`;
 }
 
@@ -81,9 +82,9 @@ export function hbaName(value: unknown): string {
 export function sqlName(value: unknown): string {
   const name = oneLine("SQL", value);
   const bytes = Buffer.byteLength(name);
-  if (bytes === 0 || bytes > 63) throw new Unsayable("SQL", name, `a name has 1 to 63 bytes, this one has ${bytes}`);
+  if (bytes === 0 || bytes > 63) throw new NotEncodable("SQL", name, `a name has 1 to 63 bytes, this one has ${bytes}`);
   if (name === "public" || name === "none")
-    throw new Unsayable("SQL", name, "where a role is expected it is a keyword, even in quotes");
+    throw new NotEncodable("SQL", name, "where a role is expected it is a keyword, even in quotes");
   return `"${name.replaceAll('"', '""')}"`;
 }
 
@@ -101,6 +102,6 @@ export const valkeySetting = (value: unknown): string => `"${oneLine("valkey.con
 export function caddy(value: unknown): string {
   const token = oneLine("a Caddyfile", value);
   if (/[{}`]/.test(token))
-    throw new Unsayable("a Caddyfile", token, "braces and backticks have a special meaning there");
+    throw new NotEncodable("a Caddyfile", token, "braces and backticks have a special meaning there");
   return /^[\w./:*@+-]+$/.test(token) ? token : `\`${token}\``;
 }

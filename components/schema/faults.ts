@@ -7,7 +7,7 @@ export type Fault = Pick<z.core.$ZodIssue, "path" | "message">;
 export const faultsOf = (error: z.ZodError | undefined): Fault[] => error?.issues.flatMap(flat) ?? [];
 
 /** Message for a value if the schema does not define one. */
-export function told(issue: z.core.$ZodRawIssue): string | undefined {
+export function defaultMessage(issue: z.core.$ZodRawIssue): string | undefined {
   const got = issue.input === undefined ? "nothing" : JSON.stringify(issue.input);
   if (issue.code === "invalid_type") return `expected ${KINDS[issue.expected] ?? issue.expected}, got ${got}`;
   if (issue.code === "invalid_value") return `expected one of ${issue.values.join(", ")}, got ${got}`;

@@ -4,9 +4,9 @@ import { z } from "zod";
 
 /** Message for an invalid value: the expected and the given value. */
 const expected = (what: string) => ({
-  error: ({ input }: { input?: unknown }) => `expected ${what}, got ${told(input)}`,
+  error: ({ input }: { input?: unknown }) => `expected ${what}, got ${shown(input)}`,
 });
-const told = (input: unknown) => (input === undefined ? "nothing" : JSON.stringify(input));
+const shown = (input: unknown) => (input === undefined ? "nothing" : JSON.stringify(input));
 
 const text = (what: string, pattern: RegExp) => z.string(expected(what)).regex(pattern, expected(what));
 
@@ -56,7 +56,7 @@ export const cidr = z
   .string(expected("a network such as 10.0.0.0/8 or fd00:88::/64"))
   .refine((value) => networkOf(value).version > 0, expected("a network such as 10.0.0.0/8 or fd00:88::/64"))
   .refine((value) => networkOf(value).version === 0 || canonical(value) === value, {
-    error: ({ input }) => `expected the network itself, ${canonical(String(input))}, got ${told(input)}`,
+    error: ({ input }) => `expected the network itself, ${canonical(String(input))}, got ${shown(input)}`,
   });
 
 /** IP version of a network: 4 or 6; 0 if the text is not a network. */

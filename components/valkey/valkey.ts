@@ -6,8 +6,8 @@ import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { legible } from "../sdk/legible.ts";
+import { AGENT_USER, secretsOf, userSecrets, valkeyManifest } from "./manifest.ts";
 import type { ValkeySettings } from "./schema.ts";
-import { AGENT_USER, secretsOf, userSecrets, valkeyManifest } from "./views.ts";
 
 export interface ValkeyArgs extends ValkeySettings {
   host: Host;

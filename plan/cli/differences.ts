@@ -1,6 +1,6 @@
 // The drift of a host as `npm run drift` prints it, for people and for other programs.
 import type { Difference } from "../../protocol/facts.ts";
-import { isForgotten } from "../read/due.ts";
+import { isNotOnHost } from "../read/due.ts";
 import { driftIn } from "../read/releases.ts";
 import type { Preview } from "../read/steps.ts";
 import { bullets, fenced, text } from "../render/markdown.ts";
@@ -27,7 +27,7 @@ const NEW_HOST: Difference = {
 
 export function differencesOf(preview: Preview): Differences {
   const items = preview.steps.flatMap((step) => {
-    const differences = isForgotten(step, preview) ? [NEW_HOST] : [...driftIn(step, preview)];
+    const differences = isNotOnHost(step, preview) ? [NEW_HOST] : [...driftIn(step, preview)];
     return differences.length > 0 ? [{ item: step.name.replace("-", " "), differences }] : [];
   });
   const { project, stack } = preview;

@@ -1,6 +1,6 @@
 // `npm run drift`: whether a host has drifted. See docs/plan.md.
 
-import { underWay } from "../read/due.ts";
+import { inProgress } from "../read/due.ts";
 import { preview } from "../read/preview.ts";
 import { answer, command, parsed, say, UsageError, write } from "./command.ts";
 import { differencesOf, markdown, terminal } from "./differences.ts";
@@ -37,7 +37,7 @@ await command("drift", async (args) => {
   // Overrides the configuration: a host that was not inspected must not be reported as in sync.
   process.env.GATEHOUSE_DRIFT = "required";
   const seen = await preview(stack, configFile, say);
-  const busy = underWay(seen);
+  const busy = inProgress(seen);
   if (busy.length > 0) {
     for (const { item, busy: what } of busy) say(`drift of ${item} is unknown: ${what} is in progress on the host`);
     say("run this command again when it has finished");

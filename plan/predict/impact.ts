@@ -116,13 +116,13 @@ interface Move {
 /** Data to move: its directory is in the old manifest but not in the new one. Mirrors the agent's tree/moves.py. */
 export function relocated(old: Read | undefined, next: Read | undefined): Move[] {
   const [before, after] = [old?.directories ?? [], next?.directories ?? []];
-  const lies = (path: string | undefined) =>
+  const isGone = (path: string | undefined) =>
     before.some((directory) => directory.path === path) && !after.some((directory) => directory.path === path);
   const forward = after.map(({ path, formerly }) => ({ from: formerly ?? path, to: path }));
   const back = before
     .filter(({ formerly }) => after.some(({ path }) => path === formerly))
     .map(({ path, formerly }) => ({ from: path, to: formerly ?? path }));
-  return [...forward, ...back].filter(({ from }) => lies(from));
+  return [...forward, ...back].filter(({ from }) => isGone(from));
 }
 
 export const relocationWords = ({ from, to }: Move): string => `the contents of ${from} move to ${to}`;

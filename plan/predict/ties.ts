@@ -26,22 +26,22 @@ export const propagated = (
   files: { before: readonly Text[]; after: readonly Text[] },
   running: ReadonlySet<string>,
 ): Effect[] => [
-  ...alongWith("restart", direct, tiesOf(files.after), running),
-  ...alongWith("stop", direct, tiesOf(files.before), running),
+  ...propagate("restart", direct, tiesOf(files.after), running),
+  ...propagate("stop", direct, tiesOf(files.before), running),
 ];
 
-function alongWith(
+function propagate(
   verb: "restart" | "stop",
   direct: readonly Effect[],
   ties: readonly Tie[],
   running: ReadonlySet<string>,
 ): Effect[] {
   const leaders = new Set(direct.filter((effect) => effect.verb === verb).map(({ unit }) => unit));
-  const goingWith = (leader: string) => ties.filter((tie) => tie.with === leader && running.has(tie.unit));
+  const tiedTo = (leader: string) => ties.filter((tie) => tie.with === leader && running.has(tie.unit));
   // The set grows during iteration, so effects propagate transitively.
-  for (const leader of leaders) for (const { unit } of goingWith(leader)) leaders.add(unit);
+  for (const leader of leaders) for (const { unit } of tiedTo(leader)) leaders.add(unit);
   return [...leaders].flatMap((leader) =>
-    goingWith(leader).map(({ unit, how }) => ({ unit, verb, reason: `${how} ${leader}` })),
+    tiedTo(leader).map(({ unit, how }) => ({ unit, verb, reason: `${how} ${leader}` })),
   );
 }
 

@@ -4,7 +4,7 @@ import type { Difference } from "../../protocol/facts.ts";
 import type { Preview, Step } from "./steps.ts";
 
 /** Operations in progress when the host was inspected, by item; the drift of these items is unknown. */
-export const underWay = ({ steps, facts }: Preview): { item: string; busy: string }[] =>
+export const inProgress = ({ steps, facts }: Preview): { item: string; busy: string }[] =>
   steps.flatMap(({ name }) => {
     const busy = facts?.items[name]?.busy;
     return busy === undefined ? [] : [{ item: name.replace("-", " "), busy }];
@@ -15,7 +15,7 @@ export const driftOf = ({ name }: Step, { facts }: Preview): readonly Difference
   facts?.items[name]?.differences ?? [];
 
 /** Whether an item is in the state but unknown to the host, which was reinstalled: it will be created again. */
-export const isForgotten = (step: Step, { facts }: Preview): boolean =>
+export const isNotOnHost = (step: Step, { facts }: Preview): boolean =>
   step.op === "update" &&
   facts !== undefined &&
   isItem(step) &&
@@ -23,7 +23,7 @@ export const isForgotten = (step: Step, { facts }: Preview): boolean =>
   isDueAgain(step);
 
 /** Whether the command is due without drift: the host last received another document than the one in the state. */
-export const isSetBack = (step: Step, preview: Preview): boolean =>
+export const isRestored = (step: Step, preview: Preview): boolean =>
   step.op === "update" &&
   preview.facts?.items[step.name] !== undefined &&
   driftOf(step, preview).length === 0 &&

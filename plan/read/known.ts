@@ -1,5 +1,5 @@
 // Fills in UIDs, GIDs and generations that a preview does not know, from the last answers of the host.
-import { driftOf, isForgotten, moves } from "./due.ts";
+import { driftOf, isNotOnHost, moves } from "./due.ts";
 import type { Preview, Step } from "./steps.ts";
 
 const PLACEHOLDER = /<(gid|uid|generation) of ([\w-]+)>/g;
@@ -31,6 +31,6 @@ function answerOf(step: Step, key: string, preview: Preview): unknown {
 function generationOf(release: string, preview: Preview): number | undefined {
   const before = preview.generations[release];
   const step = preview.steps.find(({ name }) => name === `release-${release}`);
-  if (before === undefined || step === undefined || isForgotten(step, preview)) return undefined;
+  if (before === undefined || step === undefined || isNotOnHost(step, preview)) return undefined;
   return moves(step, preview) ? before + 1 : before;
 }

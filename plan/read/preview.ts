@@ -25,11 +25,11 @@ export async function preview(
   progress: (line: string) => void,
 ): Promise<Preview> {
   const events: EngineEvent[] = [];
-  const folder = mkdtempSync(join(tmpdir(), "gatehouse-look-"));
-  const look = join(folder, "facts.json");
+  const folder = mkdtempSync(join(tmpdir(), "gatehouse-facts-"));
+  const file = join(folder, "facts.json");
   let stderr = "";
   try {
-    const { project, stack } = await open(stackName, REPOSITORY, { GATEHOUSE_LOOK: look });
+    const { project, stack } = await open(stackName, REPOSITORY, { GATEHOUSE_FACTS: file });
     progress(`preview of ${stackName}`);
     await stack.preview({
       onEvent: (event) => events.push(event),
@@ -37,7 +37,7 @@ export async function preview(
       color: "never",
       ...(configFile !== undefined && { configFile }),
     });
-    const facts = existsSync(look) ? factsSchema.parse(JSON.parse(readFileSync(look, "utf8"))) : undefined;
+    const facts = existsSync(file) ? factsSchema.parse(JSON.parse(readFileSync(file, "utf8"))) : undefined;
     return previewOf(project, stackName, events, facts);
   } catch (error) {
     const errors = events.flatMap(({ diagnosticEvent }) =>

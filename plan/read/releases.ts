@@ -2,7 +2,7 @@
 
 import type { Difference } from "../../protocol/facts.ts";
 import { type Read, readManifest, unsealed } from "./documents.ts";
-import { driftOf, isForgotten, isSetBack, moves } from "./due.ts";
+import { driftOf, isNotOnHost, isRestored, moves } from "./due.ts";
 import { filled } from "./known.ts";
 import type { Preview, Step } from "./steps.ts";
 
@@ -31,7 +31,7 @@ export function releasesOf(preview: Preview): ReleaseStep[] {
 
 function releaseOf(step: Step, preview: Preview): ReleaseStep {
   const document = step.new?.document === undefined ? undefined : filled(step.new.document, preview);
-  const old = manifest(isForgotten(step, preview) ? undefined : step.old?.document);
+  const old = manifest(isNotOnHost(step, preview) ? undefined : step.old?.document);
   const next = manifest(document);
   const secret = Boolean(step.old?.secret || step.new?.secret || old?.secret || next?.secret);
   const purge = { was: step.old?.purge ?? false, is: step.new?.purge ?? false };
@@ -49,10 +49,10 @@ function releaseOf(step: Step, preview: Preview): ReleaseStep {
 /** The differences in the facts. A host restored to an older snapshot reports none, only a new due number. */
 export function driftIn(step: Step, preview: Preview): readonly Difference[] {
   const again = step.old?.document !== undefined && step.old.document === step.new?.document;
-  return again && isSetBack(step, preview) ? [SET_BACK] : driftOf(step, preview);
+  return again && isRestored(step, preview) ? [RESTORED] : driftOf(step, preview);
 }
 
-const SET_BACK: Difference = {
+const RESTORED: Difference = {
   kind: "generation",
   name: "",
   what: "set-back",
@@ -66,7 +66,7 @@ const manifest = (document: string | undefined) => (document === undefined ? und
 function whatOf(step: Step, document: string | undefined, preview: Preview): ReleaseStep["what"] {
   if (step.op === "same" || step.op === "create") return step.op;
   if (step.op === "delete") return step.old?.retained ? "forget" : "delete";
-  if (isForgotten(step, preview)) return "create";
+  if (isNotOnHost(step, preview)) return "create";
   const before = step.old?.document;
   const rewritten =
     before === undefined || document === undefined

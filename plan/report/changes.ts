@@ -5,7 +5,7 @@ import { fileChanges } from "../predict/files.ts";
 import { impactOf, relocated, relocationWords, saved, type UnitImpact } from "../predict/impact.ts";
 import { type ReleaseStep, releasesOf } from "../read/releases.ts";
 import type { Preview } from "../read/steps.ts";
-import { type DatabaseChange, databaseChanges, handedOver } from "./databases.ts";
+import { type DatabaseChange, databaseChanges, ownerChanges } from "./databases.ts";
 import { doorsOf } from "./doors.ts";
 import { itemChanges } from "./items.ts";
 import { notesOn } from "./notes.ts";
@@ -20,7 +20,7 @@ export function reportOf(preview: Preview): Report {
     .filter(({ what }) => what !== "delete" && what !== "forget")
     .flatMap(({ old, new: next }) => databaseChanges(old, next));
   const releases = steps.flatMap(releaseChange);
-  const data = [guarded, moved, given, moving, purging].flatMap((notes) => steps.flatMap(notes));
+  const data = [guarded, moved, reowned, moving, purging].flatMap((notes) => steps.flatMap(notes));
   const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
   const totals = { ...count(releases, units), databases: created(databases), repairs };
   return {
@@ -46,15 +46,15 @@ function releaseChange(step: ReleaseStep): ReleaseChange[] {
   const change = { name, what, purged: isPurged(step), secret, drift: [...drift] };
   if (what === "forget")
     return [{ ...change, files: [], notes: ["the host is not contacted; everything stays there"] }];
-  if (what === "delete") return [{ ...change, files: fileChanges(old, undefined), notes: farewell(step) }];
-  return [{ ...change, files: fileChanges(old, next), notes: [...notesOn(old, next), ...fate(step)] }];
+  if (what === "delete") return [{ ...change, files: fileChanges(old, undefined), notes: deletionNotes(step) }];
+  return [{ ...change, files: fileChanges(old, next), notes: [...notesOn(old, next), ...purgeNotes(step)] }];
 }
 
 /** Whether it is deleted with its data. All of a secret release is data; other releases declare theirs. */
 const isPurged = ({ what, purge, secret, old }: ReleaseStep): boolean =>
   what === "delete" && purge.was && (secret || (old?.data.length ?? 0) > 0);
 
-function farewell(step: ReleaseStep): string[] {
+function deletionNotes(step: ReleaseStep): string[] {
   if (isPurged(step)) return ["its files and its data are deleted, after the data has been copied"];
   if (step.secret) return ["secrets are data: they stay on the host"];
   return [
@@ -64,7 +64,7 @@ function farewell(step: ReleaseStep): string[] {
 }
 
 /** A note if the update changes the effect of a later deletion on the data. */
-const fate = ({ what, purge: { was, is } }: ReleaseStep): string[] =>
+const purgeNotes = ({ what, purge: { was, is } }: ReleaseStep): string[] =>
   what === "create" || was === is
     ? []
     : [is ? "deleting it will also delete its data" : "deleting it will keep its data"];
@@ -77,7 +77,7 @@ const purging = (step: ReleaseStep): string[] =>
 const guarded = ({ old, new: next }: ReleaseStep): string[] =>
   saved(old, next).map(({ guard }) => `${guard.name} is saved first, since the new image may alter it`);
 
-const given = ({ old, new: next }: ReleaseStep): string[] => handedOver(old, next);
+const reowned = ({ old, new: next }: ReleaseStep): string[] => ownerChanges(old, next);
 
 /** Services that will load their data from another file at startup. */
 const moved = ({ old, new: next }: ReleaseStep): string[] =>

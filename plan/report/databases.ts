@@ -23,7 +23,7 @@ export function databaseChanges(old: Read | undefined, next: Read | undefined): 
 }
 
 /** Sentences about databases that get another owner, together with all objects of the old owner in them. */
-export const handedOver = (old: Read | undefined, next: Read | undefined): string[] =>
+export const ownerChanges = (old: Read | undefined, next: Read | undefined): string[] =>
   made(next).flatMap(({ kind, name, owner }) => {
     const before = made(old).find((made) => made.kind === kind && made.name === name);
     if (!before || before.owner === owner) return [];

@@ -1,6 +1,6 @@
 // Changes of groups, accounts, packages and the agent.
 import { readTable } from "../read/documents.ts";
-import { driftOf, isForgotten } from "../read/due.ts";
+import { driftOf, isNotOnHost } from "../read/due.ts";
 import type { Preview, Step } from "../read/steps.ts";
 
 /** A change of an item other than a release. */
@@ -22,7 +22,7 @@ function itemChange(step: Step, preview: Preview): ItemChange[] {
   if (name === undefined || step.op === "same") return [];
   const item = { kind: kind as "group" | "account" | "packages", name };
   if (step.op === "delete") return [{ ...item, what: "leave", notes: ["it stays on the host"] }];
-  const forgotten = isForgotten(step, preview);
+  const forgotten = isNotOnHost(step, preview);
   const drift = driftOf(step, preview);
   const [was, is] = [forgotten ? undefined : step.old?.document, step.new?.document];
   const notes = [

@@ -9,7 +9,7 @@ import { Host } from "../../components/host/host.ts";
 import { Packages } from "../../components/host/packages.ts";
 import { Release } from "../../components/host/release.ts";
 import type { Facts } from "../../protocol/facts.ts";
-import { type Claim, digestOf, type Stranger } from "../../protocol/things.ts";
+import { type Claim, digestOf, type UnmanagedObject } from "../../protocol/things.ts";
 import { difference } from "../plan/program.ts";
 import { type Sshd, sshd } from "../unit/sshd.ts";
 import { type Run, record } from "./program.ts";
@@ -49,10 +49,15 @@ interface Ran {
   asked: Claim[][];
 }
 
-/** A program with an account, a group, packages and a release, on a host that has these strangers. */
-async function program(strangers: Stranger[], { items = {} as Facts["items"], takeOver = [] as string[] } = {}) {
+/** A program with an account, a group, packages and a release, on a host that has these unmanagedObjects. */
+async function program(
+  unmanagedObjects: UnmanagedObject[],
+  { items = {} as Facts["items"], takeOver = [] as string[] } = {},
+) {
   const facts = `${JSON.stringify({ protocol: 1, machine: "0123456789ab", items })}\n`;
-  server = await sshd((stdin) => ({ stdout: stdin.includes("gatehouse facts") ? facts : JSON.stringify(strangers) }));
+  server = await sshd((stdin) => ({
+    stdout: stdin.includes("gatehouse facts") ? facts : JSON.stringify(unmanagedObjects),
+  }));
   const { port, hostKey, key: privateKey } = server;
   const connection = { address: "127.0.0.1", port, hostKey, privateKey };
   let run: Run | undefined;

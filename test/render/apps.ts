@@ -1,11 +1,11 @@
 // The apps of which every rendered file is kept.
 import type { AppArgs } from "../../components/app/args.ts";
 import { databaseManifest } from "../../components/app/database.ts";
+import { appManifest, secretsManifest } from "../../components/app/manifest.ts";
 import { releaseOf, valkeyOf } from "../../components/app/names.ts";
 import { appSettings } from "../../components/app/schema.ts";
 import { siteOf } from "../../components/app/site.ts";
 import { valkeyManifest } from "../../components/app/valkey.ts";
-import { appManifest, secretsManifest } from "../../components/app/views.ts";
 import { debian } from "../../components/distribution/debian.ts";
 import type { Distribution } from "../../components/distribution/distribution.ts";
 import { siteManifest, type Tls } from "../../components/site/site.ts";

@@ -1,7 +1,7 @@
 import { parse } from "smol-toml";
 import { describe, expect, test } from "vitest";
+import { backupManifest, backupSecrets } from "../../components/backup/manifest.ts";
 import { type BackupSettings, backupSchema } from "../../components/backup/schema.ts";
-import { backupManifest, backupSecrets } from "../../components/backup/views.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
 import { debian } from "../../components/distribution/debian.ts";
 import { CASES } from "./cases.ts";

@@ -1,10 +1,10 @@
 // The stacks of which every rendered file is kept.
 
 import { guardManifest } from "../../components/authentik/guard.ts";
+import { asAuthentik, authentikManifest, authentikSite } from "../../components/authentik/manifest.ts";
 import { usesValkey } from "../../components/authentik/version.ts";
-import { asAuthentik, authentikManifest, authentikSite } from "../../components/authentik/views.ts";
-import { backupManifest, clusterFolder } from "../../components/backup/views.ts";
-import { caddyManifest } from "../../components/caddy/views.ts";
+import { backupManifest, clusterFolder } from "../../components/backup/manifest.ts";
+import { caddyManifest } from "../../components/caddy/manifest.ts";
 import { settingsSchema } from "../../components/config/schema.ts";
 import type { Distribution } from "../../components/distribution/distribution.ts";
 import { platforms } from "../../components/distribution/distributions.ts";
@@ -13,9 +13,9 @@ import {
   passwordsManifest,
   postgresManifest,
   scramVerifier,
-} from "../../components/postgres/views.ts";
+} from "../../components/postgres/manifest.ts";
 import { type Site, siteManifest } from "../../components/site/site.ts";
-import { valkeyManifest } from "../../components/valkey/views.ts";
+import { valkeyManifest } from "../../components/valkey/manifest.ts";
 import type { Manifest } from "../../protocol/manifest.ts";
 
 const HOST = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA" };

@@ -1,7 +1,7 @@
 // Everything of which golden files are kept.
 import { arch } from "../../components/distribution/arch.ts";
 import { debian } from "../../components/distribution/debian.ts";
-import { helperManifest } from "../../components/registries/views.ts";
+import { helperManifest } from "../../components/registries/manifest.ts";
 import type { Manifest } from "../../protocol/manifest.ts";
 import { APPS, partsOfApp } from "./apps.ts";
 import { CASES, manifestsOf, partsOf, stackOn } from "./cases.ts";

@@ -16,8 +16,8 @@ import { arch } from "../../components/distribution/arch.ts";
 import { debian } from "../../components/distribution/debian.ts";
 import type { Distribution } from "../../components/distribution/distribution.ts";
 import { theCluster } from "../../components/postgres/cluster.ts";
+import { clusterManifest, postgresManifest, rolesOf } from "../../components/postgres/manifest.ts";
 import { postgresSchema } from "../../components/postgres/schema.ts";
-import { clusterManifest, postgresManifest, rolesOf } from "../../components/postgres/views.ts";
 import { CASES } from "./cases.ts";
 import { file, partsOfCase, values } from "./rendered.ts";
 

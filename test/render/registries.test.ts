@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { helperManifest, loginsManifest } from "../../components/registries/views.ts";
+import { helperManifest, loginsManifest } from "../../components/registries/manifest.ts";
 
 const LOGINS = {
   "ghcr.io": { username: "deploy", password: 'a "b" {{secrets x/y}}\n' },

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { userSecrets } from "../../components/valkey/views.ts";
+import { userSecrets } from "../../components/valkey/manifest.ts";
 import { CASES } from "./cases.ts";
 import { file, partsOfCase, section, values } from "./rendered.ts";
 

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { scramVerifier } from "../../components/postgres/views.ts";
+import { scramVerifier } from "../../components/postgres/manifest.ts";
 
 // The example exchange of RFC 7677, section 3: user "user", password "pencil".
 const SALT = Buffer.from("W22ZaJ0SNY7soEsUEjb6gQ==", "base64");

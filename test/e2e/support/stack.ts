@@ -52,7 +52,7 @@ export class Stack {
   readonly #program: string;
   readonly #project: string;
   readonly #backend: string;
-  readonly #underWay = new Set<Operation>();
+  readonly #inProgress = new Set<Operation>();
   constructor(lab: Lab, settings: Settings = {}, place: Place = {}) {
     const { program = REPOSITORY, suffix = "", name = lab.name, project = "gatehouse", beside = this } = place;
     this.name = name;
@@ -111,7 +111,7 @@ export class Stack {
       });
     const ended = new Promise<Outcome>((resolve) =>
       child.on("close", (status, signal) => {
-        this.#underWay.delete(operation);
+        this.#inProgress.delete(operation);
         resolve(outcome({ status: status ?? 128 + constants.signals[signal ?? "SIGKILL"], text }));
       }),
     );
@@ -130,7 +130,7 @@ export class Stack {
         return ended;
       },
     };
-    this.#underWay.add(operation);
+    this.#inProgress.add(operation);
     return operation;
   }
 
@@ -208,7 +208,7 @@ export class Stack {
 
   /** Ends what a failed test left under way, and frees the stack. */
   async stop(): Promise<void> {
-    await Promise.all([...this.#underWay].map((operation) => operation.kill()));
+    await Promise.all([...this.#inProgress].map((operation) => operation.kill()));
     await this.pulumi(["cancel", "--yes"]);
   }
 

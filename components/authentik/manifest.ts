@@ -12,7 +12,7 @@ import {
   QUADLETS,
 } from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
-import { setupPaths } from "./first.ts";
+import { setupPaths } from "./administrator.ts";
 import type { AuthentikSettings } from "./schema.ts";
 import { WEB_PATH } from "./variables.ts";
 import { hasData, knowsBaseUrl, predecessors, seriesOf, usesValkey } from "./version.ts";

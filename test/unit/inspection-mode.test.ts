@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { looking } from "../../components/connection/looking.ts";
+import { inspectionMode } from "../../components/connection/inspection-mode.ts";
 
 test.each([
   [true, undefined, "on"],
@@ -10,11 +10,11 @@ test.each([
   [false, "off", "off"],
   [false, "required", "required"],
 ])("configured %s, GATEHOUSE_DRIFT %s: %s", (configured, word, look) => {
-  expect(looking(configured, word)).toBe(look);
+  expect(inspectionMode(configured, word)).toBe(look);
 });
 
 test("another word is refused with what is allowed", () => {
-  expect(() => looking(true, "no")).toThrow(
+  expect(() => inspectionMode(true, "no")).toThrow(
     'GATEHOUSE_DRIFT is "no"; allowed values are off (do not inspect the host) and required (fail if the host cannot be inspected)',
   );
 });

@@ -13,13 +13,13 @@ import type { PostgresSettings } from "./schema.ts";
 import { needsRestart } from "./settings.ts";
 
 type Names = Distribution["postgres"];
-type Wishes = Pick<PostgresSettings, "settings" | "databases" | "roles" | "writable">;
+type Options = Pick<PostgresSettings, "settings" | "databases" | "roles" | "writable">;
 
 /** The role that owns a database. */
 const ownerOf = (database: string, { owner }: PostgresSettings["databases"][string]) => owner ?? database;
 
 /** Every role: those listed, and the owners and clients of databases. */
-export const rolesOf = ({ databases, roles }: Pick<Wishes, "databases" | "roles">): string[] => [
+export const rolesOf = ({ databases, roles }: Pick<Options, "databases" | "roles">): string[] => [
   ...new Set([
     ...Object.entries(databases).flatMap(([name, database]) => [ownerOf(name, database), ...database.clients]),
     ...Object.keys(roles),
@@ -62,18 +62,18 @@ const upgradeHook = (): File => {
 };
 
 /** The manifest of PostgreSQL. `repository` is the directory of the backup repository, if it is on the host. */
-export function postgresManifest(names: Names, clientsGroup: string, wishes: Wishes, repository?: string): Manifest {
+export function postgresManifest(names: Names, clientsGroup: string, options: Options, repository?: string): Manifest {
   const { unit, user, config, data, cluster } = names;
   // Owned by root and readable for the server, which does not need to change its own configuration.
   const owner = `root:${user}`;
-  const settings = Object.entries(wishes.settings).sort(([a], [b]) => (a < b ? -1 : 1));
+  const settings = Object.entries(options.settings).sort(([a], [b]) => (a < b ? -1 : 1));
   const socket = { socketDirectory: names.socketDirectory };
-  const databases = Object.entries(wishes.databases).map(([name, database]) => ({
+  const databases = Object.entries(options.databases).map(([name, database]) => ({
     name,
     owner: ownerOf(name, database),
     clients: database.clients,
   }));
-  const method = (role: string) => (wishes.roles[role]?.auth === "scram" ? "scram-sha-256" : "peer");
+  const method = (role: string) => (options.roles[role]?.auth === "scram" ? "scram-sha-256" : "peer");
   const logins = databases.flatMap(({ name, owner, clients }) =>
     [...new Set([owner, ...clients])].map((role) => ({ database: name, role, method: method(role) })),
   );
@@ -136,14 +136,14 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         restarts: [unit],
       },
       ...(cluster.by === "initdb" ? [besideTheData(names)] : []),
-      ...sandbox(names, clientsGroup, wishes),
+      ...sandbox(names, clientsGroup, options),
       ...(repository === undefined ? [] : [repositoryDropIn(names, repository)]),
     ],
     preparations: theCluster(names),
     checks: [
       ...(cluster.by === "initdb" ? [sameMajor(names)] : []),
       scratchInstance(names),
-      allWritable(names, wishes),
+      allWritable(names, options),
     ],
     // The package's tools start their clusters at boot.
     units: [{ name: unit, enabled: cluster.by === "initdb" ? true : undefined }],
@@ -153,9 +153,9 @@ export function postgresManifest(names: Names, clientsGroup: string, wishes: Wis
         user,
         exec: psql(names, "--file", "-"),
         stdin: render("sql/roles.sql", {
-          roles: rolesOf(wishes).map((name) => ({
+          roles: rolesOf(options).map((name) => ({
             name,
-            connections: connectionLimit(wishes.roles[name]?.connections),
+            connections: connectionLimit(options.roles[name]?.connections),
           })),
           databases,
         }),

@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
  *
  * @throws pulumi.RunError for any other value.
  */
-export function looking(configured: boolean, word = process.env.GATEHOUSE_DRIFT): "off" | "on" | "required" {
+export function inspectionMode(configured: boolean, word = process.env.GATEHOUSE_DRIFT): "off" | "on" | "required" {
   if (!word) return configured ? "on" : "off";
   if (word === "off" || word === "required") return word;
   throw new pulumi.RunError(
