@@ -140,6 +140,6 @@ test("an example that App refuses fails its preview, in words", async () => {
   const wrong = invoices.replace("Mon..Fri 07:30", "30 7 * * 1-5");
   writeFileSync(join(folder, "guide/docs/example.ts"), wrong);
   await expect(pulumi("guide", ["preview", "--stack", "dev"])).rejects.toThrow(
-    /App invoices is invalid; nothing was changed:\s+containers\.reminders\.schedule: expected a calendar/,
+    /App invoices is invalid; nothing was changed:\s+containers\.reminders\.schedule: expected a systemd calendar/,
   );
 });
