@@ -1,5 +1,5 @@
-# What gatehouse needs of a host. Reads only. Every problem is told in one go.
-# In, from the platform's profile: PLATFORM_ID, PLATFORM_VERSION, PYTHON_PACKAGE and the function podman_offered; from the
+# Checks what gatehouse requires of a host, without changing anything, and reports all problems together.
+# Input: from the platform's profile: PLATFORM_ID, PLATFORM_VERSION, PYTHON_PACKAGE and the function podman_offered; from the
 # configuration: GROUPS_WANTED, words such as postgres-clients=2001.
 problems=''
 problem() { problems="$problems  - $1
@@ -15,21 +15,21 @@ id=$(. /etc/os-release && echo "$ID") version=$(. /etc/os-release && echo "${VER
 python3 -c 'import sys, tomllib' 2>/dev/null || problem "Python 3.11 or newer with its standard library is missing: install the package $PYTHON_PACKAGE"
 podman=$(podman --version 2>/dev/null) && podman=${podman##* } || podman=$(podman_offered)
 case $podman in
-[1-4].*) problem "Podman here is $podman, and its Quadlets know no pods: Podman 5 or newer is needed" ;;
-*) ;; # 5 or newer, or not known: then the installation will tell
+[1-4].*) problem "Podman is $podman, whose Quadlets do not support pods: Podman 5 or newer is required" ;;
+*) ;; # 5 or newer, or unknown: then the installation reports it
 esac
 for wanted in $GROUPS_WANTED; do
   name=${wanted%=*} gid=${wanted#*=}
   holder=$(getent group "$gid" | cut -d: -f1) has=$(getent group "$name" | cut -d: -f3)
   if [ -n "$has" ] && [ "$has" != "$gid" ]; then
-    problem "group $name has GID $has, not $gid as configured: its files carry $has, so take that into the configuration"
+    problem "group $name has GID $has, not $gid as configured: its files have GID $has, so set that in the configuration"
   elif [ -n "$holder" ] && [ "$holder" != "$name" ]; then
     problem "GID $gid, configured for group $name, belongs to group $holder: choose another, or leave it out"
   fi
 done
 free=$(df -Pm /var/lib | awk 'NR == 2 { print $4 }')
-# Only before the first time: a host that ran full must still be told what frees it.
-[ -x /usr/local/bin/gatehouse ] || [ "$free" -ge 2048 ] || problem "only $free MiB are free under /var/lib; 2048 are needed"
+# Only before the first installation: on a full host, an apply must still be able to free space.
+[ -x /usr/local/bin/gatehouse ] || [ "$free" -ge 2048 ] || problem "only $free MiB are free under /var/lib; 2048 are required"
 
 if [ -n "$problems" ]; then
   printf 'gatehouse: this host cannot be used:\n%sMore: docs/authentik-deployment-guide.md#pulumi-says-this-host-cannot-be-used\n' "$problems" >&2

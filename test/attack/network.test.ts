@@ -92,7 +92,7 @@ describe("a container", () => {
     try {
       for (const [name, url] of Object.entries(DOORS())) expect([name, await reached(url)]).toEqual([name, "200"]);
       expect(await synToLoopback()).toContain("answer");
-      expect((await check()).text).toContain("containers are reached from outside at");
+      expect((await check()).text).toContain("containers can be reached from outside at");
     } finally {
       await host.lab.sh("systemctl start gatehouse-container-guard");
     }
@@ -170,7 +170,7 @@ describe("the rule stays", () => {
   test("Podman's rules go with a flush while nobody watches, which makes the release unhealthy", async () => {
     await host.lab.sh("systemctl stop gatehouse-container-guard && nft delete table inet netavark");
     expect(await fromHost("http://127.0.0.1:9200/")).toBe("000");
-    expect((await check()).text).toContain("what containers publish is dead");
+    expect((await check()).text).toContain("published ports do not work");
     await host.lab.sh("systemctl start gatehouse-container-guard");
     await host.lab.awaits("curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:9200/");
     await shut();
@@ -200,7 +200,7 @@ describe("the rule stays", () => {
   test("what is missing in it makes the release unhealthy", async () => {
     await host.lab.sh("podman network create --subnet 10.98.0.0/24 app-late");
     expect((await host.lab.try("gatehouse status")).text).toContain(
-      "containers are reached from outside at 10.98.0.0/24",
+      "containers can be reached from outside at 10.98.0.0/24",
     );
     await host.lab.sh("systemctl reload gatehouse-container-guard");
     expect((await check()).text).toBe("");

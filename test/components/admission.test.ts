@@ -100,12 +100,12 @@ describe("a host that the stack has not been on", () => {
   test("ends the program before its first command where a name is somebody's, with all of them and the way on", async () => {
     const { run, told } = await program([
       { thing: "account wiki", what: "UID 1000, a member of sudo" },
-      { thing: "volume kept", what: "made by hand\u001b[2J" },
+      { thing: "volume kept", what: "created by hand\u001b[2J" },
     ]);
     expect(told).toEqual([
       `this host has objects that gatehouse did not create, with names that this stack uses; nothing was changed:
   account wiki: UID 1000, a member of sudo
-  volume kept: made by hand\\x1b[2J
+  volume kept: created by hand\\x1b[2J
 Rename or remove them, or choose another name or port in the configuration. To have gatehouse take over all or some of them, list them there:
   gatehouse:host:
     takeOver:

@@ -69,7 +69,9 @@ describe("with facts of the host", () => {
       },
       "group-valkey-clients": {
         due: `${MACHINE}/1`,
-        differences: [difference("group", "valkey-clients", "missing", "group valkey-clients is gone, it was gid=986")],
+        differences: [
+          difference("group", "valkey-clients", "missing", "group valkey-clients is missing; it had gid=986"),
+        ],
       },
       "release-postgres": { due: `${MACHINE}/0`, differences: [] },
     });
@@ -77,7 +79,7 @@ describe("with facts of the host", () => {
     expect(warnings).toEqual([
       {
         resource: "group-valkey-clients",
-        message: "drift: group valkey-clients is gone, it was gid=986",
+        message: "drift: group valkey-clients is missing; it had gid=986",
       },
       { resource: "release-caddy", message: "drift: /etc/caddy/Caddyfile is missing" },
       { resource: "release-caddy", message: "drift: caddy.service is not active" },

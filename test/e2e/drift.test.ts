@@ -145,7 +145,7 @@ test("a group whose GID changed: sockets, directories and containers carry the n
       kind: "group",
       name: "valkey-clients",
       what: "changed",
-      message: `group valkey-clients is gid=${gid + 1000}, it was gid=${gid}`,
+      message: `group valkey-clients has gid=${gid + 1000} instead of gid=${gid}`,
       diff: "",
       now: { gid: gid + 1000 },
     },

@@ -20,7 +20,7 @@ test("each difference stands with its item, and its diff below it", async () => 
       difference("unit", "caddy.service", "inactive", "caddy.service is not active"),
     ],
     "group-valkey-clients": [
-      difference("group", "valkey-clients", "missing", "group valkey-clients is gone, it was gid=986"),
+      difference("group", "valkey-clients", "missing", "group valkey-clients is missing; it had gid=986"),
     ],
   };
   const found = differencesOf(drifted(await deployed(), drift));
@@ -30,7 +30,7 @@ test("each difference stands with its item, and its diff below it", async () => 
       "test: the host has drifted: 3 differences, reverted by `pulumi up`",
       "",
       "group valkey-clients",
-      "  group valkey-clients is gone, it was gid=986",
+      "  group valkey-clients is missing; it had gid=986",
       "",
       "release caddy",
       "  /etc/caddy/Caddyfile: the content was changed by hand",

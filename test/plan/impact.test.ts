@@ -287,7 +287,7 @@ describe("what differs on the host", () => {
     [
       "a group that is gone",
       "group-valkey-clients",
-      difference("group", "valkey-clients", "missing", "group valkey-clients is gone, it was gid=986"),
+      difference("group", "valkey-clients", "missing", "group valkey-clients is missing; it had gid=986"),
       POD,
     ],
     [

@@ -105,7 +105,7 @@ describe("valkey-socket-fix.service (M3)", () => {
   });
 
   test("looks at the directory and the socket, and is enabled", () => {
-    expect(values(unit, "ExecStart")).toEqual([`${PROGRAM} mend /run/valkey valkey:valkey-clients valkey.sock`]);
+    expect(values(unit, "ExecStart")).toEqual([`${PROGRAM} repair /run/valkey valkey:valkey-clients valkey.sock`]);
     expect(file("full", PROGRAM)).toContain("OPEN, CLOSED, SOCKET = 0o3770, 0o3750, 0o770\n");
     expect(partsOfCase("full").valkey.units).toContainEqual({ name: "valkey-socket-fix.service", enabled: true });
   });

@@ -67,7 +67,7 @@ describe("a host is judged before anything is put on it", () => {
 
   test("a Podman that knows no pods as Quadlets is refused, whether it is there or would be installed", () => {
     const problem = (version: string) =>
-      `  - Podman here is ${version}, and its Quadlets know no pods: Podman 5 or newer is needed\n`;
+      `  - Podman is ${version}, whose Quadlets do not support pods: Podman 5 or newer is required\n`;
     expect(judged({ podman: "echo podman version 4.9.3" }).told).toContain(problem("4.9.3"));
     const offered = { offered: "echo 4.9.3+ds1-1ubuntu0.2", platform: ubuntu, release: 'ID=ubuntu VERSION_ID="24.04"' };
     expect(judged({ podman: "return 127" }, offered).told).toBe(
@@ -93,7 +93,7 @@ describe("a host is judged before anything is put on it", () => {
     [
       "a group with another GID than configured",
       { getent: 'if [ "$2" = postgres-clients ]; then echo postgres-clients:x:990:; fi' },
-      "group postgres-clients has GID 990, not 2001 as configured: its files carry 990, so take that into the configuration",
+      "group postgres-clients has GID 990, not 2001 as configured: its files have GID 990, so set that in the configuration",
     ],
     [
       "a configured GID that somebody else has",
@@ -103,7 +103,7 @@ describe("a host is judged before anything is put on it", () => {
     [
       "a full disk",
       { df: "echo header; echo '/dev/vda1 9000 7000 2000 78% /'" },
-      "only 2000 MiB are free under /var/lib; 2048 are needed",
+      "only 2000 MiB are free under /var/lib; 2048 are required",
     ],
   ])("%s is refused, with what to do", (_, changes, problem) => {
     expect(judged(changes)).toEqual({

@@ -54,8 +54,8 @@ class Plain(unittest.TestCase):
             self.assertEqual(written(lambda: report.fail("it is hun\x1bter22")), "it is [secret]\n")
 
     def test_a_name_makes_no_row_of_its_own(self):
-        table = tables.columns(["A", "B"], [["x\ny  all well", "\x1b[2K"]])
-        self.assertEqual(table[1:], [r"x\x0ay  all well  \x1b[2K"])
+        table = tables.columns(["A", "B"], [["x\ny  in sync", "\x1b[2K"]])
+        self.assertEqual(table[1:], [r"x\x0ay  in sync  \x1b[2K"])
 
 
 if __name__ == "__main__":

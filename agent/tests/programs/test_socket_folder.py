@@ -76,7 +76,7 @@ class SocketFolder(unittest.TestCase):
             os.chown(self.folder / name, CLIENT, CLIENT, follow_symlinks=False)
         status, told = self.run_program("close")
         self.assertEqual((status, set(os.listdir(self.folder))), (0, kept))
-        self.assertIn("5 entries of clients are removed", told)
+        self.assertIn("removed 5 entries of clients", told)
         self.assertEqual(self.folder.stat().st_ino, inode)
 
     def test_what_could_not_be_deleted_goes_the_next_time(self):
@@ -100,7 +100,7 @@ class SocketFolder(unittest.TestCase):
             (self.folder / "s").mkdir,
         ):
             make()
-            for verb in ("open", "mend"):
+            for verb in ("open", "repair"):
                 status, told = self.run_program(verb, "s")
                 self.assertEqual((status, self.modes(self.folder)[0]), (1, 0o3750), told)
             shutil.rmtree(self.folder)
@@ -113,14 +113,14 @@ class SocketFolder(unittest.TestCase):
         os.chown(there, -1, 0)
         os.chown(self.folder, 0, 0)
         self.folder.chmod(0o777)
-        status, told = self.run_program("mend", "s")
+        status, told = self.run_program("repair", "s")
         self.assertEqual(
             (status, self.modes(there), self.modes(self.folder)), (0, (0o770, *self.owner), (0o3770, *self.owner))
         )
         self.assertRegex(told, r"s was 700 root, set to 770 nogroup\n.*run was 777 root, set to 3770 nogroup\n")
-        self.assertEqual(self.run_program("mend", "s"), (0, ""))
+        self.assertEqual(self.run_program("repair", "s"), (0, ""))
         there.unlink()
-        self.assertEqual(self.run_program("mend", "s")[0], 1)
+        self.assertEqual(self.run_program("repair", "s")[0], 1)
 
 
 if __name__ == "__main__":

@@ -60,11 +60,11 @@ describe("what people have on a host by the names that the stack uses", () => {
   const THINGS = {
     "account authentik": /UID 1\d\d\d, home \/home\/authentik, shell \/bin\/bash, a member of sudo/,
     "group valkey-clients": /GID \d+, with deploy/,
-    "pod authentik": /made by hand, with .*-infra/,
-    "container authentik-worker": /made by hand/,
+    "pod authentik": /created by hand, with .*-infra/,
+    "container authentik-worker": /created by hand/,
     "file /etc/caddy/Caddyfile": /\d+ bytes of UID 0/,
     "port *:443/tcp": /taken by python3 \(process \d+\) of door\.service, which listens at 0\.0\.0\.0/,
-    "unit valkey-server.service": /runs, by \/etc\/systemd\/system\/valkey-server\.service/,
+    "unit valkey-server.service": /running, defined by \/etc\/systemd\/system\/valkey-server\.service/,
   };
   let before: string;
 
