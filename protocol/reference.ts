@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { answers } from "./answers.ts";
 import { factsSchema } from "./facts.ts";
+import { EXITS, failureSchema } from "./failure.ts";
 import { accountSchema, groupSchema, packagesSchema } from "./items.ts";
 import { manifestSchema } from "./manifest.ts";
 
@@ -38,7 +39,10 @@ const items = {
   packages: schemaOf(packagesSchema, true),
 };
 const answered = Object.fromEntries(
-  Object.entries({ ...answers, facts: factsSchema }).map(([kind, schema]) => [kind, schemaOf(schema, false)]),
+  Object.entries({ ...answers, failure: failureSchema, facts: factsSchema }).map(([kind, schema]) => [
+    kind,
+    schemaOf(schema, false),
+  ]),
 );
 
 const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
@@ -57,8 +61,12 @@ for (const [name, { items: row }] of Object.entries(manifest.properties ?? {}))
 
 /** Replaces the table after each `<!-- table NAME -->` with the one generated from the schemas. */
 export function withTables(document: string): string {
-  const missing = new Set(Object.keys(tables));
+  const missing = new Set([...Object.keys(tables), "exits"]);
   const written = document.replace(/^(<!-- table (\w+) -->\n)\n(?:\|.*\n)+/gm, (_, marker: string, name: string) => {
+    if (name === "exits") {
+      missing.delete(name);
+      return `${marker}\n${exits()}`;
+    }
     const node = tables[name];
     if (!node) throw new Error(`the protocol has no table ${name}; it has ${Object.keys(tables).join(", ")}`);
     missing.delete(name);
@@ -71,6 +79,9 @@ export function withTables(document: string): string {
 function isTable({ properties, anyOf }: Node): boolean {
   return properties !== undefined || anyOf !== undefined;
 }
+
+const exits = (): string =>
+  `| code | meaning | the host now | what to do |\n|---|---|---|---|\n${EXITS.map(({ code, what, host, remedy }) => `| ${code} | ${what} | ${host} | ${remedy}${remedy && " "}|\n`).join("")}`;
 
 function table(node: Node): string {
   const variants = node.anyOf ?? [node];

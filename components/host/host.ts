@@ -14,6 +14,7 @@ import {
 } from "../connection/connection.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { Admission } from "./admission.ts";
+import { Failures } from "./failures.ts";
 
 export interface HostArgs extends Expectations {
   connection: Connection;
@@ -46,6 +47,8 @@ export class Host extends pulumi.ComponentResource {
   readonly takeOver: readonly string[];
   /** Checks for each item that other objects on the host do not use its names. */
   readonly admission: Admission;
+  /** Reports why an item was not applied. */
+  readonly failures: Failures;
   /** For `dependsOn`: resolved once the agent is installed. */
   readonly agent: pulumi.Resource;
 
@@ -65,6 +68,7 @@ export class Host extends pulumi.ComponentResource {
     this.abandoned = abandoned;
     this.takeOver = takeOver;
     this.admission = new Admission({ facts, takeOver }, (message) => pulumi.log.warn(message, this.agent));
+    this.failures = new Failures(name);
     const command = asRoot(this.connection, `sh -s -- ${facts?.machine ?? NEVER_ASKED}`);
     this.agent = new remote.Command(
       `${name}-agent`,

@@ -1,5 +1,6 @@
 // A change that is wrong fails with a clear message, and what ran before goes on running.
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
+import { documentUrl } from "../../components/connection/documents.ts";
 import { ask, watch } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
 import { type Settings, Stack } from "./support/stack.ts";
@@ -64,6 +65,9 @@ test.each(BAD)("$what is refused; no unit is touched and no request fails", asyn
   const { asked, failures } = await stop();
   expect(result.status).not.toBe(0);
   for (const sentence of says) expect(result.text).toMatch(sentence);
+  expect(result.text).toMatch(
+    /error: release [\w-]+: refused, or a preparation failed, at check ".+" \(exit status 1\)/,
+  );
   expect(units).toEqual({});
   expect(failures).toEqual([]);
   expect(asked).toBeGreaterThan(20);
@@ -110,6 +114,8 @@ test("an image that never gets healthy goes back, and the database that it migra
   expect(result.status).not.toBe(0);
   expect(result.text).toMatch(/probe authentik is ready: .* answers 503 instead of 2xx/);
   expect(result.text).toMatch(/rolled back to generation \d+, which is healthy/);
+  expect(result.text).toMatch(/error: release authentik: failed and rolled back, at \w+ ".+" \(exit status 3\)/);
+  expect(result.text.split(documentUrl("docs/manifest.md#exit-codes"))).toHaveLength(2);
   expect(result.text).toContain("restore database authentik");
   const page = JSON.parse((await ask(lab.address, DOMAIN)).body);
   expect(page.version).toBe("2026.8.3");

@@ -9,6 +9,7 @@ import debuggable from "@pulumi/pulumi/runtime/debuggable.js";
 import { version } from "@pulumi/pulumi/version.js";
 import { expect, test } from "vitest";
 import { isConfigSecret } from "../../components/sdk/config-secret.ts";
+import { errorHook } from "../../components/sdk/error-hook.ts";
 import { known } from "../../components/sdk/known.ts";
 import { legible } from "../../components/sdk/legible.ts";
 import { previewOf } from "../../plan/read/steps.ts";
@@ -120,6 +121,15 @@ const LEANS: { on: string; by: string[]; try(): unknown }[] = [
       expect(command("text")).toEqual({ create: expect.any(String), document: "text" });
       expect(command(unknownValue)).toEqual({ create: expect.any(String) });
       expect(command({ [specialSigKey]: specialSecretSig })).toEqual({ create: expect.any(String), secret: true });
+    },
+  },
+  {
+    on: "runtime.getMonitor() has registerErrorHook(), except with mocks",
+    by: ["components/sdk/error-hook.ts"],
+    try: async () => {
+      await pulumi.runtime.setMocks(nothing, "gatehouse", "test");
+      expect(errorHook("it", () => false)).toBeUndefined();
+      expect(readFileSync(join(SDK, "proto/resource_grpc_pb.js"), "utf8")).toContain("registerErrorHook: {");
     },
   },
   {

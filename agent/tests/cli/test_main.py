@@ -40,21 +40,32 @@ class Main(HostTest):
 
     def test_a_truncated_document_changes_nothing(self):
         done = self.release(sealed(manifest(file=[file("etc/app.conf", "x")]))[:-5])
-        self.assertEqual((done.returncode, done.stdout, support.tree(), store.items()), (1, b"", {}, {}))
+        self.assertEqual((done.returncode, support.tree(), store.items()), (1, {}, {}))
         self.assertIn(b"gatehouse: truncated", done.stderr)
-        self.assertNotIn(b"docs/", done.stderr)
+        self.assertEqual(
+            json.loads(done.stdout),
+            {"failure": {"item": {"kind": "release", "name": "app"}, "code": 1, "meaning": "refused"}},
+        )
 
     def test_a_failure_has_its_status_and_is_not_remembered(self):
         done = self.release(sealed(manifest(step=[shell("no", "exit 1")])))
-        self.assertEqual((done.returncode, done.stdout, store.items()), (5, b"", {}))
-        self.assertTrue(
-            done.stderr.endswith(b"what to do at exit status 5: docs/manifest.md#exit-codes\n"), done.stderr
+        self.assertEqual((done.returncode, store.items()), (5, {}))
+        self.assertEqual(
+            json.loads(done.stdout),
+            {
+                "failure": {
+                    "item": {"kind": "release", "name": "app"},
+                    "code": 5,
+                    "meaning": "removed",
+                    "at": {"kind": "step", "name": "no"},
+                }
+            },
         )
 
     def test_a_fault_of_its_own_is_no_refusal(self):
         (STATE / "releases/app/current").mkdir(parents=True)
         done = self.release(sealed(manifest(file=[file("etc/app.conf", "x")])))
-        self.assertEqual((done.returncode, done.stdout), (70, b""))
+        self.assertEqual((done.returncode, json.loads(done.stdout)["failure"]["meaning"]), (70, "fault"))
         self.assertIn(b"IsADirectoryError", done.stderr)
 
     def test_a_document_for_somebody_else_is_refused(self):

@@ -12,9 +12,9 @@ from unittest import mock
 
 from gatehouse.items.accounts import Account, Group
 from gatehouse.items.packages import Packages
-from gatehouse.output.report import Failure
+from gatehouse.output.report import MEANINGS, Failure
 from gatehouse.protocol import document, manifest
-from gatehouse.protocol.answers import AccountAnswer, Facts, GroupAnswer, PackagesAnswer, ReleaseAnswer
+from gatehouse.protocol.answers import AccountAnswer, Facts, FailureReport, GroupAnswer, PackagesAnswer, ReleaseAnswer
 from gatehouse.protocol.difference import Difference
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -25,6 +25,7 @@ ANSWERS = {
     "packages": PackagesAnswer,
     "release": ReleaseAnswer,
     "facts": Facts,
+    "failure": FailureReport,
 }
 
 
@@ -188,6 +189,10 @@ class Answers(unittest.TestCase):
         for name, shape in ANSWERS.items():
             with self.subTest(name):
                 self.assertEqual(said(name, shape, known[name]), [])
+
+    def test_each_exit_status_has_the_meaning_that_the_program_reads(self):
+        meaning = schema("answers")["failure"]["properties"]["meaning"]
+        self.assertEqual({word: code for code, word in MEANINGS.items()}, meaning["codes"])
 
     def test_a_key_type_or_choice_of_one_side_alone_is_found(self):
         known = schema("answers")["facts"]

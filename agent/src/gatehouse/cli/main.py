@@ -7,17 +7,30 @@ import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from gatehouse.backup import create, drill, forget, inventory, restore
 from gatehouse.cli import history, rollback, status, verify
 from gatehouse.drift import facts
 from gatehouse.items import accounts, packages
-from gatehouse.output.report import FAULT, REFUSED, ROLLED_BACK, Failure, answer, fail, show
+from gatehouse.output.report import (
+    FAULT,
+    MEANINGS,
+    REFUSED,
+    ROLLED_BACK,
+    At,
+    Failure,
+    answer,
+    fail,
+    masked,
+    plain,
+    show,
+)
 from gatehouse.protocol import document
 from gatehouse.protocol.answers import (
     AccountAnswer,
     ConfirmAnswer,
+    FailureReport,
     GroupAnswer,
     PackagesAnswer,
     ReleaseAnswer,
@@ -35,15 +48,13 @@ _Shown = TypeVar("_Shown", bound=Mapping[str, object])
 
 
 def main(call: Namespace) -> int:
-    """Returns the exit status; errors are printed to stderr."""
+    """Returns the exit status. Errors are printed to stderr, and to the program as data as well."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         return run(call)
     except Failure as failure:
         fail(f"gatehouse: {failure}")
-        if failure.code >= ROLLED_BACK:
-            fail(f"what to do at exit status {failure.code}: docs/manifest.md#exit-codes")
-        return failure.code or REFUSED
+        return _failed(call, failure.code or REFUSED, failure.at)
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             fail(
@@ -52,7 +63,23 @@ def main(call: Namespace) -> int:
             )
         else:
             fail(f"gatehouse: internal error; the next apply rolls back the interrupted one\n{traceback.format_exc()}")
-        return FAULT
+        return _failed(call, FAULT)
+
+
+def _failed(call: Namespace, code: int, at: At | None = None) -> int:
+    """Report a failure of an item to the program, which names the document for its meaning; to an operator, name it."""
+    if kind := _ITEMS.get(call.verb):
+        failure: FailureReport = {
+            "item": {"kind": kind, "name": call.name},
+            "code": code,
+            "meaning": MEANINGS[code],
+        }
+        if at:
+            failure["at"] = {"kind": at.kind, "name": plain(masked(at.name))}
+        answer({"failure": failure})
+    elif code >= ROLLED_BACK:
+        fail(f"what to do at exit status {code}: docs/manifest.md#exit-codes")
+    return code
 
 
 def run(call: Namespace) -> int:
@@ -188,6 +215,16 @@ _RUN: dict[str, Callable[[Namespace], int]] = {
     "remove": _remove,
     "recover": _recover,
     "facts": _facts,
+}
+
+
+# The verbs of an item, which the program runs for one of its resources.
+_ITEMS: dict[str, Literal["group", "account", "packages", "release"]] = {
+    "group": "group",
+    "account": "account",
+    "packages": "packages",
+    "release": "release",
+    "remove": "release",
 }
 
 

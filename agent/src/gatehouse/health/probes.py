@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable, Collection
 from functools import partial
 
-from gatehouse.output.report import Failure
+from gatehouse.output.report import At, Failure
 from gatehouse.protocol.manifest import Manifest, Probe
 from gatehouse.system import machine, process, systemd
 from gatehouse.system.waiting import Wait
@@ -45,7 +45,11 @@ def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
         if not complaints:
             return
         if machine.system.monotonic() >= deadline:
-            raise Failure("not healthy within the deadline:\n" + "\n".join(f"    {c}" for c in complaints), heard=down)
+            raise Failure(
+                "not healthy within the deadline:\n" + "\n".join(f"    {c}" for c in complaints),
+                heard=down,
+                at=At("probe", waiting[0].name) if waiting else At("unit", down[0]),
+            )
         wait.go_on(complaints)
         machine.system.sleep(_PAUSE)
 
@@ -67,7 +71,7 @@ def ask(probe: Probe) -> str | None:
         return _connected(probe.tcp, partial(socket.create_connection, _endpoint(probe.tcp), ANSWER))
     if probe.socket:
         return _connected(probe.socket, partial(_unix_connection, probe.socket))
-    raise Failure(f"probe {probe.name} is of a kind that this agent does not know")
+    raise Failure(f"probe {probe.name} is of a kind that this agent does not know", at=At("probe", probe.name))
 
 
 def _ask_unit(unit: str, seconds: int) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gatehouse.output.report import Failure, say
+from gatehouse.output.report import At, Failure, say
 from gatehouse.protocol.answers import PackagesAnswer
 from gatehouse.protocol.document import read
 from gatehouse.state import created, store
@@ -65,7 +65,10 @@ def _install(manager: str, missing: list[str], held: tuple[str, ...]) -> None:
     created.watch()
     with _held(held):
         if complaint := _MANAGERS[manager].install(missing):
-            raise Failure(f"{' '.join(missing)} cannot be installed:\n{process.indented(complaint)}")
+            raise Failure(
+                f"{' '.join(missing)} cannot be installed:\n{process.indented(complaint)}",
+                at=At("package", missing[0]) if len(missing) == 1 else None,
+            )
     created.catch()
 
 

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 STARTED = time.monotonic()
 _LONGEST = 2000  # characters of a line: programs that read line by line fail on one of 64 KiB
@@ -22,13 +23,20 @@ _ACTS = re.compile(
 _COMMANDS = re.compile(r"<(?=\{%)|^[^\S\n]*:(?=:[A-Za-z])|#(?=#\[)", re.MULTILINE)
 
 
+class At(NamedTuple):
+    """The part of an apply that failed, as its table in the manifest, such as `probe`, and its name."""
+
+    kind: Literal["image", "preparation", "check", "guard", "holding", "data", "unit", "step", "probe", "package"]
+    name: str
+
+
 class Failure(Exception):
     """An error to report to the user. `code` is the exit status; `gatehouse help` lists them. `heard`: units with
-    journal entries that explain the error."""
+    journal entries that explain the error. `at`: the part of an apply that failed, None if it is no single one."""
 
-    def __init__(self, message: str, code: int = 1, heard: Sequence[str] = ()):
+    def __init__(self, message: str, code: int = 1, heard: Sequence[str] = (), at: At | None = None):
         super().__init__(message)
-        self.code, self.heard = code, heard
+        self.code, self.heard, self.at = code, heard, at
 
 
 # Exit codes. 1: refused before anything was changed; 2: invalid call.
@@ -39,6 +47,16 @@ ROLLED_BACK_UNHEALTHY = 4
 NOTHING_BEFORE = 5
 NOT_ROLLED_BACK = 6
 FAULT = 70
+# In words, for the program; protocol/failure.ts says more of each.
+Meaning = Literal["refused", "rolled back", "rolled back, unhealthy", "removed", "not rolled back", "fault"]
+MEANINGS: dict[int, Meaning] = {
+    REFUSED: "refused",
+    ROLLED_BACK: "rolled back",
+    ROLLED_BACK_UNHEALTHY: "rolled back, unhealthy",
+    NOTHING_BEFORE: "removed",
+    NOT_ROLLED_BACK: "not rolled back",
+    FAULT: "fault",
+}
 
 
 def learn_secret(text: str) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Literal, NotRequired, TypedDict, final
 
+from gatehouse.output.report import Meaning
+
 Verb = Literal["start", "reload", "stop", "restart"]
 
 
@@ -32,6 +34,20 @@ class ReleaseAnswer(TypedDict):
     changed: list[str]  # paths
     units: dict[str, Verb]
     opens: NotRequired[dict[str, str]]  # the passphrase of each backup repository that the release has a file for
+
+
+class Named(TypedDict):
+    kind: str
+    name: str
+
+
+class FailureReport(TypedDict):
+    """Why an item was not applied or removed, in the place of its answer."""
+
+    item: Named  # its kind is the verb: group, account, packages or release
+    code: int  # the exit status
+    meaning: Meaning  # of the exit status
+    at: NotRequired[Named]  # the part that failed, if it is a single one: its table in the manifest, and its name
 
 
 Answer = GroupAnswer | AccountAnswer | PackagesAnswer | ReleaseAnswer

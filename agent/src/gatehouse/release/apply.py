@@ -2,11 +2,12 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Literal
 
 from gatehouse.backup import create, inventory
 from gatehouse.drift import unmanaged
 from gatehouse.health import probes, survey
-from gatehouse.output.report import Failure, learn_secret, say
+from gatehouse.output.report import At, Failure, learn_secret, say
 from gatehouse.protocol.answers import ReleaseAnswer, Verb
 from gatehouse.protocol.manifest import Manifest, Step, load
 from gatehouse.release import checks, failpoints, guards, holdings, journal, purge, undo
@@ -97,7 +98,8 @@ def _fetch(reference: str) -> None:
     raise Failure(
         f"image {reference} cannot be pulled, nothing was changed:\n{process.indented(complaint)}\n"
         f"if {reference.partition('/')[0]} requires a login, set `registries` in the configuration: "
-        "docs/configuration.md"
+        "docs/configuration.md",
+        at=At("image", reference),
     )
 
 
@@ -192,7 +194,9 @@ def _tell(manifest: Manifest, others: list[str]) -> None:
     probes.await_through(others, manifest, deadline)
 
 
-def _step(kind: str, step: Step, manifest: Manifest, seconds: float = process.PATIENCE) -> None:
+def _step(
+    kind: Literal["preparation", "step"], step: Step, manifest: Manifest, seconds: float = process.PATIENCE
+) -> None:
     say(f"{kind} {step.name}")
     status, output = process.run(step.exec, step.user, stdin=step.stdin, seconds=seconds)
     if status:
@@ -202,4 +206,4 @@ def _step(kind: str, step: Step, manifest: Manifest, seconds: float = process.PA
             if manifest.secret
             else process.indented(output)
         )
-        raise Failure(f"{kind} {step.name} failed:\n{told}")
+        raise Failure(f"{kind} {step.name} failed:\n{told}", at=At(kind, step.name))

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gatehouse.output.report import Failure, say
+from gatehouse.output.report import At, Failure, say
 from gatehouse.protocol.manifest import Check, Directory, Manifest
 from gatehouse.state import workspace
 from gatehouse.system import process, safepath
@@ -67,7 +67,10 @@ def units(changed: list[Change]) -> None:
             env={**os.environ, "SYSTEMD_UNIT_PATH": f"{generated}:"},
         )
         if done.returncode:
-            raise Failure(f"systemd refuses the unit files, nothing was changed:\n{process.indented(done.stderr)}")
+            raise Failure(
+                f"systemd refuses the unit files, nothing was changed:\n{process.indented(done.stderr)}",
+                at=At("check", "systemd-analyze verify"),
+            )
 
 
 def _led(unit: str, programs: dict[str, str]) -> bytes:
@@ -112,7 +115,10 @@ def _generate(quadlets: str) -> dict[str, str]:
     complaints = [line for line in lines if "Loading source unit file" not in line and line.strip()]
     if done.returncode or complaints:
         shown = "\n".join(complaints or lines).replace(quadlets, QUADLETS)
-        raise Failure(f"Podman refuses the Quadlet files, nothing was changed:\n{process.indented(shown)}")
+        raise Failure(
+            f"Podman refuses the Quadlet files, nothing was changed:\n{process.indented(shown)}",
+            at=At("check", os.path.basename(GENERATOR)),
+        )
     units: dict[str, str] = {}
     name = ""
     for line in done.stdout.splitlines(keepends=True):
@@ -142,7 +148,7 @@ def _run(check: Check, changed: list[Change], directories: tuple[Directory, ...]
             # A separate home, so that files left by a tool do not reach the service's home.
             status, output = process.run(process.filled(argv, **values), check.user, check.group, home=home)
             if status:
-                raise Failure(_refusal(check, output, copy))
+                raise _refusal(check, output, copy)
         if check.ready:
             _try_server(check, values)
 
@@ -163,15 +169,18 @@ def _try_server(check: Check, values: dict[str, str]) -> None:
             while process.run(process.filled(check.ready, **values), check.user, check.group, seconds=5)[0]:
                 if server.poll() is not None or time.monotonic() > until:
                     log.seek(0)
-                    raise Failure(_refusal(check, log.read(), values["tree"]))
+                    raise _refusal(check, log.read(), values["tree"])
                 time.sleep(0.05)
         finally:
             process.end(server, grace=10)
 
 
-def _refusal(check: Check, output: str, copy: str) -> str:
+def _refusal(check: Check, output: str, copy: str) -> Failure:
     shown = output.replace(copy, check.tree)
-    return f"check {check.name} refuses the new files, nothing was changed:\n{process.indented(shown)}"
+    return Failure(
+        f"check {check.name} refuses the new files, nothing was changed:\n{process.indented(shown)}",
+        at=At("check", check.name),
+    )
 
 
 def merged(directory: str, changed: list[Change], into: str) -> str:

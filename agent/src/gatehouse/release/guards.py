@@ -1,6 +1,6 @@
 """Saves data that a new image may change irreversibly, so that image and data are rolled back together."""
 
-from gatehouse.output.report import Failure, say
+from gatehouse.output.report import At, Failure, say
 from gatehouse.protocol.manifest import Guard
 from gatehouse.release.journal import Record
 from gatehouse.system import jobs, process, systemd
@@ -25,4 +25,4 @@ def restore(record: Record) -> None:
 def _run(guard: Guard, argv: tuple[str, ...], complaint: str) -> None:
     status, output = process.run(argv, guard.user)
     if status:
-        raise Failure(f"{guard.name} {complaint}:\n{process.indented(output)}")
+        raise Failure(f"{guard.name} {complaint}:\n{process.indented(output)}", at=At("guard", guard.name))

@@ -2,7 +2,7 @@
 
 import re
 
-from gatehouse.output.report import Failure, say
+from gatehouse.output.report import At, Failure, say
 from gatehouse.protocol.manifest import Holding, Manifest
 from gatehouse.release import valkey_client, valkey_keys
 from gatehouse.release.held import Before, Held
@@ -44,7 +44,9 @@ def compare(record: Record) -> None:
             else valkey_keys.lessened(valkey_client.of(holding), before)
         )
         if complaint:
-            raise Failure(f"{holding.unit} holds less after its restart than before: {complaint}")
+            raise Failure(
+                f"{holding.unit} holds less after its restart than before: {complaint}", at=At("holding", holding.name)
+            )
 
 
 def resume(record: Record) -> None:

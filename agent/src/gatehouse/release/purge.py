@@ -5,7 +5,7 @@ import pwd
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gatehouse.output.report import Failure, say
+from gatehouse.output.report import At, Failure, say
 from gatehouse.protocol.manifest import Data, Manifest
 from gatehouse.state import secrets, store
 from gatehouse.state.store import Release, read_private, write_private
@@ -115,4 +115,4 @@ def _refuse_elsewhere(path: str) -> None:
 def _run(data: Data, argv: tuple[str, ...], complaint: str, folder: int | None = None) -> None:
     status, output = process.run(argv, data.user, seconds=process.LONG, folder=folder)
     if status:
-        raise Failure(f"{data.name} {complaint}:\n{process.indented(output)}")
+        raise Failure(f"{data.name} {complaint}:\n{process.indented(output)}", at=At("data", data.name))

@@ -91,16 +91,19 @@ def go_back(release: Release, record: Record, failure: Failure) -> NoReturn:
         _undo(release, record)
     except Failure as second:
         if second.code == NOT_ROLLED_BACK:
-            raise Failure(f"{why}{second}", NOT_ROLLED_BACK) from None
+            raise Failure(f"{why}{second}", NOT_ROLLED_BACK, at=failure.at) from None
         raise Failure(
             f"{why}rolled back to generation {release.generation}, but it is not healthy:\n{second}",
             ROLLED_BACK_UNHEALTHY,
+            at=failure.at,
         ) from None
     if release.generation == 0:
         raise Failure(
-            f"{why}release {release.name} had no earlier generation: its files are removed again", NOTHING_BEFORE
+            f"{why}release {release.name} had no earlier generation: its files are removed again",
+            NOTHING_BEFORE,
+            at=failure.at,
         )
-    raise Failure(f"{why}rolled back to generation {release.generation}, which is healthy", ROLLED_BACK)
+    raise Failure(f"{why}rolled back to generation {release.generation}, which is healthy", ROLLED_BACK, at=failure.at)
 
 
 def _heard(record: Record, failure: Failure) -> str:

@@ -1,6 +1,6 @@
 """Starts, stops and reloads units, and waits for them."""
 
-from gatehouse.output.report import Failure
+from gatehouse.output.report import At, Failure
 from gatehouse.system import machine, systemd, waiting
 from gatehouse.system.machine import Job
 
@@ -31,10 +31,9 @@ def finish(jobs: list[Job], deadline: float) -> None:
     finally:
         complaints = [(told, job.units) for job in jobs if (told := job.complaint())]
     if complaints:
-        raise Failure(
-            "\n".join(told for told, _ in complaints),
-            heard=[unit for _, names in complaints for unit in systemd.inactive(names)],
-        )
+        units = [unit for _, names in complaints for unit in names]
+        down = systemd.inactive(units)
+        raise Failure("\n".join(told for told, _ in complaints), heard=down, at=At("unit", (down or units)[0]))
 
 
 def run(verb: str, units: list[str], deadline: float | None = None) -> None:
@@ -45,4 +44,4 @@ def run(verb: str, units: list[str], deadline: float | None = None) -> None:
 def queue(verb: str, units: list[str]) -> None:
     """Enqueue jobs without waiting. Raises Failure if systemd refuses."""
     if units and (done := machine.system.systemctl(verb, "--no-block", "--", *units)).returncode:
-        raise Failure(f"systemctl {verb} {' '.join(units)} failed: {done.stderr.strip()}")
+        raise Failure(f"systemctl {verb} {' '.join(units)} failed: {done.stderr.strip()}", at=At("unit", units[0]))

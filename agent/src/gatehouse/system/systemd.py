@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from gatehouse.output.report import Failure, masked
+from gatehouse.output.report import At, Failure, masked
 from gatehouse.system import machine
 
 UNITS = "/etc/systemd/system"
@@ -197,7 +197,9 @@ def set_enabled(unit: str, wanted: bool) -> None:
     """Raises Failure if systemd refuses."""
     done = machine.system.systemctl("enable" if wanted else "disable", "--quiet", "--", unit)
     if done.returncode:
-        raise Failure(f"systemctl cannot {'enable' if wanted else 'disable'} {unit}: {done.stderr.strip()}")
+        raise Failure(
+            f"systemctl cannot {'enable' if wanted else 'disable'} {unit}: {done.stderr.strip()}", at=At("unit", unit)
+        )
 
 
 def reset_failed(units: list[str]) -> None:

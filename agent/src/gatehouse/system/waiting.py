@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gatehouse.output.report import Failure, say
+from gatehouse.output.report import At, Failure, say
 from gatehouse.system import machine, systemd
 
 ENOUGH = 5  # identical failures in a row, after which another attempt would not help
@@ -29,6 +29,7 @@ class Wait:
             raise Failure(
                 "not healthy, and waiting longer would not help:\n" + "\n".join(f"    {c}" for c in complaints),
                 heard=list(hopeless),
+                at=At("unit", next(iter(hopeless))),
             )
         if machine.system.monotonic() - self._said >= _SAYING:
             self._said = machine.system.monotonic()
