@@ -14,7 +14,7 @@ export const manifestSchema = z.object({
   release: z.string().meta({ description: "Name of the release: lower-case letters, digits and dashes." }),
   owner: z.string().meta({
     description:
-      "Resource that may change and remove the release, as `PROJECT/STACK/RESOURCE`. Another resource of the same stack may take the release over; a resource of another stack must list the old stack in `takes`.",
+      "Resource that may change and remove the release, as `PROJECT/STACK/RESOURCE`. A resource of the same stack takes the release over by applying it; one of another stack must also list the former stack in `takes`. The program names a release after its resource: a renamed resource is another release, which is refused while the first one has its files.",
   }),
   protocol: z
     .int()

@@ -19,6 +19,17 @@ const password = new RandomPassword("password", {
   special: process.env.SPECIAL ? true : undefined,
   keepers: { of: process.env.KEEPER },
 });
+const pulumi = require("@pulumi/pulumi");
+const hook = new pulumi.ErrorHook("failure", async ({ name, failedOperation, errors }) => {
+  await pulumi.log.error(\`\${failedOperation} of \${name}: \${errors.length} error with \${/data: .*/.exec(errors[0])}\`);
+  return false;
+});
+if (process.env.FAILS)
+  new local.Command(
+    "failing",
+    { create: process.env.FAILS, delete: "echo told by the command; exit 4" },
+    { hooks: { onError: [hook] } },
+  );
 const greeting = new local.Command(
   "greeting",
   {
@@ -133,6 +144,27 @@ test("what differs is told as the real plugins do: one by property alone, one by
   const shown = await pulumi("preview --color never", February);
   expect(shown).toMatch(/RandomPassword password replace \[diff: ~keepers\]/);
   expect(shown).toMatch(/Command greeting update \[diff: ~environment\]/);
+  await pulumi("destroy --yes --skip-preview");
+});
+
+test("an error hook gets the output of a failed command once; a destroy without the program shows the command's own error", async () => {
+  const failure = (args: string, variables = {}) =>
+    pulumi(args, variables).then(
+      () => "no failure",
+      (error: { stdout: string }) => error.stdout,
+    );
+  const once = await failure("up --yes --skip-preview --color never", { FAILS: "echo data: 7; exit 3" });
+  expect(once).toContain("create of failing: 1 error with data: 7");
+  expect(once).toMatch(/exit status 3: running "echo data: 7; exit 3":\s+data: 7/);
+  await pulumi("preview", { FAILS: "true" });
+  await pulumi("up --yes --skip-preview", { FAILS: "true" });
+  await pulumi("up --yes --skip-preview --expect-no-changes", { FAILS: "true" });
+  const removed = await failure("up --yes --skip-preview --color never");
+  expect(removed).toContain("delete of failing: 1 error with null");
+  const destroyed = await failure("destroy --yes --skip-preview --color never");
+  expect(destroyed).toContain("told by the command");
+  expect(destroyed).not.toMatch(/hook/);
+  await pulumi("state delete --yes urn:pulumi:test::engine-test::command:local:Command::failing");
   await pulumi("destroy --yes --skip-preview");
 });
 

@@ -15,6 +15,7 @@ const MODULES = join(ROOT, "node_modules");
 const SOURCES = [
   "agent",
   "components",
+  "docs",
   "protocol",
   "templates",
   "package.json",
@@ -178,8 +179,19 @@ describe("the tarball", () => {
     expect(packed.filter((path) => /^package\/(agent|templates)\//.test(path)).sort()).toEqual(sources.sort());
   });
 
+  test("has the documents that its messages name, and nothing else of their folder", () => {
+    const documents = packed.filter((path) => path.startsWith("package/docs/")).sort();
+    expect(documents).toContain("package/docs/manifest.md");
+    expect(documents).toEqual(
+      readdirSync(join(ROOT, "docs"))
+        .filter((name) => name.endsWith(".md"))
+        .map((name) => `package/docs/${name}`)
+        .sort(),
+    );
+  });
+
   test("has nothing else: no tests, no state, no configuration, no caches", () => {
-    const others = packed.filter((path) => !/^package\/(agent|dist|templates)\//.test(path)).sort();
+    const others = packed.filter((path) => !/^package\/(agent|dist|docs|templates)\//.test(path)).sort();
     expect(others).toEqual(["package/LICENSE", "package/README.md", "package/package.json"]);
     expect(packed.join("\n")).not.toContain("__pycache__");
   });

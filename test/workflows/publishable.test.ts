@@ -35,6 +35,7 @@ test("a finished release is named by its owner and its repository, and is privat
     version: "0.2.0",
     files: ["dist"],
     repository: { type: "git", url: "git+https://github.com/Me/it.git" },
+    homepage: "https://github.com/Me/it/blob/v0.2.0",
   });
 });
 

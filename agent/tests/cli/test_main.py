@@ -11,7 +11,7 @@ from gatehouse.drift import facts
 from gatehouse.protocol.document import sealed
 from gatehouse.state import store
 from tests import AGENT, support
-from tests.support import STATE, HostTest, file, live, manifest, shell
+from tests.support import STATE, HostTest, file, live, manifest, secret, shell
 
 
 class Main(HostTest):
@@ -60,6 +60,32 @@ class Main(HostTest):
                     "at": {"kind": "step", "name": "no"},
                 }
             },
+        )
+
+    def test_a_failure_as_data_tells_no_secret_and_nothing_that_acts_on_a_terminal(self):
+        done = self.release(
+            sealed(
+                manifest(
+                    secret=True,
+                    file=[secret("pw", "correct-horse-battery")],
+                    step=[shell("set correct-horse-battery \u202e now", "exit 1")],
+                )
+            )
+        )
+        self.assertEqual(
+            json.loads(done.stdout)["failure"]["at"], {"kind": "step", "name": "set [secret] \\u202e now"}, done.stderr
+        )
+
+    def test_an_operator_gets_the_document_and_no_data(self):
+        once = STATE / "once"
+        step = shell("no", f"test -e {once} && rm {once}")
+        for text in "12":
+            once.touch()
+            self.release(sealed(manifest(file=[file("etc/app.conf", text)], step=[step])))
+        done = self.call("rollback", "app")
+        self.assertEqual((done.returncode, done.stdout, live("etc/app.conf")), (3, b"", "2"), done.stderr)
+        self.assertTrue(
+            done.stderr.endswith(b"what to do at exit status 3: docs/manifest.md#exit-codes\n"), done.stderr
         )
 
     def test_a_fault_of_its_own_is_no_refusal(self):

@@ -186,8 +186,9 @@ def _own(manifest: Manifest | None) -> tuple[tuple[Unit, ...], tuple[Step, ...],
 
 
 def claim(manifest: Manifest) -> None:
-    """Claim the release, its files and its units: each has one owner. Within a stack, a renamed resource keeps its
-    release. Raises Failure for anything that another release has claimed."""
+    """Claim the release, its files and its units: each belongs to one release, and the release to one stack. The
+    program names a release after its resource, so a renamed resource is another release, which is refused until the
+    first one has given up its files. Raises Failure for anything that another release or stack has claimed."""
     store.refuse_foreign(manifest.release, manifest.owner, manifest.takes)
     secrets.refuse_foreign_folders(manifest)
     claimed = {f.path for f in manifest.file} | {u.name for u in manifest.unit}
