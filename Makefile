@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup hooks hooks-off quick check test test-all demo demo-app demo-down docs golden bench bench-scale
+.PHONY: help setup hooks hooks-off quick check test test-all demo demo-plan demo-app demo-down docs golden bench bench-scale
 WITH := test/engine/with
 VITEST := $(WITH) node node_modules/vitest/vitest.mjs run
 
@@ -30,6 +30,9 @@ test-all: ## the same with every crash point five times, a PostgreSQL upgrade, b
 
 demo: ## deploy the whole platform to a throw-away host on this machine
 	@$(WITH) test/demo up
+
+demo-plan: ## print the plan of a change to the demo; changes nothing
+	@$(WITH) test/demo plan
 
 demo-app: ## deploy an app with its own stack to the demo: Synapse, from examples/app
 	@$(WITH) test/demo app

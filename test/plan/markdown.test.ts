@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { fenced, markdown, marker } from "../../plan/render/markdown.ts";
 import { reportOf } from "../../plan/report/changes.ts";
 import type { Report } from "../../plan/report/report.ts";
+import { SMALL } from "../components/program.ts";
 import { FULL } from "./configurations.ts";
 import { type Change, previewOfChange } from "./program.ts";
 
@@ -11,6 +12,8 @@ const GOLDEN = fileURLToPath(new URL("golden/", import.meta.url));
 const HOW = "if that is meant: UPDATE_GOLDEN=1 npx vitest run --project check test/plan";
 
 const GOLDENS: Record<string, Change> = {
+  // Shown in the README; `make demo-plan` makes the same change.
+  "a-setting": { from: SMALL, to: { ...SMALL, postgres: { settings: { work_mem: "16MB" } } } },
   "a-setting-and-a-database": {
     from: FULL,
     to: {
@@ -37,6 +40,12 @@ test.each(Object.entries(GOLDENS))(`the plan of %s is its golden file's; ${HOW}`
     writeFileSync(file, written);
   }
   expect(written.split("\n")).toEqual(readFileSync(file, "utf8").split("\n"));
+});
+
+test("the README shows the plan of its change as it is", () => {
+  const readme = readFileSync(fileURLToPath(new URL("../../README.md", import.meta.url)), "utf8");
+  const [, ...plan] = readFileSync(`${GOLDEN}a-setting.md`, "utf8").trim().split("\n");
+  expect(readme).toContain(plan.join("\n").trim());
 });
 
 test("there is no golden file without a change", () => {

@@ -21,6 +21,10 @@ test.runIf(EXHAUSTIVE)("`make demo` ends as the README says, and its lines are t
     const expected = told.replaceAll("10.77.1.2", address).replace("exec demo", `exec ${HOST}`).trim().split("\n");
     if (!fits(expected, printed)) expect(printed).toBe(expected.join("\n"));
     const line = (name: string) => new RegExp(`^ *${name} {2,}(.*?)( {2,}|$)`, "m").exec(printed)?.[1] ?? "false";
+    const plan = await operator.types(`${asked}\n${line("see a plan")}`);
+    expect(plan).toContain("+      work_mem: 16MB");
+    expect(plan).toContain("### Plan for demo: 1 file, 1 reload, 0 restarts, no data touched");
+    expect(await operator.types(`${asked}\n${line("see a plan")}`), "nothing was applied").toContain("+work_mem = '16MB'");
     expect(await operator.types(`${line("look at it")} --fail --silent`)).toContain("stand-in");
     expect(await operator.types(`${line("look around")} systemctl is-active authentik-pod`)).toBe("active\n");
   } finally {
