@@ -12,6 +12,7 @@ export const SIDEBAR: readonly Group[] = [
     label: "Decide",
     documents: [
       "README.md",
+      "docs/comparison.md",
       "docs/architecture.md",
       "docs/security.md",
       "docs/platforms.md",

@@ -1,4 +1,4 @@
-// `make demo`, from a checkout of its own, ends as the README says, and what it then prints is true. Only where all is run:
+// `make demo`, from a checkout of its own, ends as docs/lab.md says, and what it then prints is true. Only where all is run:
 // what it deploys is what every other test deploys too.
 import { expect, test } from "vitest";
 import { blocksOf, fits } from "../../documents/blocks.ts";
@@ -9,10 +9,10 @@ const HOST = `demo-${process.pid}`;
 // A person may have a demo on this machine.
 const asked = `export DEMO_HOST=${HOST}`;
 
-test.runIf(EXHAUSTIVE)("`make demo` ends as the README says, and its lines are true", async () => {
+test.runIf(EXHAUSTIVE)("`make demo` ends as docs/lab.md says, and its lines are true", async () => {
   const blocks = blocksOf("README.md");
   const [demo = ""] = blocks.find(({ text }) => text.startsWith("make demo"))?.text.split("\n") ?? [];
-  const told = blocks.find(({ text }) => text.startsWith("The platform answers"))?.text ?? "";
+  const told = blocksOf("docs/lab.md").find(({ text }) => text.startsWith("The platform answers"))?.text ?? "";
   const operator = Operator.alone();
   try {
     const text = await operator.types(`${asked}\n${demo}`);
