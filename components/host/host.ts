@@ -13,8 +13,9 @@ import {
   remoteConnection,
 } from "../connection/connection.ts";
 import type { Distribution } from "../distribution/distribution.ts";
+import { onError } from "../sdk/error-hook.ts";
 import { Admission } from "./admission.ts";
-import { Failures } from "./failures.ts";
+import { explain } from "./failure.ts";
 
 export interface HostArgs extends Expectations {
   connection: Connection;
@@ -47,8 +48,8 @@ export class Host extends pulumi.ComponentResource {
   readonly takeOver: readonly string[];
   /** Checks for each item that other objects on the host do not use its names. */
   readonly admission: Admission;
-  /** Reports why an item was not applied. */
-  readonly failures: Failures;
+  /** For the commands on this host: explains why an item was not applied. */
+  readonly hooks: pulumi.ResourceHookBinding;
   /** For `dependsOn`: resolved once the agent is installed. */
   readonly agent: pulumi.Resource;
 
@@ -68,7 +69,7 @@ export class Host extends pulumi.ComponentResource {
     this.abandoned = abandoned;
     this.takeOver = takeOver;
     this.admission = new Admission({ facts, takeOver }, (message) => pulumi.log.warn(message, this.agent));
-    this.failures = new Failures(name);
+    this.hooks = onError(`gatehouse-failure-${name}`, explain);
     const command = asRoot(this.connection, `sh -s -- ${facts?.machine ?? NEVER_ASKED}`);
     this.agent = new remote.Command(
       `${name}-agent`,

@@ -61,10 +61,9 @@ export function askFor<Kind extends keyof typeof answers>(
       retainOnDelete: host.abandoned,
       ignoreChanges: host.facts ? [] : ["create"],
       additionalSecretOutputs: secret ? ["stdout", "stderr"] : [],
-      hooks: host.failures.hooks,
+      hooks: host.hooks,
     },
   );
-  host.failures.add(`${kind}-${item}`, command);
   if (!isRecorded()) {
     for (const { message, diff } of differences)
       pulumi.log.warn(plain(`drift: ${[message, diff].filter(Boolean).join("\n")}`), command);

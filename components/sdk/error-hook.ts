@@ -1,12 +1,39 @@
 import * as pulumi from "@pulumi/pulumi";
+import protocol from "@pulumi/pulumi/proto/engine_pb.js";
+
+/** The parts of the SDK that its public types lack. */
+interface Private {
+  getMonitor(): object | undefined;
+  getEngine(): { log(request: object, done: () => void): void };
+}
+const { getMonitor, getEngine } = pulumi.runtime as unknown as Private;
 
 /**
- * Registers a hook for failed commands. Undefined if the engine has no such hooks, as the mocks of unit tests: the SDK
- * would call a method that they lack.
+ * Logs an explanation of a failed command beside the command's own error. Never asks for another attempt. Without
+ * effect if the engine has no such hooks, as the mocks of unit tests: the SDK would call a method that they lack.
+ *
+ * @param name unique in the program.
+ * @param explain gets the command's error, and returns undefined if it has nothing to add.
  */
-export function errorHook(name: string, callback: pulumi.ErrorHookFunction): pulumi.ErrorHook | undefined {
-  // The SDK's public types lack this function.
-  const monitor = (pulumi.runtime as unknown as { getMonitor(): object | undefined }).getMonitor();
-  if (!monitor || !("registerErrorHook" in monitor)) return undefined;
-  return new pulumi.ErrorHook(name, callback);
+export function onError(name: string, explain: (error: string) => string | undefined): pulumi.ResourceHookBinding {
+  const monitor = getMonitor();
+  if (!monitor || !("registerErrorHook" in monitor)) return {};
+  const hook = new pulumi.ErrorHook(name, async ({ urn, errors: [newest = ""] }) => {
+    const text = explain(newest);
+    if (text !== undefined) await logError(urn, text);
+    return false;
+  });
+  return { onError: [hook] };
+}
+
+/**
+ * Not `pulumi.log.error`: it waits for the URN of its resource, which is known only after the creation that waits for
+ * the hook, and for all earlier messages, which may be about resources that wait for the failed one.
+ */
+function logError(urn: string, text: string): Promise<void> {
+  const request = new protocol.LogRequest();
+  request.setSeverity(protocol.LogSeverity.ERROR);
+  request.setMessage(text);
+  request.setUrn(urn);
+  return new Promise((resolve) => getEngine().log(request, () => resolve()));
 }

@@ -20,16 +20,18 @@ const password = new RandomPassword("password", {
   keepers: { of: process.env.KEEPER },
 });
 const pulumi = require("@pulumi/pulumi");
-const hook = new pulumi.ErrorHook("failure", async ({ name, failedOperation, errors }) => {
-  await pulumi.log.error(\`\${failedOperation} of \${name}: \${errors.length} error with \${/data: .*/.exec(errors[0])}\`);
-  return false;
-});
-if (process.env.FAILS)
-  new local.Command(
+const { onError } = require("${resolve(import.meta.dirname, "../../components/sdk/error-hook.ts")}");
+if (process.env.FAILS) {
+  const hooks = onError("failure", (error) => "explained: " + /data: .*/.exec(error));
+  const failing = new local.Command(
     "failing",
     { create: process.env.FAILS, delete: "echo told by the command; exit 4" },
-    { hooks: { onError: [hook] } },
+    { hooks },
   );
+  // A message about a resource that waits for the failing one.
+  const waiting = new local.Command("waiting", { create: "true" }, { dependsOn: failing });
+  pulumi.log.warn("not sent before it is created", waiting);
+}
 const greeting = new local.Command(
   "greeting",
   {
@@ -154,13 +156,13 @@ test("an error hook gets the output of a failed command once; a destroy without 
       (error: { stdout: string }) => error.stdout,
     );
   const once = await failure("up --yes --skip-preview --color never", { FAILS: "echo data: 7; exit 3" });
-  expect(once).toContain("create of failing: 1 error with data: 7");
+  expect(once).toMatch(/local:Command \(failing\):\s+error: explained: data: 7\n/);
   expect(once).toMatch(/exit status 3: running "echo data: 7; exit 3":\s+data: 7/);
   await pulumi("preview", { FAILS: "true" });
   await pulumi("up --yes --skip-preview", { FAILS: "true" });
   await pulumi("up --yes --skip-preview --expect-no-changes", { FAILS: "true" });
   const removed = await failure("up --yes --skip-preview --color never");
-  expect(removed).toContain("delete of failing: 1 error with null");
+  expect(removed).toContain("told by the command");
   const destroyed = await failure("destroy --yes --skip-preview --color never");
   expect(destroyed).toContain("told by the command");
   expect(destroyed).not.toMatch(/hook/);

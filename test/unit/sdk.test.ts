@@ -5,11 +5,12 @@ import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
+import protocol from "@pulumi/pulumi/proto/engine_pb.js";
 import debuggable from "@pulumi/pulumi/runtime/debuggable.js";
 import { version } from "@pulumi/pulumi/version.js";
 import { expect, test } from "vitest";
 import { isConfigSecret } from "../../components/sdk/config-secret.ts";
-import { errorHook } from "../../components/sdk/error-hook.ts";
+import { onError } from "../../components/sdk/error-hook.ts";
 import { known } from "../../components/sdk/known.ts";
 import { legible } from "../../components/sdk/legible.ts";
 import { previewOf } from "../../plan/read/steps.ts";
@@ -128,8 +129,21 @@ const LEANS: { on: string; by: string[]; try(): unknown }[] = [
     by: ["components/sdk/error-hook.ts"],
     try: async () => {
       await pulumi.runtime.setMocks(nothing, "gatehouse", "test");
-      expect(errorHook("it", () => false)).toBeUndefined();
+      expect(onError("it", () => "")).toEqual({});
       expect(readFileSync(join(SDK, "proto/resource_grpc_pb.js"), "utf8")).toContain("registerErrorHook: {");
+    },
+  },
+  {
+    on: "runtime.getEngine() sends a message with a severity and a URN",
+    by: ["components/sdk/error-hook.ts"],
+    try: () => {
+      expect(pulumi.runtime).toHaveProperty("getEngine");
+      expect(readFileSync(join(SDK, "log/index.js"), "utf8")).toContain("engine.log(req, () => {");
+      expect(protocol.LogSeverity.ERROR).toBe(3);
+      expect(new protocol.LogRequest()).toMatchObject({
+        setMessage: expect.any(Function),
+        setUrn: expect.any(Function),
+      });
     },
   },
   {

@@ -1,0 +1,20 @@
+import { exitOf, readFailure } from "../../protocol/failure.ts";
+import { documentUrl } from "../connection/documents.ts";
+import { plain } from "../render/plain.ts";
+
+/**
+ * Explains why the host did not apply an item: the part that failed, the state of the host now, the remedy, and the
+ * document that says more. Undefined if the agent reported no failure, for example because the host did not answer.
+ *
+ * @param error a command's error, with all output of the agent.
+ */
+export function explain(error: string): string | undefined {
+  const failure = readFailure(error);
+  if (!failure) return undefined;
+  const { item, code, at } = failure;
+  const { what, host, remedy } = exitOf(failure);
+  return plain(`${item.kind} ${item.name}: ${what}${at ? `, at ${at.kind} "${at.name}"` : ""} (exit status ${code})
+The host now: ${host}.
+${remedy}
+More: ${documentUrl("docs/manifest.md#exit-codes")}`);
+}
