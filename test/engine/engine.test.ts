@@ -22,7 +22,7 @@ const password = new RandomPassword("password", {
 const pulumi = require("@pulumi/pulumi");
 const { onError } = require("${resolve(import.meta.dirname, "../../components/sdk/error-hook.ts")}");
 if (process.env.FAILS) {
-  const hooks = onError("failure", (error) => "explained: " + /data: .*/.exec(error));
+  const hooks = onError("failure", (error) => "explained: " + /^data: .*/m.exec(error));
   const failing = new local.Command(
     "failing",
     { create: process.env.FAILS, delete: "echo told by the command; exit 4" },
