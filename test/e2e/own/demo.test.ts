@@ -24,7 +24,9 @@ test.runIf(EXHAUSTIVE)("`make demo` ends as docs/lab.md says, and its lines are 
     const plan = await operator.types(`${asked}\n${line("see a plan")}`);
     expect(plan).toContain("+      work_mem: 16MB");
     expect(plan).toContain("### Plan for demo: 1 file, 1 reload, 0 restarts, no data touched");
-    expect(await operator.types(`${asked}\n${line("see a plan")}`), "nothing was applied").toContain("+work_mem = '16MB'");
+    expect(await operator.types(`${asked}\n${line("see a plan")}`), "nothing was applied").toContain(
+      "+work_mem = '16MB'",
+    );
     expect(await operator.types(`${line("look at it")} --fail --silent`)).toContain("stand-in");
     expect(await operator.types(`${line("look around")} systemctl is-active authentik-pod`)).toBe("active\n");
   } finally {
