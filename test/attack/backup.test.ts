@@ -48,7 +48,7 @@ async function swapping(one: string, other: string): Promise<{ end(): Promise<vo
   return { end: async () => void (await host.inside("evil", end)) };
 }
 
-test("a folder that is swapped for a link brings nothing from outside", async () => {
+test("a folder that is exchanged for a symlink brings in nothing from outside", async () => {
   await host.inside(
     "evil",
     `import os\nfor d in ('d', 'e/f'):\n    os.makedirs('/srv/' + d)\n    for n in range(300): open(f'/srv/{d}/own-{n}', 'w').write('own')\nos.symlink('/root/outside', '/srv/l')\nos.symlink('/root', '/srv/m')`,
@@ -66,7 +66,7 @@ test("a folder that is swapped for a link brings nothing from outside", async ()
   expect(await saved(quiet, "evil")).toContain(`${FILES}/e/f/own-299`);
 });
 
-test("what never ends, a FIFO in a file's place or a file of holes, ends its own part alone", async () => {
+test("an endless entry, a FIFO or a sparse file, fails its own part only", async () => {
   await host.inside(
     "evil",
     "import os\nos.mkfifo('/srv/fifo')\nopen('/srv/file', 'w').write('x')\nopen('/srv/hole', 'w').truncate(4 << 40)",
@@ -84,7 +84,7 @@ test("what never ends, a FIFO in a file's place or a file of holes, ends its own
   await host.inside("evil", "import os\nfor name in ('fifo', 'file', 'hole'): os.remove('/srv/' + name)");
 });
 
-test("a file of holes is restored as one, and takes no room in a drill", async () => {
+test("a sparse file is restored as sparse, and uses no space in a drill", async () => {
   await host.inside("evil", "open('/srv/hole', 'w').truncate(2 << 30)");
   const taken = await backUp();
   expect(taken.incomplete).toEqual({});
@@ -94,7 +94,7 @@ test("a file of holes is restored as one, and takes no room in a drill", async (
   await host.inside("evil", "import os; os.remove('/srv/hole')");
 });
 
-test("names, depths and kinds of files of any sort are copied, restored and counted", async () => {
+test("file names, depths and types of any kind are copied, restored and counted", async () => {
   await host.inside(
     "evil",
     `import os, socket

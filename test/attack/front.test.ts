@@ -28,7 +28,7 @@ const answers = async (site: string, wanted: number, path = "/") => {
 const caddy = (property: string) => host.lab.units(property, ["caddy.service"]);
 
 describe("what an application puts into the folder that is served", () => {
-  test("pages are pages", async () => {
+  test("ordinary pages are served", async () => {
     expect(await ask(host.lab.address, PLAIN)).toMatchObject({ status: 200, body: "pages" });
     expect(await status(PLAIN, "/missing")).toBe(404);
   });
@@ -40,7 +40,7 @@ describe("what an application puts into the folder that is served", () => {
       "import os; open('/pub/trap', 'w').write('x'); os.mkfifo('/pub/.trap'); os.rename('/pub/.trap', '/pub/trap')",
     "a FIFO in place of a folder's page": "import os; os.mkdir('/pub/trap'); os.mkfifo('/pub/trap/index.html')",
   };
-  test.each(Object.entries(MAKE))("%s, asked for 600 times, holds up no other site", async (what, program) => {
+  test.each(Object.entries(MAKE))("%s, requested 600 times, does not delay another site", async (what, program) => {
     await host.inside("plain", program);
     const process = await caddy("MainPID");
     const path = what.includes("folder") ? "/trap/" : "/trap";
@@ -55,14 +55,14 @@ describe("what an application puts into the folder that is served", () => {
     await answers(PLAIN, 200);
   });
 
-  test("its own server can do nothing more, and no container reaches its socket", async () => {
+  test("its own server can do nothing else, and no container reaches its socket", async () => {
     const owner = await host.lab.sh("ps -o user:32=,group= -p $(systemctl show --value -p MainPID files-plain)");
     expect(owner).toMatch(/^(?!root|caddy|plain)\S+ +caddy$/);
     expect((await host.as("plain", "curl -s --unix-socket /run/files-plain/caddy.sock http://x/")).status).not.toBe(0);
     expect((await host.as("caddy", "curl -s --unix-socket /run/files-plain/caddy.sock http://x/")).text).toBe("pages");
   });
 
-  test("a link, a name with a dot, and what is not for everybody stay shut", async () => {
+  test("symlinks, dotfiles and files that are not public are not served", async () => {
     await host.inside(
       "plain",
       "import os; os.symlink('/etc/passwd', '/pub/link'); open('/pub/.env', 'w').write('x'); open('/pub/shut', 'w').write('x'); os.chmod('/pub/shut', 0o600); os.makedirs('/pub/list')",
@@ -95,19 +95,19 @@ describe("slow clients", () => {
       );
   }
 
-  test("1200 that never end their headers keep no site from answering, and are sent away", async () => {
+  test("1200 that never finish their headers do not block a site, and are disconnected", async () => {
     await slow(1200, "GET / HTTP/1.1\r\nHost: victim.attack.internal\r\nX-Slow: ");
     await others();
     await host.lab.awaits("[ $(ss -Htn state established '( sport = :443 )' | wc -l) -lt 50 ]");
   });
 
-  test("1200 that read nothing of a long file keep no site from answering", async () => {
+  test("1200 that do not read a long file do not block a site", async () => {
     await host.inside("plain", "open('/pub/long', 'wb').truncate(64 << 20)");
     await slow(1200, `GET /long HTTP/1.1\r\nHost: ${PLAIN}\r\n\r\n`);
     await others();
   });
 
-  test("as many from a container neither", async () => {
+  test("the same number from a container does not either", async () => {
     const started = host.tryInside(
       "evil",
       `import socket, time
@@ -123,7 +123,7 @@ print(len(held)); time.sleep(8)`,
     expect((await started).text).toMatch(/\d{3,}/);
   });
 
-  test("a long file still comes whole to one who reads slowly", async () => {
+  test("a slow reader still gets a long file completely", async () => {
     const got = await run("curl", [
       "--silent",
       "--insecure",
@@ -141,7 +141,7 @@ print(len(held)); time.sleep(8)`,
   });
 });
 
-test("Caddy comes back when it is killed, again and again", async () => {
+test("Caddy restarts each time it is killed", async () => {
   for (let time = 0; time < 7; time++) {
     await host.lab.sh("kill -9 $(systemctl show --value -p MainPID caddy)");
     await answers(AUTH, 200);
@@ -150,7 +150,7 @@ test("Caddy comes back when it is killed, again and again", async () => {
   expect(await status(PLAIN)).toBe(200);
 });
 
-describe("who a client says it is", () => {
+describe("forged client headers", () => {
   /** Says what reached it. */
   const ECHO = `
 import http.server, json
@@ -186,7 +186,7 @@ http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Echo).serve_forever()`;
     await answers(VICTIM, 200);
   });
 
-  test("an application learns nothing of it, by HTTP/1.1", async () => {
+  test("do not reach an application over HTTP/1.1", async () => {
     headers = await outside({
       ...sent(CLAIMS),
       "X-Real-IP": "1.2.3.4",
@@ -198,7 +198,7 @@ http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Echo).serve_forever()`;
     expect(headers.filter(([name]) => /^x-real-ip$/i.test(name)).map(([, value]) => value)).toEqual([host.lab.gateway]);
   });
 
-  test("nor by HTTP/2", async () => {
+  test("do not reach it over HTTP/2", async () => {
     const named = [...CLAIMS, "X-Real-IP"].flatMap((name) => ["--header", `${name}: akadmin`]);
     const { text } = await run("curl", [
       ...["--silent", "--insecure", "--http2", "--write-out", "%{http_version}", ...named],
@@ -209,7 +209,7 @@ http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Echo).serve_forever()`;
     expect(text).toContain(`["X-Real-Ip", "${host.lab.gateway}"]`);
   });
 
-  test("what is no claim arrives", async () => {
+  test("other headers do", async () => {
     const ordinary = {
       Authorization: "Bearer x",
       Cookie: "a_b=c",
@@ -223,7 +223,7 @@ http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Echo).serve_forever()`;
     expect(arrived.get("x-forwarded-proto")).toBe("https");
   });
 
-  test("what the site's own lines set arrives, though a client claimed it", async () => {
+  test("headers set by the site's own directives arrive, even if a client forged them", async () => {
     const { site } = host.apps.settings.apps.victim;
     const before = site.directives;
     // As authentik answers who asks: forward_auth stands before request_header among Caddy's directives.
@@ -256,7 +256,7 @@ log`;
     ['"}"\nother.attack.internal "{"', "closes the site itself"],
     ["other.attack.internal {\nrespond mine\n}", "expected a directive"],
   ])(
-    "lines that would end the site or open another are refused before anything is done: %j",
+    "lines that would end the site or open another are refused before anything changes: %j",
     async (directives, why) => {
       const { site } = host.apps.settings.apps.victim;
       const before = site.directives;
@@ -270,7 +270,7 @@ log`;
     },
   );
 
-  test("authentik's own pages still reach it with the header that protects them", async () => {
+  test("authentik's own pages still receive the header that protects them", async () => {
     expect(await host.lab.sh("cat /etc/caddy/sites/authentik.caddy")).not.toMatch(/request_header -X-Authentik/);
   });
 });

@@ -10,7 +10,7 @@ beforeAll(async () => {
 const select = (database: string, role: string) =>
   `import psycopg2; q = psycopg2.connect('host=/run/postgresql dbname=${database} user=${role}').cursor(); q.execute('select current_user'); print(q.fetchone()[0])`;
 
-test("an application is itself in its own database", async () => {
+test("an application has its own role in its own database", async () => {
   expect(await host.inside("evil", select("evil", "evil"))).toBe("evil");
 });
 
@@ -20,7 +20,7 @@ test.each([
   ["authentik", "authentik"],
   ["postgres", "postgres"],
   ["template1", "evil"],
-])("it is not let into database %s as %s", async (database, role) => {
+])("it cannot connect to database %s as %s", async (database, role) => {
   const { status, text } = await host.tryInside("evil", select(database, role));
   expect(status).not.toBe(0);
   expect(text).toMatch(/no pg_hba.conf entry|[Pp]eer authentication failed/);
@@ -39,7 +39,7 @@ test.each([
   await expect(host.sql("evil", statement)).rejects.toThrow(/permission denied|must be superuser|[Pp]ermission/);
 });
 
-test("its container has no capability, and gains none", async () => {
+test("its container has no capabilities, and cannot gain any", async () => {
   const status = await host.inside("evil", "print(open('/proc/self/status').read())");
   expect(status).toMatch(/^CapEff:\s*0+$/m);
   expect(status).toMatch(/^NoNewPrivs:\s*1$/m);

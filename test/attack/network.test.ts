@@ -82,11 +82,11 @@ const shut = async () => {
 };
 
 describe("a container", () => {
-  test("is reached from its own host", async () => {
+  test("is reachable from its own host", async () => {
     for (const [name, url] of Object.entries(DOORS())) expect([name, await fromHost(url)]).toEqual([name, "200"]);
   });
 
-  test("is not reached by a route to its address, and would be without the rule", async () => {
+  test("is not reachable by a route to its address, and would be without the rule", async () => {
     await shut();
     await host.lab.sh("systemctl stop gatehouse-container-guard && nft delete table inet gatehouse");
     try {
@@ -100,13 +100,13 @@ describe("a container", () => {
     expect((await check()).status).toBe(0);
   });
 
-  test("is reached through Caddy, and at what it publishes to all", async () => {
+  test("is reachable through Caddy, and at ports that it publishes to all addresses", async () => {
     expect((await ask(host.lab.address, VICTIM)).status).toBe(200);
     expect(await reached(`http://${host.lab.address}:9999/`)).toBe("200");
     expect(await fromHost("http://127.0.0.1:9200/")).toBe("200");
   });
 
-  test("gets out, and hears the answer", async () => {
+  test("can connect to the outside, and gets the answer", async () => {
     const outside = createServer((socket) => socket.end("hello out")).listen(0, host.lab.gateway);
     await once(outside, "listening");
     const { port } = outside.address() as AddressInfo;
@@ -118,7 +118,7 @@ describe("a container", () => {
     }
   });
 
-  test("is not reached at a port of the host's loopback, whatever the packet says", async () => {
+  test("is not reachable at a loopback port of the host with any packet", async () => {
     expect(await synToLoopback()).toBe("[]");
   });
 });
@@ -167,7 +167,7 @@ describe("the rule stays", () => {
     expect((await check()).text).toBe("");
   });
 
-  test("Podman's rules go with a flush while nobody watches, which makes the release unhealthy", async () => {
+  test("if Podman's rules are flushed while the guard is stopped, the release is unhealthy", async () => {
     await host.lab.sh("systemctl stop gatehouse-container-guard && nft delete table inet netavark");
     expect(await fromHost("http://127.0.0.1:9200/")).toBe("000");
     expect((await check()).text).toContain("published ports do not work");
@@ -177,14 +177,14 @@ describe("the rule stays", () => {
     expect((await check()).text).toBe("");
   });
 
-  test("no other program takes it out", async () => {
+  test("no other program removes it", async () => {
     expect((await host.lab.try("nft delete table inet gatehouse 2>&1")).text).toContain("Operation not permitted");
     expect((await host.lab.try("nft add rule inet gatehouse prerouting accept 2>&1")).text).toContain(
       "Operation not permitted",
     );
   });
 
-  test("a new application's network is in it before its container is, and at boot too", async () => {
+  test("the network of a new application is in it before its container starts, also at boot", async () => {
     await host.lab.sh("systemctl restart app-victim-network app-victim");
     expect((await check()).text).toBe("");
     await host.lab.reboot();
@@ -197,7 +197,7 @@ describe("the rule stays", () => {
     for (const started of containers) expect(started).toBeGreaterThan(guard);
   });
 
-  test("what is missing in it makes the release unhealthy", async () => {
+  test("a missing entry makes the release unhealthy", async () => {
     await host.lab.sh("podman network create --subnet 10.98.0.0/24 app-late");
     expect((await host.lab.try("gatehouse status")).text).toContain(
       "containers can be reached from outside at 10.98.0.0/24",

@@ -31,7 +31,7 @@ async function settles(): Promise<void> {
   expect((await host.lab.try("gatehouse verify")).text).toMatch(/^clean/);
 }
 
-describe("a name that stands above what root acts on", () => {
+describe("a name above a path that root uses", () => {
   test.each([
     ["postgres", `${CONFIG}/hba.d`],
     ["postgres", CONFIG],
@@ -64,13 +64,13 @@ describe("a name that stands above what root acts on", () => {
   });
 });
 
-describe("a link that stands there already, as on a host whose folders belong to the accounts", () => {
+describe("an existing symlink, as on a host whose folders belong to the accounts", () => {
   test.each([
     ["authentik", "/var/lib/authentik", "certs"],
     ["authentik", "/var/lib/authentik/data", "media"],
     ["postgres", CONFIG, "hba.d"],
     ["postgres", "/etc/postgresql", "17"],
-  ])("%s made %s its own, and %s a link: nothing behind it is given away", async (account, folder, name) => {
+  ])("%s owned %s, and %s was a symlink: nothing behind it changes its owner", async (account, folder, name) => {
     await host.lab.sh(
       `chown ${account}:${account} ${folder} && mv ${folder}/${name} /root/away && su -s /bin/sh ${account} -c 'ln -s ${CANARY} ${folder}/${name}'`,
     );
@@ -87,8 +87,8 @@ describe("a link that stands there already, as on a host whose folders belong to
   });
 });
 
-describe("a fast program that exchanges folders and links while root is at work", () => {
-  test("a changed setting of PostgreSQL, checked in a scratch folder and applied", async () => {
+describe("a fast program that exchanges folders and symlinks while root is working", () => {
+  test("a changed setting of PostgreSQL is checked in a scratch folder and applied", async () => {
     await host.lab.sh(`chown -R postgres:postgres ${CONFIG}`);
     const racer = await Racer.start(host.lab, "postgres", CONFIG, CANARY, ["conf.d", "hba.d"]);
     try {
@@ -127,7 +127,7 @@ describe("a fast program that exchanges folders and links while root is at work"
     expect(await canary()).toBe(before);
   });
 
-  test("a purge, which is refused while its folder changes, and done when it does not", async () => {
+  test("a purge is refused while its folder changes, and succeeds when it does not", async () => {
     const folder = "/var/lib/apps/plain/pub";
     await host.lab.sh(`install -d -o plain -g plain ${folder}/d && seq 2000 >${folder}/d/numbers`);
     const racer = await Racer.start(host.lab, "plain", folder, CANARY, ["d"]);

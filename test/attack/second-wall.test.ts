@@ -36,8 +36,8 @@ async function inUnit(unit: string, command: string): Promise<Ran> {
   }
 }
 
-describe("code that runs as PostgreSQL's superuser (holes 1 and 4, with the first wall out)", () => {
-  test("is what the server is, and writes the server's own folders", async () => {
+describe("code that runs as PostgreSQL's superuser (holes 1 and 4, without the first wall)", () => {
+  test("runs as the server, and can write the server's own folders", async () => {
     expect(await inPostgres("id -un")).toBe("postgres");
     expect(
       await inPostgres("touch /var/lib/postgresql/17/main/by-hand && rm /var/lib/postgresql/17/main/by-hand"),
@@ -55,27 +55,27 @@ describe("code that runs as PostgreSQL's superuser (holes 1 and 4, with the firs
     "/run/by-hand",
     "/dev/../run/lock/by-hand",
     "/srv/by-hand",
-  ])("makes nothing at %s (hole 2)", async (path) => {
+  ])("creates nothing at %s (hole 2)", async (path) => {
     expect(await inPostgres(`mkdir ${path}`)).toMatch(/Read-only file system/);
   });
 
-  test("as the account outside the unit may do, which is the unit's doing", async () => {
+  test("could outside the unit, as the same account: the sandbox prevents it", async () => {
     expect(await host.as("postgres", "touch /var/lib/postgresql/by-hand /tmp/by-hand")).toMatchObject({ status: 0 });
   });
 
-  test("moves no folder of the configuration away (hole 2c)", async () => {
+  test("cannot move a folder of the configuration away (hole 2c)", async () => {
     expect(await inPostgres("mv /etc/postgresql/17/main/hba.d /etc/postgresql/17/main/x")).toMatch(
       /Read-only file system/,
     );
   });
 
-  test("has a /tmp of its own, and does not see the host's (hole 2d)", async () => {
+  test("has its own /tmp, and does not see the host's (hole 2d)", async () => {
     await host.lab.sh("mkdir -p /tmp/gatehouse-somebody && chmod 777 /tmp/gatehouse-somebody");
     expect(await inPostgres("touch /tmp/planted; ls -d /tmp/gatehouse-* /tmp/by-hand")).toMatch(/No such file/);
     expect(await host.lab.sh("ls -d /tmp/planted 2>/dev/null || true; rmdir /tmp/gatehouse-somebody")).toBe("");
   });
 
-  test("gains nothing: no capability, no set-UID program, no namespace, no other's process", async () => {
+  test("gains nothing: no capability, no set-UID program, no namespace, no process of another account", async () => {
     const status = await inPostgres("cat /proc/self/status");
     expect(status).toMatch(/^CapBnd:\s*0+$/m);
     expect(status).toMatch(/^NoNewPrivs:\s*1$/m);
@@ -88,7 +88,7 @@ describe("code that runs as PostgreSQL's superuser (holes 1 and 4, with the firs
     expect(await inPostgres("ls /root /home/*")).toMatch(/Permission denied|cannot access/);
   });
 
-  test("runs no program that it has written", async () => {
+  test("cannot run a program that it has written", async () => {
     const there = "/var/lib/postgresql/17/main/own";
     expect(await inPostgres(`cp /usr/bin/id ${there} && ${there}; rm ${there}`)).toMatch(/Permission denied/);
     expect(await inPostgres(`cp /usr/bin/id /tmp/own && /tmp/own`)).toMatch(/Permission denied/);
@@ -97,12 +97,12 @@ describe("code that runs as PostgreSQL's superuser (holes 1 and 4, with the firs
     );
   });
 
-  test("this wall does not hold: every database, and the passphrase that opens the backups", async () => {
+  test("this wall does not protect: every database, and the passphrase of the backups", async () => {
     expect(await inPostgres("cat /etc/pgbackrest/pgbackrest.conf")).toMatch(/^repo1-cipher-pass=\w+/m);
     expect(await host.operator("SELECT count(*) > 0 FROM pg_authid WHERE rolsuper")).toBe("t");
   });
 
-  test("meanwhile queries are compiled, WAL is archived, and what the clients have asked for is there", async () => {
+  test("meanwhile queries are compiled, WAL is archived, and clients get their data", async () => {
     expect(
       await host.operator(
         "SET jit_above_cost = 0; SET jit_inline_above_cost = 0; SET jit_optimize_above_cost = 0; EXPLAIN (ANALYZE, FORMAT json) SELECT sum(n * n) FROM generate_series(1, 1000) n",
@@ -139,21 +139,21 @@ except OSError as error: print(error.strerror)
 try: os.execv("/usr/bin/id", ["id"])
 except OSError as error: print(error.strerror)`;
 
-  test("writes certificates and logs, and nothing else; it starts no program", async () => {
+  test("can write certificates and logs, and nothing else; it starts no program", async () => {
     for (const path of ["/var/lib/caddy/x", "/var/log/caddy/x"])
       expect(await inCaddy(make(path))).toBe("made\nPermission denied");
     for (const path of ["/var/lib/x", "/etc/caddy/x", "/var/tmp/../lib/x", "/srv/x", "/dev/shm/../../run/x"])
       expect(await inCaddy(make(path))).toBe("Read-only file system\nPermission denied");
   });
 
-  test("has the port's capability and gains no other", async () => {
+  test("has the capability for its port and gains no other", async () => {
     const status = await host.lab.sh("cat /proc/$(systemctl show -P MainPID caddy)/status");
     expect(status).toMatch(/^CapBnd:\s*0+400$/m);
     expect(status).toMatch(/^NoNewPrivs:\s*1$/m);
     expect(status).toMatch(/^Seccomp:\s*2$/m);
   });
 
-  test("meanwhile it serves, and reloads", async () => {
+  test("meanwhile it serves requests and reloads", async () => {
     await host.lab.sh("systemctl reload caddy");
     const ready = () =>
       ask(host.lab.address, "auth.lab.internal", "/-/health/ready/").then(
@@ -164,8 +164,8 @@ except OSError as error: print(error.strerror)`;
   });
 });
 
-describe("root that is led elsewhere", () => {
-  test("in the drill and the backup it writes no program, no configuration and no home (holes 2a, 2b and 9)", async () => {
+describe("root that is misled", () => {
+  test("writes no program, no configuration and no home in the drill and the backup (holes 2a, 2b and 9)", async () => {
     for (const unit of ["gatehouse-backup.service", "gatehouse-drill.service"]) {
       await host.lab.sh("ln -sfn /usr/local/bin /var/lib/postgresql/led");
       const { text } = await inUnit(
@@ -179,7 +179,7 @@ describe("root that is led elsewhere", () => {
     expect(await host.lab.stat("/usr/local/bin")).toBe("755 root:root");
   });
 
-  test("this wall does not hold below /var/lib, where all data are", async () => {
+  test("this wall does not protect the data below /var/lib", async () => {
     const { text } = await inUnit(
       "gatehouse-drill.service",
       "touch /var/lib/by-root && rm /var/lib/by-root && echo done",
@@ -187,7 +187,7 @@ describe("root that is led elsewhere", () => {
     expect(text).toContain("done");
   });
 
-  test("valkey-socket-fix, as a shell that follows links, changes nothing but Valkey's folder (hole 6)", async () => {
+  test("valkey-socket-fix, as a shell that follows symlinks, changes only Valkey's folder (hole 6)", async () => {
     for (const target of [CANARY, "/etc/passwd", "/usr/local/bin", "/var/lib/valkey", "/run/postgresql"]) {
       const before = await host.lab.stat(target);
       await host.lab.sh(`cd /run/valkey && mv valkey.sock real && ln -s ${target} valkey.sock`);

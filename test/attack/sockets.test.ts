@@ -91,18 +91,18 @@ async function stands({ folder, name, server }: Socket, mode = "3770"): Promise<
 describe.each(SOCKETS)("$folder", (socket) => {
   const { folder, name, unit, server, client } = socket;
 
-  test("is open to its clients, who reach the server", async () => {
+  test("is open to its clients, which reach the server", async () => {
     await stands(socket);
     expect(await asPython(client, CONNECT(socket))).toBe(server);
   });
 
-  test("while the server runs no client takes its socket's place", async () => {
+  test("no client can replace the socket while the server runs", async () => {
     expect(await asPython(client, attacks(socket))).toBe("");
     await stands(socket);
     expect(await asPython(client, CONNECT(socket))).toBe(server);
   });
 
-  test("what clients made in it is gone after a restart, however much it is, and no link was followed", async () => {
+  test("anything that clients created in it is deleted at a restart, without following symlinks", async () => {
     const before = await inode(folder);
     expect(await asPython(client, CREATE(folder))).toBe("file\nfolder\nFIFO\nlink\nsocket");
     await asPython(
@@ -131,7 +131,7 @@ describe.each(SOCKETS)("$folder", (socket) => {
     ["stopped", `systemctl stop ${unit}`],
     // Valkey would be started again by itself.
     ["killed", `kill -KILL $(systemctl show -P MainPID ${unit}); systemctl stop ${unit}`],
-  ])("while the server is %s clients make nothing in it, and the next start is as any", async (_, down) => {
+  ])("while the server is %s clients can create nothing in it, and the next start succeeds", async (_, down) => {
     await host.lab.sh(down);
     await stands(socket, "3750");
     expect(await asPython(client, attacks(socket))).toBe("");
@@ -142,7 +142,7 @@ describe.each(SOCKETS)("$folder", (socket) => {
     expect(await asPython(client, CONNECT(socket))).toBe(server);
   });
 
-  test("at boot it is made closed", async () => {
+  test("is closed at boot", async () => {
     await host.lab.sh(
       `systemctl stop ${unit} && mv ${folder} ${folder}.away && systemd-tmpfiles --create 2>/dev/null; true`,
     );
@@ -155,7 +155,7 @@ describe.each(SOCKETS)("$folder", (socket) => {
     await stands(socket);
   });
 
-  test("a name that a client has taken, with the first wall out, is not where the server is", async () => {
+  test("without the first wall, the server does not start at a name that a client has taken", async () => {
     await host.lab.sh(`systemctl stop ${unit} && chmod 3770 ${folder}`);
     await asPython(
       client,
@@ -168,7 +168,7 @@ describe.each(SOCKETS)("$folder", (socket) => {
   });
 });
 
-test("in a container nothing of a socket's folder can be changed, and the socket is used", async () => {
+test("is read-only in a container, which can use the socket", async () => {
   for (const socket of SOCKETS.filter((socket) => "in" in socket)) {
     expect(await host.inside("evil", attacks(socket) + CREATE(socket.folder))).toBe("");
     await host.inside(
@@ -179,7 +179,7 @@ test("in a container nothing of a socket's folder can be changed, and the socket
   expect(await host.sql("evil", "select current_user")).toContain("evil");
 });
 
-test("while the servers restart again and again, a client that tries all the time is never in their place", async () => {
+test("a client that keeps trying never replaces the server while it restarts again and again", async () => {
   const [postgres, valkey] = SOCKETS;
   const end = "/tmp/no-more-races";
   const racer = ({ folder, name, client }: Socket) =>
@@ -237,7 +237,7 @@ describe("valkey-socket-fix", () => {
     ["hard link", `ln ${CANARY}`],
     ["FIFO", "mkfifo"],
     ["folder", "mkdir"],
-  ])("leaves a %s in the socket's place alone, and what it leads to", async (what, make) => {
+  ])("leaves a %s in place of the socket alone, and also its target", async (what, make) => {
     await host.lab.sh("cd /run/valkey && mv valkey.sock aside");
     // /root is another file system than /run.
     const place = what === "hard link" ? `cp -p ${CANARY} /run/canary && ln /run/canary` : make;
@@ -251,7 +251,7 @@ describe("valkey-socket-fix", () => {
   });
 });
 
-describe("a client that logs in by password, as docs/decisions/006 has it", () => {
+describe("a client that logs in with a password, as in docs/decisions/006", () => {
   /** What a server in PostgreSQL's place gets that asks for the password in clear, or for none. */
   const falseServer = (asks: "clear" | "nothing") => `
 import os, socket, struct, subprocess, sys, threading
@@ -282,12 +282,12 @@ for more in ("", " require_auth=scram-sha-256"):
     print("password" if "topsecret" in heard else "", "question" if "secret question" in heard else "", "requirement" if "authentication method requirement" in done.stderr else "", sep="|")
 `;
 
-  test("gives it to no false server, and asks it nothing", async () => {
+  test("does not give it to a false server, and sends it no query", async () => {
     expect(await asPython("evil", falseServer("clear"))).toBe("password|question|\n||requirement");
     expect(await asPython("evil", falseServer("nothing"))).toBe("|question|\n||requirement");
   });
 
-  test("reaches the true one", async () => {
+  test("connects to the real server", async () => {
     const { logins } = await host.stack.outputs();
     const { status, text } = await host.as(
       "evil",

@@ -159,14 +159,14 @@ describe("an application's code in its database", () => {
   });
   afterAll(() => host.operator("ALTER DATABASE evil RESET ALL"));
 
-  test("runs in no backup, which is whole for all", async () => {
+  test("does not run in a backup, which is complete for all databases", async () => {
     expect(await marks()).toBe("");
     await victimIsWhole(taken);
     expect(taken.incomplete).toEqual({});
     expect(Object.keys((await record(taken.name)).tables.evil)).toContain("public.bait");
   });
 
-  test("nor in a drill, nor in a look at the host", async () => {
+  test("does not run in a drill or an inspection of the host", async () => {
     for (const words of ["drill", "status", "verify", "backups"]) {
       const { status, text } = await host.lab.try(`gatehouse ${words}`);
       expect(status, text).toBe(0);
@@ -174,13 +174,13 @@ describe("an application's code in its database", () => {
     expect(await marks()).toBe("");
   });
 
-  test("nor in a step of a release that is applied again", async () => {
+  test("does not run in a step of a release that is applied again", async () => {
     const { status, text } = await host.apps.up();
     expect(status, text).toBe(0);
     expect(await marks()).toBe("");
   });
 
-  test("nor as superuser when the database is restored alone, with all that is in it", async () => {
+  test("does not run as superuser when the database is restored alone, with its complete contents", async () => {
     const { status, text } = await host.lab.try("gatehouse restore --to latest --database evil");
     expect(status, text).toBe(0);
     expect(await marks()).toBe("");
@@ -208,8 +208,8 @@ describe("an application's code in its database", () => {
   });
 });
 
-describe("the sums of a backup", () => {
-  test("see each column of a table, whatever its name is", async () => {
+describe("the checksums of a backup", () => {
+  test("include each column of a table, whatever its name is", async () => {
     await host.sql("victim", "CREATE TABLE tee (t int, secret text); INSERT INTO tee VALUES (1, 'a')");
     const before = await record((await backUp()).name);
     await host.sql("victim", "UPDATE tee SET secret = 'b'");
@@ -236,14 +236,14 @@ describe("the sums of a backup", () => {
   });
 });
 
-describe("what the owner of a database does to it", () => {
+describe("changes by the owner of a database", () => {
   afterAll(() =>
     host.operator(
       "ALTER DATABASE evil IS_TEMPLATE false; ALTER DATABASE evil ALLOW_CONNECTIONS true; ALTER DATABASE evil RESET ALL",
     ),
   );
 
-  test("settings of any kind change no session of a backup's, nor what it reads", async () => {
+  test("settings of any kind do not change the session of a backup, or the rows that it reads", async () => {
     const before = await record((await backUp()).name);
     await host.sql(
       "evil",
@@ -269,7 +269,7 @@ describe("what the owner of a database does to it", () => {
     await host.operator("ALTER DATABASE evil RESET ALL");
   });
 
-  test("a lock that is held for ever costs some seconds, and its own tables", async () => {
+  test("a lock that is held forever costs some seconds, and only the owner's own tables", async () => {
     await host.sql(
       "evil",
       "CREATE TABLE locked_1 (); CREATE TABLE locked_2 (); CREATE TABLE locked_3 (); CREATE TABLE free (id int)",
@@ -299,7 +299,7 @@ describe("what the owner of a database does to it", () => {
     expect(text).toContain("incomplete: database evil: ");
   });
 
-  test("a transaction that stays open spoils nothing, and one after the other its own comparison alone", async () => {
+  test("a transaction that stays open spoils nothing, and each later one only its own comparison", async () => {
     await host.sql("evil", "CREATE TABLE written (id int)");
     const open = await busy("c.autocommit = False; q.execute('INSERT INTO written VALUES (1)')");
     const quiet = await backUp();
@@ -317,7 +317,7 @@ describe("what the owner of a database does to it", () => {
     expect(status, text).toBe(0);
   });
 
-  test("a database that takes no connection, or is a template, is its own part", async () => {
+  test("a database that allows no connections, or is a template, fails only its own part", async () => {
     await host.sql("evil", "CREATE TABLE unseen (id int); ALTER DATABASE evil IS_TEMPLATE true");
     const template = await backUp();
     await victimIsWhole(template);
@@ -335,7 +335,7 @@ describe("what the owner of a database does to it", () => {
   });
 });
 
-describe("an application that takes every connection it can", () => {
+describe("an application that opens every connection it can", () => {
   const SERVER = "SELECT setting FROM pg_settings WHERE name = 'max_connections'";
   const EVERY = `all = [c]
 while len(all) < 1000:
@@ -343,7 +343,7 @@ while len(all) < 1000:
     except psycopg2.OperationalError: break`;
   const HELD = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'evil'";
 
-  test("has half of them: others log in, and their parts of a backup are whole", async () => {
+  test("gets half of them: others can log in, and their parts of a backup are complete", async () => {
     const half = Math.floor((Number(await host.operator(SERVER)) + 1) / 2);
     const taking = await busy(EVERY);
     expect(Number(await host.operator(HELD))).toBe(half);
@@ -354,13 +354,13 @@ while len(all) < 1000:
     expect(taken.incomplete).toEqual({});
   });
 
-  test("may not change how many that is", async () => {
+  test("cannot change that limit", async () => {
     await expect(host.sql("evil", "ALTER ROLE evil CONNECTION LIMIT 1000")).rejects.toThrow(/permission denied/);
     await host.sql("evil", "ALTER DATABASE evil CONNECTION LIMIT 1000");
     expect(await host.operator("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'evil'")).not.toBe("1000");
   });
 
-  test("stops no backup where an operator lets it have all of them", async () => {
+  test("does not stop a backup if an operator allows it all connections", async () => {
     const limit = await host.operator("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'evil'");
     await host.operator("ALTER ROLE evil CONNECTION LIMIT -1");
     const taking = await busy(EVERY);
@@ -374,7 +374,7 @@ while len(all) < 1000:
 });
 
 describe("a database that is restored alone", () => {
-  test("is what it was: constraints, owners that may not log in or have no connection left, extensions, what a superuser made, grants", async () => {
+  test("is restored exactly: constraints, owners that may not log in or have no connection left, extensions, objects of a superuser, grants", async () => {
     await host.operator(
       `CREATE ROLE second LOGIN; GRANT CONNECT ON DATABASE victim TO second; CREATE ROLE crew NOLOGIN; GRANT crew TO victim;
       \\c victim
@@ -413,14 +413,14 @@ describe("a database that is restored alone", () => {
     );
   });
 
-  test("is let in by no account but PostgreSQL's own", async () => {
+  test("accepts connections only from PostgreSQL's own account", async () => {
     const login = (role: string) =>
       host.as("evil", `psql -Xh /run/postgresql -U ${role} -d x_restored_20260101000000 -c 'SELECT 1'`);
     expect((await login("gatehouse_loads")).text).toContain("Peer authentication failed");
     expect((await login("victim")).text).toContain("no pg_hba.conf entry");
   });
 
-  test("is refused where an owner's name cannot be told from that of what it owns", async () => {
+  test("is refused if an owner's name cannot be distinguished from that of its objects", async () => {
     await host.operator(
       'CREATE ROLE "two words"; CREATE TABLE public.apart (); ALTER TABLE public.apart OWNER TO "two words"',
       "evil",
@@ -433,7 +433,7 @@ describe("a database that is restored alone", () => {
     await host.operator('DROP TABLE public.apart; DROP ROLE "two words"', "evil");
   });
 
-  test("is refused where the superuser's own table would call the application's code", async () => {
+  test("is refused if a superuser's table would call the application's code", async () => {
     await host.operator(
       "CREATE TABLE public.operators (n public.own); INSERT INTO public.operators VALUES (1)",
       "evil",

@@ -10,7 +10,7 @@ beforeAll(async () => {
 const ACTS = /[^\P{Cc}\n\t]|[\u202a-\u202e\u2066-\u2069]/u;
 const SAYS = String.raw`print('\x1b[2J\x1b]0;pwned\x07 \x9b31m \u202eabc <{%%x%%}> \r gone', flush=True); print('::error::mine', flush=True); raise SystemExit(1)`;
 
-test("a failed up quotes a journal that would act on the terminal, on Pulumi and on a runner", async () => {
+test("a failed up escapes journal lines that would act on the terminal, on Pulumi and on a runner", async () => {
   const { web } = host.apps.settings.apps.evil.containers;
   const before = web.command;
   host.apps.settings.apps.evil.deadline = 15;
@@ -25,7 +25,7 @@ test("a failed up quotes a journal that would act on the terminal, on Pulumi and
   expect(text.replaceAll(/\p{Cc}\[[\d;]*m/gu, "").replaceAll("\r\n", "\n")).not.toMatch(ACTS);
 });
 
-test("an ordinary journal is quoted as it is", async () => {
+test("an ordinary journal is quoted unchanged", async () => {
   const { web } = host.apps.settings.apps.evil.containers;
   const before = web.command;
   web.command = ["-c", "print('the café is closed: 1\\t2', flush=True); raise SystemExit(1)"];
@@ -34,7 +34,7 @@ test("an ordinary journal is quoted as it is", async () => {
   expect(text).toContain("the café is closed: 1\t2");
 });
 
-test("a file of a name and a content that act is shown as text by verify, preview, plan and drift", async () => {
+test("a file with control characters in its name and content is escaped by verify, preview, plan and drift", async () => {
   const { lab, stack } = host;
   await lab.sh(
     String.raw`printf '# \033[2J\302\233 \342\200\256 ${"```"}</details> @everyone\r\n' >>/etc/caddy/Caddyfile; touch "/etc/caddy/sites/$(printf 'a\033[31m\nin sync: 8 items')"`,
@@ -55,7 +55,7 @@ test("a file of a name and a content that act is shown as text by verify, previe
   }
 });
 
-test("a file, a variable and a secret that name a secret of the platform's as the program does are text", async () => {
+test("text that looks like a placeholder for a secret of the platform stays text in a file, a variable and a secret", async () => {
   const { web } = host.apps.settings.apps.evil.containers;
   const text = "{{secrets valkey-gatehouse/password}} {{secrets valkey-gatehouse/hash}} <gid of postgres-clients>";
   const before = { ...web };

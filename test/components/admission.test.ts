@@ -80,8 +80,8 @@ async function program(
   return { run, told, asked } satisfies Ran;
 }
 
-describe("a host that the stack has not been on", () => {
-  test("is asked once, over the connection that the facts came by, about all that is declared together", async () => {
+describe("a host on which the stack was never deployed", () => {
+  test("is asked once, over the connection of the facts, about everything that is declared together", async () => {
     const { run, told, asked } = await program([]);
     expect(told).toEqual([]);
     expect([server.connections, server.sessions]).toEqual([1, 2]);
@@ -97,7 +97,7 @@ describe("a host that the stack has not been on", () => {
     expect(run?.warnings).toEqual([]);
   });
 
-  test("ends the program before its first command where a name is somebody's, with all of them and the way on", async () => {
+  test("ends the program before its first command if names are in use, with all of them and the remedy", async () => {
     const { run, told } = await program([
       { thing: "account wiki", what: "UID 1000, a member of sudo" },
       { thing: "volume kept", what: "created by hand\u001b[2J" },
@@ -116,7 +116,7 @@ Rename or remove them, or choose another name or port in the configuration. To h
     expect(run?.resources.filter(({ custom }) => custom) ?? []).toEqual([]);
   });
 
-  test("goes on where all of them may be taken over, tells of each, and the items say so to the agent", async () => {
+  test("continues if all of them may be taken over, warns about each, and passes them to the agent", async () => {
     const takeOver = ["account wiki", "volume kept", "stack shop/old"];
     const { run, told } = await program([{ thing: "account wiki", what: "UID 1000" }], { takeOver });
     expect(told).toEqual([]);
@@ -128,7 +128,7 @@ Rename or remove them, or choose another name or port in the configuration. To h
   });
 });
 
-describe("a host that has it all of this stack", () => {
+describe("a host on which this stack already has everything", () => {
   const claims = digestOf({ item: "", owner: OWNER, things: THINGS });
   const items = { "account-wiki": left(), "group-clients": left(), "release-wiki": left(claims) };
 
@@ -159,7 +159,7 @@ describe("a host that has it all of this stack", () => {
       },
       "account-wiki",
     ],
-  ])("is asked about that alone where %s", async (_, changed, item) => {
+  ])("is asked only about the rest if %s", async (_, changed, item) => {
     const { told, asked } = await program([], { items: { ...items, ...changed } });
     expect(told).toEqual([]);
     expect(asked.map((claims) => claims.map(({ item }: Claim) => item))).toEqual([["packages-wiki", item]]);
@@ -167,7 +167,7 @@ describe("a host that has it all of this stack", () => {
 });
 
 test.each(["login deploy", "account", "file etc/x", "port 443", "stack shop", "account a b", "unit caddy"])(
-  "%j is nothing that can be taken over",
+  "%j cannot be taken over",
   async (thing) => {
     server = await sshd({});
     const told = await rejectionsOf(() =>

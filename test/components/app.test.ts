@@ -46,25 +46,25 @@ const VALKEY = "packages-gatehouse-test-host-valkey";
 const commands = (run: Run) =>
   run.resources.filter(({ type }) => type === "command:remote:Command").map(({ name }) => name);
 
-describe("what an app declares", () => {
-  test("is, in its smallest form, an account and its release; and the packages that apps run on", async () => {
+describe("an app declares", () => {
+  test("in its smallest form, an account and its release, and the packages that apps run on", async () => {
     expect(commands(await deploy({}))).toEqual(["account-wiki", "host-agent", PODMAN, "release-app-wiki"]);
   });
 
-  test("is without a container no package, since nothing runs; its files are its account's all the same", async () => {
+  test("without a container, no package, because nothing runs; its files belong to its account", async () => {
     const run = await deploy({ containers: undefined, site: { domain: "wiki.example.org", files: "public" } });
     expect(commands(run)).toEqual(["account-wiki", "host-agent", "release-app-wiki"]);
     expect(document(run, "release-app-wiki")).not.toMatch(/podman|\[\[image|\.network|-network/i);
     expect(document(run, "release-app-wiki")).toContain("\troot * /run/apps/wiki\n");
   });
 
-  test("is for a job what it is for any container", async () => {
+  test("the same for a job as for any container", async () => {
     const run = await deploy({ containers: { job: { image: IMAGE, schedule: "daily" } } });
     expect(commands(run)).toEqual(commands(await deploy({})));
     expect(document(run, "release-app-wiki")).toContain("\nOnCalendar=daily\n");
   });
 
-  test("is with everything a release for each part, all its own", async () => {
+  test("with all options, a release for each part, all of its own", async () => {
     const run = await deploy(FULL);
     expect(commands(run)).toEqual([
       "account-wiki",
@@ -83,7 +83,7 @@ describe("what an app declares", () => {
       );
   });
 
-  test("is for apps together their packages once, each kind where one of them needs it", async () => {
+  test("the packages once for several apps, and each kind only if one of them needs it", async () => {
     const containers = { web: { image: IMAGE } };
     const run = await record({ config: {}, answers: ANSWERS }, () => {
       const host = newHost();
@@ -99,14 +99,14 @@ describe("what an app declares", () => {
     expect(cache.named(VALKEY).dependsOn).toEqual(["host-agent"]);
   });
 
-  test("keeps when it is deleted what has no delete: its accounts", async () => {
+  test("accounts without a delete command, so that they are kept", async () => {
     const run = await deploy(FULL);
     for (const name of ["account-wiki", "account-wiki-valkey", PODMAN, VALKEY])
       expect(run.named(name).inputs.delete).toBeUndefined();
   });
 });
 
-describe("the account belongs to exactly the groups asked for, and the containers carry their GIDs", () => {
+describe("the account is in exactly the requested groups, and the containers have their GIDs", () => {
   test.each([
     ["none", {}, [], []],
     ["PostgreSQL's, of a job", { postgres: { clients: CLIENTS }, containers: JOB }, ["postgres-clients"], ["987"]],
@@ -119,13 +119,13 @@ describe("the account belongs to exactly the groups asked for, and the container
     expect(groups(run)).toEqual(gids);
   });
 
-  test("as the host answers them: no number is in the source", async () => {
+  test("as the host answers them: the source contains no number", async () => {
     const run = await deploy(FULL, { answers: { ...ANSWERS, "account-wiki-valkey": { uid: 1, gid: 4321 } } });
     expect(groups(run)).toEqual(["987", "4321"]);
     expect(document(run, "release-app-wiki")).toContain("\nUser=975\nGroup=974\n");
   });
 
-  test("as another stack tells them, whose group is not asked for again here", async () => {
+  test("from another stack, whose group is not created again here", async () => {
     const told = pulumi.output({ groupName: "postgres-clients", gid: 4000 });
     const run = await deploy({ postgres: { clients: { groupName: told.groupName, gid: told.gid } } });
     expect(groups(run)).toEqual(["4000"]);
@@ -134,7 +134,7 @@ describe("the account belongs to exactly the groups asked for, and the container
   });
 
   test.each([0, 65534, undefined])(
-    "but %s is no client group's, and stops the deployment before the app",
+    "but %s is not a valid GID, and stops the deployment before the app",
     async (gid) => {
       let run: Run | undefined;
       const told = await rejectionsOf(async () => {
@@ -146,8 +146,8 @@ describe("the account belongs to exactly the groups asked for, and the container
   );
 });
 
-describe("in the program that makes PostgreSQL", () => {
-  test("the handle is all that it takes, and its database is made once PostgreSQL is ready", async () => {
+describe("in the program that declares PostgreSQL", () => {
+  test("the handle is enough, and its database is created once PostgreSQL is ready", async () => {
     const run = await record({ config: {}, answers: ANSWERS }, () => {
       const host = newHost();
       const postgres = new Postgres("postgres", { host, ...postgresSchema.parse({}) });
@@ -171,7 +171,7 @@ test.each([
   expect((await deploy(FULL)).named(name).dependsOn).toEqual(expect.arrayContaining(others));
 });
 
-test("its accounts are none of its own while one of the releases that it has is another stack's", async () => {
+test("its accounts are refused if one of its releases belongs to another stack", async () => {
   expect(document(await deploy({}), "account-wiki")).toContain('\nreleases = ["app-wiki"]\n');
   const run = await deploy(FULL);
   const releases = ["", "-secrets", "-postgres", "-valkey"].map((part) => `"app-wiki${part}"`).join(", ");
@@ -181,7 +181,7 @@ test("its accounts are none of its own while one of the releases that it has is 
   }
 });
 
-test("what it depends on is waited for by the first thing that is its own", async () => {
+test("its dependencies are awaited by its first resource", async () => {
   for (const [args, first] of [
     [{}, "account-wiki"],
     [{ valkey: {} }, "account-wiki-valkey"],
@@ -195,7 +195,7 @@ test("what it depends on is waited for by the first thing that is its own", asyn
   }
 });
 
-test("a text of its own that looks like a place for a secret names none, and reaches the host as it is", async () => {
+test("text that looks like a placeholder for a secret is not one, and reaches the host unchanged", async () => {
   const text = "{{secrets valkey-gatehouse/password}} {{secrets app-wiki-secrets/web}} <gid of wiki>";
   const web = {
     image: IMAGE,
@@ -218,7 +218,7 @@ describe("in a first preview", () => {
     run = await deploy(FULL, { preview: true });
   });
 
-  test("what the host has not answered yet stands as a placeholder", () => {
+  test("values that the host has not answered yet are placeholders", () => {
     const text = document(run, "release-app-wiki");
     for (const line of [
       "User=<uid of wiki>",
@@ -235,12 +235,12 @@ describe("in a first preview", () => {
   });
 });
 
-test("its site is signed as another stack tells", async () => {
+test("its certificate has the issuer of the other stack", async () => {
   const site = { domain: "wiki.example.org", port: 8080, tls: pulumi.output<"internal">("internal") };
   expect(document(await deploy({ site }), "release-app-wiki")).toContain("\ttls internal\n");
 });
 
-test("a secret is in its own release alone, which is secret as a whole, and shows nowhere", async () => {
+test("a secret is only in its own release, which is secret as a whole", async () => {
   const run = await deploy(FULL);
   const secrets = run.named("release-app-wiki-secrets");
   expect(secrets.inputs.stdin).toBeInstanceOf(Secret);
@@ -250,7 +250,7 @@ test("a secret is in its own release alone, which is secret as a whole, and show
   expect(document(run, "release-app-wiki")).toContain("/app-wiki-secrets/3/web:/run/secrets:ro");
 });
 
-test("what is wrong with its arguments is told before anything of it is declared", async () => {
+test("invalid arguments are reported before any resource is declared", async () => {
   let declared: string[] = [];
   const told = await rejectionsOf(async () => {
     const run = await record({ config: {} }, async () => {

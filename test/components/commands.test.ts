@@ -9,7 +9,7 @@ beforeAll(async () => {
   commands = run.resources.filter(({ type }) => type === "command:remote:Command");
 });
 
-test("these commands exist, in these words, for the smallest stack", () => {
+test("these are the commands for the smallest stack", () => {
   expect(Object.fromEntries(commands.map(({ name, inputs }) => [name, inputs.create]))).toEqual({
     "host-agent": "sh -s -- never-asked",
     "group-postgres-clients": "gatehouse group postgres-clients --due never-asked",
@@ -31,7 +31,7 @@ test("these commands exist, in these words, for the smallest stack", () => {
   });
 });
 
-test("the agent is installed through sudo where the stack says so, and goes through it by itself from then on", async () => {
+test("the agent is installed with sudo if configured, and then uses it by itself", async () => {
   const { resources } = await runProgram({
     config: { ...SMALL, host: { ...SMALL.host, user: "deploy", sudo: true } },
   });
@@ -41,7 +41,7 @@ test("the agent is installed through sudo where the stack says so, and goes thro
   expect(agent?.inputs.stdin).toContain('exec sudo -n \\"$0\\" \\"$@\\"'.replaceAll("\\", ""));
 });
 
-test("a host that is gone is forgotten without connecting, where the stack says so (H9)", async () => {
+test("an abandoned host is removed from the state without a connection (H9)", async () => {
   const of = async (abandoned: boolean) =>
     (await runProgram({ config: { ...SMALL, host: { ...SMALL.host, abandoned } } })).resources
       .filter(({ name }) => name.startsWith("release-"))
@@ -50,13 +50,13 @@ test("a host that is gone is forgotten without connecting, where the stack says 
   expect(new Set(await of(false))).toEqual(new Set([false]));
 });
 
-test("the agent is installed before anything is asked of it", () => {
+test("the agent is installed before any other command", () => {
   for (const { name, dependsOn } of commands)
     if (name !== "host-agent") expect([name, ...dependsOn]).toContain("host-agent");
 });
 
 describe("each command", () => {
-  test("trusts one host key and no other, and carries its private key as a secret alone", () => {
+  test("trusts one host key only, and has its private key as a secret", () => {
     for (const { name, inputs } of commands) {
       const { connection, ...others } = inputs;
       expect(connection, name).toBeInstanceOf(Secret);
@@ -69,11 +69,11 @@ describe("each command", () => {
     }
   });
 
-  test("gets no output of an earlier run in its environment, which sshd would refuse anyway", () => {
+  test("does not get the output of an earlier run in its environment, which sshd would refuse anyway", () => {
     for (const { name, inputs } of commands) expect([name, inputs.addPreviousOutputInEnv]).toEqual([name, false]);
   });
 
-  test("is never replaced by a trigger: a release's delete would take away what was just made", () => {
+  test("is never replaced by a trigger: the delete of a release would remove the new one", () => {
     for (const { name, inputs } of commands) expect([name, inputs.triggers]).toEqual([name, undefined]);
   });
 
@@ -83,7 +83,7 @@ describe("each command", () => {
     for (const { name, options } of deleting) expect([name, options.deleteBeforeReplace]).toEqual([name, true]);
   });
 
-  test("is not skipped when its host goes: services would keep running (H9)", () => {
+  test("is not skipped if its host is removed: services would keep running (H9)", () => {
     for (const { name, options } of commands) expect([name, options.deletedWith]).toEqual([name, ""]);
   });
 });
@@ -99,7 +99,7 @@ test("releases are removed by the resource that owns them, as project/stack/name
   }
 });
 
-test("groups, accounts, packages and the agent are never deleted: recycled ids would inherit data (H9)", () => {
+test("groups, accounts, packages and the agent are never deleted: recycled IDs would inherit data (H9)", () => {
   const kept = commands.filter(({ name }) => !name.startsWith("release-"));
   expect(kept).toHaveLength(8);
   for (const { name, inputs } of kept) expect([name, inputs.delete]).toEqual([name, undefined]);
@@ -121,13 +121,13 @@ test.each([
   expect(run.named(name).dependsOn).toEqual(expect.arrayContaining(others));
 });
 
-test("what has nothing to do with each other does not wait for each other", () => {
+test("unrelated commands do not wait for each other", () => {
   expect(run.named("release-caddy").dependsOn).toEqual(["host-agent", "packages-caddy"]);
   expect(run.named("release-postgres").dependsOn.join()).not.toMatch(/valkey|authentik|caddy/);
   expect(run.named("release-valkey").dependsOn.join()).not.toMatch(/postgres|authentik|caddy/);
 });
 
-test("packages bring services that must not start with what they come with (H17)", () => {
+test("packages declare services that must not start with their stock configuration (H17)", () => {
   for (const [name, unit] of Object.entries({
     postgres: "postgresql@17-main.service",
     valkey: "valkey-server.service",

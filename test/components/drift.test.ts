@@ -13,7 +13,7 @@ const creates = ({ resources }: { resources: { name: string; type: string; input
   );
 
 describe("with facts of the host", () => {
-  test("each command carries the due number that the host answers for its item, of every kind (H6)", async () => {
+  test("each command has the due number that the host answered for its item, of every kind (H6)", async () => {
     const due = (repairs: number) => ({ due: `${MACHINE}/${repairs}`, differences: [] });
     const facts = settled({
       "group-postgres-clients": due(1),
@@ -29,7 +29,7 @@ describe("with facts of the host", () => {
     });
   });
 
-  test("a machine that knows an item not yet is due for the first time, the agent included (H6)", async () => {
+  test("an item that is not on the host yet is due for the first time, including the agent (H6)", async () => {
     const texts = creates(await runProgram({ config: SMALL, facts: { ...settled({}), machine: "ffff" } }));
     expect(texts["host-agent"]).toBe("sh -s -- ffff");
     expect(texts["release-caddy"]).toMatch(/^gatehouse release caddy --due ffff\/0\.\d{10}$/);
@@ -38,7 +38,7 @@ describe("with facts of the host", () => {
     for (const [name, text] of Object.entries(texts)) expect(text).not.toBe(before[name]);
   });
 
-  test("a document that the host was not given last is due, whatever the state thinks (an older snapshot came back)", async () => {
+  test("a document that is not the last one on the host is due, whatever the state contains (an older snapshot was restored)", async () => {
     const run = (document: string) =>
       runProgram({
         config: SMALL,
@@ -58,7 +58,7 @@ describe("with facts of the host", () => {
     for (const { name, options } of resources) expect([name, options.ignoreChanges]).toEqual([name, []]);
   });
 
-  test("each difference is a warning at the command that would repair it", async () => {
+  test("each difference is a warning on the command that repairs it", async () => {
     const facts = settled({
       "release-caddy": {
         due: `${MACHINE}/1`,
@@ -86,14 +86,14 @@ describe("with facts of the host", () => {
     ]);
   });
 
-  test("a host without differences warns of nothing", async () => {
+  test("a host without differences causes no warning", async () => {
     const facts = settled({ "release-caddy": { due: `${MACHINE}/7`, differences: [] } });
     expect((await runProgram({ config: SMALL, facts })).warnings).toEqual([]);
   });
 });
 
 describe("without facts", () => {
-  test("each command says that it never asked, and a number that the state holds is kept", async () => {
+  test("each command states that the host was not inspected, and a number in the state is kept", async () => {
     const run = await runProgram({ config: SMALL });
     const commands = run.resources.filter(({ type }) => type === "command:remote:Command");
     expect(commands).toHaveLength(17);

@@ -21,7 +21,7 @@ function groups(run: Run): Record<string, string[]> {
 }
 
 describe("the GIDs that the host answers (M1, M6)", () => {
-  test("appear on both containers, and not on the pod or in the environment", async () => {
+  test("are on both containers, and not on the pod or in the environment", async () => {
     expect(groups(await runProgram({ config: SMALL }))).toEqual({
       "authentik.env": [],
       "authentik.network": [],
@@ -32,7 +32,7 @@ describe("the GIDs that the host answers (M1, M6)", () => {
     });
   });
 
-  test("appear as the host answers them, whatever they are: no number is in the source", async () => {
+  test("are used as the host answers them: the source contains no number", async () => {
     const answers = { "group-postgres-clients": { gid: 4321 }, "group-valkey-clients": { gid: 1234 } };
     const run = await runProgram({ config: SMALL, answers });
     expect(groups(run)["authentik-server.container"]).toEqual(["4321", "1234"]);
@@ -40,7 +40,7 @@ describe("the GIDs that the host answers (M1, M6)", () => {
     expect(run.named("release-authentik").inputs.stdin).not.toMatch(/98[67]/);
   });
 
-  test("are PostgreSQL's alone where authentik does without Valkey, and nothing of Valkey's is waited for", async () => {
+  test("are only PostgreSQL's if authentik does not use Valkey, and nothing of Valkey is awaited", async () => {
     const run = await runProgram({ config: { ...SMALL, authentik: { ...SMALL.authentik, valkey: false } } });
     expect(groups(run)["authentik-server.container"]).toEqual(["987"]);
     expect(run.named("release-authentik").dependsOn.join()).not.toContain("valkey");
@@ -48,20 +48,20 @@ describe("the GIDs that the host answers (M1, M6)", () => {
     expect(run.named("release-authentik").inputs.stdin).not.toMatch(/valkey/i);
   });
 
-  test("of the account are its own, and its uid is what the processes run as", async () => {
+  test("of the account are its own, and the processes run with its UID", async () => {
     const answers = { "account-authentik": { uid: 700, gid: 701 } };
     const { inputs } = (await runProgram({ config: SMALL, answers })).named("release-authentik");
     expect(inputs.stdin).toContain("\nUser=700\nGroup=701\n");
   });
 });
 
-describe("a GID that cannot be a client group's", () => {
+describe("an invalid GID", () => {
   test.each([
     ["postgres-clients", { gid: 0 }, "0"],
     ["valkey-clients", { gid: 4294967295 }, "4294967295"],
     ["postgres-clients", {}, "nothing"],
     ["valkey-clients", { gid: "995" }, '"995"'],
-  ])("of %s, answered as %j, stops the deployment before authentik is touched (M7)", async (name, answer, got) => {
+  ])("of %s, answered as %j, stops the deployment before authentik is changed (M7)", async (name, answer, got) => {
     let run: Run | undefined;
     const told = await rejectionsOf(async () => {
       run = await record({ config: SMALL, answers: { [`group-${name}`]: answer } }, async () => {
@@ -78,13 +78,13 @@ describe("a GID that cannot be a client group's", () => {
     expect(run?.resources.map((resource) => resource.name)).toContain("release-postgres");
   });
 
-  test("has a positive twin: the largest and the smallest usable ones go through", async () => {
+  test("and the smallest and largest valid one are accepted", async () => {
     const answers = { "group-postgres-clients": { gid: 1 }, "group-valkey-clients": { gid: 65533 } };
     expect(groups(await runProgram({ config: SMALL, answers }))["authentik-server.container"]).toEqual(["1", "65533"]);
   });
 });
 
-test("an authentik that needs Valkey gets its login there, and keeps the password's generation", async () => {
+test("an authentik that needs Valkey gets its login there, and keeps the generation of the password", async () => {
   const { inputs } = (await runProgram({ config: OLD })).named("release-authentik");
   expect(inputs.stdin).toContain("AUTHENTIK_CACHE__URL=file:///run/secrets/authentik/valkey_url");
   expect(inputs.stdin).toContain('"/var/lib/gatehouse/secrets/valkey-authentik/3"');

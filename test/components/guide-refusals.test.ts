@@ -23,11 +23,11 @@ const told = (example: string) =>
     }),
   );
 
-test("the guide has examples of what is refused, each with what it is told", () => {
+test("the guide has examples that are refused, each with its message", () => {
   expect(refused.length).toBeGreaterThan(3);
 });
 
-test.each(refused)("line $line: what is told is what stands there", async ({ example, told: expected }) => {
+test.each(refused)("line $line: the message is the one in the guide", async ({ example, told: expected }) => {
   expect(await told(example)).toEqual([expected]);
 });
 

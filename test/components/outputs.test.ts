@@ -25,20 +25,20 @@ beforeAll(async () => {
   readme = outputs.readme;
 });
 
-test("a stack exports one object, with a version, and the logins apart from it", () => {
+test("a stack exports one object with a version, and the logins separately", () => {
   expect(names.sort()).toEqual(["administrator", "logins", "platform", "readme", "recovery"]);
   // Not undefined, of which the engine warns at each run.
   expect(recovery, "there is no backup").toBeNull();
   expect(platform.schemaVersion).toBe(1);
 });
 
-test("the readme tells where everything is, in the open", () => {
+test("the readme describes where everything is, without secrets", () => {
   expect(readme).toContain("stack test\n");
   expect(readme).toContain("authentik is at https://auth.example.org. The first user is akadmin");
   expect(readme).toContain("On the host, root@192.0.2.10, as root:");
 });
 
-test("the platform is this, and nothing else: a change here is a change for other stacks (M21)", () => {
+test("the platform has exactly these keys: a change here is a change for other stacks (M21)", () => {
   expect(platform).toEqual({
     schemaVersion: 1,
     host: { address: "192.0.2.10", port: 22, hostKey: HOST_KEY, platform: "debian" },
@@ -77,25 +77,25 @@ test("the platform is this, and nothing else: a change here is a change for othe
   });
 });
 
-test("it is what consumers check it against, key by key: the schema leaves nothing out and refuses nothing", () => {
+test("matches the schema that consumers use, key by key", () => {
   expect(platformSchema.parse(platform)).toEqual(platform);
 });
 
-test("what it tells of files and ports is what the releases say", () => {
+test("its files and ports are those of the releases", () => {
   const { postgres, valkey } = platformSchema.parse(platform);
   expect(run.named("release-postgres").inputs.stdin).toContain(`path = "${postgres.hbaDirectory}"`);
   expect(run.named("release-valkey").inputs.stdin).toContain(`\nport ${valkey.port}\n`);
   expect(run.named("release-valkey").inputs.stdin).toContain(`\nunixsocket ${valkey.socket}\n`);
 });
 
-test("nothing in it is secret: a StackReference would make all of it secret, GIDs included (H4, M21)", () => {
+test("contains no secret: a StackReference would make all of it secret, including GIDs (H4, M21)", () => {
   const holds = (value: unknown): boolean =>
     value instanceof Secret || (typeof value === "object" && value !== null && Object.values(value).some(holds));
   expect(holds(platform)).toBe(false);
   expect(holds(logins)).toBe(true);
 });
 
-test("with a backup there is what a restore elsewhere needs, as the host has it, secret; the platform is the same", async () => {
+test("with a backup there is a secret output for a restore elsewhere; the platform is the same", async () => {
   const { outputs } = await runProgram({
     config: { ...SMALL, backup: { repository: { path: "/srv/backups" } } },
     answers: { "release-backup-secrets": { generation: 3, opens: { "/srv/backups": "of the host" } } },
@@ -104,7 +104,7 @@ test("with a backup there is what a restore elsewhere needs, as the host has it,
   expect(Object.keys(outputs.platform as object)).toEqual(Object.keys(platform));
 });
 
-test("the first administrator's password is an output of its own, secret, and none where the operator gives one", async () => {
+test("the first administrator's password is a separate secret output, and absent if the operator sets it", async () => {
   const { outputs } = await runProgram({ config: SMALL });
   expect(outputs.administrator).toEqual(
     new Secret({ name: "akadmin", password: "password-of-authentik-first-password" }),
@@ -121,7 +121,7 @@ test("the first administrator's password is an output of its own, secret, and no
   expect(run.named("release-authentik").inputs.stdin).not.toContain("BOOTSTRAP_PASSWORD");
 });
 
-test("a path of authentik's is part of where it is", async () => {
+test("a path of authentik is part of its URL", async () => {
   const authentik = { ...SMALL.authentik, environment: { AUTHENTIK_WEB__PATH: "/auth/" } };
   const { outputs } = await runProgram({ config: { ...SMALL, authentik } });
   const facts = (outputs.platform as { authentik: object }).authentik;
@@ -132,7 +132,7 @@ test("a path of authentik's is part of where it is", async () => {
   expect(platformSchema.parse(outputs.platform)).toEqual(outputs.platform);
 });
 
-test("it holds no private key: a consumer brings its own (H19)", () => {
+test("contains no private key: a consumer has its own (H19)", () => {
   expect(JSON.stringify(platform)).not.toMatch(/PRIVATE KEY|privateKey|sshKey/);
   expect(JSON.stringify(platform)).toContain(HOST_KEY);
 });

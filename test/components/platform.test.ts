@@ -89,7 +89,7 @@ const wiki = (platform: Platform) => {
   return usableGid(platform.groups.postgres, "wiki");
 };
 
-test("every fact arrives, none of it secret", async () => {
+test("every fact arrives, none of them secret", async () => {
   const { platform } = await consume();
   const { host, groups, postgres, valkey, caddy, authentik } = platform;
   const { schemaVersion: _, groups: named, ...facts } = FACTS;
@@ -102,7 +102,7 @@ test("every fact arrives, none of it secret", async () => {
   expect(await resolved(platform.valkey.databases)).toEqual({ wiki: 3 });
 });
 
-test("a host and an account are made from it: address, host key and group are the other stack's", async () => {
+test("a host and an account use it: address, host key and group of the other stack", async () => {
   let gid: unknown;
   const { run } = await consume({ body: async (platform) => (gid = await resolved(wiki(platform))) });
   const connection = { host: "192.0.2.10", port: 2222, user: "root", hostKey: HOST_KEY, privateKey: SSH_KEY };
@@ -111,14 +111,14 @@ test("a host and an account are made from it: address, host key and group are th
   expect(gid).toBe(987);
 });
 
-test("keys that a newer platform has besides are left out, at any depth, and no fault", async () => {
+test("additional keys of a newer platform are ignored at any depth, without a fault", async () => {
   const more = { ...FACTS, backups: { at: "03:00" }, groups: { ...FACTS.groups, mail: { name: "mail", gid: 0 } } };
   const { platform } = await consume({ platform: more });
   expect(await resolved(platform.groups.valkey.gid)).toBe(986);
   expect(Object.keys(platform.groups)).toEqual(["postgres", "valkey"]);
 });
 
-test("in a preview in which the stack has not been read yet all is unknown, and nothing fails", async () => {
+test("in a preview in which the stack has not been read yet, everything is unknown and nothing fails", async () => {
   const told = await rejectionsOf(async () => {
     const { run, platform } = await consume({
       preview: true,
@@ -141,13 +141,13 @@ test("in a preview in which the stack has not been read yet all is unknown, and 
   expect(told).toEqual([]);
 });
 
-test("where a look at the host is required, an address that is not known yet is a fault", async () => {
+test("if an inspection of the host is required, an unknown address is an error", async () => {
   const look = (platform: Platform) => inspect({ ...platform.host }, { platform: platforms.debian }, "required");
   const message = await refusal({ preview: true, stacks: { [STACK]: undefined }, body: look });
   expect(message).toBe("The host's address comes from another stack and is not known yet");
 });
 
-test("an account looks at the GID of a group that no schema has looked at", async () => {
+test("an account checks the GID of a group that no schema has checked", async () => {
   const body = (platform: Platform) => {
     const host = new Host("host", { connection: platform.host, platform: platforms.debian });
     new Account("wiki", { host, home: "/var/lib/wiki", groups: [{ groupName: "root", gid: 0 }] });
@@ -164,8 +164,8 @@ const OLDER =
   "That stack is older than this program: update gatehouse there to the release used here, and run `pulumi up` there.";
 const LOOK = `Check it with \`pulumi stack output platform --stack ${STACK}\`, correct or update the program of that stack, and run \`pulumi up\` there.`;
 
-describe("one message, with the stack, the path, both versions and what to do:", () => {
-  test("a stack that is not there", async () => {
+describe("one message, with the stack, the path, both versions and the remedy:", () => {
+  test("a missing stack", async () => {
     expect(await refusal({ stacks: {} })).toBe(
       `the output platform of stack ${STACK} cannot be read: unknown stack "${STACK}". The name must be ` +
         "ORGANIZATION/PROJECT/STACK (with the word organization on a self-managed backend), and the state must be in the " +
@@ -183,7 +183,7 @@ describe("one message, with the stack, the path, both versions and what to do:",
     );
   });
 
-  test("a newer version: this program is to be updated, and no other key is judged", async () => {
+  test("a newer version: this program must be updated, and no other key is checked", async () => {
     const newer = { ...(changed("groups.postgres", 12) as object), schemaVersion: 2 };
     expect(await refusal({ platform: newer })).toBe(
       `${UNFIT}\n  platform.schemaVersion: expected 1, got 2\nIt was written with schema version 2; ${READS}\n` +
@@ -191,7 +191,7 @@ describe("one message, with the stack, the path, both versions and what to do:",
     );
   });
 
-  test("an older version: that stack is to be updated", async () => {
+  test("an older version: that stack must be updated", async () => {
     expect(await refusal({ platform: changed("schemaVersion", 0) })).toBe(
       `${UNFIT}\n  platform.schemaVersion: expected 1, got 0\nIt was written with schema version 0; ${READS}\n` +
         `Update gatehouse in the program of that stack to one that writes version 1, and run \`pulumi up\` there.`,
@@ -219,7 +219,7 @@ describe("one message, with the stack, the path, both versions and what to do:",
     );
   });
 
-  test.each([0, -1, 65534, 65535, 4294967295, 1.5])("GID %s, which is no client group's", async (gid) => {
+  test.each([0, -1, 65534, 65535, 4294967295, 1.5])("GID %s, which is invalid", async (gid) => {
     expect(await refusal({ platform: changed("groups.postgres.gid", gid) })).toBe(
       `${UNFIT}\n  platform.groups.postgres.gid: expected a GID from 1 to 65533, got ${gid}\n${WROTE}\n` +
         "Check the group on the host with `getent group postgres-clients`, correct it there, and run `pulumi up` in the " +
@@ -227,7 +227,7 @@ describe("one message, with the stack, the path, both versions and what to do:",
     );
   });
 
-  test.each([1, 65533])("but GID %i is one, the smallest and the largest", async (gid) => {
+  test.each([1, 65533])("but GID %i is valid, the smallest and the largest", async (gid) => {
     const { platform } = await consume({ platform: changed("groups.postgres.gid", gid) });
     expect(await resolved(platform.groups.postgres.gid)).toBe(gid);
   });
@@ -252,7 +252,7 @@ describe("one message, with the stack, the path, both versions and what to do:",
     expect(message).toContain(`\nIt was written with ${version}; ${READS}\n`);
   });
 
-  test("an output that is secret, without a word of what is in it", async () => {
+  test("an output that is secret, without its content", async () => {
     const message = await refusal({ stacks: { [STACK]: { platform: pulumi.secret({ password: "hunter2" }) } } });
     expect(message).toBe(
       `${UNFIT}\n  platform: is secret\nIts schema version is hidden with it; ${READS}\n` +

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 describe("in a first preview (H3)", () => {
-  test("what the host has not answered yet stands in authentik's files as a placeholder", () => {
+  test("values that the host has not answered yet are placeholders in authentik's files", () => {
     const { stdin } = run.named("release-authentik").inputs;
     for (const line of [
       "User=<uid of authentik>",
@@ -30,14 +30,14 @@ describe("in a first preview (H3)", () => {
     expect(stdin).toContain('"/var/lib/gatehouse/secrets/valkey-authentik/<generation of valkey-authentik>"');
   });
 
-  test("Valkey's release is readable too, with the generations of its users' secrets as placeholders", () => {
+  test("Valkey's release is readable too, with placeholders for the generations of its users' secrets", () => {
     const { stdin } = run.named("release-valkey").inputs;
     for (const user of ["gatehouse", "authentik", "grafana"])
       expect(stdin).toContain(`/var/lib/gatehouse/secrets/valkey-${user}/<generation of valkey-${user}>`);
     expect(stdin).toContain("unixsocketperm 770");
   });
 
-  test("no manifest is unknown as a whole, but for those that are secret", () => {
+  test("no manifest is unknown as a whole, except secret ones", () => {
     const releases = run.resources.filter(({ custom, name }) => custom && name.startsWith("release-"));
     const unknown = releases.filter(({ inputs }) => typeof inputs.stdin !== "string").map(({ name }) => name);
     expect(unknown).toEqual([
@@ -53,14 +53,14 @@ describe("in a first preview (H3)", () => {
     }
   });
 
-  test("every command's text is known: no path or hash of the agent is in one", () => {
+  test("the text of every command is known: none contains a path or hash of the agent", () => {
     for (const { name, inputs } of run.resources)
       for (const text of [inputs.create, inputs.delete])
         expect([name, typeof text]).toEqual([name, text === undefined ? "undefined" : "string"]);
   });
 });
 
-test("during an update no placeholder is left in any document", async () => {
+test("during an update no document contains a placeholder", async () => {
   const { resources } = await runProgram({ config: SMALL });
   const documents = resources.map(({ inputs }) => inputs.stdin).filter((stdin) => typeof stdin === "string");
   expect(documents.length).toBeGreaterThan(10);

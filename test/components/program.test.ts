@@ -48,7 +48,7 @@ function lines(value: unknown): string[] {
     });
 }
 
-test(`the program asks for the resources in program.golden; ${HOW}`, async () => {
+test(`the program declares the resources in program.golden; ${HOW}`, async () => {
   const { resources } = await runProgram({ config: CASES.full as Record<string, unknown> });
   const dump = resources.map((resource) => `${lines(shown(resource)).join("\n")}\n`).join("\n");
   expect(dump).not.toMatch(/password-of-|PRIVATE KEY/);

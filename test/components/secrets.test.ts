@@ -31,7 +31,7 @@ const SECRET = [
 ];
 const commands = () => resources.filter(({ type }) => type === "command:remote:Command");
 
-test("the releases of secrets, and no others, are secret: what goes in, what comes out, and the log", () => {
+test("exactly the releases of secrets are secret: their input, output and log", () => {
   const secret = commands().filter(({ inputs }) => inputs.stdin instanceof Secret);
   expect(secret.map(({ name }) => name)).toEqual(SECRET);
   for (const { name, options, inputs } of secret) {
@@ -41,7 +41,7 @@ test("the releases of secrets, and no others, are secret: what goes in, what com
   }
 });
 
-test("what is open stays open: outputs are readable and the log shows progress", () => {
+test("the others stay readable: outputs, and progress in the log", () => {
   for (const { name, options, inputs } of commands().filter(
     ({ name }) => name !== "host-agent" && !SECRET.includes(name),
   )) {
@@ -51,7 +51,7 @@ test("what is open stays open: outputs are readable and the log shows progress",
   }
 });
 
-test("a generation number is not secret, or every manifest that names one would be (H4)", () => {
+test("a generation number is not secret, or every manifest that contains one would be (H4)", () => {
   for (const name of ["release-authentik", "release-backup", "release-valkey"]) {
     const { inputs } = commands().find((command) => command.name === name) as Recorded;
     expect(inputs.stdin, name).toBeTypeOf("string");
@@ -59,7 +59,7 @@ test("a generation number is not secret, or every manifest that names one would 
   }
 });
 
-test("no secret is anywhere in the open: not in a command, a document or an argument", () => {
+test("no secret is readable anywhere: not in a command, a document or an argument", () => {
   const open = JSON.stringify(resources.map(({ inputs, ...rest }) => ({ ...rest, inputs: withoutSecrets(inputs) })));
   // What the mocks answer for every generated password.
   expect(open).not.toContain("password-of-");
@@ -73,13 +73,13 @@ test("no secret is anywhere in the open: not in a command, a document or an argu
   expect(all).toContain(BACKUP_KEY.split("\n")[1]);
 });
 
-test("how pgBackRest and restic are called is in the open, and what they encrypt and log in with is not (H4)", () => {
+test("the commands of pgBackRest and restic are readable, and their passphrases and logins are not (H4)", () => {
   const { inputs } = commands().find(({ name }) => name === "release-backup") as Recorded;
   expect(inputs.stdin).toContain("repo1-cipher-pass={{secrets backup-secrets/3/passphrase}}");
   expect(inputs.stdin).toContain("/var/lib/gatehouse/secrets/backup-secrets/3/key");
 });
 
-test("a passphrase that is given is the repository's, and none is generated", async () => {
+test("a configured passphrase is used for the repository, and none is generated", async () => {
   const { named, resources } = await runProgram({
     config: { ...SMALL, backup: { repository: { path: "/srv/backups" } } },
     secrets: { backupPassphrase: "of the lost state" },
@@ -88,7 +88,7 @@ test("a passphrase that is given is the repository's, and none is generated", as
   expect(resources.map(({ name }) => name)).not.toContain("backup-passphrase");
 });
 
-test("a secret key that is given takes the place of a generated one, in the secret document alone", async () => {
+test("a configured secret key replaces the generated one, in the secret document only", async () => {
   const authentikSecrets = { AUTHENTIK_SECRET_KEY: "the key from before" };
   const given = (await runProgram({ config: { ...SMALL, authentikSecrets } })).resources;
   const holding = given.filter(({ inputs }) => JSON.stringify(inputs).includes("the key from before"));
@@ -98,7 +98,7 @@ test("a secret key that is given takes the place of a generated one, in the secr
   expect(resources.map(({ name }) => name)).toContain("authentik-secret-key");
 });
 
-test("logins to registries are in a secret release of their own, and there before an image is pulled", async () => {
+test("logins to registries are in their own secret release, before an image is pulled", async () => {
   const registries = { "ghcr.io": { username: "deploy", password: "the password of ghcr.io" } };
   const run = await runProgram({ config: SMALL, secrets: { registries: JSON.stringify(registries) } });
   const holding = run.resources.filter(({ inputs }) => JSON.stringify(inputs).includes("the password of ghcr.io"));
@@ -109,7 +109,7 @@ test("logins to registries are in a secret release of their own, and there befor
   expect(resources.map(({ name }) => name)).not.toContain("release-registries");
 });
 
-test("Valkey's rules are in the open and its hashes are not (H4)", () => {
+test("Valkey's rules are readable and its hashes are not (H4)", () => {
   const { inputs } = commands().find(({ name }) => name === "release-valkey") as Recorded;
   expect(inputs.stdin).toContain("user grafana on {{secrets valkey-grafana/hash}} ~* &* +@all");
 });
@@ -120,7 +120,7 @@ test("logins leave the program only as secret outputs", () => {
   expect(JSON.stringify(withoutSecrets(outputs))).not.toContain("password-of-");
 });
 
-test("generated secrets are made of letters and digits alone, and are long", () => {
+test("generated secrets consist of letters and digits only, and are long", () => {
   const passwords = resources.filter(({ type }) => type.endsWith(":RandomPassword"));
   expect(passwords).toHaveLength(7);
   for (const { name, inputs } of passwords) {
@@ -129,11 +129,11 @@ test("generated secrets are made of letters and digits alone, and are long", () 
   }
 });
 
-test("the salt of a SCRAM verifier is kept in the state, so that it is the same at every preview (H23)", () => {
+test("the salt of a SCRAM verifier is kept in the state, so that it is the same in every preview (H23)", () => {
   expect(resources.find(({ name }) => name === "postgres-wiki-salt")?.type).toContain(":RandomBytes");
 });
 
-test("a release that says it is secret is, also where nothing in its manifest is", async () => {
+test("a release that is declared secret is secret, even if nothing in its manifest is", async () => {
   const { named } = await record({ config: {} }, () => {
     const connection = { address: "192.0.2.10", port: 22, user: "root", sudo: false, hostKey: HOST_KEY };
     const host = new Host("host", { connection, platform: debian, gids: {} });

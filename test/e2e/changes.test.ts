@@ -32,7 +32,7 @@ describe("an `up` with nothing to do", () => {
     return (await lab.sessions()) - before;
   };
 
-  test("opens one SSH session to look for changes made by hand, and changes nothing", async () => {
+  test("opens one SSH session to look for drift, and changes nothing", async () => {
     expect(await sessionsOf(() => stack.up("--expect-no-changes"))).toBe(1);
   });
 
@@ -175,7 +175,7 @@ const CHANGES: Change[] = [
 ];
 
 // In this order: each starts from what the one before left.
-test.each(CHANGES)("$what, and touches nothing else", async ({ make, units, shown: [command, output] }) => {
+test.each(CHANGES)("$what, and affects nothing else", async ({ make, units, shown: [command, output] }) => {
   make(stack.settings);
   const { result, units: found } = await touched(lab, () => stack.up());
   expect(result.status, result.text).toBe(0);
@@ -187,7 +187,7 @@ test("after all of them an `up` has nothing to do", async () => {
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("authentik's site shows a certificate of the operator's, and Caddy's again without it", async () => {
+test("authentik's site uses a certificate of the operator, and Caddy's again without it", async () => {
   await lab.sh(
     "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=own -addext subjectAltName=DNS:auth.lab.internal -keyout /etc/caddy/own.key -out /etc/caddy/own.pem 2>/dev/null && chown caddy /etc/caddy/own.key",
   );
@@ -215,7 +215,7 @@ test("the role with a password logs in with the one in the stack's outputs, and 
   expect((await login("wrong")).text).toContain("password authentication failed");
 });
 
-test("a database reached by its owner is closed to the owner of another", async () => {
+test("a database that its owner can use is closed to the owner of another", async () => {
   const enter = (database: string) =>
     lab.try(
       `setpriv --reuid authentik --regid authentik --init-groups psql -Xh /run/postgresql -U authentik -d ${database} -Atc 'select 1'`,
@@ -224,7 +224,7 @@ test("a database reached by its owner is closed to the owner of another", async 
   expect((await enter("wiki")).text).toMatch(/no pg_hba.conf entry/);
 });
 
-describe("what a service holds", () => {
+describe("existing data of a service", () => {
   const SAVED = { save: "" };
   let url: string;
   const valkey = (command: string) => lab.sh(`valkey-cli -u '${url}' --no-auth-warning ${command}`);
@@ -243,7 +243,7 @@ describe("what a service holds", () => {
     ["with the snapshot again, though it writes none by itself", SAVED],
     ["with the append-only file again, in which an older state lies", { appendonly: "yes" }],
     ["with the snapshot again", {}],
-  ])("is what Valkey starts with: %s", async (_, settings) => {
+  ])("is loaded when Valkey starts: %s", async (_, settings) => {
     const before = stack.settings.valkey.settings.appendonly;
     stack.settings.valkey.settings = settings;
     const { report } = await stack.plan();
@@ -261,7 +261,7 @@ describe("what a service holds", () => {
     expect(await lab.sh("ls -A /var/lib/valkey")).not.toContain(".before");
   });
 
-  test("is Valkey's again where new settings would drop some of it", async () => {
+  test("is restored in Valkey if new settings would lose some of it", async () => {
     await lab.sh(
       `for n in $(seq 500); do echo "set large-$n $(head -c 8000 /dev/zero | tr '\\0' x)"; done | valkey-cli -u '${url}' --no-auth-warning >/dev/null`,
     );
@@ -280,7 +280,7 @@ describe("what a service holds", () => {
     expect((await stack.up()).status).toBe(0);
   });
 
-  test("is refused to be left behind by a Valkey that does not run", async () => {
+  test("is not left behind by a Valkey that is not running: the change is refused", async () => {
     await lab.sh(`systemctl stop ${VALKEY}`);
     stack.settings.valkey.settings = { appendonly: "yes" };
     const { status, text } = await stack.up();
@@ -295,7 +295,7 @@ describe("what a service holds", () => {
     expect(await keys()).toBe(held);
   });
 
-  test("is PostgreSQL's own cluster: one that starts on other data is not healthy", async () => {
+  test("must be PostgreSQL's own cluster: a server that starts with other data is unhealthy", async () => {
     const config = await lab.sh(
       "ls -d /etc/postgresql/*/main /etc/postgresql/postgresql.conf 2>/dev/null | head -1 | sed 's|/postgresql.conf$||'",
     );
@@ -315,7 +315,7 @@ describe("what a service holds", () => {
   });
 });
 
-describe("another owner of a database", () => {
+describe("a new owner of a database", () => {
   const psql = (database: string, sql: string) =>
     lab.sh(`runuser -u postgres -- psql -XAtqv ON_ERROR_STOP=1 ${database} <<'SQL'\n${sql}\nSQL`);
   const owners = () =>
@@ -332,7 +332,7 @@ describe("another owner of a database", () => {
   );
   afterAll(() => psql("postgres", "DROP DATABASE IF EXISTS beside;\nALTER DATABASE wiki RESET ALL"));
 
-  test("has all that the one before had in it, and nothing of what that one has elsewhere", async () => {
+  test("owns everything that the previous owner had in it, and nothing that the previous owner has elsewhere", async () => {
     expect(await owners()).toBe("beside wiki\npage wiki\npage_id_seq wiki\ntitles wiki\nwiki wiki");
     stack.settings.postgres.databases.wiki = { owner: "librarian" };
     const { status, text } = await stack.up();
@@ -340,7 +340,7 @@ describe("another owner of a database", () => {
     expect(await owners()).toBe("beside wiki\npage librarian\npage_id_seq librarian\ntitles librarian\nwiki librarian");
   });
 
-  test("is refused with the commands where that one was a superuser, whose tables would stay behind", async () => {
+  test("is refused with the commands if the previous owner was a superuser, whose tables would keep their owner", async () => {
     await psql("wiki", "ALTER DATABASE wiki OWNER TO postgres; CREATE TABLE own.by_hand ()");
     stack.settings.postgres.databases.wiki = {};
     const { status, text } = await stack.up();
@@ -353,14 +353,14 @@ describe("another owner of a database", () => {
   });
 });
 
-test("data written before the image changed are there after it", async () => {
+test("data written before the image changed exists after it", async () => {
   await lab.sh("curl -sf -X POST 'http://127.0.0.1:9000/notes?text=kept'");
   stack.settings.authentik.environment = {};
   await stack.up();
   expect((await ask(lab.address, "auth.lab.internal", "/notes")).body).toContain("kept");
 });
 
-test("while authentik takes its time to start, an `up` says what is missing, and a client that it starts", async () => {
+test("while authentik starts slowly, an `up` reports what is missing, and a client is told that it starts", async () => {
   stack.settings.authentik.environment = { AUTHENTIK_STANDIN_BOOT: 15 };
   const up = stack.begin();
   await up.said(/waiting, \d+ s left: .*authentik-server\.service is activating/);
@@ -374,7 +374,7 @@ test("while authentik takes its time to start, an `up` says what is missing, and
   await stack.up();
 });
 
-test("a host that was set back to an older snapshot of its disk gets the change again", async () => {
+test("a host that was restored from an older disk snapshot gets the change again", async () => {
   const kept =
     "/var/lib/gatehouse/releases/site-extra /var/lib/gatehouse/items/release-site-extra.json /etc/caddy/sites";
   Object.assign(stack.settings.caddy, { sites: { extra: site("header X-Line one") } });
@@ -392,7 +392,7 @@ test("a host that was set back to an older snapshot of its disk gets the change 
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("a generation taken back by hand is told by the next preview, and put right by the next `up`", async () => {
+test("a manual rollback is reported by the next preview, and reverted by the next `up`", async () => {
   const path = "/etc/caddy/sites/extra.caddy";
   const wanted = await lab.sh(`cat ${path}`);
   Object.assign(stack.settings.caddy, { sites: { extra: site("header X-Line three") } });
@@ -405,7 +405,7 @@ test("a generation taken back by hand is told by the next preview, and put right
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("on the host `gatehouse` tells that all is well, and finds a file that nobody put there", async () => {
+test("`gatehouse` on the host reports that everything is healthy, and finds an unmanaged file", async () => {
   expect(await lab.try("gatehouse status")).toMatchObject({ status: 0 });
   expect((await lab.try("gatehouse verify")).text).toMatch(/^clean: \d+ items/);
   await lab.sh("printf '[Container]\\nImage=x\\n' >/etc/containers/systemd/stranger.container");

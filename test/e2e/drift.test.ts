@@ -134,7 +134,7 @@ test.each(HANDS)("$what", async ({ does, told, hidden, units, right: [command, a
   await nothingToDo();
 });
 
-test("a group whose GID changed: sockets, directories and containers carry the new one", async () => {
+test("after a GID changed, sockets, directories and containers have the new one", async () => {
   const gid = Number(await lab.sh("getent group valkey-clients | cut -d: -f3"));
   await lab.sh(`groupmod -g ${gid + 1000} valkey-clients`);
   const drift = await stack.drift();
@@ -162,7 +162,7 @@ test("a group whose GID changed: sockets, directories and containers carry the n
   await nothingToDo();
 });
 
-test("`npm run drift` says so when the host is as it was left, also where the configuration turns drift off", async () => {
+test("`npm run drift` reports a host in sync, even if the configuration disables drift detection", async () => {
   const sessions = () => lab.sessions();
   const before = await sessions();
   expect(await stack.drift()).toMatchObject({ status: 0, found: { drifted: false, items: [] } });
@@ -176,7 +176,7 @@ test("`npm run drift` says so when the host is as it was left, also where the co
   expect(text).toContain("1 difference on the host");
 });
 
-test("a host that cannot be reached is no clean one", async () => {
+test("a host that cannot be reached is not in sync", async () => {
   stack.settings.host.port = 9;
   const { status, text } = await stack.drift();
   delete stack.settings.host.port;

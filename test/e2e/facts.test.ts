@@ -44,7 +44,7 @@ describe("groups and sockets", () => {
     expect(await lab.stat(`${VK}/valkey.sock`)).toBe("770 valkey:valkey-clients");
   });
 
-  test("M3: the socket-fix service has checked the socket, and repairs what it finds wrong at each start of Valkey", async () => {
+  test("M3: the socket-fix service has checked the socket, and repairs it at each start of Valkey", async () => {
     expect(await lab.sh("systemctl is-active valkey-socket-fix")).toBe("active");
     await lab.sh(`chgrp root ${VK}/valkey.sock && chmod 600 ${VK}/valkey.sock && systemctl restart valkey-socket-fix`);
     expect(await lab.stat(`${VK}/valkey.sock`)).toBe("770 valkey:valkey-clients");
@@ -107,7 +107,7 @@ describe("authentik", () => {
     },
   );
 
-  test("M5: a pod, two containers and their network in /etc/containers/systemd, what runs wanted by multi-user.target", async () => {
+  test("M5: the pod, two containers and their network are in /etc/containers/systemd, and their units are wanted by multi-user.target", async () => {
     expect(await lab.sh("ls /etc/containers/systemd | grep -v users")).toBe(
       "authentik-server.container\nauthentik-worker.container\nauthentik.network\nauthentik.pod",
     );
@@ -126,7 +126,7 @@ describe("authentik", () => {
     await inside("server", "os.remove('/dev/shm/of-the-server')");
   });
 
-  test("a recovery link of its own command opens once", async () => {
+  test("a recovery link created by its own command works once", async () => {
     const said = await lab.sh("podman exec authentik-worker ak create_recovery_key 10 akadmin");
     const link = said.split("\n").at(-1) ?? "";
     expect(link).toMatch(/^\/recovery\/use-token\/\w+\/$/);
@@ -135,7 +135,7 @@ describe("authentik", () => {
     expect((await lab.try("podman exec authentik-worker ak create_recovery_key 10 nobody")).status).not.toBe(0);
   });
 
-  test("its own command applies a blueprint, and refuses one that is none", async () => {
+  test("its own command applies a blueprint, and refuses an invalid one", async () => {
     const users = async () => JSON.parse((await ask(lab.address, "auth.lab.internal")).body).postgresql.users;
     const apply = (name: string, text: string) =>
       lab.try(
@@ -173,7 +173,7 @@ describe("authentik", () => {
     expect(await lab.sh("podman port -a")).toMatch(/9000\/tcp -> 127\.0\.0\.1:9000$/);
   });
 
-  test("its first administrator has the password that the stack tells, which root alone reads on the host", async () => {
+  test("its first administrator has the password in the stack's outputs, which only root can read on the host", async () => {
     const { administrator } = await stack.outputs();
     expect(administrator.name).toBe("akadmin");
     const [, rounds, salt = "", hash] = (
@@ -202,17 +202,17 @@ describe("authentik", () => {
     "//api/v3/flows/executor/initial-setup/",
     "/api/v3/./flows/x/../executor/initial-setup/",
     "/api/V3/flows/executor/INITIAL-SETUP/",
-  ])("nobody comes to its setup from outside: %s", async (path) => {
+  ])("its setup cannot be reached from outside: %s", async (path) => {
     expect((await ask(lab.address, "auth.lab.internal", path)).status).toBe(403);
   });
 
-  test("its setup is there inside, and lets nobody in who has no password", async () => {
+  test("its setup exists inside, and requires the password", async () => {
     const setup = await lab.sh("curl -sf http://127.0.0.1:9000/api/v3/flows/executor/initial-setup/");
     expect(setup).toContain("ak-stage-access-denied");
     expect((await ask(lab.address, "auth.lab.internal", "/notes")).status).toBe(200);
   });
 
-  test("no secret is in its environment, its unit or what Podman tells", async () => {
+  test("no secret is in its environment, its unit or the output of Podman", async () => {
     const key = await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/1/secret_key");
     expect(key).toMatch(/^\w{64}$/);
     expect((await lab.try(`podman inspect authentik-server authentik-worker | grep -c ${key}`)).text.trim()).toBe("0");
@@ -221,7 +221,7 @@ describe("authentik", () => {
     expect(inject("firstUp").text).not.toContain(key);
   });
 
-  test("its role logs in by peer, without a password", async () => {
+  test("its role logs in by peer authentication, without a password", async () => {
     const page = JSON.parse((await ask(lab.address, "auth.lab.internal")).body);
     expect(page.postgresql).toMatchObject({ user: "authentik", by: "unix socket" });
     expect(
@@ -232,13 +232,13 @@ describe("authentik", () => {
   });
 });
 
-describe("who is refused", () => {
+describe("refused clients", () => {
   const connect = (uid: string, group: string) =>
     lab.try(
       `podman run --rm --user ${uid} ${group} -v ${PG}:${PG} --entrypoint python3 ${IMAGE}:2026.8.3 -c "import psycopg2; psycopg2.connect('host=${PG} dbname=authentik user=authentik'); print('connected')"`,
     );
 
-  test("a container with the account's uid and the group connects; without the group the socket is closed to it", async () => {
+  test("a container with the account's UID and the group connects; without the group the socket is closed to it", async () => {
     const uid = await lab.sh("echo $(id -u authentik):$(id -g authentik)");
     expect((await connect(uid, `--group-add ${platform.groups.postgres.gid}`)).text).toContain("connected");
     const refused = await connect(uid, "");
@@ -246,12 +246,12 @@ describe("who is refused", () => {
     expect(refused.status).not.toBe(0);
   });
 
-  test("another uid with the group reaches the socket and is refused by peer", async () => {
+  test("another UID with the group reaches the socket and is refused by peer authentication", async () => {
     const refused = await connect(await lab.sh("id -u caddy"), `--group-add ${platform.groups.postgres.gid}`);
     expect(refused.text).toContain("Peer authentication failed");
   });
 
-  test("Valkey does nothing for a client without a password, and its files are closed to the client group", async () => {
+  test("Valkey runs no command for a client without a password, and its files are closed to the client group", async () => {
     expect(await lab.sh(`valkey-cli -s ${VK}/valkey.sock get x`)).toContain("NOAUTH");
     await lab.sh("useradd -r -G valkey-clients member && chown -R valkey: /var/lib/valkey");
     expect(
@@ -263,14 +263,14 @@ describe("who is refused", () => {
     await lab.sh("userdel member");
   });
 
-  test("M12: Valkey listens on loopback alone, and PostgreSQL on no address at all", async () => {
+  test("M12: Valkey listens on loopback only, and PostgreSQL on no address", async () => {
     const listening = await lab.sh("ss -Hltnp");
     expect(listening).toMatch(/127\.0\.0\.1:6379/);
     expect(listening).not.toMatch(/(0\.0\.0\.0|\*):6379/);
     expect(listening).not.toContain("postgres");
   });
 
-  test("from outside 443 answers, 9000, 9443, 6379 and 5432 do not", async () => {
+  test("from outside, 443 answers; 9000, 9443, 6379 and 5432 do not", async () => {
     const reachable = async (port: number) =>
       (await run("bash", ["-c", `timeout 2 bash -c '</dev/tcp/${lab.address}/${port}'`])).status === 0;
     expect(await reachable(443)).toBe(true);
@@ -285,13 +285,13 @@ describe("the public side", () => {
     expect(JSON.parse(body).request).toMatchObject({ scheme: "https", host: "auth.lab.internal" });
   });
 
-  test("Caddy is told what to do over a socket that only it may use, and on no port", async () => {
+  test("Caddy is controlled over a socket that only it can use, and not on a port", async () => {
     expect(await lab.stat("/run/caddy")).toBe("700 caddy:caddy");
     expect(await lab.sh("ss -Hltn")).not.toContain(":2019");
   });
 });
 
-test("the table of settings that need a restart is what PostgreSQL itself says", async () => {
+test("the table of settings that need a restart matches PostgreSQL", async () => {
   const names = await lab.sh(
     `su postgres -c "psql -XAtc \\"select name from pg_settings where context = 'postmaster' order by name\\""`,
   );
@@ -302,7 +302,7 @@ test("the table of settings that need a restart is what PostgreSQL itself says",
   expect([...RESTART_SETTINGS, ...later, ...own].sort()).toEqual(names.split("\n").sort());
 });
 
-test("PostgreSQL was made with checksums, and its databases are UTF8", async () => {
+test("PostgreSQL was created with checksums, and its databases are UTF8", async () => {
   const ask = (sql: string) => lab.sh(`su postgres -c "psql -XAtc \\"${sql}\\""`);
   expect(await ask("show data_checksums")).toBe("on");
   expect(await ask("select pg_encoding_to_char(encoding) from pg_database where datname = 'authentik'")).toBe("UTF8");

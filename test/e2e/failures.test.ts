@@ -57,7 +57,7 @@ const BAD: { what: string; make: (settings: Settings) => void; says: RegExp[] }[
   },
 ];
 
-test.each(BAD)("$what is refused; no unit is touched and no request fails", async ({ make, says }) => {
+test.each(BAD)("$what is refused; no unit is affected and no request fails", async ({ make, says }) => {
   const stack = new Stack(lab);
   make(stack.settings);
   const stop = watch(lab.address, DOMAIN);
@@ -73,7 +73,7 @@ test.each(BAD)("$what is refused; no unit is touched and no request fails", asyn
   expect(asked).toBeGreaterThan(20);
 });
 
-test("a site that Caddy accepts and cannot load goes back, and Caddy serves what it served and takes in the next one", async () => {
+test("a site that Caddy accepts but cannot load is rolled back, and Caddy continues and accepts the next one", async () => {
   const stack = new Stack(lab);
   const site = { domain: "extra.lab.internal", backend: "127.0.0.1:9000" };
   Object.assign(stack.settings.caddy, { sites: { extra: { ...site, directives: "bind 10.9.9.9" } } });
@@ -91,7 +91,7 @@ test("a site that Caddy accepts and cannot load goes back, and Caddy serves what
   expect((await stop()).failures).toEqual([]);
 });
 
-test("a reload that does not end is told by status, and ended by the next up", async () => {
+test("a reload that never ends is reported by status, and ended by the next up", async () => {
   // What a Caddy that cannot load says to systemd by itself: that it reloads, and no more.
   const says = `import socket, struct, sys
 creds = (socket.SOL_SOCKET, socket.SCM_CREDENTIALS, struct.pack("iii", int(sys.argv[1]), 0, 0))
@@ -106,7 +106,7 @@ socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendmsg([b"RELOADING=1"], [cred
   expect((await lab.try("gatehouse status")).status).toBe(0);
 });
 
-test("an image that never gets healthy goes back, and the database that it migrated goes back with it (H2)", async () => {
+test("an image that never becomes healthy is rolled back, together with the database that it migrated (H2)", async () => {
   await lab.sh("curl -sf -X POST 'http://127.0.0.1:9000/notes?text=before-the-upgrade'");
   const stack = new Stack(lab);
   Object.assign(stack.settings.authentik, { version: "2026.8.5", deadline: 15 });
@@ -127,7 +127,7 @@ test("an image that never gets healthy goes back, and the database that it migra
   expect(failed, "what the failed upgrade made is kept as well").toContain("2026.8.5");
 });
 
-test("a container that Podman cannot start is not waited for until the deadline, and what it says is told", async () => {
+test("an apply does not wait until the deadline for a container that Podman cannot start, and prints its error", async () => {
   const stack = new Stack(lab);
   Object.assign(stack.settings.authentik, { container: { Volume: "/nowhere:/nowhere" }, deadline: 900 });
   const began = Date.now();
@@ -139,7 +139,7 @@ test("a container that Podman cannot start is not waited for until the deadline,
   expect(Date.now() - began).toBeLessThan(200_000);
 });
 
-describe("whoever is in the database, and whatever is set for the cluster:", () => {
+describe("with any sessions in the database, and any settings of the cluster:", () => {
   const GUCS: Record<string, string> = {
     statement_timeout: "20ms",
     transaction_timeout: "20ms",
@@ -209,7 +209,7 @@ describe("whoever is in the database, and whatever is set for the cluster:", () 
   });
 });
 
-test("with the plug pulled while a new image migrates, image and database go back together (H2, H16)", async () => {
+test("if the power fails while a new image migrates, image and database are rolled back together (H2, H16)", async () => {
   await lab.sh("curl -sf -X POST 'http://127.0.0.1:9000/notes?text=before-the-cut'");
   const stack = new Stack(lab);
   Object.assign(stack.settings.authentik, { version: "2026.8.5", deadline: 60 });
@@ -231,7 +231,7 @@ test("with the plug pulled while a new image migrates, image and database go bac
   expect((await ask(lab.address, DOMAIN, "/notes")).body).toContain("before-the-cut");
 });
 
-test("an image of a private registry is pulled with the login of the configuration, at boot too, and with root's own", async () => {
+test("an image of a private registry is pulled with the configured login, also at boot, and with root's own login", async () => {
   const stack = new Stack(lab);
   const [image, version] = ["localhost:5000/private/authentik-stand-in", "2026.8.3"];
   Object.assign(stack.settings.authentik, { image });

@@ -38,7 +38,7 @@ async function taken(headers: Record<string, string> = {}): Promise<{ client: st
 
 describe("Podman's rules", () => {
   test.each(["systemctl restart nftables", "nft flush table inet netavark"])(
-    "come back by themselves, and nothing is restarted: %s",
+    "are restored automatically, without a restart: %s",
     async (flush) => {
       const { units } = await touched(lab, async () => {
         await lab.sh(flush);
@@ -50,7 +50,7 @@ describe("Podman's rules", () => {
     },
   );
 
-  test("that went in part are told by what they break, and the next `up` has them back without a restart", async () => {
+  test("that are partly missing are reported by their effect, and the next `up` restores them without a restart", async () => {
     await lab.sh("nft flush chain inet netavark NETAVARK-HOSTPORT-DNAT");
     const message = "probe authentik is ready: http://127.0.0.1:9000/-/health/ready/: timed out";
     const probe = { kind: "probe", name: "authentik is ready", what: "failing", message, diff: "", now: {} };
@@ -64,7 +64,7 @@ describe("Podman's rules", () => {
   });
 });
 
-test("a service that answers no more is restarted by the next `up`", async () => {
+test("a service that no longer answers is restarted by the next `up`", async () => {
   await lab.sh("rm /run/caddy/admin.sock");
   const { found } = await stack.drift();
   expect(found.items.map(({ item }) => item)).toEqual(["release caddy"]);
@@ -73,7 +73,7 @@ test("a service that answers no more is restarted by the next `up`", async () =>
   await nothingToDo();
 });
 
-test("a firewall that blocks traffic of containers is a warning, and the two lines in it let them through", async () => {
+test("a firewall that blocks container traffic causes a warning, and its two lines allow the traffic", async () => {
   const program = `import socket; socket.create_connection(("${lab.gateway}", 9), 2)`;
   const outside = async () => (await lab.try(`podman exec authentik-server python3 -c '${program}' 2>&1`)).text;
   expect(await outside(), "answered").toContain("ConnectionRefusedError");
@@ -98,7 +98,7 @@ test("a firewall that blocks traffic of containers is a warning, and the two lin
 describe("authentik's network", () => {
   const proxies = () => lab.sh("cut -d= -f2 /run/authentik-network/proxies.env");
 
-  test("is its own, whatever the default one is: authentik sees who asks, and how", async () => {
+  test("is separate from the default one: authentik sees the client's address and scheme", async () => {
     await lab.sh(
       "mkdir -p /etc/containers/containers.conf.d && printf '[network]\\ndefault_subnet = \"10.123.0.0/16\"\\n' >/etc/containers/containers.conf.d/own.conf && systemctl restart authentik-pod",
     );
@@ -107,7 +107,7 @@ describe("authentik's network", () => {
     await lab.sh("rm /etc/containers/containers.conf.d/own.conf");
   });
 
-  test("comes back when it was pruned, with the gateway that it has then", async () => {
+  test("is created again after it was pruned, and its new gateway is trusted", async () => {
     await lab.sh("systemctl stop authentik-pod && podman system prune --force");
     expect((await lab.try("podman network exists authentik")).status).toBe(1);
     await lab.sh("systemctl start authentik-server authentik-worker");
@@ -117,7 +117,7 @@ describe("authentik's network", () => {
     await nothingToDo();
   });
 
-  test("may be chosen, with IPv6 too", async () => {
+  test("may be configured, also with IPv6", async () => {
     stack.settings.authentik.network = { subnets: ["10.50.0.0/24", "fd00:50::/64"] };
     await succeeds();
     expect(await proxies()).toBe("127.0.0.0/8,::1/128,10.50.0.1/32,fd00:50::1/128");
@@ -126,7 +126,7 @@ describe("authentik's network", () => {
     await nothingToDo();
   });
 
-  test("of a subnet that is somebody's is refused while the pod runs on", async () => {
+  test("with a subnet that is in use is refused while the pod keeps running", async () => {
     const [route] = (await lab.sh("ip -oneline -4 address show dev eth0 | awk '{ print $4 }'")).split("\n");
     const network = `${route?.split(".").slice(0, 3).join(".")}.0/24`;
     stack.settings.authentik.network = { subnets: [network] };
@@ -140,7 +140,7 @@ describe("authentik's network", () => {
   });
 });
 
-describe("proxies in front", () => {
+describe("proxies in front of Caddy", () => {
   const CLAIMED = { "X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Real-IP": "6.6.6.6" };
   const ECHO = "echo.lab.internal";
   const real = async () => (await ask(lab.address, ECHO, "/", { headers: CLAIMED })).body;
@@ -151,12 +151,12 @@ describe("proxies in front", () => {
     await succeeds();
   });
 
-  test("that nobody named are clients as any other: what they claim of others is not believed", async () => {
+  test("that are not configured are ordinary clients: their claims about others are not trusted", async () => {
     expect(await taken(CLAIMED)).toEqual({ client: lab.gateway, scheme: "https" });
     expect(await real()).toBe(lab.gateway);
   });
 
-  test("that are named say who the client is, to authentik and to each site", async () => {
+  test("that are configured report the client to authentik and to each site", async () => {
     stack.settings.trustedProxies = [lab.gateway, "198.51.100.0/24"];
     await succeeds();
     expect((await taken(CLAIMED)).client).toBe("203.0.113.9");
@@ -169,7 +169,7 @@ describe("proxies in front", () => {
     await nothingToDo();
   });
 
-  test("that are named no more are not believed any more", async () => {
+  test("that are no longer configured are no longer trusted", async () => {
     delete stack.settings.trustedProxies;
     await succeeds();
     expect(await taken(CLAIMED)).toEqual({ client: lab.gateway, scheme: "https" });

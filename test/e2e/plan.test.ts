@@ -51,7 +51,7 @@ const CHANGES: [what: string, make: (settings: Settings) => unknown][] = [
   ],
 ];
 
-test.each(CHANGES)("%s: the plan names the units that are touched, each with a reason", async (_, make) => {
+test.each(CHANGES)("%s: the plan lists the affected units, each with a reason", async (_, make) => {
   make(stack.settings);
   const { status, report } = await stack.plan();
   expect(status).toBe(2);
@@ -62,7 +62,7 @@ test.each(CHANGES)("%s: the plan names the units that are touched, each with a r
   expect(units).toEqual(announced(report));
 });
 
-test("a new SSH key: everything is sent again, and nothing is touched", async () => {
+test("a new SSH key: everything is resent, and nothing is affected", async () => {
   const key = newKey();
   await lab.sh(`printf '%s\\n' '${key.public}' >>/root/.ssh/authorized_keys`);
   await stack.setKey(key.private);
@@ -76,7 +76,7 @@ test("a new SSH key: everything is sent again, and nothing is touched", async ()
   await stack.setKey(lab.key);
 });
 
-test("nothing to do ends with 0", async () => {
+test("nothing to do exits with 0", async () => {
   expect((await stack.up()).status).toBe(0);
   const { status, text } = await stack.plan();
   expect(status).toBe(0);

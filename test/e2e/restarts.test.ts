@@ -35,11 +35,11 @@ async function ready(): Promise<void> {
 
 const restart = async (unit: string) => (await touched(lab, () => lab.sh(`systemctl restart ${unit}`))).units;
 
-test("a restart of PostgreSQL restarts nothing else, and the running pod finds it again", async () => {
+test("a restart of PostgreSQL restarts nothing else, and the running pod reaches it again", async () => {
   expect(await restart(POSTGRES)).toEqual({ [POSTGRES]: "restarted" });
 });
 
-test("without PostgreSQL authentik answers with a page of its own, and is there again with it, by itself", async () => {
+test("without PostgreSQL authentik answers with its own page, and recovers by itself", async () => {
   const asked = (path: string) => page(path).then(({ status, body }) => [status, body.includes("<html>")]);
   await lab.sh(`systemctl stop ${POSTGRES}`);
   expect(await asked("/-/health/ready/")).toEqual([500, true]);
@@ -59,7 +59,7 @@ test("a restart of Valkey runs the socket check again and nothing else; its dire
   expect(await lab.sh("stat -c %i /run/valkey")).toBe(inode);
 });
 
-test("a restart of one container leaves the pod and the other one alone", async () => {
+test("a restart of one container does not affect the pod and the other container", async () => {
   expect(await restart("authentik-server")).toEqual({ "authentik-server.service": "restarted" });
 });
 
@@ -78,7 +78,7 @@ test("a restart of Caddy restarts nothing else", async () => {
 test.each([
   ["a reboot", { hard: false }],
   ["a power cut", { hard: true }],
-])("after %s everything runs again and the data are there", async (what, how) => {
+])("after %s everything runs again and the data exists", async (what, how) => {
   const note = what.replaceAll(" ", "-");
   await lab.sh(`curl -sf -X POST 'http://127.0.0.1:9000/notes?text=${note}'`);
   await lab.reboot(how);

@@ -118,7 +118,7 @@ test("a program goes through create, update, preview and destroy", async () => {
   expect(await log()).toBe("created\nchanged from created\ndeleted after changed from created\n");
 });
 
-test("what differs is told as the real plugins do: one by property alone, one by path as well", async () => {
+test("differences are reported like the real plugins do: one by property only, one also by path", async () => {
   await pulumi("up --yes --skip-preview");
   const { resources } = JSON.parse(await pulumi("stack export")).deployment;
   const stateOf = (type: string) => resources.find((resource: { type: string }) => resource.type === type);

@@ -111,7 +111,7 @@ test.each([
     [],
     ["app-handbook-network.service", "app-handbook-build.timer", "run-apps-handbook.mount", "files-handbook.service"],
   ],
-])("a preview of %s declares, besides what every app is, %j; what runs is %j", async (app, parts, units) => {
+])("a preview of %s declares, besides what every app declares, %j; its units are %j", async (app, parts, units) => {
   const planned = await preview(app);
   const commands = Object.keys(planned).flatMap((key) => /^command:remote:Command (.*)$/.exec(key)?.[1] ?? []);
   const own = commands.filter((name) => name.endsWith(`-${app}`) || name.includes(`-${app}-`));
@@ -135,7 +135,7 @@ test("a preview of exporter declares its package, its account and its release", 
   expect(manifest).toMatchObject({ unit: [{ name: "prometheus-postgres-exporter.service", enabled: true }] });
 });
 
-test("an example that App refuses fails its preview, in words", async () => {
+test("an example that App refuses fails its preview with a message", async () => {
   const { invoices = "" } = EXAMPLES;
   const wrong = invoices.replace("Mon..Fri 07:30", "30 7 * * 1-5");
   writeFileSync(join(folder, "guide/docs/example.ts"), wrong);

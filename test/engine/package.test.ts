@@ -171,7 +171,7 @@ describe("the tarball", () => {
     expect(packed.filter((path) => /(?<!\.d)\.ts$/.test(path))).toEqual([]);
   });
 
-  test("has the agent, what installs it, and every template of the repository", () => {
+  test("has the agent, its installer, and every template of the repository", () => {
     const sources = ["agent/bootstrap", "agent/src", "templates"]
       .flatMap((name) => readdirSync(join(ROOT, name), { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
@@ -202,7 +202,7 @@ describe("the tarball", () => {
     expect(await must("node", ["--input-type=module", "--eval", code], consumer)).toContain("import sites/*.caddy");
   });
 
-  test("lets nothing be imported besides what it exports", async () => {
+  test("exports only its public modules", async () => {
     const names = await must(
       "node",
       ["--eval", 'import("gatehouse").then((all) => console.log(Object.keys(all)))'],
@@ -237,7 +237,7 @@ new Host("host", { connection: { ...platform.host, port: "22" }, platform: platf
 });
 
 describe("the program of docs/platform.md", () => {
-  test("tells in a preview what it would do, and has done nothing", async () => {
+  test("prints in a preview what it would do, and changes nothing", async () => {
     await produce({ platform: facts() });
     const { status, text } = await preview();
     expect(status, text).toBe(0);
@@ -245,7 +245,7 @@ describe("the program of docs/platform.md", () => {
     expect(server.asked.map(({ command }) => command)).toEqual(["sh -s", "sh -s"]);
   });
 
-  test("brings the other stack's GID to the host, and then has nothing to do", async () => {
+  test("passes the other stack's GID to the host, and then has nothing to do", async () => {
     const up = ["up", "--yes", "--skip-preview", "--stack", "dev"];
     await must(...pulumi(consumer, up));
     const asked = (start: string) => server.asked.find(({ command }) => command.startsWith(start))?.stdin;
@@ -263,7 +263,7 @@ describe("the program of docs/platform.md", () => {
     await must(...pulumi(consumer, [...up, "--expect-no-changes"]));
   });
 
-  test("is told in one message what does not fit, and which side is to be updated", async () => {
+  test("is refused with one message about the misfit and the side to update", async () => {
     const unfit = `error: stack ${PLATFORM} has no platform that this program can use:\n`;
     await produce({ platform: { ...facts(), schemaVersion: 2 } });
     const newer = await preview();
@@ -280,7 +280,7 @@ describe("the program of docs/platform.md", () => {
     expect(missing.status).not.toBe(0);
   });
 
-  test("is told when there is no stack of that name", async () => {
+  test("is refused if there is no stack with that name", async () => {
     const program = join(consumer, "index.ts");
     writeFileSync(program, readFileSync(program, "utf8").replace(PLATFORM, "organization/gatehouse/prdo"));
     const { status, text } = await preview();

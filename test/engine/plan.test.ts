@@ -56,7 +56,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true });
 });
 
-test("a fresh stack: everything starts, and the plan is written in each form", async () => {
+test("a fresh stack: everything starts, and the plan is written in each format", async () => {
   const [md, html, json] = ["plan.md", "plan.html", "plan.json"].map((name) => join(dir, name)) as [
     string,
     string,
@@ -75,7 +75,7 @@ test("a fresh stack: everything starts, and the plan is written in each form", a
   expect(server.asked).toEqual([]);
 });
 
-test("once all is there: nothing to do, and one change is that change alone", async () => {
+test("after the deployment: nothing to do, and one change is that change only", async () => {
   await pulumi(["up", "--yes", "--skip-preview", "--stack", STACK, "--config-file", configFile()]);
   const asked = server.asked.length;
   expect(await plan()).toMatchObject({ status: 0, stdout: `${STACK}: nothing to do\n` });
@@ -100,7 +100,7 @@ test("once all is there: nothing to do, and one change is that change alone", as
   expect(server.asked.length).toBe(asked);
 });
 
-test("the steps of the workflows run as they stand there", async () => {
+test("the steps of the workflows run exactly as written", async () => {
   const STEP = /^ +- run: (.*(?:npm run plan|pulumi ).*)$/gm;
   const steps = async (workflow: string) =>
     [...(await readFile(join(REPOSITORY, ".github/workflows", workflow), "utf8")).matchAll(STEP)].map(
@@ -126,7 +126,7 @@ test("the steps of the workflows run as they stand there", async () => {
   }
 });
 
-test("what is wrong is told, with exit code 1", async () => {
+test("errors are reported, with exit code 1", async () => {
   await configure({ authentik: { domain: "not a domain", version: "2026.8.3" } });
   const wrong = await plan();
   expect(wrong.status).toBe(1);

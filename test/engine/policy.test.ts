@@ -43,7 +43,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("an ordinary stack passes; a missing digest is only advised", async () => {
+test("an ordinary stack passes; a missing digest only causes advice", async () => {
   const { status, text } = await preview({});
   expect(text).toMatch(/\[advisory\].*image-digests/);
   expect(text).toMatch(/server:2026\.8\.3 has no digest/);
@@ -69,7 +69,7 @@ test("a secret in plain text fails the preview, and is not shown", async () => {
   expect(status).not.toBe(0);
 });
 
-test("what the backups are encrypted with is secret, and passes", async () => {
+test("the passphrase of the backups is secret, and passes", async () => {
   const file = join(folder, "Pulumi.test.yaml");
   writeFileSync(file, secret);
   const set = ["config", "set", "--secret", "gatehouse:backupPassphrase", "--stack", "test"];

@@ -64,7 +64,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("the SDK's messages of its progress are gone; warnings and faults, with their place, are told as before", async () => {
+test("the SDK's progress messages are gone; warnings and errors are reported as before, with their location", async () => {
   const [loud, quiet] = [await preview(FAULTY, {}), await preview(FAULTY, { QUIET: "yes" })];
   expect(loud).toContain("Registering resource: t=test:index:It");
   expect(quiet).not.toContain("t=test:index:It");
@@ -74,13 +74,13 @@ test("the SDK's messages of its progress are gone; warnings and faults, with the
   }
 });
 
-test("a resource takes one stack trace, for its place, and not dozens", async () => {
+test("a resource takes one stack trace, for its location, and not dozens", async () => {
   const frames = async (variables: Record<string, string>) =>
     Number(/frames: (\d+)/.exec(await preview(TRACED, variables))?.[1]);
   expect(await frames({ QUIET: "yes" })).toBeLessThan((await frames({})) / 4);
 });
 
-test("what never settles is told as before; who asks where it was made is answered", async () => {
+test("a promise that never settles is reported as before; with PULUMI_DEBUG_PROMISE_LEAKS also where it was created", async () => {
   const leaked = (variables: Record<string, string>) => preview(LEAKING, { QUIET: "yes", ...variables });
   const told = await leaked({});
   expect(told).toContain('"never" [test:index:Never] was waiting for its dependencies to resolve');

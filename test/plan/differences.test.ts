@@ -5,14 +5,14 @@ import { difference, drifted, factsOf, previewOfChange } from "./program.ts";
 
 const deployed = () => previewOfChange({ from: FULL, to: FULL });
 
-test("a host as it was left", async () => {
+test("a host in sync", async () => {
   const found = differencesOf(await deployed());
   expect(found).toEqual({ schemaVersion: 2, project: "gatehouse", stack: "test", drifted: false, items: [] });
   expect(terminal(found)).toBe("test: the host is in sync");
   expect(markdown(found)).toBe("### test: the host is in sync\n");
 });
 
-test("each difference stands with its item, and its diff below it", async () => {
+test("each difference is listed with its item, and its diff below it", async () => {
   const content = "/etc/caddy/Caddyfile: the content was changed by hand";
   const drift = {
     "release-caddy": [
@@ -44,7 +44,7 @@ test("each difference stands with its item, and its diff below it", async () => 
   );
 });
 
-test("a change of the configuration that is not deployed yet is no drift", async () => {
+test("a change of the configuration that is not deployed yet is not drift", async () => {
   const preview = await previewOfChange({
     from: FULL,
     to: { ...FULL, caddy: { tls: "internal", email: "a@example.org" } },
@@ -53,7 +53,7 @@ test("a change of the configuration that is not deployed yet is no drift", async
   expect(differencesOf(preview).drifted).toBe(false);
 });
 
-test("a host that was set up anew, or set back, differs in what it does not know", async () => {
+test("a host that was reinstalled or restored has drifted", async () => {
   const preview = await deployed();
   const asked = (name: string, was: string, is: string, facts = factsOf(preview)) => ({
     ...preview,

@@ -13,19 +13,19 @@ beforeAll(async () => {
   page = html(reportOf(await previewOfChange({ from: FULL, to })));
 });
 
-test("the page asks for nothing and runs nothing", () => {
+test("the page requests nothing and runs nothing", () => {
   expect(page).toContain(`<meta http-equiv="Content-Security-Policy" content="default-src 'none';`);
   expect(page).not.toMatch(/<script|@import|url\(|\bsrc=|\bon\w+=/);
   expect(page.match(/href="[^"]*"/g)).toEqual(['href="data:,"']);
 });
 
-test("what it shows is escaped, and there", () => {
+test("its content is escaped and complete", () => {
   expect(page).toContain("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;é中文🏠");
   expect(page).toContain('<td>authentik-pod.service</td><td class="verb restart">restart</td>');
   expect(page).toContain('<span class="removed">-Image=ghcr.io/goauthentik/server:2025.8.4</span>');
 });
 
-test("what was changed by hand is shown with the host's own diff", async () => {
+test("a manual change is shown with the host's own diff", async () => {
   const preview = await previewOfChange({ from: FULL, to: FULL });
   const edited = difference(
     "file",
@@ -39,7 +39,7 @@ test("what was changed by hand is shown with the host's own diff", async () => {
   expect(drift).toContain('<span class="removed">-one</span><span class="added">+&lt;two&gt;</span>');
 });
 
-test("nothing in it acts, or turns the order of letters", async () => {
+test("no character in it acts or changes the text direction", async () => {
   const preview = await previewOfChange({ from: FULL, to: FULL });
   const edited = difference("file", "/srv/x", "content", "/srv/\x1b[31m\u202e: the content was changed by hand", {
     diff: "--- a\n+++ a\n@@ -1 +1 @@\n-one\n+\x9b2J\r\x07",
@@ -51,7 +51,7 @@ test("nothing in it acts, or turns the order of letters", async () => {
 });
 
 describe("the drawing", () => {
-  test("shows who may use which socket, by which group", () => {
+  test("shows who may use which socket, and by which group", () => {
     for (const line of [
       "authentik, postgres-clients",
       "authentik-server.service, postgres-clients",
@@ -65,12 +65,12 @@ describe("the drawing", () => {
     expect(page.match(/<path /g)).toHaveLength(10);
   });
 
-  test("marks what is touched", () => {
+  test("marks affected boxes", () => {
     expect(page.match(/<g class="touched restart">/g)).toHaveLength(2);
     expect(page).not.toContain('<path class="added"');
   });
 
-  test("marks a door that closes, and one that opens", async () => {
+  test("marks access that is removed, and access that is added", async () => {
     const alone = { ...FULL, authentik: { ...FULL.authentik, version: "2026.8.3", valkey: false } };
     const closed = html(reportOf(await previewOfChange({ from: FULL, to: alone })));
     expect(

@@ -22,7 +22,7 @@ const reasons = (report: Report, unit: string) => report.units.find((one) => one
 const plan = async (to: object, more: Partial<Change> = {}) =>
   reportOf(await previewOfChange({ from: FULL, to: { ...FULL, ...to }, ...more }));
 
-describe("a change of the configuration touches, and touches nothing else:", () => {
+describe("a change of the configuration affects exactly:", () => {
   const { postgres, valkey, authentik, caddy } = FULL;
   const extra = { domain: "extra.example.org", backend: "127.0.0.1:4000" };
   test.each<[string, object, Record<string, string>]>([
@@ -77,7 +77,7 @@ test("a first deployment starts everything", async () => {
   expect(report.summary).toMatch(/^\d\d files, 9 starts, 0 reloads, 0 restarts, 2 new databases, no data touched$/);
 });
 
-test("a rotated SSH key sends everything again, and changes nothing at all", async () => {
+test("a rotated SSH key resends everything, and changes nothing", async () => {
   const report = await plan({}, { newKey: true });
   expect(verbs(report)).toEqual({});
   expect(report.summary).toBe("0 files, 0 reloads, 0 restarts, no data touched");
@@ -86,13 +86,13 @@ test("a rotated SSH key sends everything again, and changes nothing at all", asy
   expect(report.changes).toBe(true);
 });
 
-test("with a rotated SSH key a change of something else is that change alone", async () => {
+test("with a rotated SSH key another change is only that change", async () => {
   const { valkey } = FULL;
   const report = await plan({ valkey: { ...valkey, rotation: 2 } }, { newKey: true });
   expect(verbs(report)).toEqual({ [VALKEY]: "reload", ...POD });
 });
 
-describe("the reason is told:", () => {
+describe("the reason is given:", () => {
   test("the file", async () => {
     const report = await plan({ valkey: { ...FULL.valkey, settings: { maxmemory: "64mb" } } });
     expect(reasons(report, VALKEY)).toEqual(["/etc/valkey/valkey.conf is changed"]);
@@ -120,14 +120,14 @@ describe("the reason is told:", () => {
     expect(back.data).toEqual([`Valkey's keys are written to the snapshot first, which ${VALKEY} reads from then on`]);
   });
 
-  test("the database that goes to another owner, with all in it", async () => {
+  test("the database that gets a new owner, with its complete contents", async () => {
     const report = await plan({ postgres: { ...FULL.postgres, databases: { wiki: { owner: "librarian" } } } });
     expect(report.data).toEqual(["database wiki gets the new owner librarian, with everything that wiki owns in it"]);
     expect(report.databases).toEqual([{ kind: "role", name: "librarian", what: "created" }]);
     expect(report.summary).toMatch(/, data touched$/);
   });
 
-  test("the secret that a file has merged into it", async () => {
+  test("the secret that is merged into a file", async () => {
     const report = await plan({ valkey: { ...FULL.valkey, rotation: 2 } });
     expect(reasons(report, VALKEY)).toEqual(
       ["valkey-gatehouse", "valkey-authentik", "valkey-grafana"].map(
@@ -137,7 +137,7 @@ describe("the reason is told:", () => {
   });
 });
 
-describe("data that lies elsewhere from now on", () => {
+describe("data with a new location", () => {
   /** The manifest as the program had it before authentik's uploads moved. */
   const earlier = (document = "") =>
     document
@@ -160,7 +160,7 @@ describe("data that lies elsewhere from now on", () => {
   test.each([
     [false, "the contents of /var/lib/authentik/media move to /var/lib/authentik/data/media"],
     [true, "the contents of /var/lib/authentik/data/media move to /var/lib/authentik/media"],
-  ])("restarts what writes it, and is told (back: %s)", async (back, told) => {
+  ])("restarts the units that write it, and is listed (back: %s)", async (back, told) => {
     const report = await seen(back);
     expect(verbs(report)).toEqual({ ...POD, "authentik-network.service": "restart" });
     expect(reasons(report, "authentik-worker.service")).toContain(told);
@@ -168,12 +168,12 @@ describe("data that lies elsewhere from now on", () => {
     expect(report.summary).toMatch(/, data touched$/);
   });
 
-  test("is told once: where it lies there already nothing is", async () => {
+  test("is not listed if the data is already there", async () => {
     expect((await plan({})).data).toEqual([]);
   });
 });
 
-describe("what differs on the host", () => {
+describe("a difference on the host", () => {
   const MACHINE = "0123456789ab";
   const repair = async (found: Record<string, Difference[]>) =>
     reportOf(drifted(await previewOfChange({ from: FULL, to: FULL }), found));
@@ -308,7 +308,7 @@ describe("what differs on the host", () => {
       difference("generation", "caddy", "rolled-back", "release caddy was rolled back by hand to generation 2"),
       { "caddy.service": "restart" },
     ],
-  ])("%s is repaired, with what that brings about", async (what, item, found, units) => {
+  ])("%s is repaired, with its effects", async (what, item, found, units) => {
     const report = await repair({ [item]: [found] });
     expect(verbs(report)).toEqual(units);
     expect(report.totals.repairs).toBe(1);
@@ -320,7 +320,7 @@ describe("what differs on the host", () => {
     expect([verbs(reworded), reworded.totals], "no message decides").toEqual([units, report.totals]);
   });
 
-  test("a diff that the host shows is shown, and the number that it answers is filled in", async () => {
+  test("with a diff is shown with it, and the number that the host answers is filled in", async () => {
     const diff = "--- a\tlast applied\n+++ a\ton the host\n@@ -1 +1 @@\n-one\n+two";
     const edited = difference("file", "/etc/caddy/Caddyfile", "content", "/etc/caddy/Caddyfile: edited", { diff });
     const drift = {
@@ -336,7 +336,7 @@ describe("what differs on the host", () => {
     expect(JSON.stringify(report.releases)).toContain("-PodmanArgs=--group-add=986\\n+PodmanArgs=--group-add=1986");
   });
 
-  test("a text of an operator's that looks like such a number stays a text", async () => {
+  test("does not change an operator's text that looks like such a number", async () => {
     const site = {
       domain: "a.example.org",
       backend: "127.0.0.1:4000",
@@ -350,7 +350,7 @@ describe("what differs on the host", () => {
     expect(again.releases.find(({ name }) => name === "site-a")?.what).not.toBe("update");
   });
 
-  test("a unit that is enabled again is told so", async () => {
+  test("in the enablement of a unit is shown", async () => {
     const report = await repair({
       "release-caddy": [difference("unit", "caddy.service", "disabled", "caddy.service is not enabled")],
     });
@@ -362,7 +362,7 @@ describe("what differs on the host", () => {
     });
   });
 
-  test("a host that was set up anew gets everything for the first time", async () => {
+  test("a reinstalled host gets everything for the first time", async () => {
     const preview = await previewOfChange({ from: FULL, to: FULL });
     const steps = preview.steps.map((step) => ({
       ...step,
@@ -376,7 +376,7 @@ describe("what differs on the host", () => {
   });
 });
 
-test("a release that is destroyed stops its units, tells others, and leaves its data", async () => {
+test("a destroyed release stops its units, affects dependents, and keeps its data", async () => {
   const preview = await previewOfChange({ from: FULL, to: FULL });
   const steps = preview.steps.map((step) =>
     step.name === "release-valkey" ? { ...step, op: "delete" as const, new: undefined } : step,
@@ -396,7 +396,7 @@ test("a release that is destroyed stops its units, tells others, and leaves its 
   expect(verbs(forgotten)).toEqual({});
 });
 
-test("what is deleted with its data is told as data touched, and so is that it will be", async () => {
+test("data that is or will be deleted with its release counts as data touched", async () => {
   const preview = await previewOfChange({ from: FULL, to: FULL });
   const valkey = (change: (step: Step) => Step) => ({
     ...preview,
@@ -432,7 +432,7 @@ test("what is deleted with its data is told as data touched, and so is that it w
   ]);
 });
 
-test("a unit that was stopped by hand is started, and not restarted along with another one", async () => {
+test("a unit that was stopped manually is started, and not restarted along with another one", async () => {
   const { valkey } = FULL;
   const preview = await previewOfChange({
     from: FULL,
@@ -448,7 +448,7 @@ test("a unit that was stopped by hand is started, and not restarted along with a
   expect(verbs(report)).toEqual({ [VALKEY]: "restart", "valkey-socket-fix.service": "start" });
 });
 
-test("a release that is destroyed does not wake what is stopped", async () => {
+test("a destroyed release does not start stopped units", async () => {
   const preview = await previewOfChange({ from: FULL, to: { ...FULL, caddy: { tls: "internal" } } });
   const report = reportOf(
     drifted(preview, {

@@ -32,7 +32,7 @@ const GOLDENS: Record<string, Change> = {
   },
 };
 
-test.each(Object.entries(GOLDENS))(`the plan of %s is its golden file's; ${HOW}`, async (name, change) => {
+test.each(Object.entries(GOLDENS))(`the plan of %s matches its golden file; ${HOW}`, async (name, change) => {
   const written = markdown(reportOf(await previewOfChange(change)));
   const file = `${GOLDEN}${name}.md`;
   if (process.env.UPDATE_GOLDEN === "1") {
@@ -56,7 +56,7 @@ test("there is no golden file without a change", () => {
   );
 });
 
-test("the marker is the first line, and another one for each stack", () => {
+test("the marker is the first line, and differs between stacks", () => {
   const stacks = ["prod", "test"].map((stack) => marker({ project: "gatehouse", stack }));
   expect(new Set(stacks).size).toBe(2);
   for (const line of stacks) expect(line).toMatch(/^<!-- gatehouse plan [0-9a-f]{12} -->$/);
@@ -89,12 +89,12 @@ describe("a plan with strange content", () => {
     );
   });
 
-  test("keeps it within a fence, letter by letter", () => {
+  test("keeps it within a fence, unchanged", () => {
     expect(written).toMatch(/^`````diff\n@@ -0,0 \+1,\d+ @@\n/m);
     expect(written).toContain(`+\t\t\t${DIRECTIVES}\n`);
   });
 
-  test("escapes what stands outside of one", () => {
+  test("escapes it outside of a fence", () => {
     const report = { ...EMPTY, warnings: ["<img src=x> | `a` *b* [c](d)\nand on"] };
     expect(markdown(report)).toContain("- &lt;img src=x&gt; \\| \\`a\\` \\*b\\* \\[c\\](d) and on\n");
   });
@@ -130,7 +130,7 @@ describe("a plan that is too long for a comment", () => {
     report = { ...one, releases: releases.flat() };
   });
 
-  test("is cut below 60 kB between two releases, and says where the whole is", () => {
+  test("is shortened below 60 kB between two releases, and says where the whole plan is", () => {
     const written = markdown(report, { link: LINK });
     expect(Buffer.byteLength(written)).toBeLessThanOrEqual(60_000);
     expect(Buffer.byteLength(written)).toBeGreaterThan(55_000);
@@ -142,12 +142,12 @@ describe("a plan that is too long for a comment", () => {
     expect(written).not.toContain("\ufffd");
   });
 
-  test("names no link where there is none, and stays whole where it fits", () => {
+  test("has no link if none is given, and stays whole if it fits", () => {
     expect(markdown(report)).toContain("see the whole plan, which is an artifact of this run.");
     expect(markdown(report, { limit: 1e6 })).not.toContain("too long");
   });
 
-  test.each([600, 700, 900, 1500])("is at most %d bytes when that is asked for", (limit) => {
+  test.each([600, 700, 900, 1500])("has at most %d bytes if that is the limit", (limit) => {
     const warnings = Array.from({ length: 100 }, (_, index) => `warning ${index} é中文🏠`);
     const written = markdown({ ...report, warnings }, { link: LINK, limit });
     expect(Buffer.byteLength(written)).toBeLessThanOrEqual(limit);

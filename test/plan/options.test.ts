@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { HELP, KINDS, optionsOf } from "../../plan/cli/options.ts";
 
-test("the stack is all that must be named", () => {
+test("only the stack is required", () => {
   expect(optionsOf(["--stack", "prod"])).toEqual({ stack: "prod", failOn: [] });
 });
 
-test("everything may be named", () => {
+test("all options may be given", () => {
   const args =
     "--stack prod --out plan.md --html plan.html --json plan.json --link https://ci.example.org/1 --config-file x.yaml --fail-on restart,destroy";
   expect(optionsOf(args.split(" "))).toEqual({
@@ -19,7 +19,7 @@ test("everything may be named", () => {
   });
 });
 
-test("--help asks for help, whatever else is there", () => {
+test("--help prints the help, whatever the other options are", () => {
   expect(optionsOf(["--help"])).toBeUndefined();
   for (const kind of Object.keys(KINDS)) expect(HELP).toContain(kind);
 });
@@ -41,6 +41,6 @@ test.each([
   ["--stack prod --out a --html a", "--out, --html and --json require different files"],
   ["--stack prod --out=", "--out, --html and --json require a file name"],
   ["--stack prod --link javascript:alert(1)", "--link javascript:alert(1) is not an http or https URL"],
-])("%j is refused with what is allowed", (args, told) => {
+])("%j is refused with the allowed values", (args, told) => {
   expect(() => optionsOf(args.split(" ").filter((word) => word !== ""))).toThrow(told);
 });

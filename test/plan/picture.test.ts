@@ -38,7 +38,7 @@ ${drawn.join("\n")}
 `;
 }
 
-test("the picture of the README is what the program makes of the smallest stack", async () => {
+test("the picture in the README is that of the smallest stack", async () => {
   const { doors } = reportOf(await previewOfChange({ from: SMALL, to: SMALL }));
   const names = doors.boxes.map(({ name }) => name);
   expect(names).toEqual(expect.arrayContaining(["authentik-worker.service", "valkey-clients"]));

@@ -65,7 +65,7 @@ const FORBIDDEN = [
 describe.each([
   ["marks secrets", false],
   ["does not even mark them", true],
-])("of an engine that blinds nothing and %s, no secret gets", (_, open) => {
+])("of an engine that masks nothing and %s, no secret gets", (_, open) => {
   let given: string;
   let forms: Record<string, string>;
 
@@ -85,7 +85,7 @@ describe.each([
     for (const forbidden of FORBIDDEN) expect(forms[form]).not.toContain(forbidden);
   });
 
-  test("though each was there, and though what is open is shown", () => {
+  test("although each secret was there, and although other content is shown", () => {
     // Of grafana's password only the hash travels, and of the role's only the verifier.
     const there = [...PASSWORDS.slice(0, 3), sha256("password-of-valkey-grafana", "hex"), "SCRAM-SHA-256$"];
     expect(there.filter((secret) => !given.includes(secret))).toEqual([]);

@@ -19,7 +19,7 @@ const diagnostic = (severity: string, message: string, urn?: string) =>
   }) as unknown as EngineEvent;
 const read = (...events: EngineEvent[]) => previewOf("gatehouse", "test", events);
 
-test("a command's old and new state, and what the host answered", () => {
+test("a command's old and new state, and the host's answer", () => {
   const inputs = { create: "gatehouse release caddy --due m/0", stdin: "old", logging: "stderr" };
   const { steps, touched } = read(
     command("update", "release-caddy", {
@@ -40,7 +40,7 @@ test("a command's old and new state, and what the host answered", () => {
   ]);
 });
 
-test("a command that is replaced is deleted, with its data where that is so, and made again", () => {
+test("a replaced command is deleted, with its data if configured, and created again", () => {
   const inputs = { create: "gatehouse release wiki --due m/0", delete: "gatehouse remove wiki --owner a/b/c --purge" };
   const states = { old: { inputs, outputs: inputs }, new: { inputs, outputs: {} } };
   const { steps } = read(
@@ -53,7 +53,7 @@ test("a command that is replaced is deleted, with its data where that is so, and
   ]);
 });
 
-test("what differs is told by its first name, whichever way the provider tells it", () => {
+test("a changed input is reported by its top-level name, for both formats of a provider", () => {
   const detailedDiff = { "connection.privateKey": {}, stdin: {}, 'environment["a.b"]': {} };
   expect(read(command("update", "release-x", { diffs: ["stdin", "create"], detailedDiff })).steps[0]?.differs).toEqual([
     "stdin",
@@ -63,7 +63,7 @@ test("what differs is told by its first name, whichever way the provider tells i
   ]);
 });
 
-test("a secret is known to be one, also while its content is unknown, and nothing of it is kept", () => {
+test("a secret is recognized, even while its content is unknown, and nothing of it is kept", () => {
   const old = { inputs: { create: "c", stdin: BLINDED, logging: "none" }, outputs: { stdout: BLINDED } };
   const { steps } = read(
     command("update", "release-x", { old, new: { inputs: { create: "c", stdin: UNKNOWN, logging: "none" } } }),
@@ -72,7 +72,7 @@ test("a secret is known to be one, also while its content is unknown, and nothin
   expect(JSON.stringify(steps)).not.toContain("[secret]");
 });
 
-test("the generation of a secret release is the component's, which is open", () => {
+test("the generation of a secret release is read from the component, where it is not secret", () => {
   const type = "gatehouse:index:Release";
   const release = {
     op: "same",
@@ -83,7 +83,7 @@ test("the generation of a secret release is the component's, which is open", () 
   expect(read(pre(release)).generations).toEqual({ "valkey-gatehouse": 7 });
 });
 
-test("a warning is kept; what is no warning is not", () => {
+test("a warning is kept; other messages are not", () => {
   const urn = `urn:pulumi:test::gatehouse::gatehouse:index:Release$${COMMAND}::release-caddy`;
   expect(
     read(
@@ -95,14 +95,14 @@ test("a warning is kept; what is no warning is not", () => {
   ).toEqual(["one", "two"]);
 });
 
-test("a deletion has no new state, and one that is only forgotten is known", () => {
+test("a deletion has no new state, and one that only removes it from the state is recognized", () => {
   const old = { inputs: { create: "c", stdin: "d" }, outputs: {}, retainOnDelete: true };
   expect(read(command("delete", "release-x", { old, new: old })).steps).toEqual([
     { op: "delete", name: "release-x", differs: [], old: { create: "c", document: "d", retained: true } },
   ]);
 });
 
-test("an answer that is none is passed over", () => {
+test("an invalid answer is ignored", () => {
   for (const stdout of ["", "not JSON", "null", '"text"', UNKNOWN])
     expect(read(command("same", "x", { old: { inputs: { create: "c" }, outputs: { stdout } } })).steps[0]?.old).toEqual(
       { create: "c" },

@@ -5,7 +5,7 @@ import { values } from "../../plan/predict/unitfile.ts";
 const unit = (name: string, content: string) => ({ path: `/etc/systemd/system/${name}`, content });
 const quadlet = (name: string, content: string) => ({ path: `/etc/containers/systemd/${name}`, content });
 
-describe("a unit goes along with another one", () => {
+describe("a unit is tied to another one", () => {
   test.each([
     ["PartOf", "part of"],
     ["BindsTo", "bound to"],
@@ -23,7 +23,7 @@ describe("a unit goes along with another one", () => {
     ]);
   });
 
-  test("that is its pod, also where a name is chosen for the unit", () => {
+  test("that is its pod, also if the unit has a configured name", () => {
     expect(tiesOf([quadlet("app.container", "[Container]\nPod=app.pod\n")])).toEqual([
       { unit: "app.service", with: "app-pod.service", how: "a container of" },
     ]);
@@ -34,7 +34,7 @@ describe("a unit goes along with another one", () => {
     expect(tiesOf(chosen)).toEqual([{ unit: "web.service", with: "all.service", how: "a container of" }]);
   });
 
-  test("that is the unit of a Quadlet, named as the Quadlet", () => {
+  test("that is the unit of a Quadlet, by the name of the Quadlet", () => {
     expect(tiesOf([quadlet("app.container", "[Unit]\nRequires=data.container\n")])).toEqual([
       { unit: "app.service", with: "data.service", how: "requires" },
     ]);
@@ -50,17 +50,17 @@ describe("a unit goes along with another one", () => {
     expect(tiesOf([unit("a.service", `[Unit]\n${lines}\n`)])).toEqual([]);
   });
 
-  test("but not for what is written in any other file", () => {
+  test("but not by text in any other file", () => {
     expect(tiesOf([{ path: "/etc/caddy/a.service", content: "[Unit]\nPartOf=b.service\n" }])).toEqual([]);
   });
 });
 
-test("a key is read in its section, an empty value takes back, and a line may go on", () => {
+test("a key is read in its section, an empty value resets it, and a line may be continued", () => {
   const content = "[A]\nKey=0\n[B]\nKey = 1\nKey=\nKey=2 \\\n  3\nKey=4\n";
   expect(values(content, "B", "Key")).toEqual(["2    3", "4"]);
 });
 
-describe("what happens to a unit happens to those that go along,", () => {
+describe("an effect on a unit propagates to tied units,", () => {
   const files = [
     unit("a.service", "[Unit]\nBindsTo=b.service\n"),
     unit("b.service", "[Unit]\nPartOf=c.service\n"),
@@ -70,7 +70,7 @@ describe("what happens to a unit happens to those that go along,", () => {
   const direct = (verb: "restart" | "stop" | "start" | "reload") => [{ unit: "c.service", verb, reason: "" }];
   const none = { before: [], after: [] };
 
-  test("over any number of ties, and in a ring but once", () => {
+  test("over any number of ties, and only once in a cycle", () => {
     expect(propagated(direct("restart"), { ...none, after: files }, all)).toEqual([
       { unit: "b.service", verb: "restart", reason: "part of c.service" },
       { unit: "a.service", verb: "restart", reason: "bound to b.service" },
@@ -78,11 +78,11 @@ describe("what happens to a unit happens to those that go along,", () => {
     ]);
   });
 
-  test("but not to what does not run, nor to what goes along with that", () => {
+  test("but not to units that are not running, nor further from those", () => {
     expect(propagated(direct("restart"), { ...none, after: files }, new Set(["a.service", "c.service"]))).toEqual([]);
   });
 
-  test("at a restart by the new unit files, at a stop by the old ones, at a start or a reload by none", () => {
+  test("for a restart by the new unit files, for a stop by the old ones, not for a start or a reload", () => {
     expect(propagated(direct("restart"), { ...none, before: files }, all)).toEqual([]);
     expect(propagated(direct("stop"), { ...none, before: files }, all)).toHaveLength(3);
     for (const verb of ["start", "reload"] as const)

@@ -43,7 +43,7 @@ test.each<[string, Resource]>([
   expect(agentOnly(resource)).toEqual([]);
 });
 
-test("host keys: refuses a connection or a proxy without, and accepts both with", () => {
+test("host keys: refuses a connection or a proxy without one, and accepts both with one", () => {
   const told = (connection: object | undefined) => hostKeys(command(["Host"], { connection }));
   expect(told(undefined)).toEqual([expect.stringMatching(/^connection\.hostKey is not set/)]);
   expect(told({ hostKey: "" })).toEqual([expect.stringMatching(/^connection\.hostKey is not set/)]);
@@ -71,13 +71,13 @@ test.each<[string, unknown]>([
   expect(plainSecrets({ [key]: value }, ["gatehouse:sshKey"])).toEqual([]);
 });
 
-test("plain secrets: says where, and not what", () => {
+test("plain secrets: reports the path, and not the value", () => {
   const [told] = plainSecrets({ "gatehouse:a": { password: "hunter2" } }, []);
   expect(told).toMatch(/^gatehouse:a\.password /);
   expect(told).not.toContain("hunter2");
 });
 
-test("image digests: refuses a tag and half a digest, and accepts a digest", () => {
+test("image digests: refuses a tag and a truncated digest, and accepts a digest", () => {
   const told = (reference: string) => imageDigests(release({ image: [{ reference }] }));
   expect(told("ghcr.io/goauthentik/server:2026.8.3")).toEqual([expect.stringMatching(/has no digest.*skopeo inspect/)]);
   expect(told("ghcr.io/goauthentik/server@sha256:5555")).toEqual([expect.stringMatching(/has no digest/)]);

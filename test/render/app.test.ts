@@ -33,20 +33,20 @@ const ROOTS: [app: string, file: string][] = [
 describe.each([...LASTING, ...JOBS])("of %s, %s", (app, name) => {
   const unit = quadlet(app, name);
 
-  test("runs as the account's ids from the start", () => {
+  test("runs with the account's IDs from the start", () => {
     expect([values(unit, "User"), values(unit, "Group")]).toEqual([["975"], ["974"]]);
   });
 
-  test("has no user namespace, in which the groups would be others", () => {
+  test("has no user namespace, in which the groups would be different", () => {
     expect(unit).not.toMatch(/UserNS|[UG]IDMap|Remap|userns|uidmap|keep-groups/i);
   });
 
-  test("may nothing that the kernel can deny, and opts out of no security", () => {
+  test("has no capability that the kernel can deny, and opts out of no security", () => {
     expect([values(unit, "DropCapability"), values(unit, "NoNewPrivileges")]).toEqual([["all"], ["true"]]);
     expect(unit).not.toMatch(/AddCapability|SecurityLabel|seccomp=|apparmor=|privileged/i);
   });
 
-  test("ends when it is asked to, whatever its image starts, and has not failed then", () => {
+  test("exits when asked to, whatever its image starts, and does not count as failed", () => {
     expect(values(unit, "RunInit")).toEqual(["true"]);
     expect(section(unit, "Service")).toContain("SuccessExitStatus=143");
   });
@@ -55,12 +55,12 @@ describe.each([...LASTING, ...JOBS])("of %s, %s", (app, name) => {
     expect(section(unit, "Service")).toContain("Slice=system.slice");
   });
 
-  test("does not need a database's unit to run on", () => {
+  test("does not depend on the unit of a database while running", () => {
     expect(unit).not.toMatch(/^(Requires|Requisite|BindsTo|PartOf|Upholds)=/m);
   });
 });
 
-test.each(LASTING)("of %s, %s is wanted by multi-user.target, and comes back by itself", (app, name) => {
+test.each(LASTING)("of %s, %s is wanted by multi-user.target, and restarts by itself", (app, name) => {
   expect(section(quadlet(app, name), "Install")).toEqual(["WantedBy=multi-user.target"]);
   expect(values(quadlet(app, name), "Restart")).toEqual(["always"]);
 });
@@ -71,39 +71,39 @@ describe.each(JOBS)("the job of %s, %s", (app, name) => {
   const file = (path: string) => fileOf(Object.values(partsOfApp(app)), path);
   const { files = [], units = [], probes = [] } = partsOfApp(app).app ?? {};
 
-  test("runs to its end, and nothing but its timer wants it", () => {
+  test("runs to completion, and only its timer wants it", () => {
     expect(values(unit, "Type")).toEqual(["oneshot"]);
     expect(section(unit, "Install")).toEqual([]);
     expect(units.map(({ name }) => name)).not.toContain(name.replace(".container", ".service"));
   });
 
-  test("is not started again when it fails, nor ended when it takes its time", () => {
+  test("is not started again if it fails, nor stopped if it takes long", () => {
     expect(unit).not.toMatch(/^(Restart|Timeout)/m);
   });
 
-  test("is in no pod, on the app's network, and publishes nothing", () => {
+  test("is not in a pod, uses the app's network, and publishes nothing", () => {
     expect([values(unit, "Pod"), values(unit, "Network")]).toEqual([[], [`app-${app}.network`]]);
     expect(values(unit, "PublishPort")).toEqual([]);
   });
 
-  test("is asked nothing: a failed run is no reason to refuse an apply that may mend it", () => {
+  test("has no probe: a failed run must not refuse an apply that may fix it", () => {
     expect(unit).not.toMatch(/Health|Notify/);
     expect(probes.map(({ unit }) => unit)).not.toContain(name.replace(".container", ".service"));
   });
 
-  test("restarts nothing with what changes of it", () => {
+  test("restarts nothing when it changes", () => {
     const own = name.replace(".container", "").replace(`app-${app}-`, "");
     const found = files.filter(({ path }) => path.endsWith(`/${name}`) || path.endsWith(`/${own}.env`));
     expect(found.length).toBeGreaterThan(0);
     for (const { path, restarts, reloads } of found) expect([path, restarts, reloads]).toEqual([path, [], undefined]);
   });
 
-  test("has a timer, which is enabled, and active when the app is well", () => {
+  test("has a timer, which is enabled, and active when the app is healthy", () => {
     expect(units).toContainEqual({ name: timer, enabled: true });
     expect(section(file(`/etc/systemd/system/${timer}`), "Install")).toEqual(["WantedBy=timers.target"]);
   });
 
-  test("is made up for when the host was down, and starts up to a minute late, always the same", () => {
+  test("repeats a run that was missed while the host was down, and starts up to a minute late, always by the same delay", () => {
     const { length, ...lines } = section(file(`/etc/systemd/system/${timer}`), "Timer").slice(1);
     expect(Object.values(lines)).toEqual([
       "Persistent=true",
@@ -113,14 +113,14 @@ describe.each(JOBS)("the job of %s, %s", (app, name) => {
     ]);
   });
 
-  test("has a stamp that another schedule writes anew, so that it starts by the clock and not by the change", () => {
+  test("has a stamp that a new schedule resets, so that it starts by the clock and not by the change", () => {
     const schedule = values(file(`/etc/systemd/system/${timer}`), "OnCalendar")[0];
     expect(file(`/var/lib/systemd/timers/stamp-${timer}`)).toBe(`${schedule}\n`);
     for (const { restarts } of files.filter(({ path }) => path.endsWith(timer))) expect(restarts).toEqual([timer]);
   });
 });
 
-test("a schedule is judged by systemd itself before anything goes live", () => {
+test("its schedule is checked by systemd itself before anything goes live", () => {
   expect(partsOfApp("wiki").app?.checks?.filter(({ tree }) => tree !== "/etc/caddy")).toEqual([
     {
       name: "schedule of export",
@@ -130,7 +130,7 @@ test("a schedule is judged by systemd itself before anything goes live", () => {
   ]);
 });
 
-test("one container and a job are no pod; a job alone has neither container nor pod beside it", () => {
+test("one container and a job are not a pod; a job alone has neither container nor pod beside it", () => {
   const units = (app: string) => partsOfApp(app).app?.units?.map(({ name }) => name);
   expect(units("wiki")).toEqual([
     "app-wiki-network.service",
@@ -151,7 +151,7 @@ describe("sockets", () => {
     ["pages", "app-pages.container", []],
     ["wiki", "app-wiki-export.container", ["--group-add=987"]],
     ["reports", "app-reports-weekly.container", []],
-  ])("of %s: %s carries exactly the groups asked for, %j", (app, name, groups) => {
+  ])("of %s: %s has exactly the requested groups, %j", (app, name, groups) => {
     expect(values(quadlet(app, name), "PodmanArgs")).toEqual(groups);
   });
 
@@ -163,7 +163,7 @@ describe("sockets", () => {
       "app-grafana.container",
       ["/run/postgresql:/run/postgresql:ro", "/run/valkey-grafana:/run/valkey-grafana:ro"],
     ],
-  ])("of %s: %s mounts their directories read-only and no others, %j", (app, name, mounts) => {
+  ])("of %s: %s mounts exactly their directories read-only, %j", (app, name, mounts) => {
     const found = values(quadlet(app, name), "Volume").filter((mount) => mount.startsWith("/run/"));
     expect(found).toEqual(mounts);
   });
@@ -172,7 +172,7 @@ describe("sockets", () => {
     ["whoami", "app-whoami.container", "network-online.target"],
     ["paperless", "app-paperless.pod", "network-online.target valkey-paperless.service"],
     ["grafana", "app-grafana.container", "network-online.target postgresql@17-main.service valkey-grafana.service"],
-  ])("of %s: %s starts after the units that make them, %s", (app, name, units) => {
+  ])("of %s: %s starts after the units that create them, %s", (app, name, units) => {
     const unit = quadlet(app, name);
     expect([values(unit, "Wants"), values(unit, "After")]).toEqual([[units], [units]]);
   });
@@ -184,23 +184,23 @@ describe("ports", () => {
     ["paperless", "app-paperless.pod", ["127.0.0.1:8000:8000"]],
     ["grafana", "app-grafana.container", ["127.0.0.1:9300:3000"]],
     ["pages", "app-pages.container", ["127.0.0.1:8080:8080"]],
-  ])("of %s: %s publishes %j, on loopback alone", (app, name, ports) => {
+  ])("of %s: %s publishes %j, on loopback only", (app, name, ports) => {
     expect(values(quadlet(app, name), "PublishPort")).toEqual(ports);
   });
 
-  test("of a pod are the pod's: Podman refuses them on its containers", () => {
+  test("of a pod belong to the pod: Podman refuses them on its containers", () => {
     for (const name of ["web", "worker"])
       expect(quadlet("paperless", `app-paperless-${name}.container`)).not.toContain("PublishPort");
   });
 });
 
 describe.each(ROOTS)("the network of %s, on which %s is", (app, name) => {
-  test("is its own, and shut to all others", () => {
+  test("is separate, and closed to all others", () => {
     expect(values(quadlet(app, name), "Network")).toEqual([`app-${app}.network`]);
     expect(values(quadlet(app, `app-${app}.network`), "Options")).toEqual(["isolate=strict"]);
   });
 
-  test("goes with it", () => {
+  test("is removed with it", () => {
     expect(values(quadlet(app, `app-${app}.network`), "ExecStopPost")).toEqual([
       `-/usr/bin/podman network rm app-${app}`,
     ]);
@@ -209,13 +209,13 @@ describe.each(ROOTS)("the network of %s, on which %s is", (app, name) => {
 });
 
 describe("a pod", () => {
-  test("has both containers in it, which share its network and not /dev/shm", () => {
+  test("contains both containers, which share its network and not /dev/shm", () => {
     for (const name of ["web", "worker"])
       expect(values(quadlet("paperless", `app-paperless-${name}.container`), "Pod")).toEqual(["app-paperless.pod"]);
     expect(values(quadlet("paperless", "app-paperless.pod"), "PodmanArgs")).toContain("--share=net,uts");
   });
 
-  test("decides how large /dev/shm is for its containers, and a container alone for itself", () => {
+  test("sets the size of /dev/shm for its containers; a single container sets it itself", () => {
     expect(values(quadlet("paperless", "app-paperless.pod"), "PodmanArgs")).toContain("--shm-size=1g");
     for (const name of ["web", "worker"])
       expect(quadlet("paperless", `app-paperless-${name}.container`)).not.toContain("ShmSize");
@@ -223,28 +223,28 @@ describe("a pod", () => {
     expect(values(quadlet("whoami", "app-whoami.container"), "ShmSize")).toEqual([]);
   });
 
-  test("stays when its last container restarts, and knows no groups, which are the containers'", () => {
+  test("stays when its last container restarts, and has no groups: only containers have them", () => {
     const unit = quadlet("paperless", "app-paperless.pod");
     expect(values(unit, "PodmanArgs")).toContain("--exit-policy=continue");
     expect(unit).not.toMatch(/group-?add/i);
   });
 });
 
-describe("what a container is given", () => {
-  test("its command word by word, of which neither systemd nor Quadlet reads anything", () => {
+describe("a container gets", () => {
+  test("its command word by word, without interpretation by systemd or Quadlet", () => {
     expect(values(quadlet("whoami", "app-whoami.container"), "Exec")).toEqual([
       '"--name" "50%% of $$HOME" "say \\"yes\\""',
     ]);
     expect(values(quadlet("pages", "app-pages.container"), "Exec")).toEqual([]);
   });
 
-  test("its variables in a file of its own, and none where there are none", () => {
+  test("its variables in its own file, and no file if there are none", () => {
     expect(values(quadlet("whoami", "app-whoami.container"), "EnvironmentFile")).toEqual(["/etc/apps/whoami/web.env"]);
     expect(file("whoami", "/etc/apps/whoami/web.env")).toBe("LEVEL=debug\nWORKERS=2\nVERBOSE=true\n");
     expect(values(quadlet("pages", "app-pages.container"), "EnvironmentFile")).toEqual([]);
   });
 
-  test("its configuration file by file, read-only, for its account; each restarts it and no volume is in its way", () => {
+  test("its configuration files, read-only, for its account; each restarts it, and no volume hides them", () => {
     const path = "/etc/apps/grafana/web/etc/grafana/ldap.toml";
     const config = partsOfApp("grafana").app?.files?.find((file) => file.path === path);
     expect(config).toMatchObject({ mode: "0440", owner: "root:grafana", restarts: ["app-grafana.service"] });
@@ -253,7 +253,7 @@ describe("what a container is given", () => {
     );
   });
 
-  test("its own secrets and no other container's, read-only, in the generation that it was made for", () => {
+  test("its own secrets and no other container's, read-only, in the generation that it was created for", () => {
     const secrets = (name: string) =>
       values(quadlet("paperless", `app-paperless-${name}.container`), "Volume").filter((mount) =>
         mount.endsWith(":/run/secrets:ro"),
@@ -267,7 +267,7 @@ describe("what a container is given", () => {
     );
   });
 
-  test("its volumes, which containers of one app may share, for the account alone", () => {
+  test("its volumes, which containers of one app may share, for the account only", () => {
     expect(values(quadlet("paperless", "app-paperless-web.container"), "Volume")).toContain(
       "/var/lib/apps/paperless/media:/srv/media",
     );
@@ -286,28 +286,28 @@ describe("what a container is given", () => {
   });
 });
 
-describe("healthy", () => {
-  test("by a command is told by Podman, which holds the unit back until then", () => {
+describe("the health of a container", () => {
+  test("with a command is reported by Podman, which delays the unit until then", () => {
     const unit = quadlet("paperless", "app-paperless-web.container");
     expect(values(unit, "HealthCmd")).toEqual([String.raw`["check","--say","it is \"well\""]`]);
     expect(values(unit, "Notify")).toEqual(["healthy"]);
   });
 
-  test("over HTTP is asked from the host, since an image need not have a client", () => {
+  test("over HTTP is checked from the host, because an image may not have a client", () => {
     expect(quadlet("whoami", "app-whoami.container")).not.toMatch(/Health|Notify/);
     expect(partsOfApp("whoami").app?.probes).toEqual([
       { name: "web of whoami is healthy", http: "http://127.0.0.1:9100/health" },
     ]);
   });
 
-  test("is otherwise to keep running", () => {
+  test("otherwise means that it keeps running", () => {
     expect(partsOfApp("pages").app?.probes).toEqual([
       { name: "web of pages keeps running", unit: "app-pages.service", seconds: 3 },
     ]);
   });
 });
 
-test.each(ROOTS)("any change of %s restarts what %s makes, and nothing of anybody else's", (app, name) => {
+test.each(ROOTS)("any change of %s restarts exactly what belongs to %s", (app, name) => {
   const unit = name.replace(".container", ".service").replace(".pod", "-pod.service");
   const files = partsOfApp(app).app?.files?.filter(({ path }) => !path.endsWith(".caddy")) ?? [];
   for (const { path, restarts } of files)
@@ -318,14 +318,14 @@ test.each(ROOTS)("any change of %s restarts what %s makes, and nothing of anybod
 describe("its database", () => {
   const manifest = partsOfApp("grafana").postgres;
 
-  test("is opened to its role alone, by peer, with a file of its own and a reload", () => {
+  test("is opened to its role only, by peer authentication, with its own file and a reload", () => {
     expect(file("grafana", "/etc/postgresql/17/main/hba.d/app-grafana.conf")).toBe('local "metrics" "grafana" peer\n');
     expect(manifest?.files?.map(({ reloads, restarts }) => [reloads, restarts])).toEqual([
       [["postgresql@17-main.service"], undefined],
     ]);
   });
 
-  test("is made by a step that may be repeated and drops nothing", () => {
+  test("is created by an idempotent step that drops nothing", () => {
     const [step] = manifest?.steps ?? [];
     expect(step?.user).toBe("postgres");
     expect(step?.stdin).toContain('REVOKE ALL ON DATABASE "metrics" FROM PUBLIC;');
@@ -333,7 +333,7 @@ describe("its database", () => {
     expect(step?.stdin, "nor takes anything over").not.toMatch(/ALTER (?!ROLE %I CONNECTION LIMIT)|GRANT/i);
   });
 
-  test("gives its role as many connections as are configured, or half of the server's", () => {
+  test("gives its role the configured number of connections, or half of the server's", () => {
     const limits = /CONNECTION LIMIT %s', E'(\w+)', (.*)\) \\gexec/;
     expect(limits.exec(manifest?.steps?.[0]?.stdin ?? "")?.slice(1)).toEqual(["grafana", "30"]);
     expect(limits.exec(partsOfApp("wiki").postgres?.steps?.[0]?.stdin ?? "")?.slice(1)).toEqual([
@@ -342,12 +342,12 @@ describe("its database", () => {
     ]);
   });
 
-  test("is well once the app itself can log in", () => {
+  test("is healthy once the app itself can log in", () => {
     expect(manifest?.probes).toMatchObject([{ user: "grafana", through: "postgresql@17-main.service" }]);
     expect(manifest?.probes?.[0]?.exec).toContain("--dbname=metrics");
   });
 
-  test("is copied before another image of what runs starts, with that stopped; a job's image is none of those", () => {
+  test("is copied before a running container gets another image, while it is stopped; a job's image does not count", () => {
     const [guard] = partsOfApp("grafana").app?.guards ?? [];
     expect(guard?.units).toEqual(["app-grafana.service"]);
     expect(guard?.images?.map((reference) => ({ reference }))).toEqual(partsOfApp("grafana").app?.images);
@@ -361,7 +361,7 @@ describe("its database", () => {
     expect(partsOfApp("paperless").app?.guards, "no database").toEqual([]);
   });
 
-  test("goes with what image changes left of it, and with its role, when the app is purged", () => {
+  test("is dropped with its copies and its role when the app is purged", () => {
     const [data] = manifest?.data ?? [];
     expect(data).toMatchObject({ name: "database", user: "postgres" });
     expect(data && "save" in data ? data.save.slice(3) : []).toEqual([
@@ -391,7 +391,7 @@ describe("its Valkey", () => {
     expect(values(unit, "RestrictAddressFamilies")).toEqual(["AF_UNIX"]);
   });
 
-  test("runs as an account of its own, in whose group the app is", () => {
+  test("runs with its own account, and the app is in its group", () => {
     expect([values(unit, "User"), values(unit, "Group")]).toEqual([["grafana-valkey"], ["grafana-valkey"]]);
     const folder = (verb: string) =>
       `+/usr/local/libexec/gatehouse/valkey-grafana-socket-folder ${verb} /run/valkey-grafana grafana-valkey:grafana-valkey`;
@@ -401,7 +401,7 @@ describe("its Valkey", () => {
     expect(partsOfApp("grafana").valkey?.probes).toMatchObject([{ user: "grafana" }]);
   });
 
-  test("keeps its data where nobody else gets in, the app included", () => {
+  test("keeps its data where nothing else has access, not even the app", () => {
     expect(values(unit, "ExecStart").join()).toContain(" --dir /var/lib/apps/grafana-valkey ");
     expect(partsOfApp("grafana").valkey?.directories).toEqual([
       { path: "/var/lib/apps", mode: "0711", owner: "root:root" },
@@ -410,11 +410,11 @@ describe("its Valkey", () => {
     expect(values(unit, "ReadWritePaths")).toEqual(["/var/lib/apps/grafana-valkey -/run/valkey-grafana"]);
   });
 
-  test("lets the app do everything with data, and nothing with the server but ask for a snapshot and a pause", () => {
+  test("lets the app run all data commands, and of the server commands only a snapshot and a pause", () => {
     expect(conf).toContain("user default on nopass ~* &* +@all -@admin +save +client|pause +client|unpause\n");
   });
 
-  test("writes its snapshot before its folder is backed up, in shell that parses, and only where it runs", () => {
+  test("writes its snapshot before its folder is backed up, with a valid shell script, and only if it runs", () => {
     const [folder] = partsOfApp("grafana").valkey?.data ?? [];
     const [sh, option, script = ""] = folder && "before" in folder ? (folder.before ?? []) : [];
     expect([sh, option]).toEqual(["sh", "-c"]);
@@ -423,7 +423,7 @@ describe("its Valkey", () => {
     expect(spawnSync("sh", ["-n"], { input: script, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
   });
 
-  test("has as much memory as was said, or no limit", () => {
+  test("has the configured memory limit, or none", () => {
     expect(conf).toContain("maxmemory 64mb\n");
     expect(file("paperless", "/etc/apps/paperless/valkey.conf")).not.toContain("maxmemory");
   });
@@ -439,7 +439,7 @@ describe("a site of files", () => {
   const folders = (app: string) => partsOfApp(app).app?.directories?.map(({ path, mode }) => [path, mode]);
   const mount = (app: string) => file(app, `/etc/systemd/system/run-apps-${app}.mount`);
 
-  test("is served by a process of its own, without what begins with a dot, and without lists of folders", () => {
+  test("is served by a separate process, without dotfiles and without directory listings", () => {
     expect(file("press", "/etc/apps/press/files.caddy")).toBe(
       "{\n\tadmin off\n\tauto_https off\n}\n\nhttp:// {\n\tbind unix//run/files-press/caddy.sock\n\troot * /run/apps/press\n\tfile_server {\n\t\thide .*\n\t}\n}\n",
     );
@@ -463,14 +463,14 @@ describe("a site of files", () => {
     );
   });
 
-  test("takes further directives beside it; one with a port is passed on as ever", () => {
+  test("accepts further directives; a site with a port is still proxied", () => {
     expect(site("wiki")).toMatch(/\n\t\t\tencode gzip\n\t\t}\n\t}\n}\n$/);
     expect(site("wiki")).toContain("\n\t\t\troot * /run/apps/wiki\n");
     expect(site("grafana")).toContain("\n\t\t\treverse_proxy 127.0.0.1:9300 {\n");
     expect(site("grafana")).not.toContain("file_server");
   });
 
-  test("is for everybody to read where Caddy finds it; in the home it is as shut as its siblings", () => {
+  test("is readable for everybody where Caddy finds it; in the home it is as closed as its siblings", () => {
     expect(folders("wiki")).toEqual([
       ["/var/lib/apps", "0711"],
       ["/var/lib/apps/wiki", "0750"],
@@ -484,7 +484,7 @@ describe("a site of files", () => {
     ]);
   });
 
-  test("follows no link, with which an app would publish what Caddy alone may read", () => {
+  test("does not follow symlinks, with which an app could publish files that only Caddy may read", () => {
     for (const app of ["wiki", "press"]) {
       expect(values(mount(app), "Options")).toEqual(["bind,nosymfollow"]);
       expect(values(mount(app), "What")).toEqual([`/var/lib/apps/${app}/public`]);
@@ -493,23 +493,23 @@ describe("a site of files", () => {
     }
   });
 
-  test("is there from the start, before Caddy is, and goes also while somebody is in it", () => {
+  test("exists from the start, before Caddy, and is removed even while in use", () => {
     expect(section(mount("press"), "Install")).toEqual(["WantedBy=local-fs.target"]);
     expect(values(mount("press"), "LazyUnmount")).toEqual(["true"]);
   });
 
-  test("has a unit called after its place, as systemd wants it", () => {
+  test("has a unit named after its path, as systemd requires", () => {
     const { units } = servedManifest(debian.caddy, "press-kit", "my-files");
     expect(units).toContainEqual({ name: String.raw`run-apps-press\x2dkit.mount`, enabled: true });
   });
 
-  test("restarts nothing but its mount, also where a container has the folder among its volumes", () => {
+  test("restarts only its mount, even if a container has the folder as a volume", () => {
     expect(partsOfApp("wiki").app?.files?.find(({ path }) => path.endsWith(".mount"))?.restarts).toEqual([
       "run-apps-wiki.mount",
     ]);
   });
 
-  test("is mounted anew when it is another folder than what is mounted, by shell that reads the unit's name as it is", () => {
+  test("is mounted again if its folder changes, by a shell command that quotes the unit's name", () => {
     const { steps, probes } = servedManifest(debian.caddy, "press-kit", "my-files");
     const same = "[ /var/lib/apps/press-kit/my-files -ef /run/apps/press-kit ]";
     const again = String.raw`systemctl restart 'run-apps-press\x2dkit.mount'`;
@@ -518,7 +518,7 @@ describe("a site of files", () => {
     expect(spawnSync("sh", ["-n"], { input: steps[0]?.exec[2], encoding: "utf8" })).toMatchObject({ status: 0 });
   });
 
-  test("and nothing else is an app without a container: no network, no image, no probe", () => {
+  test("is all of an app without a container: no network, no image, no probe", () => {
     const { files, images, probes, units } = partsOfApp("press").app ?? {};
     expect([files?.length, images, probes?.map(({ name }) => name), units?.length]).toEqual([
       4,
@@ -532,27 +532,27 @@ describe("a site of files", () => {
 describe("its site", () => {
   const { files, checks, probes } = partsOfApp("grafana").app ?? {};
 
-  test("is a fragment beside the platform's, checked with all of them and taken in by a reload", () => {
+  test("is a fragment beside the platform's, checked together with all of them and loaded by a reload", () => {
     const fragment = files?.find(({ path }) => path === "/etc/caddy/sites/app-grafana.caddy");
     expect([fragment?.reloads, fragment?.restarts]).toEqual([["caddy.service"], undefined]);
     expect(checks).toMatchObject([{ tree: "/etc/caddy", user: "caddy" }]);
   });
 
-  test("is for Caddy to know of once the containers are well, and for them not to wait for", () => {
+  test("is loaded by Caddy once the containers are healthy, and they do not wait for it", () => {
     expect(probes?.map(({ name, through }) => [name, through])).toEqual([
       ["web of grafana keeps running", undefined],
       ["grafana.example.org completes TLS", "caddy.service"],
     ]);
   });
 
-  test("leaves nothing of Caddy's in an app that has none", () => {
+  test("leaves nothing of Caddy in an app without one", () => {
     const { files = [], checks, probes = [] } = partsOfApp("pages").app ?? {};
     expect(files.filter(({ reloads }) => reloads)).toEqual([]);
     expect([checks, probes.filter(({ through }) => through)]).toEqual([[], []]);
   });
 });
 
-test("no secret is in any file but the secrets' own", () => {
+test("no secret is in any file except the secret files", () => {
   for (const app of Object.keys(APPS)) {
     const { secrets, ...open } = partsOfApp(app);
     for (const { content } of secrets?.files ?? []) expect(JSON.stringify(open)).not.toContain(content);

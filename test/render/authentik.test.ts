@@ -16,7 +16,7 @@ const ALONE = "authentik-without-valkey";
 describe.each(ALL)("%s", (path) => {
   const unit = file(NEW, path);
 
-  test("is wanted by multi-user.target, since a generated unit cannot be enabled (M5)", () => {
+  test("is wanted by multi-user.target, because a generated unit cannot be enabled (M5)", () => {
     expect(section(unit, "Install")).toEqual(["WantedBy=multi-user.target"]);
   });
 
@@ -32,11 +32,11 @@ describe.each(ALL)("%s", (path) => {
     expect(unit).not.toMatch(/\/dev\/shm|ipc/i);
   });
 
-  test("does not update itself: the version in the configuration decides", () => {
+  test("does not update itself: the configuration sets the version", () => {
     expect(unit).not.toMatch(/AutoUpdate|autoupdate/i);
   });
 
-  test("does not need PostgreSQL or Valkey to run on: a restart of theirs must not take the pod along (H15)", () => {
+  test("does not require PostgreSQL or Valkey: their restart must not restart the pod (H15)", () => {
     expect(unit).not.toMatch(/^(Requires|Requisite|BindsTo|PartOf|Upholds)=/m);
   });
 });
@@ -46,7 +46,7 @@ describe.each(CONTAINERS)("%s", (path) => {
     expect(values(file(NEW, path), "Pod")).toEqual(["authentik.pod"]);
   });
 
-  test("runs as the account's ids from the start, since a start as root would drop the groups (M4)", () => {
+  test("runs with the account's IDs from the start, because a start as root would drop the groups (M4)", () => {
     expect([values(file(NEW, path), "User"), values(file(NEW, path), "Group")]).toEqual([["985"], ["984"]]);
   });
 
@@ -54,11 +54,11 @@ describe.each(CONTAINERS)("%s", (path) => {
     [NEW, ["--group-add=987", "--group-add=986"]],
     [OLD, ["--group-add=987", "--group-add=986"]],
     [ALONE, ["--group-add=987"]],
-  ])("carries in case %s the GIDs of exactly the services that it uses, %j (M6)", (name, expected) => {
+  ])("has in case %s the GIDs of exactly the services that it uses, %j (M6)", (name, expected) => {
     expect(values(file(name, path), "PodmanArgs")).toEqual(expected);
   });
 
-  test("mounts the sockets' directories, not the sockets, which a restart makes anew, and read-only", () => {
+  test("mounts the directories of the sockets, not the sockets, which a restart creates again, and read-only", () => {
     const mounts = (name: string) => values(file(name, path), "Volume").filter((mount) => mount.startsWith("/run/"));
     expect(mounts(NEW)).toEqual(["/run/postgresql:/run/postgresql:ro", "/run/valkey:/run/valkey:ro"]);
     expect(mounts(ALONE)).toEqual(["/run/postgresql:/run/postgresql:ro"]);
@@ -69,36 +69,36 @@ describe.each(CONTAINERS)("%s", (path) => {
     [ALONE, "data:/data"],
     [OLD, "data/media:/media"],
   ])(
-    "has uploads in case %s where that version of authentik looks for them, at one place of the host's: %s",
+    "has uploads in case %s where that version of authentik expects them, at one place on the host: %s",
     (name, mount) => {
       const mounts = values(file(name, path), "Volume").filter((mount) => /:\/(data|media)$/.test(mount));
       expect(mounts).toEqual([`/var/lib/authentik/${mount}`]);
     },
   );
 
-  test("sees its secrets read-only, in the generation that it was made for (H5)", () => {
+  test("sees its secrets read-only, in the generation that it was created for (H5)", () => {
     expect(values(file(NEW, path), "Volume")).toContain(
       "/var/lib/gatehouse/secrets/authentik-secrets/4:/run/secrets/authentik:ro",
     );
   });
 
-  test("has what its first start reads, if it is the worker, from a file that root alone reads", () => {
+  test("if it is the worker, gets the values of the first start from a file that only root can read", () => {
     const files = values(file(NEW, path), "EnvironmentFile");
     const first = "/var/lib/gatehouse/secrets/authentik-secrets/4/first-start.env";
     expect(files.filter((name) => name.includes("/secrets/"))).toEqual(path.includes("worker") ? [first] : []);
   });
 
-  test("is healthy by authentik's own command, since the image has neither curl nor a shell for sure", () => {
+  test("is healthy by authentik's own command, because the image may have neither curl nor a shell", () => {
     const unit = file(NEW, path);
     expect([values(unit, "HealthCmd"), values(unit, "Notify")]).toEqual([['["ak", "healthcheck"]'], ["healthy"]]);
   });
 
-  test("is asked each second only where its start may not take minutes", () => {
+  test("is checked every second only if its start cannot take minutes", () => {
     const interval = (name: string) => values(file(name, path), "HealthStartupInterval");
     expect([interval(OLD), interval(NEW)]).toEqual([["5s"], ["3s"]]); // deadlines of 900 and 600 s
   });
 
-  test("comes back by itself: authentik gives up when the database is away for half a minute", () => {
+  test("restarts by itself: authentik exits if the database is unavailable for half a minute", () => {
     expect(values(file(NEW, path), "Restart")).toEqual(["always"]);
   });
 
@@ -106,18 +106,18 @@ describe.each(CONTAINERS)("%s", (path) => {
     expect(section(file(NEW, path), "Service")).toContain("Slice=system.slice");
   });
 
-  test("has the image by its exact version, and by its digest where there is one", () => {
+  test("has the image with its exact version, and with its digest if configured", () => {
     expect(values(file(NEW, path), "Image")).toEqual([`ghcr.io/goauthentik/server:2026.8.3@sha256:${"5".repeat(64)}`]);
     expect(values(file(OLD, path), "Image")).toEqual(["ghcr.io/goauthentik/server:2025.8.4"]);
   });
 });
 
 describe("the pod", () => {
-  test("has no --group-add, which Podman only knows for containers (M6)", () => {
+  test("has no --group-add, which Podman supports only for containers (M6)", () => {
     expect(file(NEW, POD)).not.toMatch(/group-?add/i);
   });
 
-  test("publishes plain HTTP on loopback alone, and 9443 not at all (M9)", () => {
+  test("publishes plain HTTP on loopback only, and not 9443 (M9)", () => {
     expect(values(file(NEW, POD), "PublishPort")).toEqual(["127.0.0.1:9080:9000"]);
     expect(values(file(OLD, POD), "PublishPort")).toEqual(["127.0.0.1:9000:9000"]);
     for (const path of ALL) expect(file(NEW, path)).not.toMatch(/Publish.*(9443|0\.0\.0\.0|\[::\])/);
@@ -127,13 +127,13 @@ describe("the pod", () => {
     expect(values(file(NEW, POD), "PodmanArgs")).toContain("--share=net,uts");
   });
 
-  test("decides how large /dev/shm is, which Podman takes from the pod alone", () => {
+  test("sets the size of /dev/shm, which Podman takes from the pod only", () => {
     expect(values(file(ALONE, POD), "PodmanArgs")).toContain('"--shm-size=512m"');
     expect(values(file(NEW, POD), "PodmanArgs").filter((word) => word.includes("shm"))).toEqual(['"--shm-size=1g"']);
     for (const path of CONTAINERS) expect(file(NEW, path)).not.toContain("ShmSize");
   });
 
-  test("has what its members share, key by key as often as it stands there, and they have the rest", () => {
+  test("has all keys that its members share, and they have the others", () => {
     const shared = ['"--hostname=auth"', '"--add-host=mail.lan:192.0.2.7"', '"--add-host=ldap.lan:192.0.2.8"'];
     expect(values(file(NEW, POD), "PodmanArgs")).toEqual(expect.arrayContaining(shared));
     for (const path of CONTAINERS) {
@@ -156,11 +156,11 @@ describe("the ports inside the pod", () => {
     Object.fromEntries(values(file(NEW, path), "Environment").map((entry) => entry.split("=") as [string, string]));
   const [server, worker] = CONTAINERS.map(listen) as [Record<string, string>, Record<string, string>];
 
-  test("of the server: HTTP on all addresses, which is where the published port arrives (M9)", () => {
+  test("of the server: HTTP on all addresses, which the published port needs (M9)", () => {
     expect(server.AUTHENTIK_LISTEN__HTTP).toBe("0.0.0.0:9000");
   });
 
-  test("all others are on loopback: HTTPS cannot be switched off, and metrics have no password", () => {
+  test("all others are on loopback: HTTPS cannot be disabled, and metrics have no password", () => {
     const others = [...Object.values(server), ...Object.values(worker)].filter((address) => address !== "0.0.0.0:9000");
     expect(others).toHaveLength(7);
     for (const address of others) expect(address).toMatch(/^127\.0\.0\.1:\d+$/);
@@ -176,39 +176,39 @@ describe("the environment", () => {
   const names = (name: string) => [...file(name, ENVIRONMENT).matchAll(/^(\w+)=/gm)].map(([, key]) => key);
   const value = (name: string, key: string) => values(file(name, ENVIRONMENT), key)[0];
 
-  test.each(Object.keys(CASES))("of case %s names no secret, only the files that hold one", (name) => {
+  test.each(Object.keys(CASES))("of case %s contains no secret, only the files that contain one", (name) => {
     const secret = names(name).filter((key) => /SECRET|PASSWORD|TOKEN|(CACHE|CHANNEL|BROKER)__URL/.test(key as string));
     expect(secret).toContain("AUTHENTIK_SECRET_KEY");
     for (const key of secret)
       expect(value(name, key as string)).toMatch(/^file:\/\/\/run\/secrets\/authentik\/[A-Za-z_]+$/);
   });
 
-  test("has Valkey's URLs up to 2025.8, and no trace of Redis from 2025.10 on, which reads none", () => {
+  test("has Valkey's URLs up to 2025.8, and no setting for Redis from 2025.10 on, which does not use it", () => {
     const about = (name: string) =>
       names(name).filter((key) => /CACHE|CHANNEL|REDIS|BROKER|VALKEY/.test(key as string));
     expect(about(OLD)).toEqual(["AUTHENTIK_CACHE__URL", "AUTHENTIK_CHANNEL__URL"]);
     for (const name of [NEW, ALONE, "acme"]) expect(about(name)).toEqual([]);
   });
 
-  test("has the base URL from 2026.8 on, and not before, when it is unknown", () => {
+  test("has the base URL from 2026.8 on, and not before, when authentik does not support it", () => {
     expect(value(NEW, "AUTHENTIK_WEB__BASE_URL")).toBe("https://auth.example.org");
     for (const name of [OLD, ALONE, "acme"]) expect(names(name)).not.toContain("AUTHENTIK_WEB__BASE_URL");
   });
 
-  test("reaches PostgreSQL by the socket's directory, without TLS and without a password (peer)", () => {
+  test("reaches PostgreSQL through the socket's directory, without TLS and without a password (peer)", () => {
     expect(value(NEW, "AUTHENTIK_POSTGRESQL__HOST")).toBe("/run/postgresql");
     expect(value(NEW, "AUTHENTIK_POSTGRESQL__SSLMODE")).toBe("disable");
     expect(names(NEW)).not.toContain("AUTHENTIK_POSTGRESQL__PASSWORD");
   });
 
-  test("has the first administrator's address where one is given, and no password", () => {
+  test("has the first administrator's address if one is set, and no password", () => {
     expect(value(NEW, "AUTHENTIK_BOOTSTRAP_EMAIL")).toBe("operator@example.org");
     for (const name of Object.keys(CASES)) expect(names(name).join()).not.toMatch(/BOOTSTRAP_(PASSWORD|TOKEN)/);
     expect(names(OLD)).not.toContain("AUTHENTIK_BOOTSTRAP_EMAIL");
   });
 
   test.each([NEW, OLD, ALONE, "acme"])(
-    "of case %s sets, with what is set in the pod, exactly what no operator may set",
+    "of case %s sets, together with the pod, exactly the variables that an operator may not set",
     (name) => {
       const { image } = /server:(?<image>[\d.]+)/.exec(file(name, CONTAINERS[0] as string))?.groups ?? {};
       const given = Object.keys((CASES[name] as { authentik: { environment?: object } }).authentik.environment ?? {});
@@ -225,11 +225,11 @@ describe("the environment", () => {
     },
   );
 
-  test("quotes nothing: Podman would keep the quotes, and Python and Rust then disagree", () => {
+  test("quotes nothing: Podman would keep the quotes, and Python and Rust would disagree", () => {
     for (const name of Object.keys(CASES)) expect(file(name, ENVIRONMENT)).not.toMatch(/["']/);
   });
 
-  test("is readable by all, which is right for a file without secrets", () => {
+  test("is readable by all, because the file contains no secrets", () => {
     expect(partsOfCase(NEW).authentik.files?.find(({ path }) => path === ENVIRONMENT)?.mode).toBe("0644");
   });
 });
@@ -248,7 +248,7 @@ describe("the manifest", () => {
       ]);
   });
 
-  test("has a network of its own, and no address in what it is told but loopback's", () => {
+  test("has its own network, and only loopback addresses in its settings", () => {
     const text = (path: string) => authentik.files?.find((file) => file.path === path)?.content ?? "";
     expect(values(text("/etc/containers/systemd/authentik.pod"), "Network")).toEqual(["authentik.network"]);
     const smallest =
@@ -266,16 +266,16 @@ describe("the manifest", () => {
     ]);
   });
 
-  test("keeps the secrets that it names (H5)", () => {
+  test("keeps the secrets that it refers to (H5)", () => {
     expect(authentik.refers).toEqual(["/var/lib/gatehouse/secrets/authentik-secrets/4"]);
     expect(partsOfCase(OLD).authentik.refers).toContain("/var/lib/gatehouse/secrets/valkey-authentik/2");
   });
 
-  test("saves the database before another image, and has a way back to it (H2)", () => {
+  test("saves the database before another image starts, and can restore it (H2)", () => {
     expect(authentik.guards).toMatchObject([{ units: ["authentik-pod.service"], user: "postgres" }]);
   });
 
-  test("goes back in one statement that looks first: a second way back must not take the good data for the bad (H2)", () => {
+  test("is restored by one statement that checks first: a second rollback must not take the good data for the bad (H2)", () => {
     const [guard] = authentik.guards ?? [];
     const statements = (argv: readonly string[] = []) => argv.filter((_, at) => argv[at - 1] === "--command");
     expect(statements(guard?.restore)).toEqual([
@@ -291,7 +291,7 @@ describe("the manifest", () => {
     for (const argv of [guard?.save, guard?.restore]) expect(argv).toContain("--set=ON_ERROR_STOP=1");
   });
 
-  test("ends the sessions of others for as long as that takes, and not longer than the shell that asks", () => {
+  test("ends other sessions only while it runs, and no longer than the shell that asks", () => {
     for (const argv of [authentik.guards?.[0]?.save, authentik.guards?.[0]?.restore]) {
       const [, , script = "", , ending] = argv ?? [];
       execFileSync("sh", ["-n"], { input: script });
@@ -303,25 +303,25 @@ describe("the manifest", () => {
     }
   });
 
-  test("asks below the path that authentik is set to answer at", () => {
+  test("has a probe below the base path of authentik", () => {
     expect(partsOfCase(ALONE).authentik.probes?.[0]?.http).toBe("http://127.0.0.1:9000/auth/-/health/ready/");
   });
 
-  test("is healthy when authentik says that it is ready, where Caddy will ask", () => {
+  test("is healthy if authentik reports that it is ready, at the address that Caddy uses", () => {
     expect(authentik.probes?.[0]).toEqual({
       name: "authentik is ready",
       http: "http://127.0.0.1:9080/-/health/ready/",
     });
   });
 
-  test("and when neither container ends again: the worker answers nobody, and could do so unseen", () => {
+  test("and if neither container exits again: the worker has no port, and could exit unnoticed", () => {
     expect(authentik.probes?.slice(1)).toEqual([
       { name: "authentik-server keeps running", unit: "authentik-server.service", seconds: 3 },
       { name: "authentik-worker keeps running", unit: "authentik-worker.service", seconds: 3 },
     ]);
   });
 
-  test("gives its folders to the account alone, and keeps the one above them, whose names root acts on", () => {
+  test("gives its folders to the account only, and keeps the parent folder, in which root uses names", () => {
     const [home, data, media, ...folders] = authentik.directories ?? [];
     expect(home).toEqual({ path: "/var/lib/authentik", mode: "0750", owner: "root:authentik" });
     // Sticky: the account writes in both, and cannot put a link in the place of media, which older versions mount.
@@ -332,7 +332,7 @@ describe("the manifest", () => {
   });
 
   test.each(Object.keys(CASES))(
-    "of case %s takes over uploads from where earlier versions of the program had them",
+    "of case %s takes over uploads from the folder of earlier versions of the program",
     (name) => {
       const [, , media] = partsOfCase(name).authentik.directories ?? [];
       expect(media?.formerly).toBe("/var/lib/authentik/media");

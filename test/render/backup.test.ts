@@ -27,7 +27,7 @@ test("without the key there is no backup, and PostgreSQL archives nothing", () =
 describe("pgbackrest.conf", () => {
   const kind = (name: string) => section(file(name, CONFIG), "global").filter((line) => line.startsWith("repo1-"));
 
-  test("of a folder has the folder, and nothing of a server", () => {
+  test("of a folder contains the folder, and nothing of a server", () => {
     expect(kind(FOLDER)).toEqual([
       "repo1-type=posix",
       "repo1-path=/srv/backups/postgres",
@@ -39,7 +39,7 @@ describe("pgbackrest.conf", () => {
     ]);
   });
 
-  test("of an SFTP server trusts the one key that was given, and logs in with the file that PostgreSQL's user reads", () => {
+  test("of an SFTP server trusts only the configured key, and logs in with the file that PostgreSQL's user can read", () => {
     expect(kind(SFTP).slice(0, 9)).toEqual([
       "repo1-type=sftp",
       "repo1-sftp-host=198.51.100.9",
@@ -54,7 +54,7 @@ describe("pgbackrest.conf", () => {
     expect(file(SFTP, "/etc/gatehouse/backup.known_hosts")).toBe("[198.51.100.9]:2222 ecdsa-sha2-nistp256 AAAA\n");
   });
 
-  test("of a bucket has the id of the key, and the key itself from its file", () => {
+  test("of a bucket has the ID of the key, and the key itself from its file", () => {
     expect(kind(S3).slice(0, 8)).toEqual([
       "repo1-type=s3",
       "repo1-s3-endpoint=s3.example.org:9000",
@@ -69,13 +69,13 @@ describe("pgbackrest.conf", () => {
     expect(kind(SFTP).filter((line) => /bundle|block/.test(line))).toEqual([]);
   });
 
-  test.each(EACH)("of case %s is encrypted, and holds no secret but those that the host fills in (H4)", (name) => {
+  test.each(EACH)("of case %s is encrypted, and contains only the secrets that the host fills in (H4)", (name) => {
     const config = file(name, CONFIG);
     expect(values(config, "repo1-cipher-type")).toEqual(["aes-256-cbc"]);
     expect(values(config, "repo1-cipher-pass")).toEqual(["{{secrets backup-secrets/5/passphrase}}"]);
   });
 
-  test("is for root and PostgreSQL's user alone: it holds the passphrase", () => {
+  test("is readable only for root and PostgreSQL's user: it contains the passphrase", () => {
     for (const name of EACH)
       expect(manifestOf(name).files?.find(({ path }) => path === CONFIG)).toMatchObject({
         mode: "0640",
@@ -83,7 +83,7 @@ describe("pgbackrest.conf", () => {
       });
   });
 
-  test("names the cluster by its folder and its socket, since PostgreSQL listens on nothing else (M11)", () => {
+  test("names the cluster by its folder and its socket, because PostgreSQL listens on nothing else (M11)", () => {
     expect(section(file(FOLDER, CONFIG), "main")).toEqual([
       "pg1-path=/var/lib/postgresql/17/main",
       "pg1-socket-path=/run/postgresql",
@@ -91,16 +91,16 @@ describe("pgbackrest.conf", () => {
     ]);
   });
 
-  test("says that WAL is kept once it lies in the repository: nothing waits in a spool of the host's", () => {
+  test("keeps WAL only once it is in the repository: nothing waits in a spool on the host", () => {
     expect(values(file(FOLDER, CONFIG), "archive-async")).toEqual(["n"]);
   });
 
-  test("gives up a bucket's service that is away sooner than pgBackRest would, and waits for a slow disk of others", () => {
+  test("gives up an unavailable bucket sooner than pgBackRest would, and waits for a slow disk", () => {
     expect(EACH.map((name) => values(file(name, CONFIG), "io-timeout"))).toEqual([[], [], ["20"]]);
   });
 });
 
-describe("what the agent reads", () => {
+describe("the configuration of the agent", () => {
   test("is exactly this", () => {
     expect(agent(FOLDER)).toEqual({
       stanza: "main",
@@ -117,7 +117,7 @@ describe("what the agent reads", () => {
     });
   });
 
-  test("tells people where the backups are", () => {
+  test("shows where the backups are", () => {
     expect(EACH.map((name) => agent(name).repository)).toEqual([
       "/srv/backups",
       "sftp://gatehouse@198.51.100.9:2222/srv/backups",
@@ -125,7 +125,7 @@ describe("what the agent reads", () => {
     ]);
   });
 
-  test("has restic reach an SFTP server by ssh with the one key and the one host key, never asking, never for ever", () => {
+  test("lets restic reach an SFTP server by ssh with one key and one host key, without prompts, and with a timeout", () => {
     const { restic } = agent(SFTP);
     // Two slashes: the second one begins the path.
     expect(restic[restic.indexOf("--repo") + 1]).toBe("sftp://gatehouse@198.51.100.9:2222//srv/backups/files");
@@ -144,7 +144,7 @@ describe("what the agent reads", () => {
     expect(command).toMatch(/ -p 2222 gatehouse@198\.51\.100\.9 -s sftp$/);
   });
 
-  test("has restic reach a bucket over HTTPS with the key in its file", () => {
+  test("lets restic reach a bucket over HTTPS with the key in its file", () => {
     const { restic, restic_environment } = agent(S3);
     expect(restic[restic.indexOf("--repo") + 1]).toBe("s3:https://s3.example.org:9000/backups/files");
     expect(restic).toContain("s3.bucket-lookup=path");
@@ -159,7 +159,7 @@ describe("secrets", () => {
     return backupSecrets(debian.postgres, repository, { passphrase: "P", generated: true, key }).files ?? [];
   };
 
-  test("are files of one reader each", () => {
+  test("are files with one reader each", () => {
     const shown = (name: string, key?: string) =>
       filesOf(name, key).map(({ path, mode, owner }) => [path.split("/").at(-1), mode, owner]);
     expect(shown(FOLDER)).toEqual([["passphrase", "0400", "root:root"]]);
@@ -177,14 +177,14 @@ describe("secrets", () => {
     );
   });
 
-  test("are what the program says, but for a passphrase: one that the host knows of the repository outlives the state", () => {
+  test("are those of the program, except a passphrase that the host knows for the repository: it outlives the state", () => {
     const [passphrase, ...others] = filesOf(S3, "K");
     expect(passphrase).toMatchObject({ rotation: "generated", opens: "s3://s3.example.org:9000/backups/" });
     for (const { rotation, opens } of others) expect([rotation, opens]).toEqual([undefined, undefined]);
     expect(filesOf(FOLDER)[0]).toMatchObject({ opens: "/srv/backups" });
   });
 
-  test("a passphrase that an operator gives comes before one that the host knows", () => {
+  test("a configured passphrase takes precedence over one that the host knows", () => {
     const { repository } = settingsSchema.parse(CASES[FOLDER]).backup as BackupSettings;
     const [given] = backupSecrets(debian.postgres, repository, { passphrase: "P", generated: false }).files ?? [];
     expect(given).toMatchObject({ content: "P", rotation: undefined });
@@ -196,7 +196,7 @@ describe("secrets", () => {
 });
 
 describe("the repository", () => {
-  test("on the host lets PostgreSQL's user reach its part, and nobody list it", () => {
+  test("on the host is accessible for PostgreSQL's user in its part, and listed by nobody", () => {
     expect(manifestOf(FOLDER).directories?.slice(0, 3)).toEqual([
       { path: "/srv/backups", mode: "0711", owner: "root:root" },
       { path: "/srv/backups/postgres", mode: "0750", owner: "postgres:postgres" },
@@ -204,25 +204,25 @@ describe("the repository", () => {
     ]);
   });
 
-  test.each([SFTP, S3])("of case %s leaves no folder on the host but the one for metrics", (name) => {
+  test.each([SFTP, S3])("of case %s leaves no folder on the host except the one for metrics", (name) => {
     expect(manifestOf(name).directories).toEqual([
       { path: "/var/lib/prometheus/node-exporter", mode: "0755", owner: "root:root" },
     ]);
   });
 
-  test("is prepared, by a step that may run again, once PostgreSQL archives", () => {
+  test("is prepared by an idempotent step, once PostgreSQL archives", () => {
     expect(manifestOf(FOLDER).steps).toEqual([{ name: "repositories", exec: ["gatehouse", "backup", "--prepare"] }]);
   });
 });
 
 describe("PostgreSQL", () => {
-  test("archives every piece of WAL, after a minute even if it is not full", () => {
+  test("archives every WAL segment, after a minute even if it is not full", () => {
     expect(file(FOLDER, ARCHIVE)).toBe(
       "archive_mode = on\narchive_command = 'pgbackrest --stanza=main archive-push %p'\narchive_timeout = 60\n",
     );
   });
 
-  test("is restarted for that, once a scratch instance has started with the file (M18)", () => {
+  test("is restarted for that, after a scratch instance has started with the file (M18)", () => {
     const { files = [], checks = [] } = manifestOf(FOLDER);
     expect(files.find(({ path }) => path === ARCHIVE)?.restarts).toEqual(["postgresql@17-main.service"]);
     expect(files.flatMap(({ restarts = [] }) => restarts)).toEqual([
@@ -250,7 +250,7 @@ describe("fewer full backups than there are", () => {
     });
   });
 
-  test("are taken where the word stands beside it", () => {
+  test("are accepted if allowed explicitly", () => {
     expect(keeps({ allowDataLoss: true })).toBeUndefined();
   });
 });
@@ -261,7 +261,7 @@ describe("the timers", () => {
   test.each([
     ["backup", "*-*-* 03:30:00"],
     ["drill", "Sun *-*-* 04:00:00"],
-  ])("start the %s at %s, not on all hosts at once, and make up for what was missed", (verb, schedule) => {
+  ])("start the %s at %s, not on all hosts at once, and repeat missed runs", (verb, schedule) => {
     expect(section(unit(`gatehouse-${verb}.timer`), "Timer")).toEqual([
       `OnCalendar=${schedule}`,
       "RandomizedDelaySec=30min",
@@ -278,13 +278,13 @@ describe("the timers", () => {
     );
   });
 
-  test("are judged by systemd before they go live", () => {
+  test("are checked by systemd before they go live", () => {
     const judged = manifestOf(FOLDER).checks?.filter(({ exec }) => exec[0] === "systemd-analyze");
     expect(judged?.map(({ exec }) => exec.at(-1))).toEqual(["*-*-* 03:30:00", "Sun *-*-* 04:00:00"]);
   });
 });
 
-test("each folder of the platform's own that holds data has a name, and no two of a release have the same", () => {
+test("each of the platform's folders with data has a name, unique within its release", () => {
   const { authentik, caddy, valkey } = partsOfCase(FOLDER);
   const named = ({ data = [] }: typeof caddy) => data.map((one) => [one.name, "path" in one ? one.path : undefined]);
   expect(named(authentik)).toEqual([

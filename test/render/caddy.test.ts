@@ -14,7 +14,7 @@ describe.each(Object.keys(CASES))("the site of authentik in case %s", (name) => 
     expect(site).not.toMatch(/tls_transport|transport|https:\/\//);
   });
 
-  test("keeps authentik's setup closed, before anything that the operator adds", () => {
+  test("keeps authentik's setup closed, before the operator's directives", () => {
     const base = name === "authentik-without-valkey" ? "/auth/" : "/";
     const closed = [...site.matchAll(/^\t\trespond (\S+) ".*" 403$/gm)].map(([, path]) => path);
     expect(closed).toEqual([`${base}if/flow/initial-setup*`, `${base}api/v3/flows/executor/initial-setup*`]);
@@ -25,12 +25,12 @@ describe.each(Object.keys(CASES))("the site of authentik in case %s", (name) => 
     expect(site).not.toMatch(/health_/);
   });
 
-  test("answers to the public name, on which Caddy terminates TLS (M10)", () => {
+  test("has the public name, for which Caddy terminates TLS (M10)", () => {
     expect(site.split("\n")[0]).toBe("auth.example.org {");
   });
 });
 
-test("another public name of authentik's closes its setup too, and takes the headers of its pages", () => {
+test("another public name of authentik also closes the setup, and receives the headers of its pages", () => {
   const sites = Object.fromEntries(
     ["127.0.0.1:9000", "localhost:9000", "127.0.0.1:9001"].map((backend, at) => [
       `brand${at}`,
@@ -45,13 +45,13 @@ test("another public name of authentik's closes its setup too, and takes the hea
   expect(made.sites.brand2?.files?.[0]?.content).toContain("X-Authentik");
 });
 
-test("authentik's site has directives as any other, and other sites close nothing", () => {
+test("authentik's site accepts directives like any other, and other sites close nothing", () => {
   expect(file("authentik-without-valkey", SITE)).toMatch(/^\t\t\theader X-Line one$/m);
   expect(file("full", "/etc/caddy/sites/grafana.caddy")).not.toMatch(/respond/);
 });
 
 describe("TLS", () => {
-  test("is by Caddy's own authority where the stack says internal", () => {
+  test("is by Caddy's own authority if the stack says internal", () => {
     expect(file("full", SITE)).toMatch(/^\ttls internal$/m);
   });
 
@@ -59,19 +59,19 @@ describe("TLS", () => {
     expect(file("acme", SITE)).not.toMatch(/^\s*tls/m);
   });
 
-  test("has an e-mail address for the authority where one is given, and no line otherwise", () => {
+  test("has an e-mail address for the authority if one is set, and no line otherwise", () => {
     expect(file("acme", "/etc/caddy/Caddyfile")).toMatch(/^\temail ops@example\.org$/m);
     expect(file("full", "/etc/caddy/Caddyfile")).not.toMatch(/email/);
   });
 
-  test("asks the authority whose directory is given, and the public ones otherwise", () => {
+  test("uses the configured ACME directory, and the public authorities otherwise", () => {
     expect(file("acme", "/etc/caddy/Caddyfile")).toMatch(
       /^\tacme_ca https:\/\/ca\.example\.org\/acme\/acme\/directory$/m,
     );
     expect(file("full", "/etc/caddy/Caddyfile")).not.toMatch(/acme_ca/);
   });
 
-  test("is part of health for internal certificates alone: public ones depend on DNS and on others", () => {
+  test("is part of health only for internal certificates: public ones depend on DNS and on others", () => {
     expect(partsOfCase("full").sites.authentik?.probes).toHaveLength(1);
     expect(partsOfCase("acme").sites.authentik?.probes).toEqual([]);
   });
@@ -85,11 +85,11 @@ describe("Caddy itself", () => {
     );
   });
 
-  test("imports its sites relatively, so that a copy can be judged instead of what is live (H11)", () => {
+  test("imports its sites relatively, so that a copy can be checked instead of the live files (H11)", () => {
     expect(file("full", "/etc/caddy/Caddyfile")).toMatch(/^import sites\/\*\.caddy$/m);
   });
 
-  test("is reloaded for its configuration and its sites, and restarted for its unit alone (M18)", () => {
+  test("is reloaded for its configuration and its sites, and restarted only for its unit (M18)", () => {
     const { caddy, sites } = partsOfCase("full");
     const effects = [...(caddy.files ?? []), ...Object.values(sites).flatMap(({ files = [] }) => files)].map(
       ({ path, restarts, reloads }) => [path, restarts ? "restart" : reloads ? "reload" : "nothing"],
@@ -111,12 +111,12 @@ describe("Caddy itself", () => {
   });
 });
 
-describe("further lines of a site", () => {
+describe("additional directives of a site", () => {
   const site = (directives: string) =>
     siteManifest(debian.caddy, "internal", "x", { domain: "x.example.org", backend: "127.0.0.1:1", directives })
       .files?.[0]?.content ?? "";
 
-  test("stand beside what it answers, behind what is taken out of each request", () => {
+  test("are beside its handler, after the forged headers are removed", () => {
     const lines = file("full", "/etc/caddy/sites/grafana.caddy").split("\n");
     const at = (line: string) => lines.indexOf(line);
     expect(at("\t\trequest_header -Remote-*")).toBeGreaterThan(0);
@@ -124,7 +124,7 @@ describe("further lines of a site", () => {
     expect(at("\t\t\tencode gzip")).toBeGreaterThan(at("\t\thandle {"));
   });
 
-  test("stand in the site's own block where they belong to no place in it", () => {
+  test("are in the site's own block if they have no place in a handler", () => {
     const content = site(
       "encode gzip\ntls {\n\tprotocols tls1.3\n}\n@api path /api/*\nlog\nhandle_errors {\n  respond sorry\n}",
     );
@@ -134,7 +134,7 @@ describe("further lines of a site", () => {
     expect(content).toContain("\t\t\tencode gzip\n\t\t}\n\t}\n}\n");
   });
 
-  test("keep each line within quotes as it is", () => {
+  test("keep each line within quotes unchanged", () => {
     expect(site('respond "a\n\n  b"')).toContain('\t\t\trespond "a\n\n  b"\n');
   });
 
@@ -143,7 +143,7 @@ describe("further lines of a site", () => {
   });
 });
 
-test("a client's word about who it is reaches no application, and authentik's pages still reach authentik", () => {
+test("a client's forged headers reach no application, and authentik's pages still reach authentik", () => {
   const taken = (path: string): string[] => file("full", path).match(/(?<=request_header -)\S+/g) ?? [];
   const grafana = taken("/etc/caddy/sites/grafana.caddy");
   expect(grafana).toEqual(expect.arrayContaining(["*_*", "Remote-*", "X-Forwarded-User*", "X-Authentik-*"]));

@@ -7,12 +7,12 @@ import { expect, test, vi } from "vitest";
 import { differences, treeOf } from "./golden.ts";
 import { KEPT } from "./kept.ts";
 
-test.each(Object.entries(KEPT))("every file of case %s is what its golden file says", (name, manifests) => {
+test.each(Object.entries(KEPT))("every file of case %s matches its golden file", (name, manifests) => {
   expect(differences(name, treeOf(manifests()))).toEqual([]);
 });
 
 test.each(Object.entries(KEPT))(
-  "every place for a secret in case %s is named by its file, and no other",
+  "every placeholder for a secret in case %s is listed by its file, and no other",
   (_, manifests) => {
     const files = manifests().flatMap(({ files = [] }) => files);
     for (const { path, content, secrets = [] } of files)
@@ -36,7 +36,7 @@ test("every template is rendered by some case", () => {
   expect([...rendered].sort()).toEqual(templates.sort());
 });
 
-test("a file that changed, one without a golden file and a stale golden file are each told, with what to do", () => {
+test("a changed file, one without a golden file and a stale golden file are each reported, with the remedy", () => {
   const folder = mkdtempSync(join(tmpdir(), "golden-test-"));
   try {
     expect(differences("case", { "/a": "1\n2\n3\n", "/etc/b": "b\n" }, folder, true)).toEqual([]);

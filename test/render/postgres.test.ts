@@ -25,7 +25,7 @@ const CONFIG = "/etc/postgresql/17/main";
 const lines = (text: string) => text.split("\n").filter((line) => line !== "");
 
 describe("pg_hba.conf", () => {
-  test("lists one line for each database and its owner, and no catch-all: who is not listed is refused", () => {
+  test("has one line for each database and its owner, and no catch-all: unlisted clients are refused", () => {
     expect(lines(file("full", `${CONFIG}/pg_hba.conf`))).toEqual([
       'local all "postgres" peer',
       'local "grafana" "grafana" peer',
@@ -36,7 +36,7 @@ describe("pg_hba.conf", () => {
     ]);
   });
 
-  test("lets the superuser's account alone be the role that loads, in a database that is being restored, beside the operator's own maps", () => {
+  test("lets only the superuser's account be the role that loads a database during a restore, beside the operator's own maps", () => {
     expect(lines(file("full", `${CONFIG}/gatehouse_ident.conf`))).toEqual([
       `include_if_exists "${CONFIG}/pg_ident.conf"`,
       'gatehouse "postgres" gatehouse_loads',
@@ -46,14 +46,14 @@ describe("pg_hba.conf", () => {
     );
   });
 
-  test.each(Object.keys(CASES))("of case %s trusts nobody and knows no host line: there is no TCP (M11)", (name) => {
+  test.each(Object.keys(CASES))("of case %s trusts no client and has no host line: there is no TCP (M11)", (name) => {
     const hba = file(name, `${CONFIG}/pg_hba.conf`);
     expect(hba).not.toMatch(/\b(trust|password|md5|ident)\b/);
     expect(hba).not.toMatch(/^\s*host/m);
     expect(hba.match(/^local all/gm)).toEqual(["local all"]);
   });
 
-  test("takes in what other stacks add (H20), from a folder that is there", () => {
+  test("includes the lines of other stacks (H20), from an existing folder", () => {
     expect(file("full", `${CONFIG}/pg_hba.conf`)).toMatch(/^include_dir hba\.d$/m);
     expect(partsOfCase("full").postgres.directories).toEqual([
       { path: "/etc/postgresql", mode: "0755", owner: "root:root" },
@@ -70,7 +70,7 @@ describe("the socket", () => {
     expect(lines(file("full", `${CONFIG}/conf.d/gatehouse-restart.conf`))).toContain("listen_addresses = ''");
   });
 
-  test("is 0770, and gets its group from the setgid directory, from the first instant (M2)", () => {
+  test("is 0770, and gets its group from the setgid directory from the start (M2)", () => {
     expect(lines(file("full", `${CONFIG}/conf.d/gatehouse-restart.conf`))).toContain("unix_socket_permissions = 0770");
     expect(lines(file("full", "/etc/tmpfiles.d/postgresql-common.conf"))).toContain(
       "d /run/postgresql :3750 postgres postgres-clients - -",
@@ -112,7 +112,7 @@ describe("the unit", () => {
     return { files, checks, paths: values(text, "ReadWritePaths"), home: values(text, "ProtectHome") };
   };
 
-  test("writes the data, the socket's folder, logs, what the operator names and where it archives; nothing else", () => {
+  test("can write the data, the socket's folder, logs, the operator's folders and its archive; nothing else", () => {
     expect(sandbox({}).paths).toEqual([
       "/var/lib/postgresql/17/main -/run/postgresql",
       "-/var/log/postgresql",
@@ -123,7 +123,7 @@ describe("the unit", () => {
     for (const path of ["-/srv/log", "-/srv/tables", "-/srv/backups/postgres"]) expect(more).toContain(path);
   });
 
-  test("sees no home, but for what lies below one", () => {
+  test("cannot see home folders, except for those below which it has data", () => {
     expect(sandbox({}).home).toEqual(["true"]);
     expect(sandbox({}, ["/home/db/tables"]).home).toEqual(["read-only"]);
     expect(sandbox({}, [], "/home/db/backups/postgres").home).toEqual(["true", "read-only"]);
@@ -150,11 +150,11 @@ describe("the unit", () => {
       return spawnSync(program, [...words.slice(0, 4), data, ...writable], { encoding: "utf8" });
     };
 
-    test("a cluster that is in its folder alone passes", () => {
+    test("a cluster with all its data in its folder passes", () => {
       expect(judge()).toMatchObject({ status: 0, stderr: "" });
     });
 
-    test("a tablespace elsewhere, or WAL, is named with the key that it needs", () => {
+    test("a tablespace elsewhere, or WAL, is reported with the key to set", () => {
       symlinkSync(join(elsewhere, "tables"), join(data, "pg_tblspc/16390"));
       symlinkSync(join(elsewhere, "wal"), join(data, "pg_wal"));
       const { status, stderr } = judge("/srv/other");
@@ -168,7 +168,7 @@ describe("the unit", () => {
   });
 });
 
-describe("what a change of a setting does (M18, H22)", () => {
+describe("a change of a setting (M18, H22)", () => {
   const { files = [] } = partsOfCase("full").postgres;
   const effect = (name: string) => {
     const { restarts, reloads } = files.find(({ path }) => path.endsWith(name)) ?? {};
@@ -176,7 +176,7 @@ describe("what a change of a setting does (M18, H22)", () => {
   };
   const unit = ["postgresql@17-main.service"];
 
-  test("is a restart of the cluster's own unit for those that need one, and a reload for the others (H13)", () => {
+  test("restarts the cluster's own unit for those that need it, and reloads for the others (H13)", () => {
     expect(effect("gatehouse-restart.conf")).toEqual({ restarts: unit, reloads: undefined });
     expect(effect("gatehouse-reload.conf")).toEqual({ restarts: undefined, reloads: unit });
     expect(effect("pg_hba.conf")).toEqual({ restarts: undefined, reloads: unit });
@@ -188,7 +188,7 @@ describe("what a change of a setting does (M18, H22)", () => {
     ["pg_cron.database_name", "restart", "reload"],
     ["work_mem", "reload", "restart"],
     ["log_statement", "reload", "restart"],
-  ])("%s stands in the file whose change means a %s", (setting, right, wrong) => {
+  ])("%s is in the file whose change causes a %s", (setting, right, wrong) => {
     const line = new RegExp(`^${setting} = `, "m");
     expect(file("full", `${CONFIG}/conf.d/gatehouse-${right}.conf`)).toMatch(line);
     expect(file("full", `${CONFIG}/conf.d/gatehouse-${wrong}.conf`)).not.toMatch(line);
@@ -201,11 +201,11 @@ describe("roles and databases", () => {
     roles: { d: { auth: "scram" }, e: { auth: "peer" } },
   });
 
-  test("every owner is a role, each once, before the roles that are only listed", () => {
+  test("every owner is a role, once, before the roles that are only listed", () => {
     expect(rolesOf(wishes)).toEqual(["a", "d", "e"]);
   });
 
-  test("are made when missing and never dropped, in UTF-8 from the empty template (H23)", () => {
+  test("are created if missing and never dropped, in UTF-8 from the empty template (H23)", () => {
     const sql = file("full", "/steps/roles-and-databases");
     expect(sql.match(/CREATE (ROLE|DATABASE)/g)).toHaveLength(7);
     expect(sql.match(/WHERE NOT EXISTS/g)).toHaveLength(7);
@@ -213,12 +213,12 @@ describe("roles and databases", () => {
     expect(sql).not.toMatch(/DROP|DELETE|TRUNCATE/i);
   });
 
-  test("nobody but the owner may connect: PostgreSQL lets all in by default", () => {
+  test("only the owner may connect: PostgreSQL lets everybody in by default", () => {
     for (const name of ["grafana", "wiki", "authentik"])
       expect(file("full", "/steps/roles-and-databases")).toContain(`REVOKE ALL ON DATABASE "${name}" FROM PUBLIC;`);
   });
 
-  test("another owner gets a database with all in it, and nothing that the old one has elsewhere", () => {
+  test("a new owner gets a database with its contents, and nothing that the old one has elsewhere", () => {
     const step = postgresManifest(debian.postgres, "postgres-clients", wishes).steps?.find(
       ({ name }) => name === "owners of databases",
     );
@@ -232,13 +232,13 @@ describe("roles and databases", () => {
     expect(script.match(/--dbname=\$database/g)).toHaveLength(2);
   });
 
-  test("no step asks for owners where there is no database", () => {
+  test("no step reads owners if there is no database", () => {
     const none = postgresSchema.parse({});
     const names = postgresManifest(debian.postgres, "postgres-clients", none).steps?.map(({ name }) => name);
     expect(names).not.toContain("owners of databases");
   });
 
-  test("no session ends by what is set for the cluster, a database or a role", () => {
+  test("no session is ended by settings of the cluster, a database or a role", () => {
     const options = postgresManifest(debian.postgres, "postgres-clients", wishes).probes?.[0]?.exec?.[1];
     for (const setting of [
       "role=none",
@@ -253,7 +253,7 @@ describe("roles and databases", () => {
       expect(options).toContain(`-c${setting}`);
   });
 
-  test("passwords are in a manifest of their own, as verifiers, and reach no log (H23)", () => {
+  test("passwords are in their own manifest, as verifiers, and in no log (H23)", () => {
     const open = JSON.stringify(partsOfCase("full").postgres);
     const sql = file("full", "/steps/passwords");
     expect(open).not.toMatch(/PASSWORD E'|SCRAM-SHA-256\$/);
@@ -268,7 +268,7 @@ describe("roles and databases", () => {
     expect(sql).not.toContain("password of editors");
   });
 
-  test("SQL runs as PostgreSQL's own user, stops at the first error and reads no file of that user's", () => {
+  test("SQL runs as PostgreSQL's own user, stops at the first error and reads no file of that user", () => {
     const [step] = postgresManifest(debian.postgres, "postgres-clients", wishes).steps ?? [];
     expect(step?.user).toBe("postgres");
     expect(step?.exec).toEqual(expect.arrayContaining(["--no-psqlrc", "--set=ON_ERROR_STOP=1"]));
@@ -285,15 +285,15 @@ describe("the check before anything goes live (H11)", () => {
     expect(check?.exec).toContain("listen_addresses=");
   });
 
-  test("touches neither the real data nor the real socket", () => {
+  test("affects neither the real data nor the real socket", () => {
     expect(check?.exec).toContain("data_directory={scratch}/data");
     expect(check?.exec).toContain("unix_socket_directories={scratch}");
     expect(check?.ready?.join(" ")).toContain("--host={scratch}");
   });
 });
 
-describe("the first cluster gets checksums, which cannot be switched on later without a stop", () => {
-  test("by what the package reads, where the package makes it", () => {
+describe("the first cluster gets checksums, which cannot be enabled later without downtime", () => {
+  test("through the package's settings, if the package creates it", () => {
     const { files } = clusterManifest(debian.postgres) ?? {};
     expect(files?.map(({ path, content }) => [path, content])).toEqual([
       ["/etc/postgresql-common/createcluster.d/gatehouse.conf", expect.stringContaining("--data-checksums")],
@@ -303,7 +303,7 @@ describe("the first cluster gets checksums, which cannot be switched on later wi
     expect([make?.user, make?.exec.slice(5, 7)]).toEqual([undefined, [CONFIG, debian.postgres.data]]);
   });
 
-  test("by initdb, as PostgreSQL's user, where nobody makes it", () => {
+  test("through initdb, as PostgreSQL's user, if nothing else creates it", () => {
     expect(clusterManifest(arch.postgres)).toBeUndefined();
     const steps = theCluster(arch.postgres);
     expect(steps).toMatchObject([
@@ -333,7 +333,7 @@ mkdir "$at" && touch "$at/PG_VERSION" && [ -z "$BROKEN" ] && echo "$@" >"$at/com
     });
   };
 
-  test("makes a cluster in an empty folder or none, once", () => {
+  test("creates a cluster once, in an empty or missing folder", () => {
     mkdirSync(data);
     expect(make()).toMatchObject({ status: 0, stderr: "" });
     expect(readdirSync(folder).sort()).toEqual(["data", "initdb"]);
@@ -343,14 +343,14 @@ mkdir "$at" && touch "$at/PG_VERSION" && [ -z "$BROKEN" ] && echo "$@" >"$at/com
     expect(readFileSync(join(data, "complete"), "utf8")).toBe("as it was");
   });
 
-  test("leaves no half of a cluster to be started when it is killed, and begins anew", () => {
+  test("leaves no partial cluster if it is killed, and starts again", () => {
     expect(make({ BROKEN: "1" }).status).not.toBe(0);
     expect(readdirSync(folder)).not.toContain("data");
     expect(make().status).toBe(0);
     expect(readdirSync(data).sort()).toEqual(["PG_VERSION", "complete"]);
   });
 
-  test("touches nothing where something else lies", () => {
+  test("changes nothing if the folder contains something else", () => {
     mkdirSync(data);
     writeFileSync(join(data, "theirs"), "");
     expect(make()).toMatchObject({
@@ -360,7 +360,7 @@ mkdir "$at" && touch "$at/PG_VERSION" && [ -z "$BROKEN" ] && echo "$@" >"$at/com
     expect(readdirSync(data)).toEqual(["theirs"]);
   });
 
-  test("makes no empty cluster where the data are away", () => {
+  test("creates no empty cluster if the data is unavailable", () => {
     mkdirSync(config);
     writeFileSync(join(config, "postgresql.conf"), "");
     expect(make()).toMatchObject({
@@ -401,7 +401,7 @@ describe("the script for the package's tools", () => {
     writeFileSync(path, text);
   };
 
-  test("makes what is missing, and nothing where all is there", () => {
+  test("creates a missing cluster, and nothing if it is complete", () => {
     expect(make()).toEqual({ status: 0, stderr: "", did: [created] });
     rmSync(log);
     give(join(config, "postgresql.conf"), "include_dir = 'conf.d'\n");
@@ -414,7 +414,7 @@ describe("the script for the package's tools", () => {
     [`  Include_Dir='${config}/conf.d/' # settings`, 0],
     ["#include_dir = 'conf.d'", 1],
     ["include_dir = 'other.d'", 1],
-  ])("asks whether the cluster reads conf.d: %s", (line, status) => {
+  ])("checks whether the cluster reads conf.d: %s", (line, status) => {
     give(join(config, "postgresql.conf"), `port = 5432\n${line}\n`);
     give(join(data, "PG_VERSION"));
     expect(make()).toEqual({
@@ -426,14 +426,14 @@ describe("the script for the package's tools", () => {
     });
   });
 
-  test("leaves a cluster whose data are elsewhere alone", () => {
+  test("does not change a cluster whose data is elsewhere", () => {
     give(join(config, "postgresql.conf"), "include_dir = 'conf.d'\n");
     give(join(folder, "elsewhere"), join(folder, "moved"));
     give(join(folder, "moved/PG_VERSION"));
     expect(make()).toEqual({ status: 0, stderr: "", did: [] });
   });
 
-  test("gives data without a configuration one, and keeps them", () => {
+  test("gives data without a configuration one, and keeps the data", () => {
     give(join(data, "PG_VERSION"));
     expect(make().did).toEqual([
       expect.stringMatching(/^cp --no-clobber .*postgresql\.conf\.sample/),
@@ -443,7 +443,7 @@ describe("the script for the package's tools", () => {
     ]);
   });
 
-  test("makes no empty cluster where the data are away, and says how to", () => {
+  test("creates no empty cluster if the data is unavailable, and reports how to create one", () => {
     give(join(config, "postgresql.conf"));
     expect(make()).toMatchObject({
       status: 1,
@@ -453,7 +453,7 @@ describe("the script for the package's tools", () => {
   });
 });
 
-describe("the package of another major, which would make an empty cluster beside the data", () => {
+describe("the package of another major version, which would create an empty cluster beside the data", () => {
   const { checks: [check] = [], files = [] } = clusterManifest(debian.postgres) ?? {};
   const folder = mkdtempSync(join(tmpdir(), "clusters-test-"));
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -469,7 +469,7 @@ describe("the package of another major, which would make an empty cluster beside
   const cluster = (major: number, name: string, port: number) =>
     `${major} ${name} ${port} online postgres /var/lib/postgresql/${major}/${name} /var/log/postgresql/x.log`;
 
-  test("has a check before that package, whose tree changes with the major", () => {
+  test("has a check before that package, whose tree changes with the major version", () => {
     expect(check?.exec.at(-1)).toBe(CONFIG);
     const [defaults] = files.filter(({ path }) => path.startsWith(`${check?.tree}/`));
     expect(defaults?.content).toContain(debian.postgres.data);
@@ -480,11 +480,11 @@ describe("the package of another major, which would make an empty cluster beside
     ["its own", [cluster(99, "main", 5432)]],
     ["its own, with the data elsewhere", ["99 main 5432 online postgres /srv/pg /var/log/x"]],
     ["its own, and the one that was upgraded", [cluster(15, "main", 5433), cluster(99, "main", 5432)]],
-  ])("is welcome on a host with %s", (_, clusters) => {
+  ])("is accepted on a host with %s", (_, clusters) => {
     expect(judge(...clusters)).toMatchObject({ status: 0, stdout: "", stderr: "" });
   });
 
-  test("is refused beside another cluster that has the port, with both, and what to type", () => {
+  test("is refused beside another cluster with the port, with both clusters and the commands", () => {
     const { status, stdout } = judge(cluster(15, "main", 5432), cluster(99, "main", 5433));
     expect(status).toBe(1);
     expect(
@@ -497,24 +497,24 @@ If its data is no longer needed: pg_dropcluster --stop 15 main
 `);
   });
 
-  test("is refused beside one of the same major with another name, which needs the name alone", () => {
+  test("is refused beside one of the same major version with another name, with the command to rename it", () => {
     expect(judge(cluster(99, "site", 5432))).toMatchObject({
       status: 1,
       stdout: expect.stringContaining("  pg_renamecluster 99 site main\n"),
     });
   });
 
-  test("is welcome on a host that has no tools for clusters yet", () => {
+  test("is accepted on a host without the tools for clusters", () => {
     const nowhere = { PATH: "/nowhere" };
     expect(spawnSync("/bin/sh", check?.exec.slice(1), { env: nowhere })).toMatchObject({ status: 0 });
   });
 
-  test("is refused where the clusters cannot be listed", () => {
+  test("is refused if the clusters cannot be listed", () => {
     expect(judge("x'; exit 3 #").status).toBe(3);
   });
 });
 
-describe("the file by which the package makes a cluster", () => {
+describe("the package's settings file for new clusters", () => {
   const [, check] = clusterManifest(debian.postgres)?.checks ?? [];
   const folder = mkdtempSync(join(tmpdir(), "defaults-test-"));
   const conf = join(folder, "createcluster.conf");
@@ -527,7 +527,7 @@ describe("the file by which the package makes a cluster", () => {
     return spawnSync("sh", ["-eu", "-c", check?.exec[3] ?? "", "sh", ...args], { encoding: "utf8" });
   };
 
-  test("is asked about where the distribution has it", () => {
+  test("is checked where the distribution has it", () => {
     expect(check?.exec.slice(-3)).toEqual([
       "/usr/lib/postgresql/17/bin/postgres",
       "/etc/postgresql",
@@ -535,7 +535,7 @@ describe("the file by which the package makes a cluster", () => {
     ]);
   });
 
-  test("may be missing: the package brings it", () => {
+  test("may be missing: the package contains it", () => {
     expect(judge()).toMatchObject({ status: 0, stdout: "" });
   });
 
@@ -566,7 +566,7 @@ describe("the file by which the package makes a cluster", () => {
   });
 
   test.each(["postgres", "clusters/17/main/postgresql.conf"])(
-    "is of no interest where the package makes no cluster, since there is %s",
+    "is ignored if the package creates no cluster, because there is %s",
     (path) => {
       writeFileSync(conf, "ssl = on\n");
       mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -576,7 +576,7 @@ describe("the file by which the package makes a cluster", () => {
   );
 });
 
-describe("a distribution that may bring another major at any upgrade", () => {
+describe("a distribution that may install another major version in any upgrade", () => {
   const check = postgresManifest(arch.postgres, "postgres-clients", { settings: {}, databases: {}, roles: {} })
     .checks?.[0];
   const folder = mkdtempSync(join(tmpdir(), "major-test-"));
@@ -596,14 +596,14 @@ describe("a distribution that may bring another major at any upgrade", () => {
     ["17", "17.12"],
     ["18", "18.0 (Arch)"],
     ["18", "18beta1"],
-  ])("data of %s and PostgreSQL %s fit", (made, installed) => {
+  ])("data of %s and PostgreSQL %s match", (made, installed) => {
     expect(judge(made, installed)).toMatchObject({ status: 0, stderr: "" });
   });
 
   test.each([
     ["17", "18.1"],
     ["18", "17.12"],
-  ])("data of %s and PostgreSQL %s do not, with both versions and what to do", (made, installed) => {
+  ])("data of %s and PostgreSQL %s do not, with both versions and the remedy", (made, installed) => {
     const major = installed.split(".")[0];
     expect(judge(made, installed)).toMatchObject({
       status: 1,
@@ -613,7 +613,7 @@ Upgrade the data with pg_upgrade, or install PostgreSQL ${made} again; then run 
   });
 });
 
-test("the configuration of a cluster by initdb lies apart from the data, and is written whole", () => {
+test("the configuration of a cluster by initdb is separate from the data, and completely written", () => {
   const { files = [], units } = postgresManifest(arch.postgres, "postgres-clients", {
     settings: {},
     databases: {},
@@ -625,7 +625,7 @@ test("the configuration of a cluster by initdb lies apart from the data, and is 
   expect(units).toEqual([{ name: "postgresql.service", enabled: true }]);
 });
 
-test("health is an answer on the socket, since Debian's unit ignores how the start went (H13)", () => {
+test("health is an answer on the socket, because Debian's unit ignores whether the start succeeded (H13)", () => {
   const { probes = [] } = partsOfCase("full").postgres;
   expect(probes).toHaveLength(1);
   expect(probes[0]).toMatchObject({

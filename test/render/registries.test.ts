@@ -26,7 +26,7 @@ const asked = (verb: string, input: string) => {
 };
 const NOT_HERE = { status: 1, stdout: "credentials not found in native keychain", stderr: "" };
 
-test("each login is root's alone, and kept as long as the helper names its generation", () => {
+test("each login is readable only for root, and kept as long as the helper refers to its generation", () => {
   expect(logins.map(({ path, mode, owner }) => [path, mode, owner])).toEqual(
     Object.keys(LOGINS).map((registry) => [
       `/var/lib/gatehouse/secrets/registries-secrets/{generation}/${registry}`,
@@ -37,7 +37,7 @@ test("each login is root's alone, and kept as long as the helper names its gener
   expect(helperManifest(folder).refers).toEqual([folder]);
 });
 
-test("the helper tells the login of a registry that is configured, whatever is in it", () => {
+test("the helper returns the login of a configured registry, whatever it contains", () => {
   for (const [registry, { username, password }] of Object.entries(LOGINS)) {
     const { status, stdout } = asked("get", registry);
     expect(status).toBe(0);
@@ -45,12 +45,12 @@ test("the helper tells the login of a registry that is configured, whatever is i
   }
 });
 
-test("of any other it knows nothing, so that Podman goes on to the files of `podman login`", () => {
+test("it returns nothing for any other, so that Podman continues with the files of `podman login`", () => {
   for (const registry of ["docker.io", "", "../elsewhere", "3/ghcr.io", "..", "ghcr.io/team", "*"])
     expect([registry, asked("get", registry)]).toEqual([registry, NOT_HERE]);
 });
 
-test("a login by hand is not its to keep, nor a logout its to refuse", () => {
+test("it neither stores a manual login nor refuses a logout", () => {
   expect(asked("store", '{"ServerURL":"ghcr.io","Username":"a","Secret":"b"}')).toEqual(NOT_HERE);
   expect(asked("erase", "ghcr.io")).toEqual({ status: 0, stdout: "", stderr: "" });
   expect(asked("list", "")).toEqual({ status: 0, stdout: "{}", stderr: "" });

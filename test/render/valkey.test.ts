@@ -14,40 +14,40 @@ const lines = (text: string) => text.split("\n").filter((line) => line !== "");
 describe("valkey.conf", () => {
   const config = lines(file("full", CONFIG));
 
-  test("listens on loopback and the socket alone (M12)", () => {
+  test("listens on loopback and the socket only (M12)", () => {
     expect(config).toContain("bind 127.0.0.1 -::1");
     expect(config).toContain("protected-mode yes");
     expect(config).toContain("unixsocket /run/valkey/valkey.sock");
   });
 
-  test("opens the socket to the group and to nobody else (M2)", () => {
+  test("opens the socket to the group and to no other account (M2)", () => {
     expect(config).toContain("unixsocketperm 770");
   });
 
-  test("has the operator's settings after its own, in the order of their names", () => {
+  test("has the operator's settings after its own, sorted by name", () => {
     expect(config.slice(-2)).toEqual(['appendonly "yes"', 'maxmemory "256mb"']);
   });
 });
 
 describe("users.acl", () => {
-  test("lets nobody in without a user of their own (M12)", () => {
+  test("lets no client in without its own user (M12)", () => {
     expect(lines(file("full", ACL))[0]).toBe("user default off");
   });
 
-  test.each(Object.keys(CASES))("of case %s holds rules in the open and hashes not at all (H4)", (name) => {
+  test.each(Object.keys(CASES))("of case %s has rules in plain text and hashes only as placeholders (H4)", (name) => {
     const acl = file(name, ACL);
     for (const line of lines(acl).slice(1))
       expect(line).toMatch(/^user [a-z0-9-]+ on \{\{secrets valkey-[a-z0-9-]+\/hash\}\} /);
     expect(acl).not.toMatch(/[>#<][0-9a-zA-Z]{8}/);
   });
 
-  test("gives each application its user, without what reaches beyond its own data (M13)", () => {
+  test("gives each application its user, without commands that affect more than its own data (M13)", () => {
     const users = lines(file("full", ACL)).map((line) => line.split(" "));
     expect(users.map(([, name]) => name)).toEqual(["default", "gatehouse", "grafana", "wiki"]);
     expect(users[2]?.slice(5).join(" ")).toBe("~* &* +@all -@admin -@dangerous +info +keys +sort");
   });
 
-  test("lets the agent's user reload the rules, have the data written and counted, and read no key", () => {
+  test("lets the agent's user reload the rules, save and count the data, and read no key", () => {
     expect(file("full", ACL)).toMatch(
       /^user gatehouse on \S+ \S+ resetkeys resetchannels -@all \+acl\|load \+save \+bgrewriteaof \+config\|set \+info \+client\|pause \+client\|unpause$/m,
     );
@@ -68,14 +68,14 @@ describe("users.acl", () => {
 describe("the service", () => {
   const unit = section(file("full", DROP_IN), "Service");
 
-  test("runs with the clients' group, so that the socket has it from the first instant (M2, H14)", () => {
+  test("runs with the clients' group, so that the socket has it from the start (M2, H14)", () => {
     expect(unit).toContain("Group=valkey-clients");
     expect(unit).toContain(`ExecStartPost=+${PROGRAM} open /run/valkey valkey:valkey-clients valkey.sock`);
     for (const when of ["ExecStartPre=+", "ExecStop=-+", "ExecStopPost=+"])
       expect(unit).toContain(`${when}${PROGRAM} close /run/valkey valkey:valkey-clients`);
   });
 
-  test("keeps its socket directory through a restart, or a container would go on seeing the dead one (H14)", () => {
+  test("keeps its socket directory during a restart, or a container would keep the old one (H14)", () => {
     // A runtime directory would be opened before the server has its socket, too.
     expect(unit).toContain("RuntimeDirectory=");
   });
@@ -89,7 +89,7 @@ describe("the service", () => {
     ]);
   });
 
-  test("reaches only this host, and is hardened beyond the package (M12)", () => {
+  test("reaches only this host, and is hardened more than the package's unit (M12)", () => {
     for (const line of ["IPAddressDeny=any", "IPAddressAllow=localhost", "ProtectSystem=strict", "ProcSubset=pid"])
       expect(unit).toContain(line);
   });
@@ -98,27 +98,27 @@ describe("the service", () => {
 describe("valkey-socket-fix.service (M3)", () => {
   const unit = file("full", FIX);
 
-  test("runs again after each start of Valkey: PartOf and RemainAfterExit pass a restart on to it (H14)", () => {
+  test("runs again after each start of Valkey: PartOf and RemainAfterExit propagate a restart to it (H14)", () => {
     for (const key of ["After", "PartOf", "WantedBy"]) expect(values(unit, key)).toEqual(["valkey-server.service"]);
     expect(values(unit, "RemainAfterExit")).toEqual(["yes"]);
     expect(values(unit, "Type")).toEqual(["oneshot"]);
   });
 
-  test("looks at the directory and the socket, and is enabled", () => {
+  test("checks the directory and the socket, and is enabled", () => {
     expect(values(unit, "ExecStart")).toEqual([`${PROGRAM} repair /run/valkey valkey:valkey-clients valkey.sock`]);
     expect(file("full", PROGRAM)).toContain("OPEN, CLOSED, SOCKET = 0o3770, 0o3750, 0o770\n");
     expect(partsOfCase("full").valkey.units).toContainEqual({ name: "valkey-socket-fix.service", enabled: true });
   });
 });
 
-test.each(["valkey-reload", "valkey-save"])("%s is shell that starts with its interpreter and parses", (name) => {
+test.each(["valkey-reload", "valkey-save"])("%s is a valid shell script with an interpreter line", (name) => {
   const script = file("full", `/usr/local/libexec/gatehouse/${name}`);
   expect(script.startsWith("#!/bin/sh\n")).toBe(true);
   expect(spawnSync("sh", ["-n"], { input: script, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
 });
 
 test.each(["valkey-reload", "valkey-save"])(
-  "%s has the password by its file, in whichever generation the server knows, never as an argument",
+  "%s has the password from its file, in the generation that the server knows, never as an argument",
   (name) => {
     const script = file("full", `/usr/local/libexec/gatehouse/${name}`);
     expect(script).toContain("for password in /var/lib/gatehouse/secrets/valkey-gatehouse/*/password; do");
@@ -127,7 +127,7 @@ test.each(["valkey-reload", "valkey-save"])(
   },
 );
 
-test("the snapshot is written before its folder is backed up, by a script that asks nothing of what does not run", () => {
+test("the snapshot is written before its folder is backed up, by a script that does nothing if the server is down", () => {
   expect(partsOfCase("full").valkey.data).toEqual([
     { name: "snapshot", path: "/var/lib/valkey", before: ["/usr/local/libexec/gatehouse/valkey-save"] },
   ]);
@@ -136,7 +136,7 @@ test("the snapshot is written before its folder is backed up, by a script that a
   );
 });
 
-test("a user's secrets are a hash, and the plain password for the agent's own user alone", () => {
+test("a user's secrets are a hash, and the plain password only for the agent's own user", () => {
   const names = (user: string) => userSecrets(user, "p", 1).files?.map(({ path }) => path.split("/").at(-1));
   expect(names("grafana")).toEqual(["hash"]);
   expect(names("gatehouse")).toEqual(["hash", "password"]);
@@ -146,7 +146,7 @@ test("a user's secrets are a hash, and the plain password for the agent's own us
   expect([hash?.mode, hash?.owner]).toEqual(["0400", "root:root"]);
 });
 
-test("the check starts a scratch server on no port, which saves nothing and is not the real one (H11)", () => {
+test("the check starts a scratch server on no port, which saves nothing and is separate from the real one (H11)", () => {
   const [check] = partsOfCase("full").valkey.checks ?? [];
   expect(check).toMatchObject({ tree: "/etc/valkey", user: "valkey", group: "valkey-clients" });
   const argv = check?.exec.join(" ") ?? "";
@@ -159,7 +159,7 @@ test("the check starts a scratch server on no port, which saves nothing and is n
     expect(argv).toContain(argument);
 });
 
-test("every generation of secrets that a user's line is made of is kept while the release lives (H5)", () => {
+test("every generation of secrets that is part of a user's line is kept while the release lives (H5)", () => {
   const { refers } = partsOfCase("full").valkey;
   expect(refers).toEqual(
     ["gatehouse/1", "grafana/2", "wiki/3"].map((user) => `/var/lib/gatehouse/secrets/valkey-${user}`),

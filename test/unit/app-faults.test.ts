@@ -19,7 +19,7 @@ function faults(wishes: object, name = "wiki"): string[] {
 }
 const container = (more: object) => faults({ containers: { web: { ...web, ...more } } });
 
-test("the least that an app needs is a container with its image", () => {
+test("the minimum of an app is a container with its image", () => {
   expect(appSettings("wiki", { containers: { web: { image: web.image } } })).toEqual({
     containers: { web: { image: web.image, command: [], environment: {}, files: {}, secrets: {}, volumes: {} } },
     deadline: 120,
@@ -59,7 +59,7 @@ describe("the size of /dev/shm", () => {
   });
 });
 
-test("no key of a Quadlet reaches a container: what is not among its settings is refused", () => {
+test("no key of a Quadlet reaches a container: unknown settings are refused", () => {
   expect(container({ AddHost: "mail:192.0.2.7" })).toEqual(["containers.web.AddHost: unknown key"]);
   expect(container({ container: { HostName: "web" } })).toEqual(["containers.web.container: unknown key"]);
 });
@@ -75,7 +75,7 @@ describe("an image", () => {
   );
 
   test.each(["docker.io/library/web", "docker.io/library/web:latest", "registry:5000/web"])(
-    "such as %s is refused: nobody knows which it is",
+    "such as %s is refused: it is a moving tag",
     (image) => {
       expect(container({ image })).toEqual([
         `containers.web.image: ${image} is a moving tag: use a version or a digest`,
@@ -182,7 +182,7 @@ test.each([
 
 describe("a schedule", () => {
   test.each(["0 3 * * *", "@daily", "every day at noon, please", "", " daily", "daily\nPersistent=false", "50%"])(
-    "such as %j is refused at the door",
+    "such as %j is refused early",
     (schedule) => {
       expect(faults({ containers: { job: { ...job, schedule } } })).toEqual([
         `containers.job.schedule: expected a systemd calendar expression such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(schedule)}`,
@@ -197,12 +197,12 @@ describe("a schedule", () => {
     "Mon..Fri *-*-* 03:30:00 Europe/Berlin",
     "Sat,Sun 12..14:10,20,30:00",
     "*-02~03 05:00:00.5 Etc/GMT+1",
-  ])("such as %j is accepted, and systemd on the host judges it", (schedule) => {
+  ])("such as %j is accepted, and checked by systemd on the host", (schedule) => {
     expect(faults({ containers: { job: { ...job, schedule } } })).toEqual([]);
   });
 });
 
-test("everything that is wrong is told at once", () => {
+test("all faults are reported together", () => {
   const wishes = { containers: { web: { image: "web" } }, deadline: 1, site: { domain: "x", port: 8080 } };
   expect(faults(wishes, "root")).toHaveLength(5);
 });

@@ -5,7 +5,7 @@ import { directivesOf, faultIn } from "../../components/site/caddyfile.ts";
 const written = (text: string) =>
   directivesOf(text).map(({ name, lines }) => [name, lines.map(({ text }) => text).join("\n")]);
 
-describe("lines of a site are taken as they are", () => {
+describe("directives of a site are accepted unchanged", () => {
   test.each([
     ["nothing", ""],
     ["comments alone", "# }\n  # other.example {"],
@@ -37,7 +37,7 @@ describe("lines of a site are taken as they are", () => {
   });
 });
 
-describe("what would close the site, or open another, is refused", () => {
+describe("directives that would close the site, or open another, are refused", () => {
   const CLOSES = /closes the site itself/;
   const UNCLOSED = /has no matching }/;
   const NO_DIRECTIVE = /expected a directive/;
@@ -94,7 +94,7 @@ describe("what would close the site, or open another, is refused", () => {
   });
 });
 
-test("directives come apart with their blocks", () => {
+test("directives are split with their blocks", () => {
   expect(
     written('tls {\n  dns x\n}\n\n# why\nencode gzip # fast\n@a {\n path /a\n}\nrespond @a "two\n\n  lines"'),
   ).toEqual([

@@ -302,7 +302,7 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["backup", { repository: { path: "/srv/backups" }, key: "x" }, "[key] unknown key"],
 ];
 
-test.each(WRONG)("%s: %j is refused, with its path and what would do", async (path, value, message) => {
+test.each(WRONG)("%s: %j is refused, with its path and what is allowed", async (path, value, message) => {
   // [key] in front of a message: the fault lies that much deeper.
   const deeper = typeof message === "string" ? /^\[(\w+)\] /.exec(message) : null;
   const told = deeper ? `${path}.${deeper[1]}: ${message.slice(deeper[0].length)}` : `${path}: ${message}`;
@@ -376,7 +376,7 @@ test.each([
   expect(await faults(changed(SMALL, { [path]: value }))).toEqual([]);
 });
 
-test("several faults are told together, each on a line with its path", async () => {
+test("several faults are reported together, each on a line with its path", async () => {
   const wrong = changed(SMALL, { "host.port": 0, "authentik.version": "1", "caddy.tls": "none", nope: 1 });
   const refusal = await read(wrong, [], "prod").catch((error: Error) => error.message);
   expect(refusal).toBe(`Pulumi.prod.yaml is invalid; nothing was changed:

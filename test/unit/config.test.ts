@@ -6,7 +6,7 @@ import { changed, faults, read, SMALL, type Table } from "./configuration.ts";
 
 const OLD = changed(SMALL, { "authentik.version": "2025.8.4", "valkey.databases.authentik": 1 });
 
-test("what is left out gets its default", async () => {
+test("omitted keys get their defaults", async () => {
   const { sshKey, authentikSecrets, backupKey, backupPassphrase, ...settings } = await read(SMALL);
   expect([sshKey, backupKey, backupPassphrase]).toEqual([undefined, undefined, undefined]);
   expect(authentikSecrets).toEqual({});
@@ -51,7 +51,7 @@ test.each([
   expect(await output.isSecret).toBe(true);
 });
 
-test("secret settings of authentik stay secret, and only the operator's own variables are taken", async () => {
+test("secret settings of authentik stay secret, and only variables for operators are accepted", async () => {
   const secrets = { AUTHENTIK_EMAIL__PASSWORD: "hunter2" };
   const { authentikSecrets } = await read({ ...SMALL, authentikSecrets: secrets }, ["authentikSecrets"]);
   const output = authentikSecrets.AUTHENTIK_EMAIL__PASSWORD as pulumi.Output<string> & {
@@ -75,7 +75,7 @@ test("secret settings of authentik stay secret, and only the operator's own vari
   ]);
 });
 
-test("what a version does not know of the platform's settings, the operator may set in it", async () => {
+test("a setting that a version of authentik does not support is not reserved for the platform", async () => {
   const own = "is set by the platform; remove it";
   const set = (version: string, name: string) =>
     faults(changed(OLD, { "authentik.version": version, [`authentik.environment.${name}`]: "x" }));
@@ -88,7 +88,7 @@ test("what a version does not know of the platform's settings, the operator may 
   }
 });
 
-test("the first administrator's password is one secret, or its hash in versions that know one, and is not shown", async () => {
+test("the first administrator's password is one secret, or its hash in versions that support one, and is not shown", async () => {
   const PASSWORD = "AUTHENTIK_BOOTSTRAP_PASSWORD";
   const HASH = "AUTHENTIK_BOOTSTRAP_PASSWORD_HASH";
   const given = (authentikSecrets: Table, version = "2026.8.3") =>
@@ -109,7 +109,7 @@ test("the first administrator's password is one secret, or its hash in versions 
     ]);
 });
 
-test("the secret key of an authentik from before is taken, and then none is made: raising `rotation` is refused", async () => {
+test("the secret key of an existing authentik is used, and then none is generated: raising `rotation` is refused", async () => {
   const table = { ...SMALL, authentikSecrets: { AUTHENTIK_SECRET_KEY: "from before" } };
   expect(await faults(table, ["authentikSecrets"])).toEqual([]);
   expect(await faults(changed(table, { "authentik.rotation": 2 }), ["authentikSecrets"])).toEqual([
@@ -117,14 +117,14 @@ test("the secret key of an authentik from before is taken, and then none is made
   ]);
 });
 
-test("what must be secret and is not is refused, with the command that sets it", async () => {
+test("plain values for secret keys are refused, with the command that encrypts them", async () => {
   expect(await faults({ ...SMALL, sshKey: "-----KEY-----" })).toEqual([
     "sshKey: must be encrypted: pulumi config set --secret gatehouse:sshKey < KEYFILE",
   ]);
   expect(await faults({ ...SMALL, sshKey: "-----KEY-----" }, ["sshKey"])).toEqual([]);
 });
 
-describe("what goes with the backup", () => {
+describe("a secret of the backup", () => {
   const FOLDER = changed(SMALL, { "backup.repository.path": "/srv/backups" });
   const SERVER = { address: "198.51.100.9", user: "gatehouse", hostKey: "ssh-ed25519 AAAA", path: "/srv/backups" };
   const SFTP = changed(SMALL, { "backup.repository.sftp": SERVER });
@@ -136,7 +136,7 @@ describe("what goes with the backup", () => {
     return promise();
   };
 
-  test("is a key where the repository needs one, and none where it does not", async () => {
+  test("is a key if the repository needs one, and none otherwise", async () => {
     expect(await faults(SFTP)).toEqual([`backupKey: expected the private key for backup.repository.sftp: ${SET}`]);
     expect(await faults(S3)).toEqual([`backupKey: expected the secret of backup.repository.s3.keyId: ${SET}`]);
     expect(await faults(FOLDER)).toEqual([]);
@@ -147,14 +147,14 @@ describe("what goes with the backup", () => {
     expect(await faults({ ...S3, backupKey: "x" }, ["backupKey"])).toEqual([]);
   });
 
-  test("is kept secret, or refused without being shown", async () => {
+  test("is encrypted, or refused without being shown", async () => {
     expect(await faults({ ...SFTP, backupKey: "hunter2" })).toEqual([`backupKey: must be encrypted: ${SET}`]);
     expect(await faults({ ...FOLDER, backupPassphrase: "hunter2" })).toEqual([
       "backupPassphrase: must be encrypted: pulumi config set --secret gatehouse:backupPassphrase",
     ]);
   });
 
-  test("arrives as it is used: a private key ends with a line break, a secret of S3's and a passphrase do not", async () => {
+  test("has the expected form: a private key ends with a line break, a secret of S3 and a passphrase do not", async () => {
     const sftp = await read({ ...SFTP, backupKey: "-----KEY-----\nend" }, ["backupKey"]);
     expect(await plain(sftp.backupKey)).toBe("-----KEY-----\nend\n");
     const table = { ...S3, backupKey: "hunter2\n", backupPassphrase: "a b\n" };
@@ -163,7 +163,7 @@ describe("what goes with the backup", () => {
     expect(await plain(s3.backupPassphrase)).toBe("a b");
   });
 
-  test("is one line where it stands in a file of lines", async () => {
+  test("is one line if it is written to a file of lines", async () => {
     const line = "expected one line without leading or trailing blanks";
     const secret = ["backupKey", "backupPassphrase"];
     for (const bad of ["a\nb", " a", "a ", "\n", "a\u0000"])
@@ -174,14 +174,14 @@ describe("what goes with the backup", () => {
     expect(await faults({ ...SFTP, backupKey: "a\nb" }, secret)).toEqual([]);
   });
 
-  test("is a passphrase only where there is a backup", async () => {
+  test("is a passphrase only if there is a backup", async () => {
     expect(await faults({ ...FOLDER, backupPassphrase: "x" }, ["backupPassphrase"])).toEqual([]);
     expect(await faults({ ...SMALL, backupPassphrase: "x" }, ["backupPassphrase"])).toEqual([
       "backupPassphrase: is not used without backup: pulumi config rm gatehouse:backupPassphrase",
     ]);
   });
 
-  test("is what PostgreSQL archives: settings that contradict it are refused, and only then", async () => {
+  test("excludes PostgreSQL settings for archiving that contradict it, and only then", async () => {
     const settings = { archive_command: "cp %p /srv/wal/%f", wal_level: "minimal" };
     expect(await faults(changed(FOLDER, { "postgres.settings": settings }))).toEqual([
       "postgres.settings.archive_command: archive_command is set by the backup; remove it",
@@ -192,7 +192,7 @@ describe("what goes with the backup", () => {
   });
 });
 
-test("a secret key other than the SSH key is refused, since its values would end in plain files, and is not shown", async () => {
+test("an encrypted key other than the secret ones is refused, because its values would end in plain files, and is not shown", async () => {
   const table = changed(SMALL, { "authentik.environment.AUTHENTIK_EMAIL__PASSWORD": " hunter2" });
   expect(await faults(table, ["authentik"])).toEqual([
     "authentik: is encrypted, but its values are written to files in plain text; secret settings of authentik belong in authentikSecrets",
@@ -200,7 +200,7 @@ test("a secret key other than the SSH key is refused, since its values would end
   expect((await faults(table)).join()).toContain("hunter2");
 });
 
-test("authentik up to 2025.8 needs Valkey and a database there; the next free number is offered", async () => {
+test("authentik up to 2025.8 needs Valkey and a database there; the message has the next free number", async () => {
   expect(await faults(OLD)).toEqual([]);
   expect(await faults(changed(OLD, { "authentik.valkey": false }))).toEqual([
     "authentik.valkey: authentik 2025.8.4 needs Valkey; versions from 2025.10 on do not",
@@ -211,7 +211,7 @@ test("authentik up to 2025.8 needs Valkey and a database there; the next free nu
   expect(await faults(changed(SMALL, { "authentik.valkey": false }))).toEqual([]);
 });
 
-test("authentik before 2025.8 is too old: it keeps more in Valkey than the platform gives it", async () => {
+test("authentik before 2025.8 is too old: it stores more in Valkey than the platform provides", async () => {
   expect(await faults(changed(OLD, { "authentik.version": "2025.6.4" }))).toEqual([
     "authentik.version: 2025.6.4 is too old: the oldest version that the platform can run is 2025.8",
   ]);
@@ -232,7 +232,7 @@ test("two applications cannot have one Valkey database", async () => {
   expect(await faults(changed(SMALL, { "valkey.databases": { a: 1, b: 2 } }))).toEqual([]);
 });
 
-test("authentik's own database, role and site cannot be given by hand", async () => {
+test("authentik's own database, role and site cannot be configured", async () => {
   const own = "the platform creates authentik's databases and role; remove it";
   expect(await faults(changed(SMALL, { "postgres.databases.authentik": {} }))).toEqual([
     `postgres.databases.authentik: ${own}`,
@@ -248,7 +248,7 @@ test("authentik's own database, role and site cannot be given by hand", async ()
   expect(await faults(changed(SMALL, { "caddy.sites.other": site, "postgres.databases.other": {} }))).toEqual([]);
 });
 
-test("one public name serves one site", async () => {
+test("a public name belongs to one site", async () => {
   const site = (domain: string) => ({ domain, backend: "127.0.0.1:1" });
   expect(await faults(changed(SMALL, { "caddy.sites.a": site("auth.example.org") }))).toEqual([
     "caddy.sites.a.domain: auth.example.org is already authentik.domain",
@@ -264,7 +264,7 @@ describe("logins to registries", () => {
   const given = (registries: unknown, secret = ["registries"]) => faults({ ...SMALL, registries }, secret);
   const login = { username: "deploy", password: "hunter2" };
 
-  test("are kept secret, or refused without being shown", async () => {
+  test("are encrypted, or refused without being shown", async () => {
     expect(await given({ "ghcr.io": login }, [])).toEqual([`registries: must be encrypted: ${SET}`]);
     expect(await given({ "ghcr.io": login, "registry.example.org:5000": login, localhost: login })).toEqual([]);
     const { registries } = await read({ ...SMALL, registries: { "ghcr.io": login } }, ["registries"]);
@@ -272,7 +272,7 @@ describe("logins to registries", () => {
     expect([await output.promise(), await output.isSecret]).toEqual([{ "ghcr.io": login }, true]);
   });
 
-  test("are refused all together, and no value is shown", async () => {
+  test("have all faults reported together, without values", async () => {
     const registry =
       "expected a registry as at the beginning of an image name, such as ghcr.io or registry.example.org:5000";
     expect(await given("hunter2")).toEqual(["registries: expected registries, each with username and password"]);

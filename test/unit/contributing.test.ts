@@ -16,7 +16,7 @@ test("there are changes of several files", () => {
 });
 
 test.each(patches.map(({ words: [path = ""], text, line }) => [path, line, text] as const))(
-  "%s changes as line %i says",
+  "%s changes according to line %i",
   (path, _, text) => {
     mkdirSync(join(folder, dirname(path)), { recursive: true });
     cpSync(join(ROOT, path), join(folder, path));

@@ -67,47 +67,47 @@ print(json.dumps({name: document.parse(document.whole(text.encode())) for name, 
 describe.each(Object.keys(DOCUMENTS))("a document with %s", (name) => {
   const table = DOCUMENTS[name] as Table;
 
-  test("is read back by a TOML library as it went in", () => {
+  test("is read back unchanged by a TOML library", () => {
     expect(parse(sealed(toml(table)))).toEqual(table);
   });
 
-  test("is read back by the agent as it went in", () => {
+  test("is read back unchanged by the agent", () => {
     expect(readByAgent[name]).toEqual(table);
   });
 });
 
-test("a text of several lines stands line by line, so that a preview shows the lines that change", () => {
+test("text with several lines is written line by line, so that a preview shows the changed lines", () => {
   expect(toml({ content: "[Unit]\n\tDescription=it's\\n\n" })).toBe(
     "content = '''\n[Unit]\n\tDescription=it's\\n\n'''\n",
   );
 });
 
-test("a text of several lines that '''...''' cannot hold stands escaped on one", () => {
+test("text with several lines that '''...''' cannot contain is escaped on one line", () => {
   expect(toml({ content: "a\n'''\n" })).toBe("content = \"a\\n'''\\n\"\n");
   expect(toml({ content: "a\r\n" })).toBe('content = "a\\r\\n"\n');
 });
 
-test("a placeholder of the program's is told from a text that looks like one", () => {
+test("a placeholder of the program differs from text that looks like one", () => {
   const both = `a ${placeholder("gid of wiki")} <gid of wiki>`;
   expect(toml({ both })).toBe('both = "a <gid of wiki> \\u003cgid of wiki>"\n');
   expect(toml({ both: `${both}\n` })).toBe('both = "a <gid of wiki> \\u003cgid of wiki>\\n"\n');
   expect(toml({ one: `a\n${placeholder("gid of wiki")}\n` })).toBe("one = '''\na\n<gid of wiki>\n'''\n");
 });
 
-test("an undefined key is left out, and tables follow the scalars", () => {
+test("an undefined key is omitted, and tables follow the scalars", () => {
   expect(toml({ file: [{ path: "/a" }], deadline: undefined, name: "b" })).toBe(
     'name = "b"\n\n[[file]]\npath = "/a"\n',
   );
 });
 
 test.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])(
-  "%d is refused: TOML here holds whole numbers",
+  "%d is refused: TOML here contains whole numbers",
   (value) => {
     expect(() => toml({ value })).toThrow(`${value} is not a whole number`);
   },
 );
 
-test("half a character is refused: UTF-8 has no way to write it", () => {
+test("half a character is refused: UTF-8 cannot represent it", () => {
   expect(() => toml({ value: "a\ud83d" })).toThrow('"a\\ud83d" is not valid Unicode');
   expect(() => toml({ value: "a\n\udea2\n" })).toThrow("is not valid Unicode");
   expect(toml({ value: "🚢" })).toBe('value = "🚢"\n');
@@ -118,7 +118,7 @@ test("the closing line counts bytes, not characters", () => {
   expect(sealed('a = "e"\n')).toBe('a = "e"\n# gatehouse: 8 bytes\n');
 });
 
-test("the agent takes a whole document and refuses it when it was cut anywhere (H1)", () => {
+test("the agent accepts a complete document and refuses a truncated one (H1)", () => {
   const document = sealed(toml({ release: "x", file: [{ path: "/é" }, { path: "/b" }], unit: [{ name: "u" }] }));
   const bytes = Buffer.from(document);
   const accepted = agent(

@@ -26,7 +26,7 @@ const DOCUMENTS = [
 const FOLLOWED = [...TOLD_IN_ORDER, MIGRATION];
 const text = (document: string) => readFileSync(ROOT + document, "utf8");
 
-test("commands to be run stand in a document that a test follows, or are marked", () => {
+test("commands to run are in a document that a test follows, or are marked", () => {
   const elsewhere = DOCUMENTS.filter((document) => !FOLLOWED.includes(document));
   const unseen = elsewhere.flatMap((document) =>
     blocksOf(document).filter((block) => isCommands(block) && isRun(block)),
@@ -55,7 +55,7 @@ test.each(DOCUMENTS)("bash can read every command of %s, and every mark is known
   }
 });
 
-test("what the documents write as a stack's configuration is accepted", async () => {
+test("configurations of a stack in the documents are accepted", async () => {
   const files = FOLLOWED.flatMap((document) => blocksOf(document).filter(isFile));
   const stacks = files.filter(({ words: [path = ""] }) => path.startsWith("Pulumi."));
   expect(stacks.length).toBeGreaterThan(1);
@@ -86,13 +86,13 @@ function faultOf(target: string, from: string): string | undefined {
   return undefined;
 }
 
-test.each(DOCUMENTS)("no link of %s leads nowhere", (document) => {
+test.each(DOCUMENTS)("no link of %s is broken", (document) => {
   const targets = [...text(document).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
   const own = targets.filter((target) => !/^[a-z]+:/.test(target));
   expect(own.flatMap((target) => faultOf(target, document) ?? [])).toEqual([]);
 });
 
-test("every key of the configuration has a value, what holds without it, a meaning and an example", () => {
+test("every key of the configuration has a value, a default, a meaning and an example", () => {
   const [, , ...rows] = [...text("docs/configuration.md").matchAll(/^\|(.*)\|$/gm)].map(([, row = ""]) => row);
   expect(rows.length).toBeGreaterThan(40);
   for (const row of rows) {
@@ -103,16 +103,13 @@ test("every key of the configuration has a value, what holds without it, a meani
 });
 
 const DECISIONS = globSync("docs/decisions/0*.md", { cwd: ROOT }).sort();
-test.each(DECISIONS)(
-  "%s says what was the case, what was decided, what follows, what was rejected; the list has it",
-  (path) => {
-    const sections = [...text(path).matchAll(/^## (.*)$/gm)].map(([, title]) => title);
-    expect(sections).toEqual(["Context", "Decision", "Consequences", "Rejected"]);
-    expect(text("docs/decisions/README.md")).toContain(`(${path.slice("docs/decisions/".length)})`);
-  },
-);
+test.each(DECISIONS)("%s has context, decision, consequences and rejected options, and is in the list", (path) => {
+  const sections = [...text(path).matchAll(/^## (.*)$/gm)].map(([, title]) => title);
+  expect(sections).toEqual(["Context", "Decision", "Consequences", "Rejected"]);
+  expect(text("docs/decisions/README.md")).toContain(`(${path.slice("docs/decisions/".length)})`);
+});
 
-test("a section that a message names is there", () => {
+test("a section that a message refers to exists", () => {
   const sources = globSync("{components,plan,templates}/**/*.{ts,py,sh,njk}", { cwd: ROOT });
   const named = sources.flatMap((source) =>
     [...text(source).matchAll(/\b(?:docs\/)?[\w-]+\.md(?:#[\w-]+)?/g)].map(([target]) => ({ source, target })),
@@ -122,7 +119,7 @@ test("a section that a message names is there", () => {
   expect(missing).toEqual([]);
 });
 
-test("a link to a section that is not there is found", () => {
+test("a link to a missing section is found", () => {
   expect(faultOf("docs/manifest.md#exit-codes", "README.md")).toBeUndefined();
   expect(faultOf("docs/manifest.md#exit-code", "README.md")).toBe(
     "README.md: docs/manifest.md has no section exit-code",
@@ -130,7 +127,7 @@ test("a link to a section that is not there is found", () => {
   expect(faultOf("docs/manifesto.md", "README.md")).toBe("README.md: there is no docs/manifesto.md");
 });
 
-test("blocks are found with their line, their marks and without their indent; comments too, when they hold commands", () => {
+test("blocks are found with their line, their marks and without their indent; also comments that contain commands", () => {
   const markdown =
     "1. One\n\n   ```sh host\n   ls\n     -l\n   ```\n<!-- sh\ntrue\n-->\n<!-- a remark -->\n```yaml a.yaml\na: 1\n```\n";
   expect(blocksOf("x.md", markdown)).toEqual([
@@ -140,7 +137,7 @@ test("blocks are found with their line, their marks and without their indent; co
   ]);
 });
 
-test("a session is commands and what each prints", () => {
+test("a session is commands and the output of each", () => {
   expect(exchanges("$ a \\\n  b\nout\n$ c\n")).toEqual([
     { command: "a \\\n  b", expected: ["out"] },
     { command: "c", expected: [] },

@@ -9,7 +9,7 @@ async function consumed(gid: unknown): Promise<unknown> {
   return (usableGid(group, "authentik") as unknown as { promise(): Promise<unknown> }).promise();
 }
 
-test.each([1, 995, 65533])("GID %i can be a client group's", async (gid) => {
+test.each([1, 995, 65533])("GID %i is valid", async (gid) => {
   expect(await consumed(gid)).toBe(gid);
 });
 
@@ -25,7 +25,7 @@ test.each([
   ["null", null, "null"],
   ["a string", "995", '"995"'],
   ["not whole", 1.5, "1.5"],
-])("a GID that is %s stops the deployment, with the group and what was given (M7)", async (_, gid, given) => {
+])("a GID that is %s stops the deployment, with the group and the given value (M7)", async (_, gid, given) => {
   let refusal: unknown;
   const told = await rejectionsOf(async () => {
     refusal = await consumed(gid).catch((error: unknown) => error);

@@ -116,7 +116,7 @@ for (const [grammar, rows] of Object.entries(WRITTEN) as [Grammar, Rows][])
       ["a\u0000b", "a NUL"],
       ["a\u007fb", "a DEL"],
       ["a\u0085b", "a C1 next line"],
-    ])("refuses %j, which holds %s", (value) => {
+    ])("refuses %j, which contains %s", (value) => {
       expect(() => encode(value)).toThrow(
         new Error(
           `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: it contains a line break or another control character`,
@@ -128,7 +128,7 @@ for (const [grammar, rows] of Object.entries(WRITTEN) as [Grammar, Rows][])
       ["a\ud83d", "half a surrogate pair"],
       ["a\uffff", "a noncharacter"],
       ["a\u{1fffe}", "a noncharacter of another plane"],
-    ])("refuses %j, which holds %s", (value) => {
+    ])("refuses %j, which contains %s", (value) => {
       const refusal = `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: it contains a code point that is not a character`;
       expect(() => encode(value)).toThrow(new Error(refusal));
     });
@@ -138,7 +138,7 @@ for (const [grammar, rows] of Object.entries(WRITTEN) as [Grammar, Rows][])
       [null, "a null"],
       [{ a: 1 }, "a object"],
       [["a"], "a object"],
-    ])("refuses %j, which is no scalar", (value, called) => {
+    ])("refuses %j, which is not a scalar", (value, called) => {
       expect(() => encode(value)).toThrow(new TypeError(`${called} cannot be written into a file`));
     });
   });
@@ -163,7 +163,7 @@ const REFUSED: readonly (readonly [Grammar, string, string])[] = [
   ["caddy", "`raw`", "braces and backticks have a special meaning there"],
 ];
 
-test.each(REFUSED)("%s refuses %j, since %s", (grammar, value, why) => {
+test.each(REFUSED)("%s refuses %j, because %s", (grammar, value, why) => {
   const refusal = `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: ${why}`;
   expect(() => encoders[grammar](value)).toThrow(new Error(refusal));
 });
@@ -172,12 +172,12 @@ test.each(REFUSED)("%s refuses %j, since %s", (grammar, value, why) => {
 const PLACES = ["{{secrets valkey-gatehouse/hash}}", "<gid of postgres-clients>", "{generation}", "{tree} {dump}"];
 
 test.each((Object.keys(WRITTEN) as Grammar[]).filter((grammar) => grammar !== "caddy"))(
-  "%s carries a text that looks like a place of the program's as it is",
+  "%s keeps text that looks like a placeholder of the program",
   (grammar) => {
     for (const place of PLACES) expect(encoders[grammar](place)).toContain(place);
   },
 );
 
-test("every encoder that there is has its rows here", () => {
+test("every encoder has its rows here", () => {
   expect(Object.keys(encoders).sort()).toEqual(Object.keys(WRITTEN).sort());
 });

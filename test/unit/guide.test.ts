@@ -6,7 +6,7 @@ import { EXAMPLES } from "./guide.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-test("the guide's examples are what the compiler accepts", { timeout: 60_000 }, () => {
+test("the compiler accepts the guide's examples", { timeout: 60_000 }, () => {
   mkdirSync(`${ROOT}.state`, { recursive: true });
   // Below the checkout, where the SDK's types are found.
   const folder = mkdtempSync(`${ROOT}.state/guide-`);

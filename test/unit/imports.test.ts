@@ -107,7 +107,7 @@ test("two files may not import each other, not even a type", () => {
   expect(broken("components/caddy/one.ts")).toEqual(["no circle"]);
 });
 
-test("what nothing reaches is found, and what index.ts reaches is not", () => {
+test("an unreachable file is found, and one that index.ts reaches is not", () => {
   expect(broken("components/caddy/unused.ts")).toEqual(["no orphan"]);
   expect(broken("components/caddy/caddy.ts")).toEqual([]);
 });

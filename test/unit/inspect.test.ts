@@ -53,7 +53,7 @@ async function told(connection: Connection, look: "on" | "required" = "on"): Pro
 }
 
 describe("a host that answers", () => {
-  test("is asked once, in one session, by the script that only reads", async () => {
+  test("is inspected once, in one session, by the read-only script", async () => {
     const server = await serve();
     expect(await inspect(to(server), HOST, "on")).toEqual(FACTS);
     expect(server.sessions).toBe(1);
@@ -62,13 +62,13 @@ describe("a host that answers", () => {
     ]);
   });
 
-  test("is asked through sudo where the user is not root", async () => {
+  test("is inspected through sudo if the user is not root", async () => {
     const server = await serve();
     await inspect(to(server, { user: "deploy", sudo: true }), HOST, "on");
     expect(server.asked).toMatchObject([{ user: "deploy", command: "sudo -n sh -s" }]);
   });
 
-  test("may be told of by another stack: Outputs will do, and user and sudo have defaults", async () => {
+  test("may come from another stack: Outputs are accepted, and user and sudo have defaults", async () => {
     const server = await serve();
     const { port, hostKey } = pulumi.output({ port: server.port, hostKey: server.hostKey });
     const connection = { address: "127.0.0.1", port, hostKey, privateKey: pulumi.secret(server.key) };
@@ -76,7 +76,7 @@ describe("a host that answers", () => {
     expect(server.asked).toMatchObject([{ user: "root", command: "sh -s" }]);
   });
 
-  test("is asked through a proxy, which takes the same key and sees nothing of it", async () => {
+  test("is inspected through a proxy, which accepts the same key and cannot read the session", async () => {
     const pair = newKey();
     const host = await serve(undefined, pair);
     const proxy = await serve({}, pair);
@@ -100,12 +100,12 @@ describe("a host that answers", () => {
       "127.0.0.1: gatehouse: this host cannot be used:\n  - cgroup v2 is missing",
     ],
     [
-      "its user is not root and sudo is not asked for",
+      "its user is not root and sudo is not configured",
       { status: 1, stderr: "gatehouse: this host cannot be used:\n  - user bob is not root: set host.sudo to true\n" },
       { user: "bob" },
       "127.0.0.1: gatehouse: this host cannot be used:\n  - user bob is not root: set host.sudo to true",
     ],
-    ["it fails without a word", { status: 7 }, {}, "127.0.0.1: exit status 7"],
+    ["it fails without output", { status: 7 }, {}, "127.0.0.1: exit status 7"],
     [
       "its agent is newer",
       { stdout: JSON.stringify({ ...FACTS, protocol: 2 }) },
@@ -113,18 +113,18 @@ describe("a host that answers", () => {
       "127.0.0.1: the agent on the host speaks protocol 2, this program only 1: another stack uses a newer gatehouse there; update this program",
     ],
     [
-      "its shell greets",
+      "its shell prints a greeting",
       { stdout: `Welcome!\n${JSON.stringify(FACTS)}\n` },
       {},
       '127.0.0.1 printed "Welcome!" instead of facts. A shell that is not interactive must not print anything itself.',
     ],
-  ])("and of which %s stops the program with that", async (_, answer, changes, message) => {
+  ])("stops the program with a message if %s", async (_, answer, changes, message) => {
     expect(await told(to(await serve(answer), changes))).toBe(message);
   });
 });
 
 describe("a host that cannot be trusted or reached", () => {
-  test("shows another host key: both fingerprints are told, and nothing is asked", async () => {
+  test("has another host key: both fingerprints are reported, and nothing is run", async () => {
     const server = await serve();
     const other = await serve();
     const message = await told(to(server, { hostKey: other.hostKey }));
@@ -134,7 +134,7 @@ describe("a host that cannot be trusted or reached", () => {
     expect(server.asked).toEqual([]);
   });
 
-  test("has no key of the kind that is trusted", async () => {
+  test("has no host key of the expected type", async () => {
     const server = await serve();
     expect(await told(to(server, { hostKey: "ecdsa-sha2-nistp256 AAAA" }))).toBe(
       `127.0.0.1 has no host key of the type ecdsa-sha2-nistp256 that host.hostKey specifies\n${MORE}`,
@@ -144,7 +144,7 @@ describe("a host that cannot be trusted or reached", () => {
   test.each([
     ["is no SSH server at all", "HTTP/1.1 400 Bad Request\r\n\r\n"],
     ["speaks SSH but nonsense", `SSH-2.0-nonsense\r\n${"\u007f".repeat(64)}`],
-  ])("%s, which is told once and ends nothing else", async (_, greeting) => {
+  ])("%s, which is reported once and ends nothing else", async (_, greeting) => {
     await run(false);
     const other = createServer((socket) => socket.end(greeting)).listen(0, "127.0.0.1");
     await once(other, "listening");
@@ -159,7 +159,7 @@ describe("a host that cannot be trusted or reached", () => {
     other.close();
   });
 
-  test("says nothing through its proxy, which is told once and ends nothing else", async () => {
+  test("does not answer through its proxy, which is reported once and ends nothing else", async () => {
     await run(false);
     const mute = createServer().listen(0, "127.0.0.1");
     await once(mute, "listening");
@@ -189,7 +189,7 @@ describe("a host that cannot be trusted or reached", () => {
     );
   });
 
-  test("is not even dialled when the key is none", async () => {
+  test("is not contacted if the private key is invalid", async () => {
     const server = await serve();
     expect(await told(to(server, { privateKey: "ssh-ed25519 AAAA the public half" }))).toMatch(
       /^gatehouse:sshKey is not a usable private key: /,
@@ -197,7 +197,7 @@ describe("a host that cannot be trusted or reached", () => {
     expect(server.sessions).toBe(0);
   });
 
-  test("cannot be reached by its proxy, which is told as that", async () => {
+  test("cannot be reached by its proxy, and the message names the proxy", async () => {
     await run(false);
     const pair = newKey();
     const [host, proxy, port] = [await serve({}, pair), await serve({}, pair), await unusedPort()];
@@ -209,7 +209,7 @@ describe("a host that cannot be trusted or reached", () => {
     );
   });
 
-  test("stops an update when nothing listens", async () => {
+  test("stops an update if nothing listens", async () => {
     await run(false);
     const port = await unusedPort();
     expect(await told(to({ ...(await serve()), port }))).toBe(
@@ -217,7 +217,7 @@ describe("a host that cannot be trusted or reached", () => {
     );
   });
 
-  test("is a warning in a preview when nothing listens, which goes on without drift", async () => {
+  test("is a warning in a preview if nothing listens, which continues without drift", async () => {
     await run(true);
     const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
     const port = await unusedPort();
@@ -228,14 +228,14 @@ describe("a host that cannot be trusted or reached", () => {
     await run(false);
   });
 
-  test("is an error in a preview as well where the look is required", async () => {
+  test("is an error in a preview too if the inspection is required", async () => {
     await run(true);
     const port = await unusedPort();
     expect(await told(to({ ...(await serve()), port }), "required")).toContain("cannot be reached");
     await run(false);
   });
 
-  test("is an error even in a preview when its key is wrong", async () => {
+  test("is an error even in a preview if its host key is wrong", async () => {
     await run(true);
     const [server, other] = [await serve(), await serve()];
     expect(await told(to(server, { hostKey: other.hostKey }))).toContain("has another host key");

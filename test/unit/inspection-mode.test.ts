@@ -13,7 +13,7 @@ test.each([
   expect(inspectionMode(configured, word)).toBe(look);
 });
 
-test("another word is refused with what is allowed", () => {
+test("any other value is refused with the allowed ones", () => {
   expect(() => inspectionMode(true, "no")).toThrow(
     'GATEHOUSE_DRIFT is "no"; allowed values are off (do not inspect the host) and required (fail if the host cannot be inspected)',
   );

@@ -19,14 +19,14 @@ async function read(gid: unknown, preview: boolean) {
   return known(legible(new Group().gid, "gid of wiki"));
 }
 
-test.each([true, false])("what the host has answered is there as it is (in a preview: %s)", async (preview) => {
+test.each([true, false])("a value that the host has answered is unchanged (in a preview: %s)", async (preview) => {
   expect(await read(987, preview)).toEqual({ value: 987 });
 });
 
-test("what it has not answered yet is named, in a preview", async () => {
+test("a value that it has not answered yet is a placeholder in a preview", async () => {
   expect(await read(pulumi.runtime.unknownValue, true)).toEqual({ value: placeholder("gid of wiki") });
 });
 
-test("in an update what stays unknown, since its resource failed, is no text for the host", async () => {
+test("in an update a value that stays unknown, because its resource failed, does not become text for the host", async () => {
   expect(await read(pulumi.runtime.unknownValue, false)).toBeUndefined();
 });

@@ -7,7 +7,7 @@ import { fenced, text } from "../../plan/render/markdown.ts";
 const HOSTILE = "\x1b[2J\x1b]0;pwned\x07 \x9b31m \r\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \u{e0041}";
 const SHOWN = String.raw`\x1b[2J\x1b]0;pwned\x07 \x9b31m \x0d\x08\x00\x7f \u202etxt.exe\u2066 \u2028 \U000e0041`;
 
-test("what acts on a terminal is shown", () => {
+test("characters that act on a terminal are escaped", () => {
   expect(plain(HOSTILE)).toBe(SHOWN);
   expect(plain("half a pair \ud83c")).toBe(String.raw`half a pair \ud83c`);
 });
@@ -20,25 +20,25 @@ test.each([
   "a < b {% x %}",
   "[::1]:80",
   "# ## #a",
-])("%j stays as it is", (words) => {
+])("%j is unchanged", (words) => {
   expect(plain(words)).toBe(words);
 });
 
-test("who prints for us is not commanded", () => {
+test("output cannot contain commands for a CI runner", () => {
   // The CLI ends in a panic at a colour that it does not know.
   expect(plain("a <{%fg 1%}> b <{%x%}>")).toBe(String.raw`a \x3c{%fg 1%}> b \x3c{%x%}>`);
   expect(plain("::error::a\n  ::add-mask::b\nc ::d::")).toBe("\\x3a:error::a\n  \\x3a:add-mask::b\nc ::d::");
   expect(plain("##[group]a")).toBe(String.raw`\x23#[group]a`);
 });
 
-test("a comment keeps it in its place, calls for no user and holds nothing that acts", () => {
+test("a comment keeps it on its line, mentions no user and contains nothing that acts", () => {
   expect(fenced(`a\n\`\`\`\r\`\`\`\`\n${HOSTILE}`)).toBe(
     `\`\`\`\`\`diff\na\n\`\`\`\\x0d\`\`\`\`\n${SHOWN}\n\`\`\`\`\``,
   );
   expect(text("@everyone <b>\x1b[1m</b>\n# a")).toBe(String.raw`@<!-- -->everyone &lt;b&gt;\\x1b\[1m&lt;/b&gt; \# a`);
 });
 
-test("a report on drift has its own lines alone", () => {
+test("a report of drift contains only its own lines", () => {
   const edited = {
     kind: "file" as const,
     name: "/srv/x",

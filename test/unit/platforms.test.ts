@@ -30,10 +30,10 @@ const naming = (text: string): string[] =>
     .map((line) => line.replace(/(^|\s)(\/\/|#).*/, ""))
     .filter((line) => NAMES.test(line));
 
-describe("no code outside of the profiles names a distribution", () => {
+describe("only the profiles contain the name of a distribution", () => {
   const others = program.filter((path) => !KNOW.some((known) => known.test(path)));
 
-  test("neither the program, nor the plan, nor the policies, nor the templates, nor the agent", () => {
+  test("the program, the plan, the policies, the templates and the agent do not", () => {
     expect(others.length).toBeGreaterThan(100);
     const found = others.flatMap((path) =>
       naming(readFileSync(join(ROOT, path), "utf8")).map((line) => `${path}: ${line}`),
@@ -41,7 +41,7 @@ describe("no code outside of the profiles names a distribution", () => {
     expect(found).toEqual([]);
   });
 
-  test("as a profile does, and as a comparison would", () => {
+  test("as a profile or a comparison would", () => {
     expect(naming(readFileSync(join(ROOT, "components/distribution/arch.ts"), "utf8"))).not.toEqual([]);
     expect(naming('if (host.platform.id === "arch") return;')).toHaveLength(1);
     expect(naming("// Debian's unit\n/** not on Arch */\nconst unit = 1; // of Ubuntu")).toEqual([]);
@@ -49,20 +49,20 @@ describe("no code outside of the profiles names a distribution", () => {
 });
 
 describe.each(Object.entries(platforms))("the profile of %s", (name, platform) => {
-  test("has the name that the configuration and /etc/os-release have", () => {
+  test("has the name that the configuration and /etc/os-release use", () => {
     expect(platform.id).toBe(name);
     const host = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA", platform: name };
     const authentik = { domain: "auth.example.org", version: "2026.8.3" };
     expect(settingsSchema.parse({ host, authentik }).host.platform).toBe(name);
   });
 
-  test("knows a package manager that the agent knows as well", () => {
+  test("has a package manager that the agent supports", () => {
     const agent = readdirSync(join(ROOT, "agent/src/gatehouse/system"));
     expect(agent).toContain(`${platform.packages.manager}.py`);
   });
 });
 
-test("a platform without a profile is refused with those that have one", () => {
+test("a platform without a profile is refused with the supported ones", () => {
   const host = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA", platform: "gentoo" };
   const { error } = settingsSchema.safeParse({ host, authentik: { domain: "auth.example.org", version: "2026.8.3" } });
   expect(error?.issues).toMatchObject([{ path: ["host", "platform"], values: Object.keys(platforms) }]);

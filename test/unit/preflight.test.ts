@@ -14,7 +14,7 @@ const EXPECTED = { platform: debian, gids: { "postgres-clients": 2001, "valkey-c
 const run = (command: string, args: string[], input = "") => spawnSync(command, args, { encoding: "utf8", input });
 const TOOLS = fileURLToPath(new URL("../tools/python", import.meta.url));
 
-test("preflight.sh is clean to shellcheck, for any POSIX shell", () => {
+test("preflight.sh passes shellcheck, for any POSIX shell", () => {
   const rules = ["--shell=sh", "--enable=all", "--exclude=SC2250,SC2312,SC2154"];
   const { status, stdout } = run(TOOLS, ["shellcheck", ...rules, FILE]);
   expect([status, stdout]).toEqual([0, ""]);
@@ -24,7 +24,7 @@ test.each([
   ["preflight.sh", () => preflight(EXPECTED)],
   ["the installation of the agent", () => installation(EXPECTED)],
   ["the inspection of a host", () => inspection(EXPECTED)],
-])("%s is shell that parses", (_, script) => {
+])("%s is a valid shell script", (_, script) => {
   expect(run("sh", ["-n"], script())).toMatchObject({ status: 0, stderr: "" });
   expect(run("sh", ["-n"], `${script()}\nif`).status).not.toBe(0);
 });
@@ -54,8 +54,8 @@ function judged(
   return { status, told: stderr };
 }
 
-describe("a host is judged before anything is put on it", () => {
-  test("a Debian 13 with systemd, Python and room is accepted without a word", () => {
+describe("a host is checked before anything is installed on it", () => {
+  test("a Debian 13 with systemd, Python and free space is accepted without output", () => {
     expect(judged()).toEqual({ status: 0, told: "" });
     expect(judged({ getent: "echo postgres-clients:x:2001:" })).toEqual({ status: 0, told: "" });
   });
@@ -65,7 +65,7 @@ describe("a host is judged before anything is put on it", () => {
     expect(judged({}, { platform: arch, release: "ID=arch BUILD_ID=rolling; unset VERSION_ID" }).told).toBe("");
   });
 
-  test("a Podman that knows no pods as Quadlets is refused, whether it is there or would be installed", () => {
+  test("a Podman without support for pods as Quadlets is refused, whether it is installed or would be", () => {
     const problem = (version: string) =>
       `  - Podman is ${version}, whose Quadlets do not support pods: Podman 5 or newer is required\n`;
     expect(judged({ podman: "echo podman version 4.9.3" }).told).toContain(problem("4.9.3"));
@@ -105,14 +105,14 @@ describe("a host is judged before anything is put on it", () => {
       { df: "echo header; echo '/dev/vda1 9000 7000 2000 78% /'" },
       "only 2000 MiB are free under /var/lib; 2048 are required",
     ],
-  ])("%s is refused, with what to do", (_, changes, problem) => {
+  ])("%s is refused, with the remedy", (_, changes, problem) => {
     expect(judged(changes)).toEqual({
       status: 1,
       told: `gatehouse: this host cannot be used:\n  - ${problem}\n${MORE}`,
     });
   });
 
-  test("another distribution than configured is refused, also one without a version", () => {
+  test("another distribution than the configured one is refused, also one without a version", () => {
     expect(judged({}, { release: 'ID=ubuntu VERSION_ID="26.04"' }).told).toContain(
       "- this is ubuntu 26.04, but host.platform says debian 13",
     );
@@ -122,7 +122,7 @@ describe("a host is judged before anything is put on it", () => {
     expect(judged({}, { platform: arch }).told).toContain("- this is debian 13, but host.platform says arch rolling");
   });
 
-  test("all problems are told in one go", () => {
+  test("all problems are reported together", () => {
     expect(
       judged({ stat: "echo tmpfs", python3: "return 127" }, { release: "ID=x VERSION_ID=1" }).told.match(/^ {2}- /gm),
     ).toHaveLength(3);

@@ -25,7 +25,7 @@ print(f"SCRAM-SHA-256\${iterations}:{text(salt)}\${text(hashlib.sha256(key(b'Cli
     { encoding: "utf8" },
   );
 
-test("the verifier's parts are those that the exchange in RFC 7677 is made with", () => {
+test("the verifier's parts match the exchange in RFC 7677", () => {
   const [, stored, server] = /\$([^$:]+):([^:]+)$/.exec(scramVerifier("pencil", SALT)) as unknown as string[];
   const proved = execFileSync(
     "python3",
@@ -52,11 +52,11 @@ test.each([
   ["pencil", 4096],
   ["A1b2C3d4E5f6G7h8A1b2C3d4E5f6G7h8A1b2C3d4E5f6G7h8", 4096],
   ["with blanks and 'quotes'", 10_000],
-])("the verifier of %j with %i iterations is what Python computes", (password, iterations) => {
+])("the verifier of %j with %i iterations matches Python's", (password, iterations) => {
   expect(scramVerifier(password, SALT, iterations)).toBe(byPython(password, SALT, iterations));
 });
 
-test("it is written as PostgreSQL stores it, and another password or salt makes another", () => {
+test("it has PostgreSQL's format, and another password or salt produces another one", () => {
   expect(scramVerifier("pencil", SALT)).toMatch(
     /^SCRAM-SHA-256\$4096:W22ZaJ0SNY7soEsUEjb6gQ==\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=$/,
   );

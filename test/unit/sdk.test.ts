@@ -196,7 +196,7 @@ const LEANS: { on: string; by: string[]; try(): unknown }[] = [
   },
 ];
 
-test(`@pulumi/pulumi ${version} has all that is leaned on beyond its public types`, async () => {
+test(`@pulumi/pulumi ${version} has all private parts that gatehouse uses`, async () => {
   const changed: string[] = [];
   for (const { on, by, try: attempt } of LEANS)
     try {
@@ -208,7 +208,7 @@ test(`@pulumi/pulumi ${version} has all that is leaned on beyond its public type
   expect(changed, `@pulumi/pulumi ${version} is another one than gatehouse leans on`).toEqual([]);
 });
 
-test("what reaches into the SDK is in components/sdk, and tried above", () => {
+test("private parts of the SDK are used in components/sdk only, and tested above", () => {
   const files = globSync(["index.ts", "{components,plan,policy,protocol}/**/*.{ts,js}"], { cwd: ROOT });
   expect(files.length).toBeGreaterThan(50);
   const reaching = files.filter((file) => {

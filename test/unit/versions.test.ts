@@ -50,7 +50,7 @@ const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 /** A text of a document, whose lines may break anywhere. */
 const prose = (path: string) => read(path).replace(/\s+/g, " ");
 
-test("the Node that everything is run with is in .node-version alone, and its types are of that line", () => {
+test("the Node version is only in .node-version, and its types have the same major version", () => {
   const version = read(".node-version").trim();
   expect(version).toMatch(/^\d+\.\d+\.\d+$/);
   expect(read("test/engine/setup")).toContain('cached_node=$(<"$repo/.node-version")\n');
@@ -66,7 +66,7 @@ test("the Node that everything is run with is in .node-version alone, and its ty
   expect(prose("CONTRIBUTING.md")).toContain(`Node ${line}`);
 });
 
-test("the oldest Node is in package.json alone, and the documents name it", () => {
+test("the oldest Node version is only in package.json, and the documents match it", () => {
   const oldest = engines.node.replace(/^>=/, "");
   expect(oldest).toMatch(/^\d+\.\d+$/);
   expect(read("test/engine/setup")).toMatch(/^oldest_node=\$\(sed .*package\.json"\)$/m);
@@ -74,7 +74,7 @@ test("the oldest Node is in package.json alone, and the documents name it", () =
     expect(prose(document), document).toMatch(new RegExp(`Node (is still )?${oldest} (or|and) newer`));
 });
 
-test("the oldest Python of a host is that of the agent's pyproject.toml", () => {
+test("the oldest Python version of a host is that of the agent's pyproject.toml", () => {
   const [[, oldest] = []] = found("agent/pyproject.toml", /^requires-python = ">=(.+)"$/gm);
   expect(oldest).toMatch(/^3\.\d+$/);
   expect(read("agent/bootstrap/preflight.sh")).toContain(`"Python ${oldest} or newer`);

@@ -8,7 +8,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const all = pages();
 const page = (source: string) => all.find((page) => page.source === source);
 
-test("every document is a page, and in the sidebar once", () => {
+test("every document is a page, and once in the sidebar", () => {
   const listed = SIDEBAR.flatMap(({ documents = [], folder }) => [
     ...documents,
     ...(folder ? globSync(`${folder}/*.md`, { cwd: ROOT }) : []),
@@ -24,7 +24,7 @@ test("a page has the title and the address of its document", () => {
   expect(new Set(all.map(({ slug }) => slug)).size).toBe(all.length);
 });
 
-test("links lead to pages, images beside the page, and commands stay as they are", () => {
+test("links refer to pages, images are beside the page, and commands are unchanged", () => {
   expect(page("README.md")?.text).toContain("](./platforms/)");
   expect(page("README.md")?.text).toContain("](./doors.svg)");
   expect(page("docs/operations.md")?.text).toContain("](../manifest/#exit-codes)");

@@ -72,7 +72,7 @@ const bodies = () => comments.map(({ body }) => body);
 const PROD = marker({ project: "gatehouse", stack: "prod" });
 const STAGE = marker({ project: "gatehouse", stack: "stage" });
 
-test("a plan is written once, then changed in place, one comment for each stack", async () => {
+test("a plan is posted once, then updated in place, one comment for each stack", async () => {
   expect(await comment(`${PROD}\nfirst \`$(x)\`\n`)).toEqual({ failed: false, told: "" });
   expect(bodies()).toEqual([`${PROD}\nfirst \`$(x)\`\n`]);
   await comment(`${PROD}\nsecond\n`);
@@ -82,7 +82,7 @@ test("a plan is written once, then changed in place, one comment for each stack"
   expect([...tokens]).toEqual(["token the-token"]);
 });
 
-test("a person's comment with the same marker is left alone, and one on a later page is found", async () => {
+test("a person's comment with the same marker is not changed, and one on a later page is found", async () => {
   const marked = (id: number, body: string, type: string) => ({ id, body, user: { type } });
   comments = Array.from({ length: 60 }, (_, at) => marked(at + 1, "talk", "User"));
   comments[0] = marked(1, `${PROD}\nmine`, "User");
@@ -93,14 +93,14 @@ test("a person's comment with the same marker is left alone, and one on a later 
   expect(comments[55]?.body).toMatch(/new\n$/);
 });
 
-test("where the comments cannot be read, no second one is written", async () => {
+test("if the comments cannot be read, no second one is posted", async () => {
   await comment(`${PROD}\nfirst\n`);
   unreadable = true;
   expect(await comment(`${PROD}\nsecond\n`)).toMatchObject({ failed: true });
   expect(bodies()).toEqual([`${PROD}\nfirst\n`]);
 });
 
-test("what the forge refuses fails the step", async () => {
+test("an error of the forge fails the step", async () => {
   expect(await comment(`${PROD}\nplan\n`, "8")).toMatchObject({ failed: true });
   expect(comments).toEqual([]);
 });

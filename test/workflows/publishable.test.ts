@@ -28,7 +28,7 @@ const publishable = (tag: string) =>
     );
   });
 
-test("a finished release is named by its owner and its repository, and is private no more", async () => {
+test("a finished release has its owner and its repository, and is no longer private", async () => {
   expect(await publishable("v0.2.0")).toEqual({ status: 0, text: "" });
   expect(manifest()).toEqual({
     name: "@me/gatehouse",
@@ -39,7 +39,7 @@ test("a finished release is named by its owner and its repository, and is privat
   });
 });
 
-test("what is no finished release is refused, with all faults, and stays private", async () => {
+test("an unfinished release is refused with all faults, and stays private", async () => {
   write(".changeset/brave-owls.md", "");
   write("CHANGELOG.md", "# Changelog\n\n## 0.2.0, not released yet\n");
   const { status, text } = await publishable("v0.3.0");

@@ -145,7 +145,7 @@ const LEFT = (name: string) =>
   `systemctl list-units --all --plain --no-legend '*${name}*'; podman ps -a | grep ${name}; podman network ls | grep ${name}; find /etc /var/lib/systemd/timers -name '*${name}*'`;
 const verify = async () => (await lab.try("gatehouse verify")).text;
 
-test("apps of another stack deploy beside the platform, which reloads two files more and goes on", async () => {
+test("apps of another stack are deployed beside the platform, which reloads two more files and stays available", async () => {
   expect(first.result.status, first.result.text).toBe(0);
   expect(first.units).toEqual({ "postgresql@17-main.service": "reloaded", "caddy.service": "reloaded" });
   for (const unit of APP_UNITS) expect([unit, await lab.sh(`systemctl is-active ${unit}`)]).toEqual([unit, "active"]);
@@ -157,13 +157,13 @@ test("a second `up` has nothing to do, and neither has the platform's", async ()
     expect(Object.keys((await one.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-describe("who an app is", () => {
+describe("the identity of an app", () => {
   test.each([
     ["wiki", "app-wiki", ["postgres-clients", "wiki-valkey"]],
     ["board", "app-board-web", ["postgres-clients", "board-valkey"]],
     ["board", "app-board-worker", ["postgres-clients", "board-valkey"]],
     ["pages", "app-pages", []],
-  ])("%s in %s: its account, with exactly the groups it asked for, %j", async (app, container, groups) => {
+  ])("%s in %s: its account, with exactly the requested groups, %j", async (app, container, groups) => {
     const pid = await lab.sh(`podman inspect -f '{{.State.Pid}}' ${container}`);
     const status = await lab.sh(`cat /proc/${pid}/status`);
     const line = (key: string) => new RegExp(`^${key}:\\s*(.*?)\\s*$`, "m").exec(status)?.[1]?.split(/\s+/).map(Number);
@@ -177,7 +177,7 @@ describe("who an app is", () => {
     expect(await lab.sh(`cat /proc/${pid}/uid_map`)).toMatch(/^0\s+0\s+4294967295$/);
   });
 
-  test("what it is given reaches it as it was given: variables, configuration, a secret as a file, a folder", async () => {
+  test("its settings arrive unchanged: variables, configuration, a secret as a file, a folder", async () => {
     expect(await python("wiki", "import os; print(os.environ['GREETING'])")).toBe('50% of "$HOME"');
     expect(await python("wiki", "print(open('/etc/wiki/wiki.ini').read().strip())")).toBe("greeting = 100 %n");
     expect(await python("wiki", "open('/etc/wiki/wiki.ini', 'w')")).toContain("Read-only file system");
@@ -200,7 +200,7 @@ test.each([
 });
 
 describe("PostgreSQL", () => {
-  test("an app is its own role in its own database", async () => {
+  test("an app has its own role in its own database", async () => {
     expect(await python("wiki", select("wiki", "wiki"))).toBe("wiki");
     expect(await python("board-worker", select("boards", "board"))).toBe("board");
   });
@@ -216,7 +216,7 @@ describe("PostgreSQL", () => {
     expect((await lab.try(`podman exec app-wiki python3 -c "${select(database, role)}" 2>&1`)).text).toContain(told);
   });
 
-  test("an app that did not ask for it does not get to the socket", async () => {
+  test("an app without PostgreSQL cannot access the socket", async () => {
     const inside = await lab.try(`podman exec app-pages python3 -c "${select("wiki", "pages")}" 2>&1`);
     expect(inside.text).toContain("No such file or directory");
     const ids = await lab.sh("echo $(id -u pages):$(id -g pages)");
@@ -230,7 +230,7 @@ describe("PostgreSQL", () => {
 describe("Valkey", () => {
   const cli = (app: string, ...words: string[]) => `valkey-cli -s /run/valkey-${app}/valkey.sock ${words.join(" ")}`;
 
-  test("each app has one of its own, on a socket of its own group and on no port", async () => {
+  test("each app has its own, on a socket with its own group and on no port", async () => {
     for (const app of ["wiki", "board"]) {
       expect(await lab.stat(`/run/valkey-${app}`)).toBe(`3770 ${app}-valkey:${app}-valkey`);
       expect(await lab.stat(`/run/valkey-${app}/valkey.sock`)).toBe(`770 ${app}-valkey:${app}-valkey`);
@@ -239,7 +239,7 @@ describe("Valkey", () => {
     for (const pid of pids.split(/\s+/)) expect(await lab.sh("ss -Hltnp")).not.toContain(`pid=${pid},`);
   });
 
-  test("its app reads and writes in it, from the container, and does not command the server", async () => {
+  test("its app reads and writes in it, from the container, and cannot control the server", async () => {
     const redis = "import redis; v = redis.Redis(unix_socket_path='/run/valkey-wiki/valkey.sock')";
     expect(await python("wiki", `${redis}; v.set('kept', 'yes'); print(v.get('kept').decode())`)).toBe("yes");
     expect(await python("wiki", `${redis}; v.config_get('dir')`)).toMatch(/no permissions/);
@@ -250,14 +250,14 @@ describe("Valkey", () => {
     ["board", "wiki"],
     ["pages", "wiki"],
     ["authentik", "wiki"],
-  ])("%s does not get to the socket of %s", async (account, other) => {
+  ])("%s cannot access the socket of %s", async (account, other) => {
     expect((await as(account, cli(other, "ping"))).text).toContain("Permission denied");
     expect((await as(account, `ls /var/lib/apps/${other}-valkey /var/lib/apps/${other}`)).text).toMatch(
       /(Permission denied.*){2}/s,
     );
   });
 
-  test("nor does an app get to the platform's Valkey, which it did not ask for", async () => {
+  test("an app cannot access the platform's Valkey either", async () => {
     expect((await as("wiki", "valkey-cli -s /run/valkey/valkey.sock ping")).text).toContain("Permission denied");
   });
 
@@ -270,7 +270,7 @@ describe("Valkey", () => {
   });
 });
 
-test("Caddy serves the sites, and what has none is reached from the host alone", async () => {
+test("Caddy serves the sites; an app without one can be reached from the host only", async () => {
   await lab.sh("for app in wiki/pages board/files pages/pages; do echo $app >/var/lib/apps/$app/index.html; done");
   expect(await ask(lab.address, "wiki.lab.internal")).toEqual({ status: 200, body: "wiki/pages\n" });
   expect(await ask(lab.address, "board.lab.internal")).toEqual({ status: 200, body: "board/files\n" });
@@ -294,13 +294,13 @@ describe("over the network", () => {
     expect(await reach(from, url)).toContain("timed out");
   });
 
-  test("nor does authentik reach an app", async () => {
+  test("authentik does not reach an app either", async () => {
     const url = `http://${await address("app-wiki")}:8080/`;
     const asked = `podman exec authentik-server python3 -c "from urllib.request import urlopen as ask; ask('${url}', timeout=2)" 2>&1`;
     expect((await lab.try(asked)).text).toContain("timed out");
   });
 
-  test("what the host publishes for others on its loopback is out of reach; containers of one pod have theirs", async () => {
+  test("ports on the host's loopback are out of reach; containers of one pod share their own loopback", async () => {
     expect(await reach("wiki", "http://127.0.0.1:9300/")).toContain("Connection refused");
     expect(await reach("board-worker", "http://127.0.0.1:8080/")).toBe("200");
   });
@@ -318,7 +318,7 @@ describe("a job", () => {
     expect(await lab.sh("systemctl is-enabled app-digest-build.timer")).toBe("enabled");
   });
 
-  test("runs to its end as the account, with exactly its groups, its secret and its folder", async () => {
+  test("runs to completion as the account, with exactly its groups, its secret and its folder", async () => {
     expect(await run()).toEqual({ status: 0, text: "" });
     expect(await job("ActiveState")).toBe("inactive");
     expect(JSON.parse(await lab.sh(`cat ${BUILT}/index.html`))).toEqual({
@@ -330,7 +330,7 @@ describe("a job", () => {
     expect(await lab.sh("podman ps --all --format '{{.Names}}'")).not.toContain("build");
   });
 
-  test("has its network again when that was pruned while nothing of the app ran", async () => {
+  test("has its network again after it was pruned while nothing of the app ran", async () => {
     await lab.sh("systemctl stop app-digest app-digest-tick.timer app-digest-tick && podman system prune --force");
     expect((await lab.try("podman network exists app-digest")).status).toBe(1);
     expect(await run()).toEqual({ status: 0, text: "" });
@@ -339,7 +339,7 @@ describe("a job", () => {
     expect((await lab.try("/usr/local/libexec/gatehouse/container-guard --check")).text).toBe("");
   });
 
-  test("with another command is not started, and the container beside it not restarted; that it failed is seen", async () => {
+  test("with another command is not started, and the container beside it is not restarted; its failure is shown", async () => {
     const before = await job("ExecMainStartTimestamp");
     apps.settings.apps.digest.containers.build.command = ["-c", "raise SystemExit('broken on purpose')"];
     const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
@@ -352,7 +352,7 @@ describe("a job", () => {
     expect(await lab.sh("journalctl -o cat -u app-digest-build.service")).toContain("broken on purpose");
   });
 
-  test("that failed stops no apply, and another schedule starts nothing that it would have started meanwhile", async () => {
+  test("that failed does not stop an apply, and another schedule does not start a run that was missed", async () => {
     await lab.sh("touch -d '3 hours ago' /var/lib/systemd/timers/stamp-app-digest-build.timer");
     await lab.sh("systemctl restart app-digest-build.timer");
     const before = await job("ExecMainStartTimestamp");
@@ -366,7 +366,7 @@ describe("a job", () => {
     expect(await status()).not.toContain("app-digest-build.service failed");
   });
 
-  test("at a time that systemd does not know is refused, in words, and nothing is changed", async () => {
+  test("with an invalid time is refused with a message, and nothing changes", async () => {
     apps.settings.apps.digest.containers.build.schedule = "dayly";
     const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
     expect(result.status).not.toBe(0);
@@ -376,7 +376,7 @@ describe("a job", () => {
     expect(units).toEqual({});
   });
 
-  test("that leaves takes along its timer and the run that is under way, and the container beside it goes on", async () => {
+  test("is removed with its timer and its running process, and the container beside it keeps running", async () => {
     await lab.sh(`touch ${BUILT}/wait && systemctl start --no-block app-digest-build.service`);
     await expect.poll(() => lab.sh("podman ps"), { timeout: 20_000 }).toContain("app-digest-build");
     apps.settings.apps = wishes();
@@ -403,14 +403,14 @@ describe("a site of files", () => {
   const write = (path: string, text: string) => as("press-kit", `sh -c 'echo ${text} >${HOME}/${path}'`);
   const page = (path: string) => ask(lab.address, "press.lab.internal", path);
 
-  test("is what its account wrote, over HTTPS", async () => {
+  test("serves the files that its account wrote, over HTTPS", async () => {
     expect((await write("public/index.html", "news")).text).toBe("");
     expect(await page("/")).toEqual({ status: 200, body: "news\n" });
     await lab.sh("systemctl start app-digest-build.service");
     expect((await ask(lab.address, "digest.lab.internal")).body).toContain("the key of the job");
   });
 
-  test("has neither lists nor what begins with a dot", async () => {
+  test("lists no folders and serves no dotfiles", async () => {
     await as("press-kit", `mkdir ${HOME}/public/photos ${HOME}/public/.git`);
     for (const path of ["photos/one.txt", ".git/config", ".env"]) await write(`public/${path}`, "text");
     expect((await page("/photos/one.txt")).status).toBe(200);
@@ -418,7 +418,7 @@ describe("a site of files", () => {
       expect([path, (await page(path)).status]).toEqual([path, 404]);
   });
 
-  test("has no sibling of its folder, which other accounts do not get at either", async () => {
+  test("does not serve a sibling of its folder, which other accounts cannot access either", async () => {
     await lab.sh("echo private >/var/lib/apps/digest/notes/memo; chmod 644 /var/lib/apps/digest/notes/memo");
     for (const path of ["/notes/memo", "/../notes/memo", "/%2e%2e/notes/memo"])
       expect([path, (await ask(lab.address, "digest.lab.internal", path)).status]).toEqual([path, 404]);
@@ -432,7 +432,7 @@ describe("a site of files", () => {
     }
   });
 
-  test("follows no link to what Caddy may read and the app may not", async () => {
+  test("follows no symlink to files that Caddy may read and the app may not", async () => {
     const key = await lab.sh("find /var/lib/caddy -name root.key");
     expect((await as("caddy", `cat ${key}`)).text).toContain("PRIVATE KEY");
     expect((await as("press-kit", `cat ${key}`)).text).toContain("Permission denied");
@@ -453,12 +453,12 @@ describe("a site of files", () => {
     expect(await page("/root.key")).toEqual({ status: 500, body: "" });
   });
 
-  test("is no folder that its account could put a link in the place of", async () => {
+  test("is not below a folder in which its account could place a symlink", async () => {
     expect((await as("press-kit", `mv ${HOME}/public ${HOME}/away`)).text).toContain("Permission denied");
     expect((await as("press-kit", `touch ${HOME}/link`)).text).toContain("Permission denied");
   });
 
-  test("is served again once it was deleted and is put right, and `gatehouse status` tells so until then", async () => {
+  test("is served again after it was deleted and restored, and `gatehouse status` reports it until then", async () => {
     await lab.sh(
       `cp -a ${HOME}/public /root/kept && rm -rf ${HOME}/public && install -d -o press-kit -g press-kit -m 755 ${HOME}/public`,
     );
@@ -472,7 +472,7 @@ describe("a site of files", () => {
     expect(await verify()).toMatch(/^clean: \d+ items/);
   });
 
-  test("may become a folder that a container has, and stop being it: nothing restarts but the mount", async () => {
+  test("may be added to a container as a folder and removed again: only the mount restarts", async () => {
     for (const files of ["notes", "public"]) {
       apps.settings.apps.digest.site.files = files;
       const { result, units } = await touched(lab, () => apps.up(), ["app-digest.service", "app-pages.service"]);
@@ -486,7 +486,7 @@ describe("a site of files", () => {
     }
   });
 
-  test("needs nothing that runs: neither containers nor their network", async () => {
+  test("needs neither containers nor their network", async () => {
     const facts = JSON.parse((await lab.sh("gatehouse facts")).split("\n").at(-1) ?? "");
     expect(Object.keys(facts.items).filter((item) => item.includes("press-kit"))).toEqual([
       "account-press-kit",
@@ -496,7 +496,7 @@ describe("a site of files", () => {
   });
 });
 
-test("one app more touches its own units and reloads Caddy, and so does its leaving; no other app is asked for", async () => {
+test("one more app affects its own units and reloads Caddy, and so does its removal; no other app is queried", async () => {
   const more = { ...wishes().pages, valkey: {}, site: { domain: "more.lab.internal", port: 9600, tls: "internal" } };
   more.containers.web.publish = 9600;
   for (const [settings, happens] of [
@@ -514,7 +514,7 @@ test("one app more touches its own units and reloads Caddy, and so does its leav
   }
 });
 
-test("another secret restarts its app alone, which then has that one", async () => {
+test("a new secret restarts only its app, which then has it", async () => {
   apps.settings.apps.wiki.containers.web.secrets.key = "another key";
   const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
   expect(result.status, result.text).toBe(0);
@@ -524,7 +524,7 @@ test("another secret restarts its app alone, which then has that one", async () 
   expect(await lab.sh("ls /var/lib/gatehouse/secrets/app-wiki-secrets"), "the old one is gone").toBe("2");
 });
 
-test("after a reboot all of it is there again", async () => {
+test("after a reboot everything is available again", async () => {
   await lab.reboot();
   for (const unit of APP_UNITS) expect([unit, await lab.sh(`systemctl is-active ${unit}`)]).toEqual([unit, "active"]);
   expect((await ask(lab.address, "board.lab.internal")).body).toBe("board/files\n");
@@ -534,7 +534,7 @@ test("after a reboot all of it is there again", async () => {
   expect(await verify()).toMatch(/^clean: \d+ items/);
 });
 
-test("an app that does not come up goes back, and leaves everybody else alone", async () => {
+test("an app that does not become healthy is rolled back, and does not affect others", async () => {
   apps.settings.apps.wiki.containers.web.command = ["-c", "raise SystemExit('broken on purpose')"];
   apps.settings.apps.wiki.deadline = 15;
   const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
@@ -578,7 +578,7 @@ describe("a new app with a site", () => {
     ["runs and does not answer", { health: { http: "/no-such-page" } }, "probe web of fresh is well: .*404"],
     ["has a word in its site that Caddy does not know", {}, "unrecognized directive: no_such_directive"],
     ["has the site of another app", {}, "ambiguous site definition: board.lab.internal"],
-  ])("that %s leaves nothing on the host, and Caddy as it was", async (what, container, told) => {
+  ])("that %s leaves nothing on the host, and Caddy unchanged", async (what, container, told) => {
     const site = what.includes("word") ? { directives: "no_such_directive" } : {};
     const domain = what.includes("another") ? { domain: "board.lab.internal" } : {};
     const { result, units } = await up(fresh(container, { ...site, ...domain }));
@@ -598,7 +598,7 @@ describe("a new app with a site", () => {
       "broken on purpose",
     ],
     ["well", { command: ["-c", "print('nothing to do')"] }, "exit status 0", "nothing to do"],
-  ])("that ends at once, %s, is not waited for until its deadline", async (_, container, end, told) => {
+  ])("that ends at once, %s, does not delay the apply until its deadline", async (_, container, end, told) => {
     const began = Date.now();
     const { result } = await up({ ...fresh(container), deadline: 900 });
     expect(result.status).not.toBe(0);
@@ -609,7 +609,7 @@ describe("a new app with a site", () => {
     expect((await lab.try(LEFT("fresh"))).text).toBe("");
   });
 
-  test("is served once it is well; another port of it is its and Caddy's in one go", async () => {
+  test("is served once it is healthy; a change of its port changes the app and Caddy together", async () => {
     const first = await up(fresh());
     expect(first.result.status, first.result.text).toBe(0);
     expect(first.units).toEqual({ "caddy.service": "reloaded" });
@@ -621,7 +621,7 @@ describe("a new app with a site", () => {
     expect((await ask(lab.address, "fresh.lab.internal")).status).toBe(200);
   });
 
-  test("stays at its port when Caddy refuses where it would be", async () => {
+  test("keeps its port if Caddy refuses the new one", async () => {
     const { result, units } = await up(fresh({ publish: 9700 }, { port: 9700, directives: "no_such_directive" }));
     expect(result.status).not.toBe(0);
     expect(units).toEqual({});
@@ -632,7 +632,7 @@ describe("a new app with a site", () => {
   });
 });
 
-test("an image that migrates its database and then fails goes back together with it", async () => {
+test("an image that migrates its database and then fails is rolled back together with it", async () => {
   await lab.sh(`podman tag ${PYTHON} ${OTHER}`);
   const { web } = apps.settings.apps.wiki.containers;
   web.image = OTHER;
@@ -664,7 +664,7 @@ test("another image of a job copies no database and restarts nothing", async () 
   expect((await apps.up()).status).toBe(0);
 });
 
-test("a site that Caddy refuses is not served, and Caddy goes on as it was", async () => {
+test("a site that Caddy refuses is not served, and Caddy continues unchanged", async () => {
   Object.assign(apps.settings.apps.board.site, { directives: "no_such_directive" });
   const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
   expect(result.status).not.toBe(0);
@@ -674,7 +674,7 @@ test("a site that Caddy refuses is not served, and Caddy goes on as it was", asy
   expect((await apps.up()).status).toBe(0);
 });
 
-test("a database of somebody else's is not taken over, and stays shut", async () => {
+test("a database with another owner is not taken over, and stays closed", async () => {
   const owner = (database: string) =>
     lab.sh(
       `su postgres -c "psql -XAtc \\"select pg_get_userbyid(datdba) from pg_database where datname = '${database}'\\""`,
@@ -691,7 +691,7 @@ test("a database of somebody else's is not taken over, and stays shut", async ()
   expect((await apps.up()).status).toBe(0);
 });
 
-test("an app of that name in a third stack is refused before its account is touched", async () => {
+test("an app with the same name in a third stack is refused before its account is changed", async () => {
   const settings = { platform: apps.settings.platform, apps: { wiki: wishes().pages } };
   const third = await Stack.create(lab, settings, { program: PROGRAM, suffix: "-third", name: `${lab.name}-third` });
   const { result, units } = await touched(lab, () => third.up(), [...UNITS, ...APP_UNITS]);
@@ -702,7 +702,7 @@ test("an app of that name in a third stack is refused before its account is touc
   expect(await lab.sh("id -Gn wiki")).toContain("postgres-clients");
 });
 
-test("an app moves to another stack and back as it is, where that stack names the one it comes from", async () => {
+test("an app moves to another stack and back unchanged, if that stack names its previous stack", async () => {
   const { wiki, ...others } = wishes();
   const settings = { platform: apps.settings.platform, apps: { wiki }, takeOver: [`stack apps/${lab.name}`] };
   const place = { program: PROGRAM, suffix: "-fourth", name: `${lab.name}-fourth` };
@@ -733,7 +733,7 @@ test("an app moves to another stack and back as it is, where that stack names th
   expect(await verify()).toMatch(/^clean: \d+ items/);
 });
 
-test("an app that is called like a person's login, or wants a port of theirs, is refused before anything is changed", async () => {
+test("an app with the name of a person's login, or with a port that is in use, is refused before anything changes", async () => {
   await lab.sh("useradd -m -s /bin/bash -G sudo deploy; systemd-run --quiet --unit door python3 -m http.server 9400");
   const { pages } = wishes();
   apps.settings.apps = { ...wishes(), deploy: { containers: { web: { ...pages.containers.web, publish: 9400 } } } };
@@ -754,7 +754,7 @@ test("an app that is called like a person's login, or wants a port of theirs, is
   expect(units).toEqual({});
 });
 
-test("an app that leaves takes away what runs and its files, and leaves its data and the others", async () => {
+test("a deleted app removes its units and files, and keeps its data and the other apps", async () => {
   await lab.sh("touch /var/lib/apps/digest/public/wait && systemctl start --no-block app-digest-build.service");
   await expect.poll(() => lab.sh("podman ps"), { timeout: 20_000 }).toContain("app-digest-build");
   const { board: _, digest: __, ...others } = wishes();
@@ -773,20 +773,20 @@ test("an app that leaves takes away what runs and its files, and leaves its data
   expect(await verify()).toMatch(/^clean: \d+ items/);
 });
 
-test("and finds its data again when it comes back", async () => {
+test("and finds its data again when it is added again", async () => {
   apps.settings.apps = wishes();
   expect((await apps.up()).status).toBe(0);
   expect((await ask(lab.address, "board.lab.internal")).body).toBe("board/files\n");
   expect(await python("board-worker", select("boards", "board"))).toBe("board");
 });
 
-describe("an app that is to be purged", () => {
+describe("an app with `purge`", () => {
   const { board, "press-kit": pressKit, ...others } = wishes();
   const sql = (statement: string, database = "boards") =>
     lab.sh(`su postgres -c "psql -XAt ${database}" <<'END'\n${statement}\nEND`);
   const COPIES = "/var/backups/gatehouse";
 
-  test("goes on as it was until it is deleted", async () => {
+  test("is unchanged until it is deleted", async () => {
     await sql("SET ROLE board; CREATE TABLE note AS SELECT 'kept' AS text");
     await lab.sh("valkey-cli -s /run/valkey-board/valkey.sock set note kept");
     for (const app of ["board", "press-kit"]) apps.settings.apps[app].purge = true;
@@ -795,7 +795,7 @@ describe("an app that is to be purged", () => {
     expect(units).toEqual({});
   });
 
-  test("goes with its data, of which copies are left that root alone reads", async () => {
+  test("is deleted with its data, of which copies remain that only root can read", async () => {
     apps.settings.apps = others;
     const { result, units } = await touched(lab, () => apps.up(), [...UNITS, "app-wiki.service", "app-pages.service"]);
     expect(result.status, result.text).toBe(0);
@@ -818,7 +818,7 @@ describe("an app that is to be purged", () => {
     expect(await verify()).toMatch(/^clean: \d+ items/);
   });
 
-  test("comes back empty, and with its data by the lines of the guide", async () => {
+  test("is empty when it is added again, and gets its data back with the commands of the guide", async () => {
     apps.settings.apps = { ...others, board, "press-kit": pressKit };
     expect((await apps.up()).status).toBe(0);
     expect((await ask(lab.address, "board.lab.internal")).body).not.toContain("board/files");

@@ -44,7 +44,7 @@ test("the first `up` deploys the platform, and a second one does nothing", async
   expect((await ask(lab.address, "auth.lab.internal")).status).toBe(200);
 });
 
-test("a configuration that says Debian is refused with what the host is, and nothing is done", async () => {
+test("a configuration for Debian is refused with the actual distribution, and nothing changes", async () => {
   const { platform } = stack.settings.host;
   stack.settings.host.platform = "debian";
   const { result, units } = await touched(lab, () => stack.up());
@@ -54,7 +54,7 @@ test("a configuration that says Debian is refused with what the host is, and not
   expect(units).toEqual({});
 });
 
-test("what it runs are Arch's units, of packages that pacman installed from the lists that the host had", async () => {
+test("it runs Arch's units, from packages that pacman installed with the host's existing package lists", async () => {
   expect(await lab.sh(`systemctl is-active ${UNITS.join(" ")} | sort -u`)).toBe("active");
   expect(UNITS.slice(0, 2)).toEqual(["postgresql.service", "valkey.service"]);
   const asked = await lab.sh("sed -n \"s/.*Running '\\(.*\\)'/\\1/p\" /var/log/pacman.log");
@@ -63,14 +63,14 @@ test("what it runs are Arch's units, of packages that pacman installed from the 
   );
 });
 
-test("the cluster has checksums and is UTF8, though an initdb of before was killed", async () => {
+test("the cluster has checksums and is UTF8, although an earlier initdb was killed", async () => {
   expect(await sql("show data_checksums")).toBe("on");
   expect(await sql("select pg_encoding_to_char(encoding) from pg_database where datname = 'authentik'")).toBe("UTF8");
   expect((await lab.try(`ls ${DATA}.new`)).status).not.toBe(0);
   expect(await sql("show config_file")).toBe("/etc/postgresql/postgresql.conf");
 });
 
-test("a package that the repository has no more is told with the upgrade that is the operator's to choose", async () => {
+test("a package that is no longer in the repository is reported with the upgrade that the operator has to run", async () => {
   const ask = `printf 'manager = "pacman"\\nnames = ["passt"]\\nunits = []\\n' >/tmp/body
     (cat /tmp/body; echo "# gatehouse: $(wc -c </tmp/body) bytes") | gatehouse packages passt --due x/0`;
   await lab.sh("mkdir /root/aside && mv /var/lib/lab-mirror/arch/passt-* /root/aside");
@@ -83,7 +83,7 @@ test("a package that the repository has no more is told with the upgrade that is
   expect(JSON.parse(answer)).toMatchObject({ manager: "pacman", versions: { passt: expect.any(String) } });
 });
 
-test("data of another major than the server that is installed: nothing is stopped, and both are named", async () => {
+test("if the data are of another major version than the installed server, nothing is stopped, and both versions are reported", async () => {
   const major = await lab.sh(`cat ${DATA}/PG_VERSION`);
   await lab.sh(`echo ${Number(major) - 1} >${DATA}/PG_VERSION`);
   stack.settings.postgres = { settings: { max_connections: 120 } };
@@ -97,7 +97,7 @@ test("data of another major than the server that is installed: nothing is stoppe
   expect(await sql("show max_connections")).toBe("120");
 });
 
-test("after a restart of the host all runs as before", async () => {
+test("after a reboot everything runs as before", async () => {
   await lab.reboot();
   await expect
     .poll(() => lab.try(`systemctl is-active ${UNITS.join(" ")}`), { timeout: 90_000, interval: 1000 })

@@ -93,7 +93,7 @@ async function load(): Promise<{ stop(): Promise<void> }> {
   return { stop: async () => void (await host.try("systemctl stop load; systemctl reset-failed load")) };
 }
 
-test("the first `up` makes the repositories and takes a backup by itself; the second changes nothing", async () => {
+test("the first `up` creates the repositories and takes a backup; the second changes nothing", async () => {
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
   await settled();
@@ -103,7 +103,7 @@ test("the first `up` makes the repositories and takes a backup by itself; the se
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("timers start backups and drills, gently, and make up for what they missed", async () => {
+test("timers start backups and drills with low priority, and repeat missed runs", async () => {
   for (const unit of ["gatehouse-backup", "gatehouse-drill"]) {
     expect(await host.sh(`systemctl show ${unit}.timer -p ActiveState -p Persistent -p RandomizedDelayUSec`)).toBe(
       "RandomizedDelayUSec=30min\nPersistent=yes\nActiveState=active",
@@ -114,7 +114,7 @@ test("timers start backups and drills, gently, and make up for what they missed"
   }
 });
 
-test("a disk that is not mounted is no new repository: the `up` is refused, and all is well once it is there again", async () => {
+test("an unmounted disk is not a new repository: the `up` is refused, and succeeds once the disk is mounted again", async () => {
   await host.sh("mv /srv/backups /srv/elsewhere && mkdir /srv/backups");
   const refused = await stack.up();
   expect(refused.status).not.toBe(0);
@@ -130,7 +130,7 @@ test("a disk that is not mounted is no new repository: the `up` is refused, and 
   await allWell();
 });
 
-test("what lies in the repositories is encrypted, and no argument list or log has the passphrase", async () => {
+test("the contents of the repositories are encrypted, and no argument list or log contains the passphrase", async () => {
   await sql(
     "CREATE TABLE plain (word text); INSERT INTO plain SELECT 'legible-in-the-clear' FROM generate_series(1, 5000)",
   );
@@ -148,7 +148,7 @@ test("what lies in the repositories is encrypted, and no argument list or log ha
   );
 });
 
-test("inserts under load, the database destroyed, restored to a noted time: exactly what was committed until then", async () => {
+test("after inserts under load the destroyed database is restored to a noted time: exactly what was committed until then", async () => {
   const { stop } = await load();
   await host.sh("sleep 1");
   await backUp();
@@ -189,7 +189,7 @@ test("inserts under load, the database destroyed, restored to a noted time: exac
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("a backup by its name brings database and files of one moment, and `--undo` what was there before", async () => {
+test("a restore of a named backup restores database and files of one moment, and `--undo` the previous state", async () => {
   await note("before-the-backup");
   await host.sh(`echo before >${UPLOADS}/moment && chown authentik: ${UPLOADS}/moment && chmod 640 ${UPLOADS}/moment`);
   const name = await backUp();
@@ -215,7 +215,7 @@ test("a backup by its name brings database and files of one moment, and `--undo`
   expect((await host.try("gatehouse verify")).status).toBe(0);
 });
 
-test("an app of another stack belongs to the backup: its volume, its database and its Valkey", async () => {
+test("the backup includes an app of another stack: its volume, its database and its Valkey", async () => {
   await host.sh(
     `podman create -q --name base ${IMAGE}:2026.8.3 && podman commit -q --change 'ENTRYPOINT ["python3"]' base localhost/python:1 && podman rm base`,
   );
@@ -261,7 +261,7 @@ test("an app of another stack belongs to the backup: its volume, its database an
   expect(await host.sh("cat /var/lib/apps/wiki/pages/index.html"), "destroy keeps data").toBe("first");
 });
 
-test("to keep fewer full backups than there are is refused with their names, unless the word for it is given", async () => {
+test("keeping fewer full backups than exist is refused with their names, unless allowed explicitly", async () => {
   await host.sh("gatehouse backup --full");
   await settled();
   const names = (await known()).backups.map(({ name }: { name: string }) => name);
@@ -283,7 +283,7 @@ test("to keep fewer full backups than there are is refused with their names, unl
   expect((await stack.up()).status).toBe(0);
 });
 
-test("one database alone, also one that was dropped; all others stay as they are", async () => {
+test("one database is restored alone, also a dropped one; all others are unchanged", async () => {
   await sql("CREATE TABLE page (text text); INSERT INTO page VALUES ('kept')", "other");
   const name = await backUp();
   const position = await sql("SELECT pg_current_wal_insert_lsn()");
@@ -307,7 +307,7 @@ test("one database alone, also one that was dropped; all others stay as they are
   );
 });
 
-test("what does not get healthy when it is restored goes back, and nothing is lost", async () => {
+test("a restore that does not become healthy is rolled back, and nothing is lost", async () => {
   await sql("INSERT INTO authentik_version_history (version, build) VALUES ('2031.2.1', 'nobody')", "authentik");
   const name = await backUp();
   await sql("DELETE FROM authentik_version_history WHERE build = 'nobody'", "authentik");
@@ -320,7 +320,7 @@ test("what does not get healthy when it is restored goes back, and nothing is lo
   expect(await host.sh("ls /var/lib/postgresql/17")).toBe("main");
 });
 
-test("a drill restores the newest backup, compares every table and file, and leaves its result", async () => {
+test("a drill restores the newest backup, compares every table and file, and stores its result", async () => {
   await settled();
   await backUp();
   const { status, text } = await host.try("systemctl start gatehouse-drill.service && gatehouse status");
@@ -333,7 +333,7 @@ test("a drill restores the newest backup, compares every table and file, and lea
   expect(await host.sh("ls /var/lib/postgresql/17; ls /var/lib/gatehouse | grep -c drill || true")).toBe("main\n0");
 });
 
-test("a drill of a backup whose record is not what it holds fails and says where", async () => {
+test("a drill of a backup whose record does not match its contents fails and reports where", async () => {
   const { backups } = await known();
   const record = await host.sh(`ls /var/lib/gatehouse/repositories/*/${backups.at(-1).name}.json`);
   await host.sh(`cp ${record} /root/record && sed -i 's/"public.plain": \\[5000/"public.plain": [5001/' ${record}`);
@@ -349,7 +349,7 @@ test("a drill of a backup whose record is not what it holds fails and says where
 test.each([
   ["PostgreSQL", "/srv/backups/postgres/backup"],
   ["the folders", "/srv/backups/files/data"],
-])("a drill of a damaged backup of %s fails loudly", async (_, folder) => {
+])("a drill of a damaged backup of %s fails", async (_, folder) => {
   await host.sh(`cp -a ${folder} /root/whole`);
   await host.sh(
     `find ${folder} -type f -size +2k ! -name '*.info*' ! -name '*.manifest*' -exec chmod u+w {} + -exec sh -c 'for f; do dd if=/dev/urandom of="$f" bs=1 seek=1000 count=64 conv=notrunc status=none; done' sh {} +`,
@@ -366,7 +366,7 @@ test.each([
   await allWell();
 });
 
-test("a folder that root moved to another disk, and a file system in it, are saved, shown and restored", async () => {
+test("a folder that root moved to another disk, and a file system in it, are saved, verified and restored", async () => {
   await host.sh(`systemctl stop authentik-pod && mkdir -p /srv/disk /srv/other && mv ${UPLOADS} /srv/disk/data && ln -s /srv/disk/data ${UPLOADS}
 mount -t tmpfs tmpfs /srv/other && head -c 100000 /dev/urandom >/srv/other/on-the-disk && chown authentik: /srv/other/on-the-disk
 install -d -o authentik -g authentik ${UPLOADS}/mounted && mount --bind /srv/other ${UPLOADS}/mounted && systemctl start authentik-pod`);
@@ -396,7 +396,7 @@ install -d -o authentik -g authentik ${UPLOADS}/mounted && mount --bind /srv/oth
   await host.sh("gatehouse restore --confirm");
 });
 
-test("a drill fails where what is live, and was there before the backup, is not in it", async () => {
+test("a drill fails if live data that existed before the backup is not in it", async () => {
   await host.sh(`rm ${UPLOADS}/mounted/on-the-disk`);
   await backUp();
   await host.sh(`mount --bind /srv/other ${UPLOADS}/mounted`);
@@ -410,7 +410,7 @@ test("a drill fails where what is live, and was there before the backup, is not 
   expect(again.status, again.text).toBe(0);
 });
 
-test("a folder that is a link which an account could have made is not followed, and named", async () => {
+test("a folder that is a symlink which an account could have created is not followed, and is reported", async () => {
   await host.sh(`chown -h authentik: ${UPLOADS}`);
   const { status, text } = await host.try("gatehouse backup");
   expect(status, text).toBe(0);
@@ -424,7 +424,7 @@ test("a folder that is a link which an account could have made is not followed, 
   await allWell();
 });
 
-test("a new image of authentik is preceded by a backup, and a leap over a series is refused before anything changes", async () => {
+test("a new image of authentik is preceded by a backup, and skipping a series is refused before anything changes", async () => {
   const newest = async () => (await known()).backups.at(-1).name;
   const before = await newest();
   stack.settings.authentik.version = "2026.8.4";
@@ -442,7 +442,7 @@ test("a new image of authentik is preceded by a backup, and a leap over a series
   expect((await stack.up()).status).toBe(0);
 });
 
-test("over SFTP to another host: the key it may use, and nothing of the old repository is touched", async () => {
+test("over SFTP to another host: only the configured key is used, and the old repository is unchanged", async () => {
   vault = await Lab.stocked("vault");
   labs.push(vault);
   relaying = await relay();
@@ -475,7 +475,7 @@ test("over SFTP to another host: the key it may use, and nothing of the old repo
   await allWell();
 });
 
-test("back to the folder and to SFTP again: what is shown was read from there, and when", async () => {
+test("back to the folder and to SFTP again: results show the repository that they were read from, and when", async () => {
   const there = await names();
   const gone = await host.sh(
     "basename $(find /srv/backups/postgres/backup/main -maxdepth 1 -name '*D' | sort | head -1)",
@@ -503,7 +503,7 @@ test("back to the folder and to SFTP again: what is shown was read from there, a
   await allWell();
 });
 
-test("onto a new host: `up`, one command, and everything is there", async () => {
+test("onto a new host: `up`, one command, and everything is restored", async () => {
   await note("on-the-host-that-goes");
   await host.sh(`echo saved >${UPLOADS}/moved && chown authentik: ${UPLOADS}/moved`);
   await backUp();
@@ -536,7 +536,7 @@ test("onto a new host: `up`, one command, and everything is there", async () => 
   host = fresh;
 });
 
-test("without the component, and after a destroy, no backups are taken and those that are there stay", async () => {
+test("without the component, and after a destroy, no backups are taken and existing ones remain", async () => {
   ({ recovery } = await stack.outputs());
   delete stack.settings.backup;
   await stack.dropSecret("backupKey");
@@ -550,7 +550,7 @@ test("without the component, and after a destroy, no backups are taken and those
   expect(await host.sh(`test -f ${DATA}/PG_VERSION && echo there`)).toBe("there");
 });
 
-test("what opens the repository outlives component, stack and state, until an operator has it deleted by name", async () => {
+test("the passphrase of the repository outlives component, stack and state, until an operator deletes it by name", async () => {
   await stack.setSecret("backupKey", opener.private);
   stack.settings.backup = { repository: keeper };
   const back = await stack.up();

@@ -77,7 +77,7 @@ const sql = (statement: string) => host.sh(`cd / && su postgres -c "psql -XqAt -
 const backUp = async (): Promise<string> => JSON.parse((await host.sh("gatehouse backup 2>/dev/null")) || "{}").backup;
 const stored = () => execFileSync("find", [BUCKETS, "-type", "f"], { encoding: "utf8" });
 
-test("a secret that the service refuses: nothing goes live, and the error says whose word it is", async () => {
+test("a secret that the service refuses: nothing goes live, and the error quotes the service", async () => {
   await stack.setSecret("backupKey", "another secret");
   const { status, text } = await stack.up();
   expect(status).not.toBe(0);
@@ -87,7 +87,7 @@ test("a secret that the service refuses: nothing goes live, and the error says w
   expect((await host.try("systemctl is-enabled gatehouse-backup.timer")).status).not.toBe(0);
 });
 
-test("the first `up` makes the repositories and takes a backup by itself; the second changes nothing", async () => {
+test("the first `up` creates the repositories and takes a backup; the second changes nothing", async () => {
   await stack.setSecret("backupKey", SECRET);
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
@@ -98,7 +98,7 @@ test("the first `up` makes the repositories and takes a backup by itself; the se
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("both repositories are below the folder of the bucket, and what lies there is encrypted", async () => {
+test("both repositories are below the folder of the bucket, and their contents are encrypted", async () => {
   await sql(
     "CREATE TABLE plain (word text); INSERT INTO plain SELECT 'legible-in-the-clear' FROM generate_series(1, 500)",
   );
@@ -114,7 +114,7 @@ test("both repositories are below the folder of the bucket, and what lies there 
   expect((await holding("PRIVATE KEY")).text, "it reads what is there").toContain("key.pem");
 });
 
-test("a restore by name brings database and files back, and a drill finds all of it", async () => {
+test("a restore by name restores database and files, and a drill finds all of them", async () => {
   const name = await backUp();
   await sql("UPDATE plain SET word = 'later'");
   await host.sh(`echo later >${UPLOADS}/word`);
@@ -128,7 +128,7 @@ test("a restore by name brings database and files back, and a drill finds all of
   expect(drilled.status, drilled.text).toBe(0);
 });
 
-test("another key while the one before is refused already: the new one goes live", async () => {
+test("a new key after the old one was revoked goes live", async () => {
   await goAway();
   await serve(NEXT_SECRET);
   expect((await host.try("gatehouse backup")).text).toMatch(/cannot be read:\n.*SignatureDoesNotMatch/s);
@@ -138,13 +138,13 @@ test("another key while the one before is refused already: the new one goes live
   expect(await backUp()).toMatch(/^\d{8}/);
 });
 
-test("the secret is in no log of the host, and below /etc in one file, which root and postgres read", async () => {
+test("the secret is in no log of the host, and in one file below /etc, which root and postgres can read", async () => {
   expect((await host.try(`journalctl -o cat | grep -cF '${NEXT_SECRET}'`)).text.trim()).toBe("0");
   const holding = await host.sh(`grep -rlF '${NEXT_SECRET}' /etc /var/log | xargs stat -c '%a %U:%G %n'`);
   expect(holding).toBe("640 root:postgres /etc/pgbackrest/pgbackrest.conf");
 });
 
-test("a service that is away: the backup fails and says so, and the next one after it is there again is good", async () => {
+test("if the service is unavailable, the backup fails and reports it, and the next one afterwards succeeds", async () => {
   await goAway();
   const failed = await host.try("gatehouse backup");
   expect(failed.status, failed.text).not.toBe(0);

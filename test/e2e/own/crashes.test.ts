@@ -154,13 +154,13 @@ beforeAll(async () => {
 afterAll(async () => {
   await lab.destroy();
 });
-test("the points are those that the agent knows", () => {
+test("the failpoints are those that the agent knows", () => {
   const faults = new URL("../../../agent/src/gatehouse/release/failpoints.py", import.meta.url);
   const known = /POINTS = \(([^)]*)\)/.exec(readFileSync(faults, "utf8"))?.[1]?.match(/\w+/g);
   expect([...new Set(POINTS.map((point) => point.split(".")[0]))]).toEqual(known);
 });
 
-test("the units that recover at boot are enabled, cost nothing now, and installing them again changes nothing", async () => {
+test("the units that recover at boot are enabled, do nothing now, and installing them again changes nothing", async () => {
   const units = ["gatehouse-recover.service", "gatehouse-recovered.service"];
   expect(await lab.sh(`systemctl is-enabled ${units.join(" ")}`)).toBe("enabled\nenabled");
   expect(await lab.sh(`systemd-analyze verify ${units.join(" ")} 2>&1`)).toBe("");
@@ -185,7 +185,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
   );
 
   test.each(some("saved", "swapped.2", "enqueued", "committed"))(
-    "killed at %s, `gatehouse recover` leaves one whole generation",
+    "killed at %s, `gatehouse recover` leaves one complete generation",
     async (point) => {
       const kept = survivor(point);
       await apply(generation(other()), `${point}:kill`);
@@ -198,7 +198,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
   );
 
   test.each(some("received", "swapped.2", "enqueued", "committed"))(
-    "with the SSH connection cut at %s, the apply goes on by itself and is not repeated",
+    "with the SSH connection closed at %s, the apply continues by itself and is not repeated",
     async (point) => {
       const next = other();
       const cut = await waiting(point, generation(next));
@@ -214,7 +214,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
 
   // At the others too in the agent's own tests.
   const full = some("received", "checked", "claimed", "recorded", "swapped.2", "enqueued", "probed", "committed");
-  test.each(full)("with a full disk at %s it says so, and one whole generation is live", async (point) => {
+  test.each(full)("with a full disk at %s it reports this, and one complete generation is live", async (point) => {
     const kept = survivor(point);
     const { status, text } = await apply(generation(other()), `${point}:full`);
     expect(status).not.toBe(0);
@@ -224,7 +224,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
   });
 
   test.each(some("swapped.2", "enqueued", "committed"))(
-    "with the plug pulled at %s, the host boots with one whole generation that runs, before any apply (H16)",
+    "with a power failure at %s, the host boots with one complete, running generation before any apply (H16)",
     async (point) => {
       const kept = survivor(point);
       await pullThePlug(point, generation(other()));
@@ -250,7 +250,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
   );
 });
 
-test("with the plug pulled once data may be migrated, data and files go back when the host runs again", async () => {
+test("with a power failure after data may have been migrated, data and files are rolled back when the host runs again", async () => {
   // No image is needed to stand for one.
   await lab.sh("printf '#!/bin/sh\\n' >/usr/local/bin/podman && chmod +x /usr/local/bin/podman");
   const guarded = (which: string) =>
@@ -289,7 +289,7 @@ function give(service: string, probes: Probe[] = []) {
   return run("ssh", ssh("gatehouse release one --due test/0"), { input: document });
 }
 
-test("a unit that ends and is restarted again and again is not healthy, though it is active at most moments", async () => {
+test("a unit that exits and is restarted again and again is unhealthy, although it is active most of the time", async () => {
   const flap = (script: string) =>
     give(
       `[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=0\nExecStart=/bin/sh -c '${script}'\n`,
@@ -304,7 +304,7 @@ test("a unit that ends and is restarted again and again is not healthy, though i
   expect(await lab.sh("systemctl show -P ActiveState -P NRestarts one.service")).toBe("0\nactive");
 });
 
-test("why a program failed is shown, however many processes systemd then ends and tells of", async () => {
+test("the reason for a failed program is shown, however many processes systemd then ends and logs", async () => {
   const leaves = "echo broken on purpose; for i in $(seq 30); do sleep 100 & done; exit 1";
   const { status, text } = await give(`[Service]\nType=oneshot\nKillMode=mixed\nExecStart=/bin/sh -c '${leaves}'\n`);
   expect(status, text).toBe(3);
@@ -314,7 +314,7 @@ test("why a program failed is shown, however many processes systemd then ends an
   await run("ssh", ssh("gatehouse remove one --owner test/crashes/one"));
 });
 
-test("a state directory that is really full changes nothing, and says so", async () => {
+test("a state directory on a full disk changes nothing, and this is reported", async () => {
   // The state as it is, on a small disk of its own which something else has filled.
   await lab.sh(
     "cp -a /var/lib/gatehouse /root/state && mount -t tmpfs -o size=1m,mode=0711 tmpfs /var/lib/gatehouse && " +
@@ -332,7 +332,7 @@ test("a state directory that is really full changes nothing, and says so", async
   );
 });
 
-test("of two applies at once the second waits, names the first, and both succeed", async () => {
+test("of two concurrent applies the second waits, names the first, and both succeed", async () => {
   const next = other();
   const document = generation(next, { steps: [{ name: "slow", exec: ["sleep", "1"] }] });
   const both = await Promise.all([apply(document), apply(document)]);
@@ -344,7 +344,7 @@ test("of two applies at once the second waits, names the first, and both succeed
   expect(await look()).toBe(whole(next));
 });
 
-describe("`pulumi` and all that it started killed", () => {
+describe("`pulumi` and all its processes killed", () => {
   let stack: Stack;
   const wish = (which: string) => {
     word = which;
@@ -365,7 +365,7 @@ describe("`pulumi` and all that it started killed", () => {
   });
 
   test.each(some("received", "swapped.2", "probed"))(
-    "at %s: the release is finished without it, and the next `up` finds it so",
+    "at %s: the release is completed without it, and the next `up` finds it complete",
     async (point) => {
       wish(other());
       await waitAt(point);

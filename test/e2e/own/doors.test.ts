@@ -95,7 +95,7 @@ test.each(BAD)("$what", async ({ make, says }) => {
   expect(counts.created ?? 0, "at most the stack itself and its components").toBeLessThanOrEqual(1);
 });
 
-test("a key that the host does not know", async () => {
+test("a private key that the host does not accept", async () => {
   const key = await run("sh", [
     "-c",
     `ssh-keygen -qt ed25519 -N '' -f ${stack.folder}/stranger && cat ${stack.folder}/stranger`,
@@ -108,13 +108,13 @@ test("a key that the host does not know", async () => {
   await stack.setKey(lab.key);
 });
 
-test("a key that is no key", async () => {
+test("an invalid private key", async () => {
   await stack.setKey("banana");
   expect((await new Stack(lab).up()).text).toMatch(/gatehouse:sshKey is not a usable private key/);
   await stack.setKey(lab.key);
 });
 
-test("in a preview an unreachable host is a warning, and the preview goes on", async () => {
+test("in a preview an unreachable host causes a warning, and the preview continues", async () => {
   const unreachable = new Stack(lab);
   unreachable.settings.host.port = 1;
   const { status, text } = await unreachable.preview();
@@ -122,7 +122,7 @@ test("in a preview an unreachable host is a warning, and the preview goes on", a
   expect(status).toBe(0);
 });
 
-test("after all of them the host is as it was", async () => {
+test("after all of them the host is unchanged", async () => {
   expect(
     (await lab.try("ls -d /var/lib/gatehouse /usr/local/bin/gatehouse /usr/local/lib/gatehouse /etc/caddy")).text,
   ).not.toMatch(/^\//m);

@@ -63,14 +63,14 @@ const client = (method: string, path: string, wanted?: object) => api(method, `/
 const sql = (query: string) => lab.sh(`su postgres -c 'psql -XAt synapse' <<'SQL'\n${query}\nSQL`);
 const version = async () => (await api("GET", "/_synapse/admin/v1/server_version")).server_version;
 
-test("the program fits the types of the package", { timeout: 60_000 }, () => must(TSC, ["--project", EXAMPLE]));
+test("the program matches the types of the package", { timeout: 60_000 }, () => must(TSC, ["--project", EXAMPLE]));
 
-test("it deploys from a stack of its own, beside a platform that goes on", async () => {
+test("it deploys from its own stack, beside a platform that stays available", async () => {
   expect(first.result.status, first.result.text).toBe(0);
   expect(first.units).toEqual({ "postgresql@17-main.service": "reloaded", "caddy.service": "reloaded" });
 });
 
-test("the administrator of the configuration logs in over HTTPS, writes, and reads what was written", async () => {
+test("the configured administrator logs in over HTTPS, writes, and reads what was written", async () => {
   const identifier = { type: "m.id.user", user: "admin" };
   const session = await client("POST", "login", { type: "m.login.password", identifier, password: PASSWORD });
   expect(session.user_id).toBe(`@admin:${DOMAIN}`);
@@ -83,7 +83,7 @@ test("the administrator of the configuration logs in over HTTPS, writes, and rea
   expect((await client("GET", message)).content).toEqual(said);
 });
 
-test("what was written is in PostgreSQL, and what Synapse shares and remembers in its Valkey", async () => {
+test("the written data is in PostgreSQL, and shared and cached data in its Valkey", async () => {
   expect(await sql(`SELECT count(*) FROM event_json WHERE json LIKE '%${TEXT}%'`)).toBe("1");
   expect(await sql("SELECT name, admin FROM users")).toBe(`@admin:${DOMAIN}|1`);
   expect(
@@ -94,7 +94,7 @@ test("what was written is in PostgreSQL, and what Synapse shares and remembers i
   expect((await lab.sh(`${valkey} pubsub channels`)).split("\n")).toContain(DOMAIN);
 });
 
-test("its processes hold the GIDs of the two sockets, and secrets neither in the environment nor in argv", async () => {
+test("its processes have the GIDs of the two sockets, and no secrets in the environment or in argv", async () => {
   const homeserver = JSON.parse(
     await lab.sh("podman exec app-synapse python3 -c 'print(open(\"/run/secrets/homeserver.yaml\").read())'"),
   );
@@ -121,7 +121,7 @@ test("a second `up` changes nothing", async () => {
   expect(Object.keys((await synapse.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("another image restarts the app alone, which migrates and has everything that it had", async () => {
+test("another image restarts only the app, which migrates and keeps all its data", async () => {
   synapse.settings.version = "1.163.2";
   const { result, units } = await touched(lab, () => synapse.up(), WATCHED);
   expect(result.status, result.text).toBe(0);

@@ -224,14 +224,14 @@ async function environ(path: string): Promise<Record<string, string>> {
   return Object.fromEntries(text.split("\0").map((line) => [line.split("=", 1)[0], line.slice(line.indexOf("=") + 1)]));
 }
 
-test.each(Object.keys(REFUSED) as Grammar[])("%s refuses what it should and nothing else", (grammar) => {
+test.each(Object.keys(REFUSED) as Grammar[])("%s refuses exactly the values that it should", (grammar) => {
   const { values } = new Written(encoders[grammar]);
   const refused = Object.keys(VALUES).filter((name) => !(name in values));
   expect(refused.sort()).toEqual([...Object.keys(NOWHERE), ...REFUSED[grammar]].sort());
 });
 
 describe("units", () => {
-  test("systemd understands a value in a unit as it was given", async () => {
+  test("systemd reads a value in a unit unchanged", async () => {
     const written = new Written(unit);
     const name = (index: number) => `gate-${index}.service`;
     await write(
@@ -248,7 +248,7 @@ describe("units", () => {
     written.expect(lines.map((line) => line.slice(key.length)));
   });
 
-  test("a process gets variables from the words of a unit as they were given, `$` included", async () => {
+  test("a process gets variables from the words of a unit unchanged, including `$`", async () => {
     const written = new Written((value, index) => unitWord(`V${index}=${value}`));
     await write({
       "/run/systemd/system/gate-words.service": `[Service]
@@ -279,7 +279,7 @@ ${lines}`;
 
   afterEach(() => lab.sh("podman kill --all"));
 
-  test("a container gets a value of its Quadlet as it was given", async () => {
+  test("a container gets a value of its Quadlet unchanged", async () => {
     const written = new Written(quadlet);
     const name = (index: number) => `gate-value-${index}`;
     await start(written.files(name, (text) => container(`HealthCmd=${text}\nHealthInterval=disable\n`)));
@@ -290,7 +290,7 @@ ${lines}`;
     written.expect(told.map((test) => (test[0] === "NONE" ? "none" : test.at(-1))));
   });
 
-  test("a container gets variables and labels of its Quadlet as they were given in its words", async () => {
+  test("a container gets variables and labels from the words of its Quadlet unchanged", async () => {
     // The operator writes the words, with quotes as Quadlet reads them.
     const word = (text: string) => `'${text.replace(/['\\]/g, "\\$&")}'`;
     const written = new Written((value, index) => quadlet(word(`V${index}=${value}`)));
@@ -303,7 +303,7 @@ ${lines}`;
     );
   });
 
-  test("a container gets the words of its command as they were given", async () => {
+  test("a container gets the words of its command unchanged", async () => {
     const written = new Written(quadletWord);
     const command = ["-c", "import signal; signal.pause()"].map(quadletWord);
     await start({ "gate-command": container(`Exec=${[...command, ...written.texts].join(" ")}\n`) });
@@ -311,7 +311,7 @@ ${lines}`;
     written.expect(JSON.parse(inspected).slice(command.length));
   });
 
-  test("a container gets variables of an env file as they were given", async () => {
+  test("a container gets variables of an env file unchanged", async () => {
     const written = new Written(envFile);
     await write({ "/run/gate.env": written.lines((text, index) => `V${index}=${text}`) });
     written.expectVariables(
@@ -339,7 +339,7 @@ describe("PostgreSQL", () => {
 
   beforeAll(() => control("start"));
 
-  test("it knows a text in SQL as it was given", async () => {
+  test("PostgreSQL reads text in SQL unchanged", async () => {
     const written = new Written(sqlText);
     const rows = written.texts.map((text, index) => `(${index}, ${text})`);
     for (const conforming of ["on", "off"])
@@ -349,7 +349,7 @@ describe("PostgreSQL", () => {
       );
   });
 
-  test("roles and databases have the names that they were given, and the owners", async () => {
+  test("roles and databases have the given names and owners", async () => {
     const names = Object.values(new Written(sqlName).values);
     const databases = names.map((name) => ({ name, owner: name }));
     await ask(render("sql/roles.sql", { roles: names.map((name) => ({ name, connections: "7" })), databases }));
@@ -364,7 +364,7 @@ describe("PostgreSQL", () => {
     ).toEqual(each);
   });
 
-  test("rules of access name what they were given, and let nobody else in", async () => {
+  test("rules of pg_hba.conf match the given names, and nobody else", async () => {
     await ask("CREATE ROLE staff; CREATE ROLE stranger LOGIN IN ROLE staff; CREATE DATABASE stranger OWNER stranger;");
     const written = new Written(hbaName);
     const rules = written.lines((text) => `local ${text} stranger trust\nlocal stranger ${text} trust`);
@@ -383,7 +383,7 @@ describe("PostgreSQL", () => {
     expect((await login("postgres", "stranger")).text).toContain("no pg_hba.conf entry");
   });
 
-  test("a setting has the value that it was given", async () => {
+  test("a setting has the given value", async () => {
     const written = new Written(postgresSetting);
     await write({ [`${CONFIG}/conf.d/gate.conf`]: written.lines((text, index) => `gate.v${index} = ${text}`) });
     await control("restart");
@@ -394,7 +394,7 @@ describe("PostgreSQL", () => {
   });
 });
 
-test("a setting of Valkey has the value that it was given", async () => {
+test("a setting of Valkey has the given value", async () => {
   const written = new Written(valkeySetting);
   await write(
     written.files(
@@ -411,7 +411,7 @@ test("a setting of Valkey has the value that it was given", async () => {
   written.expect(read.split("\n").map((line) => JSON.parse(line)["syslog-ident"]));
 });
 
-test("Caddy understands a token as it was given", async () => {
+test("Caddy reads a token unchanged", async () => {
   const written = new Written(caddy);
   const headers = written.lines((text, index) => `\t\tV${index} ${text}`);
   await write({ "/run/gate.caddy": `:80 {\n\theader {\n${headers}\t}\n}\n` });

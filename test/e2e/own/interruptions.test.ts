@@ -82,7 +82,7 @@ const succeeded = ({ status, text }: Outcome) => expect(status, text).toBe(0);
 const LOCKED =
   /the stack is currently locked by 1 lock\(s\)\. .* delete the lock file with `pulumi cancel`\.\n.*: created by \S+@\S+ \(pid \d+\) at 20/;
 
-test("killed in a first deployment: what was begun on the host ends there, and each release is whole", async () => {
+test("killed in a first deployment: running operations on the host finish, and each release is complete", async () => {
   await hold(POSTGRES);
   const up = stack.begin();
   await up.said(RESTARTS_POSTGRES);
@@ -104,7 +104,7 @@ test("the lock that it left behind refuses an `up`, which does not even connect"
   expect(await lab.sessions()).toBe(before);
 });
 
-test("after `pulumi cancel` an `up` takes over what the host has and makes the rest, beside another stack's first `up`", async () => {
+test("after `pulumi cancel` an `up` adopts what is on the host and creates the rest, beside another stack's first `up`", async () => {
   await stack.must(["cancel", "--yes"]);
   const reloads = async () => Number(await lab.sh("journalctl --sync; journalctl _PID=1 | grep -c 'Reload requested'"));
   const before = await lab.units("InvocationID", [POSTGRES]);
@@ -131,13 +131,13 @@ test("after `pulumi cancel` an `up` takes over what the host has and makes the r
   await hasNothingToDo(neighbour);
 });
 
-test("Pulumi warns of an interrupted creation, although all is done, until the state is told so", async () => {
+test("Pulumi warns of an interrupted creation, although everything is complete, until the state is updated", async () => {
   expect(await hasNothingToDo(stack)).toMatch(/release-postgres, interrupted while creating/);
   succeeded(await stack.refresh("--clear-pending-creates"));
   expect(await stack.state()).not.toContain("pending_operations");
 });
 
-test("killed in an update, the next `up` waits for what goes on by itself, and undoes and repeats what was killed too", async () => {
+test("killed in an update, the next `up` waits for running operations, and rolls back and repeats interrupted ones", async () => {
   await lab.sh("curl -sf -X POST 'http://127.0.0.1:9000/notes?text=kept'");
   const pod = await lab.units("InvocationID", ["authentik-pod.service"]);
   stack.settings.postgres = { settings: { max_connections: 120 } };
@@ -169,7 +169,7 @@ test("killed in an update, the next `up` waits for what goes on by itself, and u
   expect(await hasNothingToDo(stack), "an interrupted update leaves no warning").not.toContain("pending operations");
 });
 
-test("after Ctrl-C what is under way is finished and nothing else begun; the next `up` does the rest", async () => {
+test("after Ctrl-C the operation in progress finishes and no other starts; the next `up` does the rest", async () => {
   const site = { domain: "extra.lab.internal", backend: "127.0.0.1:9000" };
   Object.assign(stack.settings.caddy, { email: "root@lab.internal", sites: { extra: site } });
   await hold(CADDY);
@@ -194,7 +194,7 @@ test("after Ctrl-C what is under way is finished and nothing else begun; the nex
   await hasNothingToDo(stack);
 });
 
-test("of two `up`s at once the second is refused where both have one backend, and waits where each has its own", async () => {
+test("of two concurrent `up`s the second is refused if both use one backend, and waits if each has its own", async () => {
   const other = stack.copy("-ci");
   stacks.push(other);
   for (const one of [stack, other]) one.settings.valkey = { settings: { maxmemory: "65mb" } };
@@ -223,7 +223,7 @@ test("of two `up`s at once the second is refused where both have one backend, an
   await Promise.all([stack, other].map(hasNothingToDo));
 });
 
-test("a neighbour that reaches for the platform's files or units is refused, and nothing is changed", async () => {
+test("another stack that uses the platform's files or units is refused, and nothing changes", async () => {
   const mark = { mode: "0644", owner: "root:root" };
   neighbour.settings.claims = {
     "neighbour-file": { files: [{ path: "/etc/caddy/Caddyfile", content: "# mine\n", ...mark }] },
@@ -247,7 +247,7 @@ test("a neighbour that reaches for the platform's files or units is refused, and
   expect(await verify()).toMatchObject({ in_sync: true });
 });
 
-test("a neighbour that is taken down leaves the platform alone", async () => {
+test("destroying another stack does not affect the platform", async () => {
   const { result, units } = await touched(lab, () => neighbour.destroy());
   succeeded(result);
   expect(units).toEqual({});

@@ -51,7 +51,7 @@ const fingerprint = () =>
     "find /etc/caddy /etc/valkey /etc/authentik /etc/containers/systemd /etc/postgresql /etc/systemd/system /etc/tmpfiles.d /usr/local/libexec /var/lib/gatehouse/secrets -type f -printf '%p %m %u:%g %T@\\n' -exec sha256sum {} + | sort | sha256sum",
   );
 
-describe("what people have on a host by the names that the stack uses", () => {
+describe("existing objects on a host with names that the stack uses", () => {
   /** The host as it was: what is there, who it is, and what runs. */
   const there = () =>
     lab.sh(
@@ -86,7 +86,7 @@ describe("what people have on a host by the names that the stack uses", () => {
   });
 
   test.each(["preview", "up"] as const)(
-    "are all named by `%s`, which ends before anything changes",
+    "are all reported by `%s`, which ends before anything changes",
     async (command) => {
       const { status, text } = await stack[command]();
       expect(status, text).not.toBe(0);
@@ -101,7 +101,7 @@ describe("what people have on a host by the names that the stack uses", () => {
     },
   );
 
-  test("one that the configuration gives to gatehouse is told as taken over, and the others stop it all the same", async () => {
+  test("that the configuration lets gatehouse take over are reported as such, and the others still stop it", async () => {
     stack.settings.host.takeOver = Object.keys(THINGS).slice(1);
     const { status, text } = await stack.preview();
     expect(status).not.toBe(0);
@@ -120,7 +120,7 @@ describe("what people have on a host by the names that the stack uses", () => {
   });
 });
 
-test("a cluster that the package would make without checksums is refused before the package is there, with the line that helps", async () => {
+test("a cluster that the package would create without checksums is refused before the package is installed, with the line to add", async () => {
   const { status, text } = await stack.up();
   expect(status, text).not.toBe(0);
   const [, line = ""] = /^ *(echo 'create_main_cluster = false' >>\S+) /m.exec(text) ?? [];
@@ -129,20 +129,20 @@ test("a cluster that the package would make without checksums is refused before 
   await lab.sh(line);
 });
 
-test("authentik 2025.8 deploys through sudo and a proxy, and uses Valkey by its socket", async () => {
+test("authentik 2025.8 deploys through sudo and a proxy, and uses Valkey over its socket", async () => {
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
   expect(await page()).toMatchObject({ version: "2025.8.4", valkey: "ok" });
   expect((await stack.outputs()).platform.valkey.databases).toEqual({ authentik: 1 });
 });
 
-test("the running pod reaches Valkey after Valkey alone was restarted", async () => {
+test("the running pod reaches Valkey after only Valkey was restarted", async () => {
   const { units } = await touched(lab, () => lab.sh("systemctl restart valkey-server"));
   expect(Object.keys(units)).toEqual(["valkey-server.service", "valkey-socket-fix.service"]);
   expect(await page()).toMatchObject({ valkey: "ok" });
 });
 
-test("without PostgreSQL or Valkey 2025.8 is not ready, and its router lives; it is ready again with them", async () => {
+test("without PostgreSQL or Valkey, 2025.8 is not ready but its router answers; it is ready again with them", async () => {
   const statuses = async () =>
     Promise.all(["ready", "live"].map(async (path) => (await ask(lab.address, DOMAIN, `/-/health/${path}/`)).status));
   for (const unit of ["valkey-server", "postgresql@17-main"]) {
@@ -157,7 +157,7 @@ test("a second `up` has nothing to do", async () => {
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("a new password for Valkey's users: both are accepted until authentik has moved, then only the new one (H5)", async () => {
+test("a new password for Valkey's users: both are accepted until authentik uses the new one, then only the new one (H5)", async () => {
   const before = await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/1/valkey_url");
   Object.assign(stack.settings.valkey, { rotation: 2 });
   const { result, units } = await touched(lab, () => stack.up());
@@ -194,7 +194,7 @@ test("a new SSH key restarts nothing", async () => {
   expect(await fingerprint()).toBe(before);
 });
 
-test("with its state lost, an `up` adopts the host: nothing changes there, secrets included", async () => {
+test("if its state is lost, an `up` adopts the host: nothing changes there, including secrets", async () => {
   const before = await fingerprint();
   await stack.forget();
   const { result, units } = await touched(lab, () => stack.up());
@@ -204,7 +204,7 @@ test("with its state lost, an `up` adopts the host: nothing changes there, secre
   expect(await page()).toMatchObject({ valkey: "ok" });
 });
 
-test("what was changed by hand is told, repaired by the next `up`, and then there is nothing to do", async () => {
+test("drift is reported, reverted by the next `up`, and then there is nothing to do", async () => {
   await lab.sh(
     "echo '# by hand' >>/etc/caddy/sites/authentik.caddy && chmod 600 /etc/authentik/authentik.env && systemctl stop caddy",
   );
@@ -219,7 +219,7 @@ test("what was changed by hand is told, repaired by the next `up`, and then ther
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("a replaced release is there afterwards (H8)", async () => {
+test("a replaced release exists afterwards (H8)", async () => {
   const state = JSON.parse(await stack.state());
   const urn = state.deployment.resources
     .map((resource: { urn: string }) => resource.urn)
@@ -230,7 +230,7 @@ test("a replaced release is there afterwards (H8)", async () => {
   expect(await page()).toMatchObject({ valkey: "ok" });
 });
 
-test("no secret is in the state in the clear", async () => {
+test("no secret is in the state in plain text", async () => {
   const state = await run("sh", ["-c", `cat ${stack.folder}/.pulumi/stacks/gatehouse/*.json`]);
   const secrets = await lab.sh("cat /var/lib/gatehouse/secrets/*/*/*");
   const words = secrets.split(/[\s#:@]+/).filter((word) => word.length >= 40);
@@ -239,7 +239,7 @@ test("no secret is in the state in the clear", async () => {
   expect(state.text).not.toContain("OPENSSH PRIVATE KEY");
 });
 
-test("`destroy` stops what it started and keeps the data; an `up` afterwards finds them again", async () => {
+test("`destroy` stops its units and keeps the data; a later `up` finds them again", async () => {
   await note("before-destroy");
   const key = await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key");
   expect((await stack.destroy()).status).toBe(0);
@@ -255,7 +255,7 @@ test("`destroy` stops what it started and keeps the data; an `up` afterwards fin
   expect(await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key")).toBe(key);
 });
 
-test("a cluster that was dropped by hand is made anew, one without a configuration gets one, and no data are made up", async () => {
+test("a dropped cluster is created again, one without a configuration gets one, and no data is invented", async () => {
   const cluster = "/var/lib/postgresql/17/main";
   const asked = (sql: string) =>
     lab.sh(`cd / && su postgres -c 'LC_ALL=C.UTF-8 psql -XAtd postgres' <<'SQL'\n${sql}\nSQL`);
@@ -315,7 +315,7 @@ describe("uploads, which versions up to 2025.10 look for in /media and later one
     await lab.sh(`gatehouse release authentik --due 0/0 <<'END'\n${sealed(`${earlier.trim()}\n`)}END`);
   }
 
-  test("were a folder of their own on a host that an earlier version of the program set up", async () => {
+  test("are in their own folder on a host that an earlier version of the program deployed", async () => {
     stack.settings.backup = { repository: { path: "/srv/backups" } };
     expect((await stack.up()).status).toBe(0);
     await lab.awaits(BACKED_UP);
@@ -337,7 +337,7 @@ describe("uploads, which versions up to 2025.10 look for in /media and later one
     expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
   });
 
-  test("come back with a generation of before, and move again", async () => {
+  test("move back with an earlier generation, and move again", async () => {
     await lab.sh("gatehouse rollback authentik");
     expect(await lab.sh(`cat ${HOME}/media/${ICON}`)).toBe("of-2025.8");
     expect(await fetched(before)).toBe("of-2025.8");
@@ -345,7 +345,7 @@ describe("uploads, which versions up to 2025.10 look for in /media and later one
     expect(await fetched(before)).toBe("of-2025.8");
   });
 
-  test("are there after a failed upgrade to 2025.12, and after one that went well", async () => {
+  test("exist after a failed upgrade to 2025.12, and after a successful one", async () => {
     expect((await upgraded("2025.10.3")).status).toBe(0);
     expect(await fetched(before)).toBe("of-2025.8");
     const failed = await upgraded("2025.12.0", 20);
@@ -359,7 +359,7 @@ describe("uploads, which versions up to 2025.10 look for in /media and later one
     expect(await lab.sh(`ls ${HOME}/data/media/public/icons`)).toBe("logo.txt\nnew.txt");
   });
 
-  test("are in a backup, and are restored from one of before they moved", async () => {
+  test("are in a backup, and are restored from one that was taken before they moved", async () => {
     await lab.awaits(BACKED_UP);
     await lab.sh(`gatehouse backup && rm -r ${HOME}/data/media/public`);
     expect(await fetched(after)).toBe(404);
@@ -381,7 +381,7 @@ describe("uploads, which versions up to 2025.10 look for in /media and later one
   });
 });
 
-test("a stack of another name has to say whose releases it takes, and then has them as they are", async () => {
+test("a stack with another name must name the stack whose releases it takes over, and then has them unchanged", async () => {
   await stack.must(["stack", "rename", `${lab.name}-next`]);
   const next = new Stack(lab, stack.settings, { name: `${lab.name}-next` });
   const refused = await next.up();

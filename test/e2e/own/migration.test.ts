@@ -39,7 +39,7 @@ async function plays(): Promise<void> {
 
 Operator.follows(MIGRATION, () => operator);
 
-test("authentik has what people wrote there, in the same cluster, as the same account", async () => {
+test("authentik has the data that users wrote, in the same cluster, with the same account", async () => {
   expect(before.notes).toContain("of-ansible");
   expect(await lab.sh(NOTES)).toBe(before.notes);
   expect(await lab.sh(CLUSTER)).toBe(before.cluster);
@@ -47,7 +47,7 @@ test("authentik has what people wrote there, in the same cluster, as the same ac
   expect(await lab.stat("/var/lib/authentik/data/media/upload")).toBe("755 authentik:authentik");
 });
 
-test("its secret key is Ansible's, so that sessions go on, and stands in no file that others can read", async () => {
+test("its secret key is Ansible's, so that sessions continue, and is in no file that others can read", async () => {
   const key = "the-key-that-ansible-made-and-that-signs-everybodys-cookies";
   expect(await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key")).toBe(key);
   const holding = await lab.sh(`grep -rl ${key} /etc /var/lib/gatehouse | sort`);
@@ -55,7 +55,7 @@ test("its secret key is Ansible's, so that sessions go on, and stands in no file
   expect(holding).not.toContain("/etc/");
 });
 
-test("Valkey has what was written after its last dump, for the user of that number alone", async () => {
+test("Valkey has what was written after its last dump, only for the user of that number", async () => {
   const asks = (login: string) => lab.sh(`valkey-cli -u '${login}' --no-auth-warning get of-ansible || true`);
   const url = await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/*/valkey_url");
   const [, password] = /authentik:(\w+)@/.exec(url) ?? [];
@@ -63,13 +63,13 @@ test("Valkey has what was written after its last dump, for the user of that numb
   expect(await asks("valkey://default:AnsibleValkeyPassword@127.0.0.1:6379/1")).toContain("WRONGPASS");
 });
 
-test("nothing is left to do, and nothing of Ansible's runs", async () => {
+test("there is nothing left to do, and nothing of Ansible's runs", async () => {
   await operator.types("pulumi up --stack prod --skip-preview --expect-no-changes");
   expect(await lab.sh("systemctl show --property DropInPaths --value valkey-server")).not.toContain("override");
   expect(await lab.sh("ss -Hlnt 'sport = :5432'")).toBe("");
 });
 
-test.runIf(EXHAUSTIVE)("`destroy` and the playbook lead back, with the data", async () => {
+test.runIf(EXHAUSTIVE)("`destroy` and the playbook restore the old state, with the data", async () => {
   await operator.types("pulumi destroy --stack prod");
   expect(await lab.sh("grep -c AnsibleValkeyPassword /etc/valkey/valkey.conf")).toBe("1");
   await plays();

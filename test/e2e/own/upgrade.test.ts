@@ -81,7 +81,7 @@ test("a host with PostgreSQL 15, its data and its backups", async () => {
   expect(await sql("SHOW server_version")).toMatch(/^15\./);
 });
 
-test("`up` for PostgreSQL 17 is refused with both clusters and the cure, and nothing is installed or stopped", async () => {
+test("`up` for PostgreSQL 17 is refused with both clusters and the remedy, and nothing is installed or stopped", async () => {
   const { result, units } = await touched(lab, () => now.up(), RUN_BY_15);
   expect(result.status).not.toBe(0);
   expect(result.text).toContain("PostgreSQL's cluster on this host is 15/main, with port 5432");
@@ -94,7 +94,7 @@ test("`up` for PostgreSQL 17 is refused with both clusters and the cure, and not
   expect(await answers()).toBe(200);
 });
 
-test("the commands of the document copy the data, and others lead back", async () => {
+test("the commands of the document copy the data, and others go back", async () => {
   await types(BEFORE);
   label = (await backups()).at(-1)?.name ?? "";
   await types(UPGRADE);
@@ -110,7 +110,7 @@ test("the commands of the document copy the data, and others lead back", async (
   expect(status, text).toBe(0);
 });
 
-test("beside an empty cluster that the package made it is refused as well, and the same commands lead on", async () => {
+test("it is also refused beside an empty cluster created by the package, and the same commands upgrade", async () => {
   await lab.sh("pg_createcluster 17 main");
   const { result, units } = await touched(lab, () => now.up(), RUN_BY_15);
   expect(result.status).not.toBe(0);
@@ -119,7 +119,7 @@ test("beside an empty cluster that the package made it is refused as well, and t
   await types(UPGRADE);
 });
 
-test("then `up` goes on with it: all rows, roles and statistics are there, and the old cluster is kept", async () => {
+test("then `up` continues with it: all rows, roles and statistics exist, and the old cluster is kept", async () => {
   const { status, text } = await now.up();
   expect(status, text).toBe(0);
   expect(await sql("SHOW server_version")).toMatch(/^17\./);
@@ -136,7 +136,7 @@ test("then `up` goes on with it: all rows, roles and statistics are there, and t
   expect(Object.keys((await now.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 
-test("the repository goes on with the new cluster, from a full backup; the old ones are kept, for 15", async () => {
+test("the repository continues with the new cluster, from a full backup; the old backups are kept, for 15", async () => {
   expect((await backups()).map(({ kind }) => kind)).toEqual(["full", "full", "full"]);
   await types(LOOK);
   const running = await lab.units("InvocationID", UNITS);
@@ -154,7 +154,7 @@ test("the repository goes on with the new cluster, from a full backup; the old o
   await lab.sh("gatehouse restore --confirm");
 });
 
-test("as long as the old cluster is there, cluster and repository go back too, and on again", async () => {
+test("as long as the old cluster exists, cluster and repository can go back and forward again", async () => {
   await lab.sh("systemctl stop authentik-pod");
   await types(BACK);
   const back = await before.up();
@@ -171,7 +171,7 @@ test("as long as the old cluster is there, cluster and repository go back too, a
   expect(await sql(SUM)).toBe(sum);
 });
 
-test("once the old cluster is dropped, and after a restart of the host, all is well", async () => {
+test("after the old cluster is dropped and the host rebooted, everything is healthy", async () => {
   await types(DONE);
   await lab.reboot();
   await expect.poll(answers, { timeout: 90_000, interval: 1000 }).toBe(200);
