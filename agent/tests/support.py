@@ -191,7 +191,7 @@ class HostTest(unittest.TestCase):
             (unmanaged, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")),
             (unmanaged, "QUADLETS", TREE / "etc/containers/systemd"),
             (systemd, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
-            (census, "strangers", lambda claims: []),  # whose a name was before is what test_census.py asks
+            (census, "unmanaged_objects", lambda claims: []),  # whose a name was before is what test_census.py asks
             (report, "_write", lambda _, text: self.said.append(text)),
             (store, "machine", lambda: "machine"),
             (os, "fsync", lambda _: None),

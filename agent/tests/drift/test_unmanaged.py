@@ -26,7 +26,7 @@ class DropIns(HostTest):
         self.apply(**self.keys)
         self.systemd.log.clear()
 
-    def stray(self, path: str, text: str = "[Service]\nMemoryMax=1G\n") -> Path:
+    def add_dropin(self, path: str, text: str = "[Service]\nMemoryMax=1G\n") -> Path:
         there = Path(at(path))
         there.parent.mkdir(parents=True, exist_ok=True)
         there.write_text(text)
@@ -41,7 +41,7 @@ class DropIns(HostTest):
         ):
             with self.subTest(path):
                 self.systemd.log.clear()
-                there = self.stray(path)
+                there = self.add_dropin(path)
                 done = self.apply(**self.keys)
                 self.assertEqual((done["changed"], done["units"]), ([str(there)], {unit: "restart"}))
                 self.assertFalse(there.exists())
@@ -52,7 +52,7 @@ class DropIns(HostTest):
                 self.assertEqual(self.apply(**self.keys)["changed"], [])
 
     def test_systemd_reads_its_units_anew(self):
-        self.stray("etc/systemd/system/app.service.d/override.conf")
+        self.add_dropin("etc/systemd/system/app.service.d/override.conf")
         self.apply(**self.keys)
         self.assertEqual(self.systemd.log.count("daemon-reload"), 1)
 
@@ -66,7 +66,7 @@ class DropIns(HostTest):
         self.assertEqual(live(there), "[Service]\n")
 
     def test_what_another_release_is_about_to_own_stays(self):
-        there = self.stray("etc/systemd/system/app.service.d/theirs.conf")
+        there = self.add_dropin("etc/systemd/system/app.service.d/theirs.conf")
         theirs = store.Release("theirs")
         store.write_private(
             theirs.record,
@@ -76,24 +76,24 @@ class DropIns(HostTest):
         self.assertTrue(there.exists())
 
     def test_what_belongs_to_units_of_others_stays(self):
-        there = self.stray("etc/systemd/system/other.service.d/override.conf")
+        there = self.add_dropin("etc/systemd/system/other.service.d/override.conf")
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertTrue(there.exists())
 
     def test_what_systemd_does_not_read_stays(self):
-        there = self.stray("etc/systemd/system/app.service.d/override.conf~")
+        there = self.add_dropin("etc/systemd/system/app.service.d/override.conf~")
         support.os.mkfifo(there.with_name("pipe"))
         there.with_name("folder.conf").mkdir()
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertTrue(there.exists())
 
     def test_what_alters_other_instances_of_a_template_too_stays(self):
-        there = self.stray("etc/systemd/system/base@.service.d/o.conf")
+        there = self.add_dropin("etc/systemd/system/base@.service.d/o.conf")
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertTrue(there.exists())
 
     def test_a_folder_that_is_a_link_goes_as_the_link_and_what_it_leads_to_stays(self):
-        elsewhere = self.stray("srv/overrides/10.conf")
+        elsewhere = self.add_dropin("srv/overrides/10.conf")
         link = Path(at("etc/containers/systemd/web.container.d"))
         link.symlink_to(elsewhere.parent)
         done = self.apply(**self.keys)
@@ -104,7 +104,7 @@ class DropIns(HostTest):
 
     def test_one_that_another_release_took_over_meanwhile_stays(self):
         there = "etc/systemd/system/app.service.d/override.conf"
-        self.stray(there, "the admin's")
+        self.add_dropin(there, "the admin's")
         planned = support.apply.make
 
         def then_taken(*arguments):
@@ -121,7 +121,7 @@ class DropIns(HostTest):
 
     def test_a_copy_of_before_is_not_written_over(self):
         for text in ("one", "two", "two"):
-            self.stray("etc/systemd/system/app.service.d/override.conf", text)
+            self.add_dropin("etc/systemd/system/app.service.d/override.conf", text)
             self.apply(**self.keys)
             remove.remove("app", "shop/prod/app")
             self.apply(**self.keys)
@@ -138,7 +138,7 @@ class DropIns(HostTest):
         self.assertFalse(support.os.path.lexists(odd))
 
     def test_it_comes_back_when_the_apply_fails(self):
-        there = self.stray("etc/systemd/system/app.service.d/override.conf")
+        there = self.add_dropin("etc/systemd/system/app.service.d/override.conf")
         self.refused(ROLLED_BACK, **self.keys | {"probe": [shell("never", "false")]})
         self.assertEqual(there.read_text(), "[Service]\nMemoryMax=1G\n")
 
@@ -160,7 +160,7 @@ class DropIns(HostTest):
 
     def test_it_is_told_with_what_it_says_and_then_no_more(self):
         store.settle("release-app", "machine/0", {})
-        there = self.stray(
+        there = self.add_dropin(
             "etc/systemd/system/app.service.d/override.conf",
             "[Service]\nEnvironment=TOKEN=hunter2-hunter2\nMemoryMax=1G\n",
         )

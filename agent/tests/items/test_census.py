@@ -21,7 +21,7 @@ from tests import support
 from tests.support import HostTest, at, file, manifest
 
 # As they are; the host of the tests answers in their place.
-STRANGERS, LISTENERS = census.strangers, listeners.listeners
+STRANGERS, LISTENERS = census.unmanaged_objects, listeners.listeners
 QUADLET = "[Container]\nContainerName=web\nVolume=kept:/data\nVolume=/srv:/srv\nVolume=other.volume:/x\n"
 
 
@@ -33,7 +33,7 @@ class Host(HostTest):
         self.users, self.groups, self.pods, self.ran = {}, {}, {"pod": [], "ps": [], "volume": []}, []
         self.fragments = {}
         for where, name, stand_in in (
-            (census, "strangers", STRANGERS),
+            (census, "unmanaged_objects", STRANGERS),
             (census, "_podman", lambda *words: self.pods[words[0]]),
             (listeners, "listeners", lambda: self.sockets),
             (listeners, "holders", lambda inodes: {i: p for i, p in self.processes.items() if i in inodes}),
@@ -73,8 +73,8 @@ class Host(HostTest):
 
     def found(self, *names: str, **keys) -> dict[str, str]:
         return {
-            stranger.thing: stranger.what
-            for stranger in census.strangers([Claim("release-app", names, "shop/prod/app", **keys)])
+            found_object.thing: found_object.what
+            for found_object in census.unmanaged_objects([Claim("release-app", names, "shop/prod/app", **keys)])
         }
 
 
@@ -380,7 +380,8 @@ class ForTheProgram(Host):
         with contextlib.redirect_stdout(io.StringIO()) as said:
             census.main()
         self.assertEqual(
-            [stranger["thing"] for stranger in json.loads(said.getvalue())], ["account deploy", "unit db.service"]
+            [found_object["thing"] for found_object in json.loads(said.getvalue())],
+            ["account deploy", "unit db.service"],
         )
 
     def test_a_manifest_says_ports_in_one_way_only(self):

@@ -257,7 +257,7 @@ class Telling(HostTest):
 
         self.apply(**self.keys("one", **image(1)))
         before = self.standing()
-        for point in ("stepped", "told"):
+        for point in ("stepped", "notified"):
             with self.killed_at(point):
                 self.apply(**self.keys("two", **image(2), step=[shell("step", "true")]))
             Path(at("order")).unlink(missing_ok=True)
@@ -268,7 +268,7 @@ class Telling(HostTest):
 
     def test_killed_by_a_power_cut_it_reads_what_is_back_when_it_starts(self):
         self.apply(**self.keys("one"))
-        with self.killed_at("told"):
+        with self.killed_at("notified"):
             self.apply(**self.keys("two"))
         self.systemd.do("stop", OWN)
         self.systemd.do("stop", FRONT)

@@ -249,7 +249,7 @@ class FaultPoints(HostTest):
                 self.call(**self.keys())
                 self.patch(failpoints, "_passed", failpoints.Counter())
                 with (
-                    mock.patch.dict(os.environ, GATEHOUSE_FAULT=f"{point}:full"),
+                    mock.patch.dict(os.environ, GATEHOUSE_FAILPOINT=f"{point}:full"),
                     self.assertRaises((OSError, report.Failure)) as caught,
                 ):
                     self.call(**self.keys("y") | {"image": []})
@@ -273,11 +273,11 @@ class FaultPoints(HostTest):
 
     def test_the_second_time_is_another_point_and_an_unknown_action_is_refused(self):
         self.patch(failpoints, "_passed", failpoints.Counter())
-        with mock.patch.dict(os.environ, GATEHOUSE_FAULT="swapped.2:full"):
+        with mock.patch.dict(os.environ, GATEHOUSE_FAILPOINT="swapped.2:full"):
             failpoints.point("swapped")
             with self.assertRaises(OSError):
                 failpoints.point("swapped")
-        with mock.patch.dict(os.environ, GATEHOUSE_FAULT="locked:explode"), self.assertRaises(ValueError):
+        with mock.patch.dict(os.environ, GATEHOUSE_FAILPOINT="locked:explode"), self.assertRaises(ValueError):
             failpoints.point("locked")
 
 

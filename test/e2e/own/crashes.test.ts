@@ -32,7 +32,7 @@ const POINTS = [
   "enqueued",
   "started",
   "stepped",
-  "told",
+  "notified",
   "probed",
   "committed",
   "pruned",
@@ -93,8 +93,8 @@ const APPLY = "gatehouse release crash --due test/0";
 
 /** An apply of `document`, as if the fault were built in. */
 function apply(document: string, fault?: string): Promise<Ran> {
-  const set = `systemctl set-environment GATEHOUSE_FAULT=${fault} && ${APPLY}; status=$?`;
-  const command = fault ? `${set}; systemctl unset-environment GATEHOUSE_FAULT; exit $status` : APPLY;
+  const set = `systemctl set-environment GATEHOUSE_FAILPOINT=${fault} && ${APPLY}; status=$?`;
+  const command = fault ? `${set}; systemctl unset-environment GATEHOUSE_FAILPOINT; exit $status` : APPLY;
   return run("ssh", ssh(command), { input: document });
 }
 
@@ -120,7 +120,7 @@ const other = () => (word === "one" ? "two" : "one");
 /** What must be live after an interruption at a point and the way back. */
 const survivor = (point: Point) => (DONE.includes(point) ? other() : word);
 
-const waitAt = (point: Point) => lab.sh(`systemctl set-environment GATEHOUSE_FAULT=${point}:wait`);
+const waitAt = (point: Point) => lab.sh(`systemctl set-environment GATEHOUSE_FAILPOINT=${point}:wait`);
 /** An apply of `document` that waits at a point; ends its SSH client. */
 async function waiting(point: Point, document: string): Promise<() => void> {
   await waitAt(point);
@@ -132,7 +132,7 @@ async function waiting(point: Point, document: string): Promise<() => void> {
 /** Lets it go on, until nothing is under way. */
 const goOn = () =>
   lab.sh(
-    "systemctl unset-environment GATEHOUSE_FAULT; pkill -CONT -f '[r]elease crash --due'; while pgrep -f '[r]elease crash --due'; do sleep 0.05; done",
+    "systemctl unset-environment GATEHOUSE_FAILPOINT; pkill -CONT -f '[r]elease crash --due'; while pgrep -f '[r]elease crash --due'; do sleep 0.05; done",
   );
 
 /** Pulls it while an apply of `document` waits at a point, and boots again. */

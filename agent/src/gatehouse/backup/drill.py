@@ -198,13 +198,13 @@ def _but_for(incomplete: dict[str, str]) -> str:
 
 def lines(found: DrillAnswer) -> list[str]:
     compared = "compared with the recorded contents" if found["compared"] and found["exact"] else "counted"
-    told = [
+    text = [
         f"backup {found['backup']} can be restored{_but_for(found['incomplete'])}: {found['rows']} rows in "
         f"{found['tables']} tables {compared}, {found['files']} files, in {found['seconds']:.0f} s"
     ]
     if found["moved"]:
-        told.append(
+        text.append(
             "compared, except for these databases, which were in use all the time while the backup was taken: "
             f"{', '.join(map(legible, found['moved']))}"
         )
-    return [*told, *(f"incomplete: {whose}: {what}" for whose, what in found["incomplete"].items())]
+    return [*text, *(f"incomplete: {whose}: {what}" for whose, what in found["incomplete"].items())]

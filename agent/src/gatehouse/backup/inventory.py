@@ -277,17 +277,17 @@ def _way(part: BackupPath) -> str:
 
 
 def complaints(found: Overview) -> list[str]:
-    told = [] if found["backups"] else ["there is no backup yet: `gatehouse backup` takes one"]
-    told += [
+    problems = [] if found["backups"] else ["there is no backup yet: `gatehouse backup` takes one"]
+    problems += [
         f"the last {what} failed, {ago(last['ended'])}: {last['failed']}"
         for what, last in (("backup", found["last"]), ("drill", found["drill"]))
         if last.get("failed")
     ]
-    told += [
+    problems += [
         f"the newest backup is incomplete: {whose}: {what}"
         for whose, what in (found["backups"][-1]["incomplete"] if found["backups"] else {}).items()
     ]
-    return told
+    return problems
 
 
 def publish(place: str) -> None:

@@ -188,8 +188,8 @@ def _stanza(s: Settings) -> _Stanza:
     # one.
     for repository in found["repo"]:
         if repository["status"]["code"] == _UNREADABLE:
-            told = repository["status"]["message"]
-            raise _failure(s, _GARBLED[0] if told.startswith(_GARBLED_NAMES) else _UNREADABLE, told, unreadable)
+            message = repository["status"]["message"]
+            raise _failure(s, _GARBLED[0] if message.startswith(_GARBLED_NAMES) else _UNREADABLE, message, unreadable)
     return found
 
 

@@ -220,9 +220,9 @@ class Session:
             self._answers.close()
 
     def _complaint(self) -> str:
-        said = os.pread(self._errors.fileno(), 1 << 16, self._shown)
-        self._shown += len(said)
-        return legible(said.decode(errors="replace"))
+        new = os.pread(self._errors.fileno(), 1 << 16, self._shown)
+        self._shown += len(new)
+        return legible(new.decode(errors="replace"))
 
 
 def opened(cluster: Cluster, databases: list[str]) -> tuple[list[Session], dict[str, str]]:
@@ -308,7 +308,7 @@ def _server(s: Settings, data: str, durable: bool, folder: str) -> Iterator[Clus
 
 def _await(s: Settings, data: str, server: subprocess.Popen[bytes], log: IO[str]) -> None:
     """Poll postmaster.pid for "ready", as pg_ctl does; connection attempts before that would clutter the log."""
-    until, told = time.monotonic() + process.LONG, time.monotonic()
+    until, reported = time.monotonic() + process.LONG, time.monotonic()
     while server.poll() is None and time.monotonic() < until:
         # Read as the account that owns the directory.
         if (
@@ -316,8 +316,8 @@ def _await(s: Settings, data: str, server: subprocess.Popen[bytes], log: IO[str]
             == "ready"
         ):
             return
-        if time.monotonic() - told > 10:
-            told = time.monotonic()
+        if time.monotonic() - reported > 10:
+            reported = time.monotonic()
             say("PostgreSQL is reading WAL")
         time.sleep(0.1)
     log.seek(0)

@@ -113,7 +113,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     for path in moved:
         safepath.refuse_shared(f"{_above(path)}/.")  # restic works there as root and by path
     running = _units()
-    told: RestoreAnswer = {
+    answer: RestoreAnswer = {
         "to": target.words,
         "backup": target.backup.name,
         "folders": sorted(moved),
@@ -125,7 +125,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
     for path in (s.data, *moved):
         workspace.refuse_without_room(_above(path), target.backup.size)
     if dry_run:
-        return told
+        return answer
     shelves = {path: f"{path}.restored-{stamp}" for path in moved}
     exchanges = (
         Exchange(s.data, f"{s.data}.restored-{stamp}", f"{s.data}.before-{stamp}"),
@@ -155,7 +155,7 @@ def _everything(s: Settings, live: Cluster, target: Target, dry_run: bool, began
         f"it back ({size(target.backup.size)})"
     )
     jobs.queue("start", ["gatehouse-backup.service"])  # the first backup of the new timeline
-    return {**told, "seconds": round(time.time() - began, 1)}
+    return {**answer, "seconds": round(time.time() - began, 1)}
 
 
 def _lying(backup: Backup, place: places.Place) -> list[tuple[str, str]]:
@@ -318,8 +318,8 @@ def lines(done: RestoreAnswer | ConfirmAnswer | UndoAnswer) -> list[str]:
     if "undone" in done:
         return [f"undone: the restore to {done['undone']}"]
     what = f"database {done['database']}" if done["database"] else "everything"
-    told = [f"{'restored' if done['done'] else 'would restore'} {what} to {done['to']}"]
-    told += [f"folders are those of backup {done['backup']}: {', '.join(done['folders']) or 'none'}"]
+    text = [f"{'restored' if done['done'] else 'would restore'} {what} to {done['to']}"]
+    text += [f"folders are those of backup {done['backup']}: {', '.join(done['folders']) or 'none'}"]
     return (
-        told if done["done"] else [*told, f"these units would stop meanwhile: {' '.join(done['stops']) or 'nothing'}"]
+        text if done["done"] else [*text, f"these units would stop meanwhile: {' '.join(done['stops']) or 'nothing'}"]
     )

@@ -41,7 +41,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
     users = [m for m in store.live() if any(data.database == name for data in m.data)]
     named = systemd.existing(dict.fromkeys(unit.name for m in users for unit in m.unit))
     stops = [unit for unit in systemd.running_with(named) if unit != s.unit]
-    told: RestoreAnswer = {
+    answer: RestoreAnswer = {
         "to": target.words,
         "backup": target.backup.name,
         "folders": [],
@@ -51,7 +51,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
     }
     workspace.refuse_without_room(os.path.dirname(s.data), 2 * target.backup.size)
     if dry_run:
-        return told
+        return answer
     try:
         pgbackrest.archive_now(s)
         say(f"restore PostgreSQL to {target.words}, beside the running server")
@@ -66,7 +66,7 @@ def restore(s: Settings, live: Cluster, target: Target, name: str, dry_run: bool
         safepath.remove_tree(private)
     _exchange(live, users, stops, name, fresh, old)
     say(f'the previous database {name} is kept as {old}: DROP DATABASE "{old}" when you no longer need it')
-    return {**told, "seconds": round(time.time() - began, 1)}
+    return {**answer, "seconds": round(time.time() - began, 1)}
 
 
 def _copy(s: Settings, server: Cluster, live: Cluster, name: str, fresh: str) -> None:

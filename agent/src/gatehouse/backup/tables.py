@@ -48,8 +48,8 @@ def read(session: Session) -> tuple[dict[str, Rows], str | None]:
                 session.ask("ROLLBACK TO one")
     except Failure as failure:
         missing.append(f"the rest ({failure})")
-    told = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-    return found, f"not read: {told}" if missing else None
+    names = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+    return found, f"not read: {names}" if missing else None
 
 
 def _sum(session: Session, table: str) -> Rows:

@@ -3,7 +3,7 @@
 import difflib
 
 from gatehouse.output.report import Failure, masked
-from gatehouse.output.table import ago, columns, iso, told
+from gatehouse.output.table import ago, columns, iso, local_time
 from gatehouse.protocol.answers import DiffAnswer, History, ReleaseHistory
 from gatehouse.protocol.manifest import File, Manifest, stored
 from gatehouse.state import secrets, store
@@ -24,7 +24,7 @@ def lines(found: History) -> list[str]:
                 [
                     release["release"],
                     str(row["generation"]),
-                    "" if row["applied_seconds"] is None else told(row["applied_seconds"]),
+                    "" if row["applied_seconds"] is None else local_time(row["applied_seconds"]),
                     ago(row["applied_seconds"]),
                     "live" if row["live"] else "",
                     first,

@@ -251,6 +251,6 @@ def _need_root() -> None:
 
 def _check_name(kind: str, name: str, text: str) -> None:
     """The answer is recorded under the name in the call, so it must be that of the document. Packages have none."""
-    told = document.parse(text).get("release" if kind == "release" else "name", name)
-    if told != name:
-        raise Failure(f"called for {kind} {name}, but the document is for {told!r}; nothing was changed")
+    named = document.parse(text).get("release" if kind == "release" else "name", name)
+    if named != name:
+        raise Failure(f"called for {kind} {name}, but the document is for {named!r}; nothing was changed")

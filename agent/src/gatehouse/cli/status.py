@@ -55,19 +55,19 @@ def lines(found: Status) -> list[str]:
 
 
 def _kept(found: Status) -> list[str]:
-    told = []
+    summary = []
     if kept := found["backups"]:
         newest = kept["backups"][-1]["marked_seconds"] if kept["backups"] else None
-        told.append(
+        summary.append(
             f"newest backup: {ago(newest)}, last good drill: {ago(kept['drill'].get('good'))}, in "
             f"{kept['repository']}, read {ago(kept['read'])}"
         )
     if found["restored"]:
-        told.append(
+        summary.append(
             f"restored to {found['restored']}: `gatehouse restore --confirm` deletes the previous data, `--undo` "
             "brings it back"
         )
-    return told
+    return summary
 
 
 def _look(release: Release, owned: set[str]) -> ReleaseStatus:

@@ -52,39 +52,39 @@ class _Ahead:
         self.installed = packages.survey([record.answer for record in records.values() if "versions" in record.answer])
         self.units = asked()
         with systemd.consulting(self.units):
-            self.ill = survey.survey([manifest for manifest in live if f"release-{manifest.release}" in records])
+            self.failing = survey.survey([manifest for manifest in live if f"release-{manifest.release}" in records])
 
 
 def _look(item: str, record: Item, ahead: _Ahead, diffs: bool) -> ItemFacts:
     kind, _, name = item.partition("-")
-    told: ItemFacts = {"due": record.due, "drifted": [], "differences": []}
+    answer: ItemFacts = {"due": record.due, "drifted": [], "differences": []}
     found: list[Difference] = []
     if record.document is not None:
-        told["document"] = record.document
+        answer["document"] = record.document
     with store.glance(item) as busy:
         if busy:  # an operation in progress is not drift: it ends with a due number of its own
-            told["busy"] = busy
-            return told
+            answer["busy"] = busy
+            return answer
         # An error about one item must not hide the others, nor keep an `up` from correcting it.
         try:
             found = _drifted(kind, name, record.answer, ahead, diffs)
             if kind == "release" and (manifest := store.Release(name).manifest()):
-                told["claims"] = claims.digest(manifest)
+                answer["claims"] = claims.digest(manifest)
         except Exception as error:
             message = f"{kind} {name} cannot be inspected: {type(error).__name__}"
             found = [Difference("other", name, "unreadable", message)]
     if found:
-        told["due"] = after_drift(record.due, store.machine())
-        told["drifted"] = [str(difference) for difference in found]
-        told["differences"] = [difference.json() for difference in found]
-    return told
+        answer["due"] = after_drift(record.due, store.machine())
+        answer["drifted"] = [str(difference) for difference in found]
+        answer["differences"] = [difference.json() for difference in found]
+    return answer
 
 
 def _drifted(kind: str, name: str, left: Answer, ahead: _Ahead, diffs: bool) -> list[Difference]:
     if kind == "release":
         with systemd.consulting(ahead.units):
             found = of_release(store.Release(name), ahead.owned)
-        return (found and of_release(store.Release(name), ahead.owned, diffs)) + ahead.ill.get(name, [])
+        return (found and of_release(store.Release(name), ahead.owned, diffs)) + ahead.failing.get(name, [])
     if kind == "packages" and "versions" in left:
         return _packages(left, ahead.installed) and _packages(left, packages.survey([left]))
     return {"group": _group, "account": _account}[kind](name, left)
@@ -144,11 +144,11 @@ def of_release(release: store.Release, owned: set[str], diffs: bool = False) -> 
         found += _compare("file", path, mark, owners.get(path), partial(_mark_at, path), shown.get(path))
     for path, access in left.folders.items():
         found += _compare("directory", path, access, owners.get(path), partial(files.look_folder, path))
-    for stray in unmanaged.dropins(manifest, owned):
-        diff = redaction.unified(stray.path, "", there.data) if diffs and (there := files.look(stray.path)) else ""
-        message = f"{stray.path} belongs to no release"
-        found.append(Difference("drop-in", stray.path, "unmanaged", message, diff.strip("\n")))
-    found += unmanaged.crooked(manifest, left)
+    for dropin in unmanaged.dropins(manifest, owned):
+        diff = redaction.unified(dropin.path, "", there.data) if diffs and (there := files.look(dropin.path)) else ""
+        message = f"{dropin.path} belongs to no release"
+        found.append(Difference("drop-in", dropin.path, "unmanaged", message, diff.strip("\n")))
+    found += unmanaged.wrong_permissions(manifest, left)
     names = [u.name for u in manifest.unit]
     found += [
         Difference("unit", unit, "reloading", f"the reload of {unit} does not finish") for unit in systemd.hung(names)

@@ -171,7 +171,7 @@ def modes_of(manifest: Manifest) -> list[Difference]:
     return found
 
 
-def crooked(manifest: Manifest, left: Left) -> list[Difference]:
+def wrong_permissions(manifest: Manifest, left: Left) -> list[Difference]:
     """The differences that an apply can correct: one that remained after the last restarts would remain again."""
     return [difference for difference in modes_of(manifest) if difference not in left.endures]
 

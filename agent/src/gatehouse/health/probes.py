@@ -19,9 +19,9 @@ def await_all(manifest: Manifest, deadline: float) -> None:
     _await([p for p in manifest.probe if not p.through], [u.name for u in manifest.unit], deadline)
 
 
-def await_through(told: Collection[str], manifest: Manifest, deadline: float) -> None:
+def await_through(reloaded: Collection[str], manifest: Manifest, deadline: float) -> None:
     """Wait until the probes that need these units of other releases have passed. Raises Failure after `deadline`."""
-    _await([p for p in manifest.probe if p.through in told], [], deadline)
+    _await([p for p in manifest.probe if p.through in reloaded], [], deadline)
 
 
 def await_every(manifest: Manifest, deadline: float) -> None:
@@ -47,7 +47,7 @@ def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
         if machine.system.monotonic() >= deadline:
             raise Failure(
                 "not healthy within the deadline:\n" + "\n".join(f"    {c}" for c in complaints),
-                heard=down,
+                units=down,
                 at=At("probe", waiting[0].name) if waiting else At("unit", down[0]),
             )
         wait.go_on(complaints)

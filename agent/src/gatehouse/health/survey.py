@@ -34,20 +34,20 @@ def survey(manifests: list[Manifest], patience: float = probes.ANSWER) -> dict[s
         manifest for manifest in manifests if manifest.probe and down.isdisjoint(unit.name for unit in manifest.unit)
     ]
     until = machine.system.monotonic() + patience
-    ill: dict[str, list[Difference]] = {}
+    failing: dict[str, list[Difference]] = {}
     while waiting:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             asked = list(pool.map(lambda manifest: ask(manifest.probe, manifest.secret), waiting))
-        ill = {
+        failing = {
             manifest.release: [_failing(name, complaint) for name, complaint in answers.items() if complaint]
             for manifest, answers in zip(waiting, asked, strict=True)
         }
-        waiting = [manifest for manifest in waiting if ill[manifest.release]]
+        waiting = [manifest for manifest in waiting if failing[manifest.release]]
         if machine.system.monotonic() >= until:
             break
         if waiting:
             machine.system.sleep(_PAUSE)
-    return {manifest.release: ill[manifest.release] for manifest in waiting}
+    return {manifest.release: failing[manifest.release] for manifest in waiting}
 
 
 def _failing(name: str, complaint: str) -> Difference:

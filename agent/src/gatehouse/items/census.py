@@ -36,7 +36,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Stranger:
+class UnmanagedObject:
     thing: str
     what: str
 
@@ -44,7 +44,7 @@ class Stranger:
 def main() -> None:
     """For the program, which sends this file to hosts that may not have the agent yet: reads claims from stdin."""
     claims = [_claim(found) for found in json.load(sys.stdin)]
-    print(json.dumps([vars(stranger) for stranger in strangers(claims)]))
+    print(json.dumps([vars(found_object) for found_object in unmanaged_objects(claims)]))
 
 
 def _claim(found: dict[str, Any]) -> Claim:
@@ -54,12 +54,12 @@ def _claim(found: dict[str, Any]) -> Claim:
 
 def refuse(claim: Claim, takes: Iterable[str]) -> None:
     """Raises Failure for items that gatehouse did not create, unless the configuration says to take them over."""
-    if found := [stranger for stranger in strangers([claim]) if stranger.thing not in takes]:
-        told = "\n".join(f"  {stranger.thing}: {stranger.what}" for stranger in found)
+    if found := [found_object for found_object in unmanaged_objects([claim]) if found_object.thing not in takes]:
+        listed = "\n".join(f"  {found_object.thing}: {found_object.what}" for found_object in found)
         raise Failure(
-            f"this host has objects that gatehouse did not create:\n{told}\nnothing was changed. Rename or remove "
+            f"this host has objects that gatehouse did not create:\n{listed}\nnothing was changed. Rename or remove "
             "them; or, to have gatehouse take them over, add to `takeOver` of the host: "
-            f"{', '.join(stranger.thing for stranger in found)}"
+            f"{', '.join(found_object.thing for found_object in found)}"
         )
 
 
@@ -70,13 +70,15 @@ def refuse_release(manifest: Manifest, current: Manifest | None) -> None:
         refuse(Claim(f"release-{manifest.release}", new, manifest.owner), manifest.takes)
 
 
-def strangers(claims: list[Claim]) -> list[Stranger]:
+def unmanaged_objects(claims: list[Claim]) -> list[UnmanagedObject]:
     """All such items: stacks first, then in the order in which they are claimed."""
     ours, found = _Ours(claims), list(_of_stacks(claims))
     for claim in claims:
         if not claim.packages:
-            found += [Stranger(thing, what) for needed in claim.things for thing, what in _look(needed, claim, ours)]
-    return list({stranger.thing: stranger for stranger in found}.values())
+            found += [
+                UnmanagedObject(thing, what) for needed in claim.things for thing, what in _look(needed, claim, ours)
+            ]
+    return list({found_object.thing: found_object for found_object in found}.values())
 
 
 class _Ours:
@@ -159,7 +161,7 @@ def _podman(*words: str) -> list[_Listed]:
     return found or []
 
 
-def _of_stacks(claims: list[Claim]) -> Iterable[Stranger]:
+def _of_stacks(claims: list[Claim]) -> Iterable[UnmanagedObject]:
     """The stacks that own these releases on this host, if not the stack that claims them."""
     found: dict[str, list[str]] = {}
     for kind, name, stack in (
@@ -172,7 +174,7 @@ def _of_stacks(claims: list[Claim]) -> Iterable[Stranger]:
         ):
             found.setdefault(other, []).append(name)
     for other, names in found.items():
-        yield Stranger(
+        yield UnmanagedObject(
             f"stack {other}", f"on this host {' and '.join(names)} {'belong' if names[1:] else 'belongs'} to it"
         )
 

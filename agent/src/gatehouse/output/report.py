@@ -31,12 +31,12 @@ class At(NamedTuple):
 
 
 class Failure(Exception):
-    """An error to report to the user. `code` is the exit status; `gatehouse help` lists them. `heard`: units with
+    """An error to report to the user. `code` is the exit status; `gatehouse help` lists them. `units`: those with
     journal entries that explain the error. `at`: the part of an apply that failed, None if it is no single one."""
 
-    def __init__(self, message: str, code: int = 1, heard: Sequence[str] = (), at: At | None = None):
+    def __init__(self, message: str, code: int = 1, units: Sequence[str] = (), at: At | None = None):
         super().__init__(message)
-        self.code, self.heard, self.at = code, heard, at
+        self.code, self.units, self.at = code, units, at
 
 
 # Exit codes. 1: refused before anything was changed; 2: invalid call.
@@ -91,11 +91,11 @@ def _escaped(character: str) -> str:
 
 def say(message: str) -> None:
     """Print one line of progress, with the seconds since the start."""
-    _write(sys.stderr.fileno(), f"{time.monotonic() - STARTED:6.1f}s  {_told(message)}\n")
+    _write(sys.stderr.fileno(), f"{time.monotonic() - STARTED:6.1f}s  {_printable(message)}\n")
 
 
 def fail(message: str) -> None:
-    _write(sys.stderr.fileno(), _told(message.rstrip()) + "\n")
+    _write(sys.stderr.fileno(), _printable(message.rstrip()) + "\n")
 
 
 def answer(value: Mapping[str, object]) -> None:
@@ -108,7 +108,7 @@ def show(lines: list[str]) -> None:
     _write(sys.stdout.fileno(), plain(masked("\n".join(lines))) + "\n")
 
 
-def _told(message: str) -> str:
+def _printable(message: str) -> str:
     return "\n".join(
         line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..." for line in plain(masked(message)).split("\n")
     )

@@ -24,7 +24,7 @@ def ago(moment: float | None) -> str:
     return f"{passed} s ago"
 
 
-def told(moment: float) -> str:
+def local_time(moment: float) -> str:
     """For display, in the host's time zone."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
 

@@ -114,7 +114,7 @@ def _table(shape: type[Shape], table: object, at: str, newer: bool) -> Shape:
     known = {f.name: f for f in fields(shape)}
     where, below = (f"{at}: ", f"{at}.") if at else ("", "")
     if not isinstance(table, dict):
-        raise _Refused(at, f"{where}expected a table, got {_told(table)}")
+        raise _Refused(at, f"{where}expected a table, got {_type_of(table)}")
     for key in table:
         if key not in known and not newer:
             raise _Refused(below + key, f"{where}unknown key {key!r}; allowed are {', '.join(sorted(known))}")
@@ -132,14 +132,14 @@ def _value(kind: Any, value: object, at: str, newer: bool) -> object:
         kind = get_args(kind)[0]
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
-            raise _Refused(at, f"{at}: expected a list, got {_told(value)}")
+            raise _Refused(at, f"{at}: expected a list, got {_type_of(value)}")
         return tuple(_value(get_args(kind)[0], item, f"{at}[{n}]", newer) for n, item in enumerate(value))
     if isinstance(kind, type) and is_dataclass(kind):
         return _table(kind, value, at, newer)
     if type(value) is not kind:
-        raise _Refused(at, f"{at}: expected {kind.__name__}, got {_told(value)}")
+        raise _Refused(at, f"{at}: expected {kind.__name__}, got {_type_of(value)}")
     return value
 
 
-def _told(value: object) -> str:
+def _type_of(value: object) -> str:
     return f"a {type(value).__name__}"  # never the value: the document may be secret

@@ -57,8 +57,8 @@ def _apply(release: Release, manifest: Manifest, text: str) -> ReleaseAnswer:
     undo.recover(release)
     purge.forget(release)
     plan = make(release, manifest, text)
-    if plan.ill and plan.current:
-        say(f"release {release.name} is unhealthy: {plan.ill[0]}")
+    if plan.failing and plan.current:
+        say(f"release {release.name} is unhealthy: {plan.failing[0]}")
         survey.ease(plan.current)
         plan = make(release, manifest, text)
     failpoints.point("planned")
@@ -78,7 +78,7 @@ def _apply(release: Release, manifest: Manifest, text: str) -> ReleaseAnswer:
         _carry_out(release, plan)
     verbs: tuple[tuple[Verb, list[str]], ...] = (
         ("start", plan.starts),
-        ("reload", plan.reloads + plan.tells),
+        ("reload", plan.reloads + plan.dependents),
         ("stop", plan.stops),
         ("restart", plan.restarts),
     )
@@ -121,18 +121,20 @@ def _carry_out(release: Release, plan: Plan) -> None:
         for step in plan.manifest.step:
             _step("step", step, plan.manifest, max(0.0, deadline - machine.system.monotonic()))
             failpoints.point("stepped")
-        if not (plan.stays and plan.tells):  # a site can be changed while its application is unhealthy
+        if not (plan.stays and plan.dependents):  # a site can be changed while its application is unhealthy
             probes.await_all(plan.manifest, deadline)
         holdings.compare(record)
-        if told := systemd.running(plan.tells):  # last, so that a release that fails its own probes affects no other
-            record.told = True
-            _tell(plan.manifest, told)
+        if notified := systemd.running(
+            plan.dependents
+        ):  # last, so that a release that fails its own probes affects no other
+            record.notified = True
+            _notify(plan.manifest, notified)
         failpoints.point("probed")
         # The units have just been restarted: whatever permissions differ now, another restart would not correct.
         record.left = replace(record.left, endures=unmanaged.modes_of(plan.manifest))
         release.commit(record.generation, plan.text, record.left)
     except Exception as error:  # any error rolls back: a full disk as well as a failed probe
-        undo.go_back(
+        undo.roll_back(
             release, record, error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}")
         )
     failpoints.point("committed")
@@ -146,19 +148,22 @@ def _carry_out(release: Release, plan: Plan) -> None:
 def _swap(release: Release, plan: Plan, record: Record) -> list[machine.Job]:
     """The part of an apply that two releases must not run at the same time. It does not wait for units."""
     owned = unmanaged.owned()  # repeated under the lock: another release may have taken over unmanaged files
-    plan.changes = [c for c in plan.changes if not (c.stray and c.path in owned)]
+    plan.changes = [c for c in plan.changes if not (c.unmanaged and c.path in owned)]
     # Repeated under the lock: another rollback may have removed empty directories.
     plan.folders = files.folder_changes(plan.manifest.directory)
     checks.units(plan.changes)
     for change in plan.changes:
         say(f"{change.what}: {change.path}")
-        if change.stray:
+        if change.unmanaged:
             say(f"it belongs to no release and is kept as {originals.set_aside(release, plan.generation, change.path)}")
         elif not any(
             f.path == change.path for f in (plan.current.file if plan.current else ())
         ) and originals.keep_original(change.path):
             say(f"the original file is kept: {originals.ORIGINALS}{change.path}")
-    for complaint in [*map(str, plan.crooked), *(f"the reload of {unit} does not finish" for unit in plan.hung)]:
+    for complaint in [
+        *map(str, plan.wrong_permissions),
+        *(f"the reload of {unit} does not finish" for unit in plan.hung),
+    ]:
         say(complaint)
     surveyed = [moves.survey(move) for move in plan.moves]
     originals.take_snapshot(release, [c.path for c in plan.changes], [d.path for d in plan.folders], surveyed)
@@ -174,9 +179,9 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[machine.Job]:
         say(f"the contents of {each.source} move to {each.target}")
         moves.forward(each)
     for change in plan.changes:
-        originals.put(change.path, change.wanted or (None if change.stray else originals.original(change.path)))
+        originals.put(change.path, change.wanted or (None if change.unmanaged else originals.original(change.path)))
         failpoints.point("swapped")
-    systemd.absorb([c.path for c in plan.changes] + [f.path for f in plan.manifest.file if plan.crooked])
+    systemd.absorb([c.path for c in plan.changes] + [f.path for f in plan.manifest.file if plan.wrong_permissions])
     failpoints.point("reloaded")
     for name, wanted in plan.enables.items():
         systemd.set_enabled(name, wanted)
@@ -186,11 +191,11 @@ def _swap(release: Release, plan: Plan, record: Record) -> list[machine.Job]:
     return started
 
 
-def _tell(manifest: Manifest, others: list[str]) -> None:
+def _notify(manifest: Manifest, others: list[str]) -> None:
     """Reload dependents. They have a deadline of their own, since the release may have used up its whole deadline."""
     deadline = machine.system.monotonic() + manifest.deadline
     jobs.run("reload", others, deadline)
-    failpoints.point("told")
+    failpoints.point("notified")
     probes.await_through(others, manifest, deadline)
 
 
@@ -201,9 +206,9 @@ def _step(
     status, output = process.run(step.exec, step.user, stdin=step.stdin, seconds=seconds)
     if status:
         # The output of a step of a secret release may contain secrets in a form that redaction does not recognize.
-        told = (
+        shown = (
             f"exit status {status}; its output is not shown, since the release is secret"
             if manifest.secret
             else process.indented(output)
         )
-        raise Failure(f"{kind} {step.name} failed:\n{told}", at=At(kind, step.name))
+        raise Failure(f"{kind} {step.name} failed:\n{shown}", at=At(kind, step.name))

@@ -1,7 +1,7 @@
-"""Failpoints, at which the project's tests interrupt a release. They do nothing unless GATEHOUSE_FAULT is set, and
+"""Failpoints, at which the project's tests interrupt a release. They do nothing unless GATEHOUSE_FAILPOINT is set, and
 only the tests set it.
 
-GATEHOUSE_FAULT=POINT:ACTION        POINT.2 is the second pass through a failpoint
+GATEHOUSE_FAILPOINT=POINT:ACTION        POINT.2 is the second pass through a failpoint
 """
 
 import errno
@@ -27,7 +27,7 @@ POINTS = (
     "enqueued",
     "started",
     "stepped",
-    "told",
+    "notified",
     "probed",
     "committed",
     "pruned",
@@ -37,7 +37,7 @@ _passed: Counter[str] = Counter()
 
 def point(name: str) -> None:
     """Raises OSError if the action is a full disk."""
-    where, _, action = os.environ.get("GATEHOUSE_FAULT", "").partition(":")
+    where, _, action = os.environ.get("GATEHOUSE_FAILPOINT", "").partition(":")
     if not where:
         return
     _passed[name] += 1
@@ -54,4 +54,4 @@ def point(name: str) -> None:
             signal.sigwait({signal.SIGCONT})
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCONT})
         case _:
-            raise ValueError(f"GATEHOUSE_FAULT has no action {action!r}")
+            raise ValueError(f"GATEHOUSE_FAILPOINT has no action {action!r}")

@@ -93,5 +93,5 @@ def _lessened(holding: Holding, before: dict[str, int] | None) -> str | None:
     now = _counted(holding)
     if now is None:
         return f"{holding.name} cannot be counted any more"
-    told = [f"{now.get(name, 0)} {name}, {count} before" for name, count in before.items() if now.get(name, 0) < count]
-    return "; ".join(told) or None
+    lost = [f"{now.get(name, 0)} {name}, {count} before" for name, count in before.items() if now.get(name, 0) < count]
+    return "; ".join(lost) or None

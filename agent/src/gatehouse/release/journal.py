@@ -32,8 +32,8 @@ class Record:
     ran: list[str]
     enabled: dict[str, bool]
     removed: list[str]
-    tells: dict[str, str] = field(default_factory=dict)  # by unit: the time of its last state change
-    told: bool = False
+    dependents: dict[str, str] = field(default_factory=dict)  # by unit: the time of its last state change
+    notified: bool = False
     holdings: list[Held] = field(default_factory=list)
     moves: bool = False  # data moves to another location, and back in a rollback
 
@@ -61,8 +61,8 @@ def begin(release: Release, plan: Plan) -> Record:
         starts=plan.starts,
         ran=systemd.running_with(plan.restarts + plan.reloads + plan.starts + plan.stops),
         enabled={u: systemd.enabled(u) for u in [*plan.enables, *plan.disables]},
-        removed=[c.path for c in plan.changes if c.wanted is None and not c.stray],
-        tells=systemd.changed(plan.tells),
+        removed=[c.path for c in plan.changes if c.wanted is None and not c.unmanaged],
+        dependents=systemd.changed(plan.dependents),
         moves=bool(plan.moves),
     )
     record.reach(release, "begun")
@@ -74,6 +74,7 @@ def read(release: Release) -> Record | None:
     if not text:
         return None
     found = json.loads(text)
+    found.setdefault("dependents", found.pop("tells", {}))  # the name in records of older agents
     found["left"] = Left.read(found["left"])
     found["guards"] = [_guard(guard) for guard in found["guards"]]
     found["holdings"] = [Held.read(held) for held in found.get("holdings", [])]

@@ -32,15 +32,15 @@ class Plan:
     folders: list[Directory]
     moves: list[Move]  # data to move to a new location
     guards: list[Guard]
-    crooked: list[Difference]  # wrong permissions of runtime directories: a restart recreates them
-    ill: list[Difference]  # failed probes although nothing has drifted: only a restart is left to try
+    wrong_permissions: list[Difference]  # wrong permissions of runtime directories: a restart recreates them
+    failing: list[Difference]  # failed probes although nothing has drifted: only a restart is left to try
     hung: list[str]  # units of the release with a reload that hangs; a restart ends it
     stops: list[str]  # before the swap
     disables: list[str]
     enables: dict[str, bool]
     restarts: list[str]
     reloads: list[str]
-    tells: list[str]  # dependents (units of other releases) to reload once this release is healthy by itself
+    dependents: list[str]  # dependents (units of other releases) to reload once this release is healthy by itself
     starts: list[str]
     enabled: list[str]  # the units that this release has enabled, in any generation
     unproven: bool  # the live generation was never found healthy
@@ -52,9 +52,9 @@ class Plan:
             or self.folders
             or self.moves
             or self.guards
-            or self.crooked
+            or self.wrong_permissions
             or self.hung
-            or self.ill
+            or self.failing
             or self.stops
             or self.enables
             or self.starts
@@ -110,17 +110,17 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
     folders = files.folder_changes(manifest.directory)
     moving = moves.due(manifest, current)
     guards = _guards(manifest, current)
-    crooked = unmanaged.crooked(manifest, left) if current else []
+    wrong_permissions = unmanaged.wrong_permissions(manifest, left) if current else []
     hung = systemd.hung(names)
-    strange = [
-        Change(f.path, None, f, "set aside", stray=True)
+    removals = [
+        Change(f.path, None, f, "set aside", unmanaged=True)
         for f in unmanaged.dropins(manifest, unmanaged.owned() | {f.path for f in manifest.file})
     ]
     wanted = files.wanted_files(manifest, generation, current, generation, left)
-    changes = files.changes(wanted, current, generation) + strange
-    ill = (
+    changes = files.changes(wanted, current, generation) + removals
+    failing = (
         []
-        if not current or guards or moving or crooked or hung or _starts_anew(changes, names)
+        if not current or guards or moving or wrong_permissions or hung or _starts_anew(changes, names)
         else survey.complaints(current)
     )
     if (
@@ -128,9 +128,9 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         or folders
         or moving
         or guards
-        or crooked
+        or wrong_permissions
         or hung
-        or ill
+        or failing
         or stops
         or enables
         or systemd.inactive(names)
@@ -139,16 +139,18 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         # A new generation means a change on the host, which an edit of the text alone does not make. Paths that contain
         # the number of the generation change with it.
         wanted = files.wanted_files(manifest, generation + 1, current, generation, left)
-        changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + strange
+        changes = files.changes(wanted, current, generation) + files.mended(current, generation, left) + removals
         generation += 1
     quiet = [u for g in guards for u in g.units] + (names if moving else [])  # stopped, so that nothing writes
     resting = _resting(changes, names)
     restarts = [
         u
-        for u in dict.fromkeys(concerned(changes, "restarts") + quiet + (names if crooked or ill else hung))
+        for u in dict.fromkeys(
+            concerned(changes, "restarts") + quiet + (names if wrong_permissions or failing else hung)
+        )
         if u not in dropped + resting
     ]
-    passed = [p.through for p in current.probe if p.through] if current and ill else []
+    passed = [p.through for p in current.probe if p.through] if current and failing else []
     reloads = [
         u for u in dict.fromkeys(concerned(changes, "reloads") + passed) if u not in restarts + dropped + resting
     ]
@@ -163,9 +165,9 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         folders=folders,
         moves=moving,
         guards=guards,
-        crooked=crooked,
+        wrong_permissions=wrong_permissions,
         hung=hung,
-        ill=ill,
+        failing=failing,
         # If systemd loaded a new calendar while a timer is active, it would start the runs missed by that calendar.
         stops=list(
             dict.fromkeys(stops + systemd.existing(quiet + systemd.triggered(quiet) + systemd.timers(restarts)))
@@ -174,7 +176,7 @@ def make(release: Release, manifest: Manifest, text: str) -> Plan:
         enables=enables,
         restarts=restarts,
         reloads=[u for u in reloads if u in names and u not in down],
-        tells=[u for u in reloads if u not in names],
+        dependents=[u for u in reloads if u not in names],
         starts=[u for u in names if u in down and u not in restarts],
         enabled=[u.name for u in manifest.unit if u.enabled or (u.enabled is None and u.name in enabled)],
         unproven=release.unproven,

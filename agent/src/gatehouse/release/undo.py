@@ -70,7 +70,7 @@ def prepare(release: Release) -> None:
             jobs.queue, "stop", systemd.existing(dict.fromkeys(u for u in record.touched if u not in record.ran))
         )
         with store.lock(HOST, f"rollback of release {release.name}"):
-            _put_back(release, record, faults)
+            _restore_files(release, record, faults)
         record.reach(release, "begun")  # from here on, only the units are left to restore
     # Units started earlier in the boot (such as mounts) are still using the new files, so restart them.
     faults.attempt(jobs.queue, "restart", systemd.running(systemd.existing(record.restarts)))
@@ -79,13 +79,13 @@ def prepare(release: Release) -> None:
         raise Failure("\n".join(faults))
 
 
-def go_back(release: Release, record: Record, failure: Failure) -> NoReturn:
+def roll_back(release: Release, record: Record, failure: Failure) -> NoReturn:
     """Roll back, then raise a Failure that says what happened and what state the host is in."""
     if record.reached == "begun" and not record.stops:
         holdings.resume(record)
         journal.close(release)
         raise failure  # nothing was changed yet
-    why = f"{failure}\n{_heard(record, failure)}"
+    why = f"{failure}\n{_journals(record, failure)}"
     say("failed, rolling back")
     try:
         _undo(release, record)
@@ -106,9 +106,11 @@ def go_back(release: Release, record: Record, failure: Failure) -> NoReturn:
     raise Failure(f"{why}rolled back to generation {release.generation}, which is healthy", ROLLED_BACK, at=failure.at)
 
 
-def _heard(record: Record, failure: Failure) -> str:
+def _journals(record: Record, failure: Failure) -> str:
     """The last lines of each unit that the failure names; if it names none, of all units started or reloaded."""
-    groups = [[unit] for unit in failure.heard] or [record.touched + (list(record.tells) if record.told else [])]
+    groups = [[unit] for unit in failure.units] or [
+        record.touched + (list(record.dependents) if record.notified else [])
+    ]
     tails = [(group, systemd.journal(group, record.began)) for group in groups if group]
     return "".join(f"  the last lines of {' '.join(group)}:\n{tail}" for group, tail in tails if tail)
 
@@ -153,31 +155,31 @@ def _undo(release: Release, record: Record) -> None:
         record.reach(release, "swapped")
     if record.reached != "begun":
         with store.lock(HOST, f"rollback of release {release.name}"):
-            _put_back(release, record, faults)
+            _restore_files(release, record, faults)
     patience = (current or stored(record.text)).deadline
     until = machine.system.monotonic() + patience
     if record.reached != "begun":
         faults.attempt(jobs.run, "restart", [u for u in record.restarts if u in record.ran], until)
         faults.attempt(jobs.run, "reload", systemd.running([u for u in record.reloads if u in record.ran]), until)
     faults.attempt(jobs.run, "start", systemd.inactive(record.ran), until)
-    told = _untell(record, faults, patience) if record.reached != "begun" else []
+    reloaded = _reload_dependents(record, faults, patience) if record.reached != "begun" else []
     journal.close(release)
     if current:
         faults.attempt(probes.await_all, current, until)
-        faults.attempt(probes.await_through, told, current, machine.system.monotonic() + patience)
+        faults.attempt(probes.await_through, reloaded, current, machine.system.monotonic() + patience)
     if faults:
         raise Failure("\n".join(faults))
 
 
-def _untell(record: Record, faults: _Faults, patience: int) -> list[str]:
+def _reload_dependents(record: Record, faults: _Faults, patience: int) -> list[str]:
     """Reload every dependent that has loaded the new files, including those reloaded on behalf of another release."""
-    now = systemd.changed(list(record.tells))
-    told = systemd.running([u for u, was in record.tells.items() if now[u] != was])
-    faults.attempt(jobs.run, "reload", told, machine.system.monotonic() + patience)
-    return told
+    now = systemd.changed(list(record.dependents))
+    reloaded = systemd.running([u for u, was in record.dependents.items() if now[u] != was])
+    faults.attempt(jobs.run, "reload", reloaded, machine.system.monotonic() + patience)
+    return reloaded
 
 
-def _put_back(release: Release, record: Record, faults: _Faults) -> None:
+def _restore_files(release: Release, record: Record, faults: _Faults) -> None:
     """Restore files and enablement, in an order that keeps a unit's file present whenever systemctl needs it."""
     for name, was in record.enabled.items():
         if systemd.enabled(name) and not was:
@@ -195,5 +197,5 @@ def _stay(release: Release, record: Record, faults: _Faults) -> None:
     wanted = dict.fromkeys(record.touched + [u.name for u in manifest.unit])
     until = machine.system.monotonic() + manifest.deadline
     faults.attempt(jobs.run, "start", systemd.inactive(list(wanted)), until)
-    faults.attempt(jobs.run, "reload", systemd.running(list(record.tells)), until)
+    faults.attempt(jobs.run, "reload", systemd.running(list(record.dependents)), until)
     journal.commit(release, record, UNPROVEN + record.text)

@@ -62,14 +62,14 @@ class Server:
 
     def __init__(self, valkey: Valkey):
         """Raises Unreachable if nothing answers there or the login is refused."""
-        said = configured(valkey)
+        settings = configured(valkey)
         try:
-            self._connection = _connected(valkey, said)
+            self._connection = _connected(valkey, settings)
         except (OSError, ValueError) as error:
             raise Unreachable(f"{valkey.unit} does not answer: {getattr(error, 'strerror', None) or error}") from None
         self._connection.settimeout(PATIENCE)
         self._stream = self._connection.makefile("rb")
-        self._log_in(_logins(valkey, said))
+        self._log_in(_logins(valkey, settings))
 
     def __enter__(self) -> "Server":
         return self
@@ -135,30 +135,30 @@ def _word(text: str) -> str:
         return text
 
 
-def _is_ours(valkey: Valkey, said: dict[str, str]) -> bool:
+def _is_own(valkey: Valkey, settings: dict[str, str]) -> bool:
     """A server that was set up by hand may use an address where any account can listen, so it gets no generated
     password."""
-    return said.get("unixsocket", valkey.socket if not said else None) == valkey.socket
+    return settings.get("unixsocket", valkey.socket if not settings else None) == valkey.socket
 
 
-def _connected(valkey: Valkey, said: dict[str, str]) -> socket.socket:
-    if not _is_ours(valkey, said) and "unixsocket" not in said:
-        return socket.create_connection(("127.0.0.1", int(said.get("port", "6379"))), 5)
+def _connected(valkey: Valkey, settings: dict[str, str]) -> socket.socket:
+    if not _is_own(valkey, settings) and "unixsocket" not in settings:
+        return socket.create_connection(("127.0.0.1", int(settings.get("port", "6379"))), 5)
     client = socket.socket(socket.AF_UNIX)
     try:
-        client.connect(said.get("unixsocket", valkey.socket))
+        client.connect(settings.get("unixsocket", valkey.socket))
     except OSError:
         client.close()
         raise
     return client
 
 
-def _logins(valkey: Valkey, said: dict[str, str]) -> list[tuple[str, ...]]:
+def _logins(valkey: Valkey, settings: dict[str, str]) -> list[tuple[str, ...]]:
     """The agent's own user first, with each of its passwords: until a running server has read the new password, it
     accepts only the older one."""
-    theirs = said.get("requirepass", "")
+    theirs = settings.get("requirepass", "")
     learn_secret(theirs)
-    ours = _ours(valkey.login, valkey.passwords or "") if valkey.login and _is_ours(valkey, said) else []
+    ours = _ours(valkey.login, valkey.passwords or "") if valkey.login and _is_own(valkey, settings) else []
     return [*ours, *([("AUTH", theirs)] if theirs else []), ("PING",)]
 
 

@@ -78,7 +78,7 @@ class _ListedRule(TypedDict):
     family: str
     table: str
     chain: str
-    expr: list[object]  # of many forms, some of which `value` and `_said` interpret
+    expr: list[object]  # of many forms, some of which `value` and `_action` interpret
 
 
 class _Listed(TypedDict, total=False):
@@ -114,20 +114,20 @@ class _Rules:
         for expressions in self.rules.get(place, ()):
             certain = True
             for expression in expressions:
-                holds, said = self._said(expression, packet)
+                holds, action = self._action(expression, packet)
                 if holds is False:
                     break
                 certain = certain and holds is True
-                verdict = self._followed(said, place, packet)
+                verdict = self._followed(action, place, packet)
                 if verdict == "accept" or (verdict == "drop" and certain):
                     return verdict
-                match said:
+                match action:
                     case {"return": _} | {"goto": _} if certain:
                         return None
         return None
 
-    def _followed(self, said: object, place: _Place, packet: _Packet) -> str | None:
-        match said:
+    def _followed(self, action: object, place: _Place, packet: _Packet) -> str | None:
+        match action:
             case {"jump": {"target": str(chain)}} | {"goto": {"target": str(chain)}}:
                 return self._verdict(_Place(place.family, place.table, chain), packet)
             case {"accept": _}:
@@ -136,7 +136,7 @@ class _Rules:
                 return "drop"
         return None
 
-    def _said(self, expression: object, packet: _Packet) -> tuple[bool | None, object]:
+    def _action(self, expression: object, packet: _Packet) -> tuple[bool | None, object]:
         """Whether a part of a rule matches (None if unknown), and its verdict."""
         match expression:
             case {"match": {"op": op, "left": left, "right": right}}:

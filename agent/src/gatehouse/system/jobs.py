@@ -29,11 +29,11 @@ def finish(jobs: list[Job], deadline: float) -> None:
             ):
                 wait.go_on([f"systemctl {job.verb} {' '.join(job.units)} has not ended"])
     finally:
-        complaints = [(told, job.units) for job in jobs if (told := job.complaint())]
+        complaints = [(complaint, job.units) for job in jobs if (complaint := job.complaint())]
     if complaints:
         units = [unit for _, names in complaints for unit in names]
         down = systemd.inactive(units)
-        raise Failure("\n".join(told for told, _ in complaints), heard=down, at=At("unit", (down or units)[0]))
+        raise Failure("\n".join(complaint for complaint, _ in complaints), units=down, at=At("unit", (down or units)[0]))
 
 
 def run(verb: str, units: list[str], deadline: float | None = None) -> None:

@@ -52,10 +52,10 @@ class Job:
             self.output += self.process.stdout.read()
         if self.process.returncode == 0:
             return None
-        said = "\n".join(line for line in self.output.splitlines() if not line.startswith("Enqueued"))
+        explanation = "\n".join(line for line in self.output.splitlines() if not line.startswith("Enqueued"))
         return (
             f"systemctl {self.verb} {' '.join(self.units)} {'has not ended within the deadline' if late else 'failed'}"
-            + (f": {said}" if said else "")
+            + (f": {explanation}" if explanation else "")
         )
 
 

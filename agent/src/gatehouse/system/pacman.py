@@ -49,13 +49,13 @@ def install(names: list[str]) -> str | None:
 
 
 def _told(done: subprocess.CompletedProcess[str]) -> str:
-    told = done.stderr or done.stdout or f"exit status {done.returncode}"
-    if any(words in told for words in _OLD):
+    complaint = done.stderr or done.stdout or f"exit status {done.returncode}"
+    if any(words in complaint for words in _OLD):
         return (
-            f"{told}This host's package lists are older than the repository's, or lack it. Upgrade the host as a "
+            f"{complaint}This host's package lists are older than the repository's, or lack it. Upgrade the host as a "
             "whole, with `pacman -Syu`, and try again; gatehouse does not do that by itself"
         )
-    return told
+    return complaint
 
 
 def _pacman(*argv: str) -> subprocess.CompletedProcess[str]:

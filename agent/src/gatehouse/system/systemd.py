@@ -61,22 +61,22 @@ def survey(units: list[str], switched: list[str], housed: list[str], timed: list
 
 def _meanwhile(question: Callable[[], Properties]) -> Callable[[], Properties]:
     """Run a query in the background. Returns a function that waits for the result, or raises the query's exception."""
-    told: list[Properties | Exception] = []
+    results: list[Properties | Exception] = []
 
     def ask() -> None:
         try:
-            told.append(question())
+            results.append(question())
         except Exception as error:
-            told.append(error)
+            results.append(error)
 
     thread = threading.Thread(target=ask)
     thread.start()
 
     def answer() -> Properties:
         thread.join()
-        if isinstance(told[0], Exception):
-            raise told[0]
-        return told[0]
+        if isinstance(results[0], Exception):
+            raise results[0]
+        return results[0]
 
     return answer
 
@@ -236,11 +236,11 @@ def journal(units: list[str], since: float, lines: int = 15) -> str:
     entries = [entry for line in out.splitlines() if not _reports(entry := json.loads(line))]
     # A binary message arrives as a list of bytes, and one that is too long as null.
     words = [
-        bytes(said).decode(errors="replace") if isinstance(said, list) else said or ""
-        for said in (entry.get("MESSAGE") for entry in entries)
+        bytes(message).decode(errors="replace") if isinstance(message, list) else message or ""
+        for message in (entry.get("MESSAGE") for entry in entries)
     ]
-    told = [line for said in words for line in said.splitlines() if not _ENDING.match(line)]
-    return "".join(f"    {masked(line)}\n" for line in told[-lines:])
+    shown = [line for message in words for line in message.splitlines() if not _ENDING.match(line)]
+    return "".join(f"    {masked(line)}\n" for line in shown[-lines:])
 
 
 def _reports(entry: Mapping[str, object]) -> bool:

@@ -18,7 +18,7 @@ class Wait:
         self.names, self.deadline = names, deadline
         # How each unit ended, by its number of restarts until then.
         self._ended: dict[str, dict[str, str]] = {name: {} for name in names}
-        self._said = machine.system.monotonic()
+        self._reported = machine.system.monotonic()
 
     def go_on(self, missing: Sequence[str] = ()) -> None:
         """Report missing conditions from time to time. Raises Failure if a unit cannot start, whatever else is
@@ -28,17 +28,17 @@ class Wait:
             complaints = [*hopeless.values(), *missing]
             raise Failure(
                 "not healthy, and waiting longer would not help:\n" + "\n".join(f"    {c}" for c in complaints),
-                heard=list(hopeless),
+                units=list(hopeless),
                 at=At("unit", next(iter(hopeless))),
             )
-        if machine.system.monotonic() - self._said >= _SAYING:
-            self._said = machine.system.monotonic()
+        if machine.system.monotonic() - self._reported >= _SAYING:
+            self._reported = machine.system.monotonic()
             changing = [
                 f"{name} is {state['ActiveState']}"
                 for name, state in states.items()
                 if state["ActiveState"] in _CHANGING
             ]
-            say(f"waiting, {self.deadline - self._said:.0f} s left: {', '.join([*missing[:1], *changing])}")
+            say(f"waiting, {self.deadline - self._reported:.0f} s left: {', '.join([*missing[:1], *changing])}")
 
     def _states(self) -> dict[str, dict[str, str]]:
         properties = ("ActiveState", "SubState", "Job", "NRestarts", "Result", "ExecMainStatus")

@@ -36,7 +36,7 @@ class Change:
     wanted: Content | None
     file: File
     what: str
-    stray: bool = False  # unmanaged: a copy is set aside
+    unmanaged: bool = False  # unmanaged: a copy is set aside
 
 
 Wanted = dict[str, tuple[File, Content]]  # by path
