@@ -1,4 +1,4 @@
-"""What there is to restore, and how one asks for it."""
+"""Backups and restores: targets, listings, what is copied, and what is refused."""
 
 import json
 import os
@@ -62,7 +62,7 @@ class Backups(WithBackups):
         self.assertEqual([b.name for b in inventory.kept(PLACE)], ["first", "second"])
         self.assertEqual(inventory.kept(PLACE)[0], backup("first", 0, "0/10"))
 
-    def test_where_a_restore_leads(self):
+    def test_the_target_of_a_restore(self):
         for to, options, taken in (
             ("latest", ("--type=default",), "second"),
             (
@@ -87,14 +87,14 @@ class Backups(WithBackups):
                 found = restore.find(inventory.kept(PLACE), to)
                 self.assertEqual((found.options, found.backup.name), (options, taken))
 
-    def test_a_time_without_a_zone_is_the_hosts_own(self):
+    def test_a_time_without_a_zone_is_in_the_zone_of_the_host(self):
         local = datetime(2026, 11, 25, 12, 40, tzinfo=UTC).astimezone().replace(tzinfo=None)
         self.assertEqual(
             restore.find(inventory.kept(PLACE), f"{local:%Y-%m-%d %H:%M}").options[1],
             "--target=2026-11-25 12:40:00.000000+00",
         )
 
-    def test_what_leads_nowhere_is_refused(self):
+    def test_an_invalid_restore_target_is_refused(self):
         for to, words in (
             ("yesterday", "expected latest"),
             ("2026-11-25T11:59:00Z", "before the oldest backup: first"),
@@ -106,18 +106,18 @@ class Backups(WithBackups):
             with self.subTest(to), self.assertRaisesRegex(Failure, words):
                 restore.find(inventory.kept(PLACE), to)
 
-    def test_without_a_backup_there_is_nothing_to_restore(self):
+    def test_a_restore_without_any_backup_is_refused(self):
         for one in inventory.kept(PLACE):
             inventory.forget(PLACE, one)
         with self.assertRaisesRegex(Failure, "no backup"):
             restore.find(inventory.kept(PLACE), "latest")
 
-    def test_a_host_without_the_component_says_what_to_do(self):
+    def test_a_host_without_backup_settings_is_refused_with_the_remedy(self):
         inventory.SETTINGS.unlink()
         with self.assertRaisesRegex(Failure, "gatehouse:backup"):
             inventory.settings()
 
-    def test_the_overview_is_well_until_something_fails(self):
+    def test_the_overview_is_healthy_until_a_backup_or_drill_fails(self):
         self.assertTrue(inventory.overview()["healthy"])
         inventory.settle(PLACE, "drill", 100, 130, "public.page differs")
         found = inventory.overview()
@@ -129,7 +129,7 @@ class Backups(WithBackups):
         inventory.settle(PLACE, "drill", 200, 230, None)
         self.assertTrue(inventory.overview()["healthy"])
 
-    def test_a_good_run_by_hand_ends_what_systemd_remembers_of_the_failed_one(self):
+    def test_a_successful_manual_run_resets_the_failed_unit(self):
         for kind in ("backup", "drill"):
             self.systemd.log.clear()
             inventory.settle(PLACE, kind, 100, 130, "no space left")
@@ -137,7 +137,7 @@ class Backups(WithBackups):
             inventory.settle(PLACE, kind, 200, 230, None)
             self.assertEqual(self.systemd.log, [f"reset-failed gatehouse-{kind}.service"])
 
-    def test_metrics_tell_of_the_last_good_one_too(self):
+    def test_metrics_include_the_last_successful_run(self):
         inventory.settle(PLACE, "drill", 200, 230, None)
         inventory.settle(PLACE, "drill", 300, 310, "damaged")
         text = inventory.METRICS.read_text()
@@ -154,7 +154,7 @@ class Backups(WithBackups):
 
 
 class Folders(HostTest):
-    def test_each_folder_that_a_release_calls_its_data_is_backed_up_and_a_database_is_in_the_clusters(self):
+    def test_each_data_folder_is_backed_up_and_databases_are_in_the_cluster_backup(self):
         save = {"save": ["true"], "drop": ["true"], "database": "wiki"}
         for name in ("wiki", "caddy"):
             os.makedirs(at(f"var/lib/{name}"))
@@ -206,7 +206,7 @@ class Folders(HostTest):
         return {"message_type": "error", "error": {"message": words}}
 
     @unittest.skipIf(os.geteuid(), "only root makes mounts")
-    def test_a_file_that_goes_while_it_is_copied_is_nothing_and_one_that_cannot_be_read_is_said(self):
+    def test_a_file_deleted_during_the_copy_is_ignored_and_an_unreadable_one_is_reported(self):
         gone, broken = (
             self.error("lstat /srv/a.tmp: no such file or directory"),
             self.error("read /srv/b: input/output error"),
@@ -227,7 +227,7 @@ class Folders(HostTest):
         with self.assertRaisesRegex(Failure, "wrong password"):
             restic.save(self.restic(1, "wrong password"), "n", str(support.TREE))
 
-    def test_what_is_wrong_with_the_folders_of_one_release_is_its_own(self):
+    def test_a_problem_in_the_folders_of_one_release_does_not_affect_others(self):
         for name in ("evil", "victim"):
             os.makedirs(at(f"var/lib/{name}"))
             self.apply(
@@ -260,18 +260,18 @@ class Folders(HostTest):
             },
         )
 
-    def test_what_fails_for_the_agents_own_folder_fails_for_all(self):
+    def test_a_failure_in_the_agents_own_folder_fails_the_backup(self):
         self.patch(restic, "save", lambda *_: restic.Saved([], 1, 2, 3, "input/output error"))
         with self.assertRaisesRegex(Failure, "the agent's secrets could not be copied: input/output error"):
             parts.Parts().save(None, "n")
 
-    def test_a_folder_whose_name_another_account_can_give_away_is_refused(self):
+    def test_a_folder_below_a_directory_that_another_account_can_write_is_refused(self):
         os.makedirs(at("open/data"))
         os.chmod(at("open"), 0o777)
         with self.assertRaisesRegex(Failure, "can be written by an account other than root"):
             restic.save(self.restic(0, self.SUMMARY), "n", at("open/data"))
 
-    def test_a_folder_is_restored_from_the_snapshot_that_has_it(self):
+    def test_a_folder_is_restored_from_the_snapshot_that_contains_it(self):
         ran = []
         self.patch(restic, "_run", lambda _, *words, **__: ran.append(words) or (0, ""))
         snapshots = [
@@ -285,7 +285,7 @@ class Folders(HostTest):
         with self.assertRaisesRegex(Failure, "/d is not in the backup"):
             restic.snapshot_with(snapshots, "/d")
 
-    def test_room_is_looked_for_first(self):
+    def test_free_space_is_checked_first(self):
         workspace.refuse_without_room(str(support.TREE), 1 << 20)
         with self.assertRaisesRegex(
             Failure, "free, but 1.1 TiB may be needed; free some space there; nothing was changed"
@@ -293,7 +293,7 @@ class Folders(HostTest):
             workspace.refuse_without_room(str(support.TREE), 1 << 40)
 
     @unittest.skipIf(os.geteuid(), "only root gives files away")
-    def test_files_go_back_to_names_and_not_to_numbers(self):
+    def test_restored_files_get_owners_by_name_and_not_by_number(self):
         for name, uid, mode in (("renumbered", 50001, 0o2750), ("nobodys", 50002, 0o640), ("unknown", 50003, 0o600)):
             Path(at(name)).write_text(name)
             os.chown(at(name), uid, uid)
@@ -333,7 +333,7 @@ class Keeping(WithBackups):
             ],
         )
 
-    def test_fewer_full_backups_than_there_are_is_refused_with_all_that_stands_on_them(self):
+    def test_a_lower_keep_is_refused_with_the_names_of_all_backups_that_it_would_delete(self):
         for keep in (3, 4):
             create.refuse_loss(keep)
         with self.assertRaisesRegex(
@@ -342,7 +342,7 @@ class Keeping(WithBackups):
         ):
             create.refuse_loss(2)
 
-    def test_a_host_without_backups_has_none_to_lose(self):
+    def test_a_host_without_backups_accepts_any_keep(self):
         inventory.SETTINGS.unlink()
         create.refuse_loss(1)
 
@@ -364,7 +364,7 @@ class Unreadable(WithBackups):
         ]
         self.patch(pgbackrest, "_run", lambda *_: (0, json.dumps(info)))
 
-    def test_it_is_not_taken_for_an_empty_one(self):
+    def test_an_unreadable_repository_is_not_treated_as_empty(self):
         s = inventory.settings()
         for ask in (pgbackrest.known, pgbackrest.first_is_due, pgbackrest.full_is_due, pgbackrest.refuse_another_major):
             with self.assertRaisesRegex(
@@ -372,7 +372,7 @@ class Unreadable(WithBackups):
             ):
                 ask(s)
 
-    def test_whether_a_backup_is_lost_is_told_by_what_the_host_remembers_so_that_a_new_key_can_come(self):
+    def test_backups_that_would_be_lost_are_known_from_local_records_so_that_a_key_can_be_replaced(self):
         create.refuse_loss(1)
         inventory.record(PLACE, backup("third", 40, "2/0"))
         with self.assertRaisesRegex(Failure, "keeping 1 full backups would delete first: raise backup.keep to 2"):
@@ -380,7 +380,7 @@ class Unreadable(WithBackups):
         create.refuse_loss(2)
         self.assertIn("Connection refused", "".join(self.said))
 
-    def test_a_repository_that_has_nothing_of_this_stanza_is_an_empty_one(self):
+    def test_a_repository_without_this_stanza_is_empty(self):
         missing = {"code": 1, "message": "missing stanza path"}
         for info in (
             [],
@@ -389,7 +389,7 @@ class Unreadable(WithBackups):
             self.patch(pgbackrest, "_run", support.mock.Mock(return_value=(0, json.dumps(info))))
             self.assertEqual(pgbackrest.known(inventory.settings()), [])
 
-    def test_an_empty_folder_where_backups_were_is_a_disk_that_is_not_mounted(self):
+    def test_an_empty_folder_with_recorded_backups_is_refused_as_an_unmounted_disk(self):
         made = []
         self.patch(restic, "prepare", lambda _: made.append("folders"))
         self.patch(pgbackrest, "prepare", lambda _: made.append("PostgreSQL") or True)
@@ -407,14 +407,14 @@ class Unreadable(WithBackups):
         create.prepare()  # another repository, which is empty as it should be
         self.assertEqual(len(made), 4)
 
-    def test_what_restic_says_of_repeated_attempts_is_no_part_of_the_answer(self):
+    def test_reports_of_restics_retries_are_not_part_of_the_answer(self):
         said = "Load(<key/1>, 0, 0) returned error, retrying after 1s: connection refused\n"
         self.patch(process, "run", lambda *_, **__: (0, f'{said}[{{"id": "1", "tags": ["record=first"]}}]\n'))
         self.assertEqual(list(restic.contents(inventory.settings())[1]), ["first"])
         self.patch(process, "run", lambda *_, **__: (0, f'{said}{{"name": "first"}}'))
         self.assertEqual(restic.record(inventory.settings(), {"id": "1", "paths": ["/record"]}), '{"name": "first"}')
 
-    def test_nothing_old_is_deleted_when_the_backup_of_just_now_is_not_known(self):
+    def test_no_old_backup_is_deleted_if_the_new_one_is_not_listed(self):
         newest, kept = inventory.kept(PLACE)[-1], []
         self.patch(restic, "keep", lambda _, names: kept.append(names))
         self.patch(pgbackrest, "known", lambda _: [])
@@ -428,7 +428,7 @@ class Unreadable(WithBackups):
 
 
 class Sandbox(WithBackups):
-    def test_the_server_is_restarted_where_its_unit_does_not_have_the_repository(self):
+    def test_the_server_is_restarted_if_its_unit_cannot_write_to_the_repository(self):
         settings = replace(inventory.settings(), repository=at("repository"))
         restarts: list[list[str]] = []
         self.patch(pgbackrest.jobs, "run", lambda _, names: restarts.append(names))
@@ -499,7 +499,7 @@ class Upgrades(WithBackups):
             else (0, "")
         )
 
-    def test_the_cluster_of_this_host_is_followed_into_another_major_and_a_full_backup_is_asked_for(self):
+    def test_an_upgraded_cluster_continues_in_the_repository_with_a_full_backup(self):
         self.assertFalse(pgbackrest.full_is_due(inventory.settings()))
         self.assertTrue(create.prepare()["prepared"])
         self.assertEqual(self.did, ["stanza-create", "stanza-upgrade", "check"])
@@ -511,7 +511,7 @@ class Upgrades(WithBackups):
         self.assertEqual(self.did, ["stanza-create"])
         self.assertIn("another cluster", inventory.outcome(PLACE, "backup")["failed"])
 
-    def test_a_cluster_that_was_made_anew_has_the_same_major_and_is_refused(self):
+    def test_a_recreated_cluster_of_the_same_major_is_refused(self):
         self.installed = "15"
         self.refused()
 
@@ -520,7 +520,7 @@ class Upgrades(WithBackups):
             inventory.forget(PLACE, one)
         self.refused()
 
-    def test_a_new_host_that_knows_of_backups_and_took_none_is_refused(self):
+    def test_a_new_host_that_took_no_backups_itself_is_refused(self):
         (repositories.folder(PLACE) / "last.backup").unlink()
         self.refused()
 
@@ -528,7 +528,7 @@ class Upgrades(WithBackups):
         self.there = [self.taken("20260101-000000F", 1)]
         self.refused()
 
-    def test_a_backup_is_restored_by_the_major_that_made_it_alone(self):
+    def test_a_backup_is_restored_only_by_the_major_that_created_it(self):
         s, (old, _) = inventory.settings(), inventory.kept(PLACE)
         self.patch(catalog, "read", lambda _: self.fail("a host that can restore none must not count them as its own"))
         with self.assertRaisesRegex(
@@ -542,7 +542,7 @@ class Upgrades(WithBackups):
         with self.assertRaisesRegex(Failure, f"backup {old.label} is of PostgreSQL 15"):
             pgbackrest.refuse_another_major(s, old.label)
 
-    def test_a_record_that_says_what_it_is_not_is_not_taken_over(self):
+    def test_a_record_with_a_false_name_or_path_is_rejected(self):
         there = inventory.kept(PLACE)[0]
         made_up = {
             "20261201-000000": replace(there, name="../../../tmp/evil"),
@@ -556,7 +556,7 @@ class Upgrades(WithBackups):
         self.there = [{"label": there.label, "annotation": {"gatehouse": name}} for name in made_up]
         self.assertEqual([one.name for one in catalog.read(inventory.settings())], ["20261202-000000"])
 
-    def test_an_empty_repository_refuses_nobody(self):
+    def test_an_empty_repository_is_never_refused(self):
         self.there, self.clusters = [], []
         pgbackrest.refuse_another_major(inventory.settings())
         self.assertTrue(pgbackrest.first_is_due(inventory.settings()))
@@ -584,19 +584,19 @@ class Handles(WithBackups):
         pgbackrest.restore(inventory.settings(), into, ("--type=default",))
         return calls
 
-    def test_a_restore_goes_on_where_the_server_had_no_more_handles(self):
+    def test_a_restore_continues_after_the_server_ran_out_of_handles(self):
         first, *more = self.restoring(4)
         self.assertNotIn("--delta", first)
         self.assertEqual([words[0] for words in more], ["--delta", "--delta"])
         self.assertEqual(len(os.listdir(at("restored"))), 10)
 
-    def test_a_server_that_gives_nothing_is_told(self):
+    def test_a_server_that_makes_no_progress_is_an_error(self):
         with self.assertRaisesRegex(Failure, "cannot be restored:\n.*sftp error"):
             self.restoring(0)
 
 
 class Merging(HostTest):
-    def test_a_generation_that_is_named_stands_alone(self):
+    def test_a_reference_to_one_generation_inserts_only_that_one(self):
         for number, word in ((1, "first"), (2, "second")):
             self.apply(release="keys", secret=True, gives=["app"], file=[secret("keys", word, rotation=str(number))])
             self.apply(
@@ -619,7 +619,7 @@ class Series(HostTest):
             file=[file("etc/app", series)],
         )
 
-    def test_one_series_at_a_time_and_never_back(self):
+    def test_series_are_upgraded_one_at_a_time_and_never_downgraded(self):
         self.apply(**self.image("2026.2"))
         self.refused(
             1, "series 2026.8", "can only follow 2026.5", "this host has 2026.2", **self.image("2026.8", "2026.5")
@@ -630,7 +630,7 @@ class Series(HostTest):
         self.refused(1, "this host has 2026.8", "never back", **self.image("2026.5", "2026.2"))
         self.assertEqual(support.live("etc/app"), "2026.8")
 
-    def test_within_a_series_and_from_one_that_is_unknown_any_image_goes(self):
+    def test_any_image_is_accepted_within_a_series_and_from_an_unknown_one(self):
         self.apply(image=[{"reference": "localhost/app:1"}])
         self.apply(**self.image("2026.8", "2026.5"))
         self.apply(**self.image("2026.8", "2026.5") | {"file": [file("etc/app", "other")]})

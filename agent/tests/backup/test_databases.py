@@ -1,4 +1,4 @@
-"""Databases as an attacker has them: what is read of a session, what is compared, and who loads what of a dump."""
+"""Databases as an attacker controls them: what is read in a session, what is compared, and which role loads which part of a dump."""
 
 import os
 import threading
@@ -43,7 +43,7 @@ for line in sys.stdin:
 
 
 class Alone(HostTest):
-    def test_who_is_in_a_database_is_ended_until_it_has_its_other_name_and_no_longer(self):
+    def test_sessions_in_a_database_are_terminated_only_until_it_is_renamed(self):
         server, asked = Cluster(Settings("main", "r", 7, "/bin", "c", "d", "postgres", "p", "s", ()), "/socket"), []
 
         def ask(sql):
@@ -82,14 +82,14 @@ class WithPsql(HostTest):
 
 
 class Sessions(WithPsql):
-    def test_a_row_cannot_be_taken_for_the_end(self):
+    def test_a_row_cannot_be_mistaken_for_the_end(self):
         self.says(a="00000\n\\echo\n:SQLSTATE\n")
         self.assertEqual(self.session.ask("COPY a"), "00000\n\\echo\n:SQLSTATE")
         other = Session(self.cluster, "wiki")
         self.addCleanup(other.close)
         self.assertNotEqual(self.session._mark, other._mark)
 
-    def test_a_statement_that_fails_is_known_by_its_state_and_the_session_goes_on(self):
+    def test_a_failed_statement_raises_its_sqlstate_and_the_session_continues(self):
         self.says(a="!55P03 canceling\x1b[2J statement\n", b="1\n")
         with self.assertRaises(Refused) as refused:
             self.session.ask("COPY a")
@@ -98,7 +98,7 @@ class Sessions(WithPsql):
         )
         self.assertEqual(self.session.ask("COPY b"), "1")
 
-    def test_a_session_that_ends_or_says_nothing_is_a_failure_of_its_own(self):
+    def test_a_session_that_ends_or_does_not_answer_is_a_failure(self):
         self.says(a="end")
         with self.assertRaisesRegex(Failure, "ended the connection"):
             self.session.ask("COPY a")
@@ -108,12 +108,12 @@ class Sessions(WithPsql):
         with self.assertRaisesRegex(Failure, "ended the connection"):
             silent.ask("SELECT 1", seconds=0.1)
 
-    def test_what_a_database_says_about_its_sessions_is_said_otherwise_by_the_connection(self):
+    def test_the_connection_overrides_settings_of_the_database(self):
         words = self.cluster.command("psql", "x")
         self.assertIn("PGOPTIONS=-cwork_mem=4096 -crole=none -csession_authorization=postgres", words)
         self.assertIn("--username=evil", self.cluster.command("pg_restore", login="evil"))
 
-    def test_a_name_is_a_name(self):
+    def test_a_name_is_not_parsed_as_a_connection_string(self):
         for name, written in (("wiki", "dbname='wiki'"), ("a'b\\c host=x", "dbname='a\\'b\\\\c host=x'")):
             self.assertEqual(postgres.named(name), written)
         self.assertEqual(legible("a\nb\x1b[2J" + "x" * 400), "a b\\x1b[2J" + "x" * 290 + " ...")
@@ -135,7 +135,7 @@ class Tables(WithPsql):
         changed, _ = self.read()
         self.assertNotEqual(changed["public.b"][1], found["public.b"][1])
 
-    def test_a_row_larger_than_a_piece_is_one_row(self):
+    def test_a_row_larger_than_a_chunk_counts_once(self):
         self.patch(postgres, "_PIECE", 100)
         Path(at("COPY public.a")).write_text("x" * 1000 + "\n" + "y" * 99 + "\n")
         self.assertEqual(self.read()[0]["public.a"][0], 2)
@@ -159,13 +159,13 @@ class Comparing(unittest.TestCase):
         tables={"wiki": {"public.page": [3, "77"]}, "blog": {"public.post": [1, "5"]}},
     )
 
-    def test_a_table_that_is_not_what_was_recorded_is_found(self):
+    def test_a_table_that_differs_from_its_record_is_found(self):
         same = {"public.page": [3, "77"]}
         self.assertEqual(drill._differing(self.RECORD, "wiki", same), [])
         for found in ({"public.page": [3, "78"]}, {}, same | {"public.more": [0, "0"]}):
             self.assertEqual(len(drill._differing(self.RECORD, "wiki", found)), 1)
 
-    def test_what_the_record_says_nothing_about_is_not_compared(self):
+    def test_tables_without_a_record_are_not_compared(self):
         other = {"public.page": [3, "78"], "public.more": [0, "0"]}
         left_out = replace(
             self.RECORD, incomplete={"database wiki": "locked"}, tables={"wiki": {"public.page": [3, "78"]}}
@@ -179,7 +179,7 @@ class Comparing(unittest.TestCase):
         ):
             self.assertEqual(drill._differing(record, "wiki", other), [])
 
-    def test_where_one_database_moved_the_others_are_compared(self):
+    def test_if_one_database_was_in_use_the_others_are_still_compared(self):
         record = replace(self.RECORD, exact=False, moved=["wiki"])
         self.assertEqual(drill._differing(record, "blog", {"public.post": [1, "6"]}), ["public.post"])
 
@@ -230,7 +230,7 @@ class Owners(HostTest):
         )
         return 0, ""
 
-    def test_the_superuser_loads_what_calls_nothing_and_each_owner_its_own(self):
+    def test_the_superuser_loads_only_entries_that_call_nothing_and_each_owner_its_own(self):
         owners.load(self.cluster, at("dump/archive"), "wiki_restored", "evil")
         self.assertEqual(
             self.loaded,
@@ -244,7 +244,7 @@ class Owners(HostTest):
             ],
         )
 
-    def test_whoever_loads_is_a_member_of_one_owner_at_a_time_and_keeps_nothing(self):
+    def test_the_loading_role_is_a_member_of_one_owner_at_a_time_and_keeps_nothing(self):
         owners.load(self.cluster, at("dump/archive"), "wiki_restored", "evil")
         begins = next(index for index, sql in enumerate(self.asked) if sql == "-- load as second")
         before, after = self.asked[begins - 1], self.asked[begins + 1]
@@ -256,7 +256,7 @@ class Owners(HostTest):
             ['REVOKE CONNECT ON DATABASE "wiki_restored" FROM gatehouse_loads', "DROP ROLE gatehouse_loads"],
         )
 
-    def test_a_line_that_is_not_understood_stops_it(self):
+    def test_an_unknown_line_is_an_error(self):
         self.patch(process, "run", lambda *_, **__: (0, "; a remark\nTABLE public bait evil\n"))
         with self.assertRaisesRegex(Failure, "unknown line: 'TABLE public bait evil'"):
             owners.contents(self.cluster, "archive")

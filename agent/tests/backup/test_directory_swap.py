@@ -1,4 +1,4 @@
-"""Folders that change places: whatever interrupts it, they are all the new ones or all the old ones again."""
+"""Swapping directories: after any interruption either all of them are new or all are old."""
 
 import os
 import unittest
@@ -60,10 +60,10 @@ class Swapping(HostTest):
         directory_swap.discard(self.swap)
         self.assertEqual((self.words(), self.beside()), (["now", "now", None], []))
 
-    def test_killed_at_every_rename_it_goes_back_at_boot(self):
+    def test_after_a_kill_at_any_rename_a_boot_rolls_back(self):
         self.killed_at_each(lambda: directory_swap.forward(self.swap), ["now", "now", None])
 
-    def test_killed_at_every_rename_on_the_way_back_it_goes_on(self):
+    def test_after_a_kill_at_any_rename_of_a_rollback_a_boot_continues_it(self):
         def there_and_back():
             directory_swap.forward(self.swap)
             directory_swap.back(self.swap)
@@ -99,7 +99,7 @@ class Swapping(HostTest):
                 self.folder(f"{name}.new", "restored")
         self.assertGreaterEqual(seen, 5, "a test that interrupts nothing shows nothing")
 
-    def test_a_rename_that_fails_is_told_and_leads_back(self):
+    def test_a_failed_rename_is_reported_and_rolled_back(self):
         os.rename(at("two.new"), at("elsewhere"))
         with self.assertRaisesRegex(Failure, "two.new cannot be renamed to"):
             directory_swap.forward(self.swap)

@@ -1,4 +1,4 @@
-"""Where the folders that are saved lie in truth, what is in them, and what a drill finds missing."""
+"""The real locations of backed-up folders, their contents, and gaps that a drill finds."""
 
 import os
 import time
@@ -35,7 +35,7 @@ class Places(HostTest):
         os.symlink("wiki", at("apps/again"))
         self.assertEqual(folders.places(at("apps/again")), [at("disk/files")])
 
-    def test_so_is_one_in_a_folder_of_roots_and_what_that_leads_to_in_turn(self):
+    def test_a_link_in_a_folder_of_root_is_followed_and_its_target_too(self):
         made("more/deep/kept")
         made("apps/wiki/own")
         os.symlink(at("disk"), at("apps/wiki/volume"))
@@ -43,14 +43,14 @@ class Places(HostTest):
         self.assertEqual(folders.places(at("apps/wiki")), [at("apps/wiki"), at("disk"), at("more")])
         self.assertEqual(folders.look(folders.places(at("apps/wiki"))).files, 3)
 
-    def test_links_in_a_circle_end(self):
+    def test_a_loop_of_links_ends(self):
         os.makedirs(at("apps/wiki"))
         os.symlink(at("apps"), at("apps/wiki/up"))
         self.assertEqual(folders.places(at("apps/wiki")), [at("apps/wiki")])
         self.assertEqual(folders.look([at("apps/wiki")]).leading_out, (at("apps/wiki/up"),))
         self.assertEqual(folders.look([]), folders.Amount())
 
-    def test_one_that_an_account_could_have_put_there_is_refused_and_named(self):
+    def test_a_link_that_another_account_could_have_created_is_refused_and_named(self):
         for owner, of_folder in ((ACCOUNT, ACCOUNT), (0, ACCOUNT), (ACCOUNT, 0)):
             with self.subTest(owner=owner, of_folder=of_folder):
                 home = at(f"home-{owner}-{of_folder}")
@@ -61,14 +61,14 @@ class Places(HostTest):
                 with self.assertRaisesRegex(Failure, f"{home}/data: data on this path is a link .*and is not followed"):
                     folders.places(f"{home}/data")
 
-    def test_one_that_leads_where_another_account_could_change_the_way_is_refused(self):
+    def test_a_link_to_a_place_that_another_account_could_replace_is_refused(self):
         os.makedirs(at("home/alice/files"))
         os.chown(at("home/alice"), ACCOUNT, ACCOUNT)
         os.symlink(at("home/alice/files"), at("apps/wiki"))
         with self.assertRaisesRegex(Failure, "can be written by an account other than root"):
             folders.places(at("apps/wiki"))
 
-    def test_a_disk_that_is_not_there_is_named(self):
+    def test_a_missing_disk_is_named(self):
         os.symlink(at("gone"), at("apps/wiki"))
         with self.assertRaisesRegex(Failure, "apps/wiki is a link to a missing target: is its disk mounted"):
             folders.places(at("apps/wiki"))
@@ -122,7 +122,7 @@ class Amounts(HostTest):
         self.assertEqual((found.files, found.size), (4, 13 + (1 << 30)))
         self.assertLess(found.disk, 1 << 20)
 
-    def test_what_was_touched_since_can_be_left_out(self):
+    def test_files_changed_since_can_be_left_out(self):
         made("data/old", "12")
         moment = time.time()
         while Path(made("data/new", "123")).stat().st_ctime <= moment:
@@ -132,7 +132,7 @@ class Amounts(HostTest):
             (folders.look([at("data")], until=moment).files, folders.look([at("data")], until=moment).size), (1, 2)
         )
 
-    def test_what_never_ends_is_ended(self):
+    def test_a_command_that_never_ends_is_stopped(self):
         self.patch(folders, "_COUNTING", 0.2)
         self.patch(folders, "_EACH", ("-exec", "sleep", "60", ";"))
         with self.assertRaisesRegex(Failure, "find was stopped after 0 s"):
@@ -140,7 +140,7 @@ class Amounts(HostTest):
 
 
 class Mounts(unittest.TestCase):
-    def test_the_kernels_lines_are_understood(self):
+    def test_lines_of_mountinfo_are_parsed(self):
         line = (
             rb"36 35 98:0 /r /mnt/a\040b\134c rw,noatime master:1 - fuse.sshfs host:/a\040b rw,user_id=1000,allow_other"
             + b"\n"
@@ -178,13 +178,13 @@ class Gaps(HostTest):
             [found] = self.gaps(files, size)
             self.assertIn(f"but {at('var/lib/wiki')} had 2 files with 10 bytes when", found)
 
-    def test_what_came_or_changed_since_the_backup_is_no_gap(self):
+    def test_files_added_or_changed_since_the_backup_are_no_gap(self):
         self.assertEqual(self.gaps(0, 0, marked=time.time() - 60), [])
 
-    def test_what_the_backup_said_it_does_not_have_is_no_news(self):
+    def test_what_the_backup_reports_as_incomplete_is_not_reported_again(self):
         self.assertEqual(self.gaps(0, 0, incomplete={"app-wiki": "a lock"}), [])
 
-    def test_a_drill_promises_nothing_of_what_is_incomplete(self):
+    def test_a_drill_names_the_incomplete_parts_of_a_backup(self):
         found = {
             "backup": "n",
             "rows": 1,
@@ -202,11 +202,11 @@ class Gaps(HostTest):
             drill.lines(found | {"incomplete": {"app-wiki": "a lock"}})[0],
         )
 
-    def test_a_folder_that_is_not_in_the_backup_at_all_is_a_gap_unless_it_became_data_later(self):
+    def test_a_folder_missing_from_the_backup_is_a_gap_unless_it_became_data_later(self):
         self.assertEqual(drill._gaps(self.backup, {})[0][:40], "app-wiki/volumes: restored 0 files with ")
         self.assertEqual(drill._gaps(replace(self.backup, marked=time.time() - 60), {}), [])
 
-    def test_a_folder_that_is_a_link_which_may_not_be_followed_fails(self):
+    def test_a_folder_that_is_a_link_that_must_not_be_followed_fails(self):
         os.rename(at("var/lib/wiki"), at("var/lib/there"))
         os.symlink(at("var/lib/there"), at("var/lib/wiki"))
         self.assertEqual(self.gaps(2, 10), [])
@@ -216,7 +216,7 @@ class Gaps(HostTest):
 
 
 class Emptied(HostTest):
-    def test_a_folder_that_lost_its_files_since_the_last_backup_is_named_once(self):
+    def test_a_folder_emptied_since_the_last_backup_is_reported_once(self):
         found, none, some = parts.Parts(), restic.Saved(["/v"], 0, 0, 0, None), restic.Saved(["/v"], 1, 1, 1, None)
         before = backup("n", 0, "0/10")
         for saved, parts_before, told in (
@@ -229,7 +229,7 @@ class Emptied(HostTest):
 
 
 class Restoring(HostTest):
-    def test_a_folder_goes_back_to_where_it_is_now_and_what_links_led_to_where_that_was(self):
+    def test_a_folder_is_restored_to_its_current_location_and_link_targets_to_theirs(self):
         made("disk/wiki/kept")
         os.symlink(at("disk/wiki"), at("wiki"))
         taken = replace(backup("n", 0, "0/10"), places={"app/volumes": ["/old/wiki", "/old/volume"]})
@@ -241,7 +241,7 @@ class Restoring(HostTest):
             restore._lying(taken, Place("app/none", at("none"), at("none"), at("none"))), [(at("none"), at("none"))]
         )
 
-    def test_what_has_a_file_system_of_its_own_in_it_cannot_change_places(self):
+    def test_a_folder_with_a_mounted_file_system_cannot_be_swapped(self):
         os.makedirs(at("wiki/files"))
         restore._refuse_what_cannot_move(at("wiki"))
         self.patch(mounts, "below", lambda path: [mounts.Mount(f"{path}/files", "ext4", ())])

@@ -1,4 +1,4 @@
-"""The command line: a wrong call says what was wrong and what is allowed; a right one calls what it names."""
+"""The command line: an invalid call gets the error and the allowed values; a valid one reaches its function."""
 
 import unittest
 from argparse import SUPPRESS
@@ -11,8 +11,8 @@ from gatehouse.release import remove
 from tests.verbs import VerbTest
 
 
-class Wrong(VerbTest):
-    def test_a_typo_is_answered_with_what_is_allowed(self):
+class Invalid(VerbTest):
+    def test_a_typo_gets_the_allowed_values(self):
         for typo, meant in (("rolback", "rollback"), ("bakup", "backup"), ("stauts", "status"), ("fact", "facts")):
             text = self.tells(2, f"invalid choice: '{typo}' (did you mean {meant}?)", argv=(typo, "caddy"))
             for verb in VERBS:
@@ -24,7 +24,7 @@ class Wrong(VerbTest):
         self.tells(2, "expected a verb, got none; choose from status,", argv=())
         self.tells(2, "expected a verb, got --json; choose from status,", argv=("--json",))
 
-    def test_each_fault_names_the_argument_and_the_usage(self):
+    def test_each_error_names_the_argument_and_the_usage(self):
         for argv, fault in (
             (("rollback",), "the following arguments are required: RELEASE"),
             (("diff", "app", "1"), "the following arguments are required: M"),
@@ -48,12 +48,12 @@ class Wrong(VerbTest):
                 usage = f"usage: gatehouse {argv[0]} "
                 self.assertTrue(self.tells(2, f"gatehouse {argv[0]}: {fault}", argv=argv).startswith(usage))
 
-    def test_it_is_printed_as_everything_is(self):
+    def test_control_characters_in_the_error_are_escaped(self):
         self.tells(2, r"invalid choice: '\x1b[31mstatus'", argv=("\x1b[31mstatus",))
         self.tells(2, r"unrecognized arguments: \x1b[31m", argv=("status", "\x1b[31m"))
 
 
-class Right(VerbTest):
+class Valid(VerbTest):
     def called(self, module: object, name: str, *argv: str) -> tuple:
         """The arguments of a function that a call ends in."""
         found = mock.Mock(return_value={"removed": False})

@@ -1,4 +1,4 @@
-"""`gatehouse history`, `diff` and `rollback`: what was, how it differs, and the way back by hand."""
+"""`gatehouse history`, `diff` and `rollback`."""
 
 import os
 import unittest
@@ -36,7 +36,7 @@ class Generations(VerbTest):
 
     # ------------------------------------------------------------ history
 
-    def test_history_tells_when_and_what(self):
+    def test_history_lists_times_and_changes(self):
         rows = self.tells(0, argv=("history", "app")).splitlines()[1:]
         self.assertEqual(
             [row.split()[:2] + row.split()[-1:] for row in rows if row.startswith("app")],
@@ -55,11 +55,11 @@ class Generations(VerbTest):
         self.given(**self.two | {"step": [shell("another", "true")]})
         self.assertEqual(self.answers(0, "history"), before)
 
-    def test_what_an_agent_of_before_left_is_told_without_what_it_did_not_record(self):
+    def test_generations_of_an_older_agent_are_listed_without_what_it_did_not_record(self):
         os.unlink(store.Release("app").folder / "1/left.json")
         self.tells(0, "not recorded", argv=("history",))
 
-    def test_who_is_not_there(self):
+    def test_an_unknown_release(self):
         self.refused(1, "release other is not on this host; there are: app", call=lambda: self.ask("history", "other"))
         self.refused(1, "release ../app is not", call=lambda: self.ask("rollback", "../app"))
 
@@ -102,7 +102,7 @@ class Generations(VerbTest):
 
     # ------------------------------------------------------------ rollback
 
-    def test_rollback_goes_to_the_generation_before_and_the_program_is_told(self):
+    def test_rollback_applies_the_previous_generation_and_the_program_sees_it(self):
         self.assertEqual(self.drifted(), [])
         self.tells(0, "is rolled back to generation 1, as generation 3", "pulumi preview", argv=("rollback", "app"))
         self.assertEqual((live("etc/app.conf"), os.path.exists(at("etc/new"))), ("port = 1\nhost = a\n", False))
@@ -120,12 +120,12 @@ class Generations(VerbTest):
         self.assertEqual((done["generation"], done["rolled_back_to"], done["changed"]), (4, 1, [at("etc/same")]))
         self.assertEqual(self.drifted(), ["release app was rolled back by hand to generation 1"])
 
-    def test_rolled_back_and_forth_is_as_the_program_gave_it(self):
+    def test_rolling_back_and_forth_ends_in_sync_with_the_program(self):
         self.ask("rollback", "app")
         self.ask("rollback", "app")
         self.assertEqual((live("etc/app.conf"), self.drifted()), ("port = 2\nhost = a\n", []))
 
-    def test_the_oldest_that_is_kept_can_come_back(self):
+    def test_the_oldest_kept_generation_can_be_rolled_back_to(self):
         for port in range(3, 8):
             self.given(**self.one | {"file": [file("etc/app.conf", f"port = {port}\n")]})
         self.ask("rollback", "app", "3")
@@ -134,19 +134,19 @@ class Generations(VerbTest):
             ("port = 3\n", ["release app was rolled back by hand to generation 3"]),
         )
 
-    def test_one_that_does_not_get_healthy_leads_back_and_the_program_need_not_know(self):
+    def test_a_rollback_that_is_not_healthy_is_undone_and_not_reported_to_the_program(self):
         before, self.systemd.broken = self.standing(), lambda unit: live("etc/app.conf").startswith("port = 1")
         self.refused(
             ROLLED_BACK, "rolled back to generation 2, which is healthy", call=lambda: self.ask("rollback", "app")
         )
         self.assertEqual((self.standing(), self.drifted()), (before, []))
 
-    def test_one_that_was_killed_before_its_note_is_due_all_the_same(self):
+    def test_a_rollback_killed_before_its_note_is_due_anyway(self):
         with support.mock.patch.object(store, "note", side_effect=support.Killed), self.assertRaises(support.Killed):
             self.ask("rollback", "app")
         self.assertEqual(self.drifted(), ["the program does not know of generation 3 of release app"])
 
-    def test_what_cannot_come_back_is_refused(self):
+    def test_a_generation_that_cannot_be_applied_again_is_refused(self):
         self.refused(1, "generation 2 of release app is live", call=lambda: self.ask("rollback", "app", "2"))
         self.given(release="one", file=[file("etc/one", "1")])
         self.refused(1, "release one has no generation before the live one", call=lambda: self.ask("rollback", "one"))

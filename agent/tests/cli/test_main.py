@@ -1,4 +1,4 @@
-"""The agent as it is called: a document on stdin, one line of JSON or a reason, and an exit status."""
+"""The agent as it is called: a document on stdin, one line of JSON or an error, and an exit status."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ class Main(HostTest):
     def release(self, stdin: bytes) -> subprocess.CompletedProcess:
         return self.call("release", "app", "--due", "machine/3", stdin=stdin)
 
-    def test_a_release_is_applied_answered_and_remembered_with_its_number(self):
+    def test_a_release_is_applied_and_recorded_with_its_due_number(self):
         done = self.release(sealed(manifest(file=[file("etc/app.conf", "x")])))
         self.assertEqual(
             (done.returncode, json.loads(done.stdout)["generation"], live("etc/app.conf")), (0, 1, "x"), done.stderr
@@ -47,7 +47,7 @@ class Main(HostTest):
             {"failure": {"item": {"kind": "release", "name": "app"}, "code": 1, "meaning": "refused"}},
         )
 
-    def test_a_failure_has_its_status_and_is_not_remembered(self):
+    def test_a_failure_has_its_exit_status_and_is_not_recorded(self):
         done = self.release(sealed(manifest(step=[shell("no", "exit 1")])))
         self.assertEqual((done.returncode, store.items()), (5, {}))
         self.assertEqual(
@@ -88,27 +88,27 @@ class Main(HostTest):
             done.stderr.endswith(b"what to do at exit status 3: docs/manifest.md#exit-codes\n"), done.stderr
         )
 
-    def test_a_fault_of_its_own_is_no_refusal(self):
+    def test_an_internal_error_is_not_a_refusal(self):
         (STATE / "releases/app/current").mkdir(parents=True)
         done = self.release(sealed(manifest(file=[file("etc/app.conf", "x")])))
         self.assertEqual((done.returncode, json.loads(done.stdout)["failure"]["meaning"]), (70, "fault"))
         self.assertIn(b"IsADirectoryError", done.stderr)
 
-    def test_a_document_for_somebody_else_is_refused(self):
+    def test_a_document_with_another_name_is_refused(self):
         done = self.release(sealed(manifest(release="other", file=[file("etc/app.conf", "x")])))
         self.assertEqual((done.returncode, support.tree(), store.items()), (1, {}, {}))
         self.assertIn(b"called for release app, but the document is for 'other'", done.stderr)
         done = self.call("group", "a", "--due", "machine/0", stdin=sealed('name = "b"\n'))
         self.assertIn(b"called for group a, but the document is for 'b'", done.stderr)
 
-    def test_a_removal_forgets_the_number(self):
-        self.test_a_release_is_applied_answered_and_remembered_with_its_number()
+    def test_a_removal_deletes_the_due_number(self):
+        self.test_a_release_is_applied_and_recorded_with_its_due_number()
         done = self.call("remove", "app", "--owner", "shop/prod/app")
         self.assertEqual(
             (json.loads(done.stdout)["removed"], store.items(), support.tree()), (True, {}, {}), done.stderr
         )
 
-    def test_what_it_does_not_know_it_does_not_do(self):
+    def test_an_unknown_verb_does_nothing(self):
         done = self.call("destroy", "app")
         self.assertEqual((done.returncode, done.stdout), (2, b""))
 

@@ -1,4 +1,4 @@
-"""An apply that fails goes back: files, modes, owners and units are as before, and the exit code says where the host stands."""
+"""A failed apply is rolled back: files, modes, owners and units are as before, and the exit code describes the state of the host."""
 
 import errno
 import os
@@ -70,19 +70,19 @@ class AfterAGoodGeneration(HostTest):
         self.assertEqual(self.systemd.enabled, {"app.service", "added.service"})
         self.assertEqual(live("etc/dropped"), "theirs")
 
-    def test_a_unit_that_does_not_start_leads_back(self):
+    def test_a_unit_that_does_not_start_rolls_back(self):
         for unit in ("app.service", "added.service", "bare.service"):
             self.systemd.broken = lambda name, unit=unit: name == unit and os.path.exists(at("etc/added"))
             self.refused(ROLLED_BACK, f"{unit} failed", "rolled back to generation 1, which is healthy", **new())
             self.as_before()
 
-    def test_a_failed_step_leads_back(self):
+    def test_a_failed_step_rolls_back(self):
         self.refused(
             ROLLED_BACK, "step roles failed", "no such role", **new(step=[shell("roles", "echo no such role; exit 1")])
         )
         self.as_before()
 
-    def test_a_failed_probe_leads_back(self):
+    def test_a_failed_probe_rolls_back(self):
         message = self.refused(
             ROLLED_BACK,
             "not healthy within the deadline",
@@ -92,7 +92,7 @@ class AfterAGoodGeneration(HostTest):
         self.assertIn("rolled back to generation 1", message)
         self.as_before()
 
-    def test_a_unit_that_dies_after_its_start_leads_back(self):
+    def test_a_unit_that_dies_after_its_start_rolls_back(self):
         self.systemd.broken = lambda name: self.systemd.active.discard("added.service") or False
         self.refused(
             ROLLED_BACK,
@@ -102,7 +102,7 @@ class AfterAGoodGeneration(HostTest):
         self.systemd.broken = lambda name: False
         self.as_before()
 
-    def test_a_full_disk_leads_back_wherever_it_strikes(self):
+    def test_a_full_disk_at_any_point_rolls_back(self):
         put = files.put
         for path in ("etc/app.conf", "etc/app.key", "etc/added", "etc/dropped"):
 
@@ -117,17 +117,17 @@ class AfterAGoodGeneration(HostTest):
                 self.refused(ROLLED_BACK, "No space left on device", **new())
             self.as_before()
 
-    def test_a_program_that_is_not_there_leads_back(self):
+    def test_a_missing_program_rolls_back(self):
         self.refused(ROLLED_BACK, "/nowhere is not installed", **new(step=[{"name": "x", "exec": ["/nowhere"]}]))
         self.as_before()
 
-    def test_a_unit_that_was_down_before_is_down_again(self):
+    def test_a_unit_that_was_down_before_stays_down(self):
         self.systemd.do("stop", "side.service")
         self.before = self.standing()
         self.refused(ROLLED_BACK_UNHEALTHY, "side.service is not active", **new(step=[shell("no", "exit 1")]))
         self.assertEqual(self.standing(), self.before)
 
-    def test_what_stops_along_with_a_unit_is_started_again(self):
+    def test_units_that_stop_along_with_a_unit_are_started_again(self):
         self.systemd.active.add("tied.service")
         self.systemd.dependents = {"app.service": ["tied.service"]}
         self.before = self.standing()
@@ -135,12 +135,12 @@ class AfterAGoodGeneration(HostTest):
         self.refused(ROLLED_BACK, **new())
         self.as_before()
 
-    def test_the_next_apply_does_what_the_failed_one_wanted(self):
+    def test_the_next_apply_completes_the_change_that_failed(self):
         self.refused(ROLLED_BACK, **new(step=[shell("no", "exit 1")]))
         self.assertEqual(self.apply(**new())["generation"], 2)
         self.assertEqual(live("etc/app.conf"), "new")
 
-    def test_a_directory_gets_its_mode_back_and_a_new_one_goes_unless_it_holds_data(self):
+    def test_a_directory_gets_its_mode_back_and_a_new_one_is_removed_unless_it_contains_data(self):
         def folders(mode, *names):
             return [{"path": at(name), "mode": mode, "owner": support.OWNER} for name in names]
 
@@ -154,7 +154,7 @@ class AfterAGoodGeneration(HostTest):
         self.assertEqual((live("srv/full/seen"), files.look_folder(at("srv/app"))[0]), ("700\n", 0o750))
         self.assertEqual(sorted(os.listdir(at("srv"))), ["app", "full"])
 
-    def test_a_folder_that_another_way_back_removes_meanwhile_gets_its_mode_all_the_same(self):
+    def test_a_folder_that_another_rollback_removes_meanwhile_still_gets_its_mode(self):
         homes, own = at("var/homes"), at("var/homes/app")
         folders = [
             {"path": homes, "mode": "0711", "owner": support.OWNER},
@@ -166,7 +166,7 @@ class AfterAGoodGeneration(HostTest):
         self.apply(release="another", directory=folders)
         self.assertEqual([oct(os.stat(path).st_mode)[-3:] for path in (homes, own)], ["711", "750"])
 
-    def test_all_jobs_have_ended_before_the_way_back_begins_and_all_complaints_are_told(self):
+    def test_all_jobs_end_before_the_rollback_begins_and_all_errors_are_reported(self):
         made, ended = self.systemd.job, []
 
         def job(verb, names):
@@ -180,7 +180,7 @@ class AfterAGoodGeneration(HostTest):
         self.refused(ROLLED_BACK, "restart added.service failed", "start bare.service failed", **new())
         self.assertEqual(ended[:5], ["stop", "restart", "reload", "start", "stop"])
 
-    def test_what_is_not_healthy_after_the_way_back_is_told_and_not_in_the_way(self):
+    def test_an_unhealthy_rollback_is_reported_and_does_not_block_the_next_apply(self):
         self.systemd.broken = lambda name: name == "app.service"
         self.refused(
             ROLLED_BACK_UNHEALTHY,
@@ -193,7 +193,7 @@ class AfterAGoodGeneration(HostTest):
         self.apply(**new(file=[file("etc/app.conf", "repaired", restarts=["app.service"]), *new()["file"][1:]]))
         self.assertIn("app.service", self.systemd.active)
 
-    def test_a_unit_that_will_not_stop_does_not_keep_the_files_from_going_back(self):
+    def test_a_unit_that_does_not_stop_does_not_prevent_the_rollback_of_files(self):
         job = self.systemd.job
 
         def stubborn(verb, names):
@@ -210,7 +210,7 @@ class AfterAGoodGeneration(HostTest):
         self.systemd.written = "app: cannot bind"
         self.refused(ROLLED_BACK, "the last lines of app.service", "cannot bind", **new(step=[shell("no", "exit 1")]))
 
-    def test_a_refusal_inside_the_lock_touches_nothing(self):
+    def test_a_refusal_under_the_lock_changes_nothing(self):
         before, keys = support.identities(), new(unit=[*UNITS, {"name": "dropped.service", "enabled": True}])
         self.patch(support.apply.checks, "run", lambda *_: None)
         self.patch(support.apply.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
@@ -218,7 +218,7 @@ class AfterAGoodGeneration(HostTest):
         self.assertEqual((support.identities(), self.systemd.log), (before, []))
         self.as_before()
 
-    def test_a_refusal_inside_the_lock_starts_again_what_was_stopped_for_it(self):
+    def test_a_refusal_under_the_lock_restarts_the_units_stopped_for_it(self):
         before = support.identities()
         self.patch(support.apply.checks, "run", lambda *_: None)
         self.patch(support.apply.checks, "units", lambda _: (_ for _ in ()).throw(Failure("they clash together")))
@@ -228,13 +228,13 @@ class AfterAGoodGeneration(HostTest):
         )
         self.as_before()
 
-    def test_a_refusal_before_the_swap_is_no_rollback(self):
+    def test_a_refusal_before_the_swap_is_not_a_rollback(self):
         self.refused(REFUSED, "step", **new(step=[{"name": "x"}]))
         self.as_before()
 
 
 class TheFirstEverFailure(HostTest):
-    def test_no_folder_is_left_that_was_made_for_a_file(self):
+    def test_no_folder_created_for_a_file_is_left(self):
         os.makedirs(at("etc/systemd"))
         files.put(at("etc/systemd/theirs"), files.Content(b"", 0o644, 0, 0))
         os.makedirs(at("etc/empty"))
@@ -260,7 +260,7 @@ class TheFirstEverFailure(HostTest):
             [path for path in STATE.rglob("*") if path.is_file() and path.parent.name not in ("locks", "etc")], []
         )
 
-    def test_a_foreign_file_edited_after_the_failure_is_the_one_that_comes_back(self):
+    def test_an_original_file_edited_after_the_failure_is_restored_as_edited(self):
         self.test_nothing_is_left()
         support.Path(at("etc/app.conf")).write_text("theirs, edited")
         self.apply(**new())

@@ -1,4 +1,4 @@
-"""`gatehouse status`: all well is 0; whatever is not well is told, and is 3."""
+"""`gatehouse status`: exits with 0 if all is healthy, and otherwise with 3 and a list of problems."""
 
 import os
 import unittest
@@ -27,7 +27,7 @@ class Status(VerbTest):
         self.assertEqual(found["healthy"], code == 0)
         return found["releases"][0]
 
-    def test_a_host_that_is_well(self):
+    def test_a_healthy_host(self):
         text = self.tells(0, "1 release, all healthy", argv=("status",))
         head, first, second = text.splitlines()[:3]
         self.assertEqual(
@@ -49,7 +49,7 @@ class Status(VerbTest):
         )
         self.assertRegex(found["applied"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
 
-    def test_a_first_apply_that_was_refused_is_no_release(self):
+    def test_a_refused_first_apply_creates_no_release(self):
         self.refused(
             support.report.REFUSED,
             "belongs to release app",
@@ -58,18 +58,18 @@ class Status(VerbTest):
         self.assertTrue((support.STATE / "releases/other").exists())
         self.assertEqual([r["release"] for r in self.answers(0, "status")["releases"]], ["app"])
 
-    def test_a_probe_that_fails_now(self):
+    def test_a_failing_probe_is_unhealthy(self):
         self.ok.unlink()
         self.tells(3, "0 of 1 pass  unhealthy", "app      probe answers: no answer", argv=("status",))
         self.assertEqual(self.release(3)["probes"], {"answers": "no answer"})
 
-    def test_a_unit_that_does_not_run(self):
+    def test_an_inactive_unit(self):
         self.systemd.active.discard("side.service")
         text = self.tells(3, "inactive", "drifted", "side.service is not active", argv=("status",))
         self.assertEqual(text.count("side.service is"), 1)
         self.assertEqual(self.release(3)["units"]["side.service"], "inactive")
 
-    def test_a_unit_that_reloads_is_well_and_one_whose_reload_does_not_end_is_not(self):
+    def test_a_reloading_unit_is_healthy_until_its_reload_hangs(self):
         self.systemd.hung.add("side.service")
         self.systemd.stirred["side.service"] = self.clock.now - 5
         self.assertEqual(self.release(0)["units"]["side.service"], "reloading")
@@ -80,7 +80,7 @@ class Status(VerbTest):
         self.assertEqual(self.systemd.log, ["restart side.service"])
         self.assertEqual(self.release(0)["units"]["side.service"], "active")
 
-    def test_what_a_timer_starts_may_run_or_not_and_is_not_well_once_it_failed(self):
+    def test_a_job_of_a_timer_is_healthy_unless_its_last_run_failed(self):
         self.systemd.triggers = {"side.timer": "side-job.service"}
         self.given(**self.keys | {"unit": [{"name": "side.timer"}]})
         for running, state in (((), "inactive"), (("side-job.service",), "active")):
@@ -96,7 +96,7 @@ class Status(VerbTest):
         self.tells(3, "drifted", "mode or owner was changed by hand", argv=("status",))
         self.assertEqual(len(self.release(3)["drifted"]), 1)
 
-    def test_an_apply_that_was_interrupted_or_is_under_way(self):
+    def test_an_interrupted_apply_and_one_in_progress(self):
         store.Release("app").record.write_text('{"text": ""}')
         self.tells(3, "interrupted", argv=("status",))
         self.assertTrue(self.release(3)["interrupted"])
@@ -107,7 +107,7 @@ class Status(VerbTest):
                 (found["interrupted"], found["in_progress"], found["drifted"]), (False, "apply of release app", [])
             )
 
-    def test_no_secret_is_told(self):
+    def test_no_secret_is_printed(self):
         self.apply(release="pw", secret=True, file=[secret("pw", "correct-horse")])
         support.report._secrets.clear()
         self.given(
@@ -117,7 +117,7 @@ class Status(VerbTest):
         self.assertIn("[secret]", self.tells(3, "leaky", argv=("status",)))
         self.assertNotIn("correct-horse", self.ask("status")[1] + self.ask("status", "--json")[1])
 
-    def test_an_empty_host_is_well(self):
+    def test_an_empty_host_is_healthy(self):
         support.shutil.rmtree(support.STATE / "releases")
         self.tells(0, "no release is on this host", argv=("status",))
 
@@ -132,7 +132,7 @@ class Words(VerbTest):
             self.refused(1, "only root", call=lambda: self.ask("status"))
             self.assertEqual(self.ask("--help")[0], 0)
 
-    def test_how_long_ago(self):
+    def test_ages_of_times(self):
         with support.mock.patch.object(table.time, "time", lambda: 1000000.0):
             self.assertEqual(
                 [table.ago(1000000 - seconds) for seconds in (-5, 0, 59, 60, 7200, 86400 * 3)],

@@ -1,4 +1,4 @@
-"""`gatehouse verify`: what differs from what was left, and what nobody put there. Clean is 0, anything else 3."""
+"""`gatehouse verify`: drift and unmanaged files. Exits with 0 if there are none, and with 3 otherwise."""
 
 import json
 import os
@@ -35,7 +35,7 @@ class Verify(VerbTest):
         self.tells(0, "in sync: ", argv=("verify",))
         self.assertEqual(self.answers(0, "verify")["in_sync"], True)
 
-    def test_a_host_as_it_was_left_is_clean(self):
+    def test_a_host_without_drift_is_in_sync(self):
         self.clean()
         self.assertEqual(self.answers(0, "verify"), {"in_sync": True, "items": {"release-app": []}, "unexpected": []})
 
@@ -49,7 +49,7 @@ class Verify(VerbTest):
         )
         self.assertEqual(len(found["items"]["release-app"]), 3)
 
-    def test_a_secret_is_compared_and_not_told(self):
+    def test_a_secret_is_compared_and_not_printed(self):
         self.given(release="pw", secret=True, file=[secret("pw", "secret-one")])
         self.clean()
         path = support.STATE / "secrets/pw/1/password"
@@ -60,7 +60,7 @@ class Verify(VerbTest):
             "secret-", str(self.differs(f"{path}: the content was changed by hand")).replace("secret-s", "")
         )
 
-    def test_files_that_nobody_put_there(self):
+    def test_unmanaged_files(self):
         for path, item in (
             (self.quadlets / "stranger.container", None),
             (self.quadlets / "app.container.d/10.conf", "release-app"),
@@ -77,7 +77,7 @@ class Verify(VerbTest):
                 path.unlink()
                 self.clean()
 
-    def test_files_beside_units_of_others_are_none_of_ours(self):
+    def test_files_of_units_outside_gatehouse_are_ignored(self):
         (self.units / "other.service.d").mkdir()
         (self.units / "other.service.d/override.conf").write_text("")
         (self.units / "other.service").write_text("")
@@ -113,13 +113,13 @@ class Verify(VerbTest):
         self.containers(image_id="zero")
         self.differs("container app does not run the image that example/app:1 refers to now")
 
-    def test_a_pods_own_container_and_those_of_others_are_left_alone(self):
+    def test_infra_containers_and_containers_of_other_units_are_ignored(self):
         self.containers("pause", "pause", IsInfra=True)
         self.clean()
         self.containers("theirs", "theirs", Config={"Labels": None})
         self.clean()
 
-    def test_without_podman_nothing_is_asked(self):
+    def test_without_podman_no_images_are_checked(self):
         self.containers("example/app:2", "two")
         self.patch(shutil, "which", lambda _: None)
         self.clean()

@@ -1,4 +1,4 @@
-"""What the host is asked before a preview: the due number stays while the host is as it was left, and moves on otherwise."""
+"""Facts, which the program queries before a preview: the due number changes only while the host has drifted."""
 
 import os
 import unittest
@@ -39,11 +39,11 @@ class Releases(HostTest):
         for word in words:
             self.assertIn(word, item["drifted"][0])
 
-    def test_a_host_as_it_was_left_has_the_number_it_was_given(self):
+    def test_a_host_in_sync_keeps_its_due_number(self):
         self.assertEqual(self.item(), {"due": "machine/0", "drifted": [], "differences": []})
         self.assertEqual(self.item(), {"due": "machine/0", "drifted": [], "differences": []})
 
-    def test_asking_changes_nothing(self):
+    def test_facts_change_nothing(self):
         def memory():
             return {p: p.stat().st_mtime_ns for p in support.STATE.rglob("*")}, support.identities()
 
@@ -52,42 +52,42 @@ class Releases(HostTest):
         facts.facts()
         self.assertEqual((memory(), self.systemd.log), (before, []))
 
-    def test_changed_content_is_told_without_the_content(self):
+    def test_changed_content_is_reported_without_the_content(self):
         support.Path(at("etc/app.conf")).write_text("port = 4711\n")
         self.drifted(at("etc/app.conf"), "the content was changed by hand")
         self.assertNotIn("4711", str(self.item()))
         self.assertNotIn("port", str(self.item()))
 
-    def test_a_changed_mode_is_told(self):
+    def test_a_changed_mode_is_reported(self):
         os.chmod(at("etc/app.conf"), 0o666)
         self.drifted(at("etc/app.conf"), "mode or owner was changed by hand")
 
-    def test_a_changed_owner_is_told(self):
+    def test_a_changed_owner_is_reported(self):
         os.chown(at("etc/app.conf"), 12, 34)
         self.drifted(at("etc/app.conf"), support.OWNER)
 
-    def test_a_missing_file_is_told(self):
+    def test_a_missing_file_is_reported(self):
         os.unlink(at("etc/app.key"))
         self.drifted(f"{at('etc/app.key')} is missing")
 
-    def test_a_link_in_place_of_a_file_is_told(self):
+    def test_a_link_in_place_of_a_file_is_reported(self):
         os.rename(at("etc/app.key"), at("etc/moved"))
         os.symlink("moved", at("etc/app.key"))
         self.drifted(at("etc/app.key"))
 
-    def test_a_stopped_unit_is_told(self):
+    def test_a_stopped_unit_is_reported(self):
         self.systemd.active.clear()
         self.drifted("app.service is not active")
 
-    def test_a_disabled_unit_is_told(self):
+    def test_a_disabled_unit_is_reported(self):
         self.systemd.enabled.clear()
         self.drifted("app.service is not enabled")
 
-    def test_an_apply_that_was_interrupted_is_told(self):
+    def test_an_interrupted_apply_is_reported(self):
         store.Release("app").record.write_text('{"text": ""}')
         self.drifted("an apply of release app was interrupted")
 
-    def test_an_apply_that_is_under_way_is_told_and_is_no_drift(self):
+    def test_an_apply_in_progress_is_reported_and_is_not_drift(self):
         support.Path(at("etc/app.conf")).write_text("half way")
         store.Release("app").record.write_text('{"text": ""}')
         with store.lock("release-app", "apply of release app"):
@@ -96,11 +96,11 @@ class Releases(HostTest):
             )
         self.assertEqual(self.item()["due"], "machine/1")
 
-    def test_who_looks_at_the_same_time_is_no_apply(self):
+    def test_a_concurrent_reader_is_not_an_apply(self):
         with store.glance("release-app"):
             self.assertEqual(self.item()["drifted"], [])
 
-    def test_a_directory_that_changed_is_told_and_put_right(self):
+    def test_a_changed_directory_is_reported_and_corrected(self):
         self.keys["directory"] = [{"path": at("srv/app"), "mode": "0750", "owner": support.OWNER}]
         store.settle("release-app", "machine/0", self.apply(**self.keys))
         self.assertEqual(self.item()["drifted"], [])
@@ -114,12 +114,12 @@ class Releases(HostTest):
             self.assertEqual(self.apply(**self.keys)["changed"], [at("srv/app")])
             self.assertEqual(self.item()["drifted"], [])
 
-    def test_a_directory_in_place_of_a_file_is_told(self):
+    def test_a_directory_in_place_of_a_file_is_reported(self):
         os.unlink(at("etc/app.key"))
         os.mkdir(at("etc/app.key"))
         self.drifted(f"{at('etc/app.key')} is no longer a file")
 
-    def test_a_file_whose_group_was_made_anew_with_another_gid_is_told(self):
+    def test_a_file_whose_group_was_recreated_with_another_gid_is_reported(self):
         for gid in (12, None):
 
             def ids(owner, gid=gid):
@@ -130,19 +130,19 @@ class Releases(HostTest):
             with self.subTest(gid=gid), support.mock.patch.object(facts, "owner_ids", ids):
                 self.assertEqual(self.item()["due"], "machine/1")
 
-    def test_a_repaired_host_has_the_number_it_was_repaired_with(self):
+    def test_a_repaired_host_has_the_due_number_of_the_repair(self):
         os.unlink(at("etc/app.conf"))
         due = self.item()["due"]
         store.settle("release-app", due, self.apply(**self.keys))
         self.assertEqual(self.item(), {"due": "machine/1", "drifted": [], "differences": []})
 
-    def test_a_release_that_was_never_asked_for_with_a_number_gets_the_machines_first(self):
+    def test_a_release_applied_without_a_due_number_gets_the_first_one_of_the_machine(self):
         store.settle("release-app", "never-asked", {})
         self.assertEqual(self.item()["due"], "never-asked")
         os.unlink(at("etc/app.conf"))
         self.assertEqual(self.item()["due"], "machine/0")
 
-    def test_a_kept_secret_is_no_drift(self):
+    def test_a_kept_secret_is_not_drift(self):
         keys = dict(release="pw", secret=True, file=[support.secret("pw", "secret-one")])
         self.apply(**keys)
         store.settle("release-pw", "machine/0", self.apply(**keys | {"file": [support.secret("pw", "secret-new")]}))
@@ -154,7 +154,7 @@ class Releases(HostTest):
         item = facts.facts()["items"]["release-pw"]
         self.assertEqual((item["due"], "secret-" in str(item)), ("machine/1", False))
 
-    def test_systemd_is_asked_as_often_for_many_releases_as_for_one(self):
+    def test_the_number_of_systemd_queries_does_not_depend_on_the_number_of_releases(self):
         def questions() -> int:
             with support.mock.patch.object(self.systemd, "systemctl", side_effect=self.systemd.systemctl) as asked:
                 facts.facts()
@@ -176,12 +176,12 @@ class Releases(HostTest):
             given(name)
         self.assertEqual(questions(), before)
 
-    def test_without_an_answer_of_systemd_there_are_no_facts_rather_than_drift(self):
+    def test_if_systemd_does_not_answer_facts_fail_instead_of_reporting_drift(self):
         missing = support.mock.patch.object(self.systemd, "systemctl", side_effect=FileNotFoundError("systemctl"))
         with missing, self.assertRaisesRegex(FileNotFoundError, "systemctl"):
             facts.facts()
 
-    def test_what_was_different_a_moment_ago_is_no_drift(self):
+    def test_a_difference_that_has_disappeared_is_not_drift(self):
         stale = {"app.service": {"is-active": "inactive", "is-enabled": "disabled"}}
         with support.mock.patch.object(support.systemd, "survey", lambda *_: lambda: stale):
             self.assertEqual(self.item(), {"due": "machine/0", "drifted": [], "differences": []})
@@ -230,12 +230,12 @@ class OtherItems(HostTest):
             },
         )
 
-    def test_an_account_that_left_a_group_is_due(self):
+    def test_an_account_removed_from_a_group_is_due(self):
         left, look = {"name": "app", "uid": 1, "gid": 1, "groups": ["clients"]}, (accounts, "look_account")
         self.assertEqual(self.item("account-app", left, look, left)["due"], "machine/4")
         self.assertEqual(self.item("account-app", left, look, left | {"groups": []})["due"], "machine/5")
 
-    def test_a_package_that_is_gone_is_due_and_an_updated_one_is_not(self):
+    def test_a_missing_package_is_due_and_an_updated_one_is_not(self):
         left, look = {"versions": {"a": "1", "b": "1"}}, (packages, "versions")
         self.assertEqual(
             self.item("packages-app", left, look, {"a": "2", "b": "1"}),

@@ -1,4 +1,4 @@
-"""What a diff of a file that was changed by hand shows, and what it hides."""
+"""The diff of a manually changed file: what it shows and what it hides."""
 
 import time
 import unittest
@@ -22,7 +22,7 @@ class Redaction(unittest.TestCase):
             "--- /etc/x\tlast applied\n+++ /etc/x\ton the host\n@@ -1,2 +1,2 @@\n a = 1\n-b = 2\n+b = 3",
         )
 
-    def test_what_looks_like_a_secret_is_hidden_in_what_is_new(self):
+    def test_text_that_looks_like_a_secret_is_hidden_in_added_lines(self):
         for line, shown in (
             ("password = hunter2", "password = [hidden]"),
             ('db_passwd: "hunter2 with blanks"', "db_passwd: [hidden]"),
@@ -46,7 +46,7 @@ class Redaction(unittest.TestCase):
             with self.subTest(line):
                 self.assertEqual(self.shown("", line + "\n")[1:], ["+" + shown])
 
-    def test_what_only_says_where_a_secret_is_stays(self):
+    def test_the_location_of_a_secret_is_shown(self):
         for line in (
             "KEY_FILE=/etc/app/a-rather-long-file-name-of-a-key.pem",
             "SECRET_KEY=file:///run/secrets/authentik/secret_key",
@@ -68,29 +68,29 @@ class Redaction(unittest.TestCase):
         )
         self.assertEqual(self.shown("", "tool --password \\\n  hunter2\n")[2:], ["+[hidden]"])
 
-    def test_of_what_its_owner_alone_may_read_no_new_line_is_shown(self):
+    def test_no_added_line_of_a_private_file_is_shown(self):
         self.assertEqual(
             redaction.unified("/etc/x", "a\nb\n", b"a\nc\n", private=True).splitlines()[3:], [" a", "-b", "+[hidden]"]
         )
 
-    def test_a_wide_line_is_cut_before_it_is_looked_at(self):
+    def test_a_wide_line_is_cut_before_it_is_examined(self):
         began = time.monotonic()
         shown = redaction.unified("/etc/x", "", b"pass" * 1_000_000)
         self.assertLess(len(shown), 700)
         self.assertLess(time.monotonic() - began, 5)
 
-    def test_known_secrets_are_masked_wherever_they_stand(self):
+    def test_known_secrets_are_masked_everywhere(self):
         report.learn_secret("correct-horse")
         self.assertEqual(
             self.shown("a correct-horse\nb\n", "a correct-horse\nc correct-horse\n")[1:],
             [" a [secret]", "-b", "+c [secret]"],
         )
 
-    def test_a_long_one_is_cut(self):
+    def test_a_long_diff_is_cut(self):
         shown = redaction.unified("/etc/x", "", b"line\n" * 500).splitlines()
         self.assertEqual((len(shown), shown[-1]), (61, "(443 more lines)"))
 
-    def test_what_is_no_text_is_not_shown(self):
+    def test_content_that_is_not_text_is_not_shown(self):
         self.assertEqual(redaction.unified("/etc/x", "a", b"\xff\xfe"), "no diff is shown: the file is no longer text")
 
 
@@ -101,14 +101,14 @@ class InFacts(HostTest):
     def given(self, **keys) -> None:
         store.settle(f"release-{keys.get('release', 'app')}", "machine/0", self.apply(**keys))
 
-    def test_a_changed_file_comes_with_its_diff_when_it_is_asked_for(self):
+    def test_a_changed_file_has_its_diff_on_request(self):
         self.given(file=[file("etc/app.conf", "port = 1\nhost = a\n")])
         Path(at("etc/app.conf")).write_text("port = 2\nhost = a\n")
         self.assertIn("the content was changed by hand\n---", self.told())
         self.assertIn("-port = 1\n+port = 2\n host = a", self.told())
         self.assertNotIn("port", str(facts.facts()))
 
-    def test_a_secret_file_is_told_without_its_content(self):
+    def test_a_secret_file_is_reported_without_its_content(self):
         self.given(release="pw", secret=True, file=[secret("pw", "old-horse-old")])
         path = STATE / "secrets/pw/1/password"
         path.chmod(0o600)
@@ -126,12 +126,12 @@ class InFacts(HostTest):
         self.assertIn("-user a on [secret] ~*\n+user a on [secret] ~* +@all", self.told())
         self.assertNotIn("horse", self.told())
 
-    def test_of_a_private_file_only_what_is_gone_is_shown(self):
+    def test_only_removed_lines_of_a_private_file_are_shown(self):
         self.given(file=[file("etc/app.conf", "port = 1\n", "0600")])
         Path(at("etc/app.conf")).write_text("port = 2\n")
         self.assertIn("-port = 1\n+[hidden]", self.told())
 
-    def test_what_is_odd_about_one_release_does_not_hide_the_others(self):
+    def test_an_unreadable_release_does_not_hide_the_others(self):
         self.given(release="pw", secret=True, gives=["app"], file=[secret("pw", "old-horse-old")])
         self.given(
             file=[file("etc/app.conf", "x {{secrets pw/password}}\n", secrets=["pw/password"])],
@@ -144,7 +144,7 @@ class InFacts(HostTest):
         self.assertEqual(self.told(), "release app cannot be inspected: UnicodeDecodeError")
         self.assertIn("the content was changed by hand", self.told("pw"))
 
-    def test_a_mode_is_told_in_numbers(self):
+    def test_a_mode_is_reported_in_numbers(self):
         self.given(file=[file("etc/app.conf", "port = 1\n")])
         Path(at("etc/app.conf")).chmod(0o600)
         self.assertRegex(self.told(), r"mode or owner was changed by hand: 0600 \d+:\d+ instead of 0644 \d+:\d+$")

@@ -1,4 +1,4 @@
-"""Drop-ins that nobody's program put beside a release's units: an apply takes them out, keeps a copy, and can go back."""
+"""Unmanaged drop-ins of the units of a release: an apply removes them, keeps a copy, and can be rolled back."""
 
 import unittest
 from pathlib import Path
@@ -32,7 +32,7 @@ class DropIns(HostTest):
         there.write_text(text)
         return there
 
-    def test_one_of_a_unit_is_taken_out_and_the_unit_restarted(self):
+    def test_a_drop_in_of_a_unit_is_removed_and_the_unit_restarted(self):
         for path, unit in (
             ("etc/systemd/system/app.service.d/override.conf", "app.service"),
             ("run/systemd/system/app.service.d/50-runtime.conf", "app.service"),
@@ -51,21 +51,21 @@ class DropIns(HostTest):
                 self.assertIn(f"restart {unit}", self.systemd.log)
                 self.assertEqual(self.apply(**self.keys)["changed"], [])
 
-    def test_systemd_reads_its_units_anew(self):
+    def test_systemd_reloads_its_units(self):
         self.add_dropin("etc/systemd/system/app.service.d/override.conf")
         self.apply(**self.keys)
         self.assertEqual(self.systemd.log.count("daemon-reload"), 1)
 
-    def test_the_folder_of_the_copies_is_roots_alone(self):
+    def test_only_root_can_read_the_copies(self):
         self.assertEqual((STATE / "aside").stat().st_mode & 0o777, 0o700)
 
-    def test_what_another_release_owns_stays(self):
+    def test_a_drop_in_of_another_release_stays(self):
         there = "etc/systemd/system/app.service.d/theirs.conf"
         self.apply(release="theirs", file=[file(there, "[Service]\n")])
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertEqual(live(there), "[Service]\n")
 
-    def test_what_another_release_is_about_to_own_stays(self):
+    def test_a_drop_in_that_another_release_is_creating_stays(self):
         there = self.add_dropin("etc/systemd/system/app.service.d/theirs.conf")
         theirs = store.Release("theirs")
         store.write_private(
@@ -75,24 +75,24 @@ class DropIns(HostTest):
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertTrue(there.exists())
 
-    def test_what_belongs_to_units_of_others_stays(self):
+    def test_drop_ins_of_other_units_stay(self):
         there = self.add_dropin("etc/systemd/system/other.service.d/override.conf")
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertTrue(there.exists())
 
-    def test_what_systemd_does_not_read_stays(self):
+    def test_files_that_systemd_ignores_stay(self):
         there = self.add_dropin("etc/systemd/system/app.service.d/override.conf~")
         support.os.mkfifo(there.with_name("pipe"))
         there.with_name("folder.conf").mkdir()
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertTrue(there.exists())
 
-    def test_what_alters_other_instances_of_a_template_too_stays(self):
+    def test_drop_ins_of_a_template_stay(self):
         there = self.add_dropin("etc/systemd/system/base@.service.d/o.conf")
         self.assertEqual(self.apply(**self.keys)["changed"], [])
         self.assertTrue(there.exists())
 
-    def test_a_folder_that_is_a_link_goes_as_the_link_and_what_it_leads_to_stays(self):
+    def test_of_a_linked_folder_only_the_link_is_removed(self):
         elsewhere = self.add_dropin("srv/overrides/10.conf")
         link = Path(at("etc/containers/systemd/web.container.d"))
         link.symlink_to(elsewhere.parent)
@@ -102,7 +102,7 @@ class DropIns(HostTest):
         self.assertTrue(elsewhere.exists())
         self.assertEqual(Path(f"{STATE}/aside/app/{done['generation']}{link}").readlink(), elsewhere.parent)
 
-    def test_one_that_another_release_took_over_meanwhile_stays(self):
+    def test_a_drop_in_that_another_release_took_over_meanwhile_stays(self):
         there = "etc/systemd/system/app.service.d/override.conf"
         self.add_dropin(there, "the admin's")
         planned = support.apply.make
@@ -119,7 +119,7 @@ class DropIns(HostTest):
         remove.remove("theirs", "shop/prod/theirs")
         self.assertEqual(live(there), "the admin's")
 
-    def test_a_copy_of_before_is_not_written_over(self):
+    def test_an_earlier_copy_is_not_overwritten(self):
         for text in ("one", "two", "two"):
             self.add_dropin("etc/systemd/system/app.service.d/override.conf", text)
             self.apply(**self.keys)
@@ -128,7 +128,7 @@ class DropIns(HostTest):
         kept = sorted(path.read_text() for path in (STATE / "aside").rglob("override.conf*"))
         self.assertEqual(kept, ["one", "two"])
 
-    def test_one_whose_name_is_not_text_goes_too(self):
+    def test_a_drop_in_with_a_name_that_is_not_text_is_removed(self):
         folder = Path(at("etc/systemd/system/app.service.d"))
         folder.mkdir(parents=True)
         odd = support.os.path.join(support.os.fsencode(folder), b"\xff.conf")
@@ -137,7 +137,7 @@ class DropIns(HostTest):
         self.apply(**self.keys)
         self.assertFalse(support.os.path.lexists(odd))
 
-    def test_it_comes_back_when_the_apply_fails(self):
+    def test_a_drop_in_is_restored_when_the_apply_fails(self):
         there = self.add_dropin("etc/systemd/system/app.service.d/override.conf")
         self.refused(ROLLED_BACK, **self.keys | {"probe": [shell("never", "false")]})
         self.assertEqual(there.read_text(), "[Service]\nMemoryMax=1G\n")
@@ -150,7 +150,7 @@ class DropIns(HostTest):
         self.assertFalse(there.is_symlink())
         self.assertEqual(str((STATE / f"aside/app/{done['generation']}{there}").readlink()), "/dev/null")
 
-    def test_a_drop_in_that_leaves_the_manifest_is_no_stray(self):
+    def test_a_drop_in_removed_from_the_manifest_is_not_unmanaged(self):
         with_it = self.keys | {
             "file": [*self.keys["file"], file("etc/systemd/system/app.service.d/own.conf", "[Service]\n")]
         }
@@ -158,7 +158,7 @@ class DropIns(HostTest):
         self.apply(**self.keys)
         self.assertEqual(list((STATE / "aside").iterdir()), [])
 
-    def test_it_is_told_with_what_it_says_and_then_no_more(self):
+    def test_a_drop_in_is_reported_with_its_content_until_it_is_removed(self):
         store.settle("release-app", "machine/0", {})
         there = self.add_dropin(
             "etc/systemd/system/app.service.d/override.conf",
@@ -194,11 +194,11 @@ class RuntimeDirectories(HostTest):
         store.settle("release-app", "machine/0", self.apply(**self.keys))
         self.systemd.log.clear()
 
-    def test_one_as_it_should_be_is_left_alone(self):
+    def test_correct_permissions_are_not_changed(self):
         self.assertEqual(self.apply(**self.keys)["units"], {})
         self.assertEqual(self.systemd.log, [])
 
-    def test_one_that_was_altered_is_drift_made_anew_and_what_uses_it_restarted(self):
+    def test_wrong_permissions_are_drift_and_a_restart_recreates_the_directory(self):
         self.run.chmod(0o777)
         item = facts.facts()["items"]["release-app"]
         self.assertEqual((item["due"], len(item["drifted"])), ("machine/1", 1))
@@ -209,7 +209,7 @@ class RuntimeDirectories(HostTest):
         self.assertEqual(facts.facts()["items"]["release-app"]["drifted"], [])
         self.assertEqual(self.apply(**self.keys)["units"], {})
 
-    def test_what_a_restart_does_not_put_right_is_not_tried_again(self):
+    def test_a_difference_that_a_restart_does_not_correct_is_not_retried(self):
         """Such as the socket of another server, which lets in everybody."""
         self.patch(support.systemd, "create_tmpfiles", lambda paths: None)
         self.run.chmod(0o777)

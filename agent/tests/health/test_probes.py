@@ -1,4 +1,4 @@
-"""What counts as healthy, asked of real servers; only systemd and the clock are made up."""
+"""Probes against real servers; only systemd and the clock are simulated."""
 
 import contextlib
 import socket
@@ -47,7 +47,7 @@ class Questions(unittest.TestCase):
         else:
             self.assertIn(complaint, told)
 
-    def test_http_asks_for_a_status(self):
+    def test_http_checks_the_status(self):
         at = self.served(ThreadingHTTPServer(("127.0.0.1", 0), Site))
         for path, keys, complaint in (
             ("200", {}, None),
@@ -66,7 +66,7 @@ class Questions(unittest.TestCase):
             with self.subTest(path=path, **keys):
                 self.ask(complaint, http=f"http://{at}/{path}", **keys)
 
-    def test_a_stream_that_never_ends_is_read_for_a_while(self):
+    def test_an_endless_stream_is_read_until_the_limit(self):
         class Stream(Site):
             def do_GET(self):
                 self.send_response(200)
@@ -81,13 +81,13 @@ class Questions(unittest.TestCase):
             self.ask("answers without 'never'", http=f"http://{at}/", body="never")
             self.ask(None, http=f"http://{at}/", body="..")
 
-    def test_http_can_be_asked_elsewhere(self):
+    def test_http_can_connect_to_another_address(self):
         at = self.served(ThreadingHTTPServer(("127.0.0.1", 0), Site))
         for name in ("nowhere.invalid", "nowhere.invalid:8080"):
             self.ask(None, http=f"http://{name}/200", connect=at, body=f"answer of {name} to")
         self.ask("nowhere.invalid", http="http://nowhere.invalid/200")
 
-    def test_a_url_without_a_host_is_no_question(self):
+    def test_a_url_without_a_host_is_an_error(self):
         self.ask("http:///200 names no host", http="http:///200")
 
     def test_tcp_and_unix_sockets_must_accept(self):
@@ -100,11 +100,11 @@ class Questions(unittest.TestCase):
             self.ask("Connection refused", tcp=f"127.0.0.1:{taken.getsockname()[1]}")
         self.ask("No such file or directory", socket=str(ROOM / "nothing.sock"))
 
-    def test_ipv6_stands_in_brackets(self):
+    def test_ipv6_addresses_are_in_brackets(self):
         self.assertEqual(probes._endpoint("[::1]:443"), ("::1", 443))
         self.assertEqual(probes._endpoint("app.internal:80"), ("app.internal", 80))
 
-    def test_a_command_that_hangs_is_ended(self):
+    def test_a_command_that_hangs_is_stopped(self):
         with mock.patch.object(probes, "ANSWER", 0.2):
             began = time.monotonic()
             self.ask("it was stopped after 0 s", exec=("sleep", "60"))
@@ -123,7 +123,7 @@ class AUnit(support.HostTest):
             **keys,
         )
 
-    def test_that_runs_long_enough_is_well(self):
+    def test_that_runs_long_enough_is_healthy(self):
         self.apply_it()
         self.assertAlmostEqual(self.clock.now, 3, delta=0.5)
 
@@ -149,7 +149,7 @@ class AUnit(support.HostTest):
 
         self.clock.sleep = on
 
-    def test_that_flaps_is_not_well_though_it_is_active(self):
+    def test_that_flaps_is_not_healthy_although_it_is_active(self):
         self.flapping()
         self.refused(
             report.NOTHING_BEFORE,
@@ -162,10 +162,10 @@ class AUnit(support.HostTest):
         self.flapping()
         self.apply(deadline=20, unit=[{"name": "app.service"}], file=[support.file("etc/app.conf", "x")])
 
-    def test_that_does_not_run_is_told(self):
+    def test_that_is_not_running_is_reported(self):
         self.assertEqual(probes.ask(Probe(name="p", unit="app.service")), "app.service is not running")
 
-    def test_while_it_waits_it_tells_every_ten_seconds_what_for(self):
+    def test_progress_names_what_is_missing_every_ten_seconds(self):
         self.flapping()
         self.refused(report.NOTHING_BEFORE, "not healthy within the deadline", call=self.apply_it)
         self.assertEqual([line.split(", ")[1].split(":")[0] for line in self.said if "waiting" in line], ["10 s left"])

@@ -1,4 +1,4 @@
-"""A release whose probes fail is due, though its files and units are as they were left; an apply makes it well again."""
+"""A release with failing probes is due even without other drift; an apply repairs it."""
 
 import unittest
 
@@ -12,7 +12,7 @@ from tests import support
 from tests.support import HostTest, file, shell
 
 
-class Ill(HostTest):
+class Unhealthy(HostTest):
     def setUp(self):
         super().setUp()
         self.ok = support.ROOM / "ok"
@@ -58,17 +58,17 @@ class Ill(HostTest):
         self.patch(process, "run", stand_in)
         return ran
 
-    def test_one_that_is_well_has_the_number_it_was_given_and_is_left_alone(self):
+    def test_a_healthy_release_keeps_its_due_number_and_is_not_touched(self):
         self.assertEqual(self.item(), ("machine/0", []))
         self.given()
         self.assertEqual((self.systemd.log, store.Release("app").generation), ([], 1))
 
-    def test_a_failing_probe_makes_it_due_and_is_told_in_one_line(self):
+    def test_a_failing_probe_makes_the_release_due_and_is_reported_in_one_line(self):
         self.ok.unlink()
         self.assertEqual(self.item(), ("machine/1", ["probe answers: no answer"]))
         self.assertEqual(verify.verify()["items"]["release-app"], ["probe answers: no answer"])
 
-    def test_what_answers_within_the_time_of_a_question_is_no_difference(self):
+    def test_a_probe_that_passes_within_its_time_is_no_difference(self):
         self.ok.unlink()
         self.patch(
             self.clock,
@@ -77,7 +77,7 @@ class Ill(HostTest):
         )
         self.assertEqual(self.item(), ("machine/0", []))
 
-    def test_all_are_asked_at_the_same_time(self):
+    def test_all_probes_run_at_the_same_time(self):
         for name in ("second", "third"):
             self.given(release=name, unit=[{"name": f"{name}.service"}])
         self.ok.unlink()
@@ -85,12 +85,12 @@ class Ill(HostTest):
         self.assertEqual([item["due"] for item in facts.facts()["items"].values()], ["machine/1"] * 3)
         self.assertLess(self.clock.now - began, 2 * probes.ANSWER)
 
-    def test_a_unit_that_does_not_run_is_told_and_its_probes_are_not(self):
+    def test_an_inactive_unit_is_reported_instead_of_its_probes(self):
         self.ok.unlink()
         self.systemd.active.discard("side.service")
         self.assertEqual(self.item(), ("machine/1", ["side.service is not active"]))
 
-    def test_what_a_secret_release_prints_is_not_told(self):
+    def test_output_of_a_secret_release_is_not_reported(self):
         self.given(
             release="pw",
             unit=[{"name": "pw.service"}],
@@ -101,7 +101,7 @@ class Ill(HostTest):
         due, drifted = self.item("pw")
         self.assertEqual((due, len(drifted), "hunter2" in drifted[0]), ("machine/1", 1, False))
 
-    def test_an_apply_restarts_it_once_and_then_it_is_well(self):
+    def test_an_apply_restarts_the_release_once_and_it_is_healthy(self):
         self.recovers_by(("restart", "app.service"))
         self.given("machine/1")
         self.assertEqual(self.systemd.log, ["restart app.service", "restart side.service"])
@@ -109,11 +109,11 @@ class Ill(HostTest):
         self.given("machine/1")
         self.assertEqual(len(self.systemd.log), 2)
 
-    def test_what_no_restart_makes_well_is_an_error(self):
+    def test_a_release_that_a_restart_does_not_repair_is_an_error(self):
         self.ok.unlink()
         self.refused(ROLLED_BACK_UNHEALTHY, "probe answers: no", **self.keys)
 
-    def test_a_reload_is_not_enough_for_what_is_ill_already(self):
+    def test_a_reload_is_not_enough_for_an_unhealthy_release(self):
         keys = self.keys | {"file": [file("etc/app.conf", "1", reloads=["app.service"])]}
         self.apply(**keys)
         self.recovers_by(("restart", "app.service"))
@@ -122,7 +122,7 @@ class Ill(HostTest):
         self.apply(**keys)
         self.assertEqual(self.systemd.log, ["restart app.service", "restart side.service"])
 
-    def test_containers_get_their_networks_anew_before_anything_is_restarted(self):
+    def test_podman_networks_are_reloaded_before_anything_is_restarted(self):
         self.patch(survey, "contains", lambda _: True)
         for cures, restarts in ((True, []), (False, ["restart app.service", "restart side.service"])):
             with self.subTest(cures=cures):
@@ -133,13 +133,13 @@ class Ill(HostTest):
                 self.assertEqual([line for line in self.systemd.log if not line.startswith("reset")], restarts)
                 self.assertEqual(self.item(), ("machine/1", []))
 
-    def test_what_runs_in_no_container_gets_none(self):
+    def test_without_containers_no_networks_are_reloaded(self):
         ran = self.podman(True)
         self.recovers_by(("restart", "app.service"))
         self.given("machine/1")
         self.assertEqual((ran, self.systemd.log[0]), ([], "restart app.service"))
 
-    def test_what_is_still_starting_has_the_time_of_a_start(self):
+    def test_a_unit_that_is_still_starting_gets_the_deadline_of_a_start(self):
         self.keys |= {"deadline": 20, "unit": [*self.keys["unit"], {"name": "third.service"}]}
         self.given()
         self.systemd.log.clear()

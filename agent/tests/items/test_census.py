@@ -1,4 +1,4 @@
-"""What has a name on the host that gatehouse would use, and whether gatehouse made it."""
+"""Objects on the host with a name that gatehouse would use, and whether gatehouse created them."""
 
 import contextlib
 import grp
@@ -84,7 +84,7 @@ class Accounts(Host):
         store.settle(f"account-{name}", "machine/0", done)
         return done
 
-    def test_a_persons_login_is_refused_with_what_it_is_and_left_as_it_is(self):
+    def test_an_existing_login_is_refused_with_its_details_and_not_changed(self):
         self.user("deploy", 1000, "sudo", "docker")
         self.refused(
             1,
@@ -94,24 +94,24 @@ class Accounts(Host):
         )
         self.assertEqual((self.ran, created.things()), ([], set()))
 
-    def test_it_is_taken_over_where_the_configuration_says_so_and_is_gatehouses_from_then_on(self):
+    def test_an_account_is_taken_over_on_request_and_managed_from_then_on(self):
         self.user("deploy", 1000)
         self.assertEqual(self.account("deploy", takes=["account deploy"])["uid"], 1000)
         self.assertEqual(self.account("deploy")["uid"], 1000)
 
-    def test_one_that_is_made_here_is_never_asked_about_again(self):
+    def test_an_account_created_by_gatehouse_is_never_refused(self):
         self.account("wiki")
         self.account("wiki")
         os.unlink(support.STATE / "items/account-wiki.json")  # the apply was killed behind useradd
         self.account("wiki")
         self.assertEqual([words[0] for words in self.ran], ["useradd"])
 
-    def test_another_account_of_its_name_is_another_one(self):
+    def test_a_recreated_account_with_another_uid_is_unmanaged(self):
         self.account("wiki")
         self.user("wiki", 1001)
         self.refused(1, "account wiki: UID 1001", call=lambda: self.account("wiki"))
 
-    def test_what_an_agent_had_made_that_kept_no_list_is_gatehouses(self):
+    def test_accounts_created_by_an_older_agent_are_managed(self):
         self.user("wiki", 998)
         self.group("clients")
         store.settle("account-wiki", "machine/0", {"name": "wiki", "uid": 998, "gid": 998, "groups": []})
@@ -120,13 +120,13 @@ class Accounts(Host):
         self.group("later", 991)
         self.assertEqual(list(self.found("account wiki", "group clients", "group later")), ["group later"])
 
-    def test_so_are_its_packages_and_none_that_came_later(self):
+    def test_packages_of_an_older_agent_are_managed_and_later_ones_are_not(self):
         store.settle("packages-db", "machine/0", {"versions": {"db": "1"}})
         created.begin()
         store.settle("packages-web", "machine/0", {"versions": {"web": "1"}})
         self.assertEqual(created.things(), {"package db"})
 
-    def test_a_group_of_people_is_refused_and_one_of_an_accounts_own_name_too(self):
+    def test_a_group_with_members_is_refused_and_one_with_the_name_of_an_account_too(self):
         self.group("clients", 990, "bob")
         self.refused(1, "group clients: GID 990, with bob", call=lambda: accounts.ensure_group('name = "clients"\n'))
         self.group("wiki")
@@ -136,7 +136,7 @@ class Accounts(Host):
 
 
 class Releases(Host):
-    def test_a_file_of_nobodys_is_refused_and_nothing_is_changed(self):
+    def test_an_unmanaged_file_is_refused_and_nothing_is_changed(self):
         Path(at("etc")).mkdir()
         Path(at("etc/app.conf")).write_text("mine\n")
         before = self.standing()
@@ -145,7 +145,7 @@ class Releases(Host):
         self.apply(file=[file("etc/app.conf", "x\n")], takes=[f"file {at('etc/app.conf')}"])
         self.apply(file=[file("etc/app.conf", "y\n")])
 
-    def test_a_file_as_its_package_brought_it_is_no_persons(self):
+    def test_an_unchanged_file_of_a_package_is_accepted(self):
         Path(at("etc")).mkdir()
         Path(at("etc/app.conf")).write_text("stock\n")
         self.brought = {at("etc/app.conf"): hashlib.md5(b"of before\n").hexdigest()}
@@ -153,7 +153,7 @@ class Releases(Host):
         self.brought = {at("etc/app.conf"): hashlib.md5(b"stock\n").hexdigest()}
         self.apply(file=[file("etc/app.conf", "x\n")])
 
-    def test_what_was_made_while_our_packages_were_installed_is_theirs(self):
+    def test_objects_created_by_our_packages_are_accepted(self):
         keys = dict(file=[file("etc/hba.conf", "x\n")], unit=[{"name": "db.service"}])
         Path(at("etc")).mkdir()
         Path(at("etc/hba.conf")).write_text("created by a script of the package\n")
@@ -162,7 +162,7 @@ class Releases(Host):
         created.add("unit db.service")
         self.apply(**keys)
 
-    def test_the_cluster_that_an_upgrade_made_beside_the_releases_own_is_the_releases(self):
+    def test_a_cluster_created_by_an_upgrade_beside_that_of_the_release_is_accepted(self):
         self.apply(unit=[{"name": "db@15.service"}])
         self.systemd.active.update(("db@17.service", "web@17.service"))
         Path(at("etc")).mkdir()
@@ -179,13 +179,13 @@ class Releases(Host):
         packages.ensure('names = ["db"]\nunits = ["db.service"]\n')
         self.assertEqual(created.things(), {"package db", "unit db.service"})
 
-    def test_packages_that_were_there_are_the_operators_and_so_is_what_they_run(self):
+    def test_packages_installed_before_and_their_units_are_unmanaged(self):
         created.begin()
         self.patch(packages, "versions", lambda manager, names: {"db": "1"})
         packages.ensure('names = ["db"]\nunits = ["db.service"]\n')
         self.assertEqual(created.things(), set())
 
-    def test_an_account_that_a_package_brought_is_no_persons_also_where_the_installation_was_killed(self):
+    def test_an_account_created_by_a_package_is_accepted_even_if_the_installation_was_killed(self):
         self.patch(pwd, "getpwall", lambda: list(self.users.values()))
         self.patch(packages, "versions", lambda manager, names: {})
         install = {"missing": lambda names: self.user(names[0], 997)}
@@ -208,13 +208,13 @@ class Releases(Host):
         packages.ensure('names = ["web"]\n')
         self.assertEqual(list(self.found("account web", "account eve")), ["account eve"])
 
-    def test_a_package_beside_the_one_that_brings_the_unit_says_nothing_of_it(self):
+    def test_only_the_package_that_contains_a_unit_determines_its_origin(self):
         self.patch(packages, "versions", lambda manager, names: {"db": "1"})
         self.patch(packages, "_install", lambda *_: None)
         packages.ensure('names = ["db", "curl"]\nunits = ["db.service"]\n')
         self.assertEqual(created.things(), {"package curl"})
 
-    def test_a_unit_that_runs_is_refused_and_a_package_that_rests_is_not(self):
+    def test_a_running_unit_is_refused_and_an_inactive_one_of_a_package_is_not(self):
         self.assertEqual(self.found("unit caddy.service"), {})
         self.systemd.active.add("caddy.service")
         self.assertEqual(
@@ -222,7 +222,7 @@ class Releases(Host):
             {"unit caddy.service": "running, defined by /usr/lib/systemd/system/caddy.service"},
         )
 
-    def test_a_unit_of_the_operators_own_is_refused_even_while_it_rests_unless_its_file_says_as_much(self):
+    def test_an_operators_unit_is_refused_even_if_inactive_unless_its_file_is_reported_already(self):
         self.fragments["app.service"] = "/etc/systemd/system/app.service"
         self.assertEqual(
             self.found("unit app.service"), {"unit app.service": "exists, defined by /etc/systemd/system/app.service"}
@@ -230,7 +230,7 @@ class Releases(Host):
         self.fragments["app.service"] = at("etc/app.service")
         self.assertEqual(self.found("unit app.service", f"file {at('etc/app.service')}"), {})
 
-    def test_what_a_release_has_is_its_own_also_of_one_that_was_killed_half_way(self):
+    def test_objects_of_a_release_are_its_own_even_after_an_interrupted_apply(self):
         keys = dict(file=[file("etc/app.conf", "x\n")], unit=[{"name": "app.service"}])
         self.fragments["app.service"] = "/etc/systemd/system/app.service"
         self.patch(support.apply, "_step", self.dies)
@@ -242,7 +242,7 @@ class Releases(Host):
     def dies(self, *_):
         raise support.Killed
 
-    def test_another_stacks_release_is_named_with_the_stack_and_moves_where_the_configuration_says_so(self):
+    def test_a_release_of_another_stack_is_named_with_its_stack_and_moves_on_request(self):
         self.apply(file=[file("etc/app.conf", "x\n")], owner="shop/old/app")
         self.assertEqual(self.found(), {"stack shop/old": "on this host app belongs to it"})
         self.refused(
@@ -263,7 +263,7 @@ class Releases(Host):
 
 
 class Podman(Host):
-    def test_what_a_quadlet_names_is_needed(self):
+    def test_names_in_a_quadlet_are_claimed(self):
         text = manifest(
             file=[
                 {**file("web.container", QUADLET), "path": "/etc/containers/systemd/web.container"},
@@ -285,7 +285,7 @@ class Podman(Host):
             ],
         )
 
-    def test_what_was_made_by_hand_is_refused_and_what_a_unit_makes_anew_is_not(self):
+    def test_manually_created_containers_are_refused_and_those_recreated_by_a_unit_are_not(self):
         self.pods["pod"] = [{"Name": "web", "Labels": {}, "Containers": [{"Names": "web-infra"}, {"Names": "db"}]}]
         self.pods["ps"] = [{"Names": ["web"], "Labels": None}]
         self.pods["volume"] = [{"Name": "kept", "Labels": {}}]
@@ -309,7 +309,7 @@ class Ports(Host):
         self.sockets.append(listeners.Listener(address, port, protocol, str(len(self.sockets))))
         self.processes[self.sockets[-1].inode] = listeners.Process(7, "nginx", unit, container)
 
-    def test_a_port_that_is_taken_is_told_with_who_has_it(self):
+    def test_a_port_in_use_is_reported_with_its_process(self):
         self.listen(443, "nginx.service")
         self.assertEqual(
             self.found("port *:443/tcp"),
@@ -317,13 +317,13 @@ class Ports(Host):
         )
         self.assertEqual(self.found("port *:443/udp", "port *:444/tcp"), {})
 
-    def test_another_address_is_not_in_the_way_and_all_addresses_are(self):
+    def test_a_port_conflicts_on_the_same_address_and_on_all_addresses(self):
         self.listen(9000, address="192.0.2.1")
         self.assertEqual(self.found("port 127.0.0.1:9000/tcp"), {})
         self.listen(9000, address="::")
         self.assertEqual(list(self.found("port 127.0.0.1:9000/tcp")), ["port 127.0.0.1:9000/tcp"])
 
-    def test_what_the_stack_has_itself_its_up_moves_and_what_another_has_is_told(self):
+    def test_a_port_of_the_same_stack_is_accepted_and_that_of_another_is_reported(self):
         self.apply(unit=[{"name": "other.service"}], release="other")
         self.listen(9000, "other.service")
         self.assertEqual(self.found("port *:9000/tcp"), {})
@@ -331,7 +331,7 @@ class Ports(Host):
         self.listen(9100, "far.service")
         self.assertIn("far.service, release far of away/prod/far", self.found("port *:9100/tcp")["port *:9100/tcp"])
 
-    def test_who_is_told_of_by_another_name_is_not_told_twice(self):
+    def test_an_object_reported_under_another_name_is_not_reported_twice(self):
         self.systemd.active.add("caddy.service")
         self.listen(443, "caddy.service")
         self.assertEqual(list(self.found("port *:443/tcp", "unit caddy.service")), ["unit caddy.service"])
@@ -344,7 +344,7 @@ class Ports(Host):
         self.pods["pod"] = [{"Name": "hand", "Labels": {}}]
         self.assertEqual(list(self.found("port *:9000/tcp", "pod hand")), ["pod hand"])
 
-    def test_the_kernels_own_tables_are_read(self):
+    def test_the_kernels_socket_tables_are_parsed(self):
         Path(at("net")).mkdir()
         Path(at("net/tcp")).write_text(
             "head\n 0: 0100007F:2328 00000000:0000 0A 0 0 0 0 0 41 x\n 1: 0100007F:2329 0100007F:0050 01 0 0 0 0 0 42 x\n"
@@ -365,7 +365,7 @@ class Ports(Host):
 
 
 class ForTheProgram(Host):
-    def test_it_answers_claims_of_all_kinds_with_packages_as_what_they_brought(self):
+    def test_claims_of_all_kinds_are_answered_and_packages_cover_their_files(self):
         self.user("deploy", 1000)
         self.systemd.active.update(("caddy.service", "db.service"))
         created.add("package caddy")
@@ -384,7 +384,7 @@ class ForTheProgram(Host):
             ["account deploy", "unit db.service"],
         )
 
-    def test_a_manifest_says_ports_in_one_way_only(self):
+    def test_ports_in_a_manifest_have_one_form(self):
         for port in ("80", "*:80", "localhost:80/tcp", "*:80/sctp"):
             with self.subTest(port=port), self.assertRaises(Failure):
                 load(manifest(listens=[port]))

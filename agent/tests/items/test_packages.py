@@ -1,4 +1,4 @@
-"""Packages come without starting what they bring, and what was masked for that is free again afterwards, whatever happens."""
+"""Packages are installed without starting their services, and masks set for that are always removed again."""
 
 import os
 import unittest
@@ -45,7 +45,7 @@ class Packages(HostTest):
         self.assertEqual(self.masked, ["caddy.service", "theirs.service"])
         self.free()
 
-    def test_packages_that_are_there_are_asked_for_once_and_not_touched(self):
+    def test_installed_packages_are_queried_once_and_not_changed(self):
         self.installed["caddy"] = "2"
         self.ensure()
         self.assertEqual((self.asked, self.systemd.log), (2, []))
@@ -55,7 +55,7 @@ class Packages(HostTest):
         self.refused(1, "caddy cannot be installed:\n    no such package", call=self.ensure)
         self.free()
 
-    def test_a_manager_that_the_agent_does_not_know_is_refused_before_anything_is_asked(self):
+    def test_an_unknown_manager_is_refused_before_anything_is_queried(self):
         self.refused(
             1,
             "manager: 'zypper'",
@@ -65,7 +65,7 @@ class Packages(HostTest):
         )
         self.assertEqual((self.asked, self.systemd.log), (0, []))
 
-    def test_a_survey_asks_each_manager_once_for_all_that_it_answered_for(self):
+    def test_a_survey_queries_each_manager_once(self):
         other = support.mock.Mock(versions=lambda names: dict.fromkeys(names, "9"))
         with support.mock.patch.dict(packages._MANAGERS, {"pacman": other}):
             found = packages.survey(
@@ -78,7 +78,7 @@ class Packages(HostTest):
         self.assertEqual((found, self.asked), ({"curl": "8", "valkey": "9"}, 1))
         self.assertEqual((packages.survey([]), self.asked), ({}, 1))
 
-    def test_the_mask_of_an_installation_that_was_killed_goes_at_the_next_apply(self):
+    def test_the_mask_of_a_killed_installation_is_removed_by_the_next_apply(self):
         release = packages._release
         for done in (False, True):
             with (

@@ -1,4 +1,4 @@
-"""What others say reaches people as text: a journal, an image, a file's name and a file's content may hold anything."""
+"""Untrusted output is shown as plain text: journals, images, names and contents of files may contain anything."""
 
 import json
 import unittest
@@ -18,10 +18,10 @@ def written(act) -> str:
 
 
 class Plain(unittest.TestCase):
-    def test_what_acts_on_a_terminal_is_shown(self):
+    def test_control_characters_are_shown_escaped(self):
         self.assertEqual(report.plain(HOSTILE), SHOWN)
 
-    def test_text_stays_as_it_is(self):
+    def test_ordinary_text_is_unchanged(self):
         for text in (
             "two\nlines\tand a tab",
             "é中文🏠 👩‍👩‍👧 شکریہ",
@@ -33,27 +33,27 @@ class Plain(unittest.TestCase):
         ):
             self.assertEqual(report.plain(text), text)
 
-    def test_who_prints_for_us_is_not_commanded(self):
+    def test_commands_to_pulumi_and_ci_runners_are_escaped(self):
         self.assertEqual(report.plain("a <{%fg 1%}> b <{%x%}>"), r"a \x3c{%fg 1%}> b \x3c{%x%}>")
         self.assertEqual(
             report.plain("::error::a\n  ::add-mask::b\nc ::d::"), "\\x3a:error::a\n  \\x3a:add-mask::b\nc ::d::"
         )
         self.assertEqual(report.plain("##[group]a"), r"\x23#[group]a")
 
-    def test_each_way_out_of_the_agent(self):
+    def test_every_output_of_the_agent_is_escaped(self):
         for act in (lambda: report.say(HOSTILE), lambda: report.fail(HOSTILE), lambda: report.show([HOSTILE])):
             self.assertIn(SHOWN, written(act))
 
-    def test_an_answer_is_the_same_value_in_letters_that_do_not_act(self):
+    def test_an_answer_is_the_same_value_in_escaped_form(self):
         line = written(lambda: report.answer({"said": HOSTILE}))
         self.assertTrue(line.isascii() and line.removesuffix("\n").isprintable())
         self.assertEqual(json.loads(line), {"said": HOSTILE})
 
-    def test_a_secret_is_masked_before(self):
+    def test_a_secret_is_masked_before_escaping(self):
         with mock.patch.object(report, "_secrets", {"hun\x1bter22"}):
             self.assertEqual(written(lambda: report.fail("it is hun\x1bter22")), "it is [secret]\n")
 
-    def test_a_name_makes_no_row_of_its_own(self):
+    def test_a_name_cannot_add_a_row(self):
         table = tables.columns(["A", "B"], [["x\ny  in sync", "\x1b[2K"]])
         self.assertEqual(table[1:], [r"x\x0ay  in sync  \x1b[2K"])
 

@@ -1,4 +1,4 @@
-"""No secret in what the agent says: not in progress, not in a failure, not in a journal's tail."""
+"""No output of the agent contains a secret: neither progress nor errors nor journal excerpts."""
 
 import unittest
 
@@ -29,17 +29,17 @@ class Secrecy(HostTest):
             | keys
         )
 
-    def test_a_failing_step_does_not_tell_it_nor_anything_else_that_it_printed(self):
+    def test_a_failing_step_shows_none_of_its_output(self):
         message = self.refused(
             report.NOTHING_BEFORE, "step leak failed:\nexit status 1; its output is not shown", **self.leaking()
         )
         self.assertNotIn("refused", message)
         self.silent(message)
 
-    def test_it_would_be_told_if_it_were_no_secret(self):
+    def test_the_output_of_a_release_that_is_not_secret_is_shown(self):
         self.refused(report.NOTHING_BEFORE, f"password {WORD} refused", **self.leaking(secret=False, file=[]))
 
-    def test_a_failing_probe_or_check_does_not_tell_it(self):
+    def test_a_failing_probe_or_check_does_not_show_the_secret(self):
         probe = self.leaking(step=[], probe=[shell("leak", f"echo {WORD}; exit 1")])
         self.silent(self.refused(report.NOTHING_BEFORE, "[secret]", **probe))
         check = self.leaking(
@@ -47,7 +47,7 @@ class Secrecy(HostTest):
         )
         self.silent(self.refused(report.REFUSED, "[secret]", **check))
 
-    def test_what_the_host_already_has_is_not_told_by_other_releases(self):
+    def test_secrets_of_the_host_are_not_shown_by_other_releases(self):
         self.apply(release="pw", secret=True, file=[secret("pw", WORD)])
         report._secrets.clear()  # another process, another day
         self.silent(
@@ -56,7 +56,7 @@ class Secrecy(HostTest):
             )
         )
 
-    def test_a_merged_secret_is_not_told(self):
+    def test_a_merged_secret_is_not_shown(self):
         self.apply(release="pw", secret=True, gives=["app"], file=[secret("pw", WORD)])
         self.silent(
             self.refused(
@@ -67,13 +67,13 @@ class Secrecy(HostTest):
             )
         )
 
-    def test_the_journal_does_not_tell_it(self):
+    def test_the_journal_excerpt_does_not_show_it(self):
         self.systemd.written = f"app: bad password {WORD}"
         self.silent(
             self.refused(report.NOTHING_BEFORE, "bad password [secret]", **self.leaking(unit=[{"name": "app.service"}]))
         )
 
-    def test_what_a_secret_step_quotes_is_not_told(self):
+    def test_a_secret_quoted_by_a_step_is_not_shown(self):
         self.systemd.written = f"STATEMENT: ALTER ROLE app PASSWORD '{SALTY}'"
         step = shell("passwords", "exit 1", stdin=f"ALTER ROLE app\n  PASSWORD '{SALTY}' VALID UNTIL 'infinity';")
         self.silent(
@@ -83,12 +83,12 @@ class Secrecy(HostTest):
             SALTY,
         )
 
-    def test_progress_of_a_good_apply_does_not_tell_it(self):
+    def test_the_progress_of_a_successful_apply_does_not_show_it(self):
         self.apply(**self.leaking(step=[]))
         self.assertIn("added: ", self.everything())
         self.silent()
 
-    def test_a_rolled_back_secret_is_not_told(self):
+    def test_a_rolled_back_secret_is_not_shown(self):
         self.apply(**self.leaking(step=[]))
         probe = [shell("leak", f"cat {STATE}/secrets/pw/*/password; exit 1")]
         self.silent(
@@ -111,7 +111,7 @@ class Secrecy(HostTest):
 
 
 class Lines(HostTest):
-    def test_a_line_is_cut_where_who_reads_it_would_choke(self):
+    def test_an_overlong_line_is_cut(self):
         report.say("x" * 70000)
         report.fail(f"short\n{'y' * 70000}\nshort")
         self.assertLess(max(map(len, "".join(self.said).split("\n"))), 2020)

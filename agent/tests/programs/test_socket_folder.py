@@ -1,4 +1,4 @@
-"""The program that opens and closes the folder of a server's socket, as it is on the host."""
+"""The program that opens and closes the folder of a server's socket, as installed on the host."""
 
 import grp
 import os
@@ -49,7 +49,7 @@ class SocketFolder(unittest.TestCase):
         os.chown(self.folder / name, self.owner[0] if uid is None else uid, self.owner[1])
         return self.folder / name
 
-    def test_it_is_made_closed_and_opened_once_the_socket_is_there(self):
+    def test_the_folder_is_created_closed_and_opened_once_the_socket_exists(self):
         self.assertEqual(self.run_program("close"), (0, ""))
         self.assertEqual(self.modes(self.folder), (0o3750, *self.owner))
         status, told = self.run_program("open", "s")
@@ -59,7 +59,7 @@ class SocketFolder(unittest.TestCase):
         self.assertEqual(self.run_program("open", "s"), (0, ""))
         self.assertEqual(self.modes(self.folder), (0o3770, *self.owner))
 
-    def test_what_clients_made_goes_and_what_the_server_and_root_made_stays(self):
+    def test_entries_of_clients_are_removed_and_those_of_server_and_root_stay(self):
         self.run_program("close")
         inode = self.folder.stat().st_ino
         kept = {self.bind("s").name, self.bind("s.lock").name, "of-root"}
@@ -79,7 +79,7 @@ class SocketFolder(unittest.TestCase):
         self.assertIn("removed 5 entries of clients", told)
         self.assertEqual(self.folder.stat().st_ino, inode)
 
-    def test_what_could_not_be_deleted_goes_the_next_time(self):
+    def test_entries_that_could_not_be_deleted_are_removed_the_next_time(self):
         self.run_program("close")
         (self.folder / ".removed-before").mkdir(0o700)
         self.run_program("close")
@@ -91,7 +91,7 @@ class SocketFolder(unittest.TestCase):
         self.assertEqual(self.run_program("close")[0], 1)
         self.assertEqual(self.modes(self.room), before)
 
-    def test_it_is_not_opened_beside_what_is_not_the_servers_socket(self):
+    def test_the_folder_stays_closed_if_the_socket_is_not_the_servers(self):
         self.run_program("close")
         for make in (
             lambda: self.bind("s", CLIENT),
@@ -106,7 +106,7 @@ class SocketFolder(unittest.TestCase):
             shutil.rmtree(self.folder)
             self.run_program("close")
 
-    def test_it_mends_owner_and_mode_of_the_socket_and_the_folder(self):
+    def test_repair_corrects_owner_and_mode_of_socket_and_folder(self):
         self.run_program("close")
         there = self.bind()
         there.chmod(0o700)

@@ -1,4 +1,4 @@
-"""What program and agent agree on is written once, in protocol/: here the agent's own shapes are compared with it."""
+"""The contract of program and agent is defined in protocol/; here the agent's dataclasses are compared with it."""
 
 import json
 import subprocess
@@ -134,7 +134,7 @@ class Shapes(unittest.TestCase):
             with self.subTest(name):
                 self.assertEqual(differences(name, shape, table), [])
 
-    def test_a_key_type_or_default_of_one_side_alone_is_found(self):
+    def test_a_key_type_or_default_on_only_one_side_is_found(self):
         table = schema("items")["group"]
         known = table["properties"]
 
@@ -165,7 +165,7 @@ class Shapes(unittest.TestCase):
 
 
 class Documents(unittest.TestCase):
-    def test_the_agent_accepts_every_manifest_of_which_golden_files_are_kept(self):
+    def test_the_agent_accepts_every_golden_manifest(self):
         printed = subprocess.run(
             ["test/engine/with", "node", "test/render/documents.ts"],
             cwd=REPOSITORY,
@@ -194,7 +194,7 @@ class Answers(unittest.TestCase):
         meaning = schema("answers")["failure"]["properties"]["meaning"]
         self.assertEqual({word: code for code, word in MEANINGS.items()}, meaning["codes"])
 
-    def test_a_key_type_or_choice_of_one_side_alone_is_found(self):
+    def test_a_key_type_or_choice_on_only_one_side_is_found(self):
         known = schema("answers")["facts"]
         item = known["properties"]["items"]["additionalProperties"]
         difference = item["properties"]["differences"]["items"]

@@ -1,4 +1,4 @@
-"""A document is read whole or not at all, and holds nothing that the agent does not know."""
+"""A document is read completely or not at all, and contains nothing that the agent does not know."""
 
 import time
 import unittest
@@ -61,7 +61,7 @@ class TheTrailer(unittest.TestCase):
         with self.assertRaisesRegex(Failure, "truncated"):
             whole(raw[:100] + raw[101:])
 
-    def test_something_after_the_trailer_is_refused(self):
+    def test_text_after_the_trailer_is_refused(self):
         with self.assertRaisesRegex(Failure, "truncated"):
             whole(sealed(TEXT) + b"\n[[file]]\n")
 
@@ -103,7 +103,7 @@ class TheShape(unittest.TestCase):
             with self.subTest(words):
                 self.refused(words, **keys)
 
-    def test_a_refusal_names_the_line_whatever_stands_in_the_texts_before(self):
+    def test_a_refusal_names_the_line_regardless_of_strings_before_it(self):
         start = 'release = "app"\nowner = "a/b/c"\nprotocol = 1\n\n[[file]]\npath = "/a"\nmode = "0644"\nowner = "0:0"\ncontent = '
         contents = (
             "'''\n[[file]]\nmode = 1\n''''",
@@ -123,7 +123,7 @@ class TheShape(unittest.TestCase):
                 with self.subTest(text=before + after), self.assertRaisesRegex(Failure, f"^line {line}, {words}"):
                     read(Manifest, before + after)
 
-    def test_odd_keys_and_long_documents_take_no_time(self):
+    def test_odd_keys_and_long_documents_are_parsed_fast(self):
         many = manifest(
             file=[
                 {"path": f"/etc/{n}", "mode": "0644", "owner": "nobody-here:root", "content": "x"} for n in range(500)
@@ -135,11 +135,11 @@ class TheShape(unittest.TestCase):
                 load(text)
             self.assertLess(time.monotonic() - began, 5)
 
-    def test_what_is_missing_at_the_top_stands_in_no_line(self):
+    def test_a_key_missing_at_the_top_level_has_no_line(self):
         with self.assertRaisesRegex(Failure, "^key 'owner' is missing"):
             read(Manifest, 'release = "app"\n')
 
-    def test_what_a_newer_agent_accepted_is_read_without_its_new_keys(self):
+    def test_unknown_keys_of_a_newer_agents_document_are_ignored(self):
         newer = {table: [row | {"colour": "red"}] for table, row in TABLES.items()}
         self.assertEqual(
             stored(manifest(colour="red", **newer)), load(manifest(**{table: [row] for table, row in TABLES.items()}))
@@ -155,11 +155,11 @@ class TheShape(unittest.TestCase):
                 load(manifest(**keys))
             self.assertNotIn("hunter2", str(caught.exception))
 
-    def test_what_is_no_toml_is_refused(self):
+    def test_a_document_that_is_not_toml_is_refused(self):
         with self.assertRaisesRegex(Failure, "not TOML"):
             load("release = app")
 
-    def test_left_out_keys_have_their_defaults(self):
+    def test_omitted_keys_have_their_defaults(self):
         self.assertEqual(load(manifest()), Manifest(release="app", owner="shop/prod/app", protocol=1, deadline=1))
 
 

@@ -13,11 +13,11 @@ class Dues(unittest.TestCase):
         }.items():
             self.assertEqual((Due.parse(text), str(due)), (due, text))
 
-    def test_other_texts_are_none(self):
+    def test_other_strings_are_none(self):
         for text in ("never-asked", "", "a", "a/", "/1", "a/b", "a/1.", "a/1.2.3", "a/1 "):
             self.assertIsNone(Due.parse(text), text)
 
-    def test_drift_moves_them_on(self):
+    def test_drift_increments_them(self):
         self.assertEqual(
             [after_drift(text, "here") for text in ("there/0", "there/7.1796028000", "never-asked")],
             ["there/1", "there/8", "here/0"],

@@ -1,4 +1,4 @@
-"""What a manifest may ask for. Each refusal has a twin that is accepted."""
+"""The rules of a manifest. Each refusal has a twin that is accepted."""
 
 import unittest
 
@@ -234,7 +234,7 @@ class Rules(unittest.TestCase):
                 self.assertIn(words, str(caught.exception))
                 self.assertEqual(caught.exception.code, REFUSED)
 
-    def test_all_faults_are_told_at_once(self):
+    def test_all_errors_are_reported_together(self):
         with self.assertRaises(Failure) as caught:
             load(manifest(deadline=0, file=[CONF | {"mode": "x"}], probe=[{"name": "p"}]))
         self.assertEqual(
@@ -251,7 +251,7 @@ class Rules(unittest.TestCase):
 
 
 class TheStoredManifest(support.HostTest):
-    def test_a_release_whose_owner_is_gone_from_the_host_does_not_stop_the_others(self):
+    def test_a_release_with_a_missing_owner_does_not_block_the_others(self):
         self.apply(release="gone", file=[file("etc/gone.conf", "x")])
         stored = support.STATE / "releases/gone/1/manifest.toml"
         stored.write_text(stored.read_text().replace(OWNER, "nobody-here:root"))

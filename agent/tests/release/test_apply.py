@@ -1,4 +1,4 @@
-"""An apply that succeeds: it does what the change asks for, once, and nothing else."""
+"""A successful apply makes the required changes, once, and nothing else."""
 
 import os
 import pwd
@@ -21,7 +21,7 @@ def conf(text: str = "one", **keys) -> dict:
 
 
 class TheFirstApply(HostTest):
-    def test_everything_is_made_and_started(self):
+    def test_everything_is_created_and_started(self):
         marker = at("stepped")
         answer = self.apply(
             directory=[{"path": at("srv/app"), "mode": "0750", "owner": support.OWNER}],
@@ -46,7 +46,7 @@ class TheFirstApply(HostTest):
         self.assertEqual((live("etc/app.conf"), live("stepped"), os.path.isdir(at("srv/app"))), ("one", "hello", True))
         self.assertEqual((tree()["etc/app.conf"][1], tree()["etc/app.key"][1]), (0o644, 0o400))
 
-    def test_what_must_be_there_is_made_before_anything_is_checked(self):
+    def test_preparations_run_before_the_checks(self):
         made = at("srv/cluster")
         keys = dict(
             file=[conf()],
@@ -65,7 +65,7 @@ class TheFirstApply(HostTest):
         self.apply(**keys)
         self.assertEqual(live("srv/cluster"), "made")
 
-    def test_where_it_cannot_be_made_nothing_is_changed(self):
+    def test_if_a_preparation_fails_nothing_is_changed(self):
         self.refused(
             REFUSED,
             "preparation cluster failed:\n    no room",
@@ -90,7 +90,7 @@ class TheFirstApply(HostTest):
         )
         self.assertEqual(live("etc/app.conf"), "one")
 
-    def test_nothing_is_left_of_the_work(self):
+    def test_no_temporary_files_are_left(self):
         self.apply(file=[conf()], unit=UNIT)
         self.assertEqual({p.name for p in (STATE / "releases/app").iterdir()}, {"1", "current"})
 
@@ -110,7 +110,7 @@ class TheSecondApply(HostTest):
     def change(self, **keys) -> dict:
         return self.apply(**self.keys | keys)
 
-    def test_without_a_change_nothing_is_written_and_no_unit_is_told_anything(self):
+    def test_without_a_change_nothing_is_written_and_no_unit_is_reloaded_or_restarted(self):
         def everything():
             return identities(), {p: p.stat().st_mtime_ns for p in STATE.rglob("*") if p.parent.name != "locks"}
 
@@ -137,7 +137,7 @@ class TheSecondApply(HostTest):
         self.change(file=[conf(), file("etc/app.key", "key two", reloads=["app.service"])])
         self.assertEqual(self.systemd.log, ["reload app.service"])
 
-    def test_who_restarts_is_not_reloaded_as_well(self):
+    def test_a_restarted_unit_is_not_reloaded_too(self):
         self.change(file=[conf("two"), file("etc/app.key", "key two", reloads=["app.service"])])
         self.assertEqual(self.systemd.log, ["restart app.service"])
 
@@ -150,7 +150,7 @@ class TheSecondApply(HostTest):
         self.assertEqual(self.change(file=[conf(mode="0600")])["changed"], [at("etc/app.conf"), at("etc/app.key")])
         self.assertEqual(tree()["etc/app.conf"][1], 0o600)
 
-    def test_a_file_changed_by_hand_is_put_right(self):
+    def test_a_manually_changed_file_is_restored(self):
         for damage in (
             lambda: support.Path(at("etc/app.conf")).write_text("hand"),
             lambda: os.chmod(at("etc/app.conf"), 0o666),
@@ -161,7 +161,7 @@ class TheSecondApply(HostTest):
             self.assertEqual(self.change()["changed"], [at("etc/app.conf")])
             self.assertEqual(tree() | {"marks": 0}, before | {"marks": 0})
 
-    def test_a_unit_that_was_stopped_or_disabled_by_hand_comes_back(self):
+    def test_a_manually_stopped_or_disabled_unit_is_started_and_enabled(self):
         for damaged, verb in ((self.systemd.active, "start"), (self.systemd.enabled, "enable")):
             damaged.clear()
             self.systemd.log.clear()
@@ -173,7 +173,7 @@ class TheSecondApply(HostTest):
         self.assertNotIn("etc/app.conf", tree())
         self.assertEqual(self.systemd.log, ["restart app.service"])
 
-    def test_a_file_that_goes_starts_nobody_elses_unit_that_does_not_run(self):
+    def test_removing_a_file_does_not_start_inactive_units_of_others(self):
         theirs = {"restarts": ["old.service"]}, {"reloads": ["other.service"]}
         self.apply(file=[file("etc/old", "x", **theirs[0]), file("etc/other", "x", **theirs[1])])
         self.systemd.active -= {"old.service", "other.service"}
@@ -209,7 +209,7 @@ class TheSecondApply(HostTest):
         self.change(**self.timed() | dict(file=[conf("two"), *self.timed()["file"][1:]]))
         self.assertEqual(self.systemd.log, ["restart app.service"])
 
-    def test_with_a_timer_goes_what_it_has_started(self):
+    def test_a_removed_timers_job_is_stopped(self):
         self.change(**self.timed())
         self.systemd.active.add("job.service")
         self.systemd.log.clear()
@@ -217,7 +217,7 @@ class TheSecondApply(HostTest):
         self.assertEqual(self.systemd.log, ["stop job.timer", "stop job.service", "disable job.timer", "daemon-reload"])
         self.assertEqual(self.systemd.active, {"app.service"})
 
-    def test_a_dropped_unit_that_systemd_does_not_know_any_more_is_no_obstacle(self):
+    def test_a_dropped_unit_that_systemd_no_longer_knows_is_ignored(self):
         self.systemd.active.clear()
         self.systemd.unknown = {"app.service"}
         self.change(unit=[{"name": "new.service"}])
@@ -229,18 +229,18 @@ class TheSecondApply(HostTest):
         self.assertEqual(live("marks"), "x\ny\n")
         self.assertIn("y >>", Release("app").text())
 
-    def test_units_are_read_anew_once_and_only_when_a_unit_file_changed(self):
+    def test_systemd_reloads_its_units_once_and_only_if_a_unit_file_changed(self):
         units = [file(f"etc/systemd/system/{name}.service", "[Unit]", "0644") for name in ("a", "b")]
         self.change(file=[conf(), *units])
         self.assertEqual(self.systemd.log.count("daemon-reload"), 1)
         self.change(file=[conf("two"), *units])
         self.assertEqual(self.systemd.log.count("daemon-reload"), 1)
 
-    def test_tmpfiles_are_made_as_the_new_file_says(self):
+    def test_tmpfiles_are_created_from_the_new_file(self):
         self.change(file=[file("etc/tmpfiles.d/app.conf", "d /run/app")])
         self.assertIn(f"tmpfiles {at('etc/tmpfiles.d/app.conf')}", self.systemd.log)
 
-    def test_old_generations_are_forgotten(self):
+    def test_old_generations_are_pruned(self):
         for number in range(2, 9):
             self.change(file=[conf(str(number))])
         self.assertEqual(
@@ -268,7 +268,7 @@ class Pulls(HostTest):
         apply._fetch("localhost:5000/app:1")
         return asked[1:]
 
-    def test_with_the_logins_that_last(self):
+    def test_with_persistent_logins(self):
         self.assertEqual(self.pulled(False, "podman"), [(("podman", "pull"), pwd.getpwuid(os.geteuid()).pw_dir)])
         self.assertEqual(len(self.pulled(True, "podman")), 1)
 
@@ -278,7 +278,7 @@ class Pulls(HostTest):
             [("podman", "pull"), ("env", f"XDG_RUNTIME_DIR=/run/user/{os.geteuid()}")],
         )
 
-    def test_without_any_it_says_what_to_do(self):
+    def test_without_a_login_the_error_names_the_remedy(self):
         for session in (False, True):
             self.refused(
                 REFUSED,
@@ -288,7 +288,7 @@ class Pulls(HostTest):
 
 
 class Checks(HostTest):
-    def test_a_check_sees_the_tree_as_it_will_be(self):
+    def test_a_check_sees_the_tree_with_the_changes_applied(self):
         self.apply(file=[file("etc/app/a", "a"), file("etc/app/old", "old")])
         wanted = [file("etc/app/a", "new"), file("etc/app/b", "b")]
         self.apply(

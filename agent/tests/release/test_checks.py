@@ -1,4 +1,4 @@
-"""What the checks get to see."""
+"""What the checks can see."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ class Trees(HostTest):
             check=[shell("look", 'test "$(cd {tree}; echo * */*)" = "a link sub */*"', tree=at("etc/app"))],
         )
 
-    def test_a_file_that_another_release_puts_in_place_meanwhile_is_no_fault(self):
+    def test_a_file_that_another_release_replaces_meanwhile_is_not_an_error(self):
         os.makedirs(at("etc/app"))
         passing, listdir = Path(at("etc/app/.b.gatehouse")), os.listdir
         passing.touch()
@@ -69,14 +69,14 @@ class Units(HostTest):
         Path(self.vendor, name).write_text(f"vendor's {name}")
         return f"vendor's {name}"
 
-    def test_a_drop_in_is_judged_with_the_unit_that_it_alters(self):
+    def test_a_drop_in_is_checked_together_with_its_unit(self):
         text = self.vendors("caddy.service")
         self.apply(file=[file("etc/systemd/system/caddy.service.d/x.conf", "Nice=5")])
         self.assertEqual(
             (self.judged, self.staged), (["caddy.service"], {"caddy.service": text, "caddy.service.d/x.conf": "Nice=5"})
         )
 
-    def test_a_drop_in_that_systemd_does_not_understand_is_refused(self):
+    def test_an_invalid_drop_in_is_refused(self):
         self.vendors("caddy.service")
         self.verdict = "x.conf:1: Unknown key"
         self.refused(
@@ -86,7 +86,7 @@ class Units(HostTest):
             file=[file("etc/systemd/system/caddy.service.d/x.conf", "Nixe=5")],
         )
 
-    def test_a_program_that_comes_along_is_found_by_units_and_by_what_podman_makes_of_quadlets(self):
+    def test_a_new_program_is_found_by_units_and_by_units_generated_from_quadlets(self):
         generator = support.ROOM / "generator"
         generator.write_text("#!/bin/sh\necho '---app.service---'; cat $QUADLET_UNIT_DIRS/*\n")
         generator.chmod(0o755)
@@ -105,12 +105,12 @@ class Units(HostTest):
             (start,) = [line.removeprefix("ExecStart=") for line in text.splitlines()]
             self.assertEqual((start.endswith("/program"), start == at("opt/program")), (True, False))
 
-    def test_an_instance_is_judged_as_its_template_says(self):
+    def test_an_instance_is_checked_with_its_template(self):
         text = self.vendors("postgresql@.service")
         self.apply(file=[file("etc/systemd/system/postgresql@17-main.service.d/x.conf", "Nice=5")])
         self.assertEqual(self.staged["postgresql@17-main.service"], text)
 
-    def test_a_unit_of_the_manifest_is_judged_as_it_will_be(self):
+    def test_a_unit_is_checked_with_the_changes_applied(self):
         self.vendors("app.service")
         self.apply(
             file=[
@@ -120,7 +120,7 @@ class Units(HostTest):
         )
         self.assertEqual((self.judged, self.staged["app.service"]), (["app.service"], "ours"))
 
-    def test_a_drop_in_of_a_unit_that_is_nowhere_is_not_judged(self):
+    def test_a_drop_in_without_a_unit_is_not_checked(self):
         self.apply(file=[file("etc/systemd/system/app.service.d/x.conf", "Nice=5")])
         self.assertIsNone(self.judged)
 

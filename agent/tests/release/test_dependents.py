@@ -1,4 +1,4 @@
-"""A unit of another release is told of a change last: once the release that brings it is well by itself."""
+"""Dependents (units of other releases) are reloaded last, once the release is healthy by itself."""
 
 import unittest
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from tests.support import HostTest, Killed, at, file, live, shell
 OWN, FRONT = "app.service", "front.service"
 
 
-class Telling(HostTest):
+class Notifying(HostTest):
     def setUp(self):
         super().setUp()
         site = Path(at("etc/app.site"))  # there before, so that the front always has something to read
@@ -49,7 +49,7 @@ class Telling(HostTest):
     def of_front(self) -> list[str]:
         return [line for line in self.systemd.log if FRONT in line]
 
-    def test_it_is_reloaded_once_units_steps_and_own_probes_are_done(self):
+    def test_a_dependent_is_reloaded_after_units_steps_and_own_probes(self):
         heard = []
         self.patch(
             self.systemd,
@@ -62,7 +62,7 @@ class Telling(HostTest):
         self.assertEqual(answer["units"], {OWN: "restart", FRONT: "reload"})
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
-    def test_a_change_that_does_not_concern_it_does_not_hang_on_it(self):
+    def test_a_change_that_does_not_concern_a_dependent_does_not_depend_on_it(self):
         self.apply(**self.keys("one"))
         Path(at("order")).unlink()
         self.systemd.do("stop", FRONT)
@@ -73,7 +73,7 @@ class Telling(HostTest):
         self.assertEqual(self.order(), ["step", "app"])
         self.assertNotIn(FRONT, self.systemd.active)
 
-    def test_what_it_is_told_can_be_changed_while_the_release_is_ill(self):
+    def test_the_files_of_a_dependent_can_change_while_the_release_is_unhealthy(self):
         self.apply(**self.keys("one"))
         Path(at("ill")).touch()
         self.apply(**self.closed())
@@ -90,7 +90,7 @@ class Telling(HostTest):
             | keys
         )
 
-    def test_who_moves_a_unit_of_its_own_is_asked_however_little_it_moves(self):
+    def test_a_release_that_changes_an_own_unit_is_always_probed(self):
         files = self.closed()["file"]
         for what, before, after, meanwhile in (
             ("start", {}, {}, lambda: self.systemd.active.discard(OWN)),
@@ -108,7 +108,7 @@ class Telling(HostTest):
                 self.refused(ILL, "not healthy", **self.closed(**after))
                 self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
-    def test_what_was_never_found_well_is_asked(self):
+    def test_a_release_that_was_never_healthy_is_probed(self):
         def image(n):
             return dict(
                 image=[{"reference": f"app:{n}"}],
@@ -121,7 +121,7 @@ class Telling(HostTest):
         self.refused(ILL, "probe app", **self.closed(**image(2)))
         self.assertTrue(Release("app").unproven)
 
-    def test_a_release_that_is_not_well_by_itself_tells_nobody(self):
+    def test_an_unhealthy_release_notifies_no_dependent(self):
         self.systemd.unknown = {"dead.service"}
         for broken in (
             dict(probe=[shell("app", "false")]),
@@ -132,7 +132,7 @@ class Telling(HostTest):
             self.assertEqual(self.of_front(), [])
             self.assertIn(FRONT, self.systemd.active)
 
-    def test_a_site_that_does_not_answer_is_taken_back_out(self):
+    def test_a_site_that_does_not_answer_is_removed_again(self):
         self.apply(**self.keys("one"))
         self.systemd.log.clear()
         self.refused(
@@ -143,7 +143,7 @@ class Telling(HostTest):
         self.assertEqual(self.of_front(), [f"reload {FRONT}"] * 2)
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
-    def test_who_was_not_told_and_read_the_files_for_another_release_reads_them_again_on_the_way_back(self):
+    def test_a_dependent_reloaded_for_another_release_is_reloaded_in_the_rollback_too(self):
         told = []
 
         def another(_):
@@ -155,7 +155,7 @@ class Telling(HostTest):
         self.refused(ILL, "broken", **self.keys("two"))
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
-    def test_who_does_not_run_is_neither_started_nor_stopped(self):
+    def test_an_inactive_dependent_is_neither_started_nor_stopped(self):
         self.systemd.do("stop", FRONT)
         self.systemd.log.clear()
         self.apply(**self.keys("one"))
@@ -167,14 +167,14 @@ class Telling(HostTest):
         )
         self.assertEqual(self.of_front(), [])
 
-    def test_a_site_that_does_not_answer_after_the_way_back_is_told(self):
+    def test_a_site_that_does_not_answer_after_the_rollback_is_reported(self):
         self.apply(**self.keys("one", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)]))
         Path(at("ill")).touch()
         self.refused(
             ILL, "probe site", **self.keys("two", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)])
         )
 
-    def test_on_the_way_back_who_was_not_touched_is_not_reloaded_and_who_went_down_is_no_fault(self):
+    def test_a_rollback_skips_untouched_dependents_and_accepts_stopped_ones(self):
         other = "other.service"
         self.systemd.do("start", other)
         more = lambda word: {"file": [*self.keys(word)["file"], file("etc/other", word, reloads=[other])]}  # noqa: E731
@@ -194,7 +194,7 @@ class Telling(HostTest):
     def fail_step(self):
         raise support.report.Failure("broken")
 
-    def test_on_the_way_back_it_has_time_of_its_own_too(self):
+    def test_a_dependent_has_its_own_deadline_in_a_rollback_too(self):
         self.apply(**self.keys("one"))
         left = []
         self.patch(
@@ -211,7 +211,7 @@ class Telling(HostTest):
         self.refused(ILL, **self.keys("two"))
         self.assertEqual(left, [1, 1])
 
-    def test_who_came_up_meanwhile_is_told_and_stays_up_on_the_way_back(self):
+    def test_a_dependent_started_meanwhile_is_notified_and_keeps_running_in_a_rollback(self):
         self.apply(**self.keys("one"))
         for fails in (
             dict(step=[shell("step", "false")]),
@@ -224,7 +224,7 @@ class Telling(HostTest):
                 self.refused(ROLLED_BACK, **self.keys("two", **fails))
             self.assertEqual((FRONT in self.systemd.active, self.systemd.loaded.get(FRONT)), (True, b"one"))
 
-    def test_it_has_time_of_its_own(self):
+    def test_a_dependent_has_its_own_deadline(self):
         """The app takes nearly all of its second, the front half of another."""
         self.patch(
             apply.probes,
@@ -234,14 +234,14 @@ class Telling(HostTest):
         self.apply(**self.keys("one"))
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
-    def test_its_words_are_shown_where_it_was_told_and_not_before(self):
+    def test_the_journal_of_a_dependent_is_shown_only_if_it_was_notified(self):
         shown = []
         self.patch(support.systemd, "journal", lambda units, *_: shown.append(units) or "")
         self.refused(NOTHING_BEFORE, **self.keys("one", probe=[shell("app", "false")]))
         self.refused(NOTHING_BEFORE, **self.keys("one", probe=[shell("site", "false", through=FRONT)]))
         self.assertEqual(shown, [[OWN], [OWN, FRONT]])
 
-    def test_killed_before_or_after_it_is_told_the_way_back_ends_where_it_began(self):
+    def test_after_a_kill_before_or_after_the_notification_a_rollback_restores_the_state(self):
         def image(n):
             return dict(
                 image=[{"reference": f"app:{n}"}],
@@ -266,7 +266,7 @@ class Telling(HostTest):
             Path(at("order")).write_bytes(before[0]["order"][0])
             self.assertEqual(self.standing(), before)
 
-    def test_killed_by_a_power_cut_it_reads_what_is_back_when_it_starts(self):
+    def test_after_a_power_cut_a_dependent_starts_with_the_restored_files(self):
         self.apply(**self.keys("one"))
         with self.killed_at("notified"):
             self.apply(**self.keys("two"))
@@ -286,7 +286,7 @@ class Telling(HostTest):
         with mock.patch.object(apply.failpoints, "point", kill), self.assertRaises(Killed):
             yield
 
-    def test_who_cannot_go_back_tells_of_what_stays(self):
+    def test_a_release_that_cannot_be_rolled_back_notifies_dependents_of_the_new_files(self):
         def image(n):
             return dict(
                 image=[{"reference": f"app:{n}"}],

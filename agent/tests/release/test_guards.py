@@ -1,4 +1,4 @@
-"""A new image may change data for ever: it is saved while nobody writes, and comes back together with the old image."""
+"""A new image may change data irreversibly: it is saved while nothing writes, and restored together with the old image."""
 
 import os
 import unittest
@@ -57,7 +57,7 @@ class Guards(HostTest):
         """Version 2, which alters the data at its start and then fails."""
         return self.version(2, step=[shell("migrate", f"echo new > {at('data/db')}; exit {int(fails)}")], **keys)
 
-    def test_what_a_guarded_timer_has_started_is_ended_and_not_started_again(self):
+    def test_the_job_of_a_guarded_timer_is_stopped_and_not_started_again(self):
         timed = dict(unit=[{"name": "app.service"}, {"name": "job.timer"}])
         self.systemd.triggers["job.timer"] = "job.service"
         guard = self.version(1)["guard"][0] | {"units": ["app.service", "job.timer"]}
@@ -69,7 +69,7 @@ class Guards(HostTest):
         self.assertLess(self.order.index("stop job.timer"), self.order.index("save"))
         self.assertEqual(self.systemd.active, {"app.service", "job.timer"})
 
-    def test_a_guard_that_names_images_is_used_for_those_alone(self):
+    def test_a_guard_with_images_is_used_only_for_those(self):
         def version(app: int, job: int, *watched: str) -> dict:
             wanted = self.version(app, image=[{"reference": f"app:{app}"}, {"reference": f"job:{job}"}])
             return wanted | {"guard": [wanted["guard"][0] | {"images": list(watched)}]}
@@ -101,7 +101,7 @@ class Guards(HostTest):
         )
         self.assertEqual(self.order, ["restart app.service"])
 
-    def test_image_and_data_come_back_together(self):
+    def test_image_and_data_are_restored_together(self):
         self.refused(ROLLED_BACK, "step migrate failed", **self.migrating())
         self.assertEqual(self.standing(), self.before)
         self.assertEqual(live("data/db"), "old data")
@@ -110,7 +110,7 @@ class Guards(HostTest):
             ["stop app.service", "save", "restart app.service", "stop app.service", "restore", "restart app.service"],
         )
 
-    def test_a_guard_that_comes_with_the_new_image_restores_too(self):
+    def test_a_guard_added_with_the_new_image_restores_too(self):
         self.apply(**self.version(1, guard=[]))
         self.refused(ROLLED_BACK, **self.migrating())
         self.assertEqual(live("data/db"), "old data")
@@ -143,13 +143,13 @@ class Guards(HostTest):
         )
         return keys
 
-    def test_data_that_cannot_be_restored_keeps_the_new_image_which_runs_as_far_as_it_can(self):
+    def test_if_data_cannot_be_restored_the_new_image_stays_and_its_units_are_started(self):
         self.stuck()
         self.assertEqual((live("etc/app.container"), live("data/db")), ("Image=app:2", "new\n"))
         self.assertEqual((self.systemd.active, Release("app").record.exists()), ({"app.service"}, False))
         self.assertIn("generation 2 of release app is live though it was never found healthy", self.drift())
 
-    def test_the_manifest_whose_image_stays_is_tried_again_until_it_is_well(self):
+    def test_the_manifest_of_the_image_that_stays_is_retried_until_it_is_healthy(self):
         keys = self.stuck()
         self.refused(ROLLED_BACK, "step migrate failed", "rolled back to generation 2", **keys)
         files.put(at("mended"), files.Content(b"", 0o600, 0, 0))
@@ -157,7 +157,7 @@ class Guards(HostTest):
         self.assertEqual((self.order.count("restore"), self.order.count("save"), self.drift()), (1, 1, []))
         self.assertEqual(self.apply(**keys)["units"], {})
 
-    def test_another_image_goes_forward_from_the_one_that_stays(self):
+    def test_another_image_is_applied_on_top_of_the_one_that_stays(self):
         self.stuck()
         self.order.clear()
         self.assertEqual(self.apply(**self.version(3))["generation"], 3)
@@ -179,17 +179,17 @@ class Guards(HostTest):
         self.assertTrue(remove.remove("app", "shop/prod/app")["removed"])
         self.assertEqual((set(tree()), self.systemd.active), ({"data/db", "data/copy"}, set()))
 
-    def test_a_guard_that_goes_with_the_old_image_saves_too(self):
+    def test_a_guard_removed_with_the_old_image_saves_too(self):
         self.apply(**self.version(2, guard=[]))
         self.assertEqual(self.order, ["stop app.service", "save", "restart app.service"])
         self.refused(ROLLED_BACK, **self.version(3, guard=[], step=[shell("no", "exit 1")]))
         self.assertNotIn("restore", self.order, "what nobody guards any more is not saved either")
 
-    def test_a_guard_that_went_with_the_old_image_restores_too(self):
+    def test_a_guard_removed_with_the_old_image_restores_too(self):
         self.refused(ROLLED_BACK, **self.migrating() | {"guard": []})
         self.assertEqual((self.standing(), live("data/db")), (self.before, "old data"))
 
-    def test_nobody_waits_for_a_save_a_restore_or_a_stop(self):
+    def test_a_save_a_restore_and_a_stop_have_no_deadline(self):
         held, run, do = {}, support.apply.process.run, self.systemd.do
 
         def busy(what: str):
@@ -214,7 +214,7 @@ class Guards(HostTest):
         )
         self.assertIn("release app", held["put"])
 
-    def test_data_is_restored_once_though_the_old_image_is_not_healthy_either(self):
+    def test_data_is_restored_once_even_if_the_old_image_is_not_healthy_either(self):
         self.systemd.broken = lambda unit: True
         self.refused(ROLLED_BACK_UNHEALTHY, **self.migrating())
         self.systemd.broken = lambda unit: False
@@ -234,7 +234,7 @@ class Guards(HostTest):
         self.assertEqual(self.standing(), self.before)
         self.assertEqual(self.order.count("restore"), 1)
 
-    def test_a_way_back_that_was_killed_past_the_restore_does_not_restore_again(self):
+    def test_a_rollback_killed_after_the_restore_does_not_restore_again(self):
         def killed(release):
             raise support.Killed
 
@@ -243,7 +243,7 @@ class Guards(HostTest):
         self.apply(**self.version(1))
         self.assertEqual((self.order.count("restore"), live("data/db"), self.standing()), (1, "old data", self.before))
 
-    def test_a_way_back_that_was_killed_right_after_the_restore_is_repeated(self):
+    def test_a_rollback_killed_right_after_the_restore_is_repeated(self):
         reach = journal.Record.reach
 
         def killed(self, release, reached):
@@ -264,7 +264,7 @@ class Guards(HostTest):
         self.apply(**keys)
         self.assertIn("writer.service", self.systemd.active)
 
-    def test_a_guarded_unit_that_no_file_restarts_runs_again_after_the_way_back(self):
+    def test_a_guarded_unit_that_no_file_restarts_runs_again_after_the_rollback(self):
         keys = self.migrating()
         keys["guard"][0]["units"] = ["app.service", "writer.service"]
         self.systemd.do("start", "writer.service")

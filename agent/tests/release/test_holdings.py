@@ -1,4 +1,4 @@
-"""What a service holds is there after a restart, or the restart is taken back."""
+"""The data in a service survives a restart, or the restart is rolled back."""
 
 import os
 import socketserver
@@ -145,11 +145,11 @@ class Keys(HostTest):
             dict(file=[file("etc/valkey.conf", text, restarts=[UNIT])], unit=[{"name": UNIT}], holding=[holding]) | keys
         )
 
-    def test_without_it_a_switch_loses_all_which_is_what_the_stand_in_copies(self):
+    def test_without_saving_a_switch_of_appendonly_loses_all_keys(self):
         self.apply(**self.version(True, holding=[]))
         self.assertEqual(self.valkey.keys, set())
 
-    def test_appendonly_is_switched_while_it_runs_there_and_back(self):
+    def test_appendonly_is_switched_at_runtime_in_both_directions(self):
         self.apply(**self.version(True))
         self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c"}, True))
         self.assertIn("CONFIG SET appendonly yes", self.valkey.asked)
@@ -158,19 +158,19 @@ class Keys(HostTest):
         self.apply(**self.version(False))
         self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c", "d"}, False))
 
-    def test_nobody_writes_between_the_counting_and_the_restart(self):
+    def test_writes_are_blocked_between_counting_and_restart(self):
         self.apply(**self.version(True))
         asked = [words for words in self.valkey.asked if words != "INFO"]
         self.assertEqual(
             asked[1:4], ["CLIENT PAUSE 60000 WRITE", "CONFIG SET appendonly yes", "CLIENT PAUSE 60000 WRITE"], asked
         )
 
-    def test_a_restart_that_keeps_its_file_keeps_the_keys_where_it_does_not_write_at_its_end(self):
+    def test_keys_survive_a_restart_of_a_server_that_does_not_save_on_exit(self):
         self.valkey.saves = False
         self.apply(**self.version(line='save ""'))
         self.assertEqual(self.valkey.keys, {"a", "b", "c"})
 
-    def test_fewer_keys_are_not_healthy_and_all_of_them_come_back(self):
+    def test_fewer_keys_are_unhealthy_and_all_of_them_are_restored(self):
         start = self.valkey.start
 
         def forgetting():
@@ -203,7 +203,7 @@ class Keys(HostTest):
         self.valkey.start = lambda: (start(), self.valkey.keys.discard("a"))
         self.assertEqual(self.apply(**self.version(line="other"))["generation"], 2)
 
-    def test_keys_that_a_new_limit_drops_come_back_with_the_old_settings(self):
+    def test_keys_evicted_by_a_new_limit_are_restored_with_the_old_settings(self):
         start = self.valkey.start
 
         def limited():
@@ -216,12 +216,12 @@ class Keys(HostTest):
         )
         self.assertEqual(self.valkey.keys, {"a", "b", "c"})
 
-    def test_a_cache_that_drops_keys_as_it_did_before_is_healthy(self):
+    def test_a_cache_that_evicted_keys_before_is_healthy(self):
         self.valkey.limit = 2
         self.apply(**self.version(line="other"))
         self.assertEqual(len(self.valkey.keys), 2)
 
-    def test_a_release_that_goes_back_for_another_reason_keeps_what_was_written_since(self):
+    def test_a_rollback_for_another_reason_keeps_later_writes(self):
         for appendonly in (True, False):
             writing = shell("no", f"echo >>{at('late')}; exit 1")
             with support.mock.patch.object(support.apply, "_step", side_effect=self.late):
@@ -235,7 +235,7 @@ class Keys(HostTest):
         self.valkey.keys.add("late")
         raise support.report.Failure("no")
 
-    def test_what_cannot_be_switched_since_it_does_not_run_is_refused(self):
+    def test_a_switch_of_a_stopped_server_is_refused(self):
         self.systemd.do("stop", UNIT)
         before = self.standing()
         self.refused(
@@ -249,7 +249,7 @@ class Keys(HostTest):
         self.apply(**self.version(line="other"))
         self.assertEqual(self.valkey.keys, {"a", "b", "c"}, "one that is only started reads what it wrote")
 
-    def test_one_that_is_set_up_again_reads_the_file_that_it_wrote_last(self):
+    def test_a_recreated_release_reads_the_latest_file(self):
         for appendonly in (True, False):
             self.apply(**self.version(appendonly))
             self.valkey.saves = False
@@ -264,7 +264,7 @@ class Keys(HostTest):
         self.apply(**self.version(True))
         self.assertEqual(self.systemd.active, {UNIT})
 
-    def test_its_password_goes_to_its_own_socket_alone(self):
+    def test_the_password_is_sent_only_to_the_releases_own_socket(self):
         for number, word in ((1, "older"), (2, "newer")):
             files.put(at(f"secrets/{number}/password"), files.Content(word.encode(), 0o600, 0, 0))
         login = {"login": "gatehouse", "passwords": at("secrets/*/password")}
@@ -283,19 +283,19 @@ class Keys(HostTest):
         self.apply(**asked[1])
         self.assertEqual(self.valkey.asked[:2], ["AUTH by hand", "PING"])
 
-    def test_a_server_with_rules_of_before_is_restarted_and_not_switched(self):
+    def test_a_server_with_the_rules_of_an_older_version_is_restarted_and_not_switched(self):
         self.valkey.allowed -= {"INFO", "CLIENT"}
         self.apply(**self.version(line="other"))
         self.assertEqual(self.valkey.keys, {"a", "b", "c"})
         self.assertIn("Valkey's keys cannot be counted before the restart", "".join(self.said))
         self.refused(1, "would be lost", "First run `pulumi up` with appendonly no", **self.version(True))
 
-    def test_what_fails_before_the_restart_lets_clients_write_again(self):
+    def test_a_failure_before_the_restart_unblocks_clients(self):
         with support.mock.patch.object(support.apply, "_swap", side_effect=support.report.Failure("no")):
             self.refused(1, **self.version(True))
         self.assertEqual((self.valkey.paused, self.valkey.appends, self.valkey.keys), (False, False, {"a", "b", "c"}))
 
-    def test_one_that_was_killed_goes_back_with_its_keys(self):
+    def test_after_a_kill_the_rollback_restores_the_keys(self):
         def boot():
             self.systemd.do("stop", UNIT)
             undo.prepare(Release("app"))
@@ -310,7 +310,7 @@ class Keys(HostTest):
             self.systemd.do("start", UNIT)
             self.assertEqual((self.valkey.keys, self.valkey.appends), ({"a", "b", "c"}, False))
 
-    def test_a_folder_that_was_half_put_back_is_put_back(self):
+    def test_a_partly_restored_folder_is_restored(self):
         killed = "mv .before .restored"
         run = support.apply.process.run
         with support.mock.patch.object(support.apply, "_step", side_effect=self.losing):
@@ -362,12 +362,12 @@ class Counts(HostTest):
     def becomes(self, text: str) -> dict:
         return self.version("2", step=[shell("rewrite", f"printf '{text}' >{at('count')}")])
 
-    def test_as_much_or_more_is_healthy(self):
+    def test_equal_or_higher_counts_are_healthy(self):
         self.assertEqual(
             self.apply(**self.becomes("3 rows of one\\n6 rows of another\\n1 rows of a third\\n"))["generation"], 2
         )
 
-    def test_less_is_not(self):
+    def test_lower_counts_are_not_healthy(self):
         self.refused(
             ROLLED_BACK,
             "app.service holds less after its restart than before: 4 rows of another, 5 before",
@@ -375,12 +375,12 @@ class Counts(HostTest):
         )
         self.assertEqual(live("etc/app.conf"), "1")
 
-    def test_what_is_not_there_any_more_is_none(self):
+    def test_a_missing_count_is_zero(self):
         self.refused(
             ROLLED_BACK, "0 rows of one, 3 before; 0 rows of another, 5 before", **self.becomes("9 rows of a third\\n")
         )
 
-    def test_what_cannot_be_counted_any_more_is_not_healthy(self):
+    def test_a_failing_count_after_the_restart_is_not_healthy(self):
         self.refused(
             ROLLED_BACK,
             "rows cannot be counted any more",
@@ -391,7 +391,7 @@ class Counts(HostTest):
         os.unlink(at("count"))
         self.assertEqual(self.apply(**self.version("2"))["generation"], 2)
 
-    def test_what_restarts_nothing_counts_nothing(self):
+    def test_without_a_restart_nothing_is_counted(self):
         os.unlink(at("count"))
         self.said.clear()
         self.apply(**self.version("1", step=[shell("other", "true")]))

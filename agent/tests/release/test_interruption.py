@@ -1,4 +1,4 @@
-"""The power may go at any moment: the next apply of whatever manifest leaves the host as that manifest wants it."""
+"""After a power failure at any moment, the next apply of any manifest leaves the host as that manifest requires."""
 
 import contextlib
 import os
@@ -131,7 +131,7 @@ class Interruption(HostTest):
     def test_a_killed_first_apply_converges(self):
         self.killed_everywhere(lambda: self.apply(**new()), lambda: None, self.converges_to(new()))
 
-    def test_a_killed_first_apply_can_be_removed_or_is_nobodys(self):
+    def test_a_killed_first_apply_can_be_removed_or_has_no_owner(self):
         def check():
             undo.recover(Release("app"))
             if Release("app").generation:
@@ -141,14 +141,14 @@ class Interruption(HostTest):
 
         self.killed_everywhere(lambda: self.apply(**new()), lambda: None, check)
 
-    def test_a_killed_way_back_is_finished_by_the_next_apply(self):
+    def test_a_killed_rollback_is_finished_by_the_next_apply(self):
         def fail():
             with contextlib.suppress(support.report.Failure):
                 self.apply(**new() | {"step": [support.shell("no", "exit 1")]})
 
         self.killed_everywhere(fail, lambda: self.apply(**old()), self.converges_to(old()))
 
-    def test_a_manifest_that_repairs_an_unhealthy_generation_gets_its_turn_after_a_kill(self):
+    def test_after_a_kill_a_manifest_that_repairs_an_unhealthy_generation_is_applied(self):
         def killed(*_):
             raise Killed
 
@@ -161,7 +161,7 @@ class Interruption(HostTest):
         self.stands_as(new())
         self.assertIn("generation 1 is restored but not healthy", "".join(self.said))
 
-    def test_after_a_kill_at_any_point_a_boot_leaves_one_whole_generation_that_runs(self):
+    def test_after_a_kill_at_any_point_a_boot_runs_one_complete_generation(self):
         def check():
             self.systemd.state = "initializing"
             self.systemd.active, self.systemd.loaded = set(), {}

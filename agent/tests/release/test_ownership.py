@@ -1,4 +1,4 @@
-"""A release and each of its files have one owner; who is not that changes and deletes nothing."""
+"""A release and each of its files have one owner; others can neither change nor delete them."""
 
 import unittest
 from functools import partial
@@ -77,7 +77,7 @@ class Accounts(HostTest):
             )
         )
 
-    def test_of_another_stacks_release_is_refused_before_it_is_touched(self):
+    def test_an_account_for_a_release_of_another_stack_is_refused_before_any_change(self):
         for release in ("app", "app-part"):
             with self.subTest(release):
                 self.apply(release=release, owner="shop/prod/app")
@@ -93,13 +93,13 @@ class Accounts(HostTest):
                 self.assertEqual(self.ran, [("usermod", "--groups", "clients", "app")])
                 self.ran.clear()
 
-    def test_of_a_release_of_its_own_stack_or_of_none_is_as_asked(self):
+    def test_an_account_for_a_release_of_the_same_stack_or_of_none_is_changed(self):
         self.apply(release="app", owner="shop/prod/another")
         self.apply(release="app-other", owner="other/prod/app-other")
         self.ask()
         self.assertEqual(self.ran, [("usermod", "--groups", "clients", "app")])
 
-    def test_of_a_release_that_is_on_its_way_is_refused_too(self):
+    def test_an_account_for_a_release_in_progress_is_refused_too(self):
         with mock.patch.object(
             apply.probes,
             "await_all",
@@ -114,7 +114,7 @@ class Files(HostTest):
         super().setUp()
         self.apply(release="one", file=[file("etc/shared", "one"), file("etc/one", "one")])
 
-    def test_a_file_of_another_release_is_refused_and_the_way_is_told(self):
+    def test_a_file_of_another_release_is_refused_with_the_remedy(self):
         self.refused(
             REFUSED,
             f"{at('etc/shared')} belongs to release one (shop/prod/one)",
@@ -135,7 +135,7 @@ class Files(HostTest):
 
 
 class Races(HostTest):
-    def test_of_two_that_begin_together_one_gets_the_file_and_the_unit(self):
+    def test_of_two_concurrent_applies_one_gets_the_file_and_the_unit(self):
         for what in ({"file": [file("etc/shared", "x")]}, {"unit": [{"name": "app.service"}]}):
             run = support.apply.checks.run
 
@@ -148,7 +148,7 @@ class Races(HostTest):
                 self.refused(REFUSED, "belongs to release fast", "nothing was changed", release="slow", **what)
                 self.assertFalse(Release("slow").record.exists())
 
-    def test_a_claim_holds_before_the_file_is_there(self):
+    def test_a_claim_counts_before_the_file_exists(self):
         refusals = []
         # Between the claim and the swap, where data are saved.
         with support.mock.patch.object(

@@ -1,4 +1,4 @@
-"""Whatever is asked for and whatever goes wrong: the host has one generation, whole, and it is the right one."""
+"""After any sequence of applies and failures the host has exactly one complete generation, and the correct one."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""Data goes with its release only where a purge is asked for, and never before there is a copy of all of it."""
+"""Data is deleted with its release only on request, and never before all of it has been copied."""
 
 import os
 import tarfile
@@ -59,7 +59,7 @@ class Purge(HostTest):
         self.assertEqual(self.remove(purging=False), {"release": "app", "removed": True})
         self.assertEqual((self.data_is_there(), self.copies()), ((True, True), []))
 
-    def test_with_it_everything_is_copied_and_then_gone(self):
+    def test_with_purge_everything_is_copied_and_then_deleted(self):
         self.give()
         done = self.remove()
         self.assertEqual(self.data_is_there(), (False, False))
@@ -77,7 +77,7 @@ class Purge(HostTest):
         self.give(data=[])
         self.assertEqual((self.data_is_there(), self.copies()), ((True, True), []))
 
-    def test_no_copy_no_deletion_and_what_ran_runs_again(self):
+    def test_without_a_copy_nothing_is_deleted_and_units_start_again(self):
         self.give(data=[self.data[0], self.data[1] | {"save": [*SCRIPT, "echo no connection; exit 1"]}])
         before = self.standing()
         self.refused(1, "database could not be copied:\n    no connection", call=self.remove)
@@ -87,7 +87,7 @@ class Purge(HostTest):
         self.assertTrue(self.remove()["removed"])
         self.assertEqual(self.data_is_there(), (False, False))
 
-    def test_a_full_disk_leaves_everything_as_it_was_too(self):
+    def test_a_full_disk_leaves_everything_unchanged(self):
         self.give()
         before = self.standing()
         with (
@@ -98,7 +98,7 @@ class Purge(HostTest):
         self.assertEqual(self.standing(), before)
         self.assertEqual((self.data_is_there(), self.copies()), ((True, True), []))
 
-    def test_a_removal_that_ended_before_it_deleted_copies_anew_what_was_written_since(self):
+    def test_a_removal_interrupted_before_deleting_copies_later_writes(self):
         self.give()
         with mock.patch.object(removal.originals, "put", side_effect=Failure("cut")):
             self.refused(1, "cut", call=self.remove)
@@ -106,7 +106,7 @@ class Purge(HostTest):
         done = self.remove()
         self.assertEqual((Path(done["copies"]) / "database/rows").read_text(), "more rows")
 
-    def test_a_removal_that_ended_in_the_middle_is_repeated_with_the_copies_that_it_had(self):
+    def test_a_removal_interrupted_while_deleting_continues_with_its_copies(self):
         self.give()
         with mock.patch.object(purge, "_run", self.fails_at_drop()):
             self.refused(1, "could not be deleted", call=self.remove)
@@ -126,7 +126,7 @@ class Purge(HostTest):
 
         return failing
 
-    def test_a_release_that_is_put_back_after_a_failed_removal_is_copied_anew_next_time(self):
+    def test_a_release_applied_again_after_a_failed_removal_is_copied_again(self):
         self.give()
         with mock.patch.object(purge, "_run", self.fails_at_drop()):
             self.refused(1, "could not be deleted", call=self.remove)
@@ -135,20 +135,20 @@ class Purge(HostTest):
         done = self.remove()
         self.assertEqual((Path(done["copies"]) / "database/rows").read_text(), "more rows")
 
-    def test_data_that_is_not_there_is_nothing_to_copy(self):
+    def test_missing_data_is_skipped(self):
         self.give(data=self.data[:1])
         self.folder.rename(f"{self.folder}.elsewhere")
         self.assertEqual(self.remove(), {"release": "app", "removed": True})
         self.assertEqual(self.copies(), [])
 
-    def test_a_link_is_refused_since_only_the_link_would_be_copied(self):
+    def test_a_link_is_refused_because_only_the_link_would_be_copied(self):
         self.give(data=self.data[:1])
         self.folder.rename(f"{self.folder}.elsewhere")
         os.symlink(f"{self.folder}.elsewhere", self.folder)
         self.refused(1, f"{self.folder} is a link to {self.folder}.elsewhere", call=self.remove)
         self.assertTrue(self.folder.is_symlink())
 
-    def test_a_link_on_the_way_is_refused_too(self):
+    def test_a_link_in_the_path_is_refused_too(self):
         self.give(data=self.data[:1])
         above = self.folder.parent
         above.rename(f"{above}.elsewhere")
@@ -156,7 +156,7 @@ class Purge(HostTest):
         self.refused(1, f"is a link to {above}.elsewhere/app", call=self.remove)
         self.assertTrue((self.folder / "deep/file").exists())
 
-    def test_what_others_have_in_it_is_refused_at_the_door_from_both_sides(self):
+    def test_data_that_contains_files_of_another_release_is_refused_for_both(self):
         self.give(data=self.data[:1])
         inside = f"{self.folder}/theirs"
         for keys in (
@@ -176,7 +176,7 @@ class Purge(HostTest):
             call=lambda: self.give(data=[{"name": "data", "path": at("var/lib")}]),
         )
 
-    def test_secrets_that_somebody_refers_to_are_not_deleted(self):
+    def test_secrets_in_use_are_not_deleted(self):
         folder = STATE / "secrets/app"
         self.give(
             file=[secret("app", "hunter22")], secret=True, unit=[], data=[{"name": "secrets", "path": str(folder)}]
@@ -187,14 +187,14 @@ class Purge(HostTest):
         self.assertTrue(self.remove()["removed"])
         self.assertFalse(folder.exists())
 
-    def test_a_removal_that_ended_while_it_forgot_is_not_repeated(self):
+    def test_a_removal_interrupted_at_its_end_is_not_repeated(self):
         self.give()
         with mock.patch.object(removal.store.shutil, "rmtree", side_effect=Failure("cut")):
             self.refused(1, "cut", call=self.remove)
         self.assertEqual(self.remove(), {"release": "app", "removed": True})
 
     @unittest.skipIf(os.geteuid(), "only root mounts")
-    def test_a_mount_below_is_refused_since_it_cannot_be_deleted(self):
+    def test_a_mount_point_is_refused_because_it_cannot_be_deleted(self):
         self.give(data=self.data[:1])
         mount = str(self.folder / "é and more")
         os.mkdir(mount)
@@ -219,7 +219,7 @@ class Purge(HostTest):
             (self.remove()["removed"], folder.exists(), self.copies()), (True, False, ["secrets/app.tar.gz"])
         )
 
-    def test_what_cannot_be_copied_and_deleted_is_refused_at_the_door(self):
+    def test_invalid_data_entries_are_refused(self):
         for wrong, words in (
             ({"name": "a b", "path": "/var/lib/app"}, "data a b: not a unique name"),
             ({"name": "a"}, "data a: give either path, or save and drop"),

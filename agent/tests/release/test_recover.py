@@ -1,4 +1,4 @@
-"""Boot, and `gatehouse recover`: what was interrupted is put back before the units run, and brought to its end after (H16)."""
+"""Boot, and `gatehouse recover`: interrupted releases are restored before the units run, and completed or rolled back afterwards (H16)."""
 
 import errno
 import io
@@ -41,7 +41,7 @@ class Boot(HostTest):
     def plain(self, keys: dict) -> dict:
         return {key: value for key, value in keys.items() if key not in ("guard", "image")}
 
-    def test_files_are_back_before_any_unit_runs_and_units_are_only_queued(self):
+    def test_files_are_restored_before_any_unit_runs_and_units_are_only_queued(self):
         self.apply(**self.plain(old()))
         before = support.tree(), set(self.systemd.enabled)
         self.interrupt(apply.probes, "await_all", self.plain(new()))
@@ -58,7 +58,7 @@ class Boot(HostTest):
             ],
         )
 
-    def test_what_was_put_back_is_probed_once_the_host_runs_and_nothing_restarts_twice(self):
+    def test_restored_releases_are_probed_once_the_host_has_started_and_nothing_restarts_twice(self):
         self.apply(**self.plain(old()))
         self.interrupt(apply.probes, "await_all", self.plain(new()))
         recover.recover()
@@ -94,7 +94,7 @@ class Boot(HostTest):
         self.assertEqual(recover.recover(), {"recovered": ["app"]})
         self.assertEqual((live("etc/app.conf"), os.path.exists(at("restored"))), ("old", True))
 
-    def test_before_the_new_image_may_have_started_its_files_go_back_at_once(self):
+    def test_files_are_restored_at_once_if_the_new_image_cannot_have_started(self):
         self.apply(**old())
         self.interrupt(support.systemd, "absorb", new())
         recover.recover()
@@ -111,7 +111,7 @@ class Boot(HostTest):
             (live("etc/app.conf"), Release("app").generation, Release("app").record.exists()), ("new", 2, False)
         )
 
-    def test_one_release_that_cannot_be_put_back_does_not_stop_the_next(self):
+    def test_a_release_that_cannot_be_restored_does_not_block_the_next(self):
         for name in ("one", "two"):
             self.apply(release=name, file=[file(f"etc/{name}", "old")])
             with mock.patch.object(apply.probes, "await_all", killed), self.assertRaises(Killed):
@@ -120,7 +120,7 @@ class Boot(HostTest):
         self.refused(report.FAULT, "release one: not rolled back", call=recover.recover)
         self.assertEqual((live("etc/one"), live("etc/two"), Release("one").record.exists()), ("new", "old", True))
 
-    def test_a_way_back_that_is_not_healthy_says_so(self):
+    def test_an_unhealthy_rollback_is_reported(self):
         self.systemd.state = "starting"
         self.apply(**self.plain(old()))
         self.interrupt(apply.probes, "await_all", self.plain(new()))
@@ -132,14 +132,14 @@ class Boot(HostTest):
             call=recover.recover,
         )
 
-    def test_an_apply_that_is_under_way_is_left_alone(self):
+    def test_an_apply_in_progress_is_skipped(self):
         self.apply(**self.plain(old()))
         self.interrupt(apply.probes, "await_all", self.plain(new()))
         with store.lock("release-app", "apply of release app"):
             self.assertEqual(recover.recover(), {"recovered": []})
         self.assertIn("release app is skipped: apply of release app is in progress", "".join(self.said))
 
-    def test_what_guards_data_comes_last(self):
+    def test_releases_with_guards_come_last(self):
         self.systemd.reads = {}
         for name, guarded in (("a", True), ("b", False)):
             guard = (
@@ -159,7 +159,7 @@ class Boot(HostTest):
         self.systemd.state = "starting"
         self.assertEqual(recover.recover(), {"recovered": ["b", "a"]})
 
-    def test_a_boot_that_is_cut_short_is_repeated_by_the_next_one(self):
+    def test_an_interrupted_boot_is_repeated_by_the_next_one(self):
         self.apply(**self.plain(old()))
         self.interrupt(apply.probes, "await_all", self.plain(new()))
         with mock.patch.object(support.systemd, "absorb", killed), self.assertRaises(Killed):
@@ -171,7 +171,7 @@ class Boot(HostTest):
 
 
 class Mounts(HostTest):
-    def test_what_runs_before_the_files_are_back_as_a_mount_does_is_restarted_with_them(self):
+    def test_units_that_start_before_the_restore_such_as_mounts_are_restarted(self):
         def mount(what):
             return dict(
                 file=[file("etc/systemd/system/a.mount", what, restarts=["a.mount"])], unit=[{"name": "a.mount"}]
@@ -195,9 +195,13 @@ class Mounts(HostTest):
         self.assertEqual(self.systemd.loaded["a.mount"], b"old")
 
 
-class AnotherAgents(HostTest):
-    def test_a_record_that_lacks_a_key_or_has_one_more_leads_back_all_the_same(self):
-        for change in (lambda record: record.pop("tells"), lambda record: record.update(later=[1])):
+class RecordsOfOtherVersions(HostTest):
+    def test_a_record_with_a_missing_or_unknown_key_rolls_back_anyway(self):
+        for change in (
+            lambda record: record.pop("dependents"),
+            lambda record: record.update(tells=record.pop("dependents")),  # its name in an older agent
+            lambda record: record.update(later=[1]),
+        ):
             self.doCleanups()
             self.setUp()
             self.apply(**dict(file=[file("etc/app.conf", "old")]))
@@ -211,7 +215,7 @@ class AnotherAgents(HostTest):
             self.assertEqual(live("etc/app.conf"), "old")
 
 
-class FaultPoints(HostTest):
+class Failpoints(HostTest):
     def setUp(self):
         super().setUp()
         self.systemd.active.add("side.service")
@@ -241,7 +245,7 @@ class FaultPoints(HostTest):
         self.call(**self.keys())
         self.assertEqual(tuple(passed), failpoints.POINTS)
 
-    def test_a_full_disk_at_any_of_them_leaves_one_whole_generation(self):
+    def test_a_full_disk_at_any_failpoint_leaves_one_complete_generation(self):
         for point in failpoints.POINTS:
             with self.subTest(point=point):
                 self.doCleanups()
@@ -256,7 +260,7 @@ class FaultPoints(HostTest):
                 self.assertIn("No space left on device", str(caught.exception))
                 self.assertEqual(live("etc/app.conf"), "y" if point in ("committed", "pruned") else "x")
 
-    def test_a_disk_that_is_full_when_the_generation_is_noted_leads_back(self):
+    def test_a_full_disk_while_recording_the_generation_rolls_back(self):
         self.call(**self.keys())
 
         def full(*_):
@@ -271,7 +275,7 @@ class FaultPoints(HostTest):
             )
         self.assertEqual((live("etc/app.conf"), Release("app").generation), ("x", 1))
 
-    def test_the_second_time_is_another_point_and_an_unknown_action_is_refused(self):
+    def test_the_second_pass_has_its_own_name_and_an_unknown_action_is_refused(self):
         self.patch(failpoints, "_passed", failpoints.Counter())
         with mock.patch.dict(os.environ, GATEHOUSE_FAILPOINT="swapped.2:full"):
             failpoints.point("swapped")

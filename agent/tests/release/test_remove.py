@@ -1,4 +1,4 @@
-"""Removing a release stops its units, removes its files and brings back what was there; data and secrets stay."""
+"""Removing a release stops its units, removes its files and restores the originals; data and secrets stay."""
 
 import os
 import unittest
@@ -27,14 +27,14 @@ class Removal(HostTest):
         )
         self.assertFalse((STATE / "releases/app").exists())
 
-    def test_other_releases_are_left_alone(self):
+    def test_other_releases_are_not_changed(self):
         self.apply(release="other", file=[file("etc/other", "x")], unit=[{"name": "other.service", "enabled": True}])
         before = self.standing()
         self.apply(file=[file("etc/app.conf", "x")], unit=[{"name": "app.service"}])
         self.remove()
         self.assertEqual(self.standing(), before)
 
-    def test_the_original_comes_back_with_mode_and_owner(self):
+    def test_the_original_is_restored_with_mode_and_owner(self):
         os.makedirs(at("etc"))
         files.put(at("etc/app.conf"), files.Content(b"theirs", 0o604, 12, 34))
         os.symlink("app.conf", at("etc/link"))
@@ -46,7 +46,7 @@ class Removal(HostTest):
         self.assertEqual(tree(), before)
         self.assertEqual([p for p in (STATE / "originals").rglob("*") if p.is_file()], [])
 
-    def test_a_file_that_is_dropped_first_brings_its_original_back_too(self):
+    def test_the_original_of_a_file_dropped_earlier_is_restored_too(self):
         os.makedirs(at("etc"))
         files.put(at("etc/app.conf"), files.Content(b"theirs", 0o604, 12, 34))
         before = tree()
@@ -57,7 +57,7 @@ class Removal(HostTest):
         self.remove()
         self.assertEqual(tree(), before)
 
-    def test_folders_that_were_made_for_its_files_go_with_the_last_one(self):
+    def test_folders_created_for_files_are_removed_with_the_last_file(self):
         os.makedirs(at("etc/theirs"))
         shared = "etc/systemd/system/x.service.d"
         self.apply(
@@ -76,7 +76,7 @@ class Removal(HostTest):
         self.remove("other")
         self.assertEqual(os.listdir(at("etc")), ["theirs"])
 
-    def test_a_folder_that_became_one_of_the_manifest_stays(self):
+    def test_a_folder_that_the_manifest_declares_now_stays(self):
         self.apply(file=[file("etc/app/app.conf", "x")])
         self.apply(
             file=[file("etc/app/app.conf", "x")], directory=[{"path": at("etc/app"), "mode": "0750", "owner": OWNER}]
@@ -93,7 +93,7 @@ class Removal(HostTest):
             dropped()
             self.assertEqual(self.systemd.enabled, set())
 
-    def test_a_unit_that_somebody_else_enabled_stays_enabled(self):
+    def test_a_unit_enabled_by_others_stays_enabled(self):
         self.systemd.enabled = {"app.service"}
         self.apply(unit=[{"name": "app.service"}])
         self.apply(unit=[])
@@ -115,7 +115,7 @@ class Removal(HostTest):
         self.assertEqual(self.apply(release="pw", secret=True, file=[secret("pw", "secret-new")])["generation"], 1)
         self.assertEqual((STATE / "secrets/pw/1/password").read_text(), "secret-one")
 
-    def test_units_of_others_that_its_files_concern_are_told_if_they_run(self):
+    def test_running_dependents_of_the_files_are_reloaded(self):
         self.systemd.active = {"proxy.service", "cache.service"}
         self.apply(file=[file("etc/site", "x", reloads=["proxy.service"], restarts=["cache.service"])])
         self.remove()
@@ -125,7 +125,7 @@ class Removal(HostTest):
         self.remove()
         self.assertEqual(self.systemd.log, [])
 
-    def test_units_are_read_anew_when_a_unit_file_went(self):
+    def test_systemd_reloads_its_units_when_a_unit_file_is_removed(self):
         self.apply(file=[file("etc/systemd/system/app.service", "[Unit]")])
         self.remove()
         self.assertIn("daemon-reload", self.systemd.log)
@@ -135,7 +135,7 @@ class Removal(HostTest):
         self.remove()
         self.assertEqual(self.remove(), {"release": "app", "removed": False, "why": "it is not on this host"})
 
-    def test_what_a_refused_first_apply_left_is_removed_too(self):
+    def test_leftovers_of_a_refused_first_apply_are_removed_too(self):
         self.refused(
             1,
             "check no refuses",

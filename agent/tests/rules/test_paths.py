@@ -1,4 +1,4 @@
-"""Where the agent may take a path: only `tree` opens what another account can write, by descriptor and without links."""
+"""Only `tree` opens paths that another account can write, by descriptor and without following links."""
 
 import ast
 import unittest
@@ -111,7 +111,7 @@ def sources() -> dict[str, str]:
 
 
 class Paths(unittest.TestCase):
-    def test_only_the_module_that_opens_by_descriptor_changes_what_has_a_path(self):
+    def test_only_the_module_that_opens_by_descriptor_changes_paths(self):
         found = {
             name: changes
             for name, text in sources().items()
@@ -119,16 +119,16 @@ class Paths(unittest.TestCase):
         }
         self.assertEqual(found, {}, "use tree instead")
 
-    def test_modules_that_read_by_path_say_where(self):
+    def test_modules_that_read_by_path_are_listed(self):
         found = {
             name: reads for name, text in sources().items() if name not in READ_BY_PATH and (reads := calls(text)[1])
         }
         self.assertEqual(found, {}, "use tree instead, or name the folders, which are root's alone")
 
-    def test_who_is_named_here_does_so(self):
+    def test_listed_modules_read_by_path(self):
         self.assertEqual([name for name in READ_BY_PATH if not any(calls(sources()[name]))], [])
 
-    def test_the_rule_sees_what_it_is_to_refuse(self):
+    def test_the_rule_finds_violations(self):
         for source in (
             "os.chown(p, 0, 0)",
             "shutil.rmtree(p)",

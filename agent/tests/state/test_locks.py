@@ -1,4 +1,4 @@
-"""One lock, one holder: the second waits, and says for whom."""
+"""A lock has one holder: the next one waits, and names the holder."""
 
 import json
 import os
@@ -51,7 +51,7 @@ class Locks(HostTest):
         self.assertEqual(len(waits), 1)
         self.assertIn(f"waiting for a long migration (process {process.pid}), which holds host", waits[0])
 
-    def test_who_holds_it_next_is_named_too(self):
+    def test_the_next_holder_is_named_too(self):
         first, later = self.holder(), []
 
         def sleep(_):
@@ -68,7 +68,7 @@ class Locks(HostTest):
         named = [int(line.split("process ")[1].split(")")[0]) for line in self.said if "waiting" in line]
         self.assertEqual(named, [first.pid, later[0].pid])
 
-    def test_a_free_lock_makes_nobody_wait(self):
+    def test_a_free_lock_is_taken_at_once(self):
         self.holder()
         with store.lock("release-app", "mine"), store.lock("release-other", "mine"):
             self.assertEqual(self.said, [])
@@ -80,7 +80,7 @@ class Locks(HostTest):
         with store.lock("host", "mine"):
             self.assertEqual(self.said, [])
 
-    def test_one_waits_until_the_holders_own_deadline_and_a_minute_more(self):
+    def test_waiting_ends_a_minute_after_the_holders_deadline(self):
         self.holder(patience=1000)
         now, began = time.time(), time.time()
 
@@ -100,7 +100,7 @@ class Locks(HostTest):
             )
         self.assertTrue(1050 < now - began < 1080, now - began)
 
-    def test_the_note_of_one_who_left_is_not_taken_for_the_holders(self):
+    def test_the_note_of_an_earlier_holder_is_ignored(self):
         with store.lock("host", "mine"):
             pass
         self.assertEqual((STATE / "locks/host").read_text(), "")

@@ -1,4 +1,4 @@
-"""What a host remembers of each repository that its backups ever went to."""
+"""What a host records about each repository that it has ever used."""
 
 import json
 import unittest
@@ -29,7 +29,7 @@ class Passphrases(HostTest):
         self.apply(release="backup-secrets", secret=True, file=[passphrase(content, place, generated)])
         return main._opened("backup-secrets")[place]
 
-    def test_one_that_opened_the_repository_outlives_release_stack_and_state(self):
+    def test_the_passphrase_of_a_repository_outlives_release_stack_and_state(self):
         self.assertEqual(self.give("first"), "first")
         repositories.remember(FOLDER, "first")
         self.assertEqual(self.give("of-a-new-state"), "first")
@@ -44,7 +44,7 @@ class Passphrases(HostTest):
         for place, expected in ((SERVER, "of-the-server"), (FOLDER, "of-the-folder"), (SERVER, "of-the-server")):
             self.assertEqual(self.give("generated", place), expected)
 
-    def test_a_new_repository_gets_what_the_host_has_rather_than_one_that_nobody_knows_of(self):
+    def test_a_new_repository_gets_the_hosts_passphrase_instead_of_a_new_one(self):
         self.give("first")
         self.assertEqual(self.give("of-a-new-state", SERVER), "first")
 
@@ -57,7 +57,7 @@ class Passphrases(HostTest):
         )
         self.assertEqual(self.give("of-a-new-state"), "first")
 
-    def test_one_that_an_operator_gives_comes_first_and_must_be_the_right_one(self):
+    def test_a_configured_passphrase_takes_precedence_and_must_match(self):
         self.give("generated")
         self.assertEqual(self.give("given", generated=False), "given")
         repositories.remember(FOLDER, "given")
@@ -86,7 +86,7 @@ class Forgetting(WithBackups):
         repositories.remember(SERVER, "of-the-server")
         inventory.record(SERVER, backup("far", 0, "0/10"))
 
-    def test_what_is_lost_is_named_and_only_the_whole_command_does_it(self):
+    def test_the_loss_is_named_and_only_the_complete_command_deletes(self):
         self.refused(
             1,
             f"{SERVER} can never be read again",
@@ -99,7 +99,7 @@ class Forgetting(WithBackups):
         self.assertEqual(repositories.places(), [FOLDER])
         self.assertIsNone(repositories.passphrase(SERVER))
 
-    def test_one_that_is_not_known_or_in_use_is_refused(self):
+    def test_an_unknown_or_used_repository_is_refused(self):
         self.refused(
             1,
             "has no repository /srv/backup; there are: /srv/backups, sftp://",
@@ -110,12 +110,12 @@ class Forgetting(WithBackups):
         self.refused(1, "backs up to /srv/backups, and it is away", call=lambda: forget.forget(FOLDER))
         self.assertEqual(repositories.places(), [FOLDER, SERVER])
 
-    def test_one_that_is_empty_can_be_made_anew(self):
+    def test_an_empty_repository_can_be_recreated(self):
         self.patch(pgbackrest, "known", lambda _: [])
         forget.forget(FOLDER)
         self.assertEqual(inventory.kept(FOLDER), [])
 
-    def test_what_a_stack_left_of_it_goes_too_unless_another_repository_needs_it(self):
+    def test_leftovers_of_a_stack_are_deleted_unless_another_repository_needs_them(self):
         self.apply(release="backup-secrets", secret=True, file=[passphrase("of-the-server", SERVER)])
         repositories.remember("/srv/third", "of-the-server")
         self.assertIn(
@@ -166,7 +166,7 @@ class Moving(WithBackups):
         catalog.read(inventory.settings())
         return [b["name"] for b in inventory.overview()["backups"]]
 
-    def test_what_is_shown_was_read_from_the_repository_that_is_named(self):
+    def test_the_listed_backups_are_those_of_the_named_repository(self):
         self.assertEqual(self.go_to(FOLDER), ["20261125-120000"])
         inventory.settle(FOLDER, "drill", 100, 130, None)
         self.assertEqual(self.go_to(SERVER), [])
@@ -182,18 +182,18 @@ class Moving(WithBackups):
         self.assertEqual(self.go_to(FOLDER), ["20261125-120000", "20261125-130000"])
         self.assertEqual(inventory.overview()["drill"]["good"], 130)
 
-    def test_what_is_gone_from_there_is_shown_no_more(self):
+    def test_deleted_backups_are_no_longer_listed(self):
         self.go_to(FOLDER)
         self.there[FOLDER] = []
         self.assertEqual(self.go_to(FOLDER), [])
 
-    def test_its_age_is_said(self):
+    def test_the_age_of_the_listing_is_shown(self):
         self.go_to(FOLDER)
         self.assertRegex("\n".join(inventory.lines(inventory.overview())), r"1 backup in /srv/backups, read \d s ago")
         inventory.SETTINGS.write_text(self.text.replace(FOLDER, SERVER))
         self.assertIn(f"0 backups in {SERVER}, read never", inventory.lines(inventory.overview()))
 
-    def test_fewer_full_backups_are_refused_by_what_the_repository_that_is_moved_to_has(self):
+    def test_a_lower_keep_is_checked_against_the_new_repository(self):
         self.there[SERVER] = [backup("20261126-120000", 1, "0/20"), backup("20261127-120000", 2, "0/30")]
         self.go_to(SERVER)
         self.go_to(FOLDER)
@@ -201,7 +201,7 @@ class Moving(WithBackups):
         with self.assertRaisesRegex(Failure, "keeping 1 full backups would delete 20261126-120000"):
             create.refuse_loss(1, SERVER)
 
-    def test_records_of_an_agent_of_before_stay_those_of_their_repository(self):
+    def test_records_of_an_older_agent_stay_with_their_repository(self):
         older = STATE / "backups"
         repositories.folder(FOLDER).rename(older)
         (older / "20261125-120000.json").write_text(json.dumps(asdict(self.there[FOLDER][0])))
@@ -224,7 +224,7 @@ class WrongPassphrase(WithBackups):
         Path(at("said")).write_bytes(output)
         self.patch(pgbackrest, "_run", lambda *_: process.run(("sh", "-c", f"cat {at('said')}; exit {status}")))
 
-    def test_it_is_said_in_a_sentence_whatever_was_decrypted(self):
+    def test_a_wrong_passphrase_is_reported_regardless_of_the_decrypted_bytes(self):
         s = inventory.settings()
         for bytes_ in (
             b"\xce5U\xc2\\x\x17\x04",
@@ -254,7 +254,7 @@ class WrongPassphrase(WithBackups):
                 with self.subTest(status), self.assertRaisesRegex(Failure, self.SENTENCE.format("PostgreSQL")):
                     act(s)
 
-    def test_another_failure_is_told_as_it_is(self):
+    def test_another_failure_is_reported_unchanged(self):
         self.prints(
             0,
             b'[{"name":"main","backup":[],"db":[],"repo":[{"status":{"code":99,"message":"[FileOpenError] unable to open"}}]}]\n',
@@ -262,7 +262,7 @@ class WrongPassphrase(WithBackups):
         with self.assertRaisesRegex(Failure, "cannot be read:\n.*unable to open"):
             pgbackrest.known(inventory.settings())
 
-    def test_restic_says_so_by_its_exit_status(self):
+    def test_restic_reports_a_wrong_passphrase_by_its_exit_status(self):
         self.patch(restic, "_run", lambda *_, **__: (12, "Fatal: \udcff"))
         for act in (restic.prepare, restic.contents, lambda s: restic.record(s, {"id": "1", "paths": ["/r"]})):
             with self.assertRaisesRegex(Failure, self.SENTENCE.format("folders")):

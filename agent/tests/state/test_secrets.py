@@ -1,4 +1,4 @@
-"""Secrets live in generations: a new one appears beside the old one, which goes when its last user is gone."""
+"""Secrets have versions: a new one is added beside the old one, which is deleted with its last user."""
 
 import unittest
 
@@ -34,7 +34,7 @@ class Owners(SecretsTest):
     def takes(self, name: str, path: str = "etc/users.acl") -> list[dict]:
         return [file(path, f"user a {{{{secrets {name}}}}}", secrets=[name])]
 
-    def test_a_release_of_the_same_stack_takes_a_secret_in_and_one_of_another_stack_does_not(self):
+    def test_a_secret_is_merged_in_the_same_stack_and_refused_in_another(self):
         self.secrets("secret-one", "1")
         self.apply(file=self.takes("pw/password"))
         self.assertEqual(live("etc/users.acl"), "user a secret-one")
@@ -51,7 +51,7 @@ class Owners(SecretsTest):
                 self.assertNotIn("secret-one", told)
         self.assertNotIn("etc/stolen", support.tree())
 
-    def test_a_release_of_the_same_stack_that_was_not_given_it_does_not(self):
+    def test_a_secret_is_refused_for_a_release_that_it_is_not_given_to(self):
         self.secrets("secret-one", "1")
         for name in ("pw/password", "pw/1/password"):
             told = self.refused(
@@ -64,7 +64,7 @@ class Owners(SecretsTest):
             self.assertNotIn("secret-one", told)
         self.assertNotIn("etc/stolen", support.tree())
 
-    def test_a_release_that_gives_no_more_is_obeyed_by_the_next_apply_of_its_users(self):
+    def test_a_secret_that_is_no_longer_given_is_refused_at_the_next_apply_of_its_users(self):
         self.secrets("secret-one", "1")
         self.apply(file=self.takes("pw/password"))
         self.apply(release="pw", secret=True, file=[secret("pw", "secret-one", "1")])
@@ -75,7 +75,7 @@ class Owners(SecretsTest):
             deadline=2,
         )
 
-    def test_secrets_of_no_release_are_not_taken_in_since_they_may_be_of_any_stack(self):
+    def test_secrets_without_a_release_are_not_merged(self):
         files.put(f"{FOLDER}/left/1/password", files.Content(b"secret-left", 0o400, 0, 0))
         self.refused(1, "secret left/password is not on this host", file=self.takes("left/password", "etc/stolen"))
 
@@ -108,12 +108,12 @@ class Literally(SecretsTest):
         self.assertEqual((live("etc/app.conf"), live("etc/users.acl")), (text, "user a secret-one"))
         self.assertEqual(facts.of_release(store.Release("app"), set()), [])
 
-    def test_in_a_secret_of_its_own_and_in_one_that_is_merged(self):
+    def test_in_an_own_secret_and_in_a_merged_one(self):
         self.secrets("{{secrets pw/key}}", "1")
         self.apply(file=Owners.takes(self, "pw/password"))
         self.assertEqual(live("etc/users.acl"), "user a {{secrets pw/key}}")
 
-    def test_a_place_that_is_not_named_is_refused_in_a_file_that_names_others(self):
+    def test_an_unlisted_placeholder_is_refused_in_a_file_that_lists_others(self):
         self.secrets("secret-one", "1")
         for content, names in (
             ("{{secrets pw/password}} {{secrets pw/key}}", ["pw/password"]),
@@ -142,7 +142,7 @@ class Literally(SecretsTest):
         )
         self.assertEqual(live("etc/app.conf"), "secret-one secret-one")
 
-    def test_a_text_that_names_a_folder_of_secrets_keeps_nothing(self):
+    def test_text_that_mentions_a_folder_of_secrets_does_not_keep_it(self):
         self.secrets("secret-one", "1")
         self.apply(file=[file("etc/app.conf", f"see {FOLDER}/pw/1/password and {{{{secrets pw/password}}}}")])
         self.secrets("secret-two", "2")
@@ -151,13 +151,13 @@ class Literally(SecretsTest):
 
 
 class Generations(SecretsTest):
-    def test_each_rotation_has_a_folder_of_its_own(self):
+    def test_each_rotation_has_its_own_folder(self):
         self.assertEqual(self.secrets("secret-one", "1")["generation"], 1)
         self.apply(refers=[f"{FOLDER}/pw/1"])
         self.assertEqual(self.secrets("secret-two", "2")["generation"], 2)
         self.assertEqual(self.generations(), {"1": "secret-one", "2": "secret-two"})
 
-    def test_while_the_rotation_stays_the_host_keeps_its_secret(self):
+    def test_without_a_rotation_the_host_keeps_its_secret(self):
         # The program lost its state and made new passwords: the host's are adopted.
         self.secrets("secret-one", "1")
         answer = self.secrets("secret-new", "1")
@@ -166,7 +166,7 @@ class Generations(SecretsTest):
         self.secrets("secret-new", "2")
         self.assertEqual(self.generations()["2"], "secret-new")
 
-    def test_a_kept_secret_moves_along_when_its_neighbour_rotates(self):
+    def test_a_kept_secret_is_copied_when_another_one_rotates(self):
         pair = [secret("pw", "secret-one", "1"), secret("pw", "key-one", "1", "key")]
         self.apply(release="pw", secret=True, file=pair)
         self.apply(
@@ -176,11 +176,11 @@ class Generations(SecretsTest):
             [(FOLDER / "pw/2" / name).read_text() for name in ("password", "key")], ["secret-one", "key-two"]
         )
 
-    def test_a_secret_that_was_altered_or_deleted_by_hand_comes_back(self):
+    def test_a_manually_changed_or_deleted_secret_is_restored(self):
         self.secrets("secret-one", "1")
         self.damage_and_repair("secret-one", 1)
 
-    def test_a_file_that_it_is_merged_into_takes_in_nothing_that_was_written_by_hand(self):
+    def test_a_manually_changed_secret_is_not_merged_into_files(self):
         self.secrets("secret-one", "1")
         users = dict(file=Owners.takes(self, "pw/password"))
         self.apply(**users, refers=[f"{FOLDER}/pw/1"])
@@ -192,7 +192,7 @@ class Generations(SecretsTest):
             self.apply(**users, refers=[f"{FOLDER}/pw/{generation}"])
             self.assertEqual(set(live("etc/users.acl").split()), {"user", "a", "secret-one"})
 
-    def test_also_when_it_is_not_the_one_that_the_program_knows(self):
+    def test_a_secret_kept_by_the_host_is_restored_too(self):
         self.secrets("secret-one", "1")
         self.secrets("secret-new", "1")
         self.secrets("secret-newer", "1", step=[shell("something new", "true")])
@@ -214,7 +214,7 @@ class Generations(SecretsTest):
             self.assertEqual(facts.facts()["items"]["release-pw"]["drifted"], [])
             self.assertEqual(self.secrets(given, "1")["changed"], [])
 
-    def test_the_number_moves_only_together_with_the_folder(self):
+    def test_the_version_changes_only_together_with_the_folder(self):
         self.secrets("secret-one", "1", unit=[{"name": "app.service"}])
         self.systemd.active.clear()
         answer = self.secrets("secret-one", "1", unit=[{"name": "app.service"}])
@@ -226,7 +226,7 @@ class Pruning(SecretsTest):
     def use(self, generation: int, release: str = "app"):
         self.apply(release=release, refers=[f"{FOLDER}/pw/{generation}"])
 
-    def test_an_old_generation_stays_while_somebody_refers_to_it(self):
+    def test_an_old_version_stays_while_it_is_referred_to(self):
         self.secrets("secret-one", "1")
         self.use(1)
         self.use(1, "other")
@@ -236,7 +236,7 @@ class Pruning(SecretsTest):
         self.use(2, "other")
         self.assertEqual(sorted(self.generations()), ["2"])
 
-    def test_the_newest_stays_though_nobody_refers_to_it(self):
+    def test_the_newest_version_stays_even_without_references(self):
         self.secrets("secret-one", "1")
         self.secrets("secret-two", "2")
         self.assertEqual(self.generations(), {"2": "secret-two"})
@@ -249,7 +249,7 @@ class Pruning(SecretsTest):
         self.apply(release="anchor", refers=[f"{FOLDER}/pw/12"])
         self.assertEqual(sorted(self.generations()), ["12", "13"])
 
-    def test_a_rotation_that_failed_does_not_cost_the_secret_that_works(self):
+    def test_a_failed_rotation_keeps_the_working_secret(self):
         self.secrets("secret-one", "1")
         self.refused(
             ROLLED_BACK,
@@ -281,7 +281,7 @@ class Merging(SecretsTest):
         self.consumer(2)
         self.assertEqual(live("etc/acl"), "user app >secret-two secret-one end\n")
 
-    def test_a_secret_that_is_pruned_leaves_the_files_it_was_merged_into(self):
+    def test_a_pruned_secret_is_removed_from_the_files_it_was_merged_into(self):
         self.test_a_merged_file_has_the_secrets_newest_first()
         self.systemd.log.clear()
         self.apply(refers=[f"{FOLDER}/pw/2"])
@@ -310,7 +310,7 @@ class Merging(SecretsTest):
         self.apply(release="bystander")
         self.assertEqual((live("etc/acl"), sorted(self.generations())), ("user app >secret-two end\n", ["2"]))
 
-    def test_nobody_waits_for_a_server_that_is_being_changed(self):
+    def test_pruning_does_not_wait_for_an_apply_in_progress(self):
         self.test_a_merged_file_has_the_secrets_newest_first()
         with store.lock("release-cache", "apply of release cache"):
             self.apply(refers=[f"{FOLDER}/pw/2"])
@@ -338,7 +338,7 @@ class Merging(SecretsTest):
             self.apply(refers=[f"{FOLDER}/pw/2"])
         self.assertEqual((armed, live("etc/acl")), ([], "user app,other >secret-two end\n"))
 
-    def test_a_release_that_is_removed_meanwhile_takes_no_secret_along(self):
+    def test_a_release_removed_meanwhile_gets_no_secret(self):
         """Before its manifest is read again, or while its lock is waited for."""
         for where, name in ((vault, "takes"), (store, "lock")):
             with self.subTest(name):
@@ -377,7 +377,7 @@ class Merging(SecretsTest):
         )
         self.assertEqual(self.merged("pw/key"), "key-one")
 
-    def test_a_secret_that_is_not_there_is_refused_by_name(self):
+    def test_a_missing_secret_is_refused_by_name(self):
         self.secrets("secret-one", "1")
         for name in ("pw/key", "nobody/password"):
             with self.subTest(name):

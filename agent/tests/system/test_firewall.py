@@ -1,4 +1,4 @@
-"""Which rules of a host's firewall keep containers from the outside, and the two lines that let them through."""
+"""Rules of a host's firewall that block containers, and the two lines that allow their traffic."""
 
 import unittest
 
@@ -118,12 +118,12 @@ class Warnings(support.HostTest):
         self.systemd.ask = lambda *_: support.json.dumps({"nftables": ruleset})
         return firewall.warnings()
 
-    def test_what_lets_containers_through_is_not_told(self):
+    def test_rules_that_allow_containers_are_not_reported(self):
         for name, ruleset in PASSES.items():
             with self.subTest(name):
                 self.assertEqual(self.told(ruleset), [])
 
-    def test_what_cuts_them_off_is_told_with_two_lines(self):
+    def test_rules_that_block_containers_are_reported_with_two_lines(self):
         for name, ruleset in CUTS.items():
             with self.subTest(name):
                 (warning,) = self.told(ruleset)
@@ -174,7 +174,7 @@ class Warnings(support.HostTest):
                 [],
             )
 
-    def test_a_way_out_that_is_not_known_passes(self):
+    def test_an_unknown_route_is_not_reported(self):
         named = [CLOSED, rule(meta("oifname", "wan0"), ACCEPT), ANSWERS]
         self.assertEqual(len(self.told(named)), 1)
         with support.mock.patch.object(firewall, "_outward", lambda: ""):

@@ -1,4 +1,4 @@
-"""Nothing that the agent waits for can keep it for ever."""
+"""Nothing that the agent waits for can block it forever."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ done
 
 
 class Commands(HostTest):
-    def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(self):
+    def test_a_command_that_takes_too_long_is_stopped_with_its_children(self):
         began = time.monotonic()
         status, output = processes.run(
             ("/bin/sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {at('child')}; echo so far; wait; wait"), seconds=0.2
@@ -40,7 +40,7 @@ class Commands(HostTest):
         self.assertLess(time.monotonic() - began, 5)
         self.assertFalse(running(Path(at("child")).read_text()))
 
-    def test_what_a_command_leaves_running_keeps_nobody(self):
+    def test_a_process_left_running_by_a_command_does_not_delay_it(self):
         began = time.monotonic()
         self.assertEqual(
             processes.run(("/bin/sh", "-c", f"setsid sleep 60 & echo $! > {at('child')}; cat"), stdin="hello")[1],
@@ -49,10 +49,10 @@ class Commands(HostTest):
         self.assertLess(time.monotonic() - began, 5)
         os.kill(int(Path(at("child")).read_text()), 9)
 
-    def test_output_that_is_no_text_is_no_obstacle(self):
+    def test_output_that_is_not_text_is_accepted(self):
         self.assertEqual(processes.run(("/usr/bin/printf", r"a\377b")), (0, "a\ufffdb"))
 
-    def test_a_server_that_does_not_end_is_ended(self):
+    def test_a_server_that_does_not_end_is_killed(self):
         self.patch(checks.process, "end", lambda process, grace: end(process, 0.1))
         server = shell(
             "server",
@@ -137,7 +137,7 @@ class Jobs(HostTest):
             time.monotonic() + seconds,
         )
 
-    def test_a_job_that_succeeds_says_nothing(self):
+    def test_a_successful_job_reports_nothing(self):
         self.run_job("good.service")
 
     def test_a_job_that_is_late_is_a_failure(self):
@@ -146,13 +146,13 @@ class Jobs(HostTest):
             self.run_job("slow.service", seconds=0.2)
         self.assertLess(time.monotonic() - began, 5)
 
-    def test_the_lock_is_not_held_for_a_slow_unit_beside_one_that_is_not_there(self):
+    def test_the_lock_is_not_held_for_a_slow_unit_beside_a_missing_one(self):
         began = time.monotonic()
         (job,) = jobs.enqueue(start=["slow.service", "absent.service"])
         self.assertLess(time.monotonic() - began, 5)
         self.assertIn("absent.service not found", job.complaint())
 
-    def test_all_complaints_are_told(self):
+    def test_all_errors_of_jobs_are_reported(self):
         with self.assertRaises(Failure) as caught:
             self.run_job("bad.service", "good.service", "absent.service")
         self.assertIn("restart bad.service failed: Job for bad.service failed.", str(caught.exception))

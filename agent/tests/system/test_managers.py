@@ -1,4 +1,4 @@
-"""Each package manager, asked through a program of its name that tells what it was called with."""
+"""Each package manager, queried through a program of its name that records its calls."""
 
 import os
 import unittest
@@ -42,12 +42,12 @@ class Pacman(Managers):
             f"said={at('said-')}$(($(wc -l <{at('calls')}) - 1)); [ ! -e $said ] || {{ cat $said >&2; exit 1; }}",
         )
 
-    def test_it_installs_from_the_lists_that_are_there_and_never_fetches_newer_ones(self):
+    def test_it_installs_from_the_existing_lists_and_never_refreshes_them(self):
         self.fails()
         self.assertIsNone(pacman.install(["caddy", "curl"]))
         self.assertEqual(self.calls(), ["pacman -S --needed --noconfirm -- caddy curl"])
 
-    def test_lists_that_are_older_than_the_repository_are_told_with_the_upgrade_that_is_the_operators(self):
+    def test_outdated_lists_are_reported_with_the_upgrade_that_the_operator_has_to_run(self):
         for said in (OLD, NEVER):
             with self.subTest(said=said):
                 self.fails(said)
@@ -57,21 +57,21 @@ class Pacman(Managers):
                 self.assertEqual(self.calls(), ["pacman -S --needed --noconfirm -- caddy"])
                 os.unlink(at("calls"))
 
-    def test_another_complaint_is_told_as_it_was_said(self):
+    def test_another_error_is_reported_unchanged(self):
         self.fails("error: failed to prepare transaction (conflicting dependencies)\n")
         self.assertEqual(pacman.install(["caddy"]), "error: failed to prepare transaction (conflicting dependencies)\n")
 
-    def test_another_pacman_is_waited_for(self):
+    def test_it_waits_for_another_pacman(self):
         self.fails(LOCKED, LOCKED)
         self.assertIsNone(pacman.install(["caddy"]))
         self.assertEqual((len(self.calls()), self.clock.now), (3, 2))
 
-    def test_a_lock_that_stays_is_told_with_how_it_goes(self):
+    def test_a_stale_lock_is_reported_with_its_remedy(self):
         self.patch(pacman, "_PATIENCE", 3)
         self.fails(*[LOCKED] * 9)
         self.assertIn("if none is running, rm /var/lib/pacman/db.lck", pacman.install(["caddy"]))
 
-    def test_what_is_installed_is_asked_for_once_and_answers_under_its_own_name(self):
+    def test_installed_packages_are_queried_once_and_returned_under_their_names(self):
         self.program(
             "pacman",
             "echo 'curl 8.14.1-1'; echo 'python 3.13.5-1'; echo \"error: package 'caddy' was not found\" >&2; exit 1",
@@ -81,12 +81,12 @@ class Pacman(Managers):
 
 
 class Apt(Managers):
-    def test_it_refreshes_its_lists_only_when_they_do_not_do(self):
+    def test_it_refreshes_its_lists_only_if_they_are_not_enough(self):
         self.program("apt-get")
         self.assertIsNone(apt.install(["caddy"]))
         self.assertEqual([line.split()[-2:] for line in self.calls()], [["install", "caddy"]])
 
-    def test_it_tries_again_with_new_lists_and_tells_what_was_said_then(self):
+    def test_it_tries_again_with_new_lists_and_reports_the_second_error(self):
         self.program("apt-get", "echo no such package; exit 100")
         self.assertEqual(apt.install(["caddy"]), "no such package\n")
         self.assertEqual([line.split()[-1] for line in self.calls()], ["caddy", "update", "caddy"])

@@ -1,4 +1,4 @@
-"""Paths are opened name by name, and no link leads root out of a folder that another account can write."""
+"""Paths are opened component by component, and no link leads root out of a folder that another account can write."""
 
 import contextlib
 import os
@@ -38,7 +38,7 @@ class Links(HostTest):
         self.assertEqual(Path(at("outside/canary")).read_text(), "canary")
         self.assertEqual([os.stat(at(path)).st_uid for path in ("outside", "outside/canary")], [os.getuid()] * 2)
 
-    def test_a_link_of_another_account_is_refused_whatever_is_done_through_it(self):
+    def test_a_link_of_another_account_is_refused_for_every_operation(self):
         for name, act in {
             "write": lambda: safepath.write(at("theirs/link/new"), b"x", 0o644, *IDS),
             "link": lambda: safepath.link(at("theirs/link/new"), "x"),
@@ -64,7 +64,7 @@ class Links(HostTest):
             ):
                 act()
 
-    def test_a_file_is_read_and_never_what_a_link_names(self):
+    def test_a_file_is_read_and_never_the_target_of_a_link(self):
         with self.assertRaisesRegex(Failure, "is a link"):
             safepath.read(at("theirs/file"))
 
@@ -76,19 +76,19 @@ class Links(HostTest):
         safepath.remove_tree(at("theirs/link"))
         self.assertFalse(os.path.lexists(at("theirs/link")))
 
-    def test_a_link_of_roots_own_is_followed(self):
+    def test_a_link_of_root_is_followed(self):
         safepath.write(at("ours/link/new"), b"x", 0o644, *IDS)
         self.assertEqual(safepath.read(at("outside/new")), b"x")
         safepath.remove(at("ours/link/new"))
         self.assertEqual(files.look_folder(at("ours/link"))[1], os.getuid())
 
-    def test_below_a_folder_of_another_account_no_link_is_followed_even_of_roots(self):
+    def test_below_a_folder_of_another_account_no_link_is_followed_not_even_of_root(self):
         os.makedirs(at("theirs/deep"))
         os.symlink(at("outside"), at("theirs/deep/link"))
         with self.assertRaises(Failure):
             safepath.entries(at("theirs/deep/link"))
 
-    def test_a_folder_that_a_group_or_everybody_may_write_counts_as_theirs(self):
+    def test_a_folder_that_a_group_or_everyone_can_write_is_not_trusted(self):
         for mode in (0o775, 0o777):
             os.chown(at("ours"), os.getuid(), OTHER)
             os.chmod(at("ours"), mode)
@@ -100,12 +100,12 @@ class Links(HostTest):
         with self.assertRaises(Failure):
             safepath.entries(at("ours/link"))
 
-    def test_links_in_a_circle_are_refused(self):
+    def test_a_loop_of_links_is_refused(self):
         os.symlink("round", at("ours/round"))
         with self.assertRaisesRegex(Failure, "more than 40 links"):
             safepath.entries(at("ours/round"))
 
-    def test_programs_that_take_paths_work_in_folders_of_roots_alone(self):
+    def test_programs_that_take_paths_work_only_in_folders_of_root(self):
         safepath.refuse_shared(at("ours/data"))
         with self.assertRaisesRegex(Failure, "can be written by an account other than root"):
             safepath.refuse_shared(at("theirs/data"))
@@ -170,7 +170,7 @@ class Kinds(HostTest):
         safepath.give_as(at("from"), at("to"))
         self.assertEqual((os.stat(at("to")).st_uid, os.stat(at("to")).st_gid), (12, 34))
 
-    def test_a_tree_goes_whatever_is_in_it(self):
+    def test_a_tree_is_removed_with_any_content(self):
         os.makedirs(at("gone/a/b"))
         os.mkfifo(at("gone/a/fifo"))
         os.symlink("/", at("gone/a/link"))

@@ -1,4 +1,4 @@
-"""A unit that cannot come is not waited for until the deadline; one that may still come is."""
+"""Waiting for a unit stops early if it cannot start, and continues while it still may."""
 
 import json
 import subprocess
@@ -36,7 +36,7 @@ class AUnitThatEndsAtOnce(HostTest):
             **keys,
         )
 
-    def test_is_not_waited_for_after_its_fifth_end(self):
+    def test_waiting_stops_after_its_fifth_end(self):
         message = self.refused(
             NOTHING_BEFORE,
             "app.service has ended 5 times in the same way: exit status 1",
@@ -57,7 +57,7 @@ class AUnitThatEndsAtOnce(HostTest):
             self.refused(NOTHING_BEFORE, f"5 times in the same way: {told}", call=partial(self.apply_it, end))
             self.assertLess(self.clock.now, 20)
 
-    def test_whatever_it_does_in_between_to_look_well(self):
+    def test_even_if_it_looks_healthy_in_between(self):
         """Its probe passes each time that it runs, for a while."""
         self.refused(
             NOTHING_BEFORE,
@@ -69,7 +69,7 @@ class AUnitThatEndsAtOnce(HostTest):
             ),
         )
 
-    def test_is_waited_for_while_it_ends_in_another_way_each_time(self):
+    def test_waiting_continues_while_it_ends_differently_each_time(self):
         self.refused(
             NOTHING_BEFORE,
             "not healthy within the deadline",
@@ -77,7 +77,7 @@ class AUnitThatEndsAtOnce(HostTest):
         )
         self.assertGreaterEqual(self.clock.now, 60)
 
-    def test_is_waited_for_while_it_has_ended_less_often(self):
+    def test_waiting_continues_while_it_has_ended_less_often(self):
         """Four times it finds no database; then there is one."""
         looping = self.systemd._looping
         self.patch(
@@ -88,7 +88,7 @@ class AUnitThatEndsAtOnce(HostTest):
         self.assertEqual(self.apply_it(FAILED)["generation"], 1)
         self.assertAlmostEqual(self.clock.now, 22, delta=0.5)
 
-    def test_leads_back_to_what_ran_before(self):
+    def test_it_rolls_back_to_the_previous_generation(self):
         starts = self.systemd._start
         self.patch(
             self.systemd,
@@ -108,7 +108,7 @@ class AUnitThatEndsAtOnce(HostTest):
         )
         self.assertEqual(self.standing(), before)
 
-    def test_says_what_it_said_itself(self):
+    def test_its_own_messages_are_shown(self):
         shown = []
         self.patch(
             support.systemd, "journal", lambda units, *_: shown.append(units) or f"    {units[0]}: no such table\n"
@@ -120,7 +120,7 @@ class AUnitThatEndsAtOnce(HostTest):
         )
         self.assertEqual(shown, [["app.service"]])
 
-    def test_is_found_beside_one_that_is_well(self):
+    def test_it_is_found_beside_a_healthy_unit(self):
         self.systemd.ends = {"side.service": (1, FAILED)}
         self.refused(
             NOTHING_BEFORE,
@@ -137,14 +137,14 @@ class AUnitThatHasFailedForGood(HostTest):
         self.patch(support.systemd, "inactive", lambda names: [n for n in names if n in self.systemd.failed])
         return self.apply(deadline=900, unit=[{"name": "app.service"}])
 
-    def test_is_not_waited_for(self):
+    def test_waiting_stops(self):
         self.systemd.failed = {"app.service"}
         self.refused(
             NOTHING_BEFORE, "app.service has failed and is not started again: exit status 1", call=self.apply_it
         )
         self.assertLess(self.clock.now, 1)
 
-    def test_is_waited_for_where_something_is_about_to_start_it(self):
+    def test_waiting_continues_if_another_unit_is_about_to_start_it(self):
         self.systemd.failed = {"app.service"}
         ordinary = self.systemd._ordinary
         self.patch(self.systemd, "_ordinary", lambda unit: ordinary(unit) | {"Job": "17"})
@@ -154,7 +154,7 @@ class AUnitThatHasFailedForGood(HostTest):
 
 
 class WhileItWaits(HostTest):
-    def test_it_says_each_ten_seconds_what_is_missing(self):
+    def test_it_reports_every_ten_seconds_what_is_missing(self):
         self.refused(
             NOTHING_BEFORE,
             "not healthy within the deadline",
@@ -168,7 +168,7 @@ class WhileItWaits(HostTest):
             ["15 s left: probe answers: exit status 1\n", "5 s left: probe answers: exit status 1\n"],
         )
 
-    def test_a_job_that_takes_its_time_is_told_as_well(self):
+    def test_a_slow_job_is_reported_too(self):
         job = self.systemd.job("start", ["app.service"])
         ends = iter([False] * 30 + [True])
         job.ended = lambda seconds: self.clock.sleep(seconds) or next(ends)
@@ -190,7 +190,7 @@ class WhileItWaits(HostTest):
         self.refused(1, "app.service has ended 5 times", call=lambda: jobs.finish([job], 900))
         self.assertLess(self.clock.now, 20)
 
-    def test_a_unit_that_is_stopped_may_end_as_it_likes(self):
+    def test_a_stopped_unit_may_end_in_any_way(self):
         job = self.systemd.job("stop", ["app.service"])
         ends = iter([False, False, True])
         job.ended = lambda seconds: self.clock.sleep(seconds) or next(ends)
@@ -213,7 +213,7 @@ class WhatAUnitSaid(unittest.TestCase):
         {"MESSAGE": "app.service: Failed with result 'exit-code'.", "_COMM": "systemd"},
     ]
 
-    def test_is_its_own_words_and_how_systemd_saw_it_end(self):
+    def test_its_own_messages_and_systemds_report_of_its_end_are_kept(self):
         answer = subprocess.CompletedProcess([], 0, "".join(json.dumps(entry) + "\n" for entry in self.ENTRIES))
         with mock.patch.object(machine.subprocess, "run", lambda *_, **__: answer):
             said = support.systemd.journal(["app.service"], 0.0)

@@ -1,4 +1,4 @@
-"""Files go live whole, with their mode and owner, and what was there before comes back."""
+"""Files go live atomically, with their mode and owner, and previous files are restored."""
 
 import os
 import stat
@@ -16,17 +16,17 @@ IDS = (os.getuid(), os.getgid())
 
 
 class Put(HostTest):
-    def test_a_file_has_its_bytes_mode_and_owner(self):
+    def test_a_file_gets_its_content_mode_and_owner(self):
         files.put(at("etc/app/app.conf"), Content(b"\0\xff\n", 0o640, 12, 34))
         self.assertEqual(tree(), {"etc/app/app.conf": (b"\0\xff\n", 0o640, 12, 34)})
 
-    def test_a_missing_parent_is_open_and_one_of_the_agents_own_is_not(self):
+    def test_a_missing_parent_is_created_readable_but_not_in_the_agents_state(self):
         files.put(at("etc/app/app.conf"), Content(b"", 0o600, *IDS))
         files.put(f"{support.STATE}/secrets/app/1/password", Content(b"", 0o400, *IDS))
         modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (at("etc/app"), f"{support.STATE}/secrets/app/1")]
         self.assertEqual(modes, [0o755, 0o711])
 
-    def test_who_reads_meanwhile_sees_the_old_file_or_the_new_one(self):
+    def test_concurrent_readers_see_the_old_or_the_new_file(self):
         files.put(at("app.conf"), Content(b"old", 0o644, *IDS))
         seen, rename = [], os.rename
         self.patch(os, "fchown", lambda *_: seen.append(tree()["app.conf"]))
@@ -35,7 +35,7 @@ class Put(HostTest):
         self.assertEqual(seen, [(b"old", 0o644, *IDS)] * 2)
         self.assertEqual(tree(), {"app.conf": (b"new", 0o600, *IDS)})
 
-    def test_bytes_are_on_the_disk_before_the_name_is(self):
+    def test_content_is_synced_before_the_rename(self):
         order, rename = [], os.rename
         self.patch(
             os,
@@ -64,7 +64,7 @@ class Put(HostTest):
         files.put(at("link"), Content(b"file", 0o644, *IDS))
         self.assertEqual({path: entry[0] for path, entry in tree().items()}, {"link": b"file", "target": b"target"})
 
-    def test_a_link_is_looked_at_and_put_back_as_a_link(self):
+    def test_a_link_is_read_and_restored_as_a_link(self):
         os.symlink("nowhere", at("link"))
         kept = files.look(at("link"))
         files.put(at("link"), None)
@@ -72,7 +72,7 @@ class Put(HostTest):
         files.put(at("link"), kept)
         self.assertEqual(os.readlink(at("link")), "nowhere")
 
-    def test_removing_what_is_not_there_is_no_error(self):
+    def test_removing_a_missing_file_is_not_an_error(self):
         files.put(at("nowhere/app.conf"), None)
         self.assertEqual(tree(), {})
 
@@ -86,11 +86,11 @@ class Changes(HostTest):
     def put(self, path: str, text: str = "a", mode: int = 0o644, ids=IDS):
         files.put(at(path), Content(text.encode(), mode, *ids))
 
-    def test_a_file_as_it_should_be_is_no_change(self):
+    def test_a_correct_file_is_no_change(self):
         self.put("a")
         self.assertEqual(self.found(file("a", "a")), [])
 
-    def test_what_differs_is_named(self):
+    def test_the_kind_of_each_change_is_named(self):
         self.put("content", "other")
         self.put("mode", mode=0o600)
         self.put("owner", ids=(12, 34))
@@ -107,7 +107,7 @@ class Changes(HostTest):
             ],
         )
 
-    def test_a_file_that_the_release_had_and_has_no_more_is_removed(self):
+    def test_a_file_that_the_release_no_longer_has_is_removed(self):
         self.put("kept")
         self.put("dropped")
         self.put("foreign")
@@ -118,14 +118,14 @@ class Changes(HostTest):
 
 
 class Originals(HostTest):
-    def test_what_stood_there_is_kept_with_mode_and_owner(self):
+    def test_an_original_is_kept_with_mode_and_owner(self):
         files.put(at("app.conf"), Content(b"theirs", 0o604, 12, 34))
         self.assertTrue(originals.keep_original(at("app.conf")))
         files.put(at("app.conf"), Content(b"ours", 0o644, *IDS))
         files.put(at("app.conf"), originals.original(at("app.conf")))
         self.assertEqual(tree()["app.conf"], (b"theirs", 0o604, 12, 34))
 
-    def test_where_nothing_stood_nothing_is_kept(self):
+    def test_without_an_original_nothing_is_kept(self):
         self.assertFalse(originals.keep_original(at("app.conf")))
         self.assertIsNone(originals.original(at("app.conf")))
 
@@ -137,7 +137,7 @@ class Originals(HostTest):
 
 
 class Snapshots(HostTest):
-    def test_a_snapshot_puts_everything_back_and_may_be_used_twice(self):
+    def test_a_snapshot_restores_everything_and_can_be_used_twice(self):
         files.put(at("a"), Content(b"a", 0o604, 12, 34))
         os.symlink("a", at("link"))
         before = tree()
@@ -163,12 +163,12 @@ class Directories(HostTest):
             files.put_folder(directory.path, *files.wanted_folder(directory))
         return bool(wanted)
 
-    def test_a_directory_is_made_with_mode_and_owner_and_then_left_alone(self):
+    def test_a_directory_is_created_with_mode_and_owner_and_then_not_changed(self):
         self.assertTrue(self.ensure())
         self.assertEqual(files.look_folder(at("srv/app")), (0o2750, 12, 34))
         self.assertFalse(self.ensure())
 
-    def test_a_wrong_mode_or_owner_is_put_right_and_the_contents_stay(self):
+    def test_a_wrong_mode_or_owner_is_corrected_and_the_contents_stay(self):
         self.ensure()
         files.put(at("srv/app/data"), Content(b"", 0o600, 12, 34))
         before = identities()

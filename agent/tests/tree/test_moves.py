@@ -1,4 +1,4 @@
-"""Data that has another place by now moves there with the release's units stopped, and is where it was after every way back."""
+"""Data with a new location moves there while the release's units are stopped, and is back after every rollback."""
 
 import contextlib
 import os
@@ -67,7 +67,7 @@ class Moves(HostTest):
             {f"home/{where}/{path}" for path in ("icons/a.png", "icons/deep/b.png", "c.png")},
         )
 
-    def test_it_moves_while_nothing_runs_and_its_former_place_is_gone(self):
+    def test_data_moves_while_units_are_stopped_and_the_old_folder_is_removed(self):
         rename = os.rename
         self.patch(
             os,
@@ -84,11 +84,11 @@ class Moves(HostTest):
         self.assertIn(at("home/data/media"), done["changed"])
         self.assertIn(f"the contents of {at('home/media')} move to", "".join(self.said))
 
-    def test_what_moved_is_not_moved_again(self):
+    def test_moved_data_is_not_moved_again(self):
         self.apply(**new())
         self.assertEqual(self.apply(**new())["units"], {})
 
-    def test_an_apply_that_is_not_healthy_brings_it_back(self):
+    def test_an_unhealthy_apply_moves_the_data_back(self):
         self.refused(ROLLED_BACK, **new(step=[shell("no", f"test -e {at('home/data/media/c.png')} && exit 1")]))
         self.assertEqual((self.standing(), folders()), (self.before, self.folders))
         self.assertEqual(
@@ -102,12 +102,12 @@ class Moves(HostTest):
             ],
         )
 
-    def test_what_a_failed_start_wrote_stays_where_it_is_and_moves_nothing_else(self):
+    def test_files_written_by_a_failed_start_stay_and_do_not_block_the_move(self):
         self.refused(ROLLED_BACK, **new(step=[shell("no", f"echo new > {at('home/data/media/new.png')}; exit 1")]))
         self.assertEqual(support.live("home/data/media/new.png"), "new\n")
         self.assertEqual(support.live("home/media/icons/a.png"), "icons/a.png")
 
-    def test_an_older_manifest_finds_it_where_it_was(self):
+    def test_an_older_manifest_moves_the_data_back(self):
         self.apply(**new())
         self.upload("data/media", "later.png")
         self.apply(**old())
@@ -117,18 +117,18 @@ class Moves(HostTest):
         self.apply(**new())
         self.assertEqual(support.live("home/data/media/later.png"), "later.png")
 
-    def test_a_first_apply_takes_what_lies_there(self):
+    def test_a_first_apply_moves_existing_data(self):
         remove.remove("app", "shop/prod/app")
         self.apply(**new())
         self.lie_in("data/media")
 
-    def test_an_empty_folder_goes_too(self):
+    def test_an_empty_folder_is_removed_too(self):
         for name in ("icons/deep/b.png", "icons/a.png", "c.png"):
             os.unlink(at(f"home/media/{name}"))
         self.apply(**new())
         self.assertEqual(sorted(folders()), [".", "data", "data/media", "data/media/icons", "data/media/icons/deep"])
 
-    def test_what_lies_at_both_places_is_merged_and_the_newer_keeps_its_name(self):
+    def test_files_at_both_locations_are_merged_and_the_newer_keeps_its_name(self):
         self.apply(**new())
         os.makedirs(at("home/media/icons/more"))
         self.upload("media", "icons/a.png", "of before")
@@ -142,7 +142,7 @@ class Moves(HostTest):
         self.assertFalse(os.path.exists(at("home/media")))
         self.assertEqual(self.apply(**new())["units"], {})
 
-    def test_a_merge_is_taken_back_file_by_file(self):
+    def test_a_merge_is_undone_file_by_file(self):
         self.apply(**new())
         os.makedirs(at("home/media/icons/more"))
         self.upload("media", "icons/a.png", "of before")
@@ -151,7 +151,7 @@ class Moves(HostTest):
         self.refused(ROLLED_BACK, **new(step=[shell("no", "exit 1")]))
         self.assertEqual((self.standing(), folders()), (before, were))
 
-    def test_what_cannot_be_moved_stops_nothing(self):
+    def test_data_that_cannot_be_moved_stops_no_unit(self):
         os.rename(at("home/media"), at("elsewhere"))
         os.symlink(at("elsewhere"), at("home/media"))
         self.refused(
@@ -175,14 +175,14 @@ class Moves(HostTest):
         self.apply(**new())
         self.assertEqual(os.readlink(at("home/data/media/link")), "/etc/passwd")
 
-    def test_a_former_place_is_one_of_its_own(self):
+    def test_a_former_location_must_be_separate(self):
         for former in ("relative", at("home/data/media/below"), at("home"), at("home/data"), at("home/media/../x")):
             wanted = new()
             wanted["directory"][1]["formerly"] = former
             self.refused(1, "formerly", **wanted)
         self.apply(**new())
 
-    def test_a_move_that_is_killed_anywhere_ends_as_the_next_manifest_wants_it(self):
+    def test_a_move_killed_anywhere_ends_as_the_next_manifest_requires(self):
         for wanted, place in ((new(), "data/media"), (old(), "media")):
             for number in range(500):
                 self.doCleanups()
@@ -194,7 +194,7 @@ class Moves(HostTest):
                     self.lie_in(place)
                     self.assertEqual((self.systemd.active, Release("app").record.exists()), ({"app.service"}, False))
 
-    def test_a_way_back_that_is_killed_anywhere_is_repeated(self):
+    def test_a_rollback_killed_anywhere_is_repeated(self):
         for number in range(500):
             self.doCleanups()
             self.setUp()
@@ -243,7 +243,7 @@ class Restored(HostTest):
     def backup(self, path: str):
         return mock.Mock(folders={"app/data": path, "gone/data": at("home/gone")}, **{"name": "20261125-120000"})
 
-    def test_it_becomes_a_part_of_what_the_data_is_now(self):
+    def test_restored_data_moves_to_its_current_location(self):
         self.apply(**new(data=[{"name": "data", "path": at("home/data")}]))
         [place] = places.of(self.backup(at("home/media")))
         self.assertEqual(
@@ -261,14 +261,14 @@ class Restored(HostTest):
         )
         self.assertFalse(os.path.exists(f"{shelf}{at('home/media')}"))
 
-    def test_one_that_lies_where_it_lay_is_taken_as_it_is(self):
+    def test_data_at_the_same_location_is_restored_directly(self):
         self.apply(**new(data=[{"name": "data", "path": at("home/data")}]))
         [place] = places.of(self.backup(at("home/data")))
         self.assertEqual(
             (place.saved, place.live, place.inside, place.made), (at("home/data"), at("home/data"), at("home/data"), ())
         )
 
-    def test_one_of_a_place_that_nobody_knows_is_refused(self):
+    def test_data_of_an_unknown_location_is_refused(self):
         self.apply(**old(data=[{"name": "data", "path": at("home/media")}]))
         with self.assertRaisesRegex(
             Failure, f"has {at('home/data')} as data data of release app, which is {at('home/media')} on this host"

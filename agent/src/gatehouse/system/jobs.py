@@ -33,7 +33,9 @@ def finish(jobs: list[Job], deadline: float) -> None:
     if complaints:
         units = [unit for _, names in complaints for unit in names]
         down = systemd.inactive(units)
-        raise Failure("\n".join(complaint for complaint, _ in complaints), units=down, at=At("unit", (down or units)[0]))
+        raise Failure(
+            "\n".join(complaint for complaint, _ in complaints), units=down, at=At("unit", (down or units)[0])
+        )
 
 
 def run(verb: str, units: list[str], deadline: float | None = None) -> None:
