@@ -133,7 +133,7 @@ describe("a host on which this stack already has everything", () => {
   const items = { "account-wiki": left(), "group-clients": left(), "release-wiki": left(claims) };
 
   test("is not asked", async () => {
-    const { told, asked } = await program([{ thing: "account wiki", what: "never told" }], { items });
+    const { told, asked } = await program([{ thing: "account wiki", what: "not reported" }], { items });
     expect([told, asked, server.connections, server.sessions]).toEqual([[], [], 1, 1]);
   });
 
@@ -144,13 +144,13 @@ describe("a host on which this stack already has everything", () => {
       "release-wiki",
     ],
     [
-      "the release needs one name more",
+      "the release needs one more name",
       { "release-wiki": left(digestOf({ item: "", owner: OWNER, things: THINGS.slice(1) })) },
       "release-wiki",
     ],
-    ["its agent is one of before", { "release-wiki": left() }, "release-wiki"],
+    ["its agent is older", { "release-wiki": left() }, "release-wiki"],
     [
-      "the account is another one",
+      "the account is different",
       {
         "account-wiki": {
           ...left(),

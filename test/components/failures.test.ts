@@ -38,8 +38,8 @@ test("a failure of no single part names none", () => {
 
 test.each([
   ["a host that does not answer", "after 3 failed attempts: dial tcp 192.0.2.10:22: connect: no route to host"],
-  ["a meaning that this program does not know", failed({ ...FAILURE, meaning: "postponed" })],
-  ["a line that is cut", failed(FAILURE).replace(/"at".*/, "")],
+  ["an unknown meaning", failed({ ...FAILURE, meaning: "postponed" })],
+  ["a truncated line", failed(FAILURE).replace(/"at".*/, "")],
 ])("%s is left to the command's own error", (_, error) => expect(explain(error)).toBeUndefined());
 
 test("control characters of a name are shown, not obeyed", () => {

@@ -199,12 +199,12 @@ describe("one message, with the stack, the path, both versions and the remedy:",
   });
 
   test.each([
-    ["a key that is missing", "postgres.hbaDirectory", undefined, "is missing", OLDER],
-    ["a whole part that is missing", "groups", undefined, "is missing", OLDER],
+    ["a missing key", "postgres.hbaDirectory", undefined, "is missing", OLDER],
+    ["a missing part", "groups", undefined, "is missing", OLDER],
     ["a wrong type", "postgres.port", "5432", 'expected a port from 1 to 65535, got "5432"', LOOK],
-    ["a part that is none", "caddy", [], "expected keys and values, got []", LOOK],
+    ["an invalid part", "caddy", [], "expected keys and values, got []", LOOK],
     [
-      "a path that is none",
+      "an invalid path",
       "caddy.siteDirectory",
       "sites",
       'expected an absolute path without blanks, got "sites"',
@@ -243,7 +243,7 @@ describe("one message, with the stack, the path, both versions and the remedy:",
 
   test.each([
     ["no version", changed("schemaVersion", undefined), "platform.schemaVersion: is missing", "no schema version"],
-    ["a version that is a text", changed("schemaVersion", "1"), 'expected 1, got "1"', 'schema version "1"'],
+    ["a version that is text", changed("schemaVersion", "1"), 'expected 1, got "1"', 'schema version "1"'],
     ["a string", "prod", 'platform: expected keys and values, got "prod"', "no schema version"],
     ["null", null, "platform: expected keys and values, got null", "no schema version"],
   ])("an output that has or is %s", async (_, platform, told, version) => {

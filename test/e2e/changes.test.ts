@@ -76,7 +76,7 @@ const CHANGES: Change[] = [
     ],
   },
   {
-    what: "a site taken out is gone after a reload of Caddy",
+    what: "a removed site is gone after a reload of Caddy",
     make: (settings) => delete settings.caddy.sites,
     units: { "caddy.service": "reloaded" },
     shown: ["ls /etc/caddy/sites", "authentik.caddy"],
@@ -122,7 +122,7 @@ const CHANGES: Change[] = [
     shown: ["grep -c LOG_LEVEL=debug /etc/authentik/authentik.env", "1"],
   },
   {
-    what: "keys for authentik's containers restart the pod, which has those that its members share",
+    what: "keys for authentik's containers restart the pod, which has the shared keys",
     make: (settings) =>
       Object.assign(settings.authentik, {
         container: {
@@ -150,7 +150,7 @@ const CHANGES: Change[] = [
     ],
   },
   {
-    what: "a path of authentik's is where the probe asks, and its setup stays closed",
+    what: "a base path of authentik is used by the probe, and its setup stays closed",
     make: (settings) =>
       Object.assign(settings.authentik, {
         environment: {
@@ -238,10 +238,10 @@ describe("existing data of a service", () => {
   });
 
   test.each<[string, Record<string, string>]>([
-    ["with the append-only file, to which it is switched", { appendonly: "yes" }],
-    ["with that file alone", { appendonly: "yes", ...SAVED }],
-    ["with the snapshot again, though it writes none by itself", SAVED],
-    ["with the append-only file again, in which an older state lies", { appendonly: "yes" }],
+    ["with the append-only file, after switching to it", { appendonly: "yes" }],
+    ["with that file only", { appendonly: "yes", ...SAVED }],
+    ["with the snapshot again, although it writes none by itself", SAVED],
+    ["with the append-only file again, which contains an older state", { appendonly: "yes" }],
     ["with the snapshot again", {}],
   ])("is loaded when Valkey starts: %s", async (_, settings) => {
     const before = stack.settings.valkey.settings.appendonly;

@@ -79,7 +79,7 @@ const HANDS: {
     right: ["systemctl is-enabled caddy", "enabled"],
   },
   {
-    what: "a foreign drop-in",
+    what: "an unmanaged drop-in",
     does: `mkdir -p ${DROP_IN.replace(/\/[^/]*$/, "")} && printf '[Service]\\nEnvironment=A_TOKEN=hunter2\\nMemoryMax=1G\\n' >${DROP_IN} && systemctl daemon-reload`,
     told: [`${DROP_IN} belongs to no release`, "+MemoryMax=1G", "+Environment=A_TOKEN=[hidden]"],
     hidden: "hunter2",
@@ -125,10 +125,10 @@ test.each(HANDS)("$what", async ({ does, told, hidden, units, right: [command, a
       `${line}\n${lines.join("\n")}`,
     ).toBe(true);
   if (hidden) expect(JSON.stringify(report)).not.toContain(hidden);
-  expect(announced(report), "what the plan names").toEqual(units);
+  expect(announced(report), "the plan").toEqual(units);
   const up = await touched(lab, () => stack.up());
   expect(up.result.status, up.result.text).toBe(0);
-  expect(up.units, "what really happened").toEqual(units);
+  expect(up.units, "the actual effects").toEqual(units);
   if (hidden) expect(up.result.text).not.toContain(hidden);
   expect(await lab.sh(command)).toBe(answer);
   await nothingToDo();
@@ -166,7 +166,7 @@ test("`npm run drift` reports a host in sync, even if the configuration disables
   const sessions = () => lab.sessions();
   const before = await sessions();
   expect(await stack.drift()).toMatchObject({ status: 0, found: { drifted: false, items: [] } });
-  expect((await sessions()) - before, "one session, which reads").toBe(1);
+  expect((await sessions()) - before, "one read-only session").toBe(1);
   stack.settings.drift = false;
   await lab.sh("chmod 600 /etc/caddy/Caddyfile");
   const { status, text, found } = await stack.drift();

@@ -33,7 +33,7 @@ const BAD: { what: string; make: (settings: Settings) => void; says: RegExp[] }[
     ],
   },
   {
-    what: "a key that Quadlet does not know",
+    what: "a key that Quadlet does not support",
     make: (settings) => Object.assign(settings.authentik, { container: { Memry: "1g" } }),
     says: [
       /Podman refuses the Quadlet files, nothing was changed/,
@@ -124,7 +124,7 @@ test("an image that never becomes healthy is rolled back, together with the data
   const failed = await lab.sh(
     "su postgres -c 'psql -XAtd authentik_failed_upgrade -c \"select version from authentik_version_history\"'",
   );
-  expect(failed, "what the failed upgrade made is kept as well").toContain("2026.8.5");
+  expect(failed, "the database of the failed upgrade is kept as well").toContain("2026.8.5");
 });
 
 test("an apply does not wait until the deadline for a container that Podman cannot start, and prints its error", async () => {

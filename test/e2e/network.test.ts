@@ -84,7 +84,7 @@ test("a firewall that blocks container traffic causes a warning, and its two lin
     expect(await outside()).toContain("TimeoutError");
     const { text } = await stack.preview();
     expect(text).toContain("chain forward of table inet own drops packets from podman");
-    expect(await lab.try("gatehouse status"), "and no fault of the platform's").toMatchObject({ status: 0 });
+    expect(await lab.try("gatehouse status"), "and not a fault of the platform").toMatchObject({ status: 0 });
     const lines = text.match(/nft 'insert rule inet own [^']*'/g) ?? [];
     expect(new Set(lines).size).toBe(2);
     await lab.sh([...new Set(lines)].join(" && "));
@@ -165,7 +165,7 @@ describe("proxies in front of Caddy", () => {
       (await taken({ "X-Forwarded-For": "203.0.113.9, 198.51.100.4" })).client,
       "of two, one behind the other",
     ).toBe("203.0.113.9");
-    expect(await taken(), "one that says nothing").toEqual({ client: lab.gateway, scheme: "https" });
+    expect(await taken(), "one that sets no header").toEqual({ client: lab.gateway, scheme: "https" });
     await nothingToDo();
   });
 

@@ -33,7 +33,7 @@ describe("a change of the configuration affects exactly:", () => {
       { caddy: { ...caddy, sites: { grafana: { ...caddy.sites.grafana, directives: "" } } } },
       { "caddy.service": "reload" },
     ],
-    ["a site taken out", { caddy: { tls: "internal" } }, { "caddy.service": "reload" }],
+    ["a removed site", { caddy: { tls: "internal" } }, { "caddy.service": "reload" }],
     [
       "a setting that restarts",
       { postgres: { ...postgres, settings: { max_connections: 120 } } },
@@ -42,19 +42,19 @@ describe("a change of the configuration affects exactly:", () => {
     ["a setting that reloads", { postgres: { ...postgres, settings: { work_mem: "5MB" } } }, { [POSTGRES]: "reload" }],
     ["a database", { postgres: { ...postgres, databases: { wiki: {}, notes: {} } } }, { [POSTGRES]: "reload" }],
     [
-      "a setting of Valkey's",
+      "a setting of Valkey",
       { valkey: { ...valkey, settings: { maxmemory: "64mb" } } },
       { [VALKEY]: "restart", "valkey-socket-fix.service": "restart" },
     ],
     [
-      "an application of Valkey's",
+      "an application of Valkey",
       { valkey: { databases: { ...valkey.databases, notes: 3 } } },
       { [VALKEY]: "reload" },
     ],
-    ["a setting of authentik's", { authentik: { ...authentik, environment: { AUTHENTIK_LOG_LEVEL: "debug" } } }, POD],
+    ["a setting of authentik", { authentik: { ...authentik, environment: { AUTHENTIK_LOG_LEVEL: "debug" } } }, POD],
     ["another image", { authentik: { ...authentik, version: "2025.8.5" } }, POD],
-    ["a rotated key of authentik's", { authentik: { ...authentik, rotation: 2 } }, POD],
-    ["rotated passwords of Valkey's", { valkey: { ...valkey, rotation: 2 } }, { [VALKEY]: "reload", ...POD }],
+    ["a rotated key of authentik", { authentik: { ...authentik, rotation: 2 } }, POD],
+    ["rotated passwords of Valkey", { valkey: { ...valkey, rotation: 2 } }, { [VALKEY]: "reload", ...POD }],
   ])("%s", async (_, change, units) => {
     expect(verbs(await plan(change))).toEqual(units);
   });
@@ -198,7 +198,7 @@ describe("a difference on the host", () => {
       { "caddy.service": "start" },
     ],
     [
-      "a reload without an end",
+      "a reload that never ends",
       "release-caddy",
       difference("unit", "caddy.service", "reloading", "the reload of caddy.service does not finish"),
       { "caddy.service": "restart" },
@@ -216,13 +216,13 @@ describe("a difference on the host", () => {
       {},
     ],
     [
-      "an account that is gone",
+      "a missing account",
       "account-authentik",
       difference("account", "authentik", "missing", "account authentik is gone, it was uid=985"),
       POD,
     ],
     [
-      "secrets that consumers name the generation of",
+      "secrets whose generation consumers refer to",
       "release-authentik-secrets",
       difference(
         "file",
@@ -233,7 +233,7 @@ describe("a difference on the host", () => {
       POD,
     ],
     [
-      "a foreign drop-in",
+      "an unmanaged drop-in",
       "release-caddy",
       difference(
         "drop-in",
@@ -244,7 +244,7 @@ describe("a difference on the host", () => {
       { "caddy.service": "restart" },
     ],
     [
-      "a foreign drop-in of an instance",
+      "an unmanaged drop-in of an instance",
       "release-postgres",
       difference(
         "drop-in",
@@ -255,7 +255,7 @@ describe("a difference on the host", () => {
       { [POSTGRES]: "restart" },
     ],
     [
-      "a foreign drop-in of a Quadlet",
+      "an unmanaged drop-in of a Quadlet",
       "release-authentik",
       difference(
         "drop-in",
@@ -277,7 +277,7 @@ describe("a difference on the host", () => {
       { [POSTGRES]: "restart" },
     ],
     [
-      "a group's other GID",
+      "another GID of a group",
       "group-valkey-clients",
       difference("group", "valkey-clients", "changed", "group valkey-clients is gid=1986, it was gid=986", {
         now: { gid: 1986 },
@@ -285,13 +285,13 @@ describe("a difference on the host", () => {
       POD,
     ],
     [
-      "a group that is gone",
+      "a missing group",
       "group-valkey-clients",
       difference("group", "valkey-clients", "missing", "group valkey-clients is missing; it had gid=986"),
       POD,
     ],
     [
-      "an account's other UID",
+      "another UID of an account",
       "account-authentik",
       difference(
         "account",
@@ -417,7 +417,7 @@ test("data that is or will be deleted with its release counts as data touched", 
   const without = reportOf(
     valkey((step) => removed(step, purge(step.name === "release-valkey" ? withoutData(step.old) : undefined))),
   );
-  expect(without.data, "none that is its own").toEqual([]);
+  expect(without.data, "no data of its own").toEqual([]);
   expect(going.summary).toContain("2 releases destroyed, data touched");
   expect(going.releases.map(releaseWords)).toEqual([
     expect.stringMatching(/^destroyed, \d files /),

@@ -26,8 +26,8 @@ test.each<[string, Resource, RegExp]>([
   ["a command of a service", command(["Caddy"], { create: "gatehouse group x" }), /Caddy bypasses the agent/],
   ["a copied file", command(["Release"], {}, "command:remote:CopyToRemote"), /CopyToRemote below .*bypasses the agent/],
   ["another program", command(["Release"], { create: "rm -rf /" }), /create is "rm -rf \/".*askFor/],
-  ["another component's verb", command(["Group"], { create: "gatehouse release x" }), /create is .*must match/],
-  ["more than the installation", command(["Host"], { create: "sh -s -- a; reboot" }), /create is /],
+  ["the command of another component", command(["Group"], { create: "gatehouse release x" }), /create is .*must match/],
+  ["the installation with another command", command(["Host"], { create: "sh -s -- a; reboot" }), /create is /],
   ["an update", command(["Group"], { create: "gatehouse group x", update: "true" }), /update is set/],
   ["a delete", command(["Release"], { create: "gatehouse release x", delete: "rm -r /etc" }), /delete is "rm -r/],
 ])("only the agent: refuses %s", (_what, resource, why) => {
@@ -36,7 +36,7 @@ test.each<[string, Resource, RegExp]>([
 
 test.each<[string, Resource]>([
   ["the installation", command(["Host"], { create: "sh -s -- never-asked" })],
-  ["the installation by sudo", command(["Host"], { create: "sudo -n sh -s -- 1f0c" })],
+  ["the installation with sudo", command(["Host"], { create: "sudo -n sh -s -- 1f0c" })],
   ["a release", command(["Caddy", "Release"], { create: "gatehouse release x --due 0", delete: "gatehouse remove x" })],
   ["other resources", command(["Postgres"], {}, "random:index/randomPassword:RandomPassword")],
 ])("only the agent: accepts %s", (_what, resource) => {

@@ -330,7 +330,7 @@ describe("its database", () => {
     expect(step?.user).toBe("postgres");
     expect(step?.stdin).toContain('REVOKE ALL ON DATABASE "metrics" FROM PUBLIC;');
     expect(step?.stdin).not.toMatch(/DROP|DELETE|TRUNCATE/i);
-    expect(step?.stdin, "nor takes anything over").not.toMatch(/ALTER (?!ROLE %I CONNECTION LIMIT)|GRANT/i);
+    expect(step?.stdin, "and takes nothing over").not.toMatch(/ALTER (?!ROLE %I CONNECTION LIMIT)|GRANT/i);
   });
 
   test("gives its role the configured number of connections, or half of the server's", () => {
@@ -356,7 +356,7 @@ describe("its database", () => {
     );
     const [beside] = partsOfApp("wiki").app?.guards ?? [];
     expect(beside?.images).toEqual(["docker.io/library/wiki:3.1"]);
-    expect(beside?.units, "and no job writes meanwhile").toEqual(["app-wiki.service", "app-wiki-export.timer"]);
+    expect(beside?.units, "and no job writes in the meantime").toEqual(["app-wiki.service", "app-wiki-export.timer"]);
     expect(partsOfApp("wiki").app?.images).toHaveLength(2);
     expect(partsOfApp("paperless").app?.guards, "no database").toEqual([]);
   });

@@ -43,8 +43,8 @@ describe("directives that would close the site, or open another, are refused", (
   const NO_DIRECTIVE = /expected a directive/;
   const ANOTHER = "}\nother.example {\nrespond hi";
   test.each([
-    ["a brace too many", "}", CLOSES],
-    ["one behind a block", "header {\n}\n}", CLOSES],
+    ["one brace too many", "}", CLOSES],
+    ["one after a block", "header {\n}\n}", CLOSES],
     ["one too few", "header {", UNCLOSED],
     ["one too few of two", "handle {\nhandle {\n}", UNCLOSED],
     ["another site", ANOTHER, CLOSES],

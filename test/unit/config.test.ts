@@ -42,8 +42,8 @@ test("omitted keys get their defaults", async () => {
 });
 
 test.each([
-  ["gets its last line break back, which a shell's $(...) cut off", "-----KEY-----\nend"],
-  ["is left as it is when it ends with a line break", "-----KEY-----\nend\n"],
+  ["gets its last line break back, which a shell's $(...) removed", "-----KEY-----\nend"],
+  ["is unchanged if it ends with a line break", "-----KEY-----\nend\n"],
 ])("the SSH key is secret, and %s", async (_, given) => {
   const { sshKey } = await read({ ...SMALL, sshKey: given }, ["sshKey"]);
   const output = sshKey as pulumi.Output<string> & { promise(): Promise<string>; isSecret: Promise<boolean> };

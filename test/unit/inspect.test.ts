@@ -142,8 +142,8 @@ describe("a host that cannot be trusted or reached", () => {
   });
 
   test.each([
-    ["is no SSH server at all", "HTTP/1.1 400 Bad Request\r\n\r\n"],
-    ["speaks SSH but nonsense", `SSH-2.0-nonsense\r\n${"\u007f".repeat(64)}`],
+    ["is not an SSH server", "HTTP/1.1 400 Bad Request\r\n\r\n"],
+    ["speaks SSH incorrectly", `SSH-2.0-nonsense\r\n${"\u007f".repeat(64)}`],
   ])("%s, which is reported once and ends nothing else", async (_, greeting) => {
     await run(false);
     const other = createServer((socket) => socket.end(greeting)).listen(0, "127.0.0.1");

@@ -96,7 +96,7 @@ describe("a host is checked before anything is installed on it", () => {
       "group postgres-clients has GID 990, not 2001 as configured: its files have GID 990, so set that in the configuration",
     ],
     [
-      "a configured GID that somebody else has",
+      "a configured GID that another group has",
       { getent: 'if [ "$2" = 2001 ]; then echo staff:x:2001:; fi' },
       "GID 2001, configured for group postgres-clients, belongs to group staff: choose another, or leave it out",
     ],

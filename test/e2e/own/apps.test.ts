@@ -576,7 +576,7 @@ describe("a new app with a site", () => {
 
   test.each([
     ["runs and does not answer", { health: { http: "/no-such-page" } }, "probe web of fresh is well: .*404"],
-    ["has a word in its site that Caddy does not know", {}, "unrecognized directive: no_such_directive"],
+    ["has an unknown directive in its site", {}, "unrecognized directive: no_such_directive"],
     ["has the site of another app", {}, "ambiguous site definition: board.lab.internal"],
   ])("that %s leaves nothing on the host, and Caddy unchanged", async (what, container, told) => {
     const site = what.includes("word") ? { directives: "no_such_directive" } : {};
@@ -684,7 +684,7 @@ test("a database with another owner is not taken over, and stays closed", async 
   const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
   expect(result.status).not.toBe(0);
   expect(result.text).toContain("database authentik belongs to authentik, not to thief: give the app another one");
-  expect(units, "it knows nothing of an app whose role was refused").toEqual({});
+  expect(units, "there is nothing of an app whose role was refused").toEqual({});
   expect(await owner("authentik")).toBe("authentik");
   expect(await lab.sh("ls /etc/postgresql/17/main/hba.d")).toBe("app-board.conf\napp-digest.conf\napp-wiki.conf");
   apps.settings.apps = wishes();

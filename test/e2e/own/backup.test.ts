@@ -136,7 +136,7 @@ test("the contents of the repositories are encrypted, and no argument list or lo
   );
   await host.sh(`echo legible-in-the-clear >${UPLOADS}/word`);
   await backUp();
-  expect(await host.sh(`grep -rl legible-in-the-clear ${DATA}/base ${UPLOADS} | wc -l`), "where it is not").not.toBe(
+  expect(await host.sh(`grep -rl legible-in-the-clear ${DATA}/base ${UPLOADS} | wc -l`), "outside of it").not.toBe(
     "0",
   );
   expect(await host.sh("grep -rl legible-in-the-clear /srv/backups | wc -l")).toBe("0");
@@ -556,7 +556,7 @@ test("the passphrase of the repository outlives component, stack and state, unti
   const back = await stack.up();
   expect(back.status, back.text).toBe(0);
   await settled();
-  expect((await stack.outputs()).recovery, "the state made another one").toEqual(recovery);
+  expect((await stack.outputs()).recovery, "the state generated another one").toEqual(recovery);
   const drilled = await host.try("gatehouse drill");
   expect(drilled.status, drilled.text).toBe(0);
   const place = recovery.repository;

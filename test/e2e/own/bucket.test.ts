@@ -111,7 +111,7 @@ test("both repositories are below the folder of the bucket, and their contents a
   // Their lists are not compressed: nothing but the encryption makes them illegible.
   expect(stored()).toContain("/backup.info");
   expect((await holding("backrest-format")).text).toBe("");
-  expect((await holding("PRIVATE KEY")).text, "it reads what is there").toContain("key.pem");
+  expect((await holding("PRIVATE KEY")).text, "it reads the existing data").toContain("key.pem");
 });
 
 test("a restore by name restores database and files, and a drill finds all of them", async () => {

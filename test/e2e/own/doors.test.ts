@@ -26,7 +26,7 @@ interface Refusal {
 
 const BAD: Refusal[] = [
   {
-    what: "an unknown key, a bad domain and a bad port, all told together",
+    what: "an unknown key, an invalid domain and an invalid port, all reported together",
     make: (settings) => {
       settings.authentik.domian = "x";
       settings.authentik.domain = "not a domain";

@@ -114,7 +114,7 @@ test("after `pulumi cancel` an `up` adopts what is on the host and creates the r
   const read = await reloads();
   const mine = stack.begin();
   await mine.said(/waiting for swap of release neighbour-(one|two) \(process \d+\), which holds host/);
-  expect((await reloads()) - read, "systemd reads nothing meanwhile but the files of that release").toBeLessThan(2);
+  expect((await reloads()) - read, "meanwhile systemd reads only the files of that release").toBeLessThan(2);
   await lab.sh("kill -CONT $(holder host)");
   const [theirs, ours] = await Promise.all([other.ended, mine.ended]);
   succeeded(theirs);

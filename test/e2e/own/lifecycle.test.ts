@@ -185,7 +185,7 @@ test("a new SSH key restarts nothing", async () => {
   await lab.sh(`echo '${pub.trim()}' | tee /root/.ssh/authorized_keys >/home/deploy/.ssh/authorized_keys`);
   await stack.setKey(key.text);
   const preview = await stack.preview("--diff");
-  expect(preview.text, "only numbers of the host's become placeholders").toContain("<gid of postgres-clients>");
+  expect(preview.text, "only numbers of the host become placeholders").toContain("<gid of postgres-clients>");
   const before = await fingerprint();
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.status, result.text).toBe(0);
