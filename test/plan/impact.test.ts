@@ -46,11 +46,7 @@ describe("a change of the configuration affects exactly:", () => {
       { valkey: { ...valkey, settings: { maxmemory: "64mb" } } },
       { [VALKEY]: "restart", "valkey-socket-fix.service": "restart" },
     ],
-    [
-      "an application of Valkey",
-      { valkey: { databases: { ...valkey.databases, notes: 3 } } },
-      { [VALKEY]: "reload" },
-    ],
+    ["an application of Valkey", { valkey: { databases: { ...valkey.databases, notes: 3 } } }, { [VALKEY]: "reload" }],
     ["a setting of authentik", { authentik: { ...authentik, environment: { AUTHENTIK_LOG_LEVEL: "debug" } } }, POD],
     ["another image", { authentik: { ...authentik, version: "2025.8.5" } }, POD],
     ["a rotated key of authentik", { authentik: { ...authentik, rotation: 2 } }, POD],

@@ -136,9 +136,10 @@ test("the contents of the repositories are encrypted, and no argument list or lo
   );
   await host.sh(`echo legible-in-the-clear >${UPLOADS}/word`);
   await backUp();
-  expect(await host.sh(`grep -rl legible-in-the-clear ${DATA}/base ${UPLOADS} | wc -l`), "outside of it").not.toBe(
-    "0",
-  );
+  expect(
+    await host.sh(`grep -rl legible-in-the-clear ${DATA}/base ${UPLOADS} | wc -l`),
+    "it is readable in the data",
+  ).not.toBe("0");
   expect(await host.sh("grep -rl legible-in-the-clear /srv/backups | wc -l")).toBe("0");
   const { recovery } = await stack.outputs();
   expect(recovery.passphrase).toMatch(/^\w{48}$/);
