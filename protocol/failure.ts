@@ -44,7 +44,7 @@ export const EXITS = [
   },
   {
     code: 5,
-    meaning: "removed",
+    meaning: "removed again",
     what: "failed, and there was no previous generation",
     host: "the files of the release are removed again; data and the effects of steps stay",
     remedy: "Read the failing probe and the lines of the journal, correct the cause, and run `pulumi up` again.",
@@ -59,7 +59,7 @@ export const EXITS = [
   },
   {
     code: 70,
-    meaning: "fault",
+    meaning: "internal error",
     what: "an internal error of the agent, or a full disk",
     host: "possibly half applied",
     remedy:
@@ -73,6 +73,7 @@ export type Meaning = (typeof failures)[number]["meaning"];
 const named = z.object({ kind: z.string(), name: z.string() });
 
 export const failureSchema = z.object({
+  verb: z.enum(["apply", "remove"]),
   item: named.meta({ description: "Kind (`group`, `account`, `packages` or `release`) and name of the item." }),
   code: z.int().meta({ description: "Exit status." }),
   meaning: z

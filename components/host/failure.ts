@@ -11,9 +11,13 @@ import { plain } from "../render/plain.ts";
 export function explain(error: string): string | undefined {
   const failure = readFailure(error);
   if (!failure) return undefined;
-  const { item, code, at } = failure;
-  const { what, host, remedy } = exitOf(failure);
-  return plain(`${item.kind} ${item.name}: ${what}${at ? `, at ${at.kind} "${at.name}"` : ""} (exit status ${code})
+  const { verb, item, code, meaning, at } = failure;
+  const { host, remedy } = exitOf(failure);
+  const where = at ? ` at ${at.kind} "${at.name}"` : "";
+  if (verb === "remove")
+    return plain(`${item.kind} ${item.name} could not be removed: the removal failed${where} (exit status ${code})
+Correct the cause that the output below names. The next \`pulumi up\` or \`pulumi destroy\` continues the removal.`);
+  return plain(`${item.kind} ${item.name} failed${where}: ${meaning} (exit status ${code})
 The host now: ${host}.
 ${remedy}
 More: ${documentUrl("docs/manifest.md#exit-codes")}`);

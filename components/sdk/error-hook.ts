@@ -10,14 +10,15 @@ const { getMonitor, getEngine } = pulumi.runtime as unknown as Private;
 
 /**
  * Logs an explanation of a failed command beside the command's own error. Never asks for another attempt. Without
- * effect if the engine has no such hooks, as the mocks of unit tests: the SDK would call a method that they lack.
+ * effect in a preview, which runs no command, and if the engine has no such hooks, as the mocks of unit tests: the SDK
+ * would call a method that they lack.
  *
  * @param name unique in the program.
  * @param explain gets the command's error, and returns undefined if it has nothing to add.
  */
 export function onError(name: string, explain: (error: string) => string | undefined): pulumi.ResourceHookBinding {
   const monitor = getMonitor();
-  if (!monitor || !("registerErrorHook" in monitor)) return {};
+  if (pulumi.runtime.isDryRun() || !monitor || !("registerErrorHook" in monitor)) return {};
   const hook = new pulumi.ErrorHook(name, async ({ urn, errors: [newest = ""] }) => {
     const text = explain(newest);
     if (text !== undefined) await logError(urn, text);

@@ -16,6 +16,7 @@ ${JSON.stringify({ failure })}
 rolled back to generation 2, which is healthy
 `;
 const FAILURE = {
+  verb: "apply",
   item: { kind: "release", name: "caddy" },
   code: 3,
   meaning: "rolled back",
@@ -23,7 +24,7 @@ const FAILURE = {
 };
 
 test("a failure names the release, the part that failed, the state of the host, the remedy and the document", () => {
-  expect(explain(failed(FAILURE))).toBe(`release caddy: failed and rolled back, at probe "caddy answers" (exit status 3)
+  expect(explain(failed(FAILURE))).toBe(`release caddy failed at probe "caddy answers": rolled back (exit status 3)
 The host now: the previous generation, healthy.
 Read the failing probe and the lines of the journal, correct the cause, and run \`pulumi up\` again.
 More: ${documentUrl("docs/manifest.md#exit-codes")}`);
@@ -32,8 +33,18 @@ More: ${documentUrl("docs/manifest.md#exit-codes")}`);
 test("a failure of no single part names none", () => {
   const { at: _, ...whole } = FAILURE;
   expect(explain(failed({ ...whole, code: 1, meaning: "refused" }))).toMatch(
-    /^release caddy: refused, or a preparation failed \(exit status 1\)\n/,
+    /^release caddy failed: refused \(exit status 1\)\n/,
   );
+});
+
+test("a failed removal says nothing of an apply", () => {
+  const text = explain(
+    failed({ ...FAILURE, verb: "remove", code: 1, meaning: "refused", at: { kind: "unit", name: "caddy.service" } }),
+  );
+  expect(text).toMatch(
+    /^release caddy could not be removed: the removal failed at unit "caddy\.service" \(exit status 1\)\n/,
+  );
+  expect(text).not.toContain("The host now");
 });
 
 test.each([
@@ -49,9 +60,9 @@ test("control characters of a name are shown, not obeyed", () => {
 });
 
 /** What a program with one release registers, with a monitor that has error hooks or none. */
-async function registered(hooks: boolean) {
+async function registered(hooks: boolean, preview = false) {
   const names: string[] = [];
-  const { resources } = await record({ config: {} }, () => {
+  const { resources } = await record({ config: {}, preview }, () => {
     type Register = (request: { getName(): string }, done: (error: null) => void) => void;
     const monitor = (pulumi.runtime as unknown as { getMonitor(): { registerErrorHook?: Register } }).getMonitor();
     if (hooks)
@@ -69,6 +80,7 @@ test("a host registers one hook, and with mocks, which have none, the same resou
   const [engine, mocks] = [await registered(true), await registered(false)];
   expect([engine.names, mocks.names]).toEqual([["gatehouse-failure-host"], []]);
   expect(mocks.resources).toHaveLength(4);
+  expect((await registered(true, true)).names, "a preview runs no command").toEqual([]);
   expect(engine.resources).toEqual(mocks.resources);
 });
 

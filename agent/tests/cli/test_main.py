@@ -44,7 +44,14 @@ class Main(HostTest):
         self.assertIn(b"gatehouse: truncated", done.stderr)
         self.assertEqual(
             json.loads(done.stdout),
-            {"failure": {"item": {"kind": "release", "name": "app"}, "code": 1, "meaning": "refused"}},
+            {
+                "failure": {
+                    "verb": "apply",
+                    "item": {"kind": "release", "name": "app"},
+                    "code": 1,
+                    "meaning": "refused",
+                }
+            },
         )
 
     def test_a_failure_has_its_exit_status_and_is_not_recorded(self):
@@ -54,9 +61,10 @@ class Main(HostTest):
             json.loads(done.stdout),
             {
                 "failure": {
+                    "verb": "apply",
                     "item": {"kind": "release", "name": "app"},
                     "code": 5,
-                    "meaning": "removed",
+                    "meaning": "removed again",
                     "at": {"kind": "step", "name": "no"},
                 }
             },
@@ -76,6 +84,13 @@ class Main(HostTest):
             json.loads(done.stdout)["failure"]["at"], {"kind": "step", "name": "set [secret] \\u202e now"}, done.stderr
         )
 
+    def test_a_failed_removal_says_that_it_is_one(self):
+        self.test_a_release_is_applied_answered_and_remembered_with_its_number()
+        (STATE / "releases/app/1/manifest.toml").write_text("release = 7\n")
+        done = self.call("remove", "app", "--owner", "shop/prod/app")
+        failure = json.loads(done.stdout)["failure"]
+        self.assertEqual((failure["verb"], failure["code"]), ("remove", done.returncode), done.stderr)
+
     def test_an_operator_gets_the_document_and_no_data(self):
         once = STATE / "once"
         step = shell("no", f"test -e {once} && rm {once}")
@@ -91,7 +106,7 @@ class Main(HostTest):
     def test_an_internal_error_is_not_a_refusal(self):
         (STATE / "releases/app/current").mkdir(parents=True)
         done = self.release(sealed(manifest(file=[file("etc/app.conf", "x")])))
-        self.assertEqual((done.returncode, json.loads(done.stdout)["failure"]["meaning"]), (70, "fault"))
+        self.assertEqual((done.returncode, json.loads(done.stdout)["failure"]["meaning"]), (70, "internal error"))
         self.assertIn(b"IsADirectoryError", done.stderr)
 
     def test_a_document_with_another_name_is_refused(self):

@@ -70,6 +70,7 @@ def _failed(call: Namespace, code: int, at: At | None = None) -> int:
     """Report a failure of an item to the program, which names the document for its meaning; to an operator, name it."""
     if kind := _ITEMS.get(call.verb):
         failure: FailureReport = {
+            "verb": "remove" if call.verb == "remove" else "apply",
             "item": {"kind": kind, "name": call.name},
             "code": code,
             "meaning": MEANINGS[code],

@@ -48,14 +48,16 @@ NOTHING_BEFORE = 5
 NOT_ROLLED_BACK = 6
 FAULT = 70
 # In words, for the program; protocol/failure.ts says more of each.
-Meaning = Literal["refused", "rolled back", "rolled back, unhealthy", "removed", "not rolled back", "fault"]
+Meaning = Literal[
+    "refused", "rolled back", "rolled back, unhealthy", "removed again", "not rolled back", "internal error"
+]
 MEANINGS: dict[int, Meaning] = {
     REFUSED: "refused",
     ROLLED_BACK: "rolled back",
     ROLLED_BACK_UNHEALTHY: "rolled back, unhealthy",
-    NOTHING_BEFORE: "removed",
+    NOTHING_BEFORE: "removed again",
     NOT_ROLLED_BACK: "not rolled back",
-    FAULT: "fault",
+    FAULT: "internal error",
 }
 
 

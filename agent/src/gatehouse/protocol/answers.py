@@ -44,7 +44,8 @@ class Named(TypedDict):
 class FailureReport(TypedDict):
     """Why an item was not applied or removed, in the place of its answer."""
 
-    item: Named  # its kind is the verb: group, account, packages or release
+    verb: Literal["apply", "remove"]
+    item: Named  # group, account, packages or release
     code: int  # the exit status
     meaning: Meaning  # of the exit status
     at: NotRequired[Named]  # the part that failed, if it is a single one: its table in the manifest, and its name
