@@ -85,7 +85,7 @@ class Main(HostTest):
         )
 
     def test_a_failed_removal_says_that_it_is_one(self):
-        self.test_a_release_is_applied_answered_and_remembered_with_its_number()
+        self.release(sealed(manifest(file=[file("etc/app.conf", "1")])))
         (STATE / "releases/app/1/manifest.toml").write_text("release = 7\n")
         done = self.call("remove", "app", "--owner", "shop/prod/app")
         failure = json.loads(done.stdout)["failure"]
