@@ -77,7 +77,7 @@ const DOORS = () => ({
   victim: `http://${addresses.victim}:8080/`,
   six: `http://[${addresses.six}]:8080/`,
 });
-const shut = async () => {
+const closed = async () => {
   for (const [name, url] of Object.entries(DOORS())) expect([name, await reached(url)]).toEqual([name, "000"]);
 };
 
@@ -87,7 +87,7 @@ describe("a container", () => {
   });
 
   test("is not reachable by a route to its address, and would be without the rule", async () => {
-    await shut();
+    await closed();
     await host.lab.sh("systemctl stop gatehouse-container-guard && nft delete table inet gatehouse");
     try {
       for (const [name, url] of Object.entries(DOORS())) expect([name, await reached(url)]).toEqual([name, "200"]);
@@ -96,7 +96,7 @@ describe("a container", () => {
     } finally {
       await host.lab.sh("systemctl start gatehouse-container-guard");
     }
-    await shut();
+    await closed();
     expect((await check()).status).toBe(0);
   });
 
@@ -161,7 +161,7 @@ describe("the rule stays", () => {
     ["systemctl restart gatehouse-container-guard"],
   ])("%s", async (command) => {
     await host.lab.try(command);
-    await shut();
+    await closed();
     // What is published is back by itself, and so is the way out.
     await host.lab.awaits("curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:9200/");
     expect((await check()).text).toBe("");
@@ -173,7 +173,7 @@ describe("the rule stays", () => {
     expect((await check()).text).toContain("published ports do not work");
     await host.lab.sh("systemctl start gatehouse-container-guard");
     await host.lab.awaits("curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:9200/");
-    await shut();
+    await closed();
     expect((await check()).text).toBe("");
   });
 

@@ -83,7 +83,7 @@ const tell = (verb: "start" | "stop" | "restart", unit: string) =>
 const inode = (folder: string) => host.lab.sh(`stat -c %i ${folder}`);
 
 /** As the mission has it. */
-async function stands({ folder, name, server }: Socket, mode = "3770"): Promise<void> {
+async function expectReady({ folder, name, server }: Socket, mode = "3770"): Promise<void> {
   expect(await host.lab.stat(folder)).toBe(`${mode} ${server}:${GROUP[server]}`);
   if (mode === "3770") expect(await host.lab.stat(`${folder}/${name}`)).toBe(`770 ${server}:${GROUP[server]}`);
 }
@@ -92,13 +92,13 @@ describe.each(SOCKETS)("$folder", (socket) => {
   const { folder, name, unit, server, client } = socket;
 
   test("is open to its clients, which reach the server", async () => {
-    await stands(socket);
+    await expectReady(socket);
     expect(await asPython(client, CONNECT(socket))).toBe(server);
   });
 
   test("no client can replace the socket while the server runs", async () => {
     expect(await asPython(client, attacks(socket))).toBe("");
-    await stands(socket);
+    await expectReady(socket);
     expect(await asPython(client, CONNECT(socket))).toBe(server);
   });
 
@@ -120,7 +120,7 @@ describe.each(SOCKETS)("$folder", (socket) => {
     const left = await host.lab.sh(`find ${folder} -mindepth 1 -maxdepth 1 ! -user ${server} ! -name '.removed-*'`);
     expect(left).toBe("");
     expect(await host.lab.sh(`find ${folder} -mindepth 1 -maxdepth 1 -name '.removed-*' ! -user root`)).toBe("");
-    await stands(socket);
+    await expectReady(socket);
     expect(await inode(folder)).toBe(before);
     await tell("restart", unit);
     expect(await host.lab.sh(`find ${folder} -mindepth 1 -maxdepth 1 ! -user ${server}`)).toBe("");
@@ -133,12 +133,12 @@ describe.each(SOCKETS)("$folder", (socket) => {
     ["killed", `kill -KILL $(systemctl show -P MainPID ${unit}); systemctl stop ${unit}`],
   ])("while the server is %s clients can create nothing in it, and the next start succeeds", async (_, down) => {
     await host.lab.sh(down);
-    await stands(socket, "3750");
+    await expectReady(socket, "3750");
     expect(await asPython(client, attacks(socket))).toBe("");
     expect(await asPython(client, CREATE(folder))).toBe("");
     expect(await asPython(client, CONNECT(socket))).toMatch(/FileNotFoundError|ConnectionRefusedError/);
     await tell("start", unit);
-    await stands(socket);
+    await expectReady(socket);
     expect(await asPython(client, CONNECT(socket))).toBe(server);
   });
 
@@ -148,11 +148,11 @@ describe.each(SOCKETS)("$folder", (socket) => {
     );
     expect(await host.lab.sh(`stat -c %a ${folder} 2>/dev/null || true`)).toMatch(/^(3750)?$/);
     await tell("start", unit);
-    await stands(socket);
+    await expectReady(socket);
     // The running containers have mounted the old one.
     await host.lab.sh(`systemctl stop ${unit} && rm -r ${folder} && mv ${folder}.away ${folder}`);
     await tell("start", unit);
-    await stands(socket);
+    await expectReady(socket);
   });
 
   test("without the first wall, the server does not start at a name that a client has taken", async () => {
@@ -162,7 +162,7 @@ describe.each(SOCKETS)("$folder", (socket) => {
       `import os\nos.mkdir("${folder}/${name}")\nopen("${folder}/${name}/x", "w")\nos.mkfifo("${folder}/${name}.lock")\nos.symlink("${CANARY}", "${folder}/17-main.pid")`,
     );
     await tell("start", unit);
-    await stands(socket);
+    await expectReady(socket);
     expect(await asPython(client, CONNECT(socket))).toBe(server);
     expect(await host.lab.sh(`cat ${CANARY}; stat -c '%a %U' ${CANARY}`)).toBe("untouched\n600 root");
   });
@@ -214,7 +214,7 @@ PROGRAM`,
   }
   for (const { text } of await Promise.all(racers)) expect(text).toBe("nothing in many tries\n");
   for (const socket of [postgres, valkey]) {
-    await stands(socket);
+    await expectReady(socket);
     expect(await asPython(socket.client, CONNECT(socket))).toBe(socket.server);
   }
 });
@@ -227,7 +227,7 @@ describe("valkey-socket-fix", () => {
       `chmod 700 /run/valkey/valkey.sock && chgrp root /run/valkey/valkey.sock && chmod 2777 /run/valkey`,
     );
     await tell("restart", FIX);
-    await stands(SOCKETS[1]);
+    await expectReady(SOCKETS[1]);
     expect(await host.lab.sh(`journalctl -u ${FIX} -n 4 --output=cat`)).toMatch(/valkey.sock was 700 .*, set to 770/);
   });
 
@@ -247,7 +247,7 @@ describe("valkey-socket-fix", () => {
     if (what === "hard link") expect(await host.lab.stat("/run/canary")).toBe("600 root:root");
     await host.lab.sh("cd /run/valkey && rm -rf valkey.sock /run/canary && mv aside valkey.sock");
     await tell("restart", FIX);
-    await stands(SOCKETS[1]);
+    await expectReady(SOCKETS[1]);
   });
 });
 

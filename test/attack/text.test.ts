@@ -65,8 +65,8 @@ test("text that looks like a placeholder for a secret of the platform stays text
     secrets: { ...web.secrets, text },
   });
   try {
-    const { status, text: told } = await host.apps.up();
-    expect([status, told]).toEqual([0, expect.anything()]);
+    const { status, text: reported } = await host.apps.up();
+    expect([status, reported]).toEqual([0, expect.anything()]);
     const read = `import os; print([open(path).read() for path in ("/etc/x.conf", "/run/secrets/text")] + [os.environ["TEXT"]])`;
     expect(await host.inside("evil", read)).toBe(`['${[text, text, text].join("', '")}']`);
     expect((await host.lab.sh("grep -rlF '{{secrets' /etc/apps")).split("\n").sort()).toEqual([

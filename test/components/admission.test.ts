@@ -44,7 +44,7 @@ afterEach(() => server.close());
 
 interface Ran {
   run: Run | undefined;
-  told: string[];
+  reported: string[];
   /** What the host was asked to judge, by the questions. */
   asked: Claim[][];
 }
@@ -61,7 +61,7 @@ async function program(
   const { port, hostKey, key: privateKey } = server;
   const connection = { address: "127.0.0.1", port, hostKey, privateKey };
   let run: Run | undefined;
-  const told = await rejectionsOf(async () => {
+  const reported = await rejectionsOf(async () => {
     run = await record({ config: {} }, async () => {
       const found = await inspect(connection, EXPECTATIONS, "on");
       const host = new Host("host", { connection, ...EXPECTATIONS, takeOver, facts: found });
@@ -77,13 +77,13 @@ async function program(
   const asked: Claim[][] = questions.map(({ stdin }) =>
     JSON.parse(JSON.parse(JSON.parse(/json\.loads\((".*")\)\)$/m.exec(stdin)?.[1] ?? ""))),
   );
-  return { run, told, asked } satisfies Ran;
+  return { run, reported, asked } satisfies Ran;
 }
 
 describe("a host on which the stack was never deployed", () => {
   test("is asked once, over the connection of the facts, about everything that is declared together", async () => {
-    const { run, told, asked } = await program([]);
-    expect(told).toEqual([]);
+    const { run, reported, asked } = await program([]);
+    expect(reported).toEqual([]);
     expect([server.connections, server.sessions]).toEqual([1, 2]);
     expect(asked).toEqual([
       [
@@ -98,11 +98,11 @@ describe("a host on which the stack was never deployed", () => {
   });
 
   test("ends the program before its first command if names are in use, with all of them and the remedy", async () => {
-    const { run, told } = await program([
+    const { run, reported } = await program([
       { thing: "account wiki", what: "UID 1000, a member of sudo" },
       { thing: "volume kept", what: "created by hand\u001b[2J" },
     ]);
-    expect(told).toEqual([
+    expect(reported).toEqual([
       `this host has objects that gatehouse did not create, with names that this stack uses; nothing was changed:
   account wiki: UID 1000, a member of sudo
   volume kept: created by hand\\x1b[2J
@@ -118,8 +118,8 @@ Rename or remove them, or choose another name or port in the configuration. To h
 
   test("continues if all of them may be taken over, warns about each, and passes them to the agent", async () => {
     const takeOver = ["account wiki", "volume kept", "stack shop/old"];
-    const { run, told } = await program([{ thing: "account wiki", what: "UID 1000" }], { takeOver });
-    expect(told).toEqual([]);
+    const { run, reported } = await program([{ thing: "account wiki", what: "UID 1000" }], { takeOver });
+    expect(reported).toEqual([]);
     expect(run?.warnings).toEqual([{ resource: "host-agent", message: "taken over: account wiki: UID 1000" }]);
     const takes = (name: string) => /^takes = .*$/m.exec(String(run?.named(name).inputs.stdin))?.[0];
     expect(takes("account-wiki")).toBe('takes = ["account wiki", "stack shop/old"]');
@@ -133,8 +133,8 @@ describe("a host on which this stack already has everything", () => {
   const items = { "account-wiki": left(), "group-clients": left(), "release-wiki": left(claims) };
 
   test("is not asked", async () => {
-    const { told, asked } = await program([{ thing: "account wiki", what: "not reported" }], { items });
-    expect([told, asked, server.connections, server.sessions]).toEqual([[], [], 1, 1]);
+    const { reported, asked } = await program([{ thing: "account wiki", what: "not reported" }], { items });
+    expect([reported, asked, server.connections, server.sessions]).toEqual([[], [], 1, 1]);
   });
 
   test.each([
@@ -160,8 +160,8 @@ describe("a host on which this stack already has everything", () => {
       "account-wiki",
     ],
   ])("is asked only about the rest if %s", async (_, changed, item) => {
-    const { told, asked } = await program([], { items: { ...items, ...changed } });
-    expect(told).toEqual([]);
+    const { reported, asked } = await program([], { items: { ...items, ...changed } });
+    expect(reported).toEqual([]);
     expect(asked.map((claims) => claims.map(({ item }: Claim) => item))).toEqual([["packages-wiki", item]]);
   });
 });
@@ -170,12 +170,12 @@ test.each(["login deploy", "account", "file etc/x", "port 443", "stack shop", "a
   "%j cannot be taken over",
   async (thing) => {
     server = await sshd({});
-    const told = await rejectionsOf(() =>
+    const reported = await rejectionsOf(() =>
       record({ config: {} }, () => {
         new Host("host", { connection: { address: "192.0.2.1", hostKey: "" }, platform: debian, takeOver: [thing] });
       }),
     );
-    expect(told).toEqual([
+    expect(reported).toEqual([
       `takeOver: expected a kind (account, group, file, unit, pod, container, volume, port, stack) and a name, such as "account authentik", "file /etc/caddy/Caddyfile", "port *:443/tcp" or "stack PROJECT/STACK", got "${thing}"`,
     ]);
   },

@@ -126,8 +126,8 @@ describe("the account is in exactly the requested groups, and the containers hav
   });
 
   test("from another stack, whose group is not created again here", async () => {
-    const told = pulumi.output({ groupName: "postgres-clients", gid: 4000 });
-    const run = await deploy({ postgres: { clients: { groupName: told.groupName, gid: told.gid } } });
+    const reported = pulumi.output({ groupName: "postgres-clients", gid: 4000 });
+    const run = await deploy({ postgres: { clients: { groupName: reported.groupName, gid: reported.gid } } });
     expect(groups(run)).toEqual(["4000"]);
     expect(document(run, "account-wiki")).toContain('groups = ["postgres-clients"]');
     expect(commands(run)).not.toContain("group-postgres-clients");
@@ -137,10 +137,10 @@ describe("the account is in exactly the requested groups, and the containers hav
     "but %s is not a valid GID, and stops the deployment before the app",
     async (gid) => {
       let run: Run | undefined;
-      const told = await rejectionsOf(async () => {
+      const reported = await rejectionsOf(async () => {
         run = await deploy({ postgres: { clients: { groupName: "postgres-clients", gid: gid as number } } });
       });
-      expect(told.join()).toContain(`wiki needs the GID of group postgres-clients, a whole number from 1 to 65533`);
+      expect(reported.join()).toContain(`wiki needs the GID of group postgres-clients, a whole number from 1 to 65533`);
       expect(run && commands(run)).not.toContain("release-app-wiki");
     },
   );
@@ -252,7 +252,7 @@ test("a secret is only in its own release, which is secret as a whole", async ()
 
 test("invalid arguments are reported before any resource is declared", async () => {
   let declared: string[] = [];
-  const told = await rejectionsOf(async () => {
+  const reported = await rejectionsOf(async () => {
     const run = await record({ config: {} }, async () => {
       const host = newHost();
       expect(() => new App("root", { host, containers: {} })).toThrow(
@@ -261,6 +261,6 @@ test("invalid arguments are reported before any resource is declared", async () 
     });
     declared = run.resources.map(({ type }) => type);
   });
-  expect(told).toEqual([]);
+  expect(reported).toEqual([]);
   expect(declared).not.toContain("gatehouse:index:App");
 });

@@ -63,7 +63,7 @@ describe("an invalid GID", () => {
     ["valkey-clients", { gid: "995" }, '"995"'],
   ])("of %s, answered as %j, stops the deployment before authentik is changed (M7)", async (name, answer, got) => {
     let run: Run | undefined;
-    const told = await rejectionsOf(async () => {
+    const reported = await rejectionsOf(async () => {
       run = await record({ config: SMALL, answers: { [`group-${name}`]: answer } }, async () => {
         const { vi } = await import("vitest");
         vi.resetModules();
@@ -72,8 +72,8 @@ describe("an invalid GID", () => {
       });
     });
     const message = `authentik needs the GID of group ${name}, a whole number from 1 to 65533, got ${got}. Check it on the host with \`getent group ${name}\`; docs/architecture.md#how-a-gid-gets-into-a-quadlet explains where it comes from.`;
-    expect(told.filter((line) => line.endsWith(message))).not.toEqual([]);
-    expect(told.filter((line) => !line.endsWith(message))).toEqual([]);
+    expect(reported.filter((line) => line.endsWith(message))).not.toEqual([]);
+    expect(reported.filter((line) => !line.endsWith(message))).toEqual([]);
     expect(run?.resources.map((resource) => resource.name)).not.toContain("release-authentik");
     expect(run?.resources.map((resource) => resource.name)).toContain("release-postgres");
   });

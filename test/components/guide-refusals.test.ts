@@ -11,11 +11,11 @@ import { rejectionsOf } from "./rejections.ts";
 
 const blocks = blocksOf("docs/service-integration-guide.md");
 const refused = blocks.flatMap(({ words, text, line }, index) =>
-  words.includes("refused") ? [{ line, example: text, told: blocks[index + 1]?.text.trimEnd() }] : [],
+  words.includes("refused") ? [{ line, example: text, reported: blocks[index + 1]?.text.trimEnd() }] : [],
 );
 
 /** What the program says that runs these lines, as a rejection or at once. */
-const told = (example: string) =>
+const reported = (example: string) =>
   rejectionsOf(() =>
     record({ config: {} }, () => {
       const host = new Host("host", { connection: { address: "192.0.2.10", hostKey: HOST_KEY }, platform: debian });
@@ -27,12 +27,12 @@ test("the guide has examples that are refused, each with its message", () => {
   expect(refused.length).toBeGreaterThan(3);
 });
 
-test.each(refused)("line $line: the message is the one in the guide", async ({ example, told: expected }) => {
-  expect(await told(example)).toEqual([expected]);
+test.each(refused)("line $line: the message is the one in the guide", async ({ example, reported: expected }) => {
+  expect(await reported(example)).toEqual([expected]);
 });
 
 test("the same with another name, image and schedule is accepted", async () => {
   const containers = { web: { image: "docker.io/library/wiki:1.4" } };
-  expect(await told(`new App("wiki", { host, containers: ${JSON.stringify(containers)} })`)).toEqual([]);
-  expect(await told('usableGid({ groupName: "postgres-clients", gid: pulumi.output(990) }, "wiki")')).toEqual([]);
+  expect(await reported(`new App("wiki", { host, containers: ${JSON.stringify(containers)} })`)).toEqual([]);
+  expect(await reported('usableGid({ groupName: "postgres-clients", gid: pulumi.output(990) }, "wiki")')).toEqual([]);
 });

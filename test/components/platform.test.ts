@@ -60,13 +60,13 @@ async function consume({ platform = FACTS, body = () => {}, ...settings }: Case 
 /** What a person at the keyboard is told; anything but one RunError fails the test. */
 async function refusal(settings: Case): Promise<string> {
   let thrown: unknown;
-  const told = await rejectionsOf(() =>
+  const reported = await rejectionsOf(() =>
     consume(settings).catch((error: unknown) => {
       thrown = error;
     }),
   );
   expect(pulumi.RunError.isInstance(thrown), String(thrown)).toBe(true);
-  expect(told.filter((message) => message !== (thrown as Error).message)).toEqual([]);
+  expect(reported.filter((message) => message !== (thrown as Error).message)).toEqual([]);
   return (thrown as Error).message;
 }
 
@@ -119,7 +119,7 @@ test("additional keys of a newer platform are ignored at any depth, without a fa
 });
 
 test("in a preview in which the stack has not been read yet, everything is unknown and nothing fails", async () => {
-  const told = await rejectionsOf(async () => {
+  const reported = await rejectionsOf(async () => {
     const { run, platform } = await consume({
       preview: true,
       stacks: { [STACK]: undefined },
@@ -138,7 +138,7 @@ test("in a preview in which the stack has not been read yet, everything is unkno
       "The host's address comes from another stack and is not known yet. The preview continues without checking the host for drift.",
     ]);
   });
-  expect(told).toEqual([]);
+  expect(reported).toEqual([]);
 });
 
 test("if an inspection of the host is required, an unknown address is an error", async () => {
@@ -152,9 +152,10 @@ test("an account checks the GID of a group that no schema has checked", async ()
     const host = new Host("host", { connection: platform.host, platform: platforms.debian });
     new Account("wiki", { host, home: "/var/lib/wiki", groups: [{ groupName: "root", gid: 0 }] });
   };
-  const told = await rejectionsOf(() => consume({ body }));
-  expect(told).not.toEqual([]);
-  for (const message of told) expect(message).toContain("wiki needs the GID of group root, a whole number from 1 to");
+  const reported = await rejectionsOf(() => consume({ body }));
+  expect(reported).not.toEqual([]);
+  for (const message of reported)
+    expect(message).toContain("wiki needs the GID of group root, a whole number from 1 to");
 });
 
 const UNFIT = `stack ${STACK} has no platform that this program can use:`;
@@ -207,9 +208,9 @@ describe("one message, with the stack, the path, both versions and the remedy:",
     ["an unknown mode of TLS", "caddy.tls", "off", 'expected acme or internal, got "off"', LOOK],
     ["database 0", "valkey.databases.wiki", 0, "expected a number of at least 1, got 0", LOOK],
     ["an account that is root", "authentik.uid", 0, "expected a UID from 1 to 65533, got 0", LOOK],
-  ])("%s", async (_, path, value, told, remedy) => {
+  ])("%s", async (_, path, value, reported, remedy) => {
     expect(await refusal({ platform: changed(path, value) })).toBe(
-      `${UNFIT}\n  platform.${path}: ${told}\n${WROTE}\n${remedy}`,
+      `${UNFIT}\n  platform.${path}: ${reported}\n${WROTE}\n${remedy}`,
     );
   });
 
@@ -240,9 +241,9 @@ describe("one message, with the stack, the path, both versions and the remedy:",
     ["a version that is text", changed("schemaVersion", "1"), 'expected 1, got "1"', 'schema version "1"'],
     ["a string", "prod", 'platform: expected keys and values, got "prod"', "no schema version"],
     ["null", null, "platform: expected keys and values, got null", "no schema version"],
-  ])("an output that has or is %s", async (_, platform, told, version) => {
+  ])("an output that has or is %s", async (_, platform, reported, version) => {
     const message = await refusal({ platform });
-    expect(message).toContain(told);
+    expect(message).toContain(reported);
     expect(message).toContain(`\nIt was written with ${version}; ${READS}\n`);
   });
 

@@ -36,7 +36,7 @@ const HANDS: {
   what: string;
   does: string;
   /** Lines of the preview. */
-  told: string[];
+  reported: string[];
   hidden?: string;
   /** Units that the repair touches. */
   units: Record<string, string>;
@@ -46,7 +46,7 @@ const HANDS: {
   {
     what: "an edited file",
     does: "sed -i 's/reverse_proxy/reverse_proxy # by hand/' /etc/caddy/sites/authentik.caddy && echo '# password hunter2' >>/etc/caddy/sites/authentik.caddy",
-    told: [
+    reported: [
       "/etc/caddy/sites/authentik.caddy: the content was changed by hand",
       "+++ /etc/caddy/sites/authentik.caddy\ton the host",
       "-\t\t\treverse_proxy 127.0.0.1:9000",
@@ -60,28 +60,28 @@ const HANDS: {
   {
     what: "the mode of a file",
     does: "chmod 600 /etc/authentik/authentik.env",
-    told: ["/etc/authentik/authentik.env: mode or owner was changed by hand: 0600 0:0 instead of 0644 0:0"],
+    reported: ["/etc/authentik/authentik.env: mode or owner was changed by hand: 0600 0:0 instead of 0644 0:0"],
     units: AUTHENTIK,
     right: ["stat -c %a /etc/authentik/authentik.env", "644"],
   },
   {
     what: "a stopped unit",
     does: `systemctl stop ${VALKEY}`,
-    told: [`${VALKEY} is not active`],
+    reported: [`${VALKEY} is not active`],
     units: { [VALKEY]: "restarted", "valkey-socket-fix.service": "restarted" },
     right: [`systemctl is-active ${VALKEY} valkey-socket-fix | uniq`, "active"],
   },
   {
     what: "a disabled unit",
     does: "systemctl disable --quiet caddy",
-    told: ["caddy.service is not enabled"],
+    reported: ["caddy.service is not enabled"],
     units: {},
     right: ["systemctl is-enabled caddy", "enabled"],
   },
   {
     what: "an unmanaged drop-in",
     does: `mkdir -p ${DROP_IN.replace(/\/[^/]*$/, "")} && printf '[Service]\\nEnvironment=A_TOKEN=hunter2\\nMemoryMax=1G\\n' >${DROP_IN} && systemctl daemon-reload`,
-    told: [`${DROP_IN} belongs to no release`, "+MemoryMax=1G", "+Environment=A_TOKEN=[hidden]"],
+    reported: [`${DROP_IN} belongs to no release`, "+MemoryMax=1G", "+Environment=A_TOKEN=[hidden]"],
     hidden: "hunter2",
     units: { "caddy.service": "restarted" },
     right: [
@@ -92,34 +92,34 @@ const HANDS: {
   {
     what: "a drop-in of a Quadlet",
     does: `mkdir -p ${QUADLET.replace(/\/[^/]*$/, "")} && printf '[Container]\\nEnvironment=BY=hand\\n' >${QUADLET}`,
-    told: [`${QUADLET} belongs to no release`, "+Environment=BY=hand"],
+    reported: [`${QUADLET} belongs to no release`, "+Environment=BY=hand"],
     units: AUTHENTIK,
     right: ["podman inspect authentik-worker | grep -c BY=hand || true", "0"],
   },
   {
     what: "the mode of a socket's directory",
     does: "chmod 777 /run/postgresql",
-    told: ["/run/postgresql is 2777 "],
+    reported: ["/run/postgresql is 2777 "],
     units: { [POSTGRES]: "restarted" },
     right: ["stat -c '%a %G' /run/postgresql", "3770 postgres-clients"],
   },
   {
     what: "a secret file",
     does: "f=$(ls /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key) && cp $f /root/key && printf hunter2-hunter2 >$f",
-    told: ["/secret_key: the content was changed by hand"],
+    reported: ["/secret_key: the content was changed by hand"],
     hidden: "hunter2",
     units: AUTHENTIK,
     right: ["cmp /root/key /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key && echo same", "same"],
   },
 ];
 
-test.each(HANDS)("$what", async ({ does, told, hidden, units, right: [command, answer] }) => {
+test.each(HANDS)("$what", async ({ does, reported, hidden, units, right: [command, answer] }) => {
   await lab.sh(does);
   const { status, report, text } = await stack.plan();
   expect(status, text).toBe(2);
   const drift = report.releases.flatMap((release) => release.drift);
   const lines = drift.flatMap(({ message, diff }) => [message, ...diff.split("\n")]);
-  for (const line of told)
+  for (const line of reported)
     expect(
       lines.some((shown) => shown.includes(line)),
       `${line}\n${lines.join("\n")}`,

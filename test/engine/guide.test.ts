@@ -87,8 +87,8 @@ async function preview(app: string): Promise<Record<string, string | undefined>>
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "guide-test-"));
   mkdirSync(join(folder, "backend"));
-  const told = JSON.stringify(platformAt(PORT, HOST_KEY));
-  project("gatehouse", { "index.ts": `export const platform = ${told};\n` });
+  const reported = JSON.stringify(platformAt(PORT, HOST_KEY));
+  project("gatehouse", { "index.ts": `export const platform = ${reported};\n` });
   await pulumi("gatehouse", ["stack", "init", PLATFORM]);
   await pulumi("gatehouse", ["up", "--yes", "--skip-preview", "--stack", PLATFORM]);
   project("guide", { "index.ts": PROGRAM });

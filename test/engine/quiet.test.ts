@@ -68,9 +68,9 @@ test("the SDK's progress messages are gone; warnings and errors are reported as 
   const [loud, quiet] = [await preview(FAULTY, {}), await preview(FAULTY, { QUIET: "yes" })];
   expect(loud).toContain("Registering resource: t=test:index:It");
   expect(quiet).not.toContain("t=test:index:It");
-  for (const told of [loud, quiet]) {
-    expect(told).toContain("warning: a warning");
-    expect(told).toMatch(/Error: a fault of the program\n\s+at \S*.*index\.ts:9:9/);
+  for (const reported of [loud, quiet]) {
+    expect(reported).toContain("warning: a warning");
+    expect(reported).toMatch(/Error: a fault of the program\n\s+at \S*.*index\.ts:9:9/);
   }
 });
 
@@ -82,8 +82,8 @@ test("a resource takes one stack trace, for its location, and not dozens", async
 
 test("a promise that never settles is reported as before; with PULUMI_DEBUG_PROMISE_LEAKS also where it was created", async () => {
   const leaked = (variables: Record<string, string>) => preview(LEAKING, { QUIET: "yes", ...variables });
-  const told = await leaked({});
-  expect(told).toContain('"never" [test:index:Never] was waiting for its dependencies to resolve');
-  expect(told).not.toContain("STACK_TRACE");
+  const reported = await leaked({});
+  expect(reported).toContain('"never" [test:index:Never] was waiting for its dependencies to resolve');
+  expect(reported).not.toContain("STACK_TRACE");
   expect(await leaked({ PULUMI_DEBUG_PROMISE_LEAKS: "yes" })).toMatch(/STACK_TRACE:\n(.*\n){1,12}\s+at .*index\.ts/);
 });

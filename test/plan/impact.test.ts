@@ -156,11 +156,11 @@ describe("data with a new location", () => {
   test.each([
     [false, "the contents of /var/lib/authentik/media move to /var/lib/authentik/data/media"],
     [true, "the contents of /var/lib/authentik/data/media move to /var/lib/authentik/media"],
-  ])("restarts the units that write it, and is listed (back: %s)", async (back, told) => {
+  ])("restarts the units that write it, and is listed (back: %s)", async (back, reported) => {
     const report = await seen(back);
     expect(verbs(report)).toEqual({ ...POD, "authentik-network.service": "restart" });
-    expect(reasons(report, "authentik-worker.service")).toContain(told);
-    expect(report.data).toEqual([told]);
+    expect(reasons(report, "authentik-worker.service")).toContain(reported);
+    expect(report.data).toEqual([reported]);
     expect(report.summary).toMatch(/, data touched$/);
   });
 

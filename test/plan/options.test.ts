@@ -41,6 +41,6 @@ test.each([
   ["--stack prod --out a --html a", "--out, --html and --json require different files"],
   ["--stack prod --out=", "--out, --html and --json require a file name"],
   ["--stack prod --link javascript:alert(1)", "--link javascript:alert(1) is not an http or https URL"],
-])("%j is refused with the allowed values", (args, told) => {
-  expect(() => optionsOf(args.split(" ").filter((word) => word !== ""))).toThrow(told);
+])("%j is refused with the allowed values", (args, reported) => {
+  expect(() => optionsOf(args.split(" ").filter((word) => word !== ""))).toThrow(reported);
 });

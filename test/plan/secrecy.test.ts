@@ -70,9 +70,9 @@ describe.each([
   let forms: Record<string, string>;
 
   beforeAll(async () => {
-    const told = await events(open);
-    given = JSON.stringify(told);
-    const report = reportOf(previewOf("gatehouse", "test", told));
+    const reported = await events(open);
+    given = JSON.stringify(reported);
+    const report = reportOf(previewOf("gatehouse", "test", reported));
     forms = {
       markdown: markdown(report),
       html: html(report),

@@ -44,12 +44,14 @@ test.each<[string, Resource]>([
 });
 
 test("host keys: refuses a connection or a proxy without one, and accepts both with one", () => {
-  const told = (connection: object | undefined) => hostKeys(command(["Host"], { connection }));
-  expect(told(undefined)).toEqual([expect.stringMatching(/^connection\.hostKey is not set/)]);
-  expect(told({ hostKey: "" })).toEqual([expect.stringMatching(/^connection\.hostKey is not set/)]);
-  expect(told({ hostKey: HOST_KEY, proxy: {} })).toEqual([expect.stringMatching(/^connection\.proxy\.hostKey is not/)]);
-  expect(told({ hostKey: HOST_KEY })).toEqual([]);
-  expect(told({ hostKey: HOST_KEY, proxy: { hostKey: HOST_KEY } })).toEqual([]);
+  const reported = (connection: object | undefined) => hostKeys(command(["Host"], { connection }));
+  expect(reported(undefined)).toEqual([expect.stringMatching(/^connection\.hostKey is not set/)]);
+  expect(reported({ hostKey: "" })).toEqual([expect.stringMatching(/^connection\.hostKey is not set/)]);
+  expect(reported({ hostKey: HOST_KEY, proxy: {} })).toEqual([
+    expect.stringMatching(/^connection\.proxy\.hostKey is not/),
+  ]);
+  expect(reported({ hostKey: HOST_KEY })).toEqual([]);
+  expect(reported({ hostKey: HOST_KEY, proxy: { hostKey: HOST_KEY } })).toEqual([]);
 });
 
 test.each<[string, unknown]>([
@@ -72,16 +74,18 @@ test.each<[string, unknown]>([
 });
 
 test("plain secrets: reports the path, and not the value", () => {
-  const [told] = plainSecrets({ "gatehouse:a": { password: "hunter2" } }, []);
-  expect(told).toMatch(/^gatehouse:a\.password /);
-  expect(told).not.toContain("hunter2");
+  const [reported] = plainSecrets({ "gatehouse:a": { password: "hunter2" } }, []);
+  expect(reported).toMatch(/^gatehouse:a\.password /);
+  expect(reported).not.toContain("hunter2");
 });
 
 test("image digests: refuses a tag and a truncated digest, and accepts a digest", () => {
-  const told = (reference: string) => imageDigests(release({ image: [{ reference }] }));
-  expect(told("ghcr.io/goauthentik/server:2026.8.3")).toEqual([expect.stringMatching(/has no digest.*skopeo inspect/)]);
-  expect(told("ghcr.io/goauthentik/server@sha256:5555")).toEqual([expect.stringMatching(/has no digest/)]);
-  expect(told(`ghcr.io/goauthentik/server:2026.8.3@${DIGEST}`)).toEqual([]);
+  const reported = (reference: string) => imageDigests(release({ image: [{ reference }] }));
+  expect(reported("ghcr.io/goauthentik/server:2026.8.3")).toEqual([
+    expect.stringMatching(/has no digest.*skopeo inspect/),
+  ]);
+  expect(reported("ghcr.io/goauthentik/server@sha256:5555")).toEqual([expect.stringMatching(/has no digest/)]);
+  expect(reported(`ghcr.io/goauthentik/server:2026.8.3@${DIGEST}`)).toEqual([]);
 });
 
 test.each<[string, ...string[]]>([

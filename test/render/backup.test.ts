@@ -238,8 +238,8 @@ describe("PostgreSQL", () => {
 
 describe("fewer full backups than there are", () => {
   const keeps = (more: object) => {
-    const wish = { repository: { path: "/srv/backups" }, keep: 2, ...more };
-    const view = { ...backupSchema.parse(wish), generation: 1 };
+    const wanted = { repository: { path: "/srv/backups" }, keep: 2, ...more };
+    const view = { ...backupSchema.parse(wanted), generation: 1 };
     return backupManifest(debian.postgres, view).checks?.find(({ name }) => name === "no backup is lost");
   };
 

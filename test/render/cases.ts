@@ -136,10 +136,10 @@ export interface Parts {
 export function partsOf(configuration: object): Parts {
   const settings = settingsSchema.parse(configuration);
   const platform = platforms[settings.host.platform];
-  const wishes = { ...settings.postgres, databases: { ...settings.postgres.databases, authentik: { clients: [] } } };
+  const given = { ...settings.postgres, databases: { ...settings.postgres.databases, authentik: { clients: [] } } };
   const applications = Object.keys(settings.valkey.databases).sort();
   const generations = Object.fromEntries(["gatehouse", ...applications].map((user, number) => [user, number + 1]));
-  const scram = Object.entries(wishes.roles).filter(([, { auth }]) => auth === "scram");
+  const scram = Object.entries(given.roles).filter(([, { auth }]) => auth === "scram");
   const salt = Buffer.from("salt of the test");
   const authentik = authentikSite(settings.authentik);
   const others = Object.entries(settings.caddy.sites).map(([name, site]) => [name, asAuthentik(site, authentik)]);
@@ -149,7 +149,7 @@ export function partsOf(configuration: object): Parts {
     postgres: postgresManifest(
       platform.postgres,
       "postgres-clients",
-      wishes,
+      given,
       settings.backup && clusterFolder(settings.backup.repository),
     ),
     passwords: passwordsManifest(

@@ -106,8 +106,8 @@ describe("the unit", () => {
   });
 
   const sandbox = (settings: object, writable: string[] = [], repository?: string) => {
-    const wishes = { ...nothing, writable, ...settings };
-    const { files = [], checks = [] } = postgresManifest(debian.postgres, "postgres-clients", wishes, repository);
+    const given = { ...nothing, writable, ...settings };
+    const { files = [], checks = [] } = postgresManifest(debian.postgres, "postgres-clients", given, repository);
     const text = files.map(({ path, content }) => (path.includes(".service.d/") ? content : "")).join("");
     return { files, checks, paths: values(text, "ReadWritePaths"), home: values(text, "ProtectHome") };
   };
@@ -159,8 +159,8 @@ describe("the unit", () => {
       symlinkSync(join(elsewhere, "wal"), join(data, "pg_wal"));
       const { status, stderr } = judge("/srv/other");
       expect(status).toBe(1);
-      for (const told of [`${elsewhere}/tables`, `${elsewhere}/wal`, "postgres.writable"])
-        expect(stderr).toContain(told);
+      for (const reported of [`${elsewhere}/tables`, `${elsewhere}/wal`, "postgres.writable"])
+        expect(stderr).toContain(reported);
       expect(judge(`${elsewhere}/tables`).stderr).not.toContain("16390");
       expect(judge(elsewhere)).toMatchObject({ status: 0, stderr: "" });
       expect(judge(`${folder}/else`)).toMatchObject({ status: 1 });
@@ -196,13 +196,13 @@ describe("a change of a setting (M18, H22)", () => {
 });
 
 describe("roles and databases", () => {
-  const wishes = postgresSchema.parse({
+  const given = postgresSchema.parse({
     databases: { a: {}, b: { owner: "a" }, c: { owner: "d" } },
     roles: { d: { auth: "scram" }, e: { auth: "peer" } },
   });
 
   test("every owner is a role, once, before the roles that are only listed", () => {
-    expect(rolesOf(wishes)).toEqual(["a", "d", "e"]);
+    expect(rolesOf(given)).toEqual(["a", "d", "e"]);
   });
 
   test("are created if missing and never dropped, in UTF-8 from the empty template (H23)", () => {
@@ -219,7 +219,7 @@ describe("roles and databases", () => {
   });
 
   test("a new owner gets a database with its contents, and nothing that the old one has elsewhere", () => {
-    const step = postgresManifest(debian.postgres, "postgres-clients", wishes).steps?.find(
+    const step = postgresManifest(debian.postgres, "postgres-clients", given).steps?.find(
       ({ name }) => name === "owners of databases",
     );
     const [sh, options, script = "", , changes] = step?.exec ?? [];
@@ -239,7 +239,7 @@ describe("roles and databases", () => {
   });
 
   test("no session is ended by settings of the cluster, a database or a role", () => {
-    const options = postgresManifest(debian.postgres, "postgres-clients", wishes).probes?.[0]?.exec?.[1];
+    const options = postgresManifest(debian.postgres, "postgres-clients", given).probes?.[0]?.exec?.[1];
     for (const setting of [
       "role=none",
       "statement_timeout=0",
@@ -269,7 +269,7 @@ describe("roles and databases", () => {
   });
 
   test("SQL runs as PostgreSQL's own user, stops at the first error and reads no file of that user", () => {
-    const [step] = postgresManifest(debian.postgres, "postgres-clients", wishes).steps ?? [];
+    const [step] = postgresManifest(debian.postgres, "postgres-clients", given).steps ?? [];
     expect(step?.user).toBe("postgres");
     expect(step?.exec).toEqual(expect.arrayContaining(["--no-psqlrc", "--set=ON_ERROR_STOP=1"]));
   });

@@ -7,9 +7,9 @@ const NO_JOB = "is not allowed together with schedule: a job has no port and no 
 const DIGEST = `@sha256:${"0".repeat(64)}`;
 
 /** What is told, one sentence each; empty when nothing is wrong. */
-function faults(wishes: object, name = "wiki"): string[] {
+function faults(given: object, name = "wiki"): string[] {
   try {
-    appSettings(name, { containers: { web }, ...wishes });
+    appSettings(name, { containers: { web }, ...given });
     return [];
   } catch (error) {
     const [first, ...lines] = (error as Error).message.split("\n");
@@ -38,8 +38,8 @@ describe("a name", () => {
     ],
     ["a".repeat(25), `expected at most 24 characters, got "${"a".repeat(25)}"`],
     ["Wiki", 'expected a name of lower-case letters, digits and -, at most 31 long, got "Wiki"'],
-  ])("such as %s is refused", (name, told) => {
-    expect(faults({}, name)).toEqual([`name: ${told}`]);
+  ])("such as %s is refused", (name, reported) => {
+    expect(faults({}, name)).toEqual([`name: ${reported}`]);
   });
 
   test.each(["wiki", "valkey-ui", "a".repeat(24)])("such as %s is accepted", (name) => {
@@ -124,8 +124,8 @@ test.each([
   [{ port: undefined, health: { http: "/" } }, "health: uses HTTP and requires port"],
   [{ port: 80 }, "port: 80 is a privileged port: use a port from 1024"],
   [{ port: undefined, publish: 80 }, "publish: has no effect without port, the port inside the container"],
-])("of a container, %j is refused", (more, told) => {
-  expect(container(more)).toEqual([`containers.web.${told}`]);
+])("of a container, %j is refused", (more, reported) => {
+  expect(container(more)).toEqual([`containers.web.${reported}`]);
 });
 
 test.each([
@@ -165,8 +165,8 @@ test.each([
   ],
   [{ site: { domain: "wiki.example.org", port: 81 } }, "site.port: no container publishes 81; published are 8080"],
   [{ valkey: { maxmemory: "lots" } }, 'valkey.maxmemory: expected a size such as 64mb, got "lots"'],
-])("of an app, %j is refused", (wishes, told) => {
-  expect(faults(wishes)).toEqual([told]);
+])("of an app, %j is refused", (given, reported) => {
+  expect(faults(given)).toEqual([reported]);
 });
 
 test.each([
@@ -176,8 +176,8 @@ test.each([
   [{ containers: undefined, site: { domain: "wiki.example.org", files: "public" } }],
   [{ containers: { web, job }, site: { domain: "wiki.example.org", files: "public" } }],
   [{ site: { domain: "wiki.example.org", port: 8080, directives: "handle /a {\n  header X {uri}\n}" } }],
-])("of an app, %j is accepted", (wishes) => {
-  expect(faults(wishes)).toEqual([]);
+])("of an app, %j is accepted", (given) => {
+  expect(faults(given)).toEqual([]);
 });
 
 describe("a schedule", () => {
@@ -203,6 +203,6 @@ describe("a schedule", () => {
 });
 
 test("all faults are reported together", () => {
-  const wishes = { containers: { web: { image: "web" } }, deadline: 1, site: { domain: "x", port: 8080 } };
-  expect(faults(wishes, "root")).toHaveLength(5);
+  const given = { containers: { web: { image: "web" } }, deadline: 1, site: { domain: "x", port: 8080 } };
+  expect(faults(given, "root")).toHaveLength(5);
 });

@@ -305,9 +305,9 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
 test.each(WRONG)("%s: %j is refused, with its path and what is allowed", async (path, value, message) => {
   // [key] in front of a message: the fault lies that much deeper.
   const deeper = typeof message === "string" ? /^\[(\w+)\] /.exec(message) : null;
-  const told = deeper ? `${path}.${deeper[1]}: ${message.slice(deeper[0].length)}` : `${path}: ${message}`;
+  const reported = deeper ? `${path}.${deeper[1]}: ${message.slice(deeper[0].length)}` : `${path}: ${message}`;
   const found = await faults(changed(SMALL, { [path]: value }));
-  if (typeof message === "string") expect(found).toEqual([told]);
+  if (typeof message === "string") expect(found).toEqual([reported]);
   else expect(found).toEqual([expect.stringMatching(new RegExp(`^${path}: `))]);
 });
 

@@ -27,7 +27,7 @@ test.each([
   ["not whole", 1.5, "1.5"],
 ])("a GID that is %s stops the deployment, with the group and the given value (M7)", async (_, gid, given) => {
   let refusal: unknown;
-  const told = await rejectionsOf(async () => {
+  const reported = await rejectionsOf(async () => {
     refusal = await consumed(gid).catch((error: unknown) => error);
   });
   expect(pulumi.RunError.isInstance(refusal)).toBe(true);
@@ -35,5 +35,5 @@ test.each([
     `authentik needs the GID of group postgres-clients, a whole number from 1 to 65533, got ${given}. ` +
     "Check it on the host with `getent group postgres-clients`; docs/architecture.md#how-a-gid-gets-into-a-quadlet explains where it comes from.";
   expect((refusal as Error).message).toBe(message);
-  expect(told).toEqual([message]);
+  expect(reported).toEqual([message]);
 });

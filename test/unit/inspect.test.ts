@@ -46,7 +46,7 @@ const run = (preview: boolean) =>
   );
 
 /** What a person at the keyboard is told; an error of the program's own would be told with a stack trace. */
-async function told(connection: Connection, look: "on" | "required" = "on"): Promise<string> {
+async function reported(connection: Connection, look: "on" | "required" = "on"): Promise<string> {
   const answer = await inspect(connection, HOST, look).catch((error: unknown) => error);
   if (!pulumi.RunError.isInstance(answer)) throw new Error(`no RunError but ${JSON.stringify(answer)}: ${answer}`);
   return answer.message;
@@ -119,7 +119,7 @@ describe("a host that answers", () => {
       '127.0.0.1 printed "Welcome!" instead of facts. A shell that is not interactive must not print anything itself.',
     ],
   ])("stops the program with a message if %s", async (_, answer, changes, message) => {
-    expect(await told(to(await serve(answer), changes))).toBe(message);
+    expect(await reported(to(await serve(answer), changes))).toBe(message);
   });
 });
 
@@ -127,7 +127,7 @@ describe("a host that cannot be trusted or reached", () => {
   test("has another host key: both fingerprints are reported, and nothing is run", async () => {
     const server = await serve();
     const other = await serve();
-    const message = await told(to(server, { hostKey: other.hostKey }));
+    const message = await reported(to(server, { hostKey: other.hostKey }));
     expect(message).toContain("127.0.0.1 has another host key than host.hostKey:");
     expect(message).toContain(`expected ${other.fingerprint}`);
     expect(message).toContain(`offered  ${server.fingerprint}`);
@@ -136,7 +136,7 @@ describe("a host that cannot be trusted or reached", () => {
 
   test("has no host key of the expected type", async () => {
     const server = await serve();
-    expect(await told(to(server, { hostKey: "ecdsa-sha2-nistp256 AAAA" }))).toBe(
+    expect(await reported(to(server, { hostKey: "ecdsa-sha2-nistp256 AAAA" }))).toBe(
       `127.0.0.1 has no host key of the type ecdsa-sha2-nistp256 that host.hostKey specifies\n${MORE}`,
     );
   });
@@ -151,7 +151,7 @@ describe("a host that cannot be trusted or reached", () => {
     const { port } = other.address() as AddressInfo;
     const server = await serve();
     const rejected = await rejectionsOf(async () => {
-      expect(await told(to({ ...server, port }))).toMatch(
+      expect(await reported(to({ ...server, port }))).toMatch(
         new RegExp(`^root@127.0.0.1:${port} cannot be reached \\(.*\\): check host.address and host.port`),
       );
     });
@@ -168,7 +168,7 @@ describe("a host that cannot be trusted or reached", () => {
     const rejected = await rejectionsOf(async () => {
       // ssh2 waits 15 seconds for an answer of the host's; it then hangs up, which is an error of its own.
       vi.useFakeTimers({ toFake: ["setTimeout"] });
-      const message = told(to({ ...proxy, port }, { proxy: to(proxy) }));
+      const message = reported(to({ ...proxy, port }, { proxy: to(proxy) }));
       const [socket] = await once(mute, "connection");
       await once(socket, "data");
       vi.advanceTimersByTime(15_000);
@@ -181,7 +181,7 @@ describe("a host that cannot be trusted or reached", () => {
 
   test("refuses the key", async () => {
     const server = await serve();
-    const message = await told(to(server, { privateKey: newKey().private }));
+    const message = await reported(to(server, { privateKey: newKey().private }));
     expect(message).toBe(
       `root@127.0.0.1:${server.port} refuses the key in gatehouse:sshKey. Add the public key to ~root/.ssh/authorized_keys there, ` +
         "or set another key: `pulumi config set --secret gatehouse:sshKey < KEYFILE`.\n" +
@@ -191,7 +191,7 @@ describe("a host that cannot be trusted or reached", () => {
 
   test("is not contacted if the private key is invalid", async () => {
     const server = await serve();
-    expect(await told(to(server, { privateKey: "ssh-ed25519 AAAA the public half" }))).toMatch(
+    expect(await reported(to(server, { privateKey: "ssh-ed25519 AAAA the public half" }))).toMatch(
       /^gatehouse:sshKey is not a usable private key: /,
     );
     expect(server.sessions).toBe(0);
@@ -201,10 +201,10 @@ describe("a host that cannot be trusted or reached", () => {
     await run(false);
     const pair = newKey();
     const [host, proxy, port] = [await serve({}, pair), await serve({}, pair), await unusedPort()];
-    expect(await told(to({ ...host, port }, { proxy: to(proxy) }))).toMatch(
+    expect(await reported(to({ ...host, port }, { proxy: to(proxy) }))).toMatch(
       new RegExp(`^127.0.0.1:${port} cannot be reached through host.proxy `),
     );
-    expect(await told(to(host, { proxy: to({ ...proxy, port }) }))).toContain(
+    expect(await reported(to(host, { proxy: to({ ...proxy, port }) }))).toContain(
       "check host.proxy.address and host.proxy.port, and that sshd runs there",
     );
   });
@@ -212,7 +212,7 @@ describe("a host that cannot be trusted or reached", () => {
   test("stops an update if nothing listens", async () => {
     await run(false);
     const port = await unusedPort();
-    expect(await told(to({ ...(await serve()), port }))).toBe(
+    expect(await reported(to({ ...(await serve()), port }))).toBe(
       `root@127.0.0.1:${port} cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): check host.address and host.port, and that sshd runs there\n${MORE}`,
     );
   });
@@ -231,14 +231,14 @@ describe("a host that cannot be trusted or reached", () => {
   test("is an error in a preview too if the inspection is required", async () => {
     await run(true);
     const port = await unusedPort();
-    expect(await told(to({ ...(await serve()), port }), "required")).toContain("cannot be reached");
+    expect(await reported(to({ ...(await serve()), port }), "required")).toContain("cannot be reached");
     await run(false);
   });
 
   test("is an error even in a preview if its host key is wrong", async () => {
     await run(true);
     const [server, other] = [await serve(), await serve()];
-    expect(await told(to(server, { hostKey: other.hostKey }))).toContain("has another host key");
+    expect(await reported(to(server, { hostKey: other.hostKey }))).toContain("has another host key");
     await run(false);
   });
 });

@@ -44,38 +44,41 @@ const OS_RELEASE = 'ID=debian VERSION_ID="13"';
 function judged(
   changes: Partial<typeof HOST> = {},
   { release = OS_RELEASE, offered = "true", platform = debian as Distribution } = {},
-): { status: number | null; told: string } {
+): { status: number | null; reported: string } {
   const functions = Object.entries({ ...HOST, ...changes }).map(([name, body]) => `${name}() { ${body}\n}\n`);
   const script = preflight({ ...EXPECTED, platform })
     .replaceAll(". /etc/os-release &&", `${release} &&`)
     .replace(/^podman_offered\(\).*$/m, `podman_offered() { ${offered}; }`)
     .replace(/^\[ -d \/run\/systemd\/system \].*$/m, "");
   const { status, stderr } = run("sh", ["-s"], functions.join("") + script);
-  return { status, told: stderr };
+  return { status, reported: stderr };
 }
 
 describe("a host is checked before anything is installed on it", () => {
   test("a Debian 13 with systemd, Python and free space is accepted without output", () => {
-    expect(judged()).toEqual({ status: 0, told: "" });
-    expect(judged({ getent: "echo postgres-clients:x:2001:" })).toEqual({ status: 0, told: "" });
+    expect(judged()).toEqual({ status: 0, reported: "" });
+    expect(judged({ getent: "echo postgres-clients:x:2001:" })).toEqual({ status: 0, reported: "" });
   });
 
   test("so are the releases of the other platforms, each by its own profile", () => {
-    expect(judged({}, { platform: ubuntu, release: 'ID=ubuntu VERSION_ID="26.04"' })).toEqual({ status: 0, told: "" });
-    expect(judged({}, { platform: arch, release: "ID=arch BUILD_ID=rolling; unset VERSION_ID" }).told).toBe("");
+    expect(judged({}, { platform: ubuntu, release: 'ID=ubuntu VERSION_ID="26.04"' })).toEqual({
+      status: 0,
+      reported: "",
+    });
+    expect(judged({}, { platform: arch, release: "ID=arch BUILD_ID=rolling; unset VERSION_ID" }).reported).toBe("");
   });
 
   test("a Podman without support for pods as Quadlets is refused, whether it is installed or would be", () => {
     const problem = (version: string) =>
       `  - Podman is ${version}, whose Quadlets do not support pods: Podman 5 or newer is required\n`;
-    expect(judged({ podman: "echo podman version 4.9.3" }).told).toContain(problem("4.9.3"));
+    expect(judged({ podman: "echo podman version 4.9.3" }).reported).toContain(problem("4.9.3"));
     const offered = { offered: "echo 4.9.3+ds1-1ubuntu0.2", platform: ubuntu, release: 'ID=ubuntu VERSION_ID="24.04"' };
-    expect(judged({ podman: "return 127" }, offered).told).toBe(
+    expect(judged({ podman: "return 127" }, offered).reported).toBe(
       `gatehouse: this host cannot be used:\n  - this is ubuntu 24.04, but host.platform says ubuntu 26.04\n${problem("4.9.3+ds1-1ubuntu0.2")}${MORE}`,
     );
     // What no list tells is not known, and no fault.
     for (const offered of ["echo 5.4.2+ds1-2", "echo 10.0", "true", "return 100"])
-      expect(judged({ podman: "return 127" }, { offered }), offered).toEqual({ status: 0, told: "" });
+      expect(judged({ podman: "return 127" }, { offered }), offered).toEqual({ status: 0, reported: "" });
   });
 
   test.each([
@@ -108,23 +111,27 @@ describe("a host is checked before anything is installed on it", () => {
   ])("%s is refused, with the remedy", (_, changes, problem) => {
     expect(judged(changes)).toEqual({
       status: 1,
-      told: `gatehouse: this host cannot be used:\n  - ${problem}\n${MORE}`,
+      reported: `gatehouse: this host cannot be used:\n  - ${problem}\n${MORE}`,
     });
   });
 
   test("another distribution than the configured one is refused, also one without a version", () => {
-    expect(judged({}, { release: 'ID=ubuntu VERSION_ID="26.04"' }).told).toContain(
+    expect(judged({}, { release: 'ID=ubuntu VERSION_ID="26.04"' }).reported).toContain(
       "- this is ubuntu 26.04, but host.platform says debian 13",
     );
-    expect(judged({}, { release: "ID=arch; unset VERSION_ID" }).told).toContain(
+    expect(judged({}, { release: "ID=arch; unset VERSION_ID" }).reported).toContain(
       "- this is arch rolling, but host.platform says debian 13",
     );
-    expect(judged({}, { platform: arch }).told).toContain("- this is debian 13, but host.platform says arch rolling");
+    expect(judged({}, { platform: arch }).reported).toContain(
+      "- this is debian 13, but host.platform says arch rolling",
+    );
   });
 
   test("all problems are reported together", () => {
     expect(
-      judged({ stat: "echo tmpfs", python3: "return 127" }, { release: "ID=x VERSION_ID=1" }).told.match(/^ {2}- /gm),
+      judged({ stat: "echo tmpfs", python3: "return 127" }, { release: "ID=x VERSION_ID=1" }).reported.match(
+        /^ {2}- /gm,
+      ),
     ).toHaveLength(3);
   });
 });

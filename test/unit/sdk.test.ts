@@ -188,8 +188,8 @@ const LEANS: { on: string; by: string[]; try(): unknown }[] = [
       const run = readFileSync(join(SDK, "cmd/run/index.js"), "utf8");
       for (const option of ["organization", "project", "root-directory", "stack", "parallel", "dry-run", "pwd"])
         expect(run).toContain(`"${option}"`);
-      for (const told of ["PULUMI_CONFIG", "PULUMI_CONFIG_SECRET_KEYS"])
-        expect(readFileSync(join(SDK, "runtime/config.js"), "utf8")).toContain(told);
+      for (const reported of ["PULUMI_CONFIG", "PULUMI_CONFIG_SECRET_KEYS"])
+        expect(readFileSync(join(SDK, "runtime/config.js"), "utf8")).toContain(reported);
       expect(run).toContain("UserActionableMessage = 32;");
       expect(existsSync(join(SDK, "cmd/run-policy-pack/index.js"))).toBe(true);
     },

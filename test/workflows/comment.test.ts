@@ -54,7 +54,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-function comment(plan: string, pullRequest = "7"): Promise<{ failed: boolean; told: string }> {
+function comment(plan: string, pullRequest = "7"): Promise<{ failed: boolean; reported: string }> {
   const file = join(folder, "plan.md");
   writeFileSync(file, plan);
   const env = {
@@ -65,7 +65,7 @@ function comment(plan: string, pullRequest = "7"): Promise<{ failed: boolean; to
     PULL_REQUEST: pullRequest,
   };
   return new Promise((done) =>
-    execFile(SCRIPT, [file], { env }, (error, out, err) => done({ failed: error !== null, told: out + err })),
+    execFile(SCRIPT, [file], { env }, (error, out, err) => done({ failed: error !== null, reported: out + err })),
   );
 }
 const bodies = () => comments.map(({ body }) => body);
@@ -73,7 +73,7 @@ const PROD = marker({ project: "gatehouse", stack: "prod" });
 const STAGE = marker({ project: "gatehouse", stack: "stage" });
 
 test("a plan is posted once, then updated in place, one comment for each stack", async () => {
-  expect(await comment(`${PROD}\nfirst \`$(x)\`\n`)).toEqual({ failed: false, told: "" });
+  expect(await comment(`${PROD}\nfirst \`$(x)\`\n`)).toEqual({ failed: false, reported: "" });
   expect(bodies()).toEqual([`${PROD}\nfirst \`$(x)\`\n`]);
   await comment(`${PROD}\nsecond\n`);
   await comment(`${STAGE}\nother\n`);

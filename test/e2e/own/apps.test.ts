@@ -54,7 +54,7 @@ beforeAll(async () => {
     `podman create -q --name base ${IMAGE}:2026.8.3 && podman commit -q --change 'ENTRYPOINT ["python3"]' base ${PYTHON} && podman rm base`,
   );
   const { platform } = await stack.outputs();
-  apps = await Stack.create(lab, { platform, apps: wishes() }, { program: PROGRAM, suffix: "-apps" });
+  apps = await Stack.create(lab, { platform, apps: allApps() }, { program: PROGRAM, suffix: "-apps" });
   first = await touched(lab, () => apps.up());
 });
 afterAll(async () => {
@@ -62,7 +62,7 @@ afterAll(async () => {
   for (const one of [stack, apps]) one.remove();
 });
 
-const wishes = () => ({
+const allApps = () => ({
   wiki: {
     containers: {
       web: {
@@ -212,8 +212,10 @@ describe("PostgreSQL", () => {
     ["boards", "board", "Peer authentication failed"],
     ["authentik", "authentik", "Peer authentication failed"],
     ["postgres", "postgres", "Peer authentication failed"],
-  ])("wiki gets into database %s as %s: %s", async (database, role, told) => {
-    expect((await lab.try(`podman exec app-wiki python3 -c "${select(database, role)}" 2>&1`)).text).toContain(told);
+  ])("wiki gets into database %s as %s: %s", async (database, role, reported) => {
+    expect((await lab.try(`podman exec app-wiki python3 -c "${select(database, role)}" 2>&1`)).text).toContain(
+      reported,
+    );
   });
 
   test("an app without PostgreSQL cannot access the socket", async () => {
@@ -356,7 +358,7 @@ describe("a job", () => {
     await lab.sh("touch -d '3 hours ago' /var/lib/systemd/timers/stamp-app-digest-build.timer");
     await lab.sh("systemctl restart app-digest-build.timer");
     const before = await job("ExecMainStartTimestamp");
-    apps.settings.apps = wishes();
+    apps.settings.apps = allApps();
     apps.settings.apps.digest.containers.build.schedule = "hourly";
     const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
     expect(result.status, result.text).toBe(0);
@@ -379,7 +381,7 @@ describe("a job", () => {
   test("is removed with its timer and its running process, and the container beside it keeps running", async () => {
     await lab.sh(`touch ${BUILT}/wait && systemctl start --no-block app-digest-build.service`);
     await expect.poll(() => lab.sh("podman ps"), { timeout: 20_000 }).toContain("app-digest-build");
-    apps.settings.apps = wishes();
+    apps.settings.apps = allApps();
     apps.settings.apps.digest.containers.build = undefined;
     const { result, units } = await touched(lab, () => apps.up(), ["app-digest.service", "app-digest-tick.timer"]);
     expect(result.status, result.text).toBe(0);
@@ -387,7 +389,7 @@ describe("a job", () => {
     expect((await lab.try(LEFT("digest-build"))).text).toBe("");
     expect(await verify()).toMatch(/^clean: \d+ items/);
     await lab.sh(`rm ${BUILT}/wait`);
-    apps.settings.apps = wishes();
+    apps.settings.apps = allApps();
     expect((await apps.up()).status).toBe(0);
   });
 
@@ -497,11 +499,11 @@ describe("a site of files", () => {
 });
 
 test("one more app affects its own units and reloads Caddy, and so does its removal; no other app is queried", async () => {
-  const more = { ...wishes().pages, valkey: {}, site: { domain: "more.lab.internal", port: 9600, tls: "internal" } };
+  const more = { ...allApps().pages, valkey: {}, site: { domain: "more.lab.internal", port: 9600, tls: "internal" } };
   more.containers.web.publish = 9600;
   for (const [settings, happens] of [
-    [{ ...wishes(), more }, "created"],
-    [wishes(), "deleted"],
+    [{ ...allApps(), more }, "created"],
+    [allApps(), "deleted"],
   ] as const) {
     apps.settings.apps = settings;
     const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
@@ -542,7 +544,7 @@ test("an app that does not become healthy is rolled back, and does not affect ot
   expect(result.text).toContain("broken on purpose");
   expect(units).toEqual({ "app-wiki.service": "restarted" });
   expect((await ask(lab.address, "wiki.lab.internal")).status).toBe(200);
-  apps.settings.apps = wishes();
+  apps.settings.apps = allApps();
   expect((await apps.up()).status).toBe(0);
 });
 
@@ -564,7 +566,7 @@ describe("a new app with a site", () => {
     site: { domain: "fresh.lab.internal", port: 9700, tls: "internal", ...site },
   });
   const up = async (app?: object) => {
-    apps.settings.apps = app ? { ...wishes(), fresh: app } : wishes();
+    apps.settings.apps = app ? { ...allApps(), fresh: app } : allApps();
     return await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
   };
   const known = async () =>
@@ -575,15 +577,15 @@ describe("a new app with a site", () => {
     ).text;
 
   test.each([
-    ["runs and does not answer", { health: { http: "/no-such-page" } }, "probe web of fresh is well: .*404"],
+    ["runs and does not answer", { health: { http: "/no-such-page" } }, "probe web of fresh is healthy: .*404"],
     ["has an unknown directive in its site", {}, "unrecognized directive: no_such_directive"],
     ["has the site of another app", {}, "ambiguous site definition: board.lab.internal"],
-  ])("that %s leaves nothing on the host, and Caddy unchanged", async (what, container, told) => {
+  ])("that %s leaves nothing on the host, and Caddy unchanged", async (what, container, reported) => {
     const site = what.includes("word") ? { directives: "no_such_directive" } : {};
     const domain = what.includes("another") ? { domain: "board.lab.internal" } : {};
     const { result, units } = await up(fresh(container, { ...site, ...domain }));
     expect(result.status).not.toBe(0);
-    expect(result.text).toMatch(new RegExp(told));
+    expect(result.text).toMatch(new RegExp(reported));
     expect(units).toEqual({});
     expect(await known()).toBe("");
     expect((await lab.try(LEFT("fresh"))).text).toBe("");
@@ -597,14 +599,14 @@ describe("a new app with a site", () => {
       "exit status 1",
       "broken on purpose",
     ],
-    ["well", { command: ["-c", "print('nothing to do')"] }, "exit status 0", "nothing to do"],
-  ])("that ends at once, %s, does not delay the apply until its deadline", async (_, container, end, told) => {
+    ["successfully", { command: ["-c", "print('nothing to do')"] }, "exit status 0", "nothing to do"],
+  ])("that ends at once, %s, does not delay the apply until its deadline", async (_, container, end, reported) => {
     const began = Date.now();
     const { result } = await up({ ...fresh(container), deadline: 900 });
     expect(result.status).not.toBe(0);
     expect(result.text).toContain(`app-fresh.service has ended 5 times in the same way: ${end}`);
     expect(result.text).toContain(`the last lines of app-fresh.service:`);
-    expect(result.text).toContain(told);
+    expect(result.text).toContain(reported);
     expect(Date.now() - began).toBeLessThan(200_000);
     expect((await lab.try(LEFT("fresh"))).text).toBe("");
   });
@@ -650,7 +652,7 @@ test("an image that migrates its database and then fails is rolled back together
     lab.sh(`su postgres -c "psql -XAtc \\"select relname from pg_class where relname = 'migrated'\\" ${database}"`);
   expect([await tables("wiki"), await tables("wiki_failed_upgrade")]).toEqual(["", "migrated"]);
   expect(await python("wiki", select("wiki", "wiki"))).toBe("wiki");
-  apps.settings.apps = wishes();
+  apps.settings.apps = allApps();
   expect((await apps.up()).status).toBe(0);
 });
 
@@ -660,7 +662,7 @@ test("another image of a job copies no database and restarts nothing", async () 
   expect(result.status, result.text).toBe(0);
   expect(result.text).not.toContain("save database");
   expect(units).toEqual({});
-  apps.settings.apps = wishes();
+  apps.settings.apps = allApps();
   expect((await apps.up()).status).toBe(0);
 });
 
@@ -670,7 +672,7 @@ test("a site that Caddy refuses is not served, and Caddy continues unchanged", a
   expect(result.status).not.toBe(0);
   expect(result.text).toContain("unrecognized directive: no_such_directive");
   expect(units).toEqual({});
-  apps.settings.apps = wishes();
+  apps.settings.apps = allApps();
   expect((await apps.up()).status).toBe(0);
 });
 
@@ -679,7 +681,7 @@ test("a database with another owner is not taken over, and stays closed", async 
     lab.sh(
       `su postgres -c "psql -XAtc \\"select pg_get_userbyid(datdba) from pg_database where datname = '${database}'\\""`,
     );
-  apps.settings.apps = { ...wishes(), thief: { ...wishes().pages, wantsPostgres: "authentik" } };
+  apps.settings.apps = { ...allApps(), thief: { ...allApps().pages, wantsPostgres: "authentik" } };
   apps.settings.apps.thief.containers.web.publish = 9400;
   const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
   expect(result.status).not.toBe(0);
@@ -687,12 +689,12 @@ test("a database with another owner is not taken over, and stays closed", async 
   expect(units, "there is nothing of an app whose role was refused").toEqual({});
   expect(await owner("authentik")).toBe("authentik");
   expect(await lab.sh("ls /etc/postgresql/17/main/hba.d")).toBe("app-board.conf\napp-digest.conf\napp-wiki.conf");
-  apps.settings.apps = wishes();
+  apps.settings.apps = allApps();
   expect((await apps.up()).status).toBe(0);
 });
 
 test("an app with the same name in a third stack is refused before its account is changed", async () => {
-  const settings = { platform: apps.settings.platform, apps: { wiki: wishes().pages } };
+  const settings = { platform: apps.settings.platform, apps: { wiki: allApps().pages } };
   const third = await Stack.create(lab, settings, { program: PROGRAM, suffix: "-third", name: `${lab.name}-third` });
   const { result, units } = await touched(lab, () => third.up(), [...UNITS, ...APP_UNITS]);
   third.remove();
@@ -703,7 +705,7 @@ test("an app with the same name in a third stack is refused before its account i
 });
 
 test("an app moves to another stack and back unchanged, if that stack names its previous stack", async () => {
-  const { wiki, ...others } = wishes();
+  const { wiki, ...others } = allApps();
   const settings = { platform: apps.settings.platform, apps: { wiki }, takeOver: [`stack apps/${lab.name}`] };
   const place = { program: PROGRAM, suffix: "-fourth", name: `${lab.name}-fourth` };
   const fourth = await Stack.create(lab, settings, place);
@@ -724,7 +726,7 @@ test("an app moves to another stack and back unchanged, if that stack names its 
   apps.settings.apps = others;
   await moves(() => apps.up());
 
-  Object.assign(apps.settings, { apps: wishes(), takeOver: [`stack apps/${lab.name}-fourth`] });
+  Object.assign(apps.settings, { apps: allApps(), takeOver: [`stack apps/${lab.name}-fourth`] });
   await moves(() => apps.up());
   await moves(() => fourth.destroy());
   fourth.remove();
@@ -735,8 +737,8 @@ test("an app moves to another stack and back unchanged, if that stack names its 
 
 test("an app with the name of a person's login, or with a port that is in use, is refused before anything changes", async () => {
   await lab.sh("useradd -m -s /bin/bash -G sudo deploy; systemd-run --quiet --unit door python3 -m http.server 9400");
-  const { pages } = wishes();
-  apps.settings.apps = { ...wishes(), deploy: { containers: { web: { ...pages.containers.web, publish: 9400 } } } };
+  const { pages } = allApps();
+  apps.settings.apps = { ...allApps(), deploy: { containers: { web: { ...pages.containers.web, publish: 9400 } } } };
   for (const operate of [() => apps.preview(), () => apps.up()]) {
     const { status, text, counts } = await operate();
     expect(status).not.toBe(0);
@@ -746,7 +748,7 @@ test("an app with the name of a person's login, or with a port that is in use, i
   }
   expect(await lab.sh("id -Gn deploy")).toBe("deploy sudo");
   await lab.sh("userdel -r deploy; systemctl stop door");
-  apps.settings.apps = wishes();
+  apps.settings.apps = allApps();
   // Its component is in the state, and nothing of it on the host.
   const { result, units } = await touched(lab, () => apps.up());
   expect(result.status, result.text).toBe(0);
@@ -757,7 +759,7 @@ test("an app with the name of a person's login, or with a port that is in use, i
 test("a deleted app removes its units and files, and keeps its data and the other apps", async () => {
   await lab.sh("touch /var/lib/apps/digest/public/wait && systemctl start --no-block app-digest-build.service");
   await expect.poll(() => lab.sh("podman ps"), { timeout: 20_000 }).toContain("app-digest-build");
-  const { board: _, digest: __, ...others } = wishes();
+  const { board: _, digest: __, ...others } = allApps();
   apps.settings.apps = others;
   const { result, units } = await touched(lab, () => apps.up(), [...UNITS, "app-wiki.service", "app-pages.service"]);
   expect(result.status, result.text).toBe(0);
@@ -774,14 +776,14 @@ test("a deleted app removes its units and files, and keeps its data and the othe
 });
 
 test("and finds its data again when it is added again", async () => {
-  apps.settings.apps = wishes();
+  apps.settings.apps = allApps();
   expect((await apps.up()).status).toBe(0);
   expect((await ask(lab.address, "board.lab.internal")).body).toBe("board/files\n");
   expect(await python("board-worker", select("boards", "board"))).toBe("board");
 });
 
 describe("an app with `purge`", () => {
-  const { board, "press-kit": pressKit, ...others } = wishes();
+  const { board, "press-kit": pressKit, ...others } = allApps();
   const sql = (statement: string, database = "boards") =>
     lab.sh(`su postgres -c "psql -XAt ${database}" <<'END'\n${statement}\nEND`);
   const COPIES = "/var/backups/gatehouse";

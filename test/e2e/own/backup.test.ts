@@ -357,9 +357,9 @@ test.each([
   );
   const ran = await host.try("systemctl start gatehouse-drill.service");
   expect(ran.status).not.toBe(0);
-  const told = await host.try("gatehouse status");
-  expect(told.status).toBe(3);
-  expect(told.text).toMatch(/backup +the last drill failed/);
+  const reported = await host.try("gatehouse status");
+  expect(reported.status).toBe(3);
+  expect(reported.text).toMatch(/backup +the last drill failed/);
   expect(await metric("drill_last_failed")).toBe(1);
   await host.sh(`cp -a /root/whole/. ${folder} && rm -r /root/whole`);
   const again = await host.try("gatehouse drill");

@@ -235,10 +235,10 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
       expect(started, "the files were back before the unit started").toEqual([
         `Started crash.service - crash ${kept}.`,
       ]);
-      const told = await journal("gatehouse-recovered");
-      if (UNRECORDED.includes(point)) expect(told).not.toContain("an earlier apply");
+      const reported = await journal("gatehouse-recovered");
+      if (UNRECORDED.includes(point)) expect(reported).not.toContain("an earlier apply");
       else
-        expect(told).toMatch(
+        expect(reported).toMatch(
           DONE.includes(point) ? /is live/ : /rolled back to generation \d+ of crash, which is healthy/,
         );
       word = kept;
@@ -337,16 +337,18 @@ test("of two concurrent applies the second waits, names the first, and both succ
   const document = generation(next, { steps: [{ name: "slow", exec: ["sleep", "1"] }] });
   const both = await Promise.all([apply(document), apply(document)]);
   for (const { status, text } of both) expect(status, text).toBe(0);
-  const told = both.map(({ text }) => text).join("");
-  expect(told.match(/waiting for apply of release crash \(process \d+\), which holds release-crash/g)).toHaveLength(1);
-  expect(told.match(/release crash is in sync/g)).toHaveLength(1);
+  const reported = both.map(({ text }) => text).join("");
+  expect(reported.match(/waiting for apply of release crash \(process \d+\), which holds release-crash/g)).toHaveLength(
+    1,
+  );
+  expect(reported.match(/release crash is in sync/g)).toHaveLength(1);
   word = next;
   expect(await look()).toBe(whole(next));
 });
 
 describe("`pulumi` and all its processes killed", () => {
   let stack: Stack;
-  const wish = (which: string) => {
+  const wanted = (which: string) => {
     word = which;
     stack.settings.claims = { crash: parts(which) };
   };
@@ -355,7 +357,7 @@ describe("`pulumi` and all its processes killed", () => {
     await run("ssh", ssh("gatehouse remove crash --owner test/crashes/crash"));
     const program = fileURLToPath(new URL("neighbour", import.meta.url));
     stack = await Stack.create(lab, {}, { program });
-    wish("one");
+    wanted("one");
     const { status, text } = await stack.up();
     expect(status, text).toBe(0);
   });
@@ -367,7 +369,7 @@ describe("`pulumi` and all its processes killed", () => {
   test.each(some("received", "swapped.2", "probed"))(
     "at %s: the release is completed without it, and the next `up` finds it complete",
     async (point) => {
-      wish(other());
+      wanted(other());
       await waitAt(point);
       const up = stack.begin();
       await up.said(new RegExp(`waiting at ${point}`));

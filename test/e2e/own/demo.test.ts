@@ -12,13 +12,13 @@ const asked = `export DEMO_HOST=${HOST}`;
 test.runIf(EXHAUSTIVE)("`make demo` ends as in docs/lab.md, and the commands that it prints work", async () => {
   const blocks = blocksOf("README.md");
   const [demo = ""] = blocks.find(({ text }) => text.startsWith("make demo"))?.text.split("\n") ?? [];
-  const told = blocksOf("docs/lab.md").find(({ text }) => text.startsWith("The platform answers"))?.text ?? "";
+  const reported = blocksOf("docs/lab.md").find(({ text }) => text.startsWith("The platform answers"))?.text ?? "";
   const operator = Operator.alone();
   try {
     const text = await operator.types(`${asked}\n${demo}`);
     const printed = text.slice(text.lastIndexOf("\nThe platform answers") + 1);
     const address = /:443:([\d.]+):443/.exec(printed)?.[1] ?? "none";
-    const expected = told.replaceAll("10.77.1.2", address).replace("exec demo", `exec ${HOST}`).trim().split("\n");
+    const expected = reported.replaceAll("10.77.1.2", address).replace("exec demo", `exec ${HOST}`).trim().split("\n");
     if (!fits(expected, printed)) expect(printed).toBe(expected.join("\n"));
     const line = (name: string) => new RegExp(`^ *${name} {2,}(.*?)( {2,}|$)`, "m").exec(printed)?.[1] ?? "false";
     const plan = await operator.types(`${asked}\n${line("see a plan")}`);

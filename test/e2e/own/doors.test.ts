@@ -82,7 +82,7 @@ const BAD: Refusal[] = [
 ];
 
 /** What the operator is left with; above it the CLI shows the first line while it works. */
-const told = (text: string) => text.slice(text.indexOf("Diagnostics:"));
+const reported = (text: string) => text.slice(text.indexOf("Diagnostics:"));
 
 test.each(BAD)("$what", async ({ make, says }) => {
   const wrong = new Stack(lab);
@@ -90,7 +90,7 @@ test.each(BAD)("$what", async ({ make, says }) => {
   const { status, text, counts } = await wrong.up();
   expect(status).not.toBe(0);
   for (const sentence of says)
-    expect(told(text).match(new RegExp(sentence, "g")) ?? [], `${sentence} once in:\n${text}`).toHaveLength(1);
+    expect(reported(text).match(new RegExp(sentence, "g")) ?? [], `${sentence} once in:\n${text}`).toHaveLength(1);
   expect(text, "no stack trace").not.toMatch(/^\s+at .*\.ts:\d+/m);
   expect(counts.created ?? 0, "at most the stack itself and its components").toBeLessThanOrEqual(1);
 });
@@ -103,7 +103,7 @@ test("a private key that the host does not accept", async () => {
   await stack.setKey(key.text);
   const { status, text } = await new Stack(lab).up();
   expect(status).not.toBe(0);
-  expect(told(text).match(/root@10\.\d+\.\d+\.2:22 refuses the key in gatehouse:sshKey/g)).toHaveLength(1);
+  expect(reported(text).match(/root@10\.\d+\.\d+\.2:22 refuses the key in gatehouse:sshKey/g)).toHaveLength(1);
   expect(text).toContain("pulumi config set --secret gatehouse:sshKey");
   await stack.setKey(lab.key);
 });

@@ -286,8 +286,8 @@ ${lines}`;
     const names = written.texts.map((_, index) => `systemd-${name(index)}`);
     const inspected = await lab.sh(`podman inspect -f '{{json .Config.Healthcheck}}' ${names.join(" ")}`);
     // Without a value the key is not there, and for the word `none` it says so in its own way.
-    const told = inspected.split("\n").map((line) => JSON.parse(line)?.Test ?? [""]);
-    written.expect(told.map((test) => (test[0] === "NONE" ? "none" : test.at(-1))));
+    const reported = inspected.split("\n").map((line) => JSON.parse(line)?.Test ?? [""]);
+    written.expect(reported.map((test) => (test[0] === "NONE" ? "none" : test.at(-1))));
   });
 
   test("a container gets variables and labels from the words of its Quadlet unchanged", async () => {

@@ -147,9 +147,9 @@ test("killed in an update, the next `up` waits for running operations, and rolls
   await Promise.all([killed.said(RESTARTS_POSTGRES), killed.said(RESTARTS_VALKEY)]);
   await killed.kill();
   await lab.sh("kill -KILL $(holder release-postgres)");
-  const told = (await lab.try("gatehouse status")).text;
-  expect(told).toMatch(/^postgres .* interrupted$/m);
-  expect(told).toMatch(/^valkey .* in progress$/m);
+  const reported = (await lab.try("gatehouse status")).text;
+  expect(reported).toMatch(/^postgres .* interrupted$/m);
+  expect(reported).toMatch(/^valkey .* in progress$/m);
   await stack.must(["cancel", "--yes"]);
   const next = stack.begin();
   await next.said(/waiting for apply of release valkey \(process \d+\), which holds release-valkey/);

@@ -91,8 +91,8 @@ describe("existing objects on a host with names that the stack uses", () => {
       const { status, text } = await stack[command]();
       expect(status, text).not.toBe(0);
       for (const [thing, what] of Object.entries(THINGS)) {
-        const told = text.split("\n").find((line) => line.includes(`${thing}: `));
-        expect(told, `${thing} in ${text}`).toMatch(what);
+        const reported = text.split("\n").find((line) => line.includes(`${thing}: `));
+        expect(reported, `${thing} in ${text}`).toMatch(what);
         expect(text).toContain(`- ${thing}\n`);
       }
       expect(text.match(/^ +- [a-z]+ \S+$/gm)).toHaveLength(Object.keys(THINGS).length);
