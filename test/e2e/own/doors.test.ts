@@ -44,7 +44,7 @@ const BAD: Refusal[] = [
   {
     what: "one GID for two groups",
     make: (settings) => Object.assign(settings, { postgres: { gid: 2001 }, valkey: { gid: 2001 } }),
-    says: [/valkey\.gid: GID 2001 is postgres\.gid already; two groups need two GIDs/],
+    says: [/valkey\.gid: GID 2001 is already postgres\.gid; each group needs its own GID/],
   },
   {
     what: "a GID that another group of the host has",
