@@ -183,7 +183,7 @@ class HostTest(unittest.TestCase):
             folder.mkdir()
         store.prepare()
         report._secrets.clear()
-        self.said, self.clock = [], Clock()
+        self.output, self.clock = [], Clock()
         self.systemd = System(self.clock)
         for where, name, stand_in in (
             (machine, "system", self.systemd),
@@ -192,7 +192,7 @@ class HostTest(unittest.TestCase):
             (unmanaged, "QUADLETS", TREE / "etc/containers/systemd"),
             (systemd, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
             (census, "unmanaged_objects", lambda claims: []),  # whose a name was before is what test_census.py asks
-            (report, "_write", lambda _, text: self.said.append(text)),
+            (report, "_write", lambda _, text: self.output.append(text)),
             (store, "machine", lambda: "machine"),
             (os, "fsync", lambda _: None),
             (store, "sync_directory", lambda _: None),  # most of the time

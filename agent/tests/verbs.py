@@ -16,14 +16,14 @@ class VerbTest(HostTest):
 
     def ask(self, *argv: str) -> tuple[int, str]:
         """Exit status, and what was printed on stdout and stderr."""
-        self.said.clear()
+        self.output.clear()
         try:
             status = main.run(arguments.parse(list(argv)))
         except SystemExit as end:
             status = end.code
-        return status, "".join(self.said)
+        return status, "".join(self.output)
 
-    def tells(self, code: int, *words: str, argv: tuple[str, ...]) -> str:
+    def shows(self, code: int, *words: str, argv: tuple[str, ...]) -> str:
         status, text = self.ask(*argv)
         self.assertEqual(status, code, text)
         for word in words:

@@ -219,13 +219,13 @@ class Emptied(HostTest):
     def test_a_folder_emptied_since_the_last_backup_is_reported_once(self):
         found, none, some = parts.Parts(), restic.Saved(["/v"], 0, 0, 0, None), restic.Saved(["/v"], 1, 1, 1, None)
         before = backup("n", 0, "0/10")
-        for saved, parts_before, told in (
+        for saved, parts_before, expected in (
             (some, [3, 9], {}),
             (none, [0, 0], {}),
             (none, [3, 9], {"app": "/v is empty, but had 3 files in backup n: is its disk mounted?"}),
         ):
             found.note_emptied({"app/volumes": saved}, replace(before, parts={"app/volumes": parts_before}))
-            self.assertEqual(found.incomplete, told)
+            self.assertEqual(found.incomplete, expected)
 
 
 class Restoring(HostTest):

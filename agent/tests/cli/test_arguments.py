@@ -14,15 +14,15 @@ from tests.verbs import VerbTest
 class Invalid(VerbTest):
     def test_a_typo_gets_the_allowed_values(self):
         for typo, meant in (("rolback", "rollback"), ("bakup", "backup"), ("stauts", "status"), ("fact", "facts")):
-            text = self.tells(2, f"invalid choice: '{typo}' (did you mean {meant}?)", argv=(typo, "caddy"))
+            text = self.shows(2, f"invalid choice: '{typo}' (did you mean {meant}?)", argv=(typo, "caddy"))
             for verb in VERBS:
                 self.assertIn(verb, text)
-        self.assertNotIn("did you mean", self.tells(2, "invalid choice: 'zzz'; choose from status,", argv=("zzz",)))
-        self.tells(2, "invalid choice: 'rolback' (did you mean rollback?)", argv=("help", "rolback"))
+        self.assertNotIn("did you mean", self.shows(2, "invalid choice: 'zzz'; choose from status,", argv=("zzz",)))
+        self.shows(2, "invalid choice: 'rolback' (did you mean rollback?)", argv=("help", "rolback"))
 
     def test_no_verb(self):
-        self.tells(2, "expected a verb, got none; choose from status,", argv=())
-        self.tells(2, "expected a verb, got --json; choose from status,", argv=("--json",))
+        self.shows(2, "expected a verb, got none; choose from status,", argv=())
+        self.shows(2, "expected a verb, got --json; choose from status,", argv=("--json",))
 
     def test_each_error_names_the_argument_and_the_usage(self):
         for argv, fault in (
@@ -46,11 +46,11 @@ class Invalid(VerbTest):
         ):
             with self.subTest(argv):
                 usage = f"usage: gatehouse {argv[0]} "
-                self.assertTrue(self.tells(2, f"gatehouse {argv[0]}: {fault}", argv=argv).startswith(usage))
+                self.assertTrue(self.shows(2, f"gatehouse {argv[0]}: {fault}", argv=argv).startswith(usage))
 
     def test_control_characters_in_the_error_are_escaped(self):
-        self.tells(2, r"invalid choice: '\x1b[31mstatus'", argv=("\x1b[31mstatus",))
-        self.tells(2, r"unrecognized arguments: \x1b[31m", argv=("status", "\x1b[31m"))
+        self.shows(2, r"invalid choice: '\x1b[31mstatus'", argv=("\x1b[31mstatus",))
+        self.shows(2, r"unrecognized arguments: \x1b[31m", argv=("status", "\x1b[31m"))
 
 
 class Valid(VerbTest):
@@ -100,14 +100,14 @@ class Valid(VerbTest):
 class Help(VerbTest):
     def test_it_lists_each_verb(self):
         for argv in (("help",), ("--help",), ("-h",)):
-            text = self.tells(0, "Exit status: ", argv=argv)
+            text = self.shows(0, "Exit status: ", argv=argv)
             for verb in VERBS.values():
                 self.assertIn(f"  {verb.name:<10}{verb.summary}\n", text)
 
     def test_each_verb_describes_all_its_arguments(self):
         for verb in VERBS.values():
             with self.subTest(verb.name):
-                text = self.tells(0, verb.summary[1:], argv=(verb.name, "--help"))
+                text = self.shows(0, verb.summary[1:], argv=(verb.name, "--help"))
                 self.assertEqual(self.ask("help", verb.name), (0, text))
                 self.assertEqual("Used by the program" in text, verb.for_program)
                 for action in arguments._Parser(verb)._actions:
@@ -116,7 +116,7 @@ class Help(VerbTest):
                         self.assertRegex(text, rf"\n  .*\b{word.lstrip('-')}\b")
 
     def test_options_of_the_program_are_marked(self):
-        text = self.tells(0, "--full ", argv=("backup", "--help"))
+        text = self.shows(0, "--full ", argv=("backup", "--help"))
         for option in ("--prepare", "--keeps N", "--in REPOSITORY"):
             self.assertRegex(text, rf"{option} +\[program\] ")
 

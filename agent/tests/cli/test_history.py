@@ -37,7 +37,7 @@ class Generations(VerbTest):
     # ------------------------------------------------------------ history
 
     def test_history_lists_times_and_changes(self):
-        rows = self.tells(0, argv=("history", "app")).splitlines()[1:]
+        rows = self.shows(0, argv=("history", "app")).splitlines()[1:]
         self.assertEqual(
             [row.split()[:2] + row.split()[-1:] for row in rows if row.startswith("app")],
             [["app", "2", at("etc/app.conf")], ["app", "1", at("etc/app.conf")]],
@@ -57,7 +57,7 @@ class Generations(VerbTest):
 
     def test_generations_of_an_older_agent_are_listed_without_what_it_did_not_record(self):
         os.unlink(store.Release("app").folder / "1/left.json")
-        self.tells(0, "not recorded", argv=("history",))
+        self.shows(0, "not recorded", argv=("history",))
 
     def test_an_unknown_release(self):
         self.refused(1, "release other is not on this host; there are: app", call=lambda: self.ask("history", "other"))
@@ -66,7 +66,7 @@ class Generations(VerbTest):
     # ------------------------------------------------------------ diff
 
     def test_diff_shows_the_changed_lines_only(self):
-        text = self.tells(
+        text = self.shows(
             0,
             f"--- {at('etc/app.conf')}\tgeneration 1, 0644",
             "-port = 1\n+port = 2\n host = a",
@@ -76,12 +76,12 @@ class Generations(VerbTest):
         )
         self.assertNotIn("etc/same", text)
         self.assertEqual(set(self.answers(0, "diff", "app", "2", "1")["files"]), {at("etc/app.conf"), at("etc/new")})
-        self.tells(0, "no file differs", argv=("diff", "app", "2", "2"))
+        self.shows(0, "no file differs", argv=("diff", "app", "2", "2"))
 
     def test_diff_shows_a_changed_mode(self):
         self.given(**self.two | {"file": [*self.two["file"][:2], file("etc/new", "new\n", "0600")]})
         self.assertEqual(
-            len(self.tells(0, "generation 2, 0644", "generation 3, 0600", argv=("diff", "app", "2", "3")).splitlines()),
+            len(self.shows(0, "generation 2, 0644", "generation 3, 0600", argv=("diff", "app", "2", "3")).splitlines()),
             2,
         )
 
@@ -104,7 +104,7 @@ class Generations(VerbTest):
 
     def test_rollback_applies_the_previous_generation_and_the_program_sees_it(self):
         self.assertEqual(self.drifted(), [])
-        self.tells(0, "is rolled back to generation 1, as generation 3", "pulumi preview", argv=("rollback", "app"))
+        self.shows(0, "is rolled back to generation 1, as generation 3", "pulumi preview", argv=("rollback", "app"))
         self.assertEqual((live("etc/app.conf"), os.path.exists(at("etc/new"))), ("port = 1\nhost = a\n", False))
         self.assertIn("restart app.service", self.systemd.log)
         item = facts.facts()["items"]["release-app"]

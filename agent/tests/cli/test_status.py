@@ -28,7 +28,7 @@ class Status(VerbTest):
         return found["releases"][0]
 
     def test_a_healthy_host(self):
-        text = self.tells(0, "1 release, all healthy", argv=("status",))
+        text = self.shows(0, "1 release, all healthy", argv=("status",))
         head, first, second = text.splitlines()[:3]
         self.assertEqual(
             first.split(), ["app", "1", "0", "s", "ago", "app.service", "active", "1", "of", "1", "pass", "in", "sync"]
@@ -60,12 +60,12 @@ class Status(VerbTest):
 
     def test_a_failing_probe_is_unhealthy(self):
         self.ok.unlink()
-        self.tells(3, "0 of 1 pass  unhealthy", "app      probe answers: no answer", argv=("status",))
+        self.shows(3, "0 of 1 pass  unhealthy", "app      probe answers: no answer", argv=("status",))
         self.assertEqual(self.release(3)["probes"], {"answers": "no answer"})
 
     def test_an_inactive_unit(self):
         self.systemd.active.discard("side.service")
-        text = self.tells(3, "inactive", "drifted", "side.service is not active", argv=("status",))
+        text = self.shows(3, "inactive", "drifted", "side.service is not active", argv=("status",))
         self.assertEqual(text.count("side.service is"), 1)
         self.assertEqual(self.release(3)["units"]["side.service"], "inactive")
 
@@ -74,7 +74,7 @@ class Status(VerbTest):
         self.systemd.stirred["side.service"] = self.clock.now - 5
         self.assertEqual(self.release(0)["units"]["side.service"], "reloading")
         self.systemd.stirred["side.service"] = self.clock.now - 11
-        self.tells(3, "reloading", "drifted", "the reload of side.service does not finish", argv=("status",))
+        self.shows(3, "reloading", "drifted", "the reload of side.service does not finish", argv=("status",))
         self.systemd.log.clear()
         self.given(**self.keys)
         self.assertEqual(self.systemd.log, ["restart side.service"])
@@ -88,20 +88,20 @@ class Status(VerbTest):
             self.assertEqual(self.release(0)["jobs"], {"side-job.service": state})
         self.systemd.active.discard("side-job.service")
         self.systemd.failed.add("side-job.service")
-        self.tells(3, "side-job.service  failed", "the last run of side-job.service failed", argv=("status",))
+        self.shows(3, "side-job.service  failed", "the last run of side-job.service failed", argv=("status",))
         self.assertEqual((self.release(3)["jobs"], self.release(3)["drifted"]), ({"side-job.service": "failed"}, []))
 
     def test_a_file_that_was_changed_by_hand(self):
         os.chmod(at("etc/app.conf"), 0o666)
-        self.tells(3, "drifted", "mode or owner was changed by hand", argv=("status",))
+        self.shows(3, "drifted", "mode or owner was changed by hand", argv=("status",))
         self.assertEqual(len(self.release(3)["drifted"]), 1)
 
     def test_an_interrupted_apply_and_one_in_progress(self):
         store.Release("app").record.write_text('{"text": ""}')
-        self.tells(3, "interrupted", argv=("status",))
+        self.shows(3, "interrupted", argv=("status",))
         self.assertTrue(self.release(3)["interrupted"])
         with store.lock("release-app", "apply of release app"):
-            self.tells(3, "in progress", "apply of release app is in progress", argv=("status",))
+            self.shows(3, "in progress", "apply of release app is in progress", argv=("status",))
             found = self.release(3)
             self.assertEqual(
                 (found["interrupted"], found["in_progress"], found["drifted"]), (False, "apply of release app", [])
@@ -114,12 +114,12 @@ class Status(VerbTest):
             release="leaky", probe=[shell("leak", f"cat {support.STATE}/secrets/pw/1/password; test -e {self.ok}")]
         )
         self.ok.unlink()
-        self.assertIn("[secret]", self.tells(3, "leaky", argv=("status",)))
+        self.assertIn("[secret]", self.shows(3, "leaky", argv=("status",)))
         self.assertNotIn("correct-horse", self.ask("status")[1] + self.ask("status", "--json")[1])
 
     def test_an_empty_host_is_healthy(self):
         support.shutil.rmtree(support.STATE / "releases")
-        self.tells(0, "no release is on this host", argv=("status",))
+        self.shows(0, "no release is on this host", argv=("status",))
 
 
 class Words(VerbTest):

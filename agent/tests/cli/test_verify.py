@@ -28,11 +28,11 @@ class Verify(VerbTest):
         self.given(**self.keys)
 
     def differs(self, *words: str) -> dict:
-        self.tells(3, *words, argv=("verify",))
+        self.shows(3, *words, argv=("verify",))
         return self.answers(3, "verify")
 
     def clean(self):
-        self.tells(0, "in sync: ", argv=("verify",))
+        self.shows(0, "in sync: ", argv=("verify",))
         self.assertEqual(self.answers(0, "verify")["in_sync"], True)
 
     def test_a_host_without_drift_is_in_sync(self):
@@ -62,7 +62,7 @@ class Verify(VerbTest):
 
     def test_unmanaged_files(self):
         for path, item in (
-            (self.quadlets / "stranger.container", None),
+            (self.quadlets / "unmanaged.container", None),
             (self.quadlets / "app.container.d/10.conf", "release-app"),
             (self.units / "app.service.d/override.conf", "release-app"),
             (self.units / "base@.service.d/o.conf", None),
@@ -71,8 +71,8 @@ class Verify(VerbTest):
             with self.subTest(path=path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("")
-                found, told = self.differs(f"  {path} belongs to no release"), [f"{path} belongs to no release"]
-                self.assertEqual(found["items"][item] if item else found["unexpected"], told)
+                found, expected = self.differs(f"  {path} belongs to no release"), [f"{path} belongs to no release"]
+                self.assertEqual(found["items"][item] if item else found["unexpected"], expected)
                 self.assertEqual(found["unexpected"] if item else found["items"]["release-app"], [])
                 path.unlink()
                 self.clean()

@@ -95,7 +95,7 @@ class Redaction(unittest.TestCase):
 
 
 class InFacts(HostTest):
-    def told(self, release: str = "app") -> str:
+    def reported(self, release: str = "app") -> str:
         return "\n".join(facts.facts(diffs=True)["items"][f"release-{release}"]["drifted"])
 
     def given(self, **keys) -> None:
@@ -104,8 +104,8 @@ class InFacts(HostTest):
     def test_a_changed_file_has_its_diff_on_request(self):
         self.given(file=[file("etc/app.conf", "port = 1\nhost = a\n")])
         Path(at("etc/app.conf")).write_text("port = 2\nhost = a\n")
-        self.assertIn("the content was changed by hand\n---", self.told())
-        self.assertIn("-port = 1\n+port = 2\n host = a", self.told())
+        self.assertIn("the content was changed by hand\n---", self.reported())
+        self.assertIn("-port = 1\n+port = 2\n host = a", self.reported())
         self.assertNotIn("port", str(facts.facts()))
 
     def test_a_secret_file_is_reported_without_its_content(self):
@@ -114,7 +114,7 @@ class InFacts(HostTest):
         path.chmod(0o600)
         path.write_text("new-horse-new")
         path.chmod(0o400)
-        self.assertEqual(self.told("pw"), f"{path}: the content was changed by hand")
+        self.assertEqual(self.reported("pw"), f"{path}: the content was changed by hand")
 
     def test_a_secret_that_was_merged_into_a_file_is_masked_on_both_sides(self):
         self.given(release="pw", secret=True, gives=["app"], file=[secret("pw", "old-horse-old")])
@@ -123,13 +123,13 @@ class InFacts(HostTest):
             refers=[f"{STATE}/secrets/pw/1"],
         )
         Path(at("etc/users.acl")).write_text("user a on old-horse-old ~* +@all\n")
-        self.assertIn("-user a on [secret] ~*\n+user a on [secret] ~* +@all", self.told())
-        self.assertNotIn("horse", self.told())
+        self.assertIn("-user a on [secret] ~*\n+user a on [secret] ~* +@all", self.reported())
+        self.assertNotIn("horse", self.reported())
 
     def test_only_removed_lines_of_a_private_file_are_shown(self):
         self.given(file=[file("etc/app.conf", "port = 1\n", "0600")])
         Path(at("etc/app.conf")).write_text("port = 2\n")
-        self.assertIn("-port = 1\n+[hidden]", self.told())
+        self.assertIn("-port = 1\n+[hidden]", self.reported())
 
     def test_an_unreadable_release_does_not_hide_the_others(self):
         self.given(release="pw", secret=True, gives=["app"], file=[secret("pw", "old-horse-old")])
@@ -141,13 +141,13 @@ class InFacts(HostTest):
         path = STATE / "secrets/pw/1/password"
         path.chmod(0o600)
         path.write_bytes(b"\xff\xfe")
-        self.assertEqual(self.told(), "release app cannot be inspected: UnicodeDecodeError")
-        self.assertIn("the content was changed by hand", self.told("pw"))
+        self.assertEqual(self.reported(), "release app cannot be inspected: UnicodeDecodeError")
+        self.assertIn("the content was changed by hand", self.reported("pw"))
 
     def test_a_mode_is_reported_in_numbers(self):
         self.given(file=[file("etc/app.conf", "port = 1\n")])
         Path(at("etc/app.conf")).chmod(0o600)
-        self.assertRegex(self.told(), r"mode or owner was changed by hand: 0600 \d+:\d+ instead of 0644 \d+:\d+$")
+        self.assertRegex(self.reported(), r"mode or owner was changed by hand: 0600 \d+:\d+ instead of 0644 \d+:\d+$")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class DropIns(HostTest):
                 self.assertFalse(there.exists())
                 kept = STATE / f"aside/app/{done['generation']}{there}"
                 self.assertEqual((kept.read_text(), kept.stat().st_mode & 0o777), ("[Service]\nMemoryMax=1G\n", 0o644))
-                self.assertTrue(any(f"it belongs to no release and is kept as {kept}" in line for line in self.said))
+                self.assertTrue(any(f"it belongs to no release and is kept as {kept}" in line for line in self.output))
                 self.assertIn(f"restart {unit}", self.systemd.log)
                 self.assertEqual(self.apply(**self.keys)["changed"], [])
 

@@ -24,8 +24,8 @@ class Site(BaseHTTPRequestHandler):
         self.send_response(int(self.path[1:4]))
         self.end_headers()
         if self.path[1:4] != "204":
-            told = f"the answer of {self.headers['Host']} to {self.path}"
-            self.wfile.write(told.encode() + b"." * 100_000 + b"the end")
+            body = f"the answer of {self.headers['Host']} to {self.path}"
+            self.wfile.write(body.encode() + b"." * 100_000 + b"the end")
 
     def log_message(self, *_):
         pass
@@ -41,11 +41,11 @@ class Questions(unittest.TestCase):
         )
 
     def ask(self, complaint: str | None, **keys) -> None:
-        told = probes.ask(Probe(name="p", **keys))
+        complaint_of_probe = probes.ask(Probe(name="p", **keys))
         if complaint is None:
-            self.assertIsNone(told)
+            self.assertIsNone(complaint_of_probe)
         else:
-            self.assertIn(complaint, told)
+            self.assertIn(complaint, complaint_of_probe)
 
     def test_http_checks_the_status(self):
         at = self.served(ThreadingHTTPServer(("127.0.0.1", 0), Site))
@@ -168,7 +168,9 @@ class AUnit(support.HostTest):
     def test_progress_names_what_is_missing_every_ten_seconds(self):
         self.flapping()
         self.refused(report.NOTHING_BEFORE, "not healthy within the deadline", call=self.apply_it)
-        self.assertEqual([line.split(", ")[1].split(":")[0] for line in self.said if "waiting" in line], ["10 s left"])
+        self.assertEqual(
+            [line.split(", ")[1].split(":")[0] for line in self.output if "waiting" in line], ["10 s left"]
+        )
 
 
 if __name__ == "__main__":

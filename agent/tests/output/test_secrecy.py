@@ -12,7 +12,7 @@ SALTY = "SCRAM-SHA-256$4096:c2FsdA==$stored:server"
 
 class Secrecy(HostTest):
     def everything(self, message: str = "") -> str:
-        return message + "".join(self.said)
+        return message + "".join(self.output)
 
     def silent(self, message: str = "", word: str = WORD):
         self.assertNotIn(word, self.everything(message))
@@ -114,13 +114,13 @@ class Lines(HostTest):
     def test_an_overlong_line_is_cut(self):
         report.say("x" * 70000)
         report.fail(f"short\n{'y' * 70000}\nshort")
-        self.assertLess(max(map(len, "".join(self.said).split("\n"))), 2020)
-        self.assertEqual("".join(self.said).count("short"), 2)
+        self.assertLess(max(map(len, "".join(self.output).split("\n"))), 2020)
+        self.assertEqual("".join(self.output).count("short"), 2)
 
     def test_a_secret_at_the_cut_is_masked_first(self):
         report.learn_secret(WORD)
         report.say("x" * 1995 + WORD)
-        self.assertNotIn(WORD[:4], "".join(self.said))
+        self.assertNotIn(WORD[:4], "".join(self.output))
 
 
 if __name__ == "__main__":

@@ -52,9 +52,9 @@ class SocketFolder(unittest.TestCase):
     def test_the_folder_is_created_closed_and_opened_once_the_socket_exists(self):
         self.assertEqual(self.run_program("close"), (0, ""))
         self.assertEqual(self.modes(self.folder), (0o3750, *self.owner))
-        status, told = self.run_program("open", "s")
+        status, output = self.run_program("open", "s")
         self.assertEqual((status, self.modes(self.folder)[0]), (0, 0o3750))
-        self.assertIn("stays closed", told)
+        self.assertIn("stays closed", output)
         self.bind()
         self.assertEqual(self.run_program("open", "s"), (0, ""))
         self.assertEqual(self.modes(self.folder), (0o3770, *self.owner))
@@ -74,9 +74,9 @@ class SocketFolder(unittest.TestCase):
         self.bind("socket", CLIENT)
         for name in ("-rf", "link", "new\nline"):
             os.chown(self.folder / name, CLIENT, CLIENT, follow_symlinks=False)
-        status, told = self.run_program("close")
+        status, output = self.run_program("close")
         self.assertEqual((status, set(os.listdir(self.folder))), (0, kept))
-        self.assertIn("removed 5 entries of clients", told)
+        self.assertIn("removed 5 entries of clients", output)
         self.assertEqual(self.folder.stat().st_ino, inode)
 
     def test_entries_that_could_not_be_deleted_are_removed_the_next_time(self):
@@ -101,8 +101,8 @@ class SocketFolder(unittest.TestCase):
         ):
             make()
             for verb in ("open", "repair"):
-                status, told = self.run_program(verb, "s")
-                self.assertEqual((status, self.modes(self.folder)[0]), (1, 0o3750), told)
+                status, output = self.run_program(verb, "s")
+                self.assertEqual((status, self.modes(self.folder)[0]), (1, 0o3750), output)
             shutil.rmtree(self.folder)
             self.run_program("close")
 
@@ -113,11 +113,11 @@ class SocketFolder(unittest.TestCase):
         os.chown(there, -1, 0)
         os.chown(self.folder, 0, 0)
         self.folder.chmod(0o777)
-        status, told = self.run_program("repair", "s")
+        status, output = self.run_program("repair", "s")
         self.assertEqual(
             (status, self.modes(there), self.modes(self.folder)), (0, (0o770, *self.owner), (0o3770, *self.owner))
         )
-        self.assertRegex(told, r"s was 700 root, set to 770 nogroup\n.*run was 777 root, set to 3770 nogroup\n")
+        self.assertRegex(output, r"s was 700 root, set to 770 nogroup\n.*run was 777 root, set to 3770 nogroup\n")
         self.assertEqual(self.run_program("repair", "s"), (0, ""))
         there.unlink()
         self.assertEqual(self.run_program("repair", "s")[0], 1)

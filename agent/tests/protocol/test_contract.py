@@ -65,19 +65,19 @@ def differences(at: str, shape: type, table: dict[str, Any]) -> list[str]:
     """How a dataclass and a table of the schema differ, one sentence each."""
     wanted, found = keys(table), {field.name: field for field in fields(shape)}  # type: ignore[arg-type]
     hints = get_type_hints(shape)
-    told = [f"{at}.{key}: the agent does not know it" for key in wanted.keys() - found.keys()]
-    told += [f"{at}.{key}: only the agent knows it" for key in found.keys() - wanted.keys()]
-    told += [] if closed(table) else [f"{at}: the schema allows keys that the agent refuses"]
+    faults = [f"{at}.{key}: the agent does not know it" for key in wanted.keys() - found.keys()]
+    faults += [f"{at}.{key}: only the agent knows it" for key in found.keys() - wanted.keys()]
+    faults += [] if closed(table) else [f"{at}: the schema allows keys that the agent refuses"]
     for key in sorted(wanted.keys() & found.keys()):
-        told += of_type(f"{at}.{key}", hints[key], wanted[key])
+        faults += of_type(f"{at}.{key}", hints[key], wanted[key])
         default, is_list = found[key].default, wanted[key].get("type") == "array"
         # An empty list and a missing one are the same to the agent.
         expected = wanted[key].get("default", [] if is_list else None)
         if wanted[key]["needed"] != (default is MISSING):
-            told.append(f"{at}.{key}: is required on one side alone")
+            faults.append(f"{at}.{key}: is required on one side alone")
         elif default is not MISSING and (list(default) if is_list else default) != expected:
-            told.append(f"{at}.{key}: without it the agent takes {default!r}, the schema {expected!r}")
-    return told
+            faults.append(f"{at}.{key}: without it the agent takes {default!r}, the schema {expected!r}")
+    return faults
 
 
 def of_type(at: str, kind: Any, node: dict[str, Any]) -> list[str]:
@@ -93,31 +93,31 @@ def of_type(at: str, kind: Any, node: dict[str, Any]) -> list[str]:
     return [] if given == SCALARS[kind] else [f"{at}: the agent expects {kind.__name__}, the schema says {given}"]
 
 
-def said(at: str, kind: Any, node: dict[str, Any]) -> list[str]:
+def answer_faults(at: str, kind: Any, node: dict[str, Any]) -> list[str]:
     """How what the agent answers, by its type, differs from what the program reads, one sentence each."""
     if is_typeddict(kind) or is_dataclass(kind):
         wanted = node.get("properties", {})
         hints = get_type_hints(kind)
         always = kind.__required_keys__ if is_typeddict(kind) else {field.name for field in fields(kind)}
-        told = [f"{at}.{key}: only the agent knows it" for key in hints.keys() - wanted.keys()]
-        told += [f"{at}.{key}: the agent does not answer it" for key in wanted.keys() - hints.keys()]
-        told += [f"{at}.{key}: the agent may leave it out" for key in set(node.get("required", ())) - always]
-        return told + [
+        faults = [f"{at}.{key}: only the agent knows it" for key in hints.keys() - wanted.keys()]
+        faults += [f"{at}.{key}: the agent does not answer it" for key in wanted.keys() - hints.keys()]
+        faults += [f"{at}.{key}: the agent may leave it out" for key in set(node.get("required", ())) - always]
+        return faults + [
             sentence
             for key in sorted(hints.keys() & wanted.keys())
-            for sentence in said(f"{at}.{key}", hints[key], wanted[key])
+            for sentence in answer_faults(f"{at}.{key}", hints[key], wanted[key])
         ]
     origin, inner = get_origin(kind), get_args(kind)
     if kind == list[dict[str, object]]:  # as Difference.json() makes them
-        return said(f"{at}[]", Difference, node["items"])
+        return answer_faults(f"{at}[]", Difference, node["items"])
     if origin is list:
         return (
-            said(f"{at}[]", inner[0], node["items"])
+            answer_faults(f"{at}[]", inner[0], node["items"])
             if node.get("type") == "array"
             else [f"{at}: the agent answers a list"]
         )
     if origin in (dict, Mapping):
-        return said(f"{at}.NAME", inner[1], node["additionalProperties"])
+        return answer_faults(f"{at}.NAME", inner[1], node["additionalProperties"])
     if origin is Literal:
         choices = node.get("enum", inner)
         return (
@@ -138,25 +138,25 @@ class Shapes(unittest.TestCase):
         table = schema("items")["group"]
         known = table["properties"]
 
-        def told(**change: Any) -> list[str]:
+        def faults(**change: Any) -> list[str]:
             return differences("group", Group, table | change)
 
         self.assertEqual(
-            told(properties=known | {"sandbox": {"type": "string"}}), ["group.sandbox: the agent does not know it"]
+            faults(properties=known | {"sandbox": {"type": "string"}}), ["group.sandbox: the agent does not know it"]
         )
         self.assertEqual(
-            told(properties={"name": known["name"], "gid": known["gid"]}), ["group.takes: only the agent knows it"]
+            faults(properties={"name": known["name"], "gid": known["gid"]}), ["group.takes: only the agent knows it"]
         )
         self.assertEqual(
-            told(properties=known | {"gid": {"type": "string"}}),
+            faults(properties=known | {"gid": {"type": "string"}}),
             ["group.gid: the agent expects int, the schema says string"],
         )
-        self.assertEqual(told(required=["name", "gid"]), ["group.gid: is required on one side alone"])
+        self.assertEqual(faults(required=["name", "gid"]), ["group.gid: is required on one side alone"])
         self.assertEqual(
-            told(properties=known | {"gid": {"type": "integer", "default": 7}}),
+            faults(properties=known | {"gid": {"type": "integer", "default": 7}}),
             ["group.gid: without it the agent takes None, the schema 7"],
         )
-        self.assertEqual(told(additionalProperties=True), ["group: the schema allows keys that the agent refuses"])
+        self.assertEqual(faults(additionalProperties=True), ["group: the schema allows keys that the agent refuses"])
 
     def test_each_shape_is_closed(self):
         for name, (shape, _) in shapes().items():
@@ -188,7 +188,7 @@ class Answers(unittest.TestCase):
         self.assertEqual(known.keys(), ANSWERS.keys())
         for name, shape in ANSWERS.items():
             with self.subTest(name):
-                self.assertEqual(said(name, shape, known[name]), [])
+                self.assertEqual(answer_faults(name, shape, known[name]), [])
 
     def test_each_exit_status_has_the_meaning_that_the_program_reads(self):
         meaning = schema("answers")["failure"]["properties"]["meaning"]
@@ -201,19 +201,22 @@ class Answers(unittest.TestCase):
         kinds = difference["properties"]["kind"]["enum"]
         with mock.patch.dict(difference["properties"], {"kind": {"enum": kinds[1:]}}):
             self.assertEqual(
-                [sentence.partition(":")[0] for sentence in said("facts", Facts, known)],
+                [sentence.partition(":")[0] for sentence in answer_faults("facts", Facts, known)],
                 ["facts.items.NAME.differences[].kind"],
             )
         with mock.patch.dict(item["properties"], {"due": {"type": "integer"}}):
             self.assertEqual(
-                said("facts", Facts, known), ["facts.items.NAME.due: the agent answers str, the schema says integer"]
+                answer_faults("facts", Facts, known),
+                ["facts.items.NAME.due: the agent answers str, the schema says integer"],
             )
         with mock.patch.dict(item, {"required": ["due", "busy"]}):
-            self.assertEqual(said("facts", Facts, known), ["facts.items.NAME.busy: the agent may leave it out"])
+            self.assertEqual(
+                answer_faults("facts", Facts, known), ["facts.items.NAME.busy: the agent may leave it out"]
+            )
         with mock.patch.dict(known["properties"], {"load": {"type": "integer"}}):
-            self.assertEqual(said("facts", Facts, known), ["facts.load: the agent does not answer it"])
+            self.assertEqual(answer_faults("facts", Facts, known), ["facts.load: the agent does not answer it"])
         del known["properties"]["warnings"]
-        self.assertEqual(said("facts", Facts, known), ["facts.warnings: only the agent knows it"])
+        self.assertEqual(answer_faults("facts", Facts, known), ["facts.warnings: only the agent knows it"])
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ RULES = [
         "probe p: connect '::1' is not ADDRESS:PORT",
     ),
     (
-        "a probe through a unit that is told of nothing",
+        "a probe through a unit that no file reloads",
         {"file": [CONF | {"reloads": ["u.service"]}], "probe": [{"name": "p", "socket": "/s", "through": "u.service"}]},
         {
             "file": [CONF | {"restarts": ["u.service"]}],

@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 from gatehouse.output.report import NOT_ROLLED_BACK, NOTHING_BEFORE, ROLLED_BACK
-from gatehouse.output.report import ROLLED_BACK_UNHEALTHY as ILL
+from gatehouse.output.report import ROLLED_BACK_UNHEALTHY as UNHEALTHY
 from gatehouse.release import apply
 from gatehouse.state.store import Release
 from gatehouse.system import jobs
@@ -36,7 +36,7 @@ class Notifying(HostTest):
                 step=[shell("step", f"echo step >> {log}")],
                 probe=[
                     shell("site", f"echo site >> {log}", through=FRONT),
-                    shell("app", f"test ! -e {at('ill')} && echo app >> {log}"),
+                    shell("app", f"test ! -e {at('unhealthy')} && echo app >> {log}"),
                 ],
             )
             | keys
@@ -50,14 +50,14 @@ class Notifying(HostTest):
         return [line for line in self.systemd.log if FRONT in line]
 
     def test_a_dependent_is_reloaded_after_units_steps_and_own_probes(self):
-        heard = []
+        jobs_seen = []
         self.patch(
             self.systemd,
             "do",
-            lambda verb, unit="", do=self.systemd.do: heard.append((verb, unit, self.order())) or do(verb, unit),
+            lambda verb, unit="", do=self.systemd.do: jobs_seen.append((verb, unit, self.order())) or do(verb, unit),
         )
         answer = self.apply(**self.keys("one"))
-        self.assertEqual(heard, [("restart", OWN, []), ("reload", FRONT, ["step", "app"])])
+        self.assertEqual(jobs_seen, [("restart", OWN, []), ("reload", FRONT, ["step", "app"])])
         self.assertEqual(self.order(), ["step", "app", "site"])
         self.assertEqual(answer["units"], {OWN: "restart", FRONT: "reload"})
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
@@ -75,10 +75,10 @@ class Notifying(HostTest):
 
     def test_the_files_of_a_dependent_can_change_while_the_release_is_unhealthy(self):
         self.apply(**self.keys("one"))
-        Path(at("ill")).touch()
+        Path(at("unhealthy")).touch()
         self.apply(**self.closed())
         self.assertEqual(self.systemd.loaded[FRONT], b"closed")
-        self.refused(ILL, "probe app", **self.keys("two"))
+        self.refused(UNHEALTHY, "probe app", **self.keys("two"))
 
     def closed(self, **keys) -> dict:
         """Another site of the same app."""
@@ -103,9 +103,9 @@ class Notifying(HostTest):
                 self.doCleanups()
                 self.setUp()
                 self.apply(**self.keys("one", **before))
-                Path(at("ill")).touch()
+                Path(at("unhealthy")).touch()
                 meanwhile()
-                self.refused(ILL, "not healthy", **self.closed(**after))
+                self.refused(UNHEALTHY, "not healthy", **self.closed(**after))
                 self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
     def test_a_release_that_was_never_healthy_is_probed(self):
@@ -116,9 +116,9 @@ class Notifying(HostTest):
             )
 
         self.apply(**self.keys("one", **image(1)))
-        Path(at("ill")).touch()
+        Path(at("unhealthy")).touch()
         self.refused(NOT_ROLLED_BACK, **self.keys("one", **image(2)))
-        self.refused(ILL, "probe app", **self.closed(**image(2)))
+        self.refused(UNHEALTHY, "probe app", **self.closed(**image(2)))
         self.assertTrue(Release("app").unproven)
 
     def test_an_unhealthy_release_notifies_no_dependent(self):
@@ -144,15 +144,15 @@ class Notifying(HostTest):
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
     def test_a_dependent_reloaded_for_another_release_is_reloaded_in_the_rollback_too(self):
-        told = []
+        notified = []
 
         def another(_):
-            told or told.append(self.systemd.do("reload", FRONT))
+            notified or notified.append(self.systemd.do("reload", FRONT))
             return "broken"
 
         self.apply(**self.keys("one"))
         self.patch(apply.probes, "ask", another)
-        self.refused(ILL, "broken", **self.keys("two"))
+        self.refused(UNHEALTHY, "broken", **self.keys("two"))
         self.assertEqual(self.systemd.loaded[FRONT], b"one")
 
     def test_an_inactive_dependent_is_neither_started_nor_stopped(self):
@@ -168,10 +168,12 @@ class Notifying(HostTest):
         self.assertEqual(self.of_front(), [])
 
     def test_a_site_that_does_not_answer_after_the_rollback_is_reported(self):
-        self.apply(**self.keys("one", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)]))
-        Path(at("ill")).touch()
+        self.apply(**self.keys("one", probe=[shell("site", f"test ! -e {at('unhealthy')}", through=FRONT)]))
+        Path(at("unhealthy")).touch()
         self.refused(
-            ILL, "probe site", **self.keys("two", probe=[shell("site", f"test ! -e {at('ill')}", through=FRONT)])
+            UNHEALTHY,
+            "probe site",
+            **self.keys("two", probe=[shell("site", f"test ! -e {at('unhealthy')}", through=FRONT)]),
         )
 
     def test_a_rollback_skips_untouched_dependents_and_accepts_stopped_ones(self):
@@ -205,10 +207,10 @@ class Notifying(HostTest):
                 run(verb, names, deadline),
             ),
         )
-        self.patch(apply.probes, "ask", lambda probe: self.clock.sleep(0.4) or "ill")
-        self.refused(ILL, **self.keys("two"))
-        self.patch(apply.probes, "ask", lambda probe: None if probe.name == "app" else "ill")
-        self.refused(ILL, **self.keys("two"))
+        self.patch(apply.probes, "ask", lambda probe: self.clock.sleep(0.4) or "unhealthy")
+        self.refused(UNHEALTHY, **self.keys("two"))
+        self.patch(apply.probes, "ask", lambda probe: None if probe.name == "app" else "unhealthy")
+        self.refused(UNHEALTHY, **self.keys("two"))
         self.assertEqual(left, [1, 1])
 
     def test_a_dependent_started_meanwhile_is_notified_and_keeps_running_in_a_rollback(self):

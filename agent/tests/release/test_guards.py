@@ -172,7 +172,7 @@ class Guards(HostTest):
         with support.mock.patch.object(support.apply, "_step", killed), self.assertRaises(support.Killed):
             self.apply(**self.migrating(restore="echo no copy; exit 1"))
         self.assertEqual(self.apply(**self.version(3))["generation"], 3)
-        self.assertIn("no copy", "".join(self.said))
+        self.assertIn("no copy", "".join(self.output))
 
     def test_a_release_whose_image_stays_can_be_removed(self):
         self.stuck()

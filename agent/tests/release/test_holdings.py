@@ -287,7 +287,7 @@ class Keys(HostTest):
         self.valkey.allowed -= {"INFO", "CLIENT"}
         self.apply(**self.version(line="other"))
         self.assertEqual(self.valkey.keys, {"a", "b", "c"})
-        self.assertIn("Valkey's keys cannot be counted before the restart", "".join(self.said))
+        self.assertIn("Valkey's keys cannot be counted before the restart", "".join(self.output))
         self.refused(1, "would be lost", "First run `pulumi up` with appendonly no", **self.version(True))
 
     def test_a_failure_before_the_restart_unblocks_clients(self):
@@ -393,9 +393,9 @@ class Counts(HostTest):
 
     def test_without_a_restart_nothing_is_counted(self):
         os.unlink(at("count"))
-        self.said.clear()
+        self.output.clear()
         self.apply(**self.version("1", step=[shell("other", "true")]))
-        self.assertNotIn("counted", "".join(self.said))
+        self.assertNotIn("counted", "".join(self.output))
 
     def test_a_unit_of_another_release_is_counted_too(self):
         restarting = [file("etc/other.conf", "1", restarts=["app.service"])]

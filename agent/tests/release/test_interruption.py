@@ -159,7 +159,7 @@ class Interruption(HostTest):
         self.systemd.reads = {"app.service": at("etc/app.conf")}
         self.apply(**new())
         self.stands_as(new())
-        self.assertIn("generation 1 is restored but not healthy", "".join(self.said))
+        self.assertIn("generation 1 is restored but not healthy", "".join(self.output))
 
     def test_after_a_kill_at_any_point_a_boot_runs_one_complete_generation(self):
         def check():

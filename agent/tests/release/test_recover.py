@@ -68,7 +68,7 @@ class Boot(HostTest):
         self.assertEqual(self.systemd.log[-1], "start dropped.service")
         self.assertNotIn("restart app.service", self.systemd.log)
         self.assertFalse(Release("app").record.exists() or Release("app").snapshot.exists())
-        self.assertIn("rolled back to generation 1 of app, which is healthy", "".join(self.said))
+        self.assertIn("rolled back to generation 1 of app, which is healthy", "".join(self.output))
         self.assertEqual(recover.recover(), {"recovered": []})
 
     def test_a_first_apply_leaves_nothing(self):
@@ -77,7 +77,7 @@ class Boot(HostTest):
         self.assertEqual((support.tree(), self.systemd.enabled), ({}, set()))
         self.systemd.state = "starting"
         recover.recover()
-        self.assertIn("had no earlier generation", "".join(self.said))
+        self.assertIn("had no earlier generation", "".join(self.output))
 
     def test_with_migrated_data_the_files_stay_until_the_database_runs(self):
         self.apply(**old())
@@ -137,7 +137,7 @@ class Boot(HostTest):
         self.interrupt(apply.probes, "await_all", self.plain(new()))
         with store.lock("release-app", "apply of release app"):
             self.assertEqual(recover.recover(), {"recovered": []})
-        self.assertIn("release app is skipped: apply of release app is in progress", "".join(self.said))
+        self.assertIn("release app is skipped: apply of release app is in progress", "".join(self.output))
 
     def test_releases_with_guards_come_last(self):
         self.systemd.reads = {}

@@ -47,7 +47,7 @@ class Locks(HostTest):
         with support.mock.patch.object(store.time, "sleep", sleep), store.lock("host", "mine"):
             self.assertEqual(json.loads((STATE / "locks/host").read_text())["purpose"], "mine")
         self.assertEqual(len(slept), 1)
-        waits = [line for line in self.said if "waiting" in line]
+        waits = [line for line in self.output if "waiting" in line]
         self.assertEqual(len(waits), 1)
         self.assertIn(f"waiting for a long migration (process {process.pid}), which holds host", waits[0])
 
@@ -65,20 +65,20 @@ class Locks(HostTest):
 
         with support.mock.patch.object(store.time, "sleep", sleep), store.lock("host", "mine"):
             pass
-        named = [int(line.split("process ")[1].split(")")[0]) for line in self.said if "waiting" in line]
+        named = [int(line.split("process ")[1].split(")")[0]) for line in self.output if "waiting" in line]
         self.assertEqual(named, [first.pid, later[0].pid])
 
     def test_a_free_lock_is_taken_at_once(self):
         self.holder()
         with store.lock("release-app", "mine"), store.lock("release-other", "mine"):
-            self.assertEqual(self.said, [])
+            self.assertEqual(self.output, [])
 
     def test_a_holder_that_was_killed_holds_nothing(self):
         process = self.holder()
         process.kill()
         process.wait()
         with store.lock("host", "mine"):
-            self.assertEqual(self.said, [])
+            self.assertEqual(self.output, [])
 
     def test_waiting_ends_a_minute_after_the_holders_deadline(self):
         self.holder(patience=1000)

@@ -25,7 +25,7 @@ def passphrase(content: str, place: str = FOLDER, generated: bool = True) -> dic
 
 class Passphrases(HostTest):
     def give(self, content: str, place: str = FOLDER, generated: bool = True) -> str:
-        """What an apply of the secrets has the repository opened with, as the program is told."""
+        """What an apply of the secrets has the repository opened with."""
         self.apply(release="backup-secrets", secret=True, file=[passphrase(content, place, generated)])
         return main._opened("backup-secrets")[place]
 
@@ -49,7 +49,7 @@ class Passphrases(HostTest):
         self.assertEqual(self.give("of-a-new-state", SERVER), "first")
 
     def test_the_host_of_an_older_program_keeps_its_passphrase_too(self):
-        """Which took no note of what opened what."""
+        """Which did not record which passphrase opens which repository."""
         self.apply(
             release="backup-secrets",
             secret=True,
@@ -238,15 +238,15 @@ class WrongPassphrase(WithBackups):
             b"",
         ):
             for kind in (b"FormatError", b"CryptoError"):
-                told = (
+                printed = (
                     b'[{"name":"main","backup":[],"db":[],"repo":[{"status":{"code":99,"message":"['
                     + kind
                     + b"] unable to load: "
                     + bytes_
                     + b'"}}]}]\n'
                 )
-                with self.subTest(told), self.assertRaisesRegex(Failure, self.SENTENCE.format("PostgreSQL")):
-                    self.prints(0, told)
+                with self.subTest(printed), self.assertRaisesRegex(Failure, self.SENTENCE.format("PostgreSQL")):
+                    self.prints(0, printed)
                     pgbackrest.known(s)
         for status in (29, 95):
             self.prints(status, b"P00  ERROR: [0%d]: unable to load info file:\n\xff\xfe" % status)

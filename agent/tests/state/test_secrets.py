@@ -23,8 +23,8 @@ class SecretsTest(HostTest):
 
     def merged(self, *names: str) -> str:
         content = " ".join(f"{{{{secrets {name}}}}}" for name in names)
-        told = manifest.load(support.manifest(file=[file("etc/users.acl", content, secrets=list(names))]))
-        return vault.merged(told.file[0], told)
+        loaded = manifest.load(support.manifest(file=[file("etc/users.acl", content, secrets=list(names))]))
+        return vault.merged(loaded.file[0], loaded)
 
     def generations(self, release: str = "pw") -> dict[str, str]:
         return {path.parent.name: path.read_text() for path in sorted((FOLDER / release).glob("*/password"))}
@@ -40,7 +40,7 @@ class Owners(SecretsTest):
         self.assertEqual(live("etc/users.acl"), "user a secret-one")
         for owner in ("shop/test/app", "other/prod/app"):
             for name in ("pw/password", "pw/1/password"):
-                told = self.refused(
+                message = self.refused(
                     1,
                     "release pw on this host belongs to shop/prod/pw",
                     "nothing was changed",
@@ -48,20 +48,20 @@ class Owners(SecretsTest):
                     owner=owner,
                     file=self.takes(name, "etc/stolen"),
                 )
-                self.assertNotIn("secret-one", told)
+                self.assertNotIn("secret-one", message)
         self.assertNotIn("etc/stolen", support.tree())
 
     def test_a_secret_is_refused_for_a_release_that_it_is_not_given_to(self):
         self.secrets("secret-one", "1")
         for name in ("pw/password", "pw/1/password"):
-            told = self.refused(
+            message = self.refused(
                 1,
                 f"secret {name} is not given to release thief: release pw gives its secrets to app, cache",
                 "nothing was changed",
                 release="thief",
                 file=self.takes(name, "etc/stolen"),
             )
-            self.assertNotIn("secret-one", told)
+            self.assertNotIn("secret-one", message)
         self.assertNotIn("etc/stolen", support.tree())
 
     def test_a_secret_that_is_no_longer_given_is_refused_at_the_next_apply_of_its_users(self):
@@ -304,7 +304,7 @@ class Merging(SecretsTest):
         )
         self.assertIn(
             "old secrets of pw stay until the next apply: systemctl restart cache.service failed",
-            "".join(self.said).replace("[secret]", ""),
+            "".join(self.output).replace("[secret]", ""),
         )
         self.systemd.do("start", "cache.service")
         self.apply(release="bystander")
@@ -315,7 +315,7 @@ class Merging(SecretsTest):
         with store.lock("release-cache", "apply of release cache"):
             self.apply(refers=[f"{FOLDER}/pw/2"])
         self.assertEqual(sorted(self.generations()), ["1", "2"])
-        self.assertIn("stay until the next apply: apply of release cache is in progress", "".join(self.said))
+        self.assertIn("stay until the next apply: apply of release cache is in progress", "".join(self.output))
         self.apply(refers=[f"{FOLDER}/pw/2"])
         self.assertEqual(sorted(self.generations()), ["2"])
 
@@ -356,7 +356,7 @@ class Merging(SecretsTest):
                     self.apply(refers=[f"{FOLDER}/pw/2"])
                 self.assertEqual((armed, sorted(self.generations())), ([], ["2"]))
                 self.assertNotIn("etc/acl", support.tree())
-                self.assertNotIn("stay until the next apply", "".join(self.said))
+                self.assertNotIn("stay until the next apply", "".join(self.output))
                 self.doCleanups()
                 self.setUp()
 

@@ -114,25 +114,25 @@ class Warnings(support.HostTest):
         ):
             self.patch(firewall, name, stand_in)
 
-    def told(self, ruleset: list[dict]) -> list[str]:
+    def reported(self, ruleset: list[dict]) -> list[str]:
         self.systemd.ask = lambda *_: support.json.dumps({"nftables": ruleset})
         return firewall.warnings()
 
     def test_rules_that_allow_containers_are_not_reported(self):
         for name, ruleset in PASSES.items():
             with self.subTest(name):
-                self.assertEqual(self.told(ruleset), [])
+                self.assertEqual(self.reported(ruleset), [])
 
     def test_rules_that_block_containers_are_reported_with_two_lines(self):
         for name, ruleset in CUTS.items():
             with self.subTest(name):
-                (warning,) = self.told(ruleset)
+                (warning,) = self.reported(ruleset)
                 self.assertIn("blocks traffic of containers", warning)
                 self.assertEqual(len(warning.splitlines()), 3)
 
     def test_the_two_lines_are_those_of_the_firewall(self):
         def lines(*ruleset):
-            return self.told(list(ruleset))[0].splitlines()[1:]
+            return self.reported(list(ruleset))[0].splitlines()[1:]
 
         self.assertEqual(
             lines(CLOSED),
@@ -157,9 +157,9 @@ class Warnings(support.HostTest):
         six = ("podman1", "fd00:89::/64")
         with support.mock.patch.object(firewall, "_networks", lambda: [("podman1", "10.89.0.0/24"), six]):
             closed = [chain("FORWARD", "drop", "ip6")]
-            self.assertIn("table ip6 filter", self.told(closed)[0])
+            self.assertIn("table ip6 filter", self.reported(closed)[0])
             self.assertEqual(
-                self.told(
+                self.reported(
                     [
                         *closed,
                         rule(
@@ -176,10 +176,10 @@ class Warnings(support.HostTest):
 
     def test_an_unknown_route_is_not_reported(self):
         named = [CLOSED, rule(meta("oifname", "wan0"), ACCEPT), ANSWERS]
-        self.assertEqual(len(self.told(named)), 1)
+        self.assertEqual(len(self.reported(named)), 1)
         with support.mock.patch.object(firewall, "_outward", lambda: ""):
-            self.assertEqual(self.told(named), [])
-            self.assertEqual(len(self.told([CLOSED])), 1)
+            self.assertEqual(self.reported(named), [])
+            self.assertEqual(len(self.reported([CLOSED])), 1)
 
     def test_a_host_without_nft(self):
         self.assertEqual(firewall.warnings(), [])

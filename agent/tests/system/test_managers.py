@@ -8,7 +8,7 @@ from gatehouse.system import apt, pacman
 from tests import support
 from tests.support import HostTest, at
 
-# What each said is what the real one says.
+# What each printed is what the real one says.
 OLD = """error: failed retrieving file 'caddy-2.10.0-1-x86_64.pkg.tar.zst' from mirror.example.org : The requested URL returned error: 404
 error: failed to commit transaction (failed to retrieve some files)"""
 NEVER = "warning: database file for 'extra' does not exist (use '-Sy' to download)\nerror: target not found: caddy"
@@ -33,13 +33,13 @@ class Managers(HostTest):
 
 
 class Pacman(Managers):
-    def fails(self, *said: str) -> None:
+    def fails(self, *printed: str) -> None:
         """With each of these in turn, and then it succeeds."""
-        for number, text in enumerate(said):
-            Path(at(f"said-{number}")).write_text(text)
+        for number, text in enumerate(printed):
+            Path(at(f"printed-{number}")).write_text(text)
         self.program(
             "pacman",
-            f"said={at('said-')}$(($(wc -l <{at('calls')}) - 1)); [ ! -e $said ] || {{ cat $said >&2; exit 1; }}",
+            f"printed={at('printed-')}$(($(wc -l <{at('calls')}) - 1)); [ ! -e $printed ] || {{ cat $printed >&2; exit 1; }}",
         )
 
     def test_it_installs_from_the_existing_lists_and_never_refreshes_them(self):
@@ -48,12 +48,12 @@ class Pacman(Managers):
         self.assertEqual(self.calls(), ["pacman -S --needed --noconfirm -- caddy curl"])
 
     def test_outdated_lists_are_reported_with_the_upgrade_that_the_operator_has_to_run(self):
-        for said in (OLD, NEVER):
-            with self.subTest(said=said):
-                self.fails(said)
-                told = pacman.install(["caddy"])
-                self.assertTrue(told.startswith(said))
-                self.assertIn("Upgrade the host as a whole, with `pacman -Syu`", told)
+        for printed in (OLD, NEVER):
+            with self.subTest(printed=printed):
+                self.fails(printed)
+                error = pacman.install(["caddy"])
+                self.assertTrue(error.startswith(printed))
+                self.assertIn("Upgrade the host as a whole, with `pacman -Syu`", error)
                 self.assertEqual(self.calls(), ["pacman -S --needed --noconfirm -- caddy"])
                 os.unlink(at("calls"))
 

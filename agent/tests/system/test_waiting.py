@@ -47,14 +47,14 @@ class AUnitThatEndsAtOnce(HostTest):
         self.assertAlmostEqual(self.clock.now, 4 * 3 + 1, delta=0.5)
 
     def test_however_it_ends(self):
-        for end, told in (
+        for end, ending in (
             (("success", 0), "exit status 0"),
             (("exit-code", 125), "exit status 125"),
             (("signal", 11), "signal 11"),
             (("oom-kill", 9), "oom-kill 9"),
         ):
             self.clock.now = 0.0
-            self.refused(NOTHING_BEFORE, f"5 times in the same way: {told}", call=partial(self.apply_it, end))
+            self.refused(NOTHING_BEFORE, f"5 times in the same way: {ending}", call=partial(self.apply_it, end))
             self.assertLess(self.clock.now, 20)
 
     def test_even_if_it_looks_healthy_in_between(self):
@@ -162,7 +162,7 @@ class WhileItWaits(HostTest):
             unit=[{"name": "app.service"}],
             probe=[NEVER],
         )
-        waited = [line for line in self.said if "waiting" in line]
+        waited = [line for line in self.output if "waiting" in line]
         self.assertEqual(
             [line.split("waiting, ")[1] for line in waited],
             ["15 s left: probe answers: exit status 1\n", "5 s left: probe answers: exit status 1\n"],
@@ -178,7 +178,7 @@ class WhileItWaits(HostTest):
         jobs.finish([job], 60)
         self.assertIn(
             "waiting, 50 s left: systemctl start app.service has not ended, app.service is activating",
-            "".join(self.said),
+            "".join(self.output),
         )
 
     def test_a_job_of_a_unit_that_ends_again_and_again_ends_too(self):

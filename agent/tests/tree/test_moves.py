@@ -82,7 +82,7 @@ class Moves(HostTest):
         self.assertFalse(os.path.exists(at("home/media")))
         self.assertEqual(self.systemd.log, ["stop app.service", "move", "move", "restart app.service"])
         self.assertIn(at("home/data/media"), done["changed"])
-        self.assertIn(f"the contents of {at('home/media')} move to", "".join(self.said))
+        self.assertIn(f"the contents of {at('home/media')} move to", "".join(self.output))
 
     def test_moved_data_is_not_moved_again(self):
         self.apply(**new())
