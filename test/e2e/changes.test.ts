@@ -407,10 +407,10 @@ test("a manual rollback is reported by the next preview, and reverted by the nex
 
 test("`gatehouse` on the host reports that everything is healthy, and finds an unmanaged file", async () => {
   expect(await lab.try("gatehouse status")).toMatchObject({ status: 0 });
-  expect((await lab.try("gatehouse verify")).text).toMatch(/^clean: \d+ items/);
-  await lab.sh("printf '[Container]\\nImage=x\\n' >/etc/containers/systemd/stranger.container");
+  expect((await lab.try("gatehouse verify")).text).toMatch(/^in sync: \d+ items/);
+  await lab.sh("printf '[Container]\\nImage=x\\n' >/etc/containers/systemd/unmanaged.container");
   const found = await lab.try("gatehouse verify --json");
-  await lab.sh("rm /etc/containers/systemd/stranger.container");
+  await lab.sh("rm /etc/containers/systemd/unmanaged.container");
   expect(found.status).toBe(3);
-  expect(found.text).toContain("/etc/containers/systemd/stranger.container");
+  expect(found.text).toContain("/etc/containers/systemd/unmanaged.container");
 });

@@ -149,7 +149,7 @@ test("apps of another stack are deployed beside the platform, which reloads two 
   expect(first.result.status, first.result.text).toBe(0);
   expect(first.units).toEqual({ "postgresql@17-main.service": "reloaded", "caddy.service": "reloaded" });
   for (const unit of APP_UNITS) expect([unit, await lab.sh(`systemctl is-active ${unit}`)]).toEqual([unit, "active"]);
-  expect(await verify()).toMatch(/^clean: \d+ items/);
+  expect(await verify()).toMatch(/^in sync: \d+ items/);
 });
 
 test("a second `up` has nothing to do, and neither has the platform's", async () => {
@@ -387,7 +387,7 @@ describe("a job", () => {
     expect(result.status, result.text).toBe(0);
     expect(units["app-digest.service"]).toBeUndefined();
     expect((await lab.try(LEFT("digest-build"))).text).toBe("");
-    expect(await verify()).toMatch(/^clean: \d+ items/);
+    expect(await verify()).toMatch(/^in sync: \d+ items/);
     await lab.sh(`rm ${BUILT}/wait`);
     apps.settings.apps = allApps();
     expect((await apps.up()).status).toBe(0);
@@ -471,7 +471,7 @@ describe("a site of files", () => {
     expect(status, text).toBe(0);
     await lab.sh(`cp -a /root/kept/. ${HOME}/public/`);
     expect(await page("/")).toEqual({ status: 200, body: "news\n" });
-    expect(await verify()).toMatch(/^clean: \d+ items/);
+    expect(await verify()).toMatch(/^in sync: \d+ items/);
   });
 
   test("may be added to a container as a folder and removed again: only the mount restarts", async () => {
@@ -484,7 +484,7 @@ describe("a site of files", () => {
       const modes = { notes: files === "notes" ? "755" : "750", public: files === "public" ? "755" : "750" };
       for (const [folder, mode] of Object.entries(modes))
         expect(await lab.stat(`/var/lib/apps/digest/${folder}`)).toBe(`${mode} digest:digest`);
-      expect(await verify()).toMatch(/^clean: \d+ items/);
+      expect(await verify()).toMatch(/^in sync: \d+ items/);
     }
   });
 
@@ -533,7 +533,7 @@ test("after a reboot everything is available again", async () => {
   expect((await ask(lab.address, "press.lab.internal")).body).toBe("news\n");
   expect((await ask(lab.address, "press.lab.internal", "/root.key")).status).toBe(500);
   expect(await python("wiki", select("wiki", "wiki"))).toBe("wiki");
-  expect(await verify()).toMatch(/^clean: \d+ items/);
+  expect(await verify()).toMatch(/^in sync: \d+ items/);
 });
 
 test("an app that does not become healthy is rolled back, and does not affect others", async () => {
@@ -732,7 +732,7 @@ test("an app moves to another stack and back unchanged, if that stack names its 
   fourth.remove();
   delete apps.settings.takeOver;
   await moves(() => apps.up());
-  expect(await verify()).toMatch(/^clean: \d+ items/);
+  expect(await verify()).toMatch(/^in sync: \d+ items/);
 });
 
 test("an app with the name of a person's login, or with a port that is in use, is refused before anything changes", async () => {
@@ -772,7 +772,7 @@ test("a deleted app removes its units and files, and keeps its data and the othe
     ),
   ).toBe("board");
   expect(await lab.sh("id -u board board-valkey")).toBeTruthy();
-  expect(await verify()).toMatch(/^clean: \d+ items/);
+  expect(await verify()).toMatch(/^in sync: \d+ items/);
 });
 
 test("and finds its data again when it is added again", async () => {
@@ -817,7 +817,7 @@ describe("an app with `purge`", () => {
     );
     for (const account of ["wiki", "postgres"])
       expect((await as(account, `ls ${COPIES}/app-board-postgres/*/database`)).text).toContain("Permission denied");
-    expect(await verify()).toMatch(/^clean: \d+ items/);
+    expect(await verify()).toMatch(/^in sync: \d+ items/);
   });
 
   test("is empty when it is added again, and gets its data back with the commands of the guide", async () => {
