@@ -56,7 +56,7 @@ printf '{"protocol":0,"machine":"%s","items":{}}\\n' "$(od -An -N6 -tx1 /dev/ura
  * Shell script that looks up the names in these claims on the host and prints one line of JSON. It includes the agent's
  * modules, because the host may have no agent or an older one.
  */
-export const question = (claims: readonly Claim[]): string =>
+export const lookup = (claims: readonly Claim[]): string =>
   whole(`exec python3 - <<'PYTHON'
 import importlib.abc, importlib.util, io, json, sys
 TEXTS = json.loads(${quoted(modules(["gatehouse", "items", "census"]))})

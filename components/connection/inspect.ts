@@ -4,9 +4,9 @@ import { plain } from "../render/plain.ts";
 import { known } from "../sdk/known.ts";
 import { type Expectations, inspection } from "./agent.ts";
 import { asRoot, type Connection, complete } from "./connection.ts";
-import { keep } from "./line.ts";
 import { record } from "./recorded-facts.ts";
-import { complaint, open, type Plain, Unreachable } from "./ssh.ts";
+import { keep } from "./session.ts";
+import { failureMessage, type KnownConnection, open, Unreachable } from "./ssh.ts";
 
 /**
  * Inspects the host in one read-only SSH session, before any resource is declared. Also reports a wrong address, key or
@@ -39,22 +39,22 @@ export async function inspect(
 
 const UNKNOWN_ADDRESS = "The host's address comes from another stack and is not known yet";
 
-async function read(connection: Plain, expectations: Expectations): Promise<Facts> {
-  const line = await open(connection);
+async function read(connection: KnownConnection, expectations: Expectations): Promise<Facts> {
+  const session = await open(connection);
   try {
-    const { status, stdout, stderr } = await line.run(asRoot(connection, "sh -s"), inspection(expectations));
-    if (status !== 0) throw new pulumi.RunError(complaint(connection, plain(stderr) || `exit status ${status}`));
+    const { status, stdout, stderr } = await session.run(asRoot(connection, "sh -s"), inspection(expectations));
+    if (status !== 0) throw new pulumi.RunError(failureMessage(connection, plain(stderr) || `exit status ${status}`));
     const facts = factsSchema.safeParse(json(connection, stdout));
     if (!facts.success) throw new pulumi.RunError(plain(`${connection.address}: ${facts.error.issues[0]?.message}`));
-    keep(facts.data, line, connection);
+    keep(facts.data, session, connection);
     return facts.data;
   } catch (error) {
-    line.close();
+    session.close();
     throw error;
   }
 }
 
-function json({ address }: Plain, stdout: string): unknown {
+function json({ address }: KnownConnection, stdout: string): unknown {
   try {
     return JSON.parse(stdout);
   } catch {

@@ -6,22 +6,22 @@ import { plain } from "../render/plain.ts";
 import type { CompleteConnection } from "./connection.ts";
 
 /** A connection in which all values are known. */
-export type Plain = pulumi.Unwrap<CompleteConnection>;
+export type KnownConnection = pulumi.Unwrap<CompleteConnection>;
 
-export interface Ran {
+export interface Result {
   status: number;
   stdout: string;
   stderr: string;
 }
 
 /** An open connection that runs one command after the other. */
-export interface Line {
-  run(command: string, stdin: string): Promise<Ran>;
+export interface Session {
+  run(command: string, stdin: string): Promise<Result>;
   close(): void;
 }
 
 /** @throws Unreachable if the host does not answer; pulumi.RunError for a refused key or a wrong host key. */
-export async function open(connection: Plain): Promise<Line> {
+export async function open(connection: KnownConnection): Promise<Session> {
   const { proxy, privateKey } = connection;
   const hops: Client[] = [];
   const close = () => {
@@ -53,7 +53,7 @@ const refused = (message: string) =>
     `${message}\nMore: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-has-another-host-key`,
   );
 
-type Hop = Pick<Plain, "address" | "port" | "user" | "hostKey">;
+type Hop = Pick<KnownConnection, "address" | "port" | "user" | "hostKey">;
 
 function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: ConnectConfig["sock"]): Promise<Client> {
   const { address, port, user: username, hostKey } = hop;
@@ -114,7 +114,7 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
   });
 }
 
-const tunnel = (client: Client, { address, port }: Plain): Promise<ConnectConfig["sock"]> =>
+const tunnel = (client: Client, { address, port }: KnownConnection): Promise<ConnectConfig["sock"]> =>
   new Promise((resolve, reject) =>
     client.forwardOut("127.0.0.1", 0, address, port, (error, stream) =>
       error
@@ -123,7 +123,7 @@ const tunnel = (client: Client, { address, port }: Plain): Promise<ConnectConfig
     ),
   );
 
-function run(client: Client, command: string, stdin: string): Promise<Ran> {
+function run(client: Client, command: string, stdin: string): Promise<Result> {
   return new Promise((resolve, reject) => {
     client.exec(command, (error, stream) => {
       if (error) return reject(error);
@@ -142,7 +142,7 @@ function run(client: Client, command: string, stdin: string): Promise<Ran> {
 }
 
 /** Formats the error output of a failed command, with the remedy if sudo refuses. */
-export function complaint({ address, user }: Plain, stderr: string): string {
+export function failureMessage({ address, user }: KnownConnection, stderr: string): string {
   if (/^sudo:/m.test(stderr))
     return (
       `${user}@${address} may not use sudo without a password (${stderr.split("\n").at(-1)}). ` +

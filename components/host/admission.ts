@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
 import { type Claim, digestOf, type UnmanagedObject } from "../../protocol/things.ts";
-import { close, unmanagedObjects } from "../connection/line.ts";
+import { close, unmanagedObjects } from "../connection/session.ts";
 import { plain } from "../render/plain.ts";
 
 export interface AdmissionArgs {

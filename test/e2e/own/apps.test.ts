@@ -685,7 +685,9 @@ test("a database with another owner is not taken over, and stays closed", async 
   apps.settings.apps.thief.containers.web.publish = 9400;
   const { result, units } = await touched(lab, () => apps.up(), [...UNITS, ...APP_UNITS]);
   expect(result.status).not.toBe(0);
-  expect(result.text).toContain("database authentik belongs to authentik, not to thief: use another database for the app");
+  expect(result.text).toContain(
+    "database authentik belongs to authentik, not to thief: use another database for the app",
+  );
   expect(units, "there is nothing of an app whose role was refused").toEqual({});
   expect(await owner("authentik")).toBe("authentik");
   expect(await lab.sh("ls /etc/postgresql/17/main/hba.d")).toBe("app-board.conf\napp-digest.conf\napp-wiki.conf");

@@ -2,35 +2,35 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
 import type { Claim, UnmanagedObject } from "../../protocol/things.ts";
 import { plain } from "../render/plain.ts";
-import { question } from "./agent.ts";
+import { lookup } from "./agent.ts";
 import { asRoot } from "./connection.ts";
-import { complaint, type Line, open, type Plain } from "./ssh.ts";
+import { failureMessage, type KnownConnection, open, type Session } from "./ssh.ts";
 
 /** How long a connection stays open for another query, in milliseconds. A later query opens a new connection. */
-const PATIENCE = 1000;
+const KEEP_OPEN = 1000;
 
 interface Kept {
-  line: Line | undefined;
-  connection: Plain;
+  session: Session | undefined;
+  connection: KnownConnection;
 }
 const kept = new WeakMap<Facts, Kept>();
 
 /** Keeps the connection of the facts open, because the resources declared with them may need one more query. */
-export function keep(facts: Facts, line: Line, connection: Plain): void {
-  const entry: Kept = { line, connection };
+export function keep(facts: Facts, session: Session, connection: KnownConnection): void {
+  const entry: Kept = { session, connection };
   kept.set(facts, entry);
-  setTimeout(() => hangUp(entry), PATIENCE);
+  setTimeout(() => closeKept(entry), KEEP_OPEN);
 }
 
-function hangUp(entry: Kept): void {
-  entry.line?.close();
-  entry.line = undefined;
+function closeKept(entry: Kept): void {
+  entry.session?.close();
+  entry.session = undefined;
 }
 
 /** Closes the connection; no more queries follow. */
 export function close(facts: Facts): void {
   const entry = kept.get(facts);
-  if (entry) hangUp(entry);
+  if (entry) closeKept(entry);
 }
 
 /**
@@ -43,13 +43,13 @@ export async function unmanagedObjects(facts: Facts, claims: Claim[]): Promise<U
   const entry = kept.get(facts);
   if (!entry) return [];
   const { connection } = entry;
-  const line = entry.line ?? (await open(connection));
-  entry.line = undefined;
+  const session = entry.session ?? (await open(connection));
+  entry.session = undefined;
   try {
-    const { status, stdout, stderr } = await line.run(asRoot(connection, "sh -s"), question(claims));
-    if (status !== 0) throw new pulumi.RunError(complaint(connection, plain(stderr) || `exit status ${status}`));
+    const { status, stdout, stderr } = await session.run(asRoot(connection, "sh -s"), lookup(claims));
+    if (status !== 0) throw new pulumi.RunError(failureMessage(connection, plain(stderr) || `exit status ${status}`));
     return JSON.parse(stdout) as UnmanagedObject[];
   } finally {
-    line.close();
+    session.close();
   }
 }

@@ -7,7 +7,7 @@ import { type Settings, Stack } from "../support/stack.ts";
 let lab: Lab;
 let stack: Stack;
 beforeAll(async () => {
-  lab = await Lab.stocked("doors");
+  lab = await Lab.stocked("refusals");
   stack = await Stack.create(lab);
   await lab.sh(
     "useradd -m -s /bin/bash deploy && cp -r /root/.ssh /home/deploy/ && chown -R deploy: /home/deploy/.ssh",
@@ -34,7 +34,7 @@ const BAD: Refusal[] = [
       settings.catty = {};
     },
     says: [
-      /Pulumi\.doors-\d+\.yaml is invalid; nothing was changed:/,
+      /Pulumi\.refusals-\d+\.yaml is invalid; nothing was changed:/,
       /authentik\.domian: unknown key/,
       /authentik\.domain: expected a domain name in lower case, such as auth\.example\.org, got "not a domain"/,
       /host\.port: expected a port from 1 to 65535, got 99999/,
