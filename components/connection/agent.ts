@@ -30,18 +30,23 @@ ${readFileSync(new URL("preflight.sh", BOOTSTRAP), "utf8")}`;
  * Shell script that installs the agent; its argument becomes the host's name in due numbers. It runs nothing before its
  * last line has arrived.
  */
-export function installation(expectations: Expectations): string {
+export const installation = (expectations: Expectations): string =>
+  whole(`${preflight(expectations)}
+exec python3 - "$1" <<'PYTHON'
+${readFileSync(new URL("install.py", BOOTSTRAP), "utf8")}
+install(json.loads(${sources()}), sys.argv[1])
+PYTHON`);
+
+/** The agent's sources as a Python literal, read once. */
+function sources(): string {
+  if (read) return read;
   const names = readdirSync(AGENT, { encoding: "utf8", recursive: true }).filter((name) => name.endsWith(".py"));
   const texts = (folder: URL, names: readonly string[]) =>
     Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, folder), "utf8")]));
-  const agent = { protocol: PROTOCOL, files: texts(AGENT, names), units: texts(BOOTSTRAP, RECOVERY) };
-  const body = JSON.stringify(JSON.stringify(agent));
-  return whole(`${preflight(expectations)}
-exec python3 - "$1" <<'PYTHON'
-${readFileSync(new URL("install.py", BOOTSTRAP), "utf8")}
-install(json.loads(${body}), sys.argv[1])
-PYTHON`);
+  read = quoted({ protocol: PROTOCOL, files: texts(AGENT, names), units: texts(BOOTSTRAP, RECOVERY) });
+  return read;
 }
+let read: string | undefined;
 
 /**
  * Shell script that inspects the host and prints one line of JSON. A host without the agent gets a new name, so that

@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
-import { type Run, record, runProgram, SMALL } from "./program.ts";
+import { describe, expect, test, vi } from "vitest";
+import { evaluated, type Run, record, runProgram, SMALL } from "./program.ts";
 import { rejectionsOf } from "./rejections.ts";
 
 const OLD = {
@@ -65,10 +65,8 @@ describe("an invalid GID", () => {
     let run: Run | undefined;
     const reported = await rejectionsOf(async () => {
       run = await record({ config: SMALL, answers: { [`group-${name}`]: answer } }, async () => {
-        const { vi } = await import("vitest");
-        vi.resetModules();
         vi.stubEnv("GATEHOUSE_DRIFT", "off");
-        await import("../../index.ts");
+        await evaluated();
       });
     });
     const message = `authentik needs the GID of group ${name}, a whole number from 1 to 65533, got ${got}. Check it on the host with \`getent group ${name}\`; docs/architecture.md#how-a-gid-gets-into-a-quadlet explains where it comes from.`;

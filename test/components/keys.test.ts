@@ -1,10 +1,12 @@
 // Every key of the configuration does something: with another value, or without it, the program asks for something else.
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { settingsSchema } from "../../components/config/schema.ts";
+import * as inspection from "../../components/connection/inspect.ts";
 import { type Facts, factsSchema } from "../../protocol/facts.ts";
 import { CASES, SECRETS } from "../render/cases.ts";
 import { changed, type Table } from "../unit/configuration.ts";
-import { HOST_KEY, record, resolved } from "./program.ts";
+import { evaluated, HOST_KEY, record, resolved } from "./program.ts";
 
 interface Node {
   properties?: Record<string, Node>;
@@ -80,15 +82,13 @@ const OTHERS: Record<string, unknown> = {
 const APART = ["sshKey", "authentikSecrets", "registries", "backupKey", "backupPassphrase", "policy.requireDigest"];
 
 const FACTS: Facts = factsSchema.parse({ protocol: 1, machine: "0123456789ab", items: {} });
-let runs = 0;
 
 /** All that the program asks for, as text; what it refuses too. */
 async function asked(config: Table, secrets: Record<string, string> = {}): Promise<string> {
   let exported = {};
   try {
     const { resources, warnings } = await record({ config, secrets, facts: FACTS }, async () => {
-      // The program again, with the modules that it had before.
-      exported = await import(/* @vite-ignore */ `../../index.ts?run=${++runs}`);
+      exported = await evaluated();
     });
     return JSON.stringify([resources, warnings, await resolved(exported)]);
   } catch (error) {
@@ -159,14 +159,11 @@ async function idle(keys: Map<string, Node>): Promise<string[]> {
 }
 
 beforeEach(() => {
-  vi.resetModules();
   vi.useFakeTimers({ toFake: ["Date"] });
-  vi.doMock("../../components/connection/inspect.ts", () => ({ inspect: async () => FACTS }));
+  vi.spyOn(inspection, "inspect").mockResolvedValue(FACTS);
   vi.stubEnv("GATEHOUSE_DRIFT", "");
 });
 afterEach(() => {
-  vi.doUnmock("../../components/connection/inspect.ts");
-  vi.doUnmock("../../components/config/schema.ts");
   vi.useRealTimers();
   vi.unstubAllEnvs();
 });
@@ -184,10 +181,10 @@ test("every key of the configuration is read somewhere", { timeout: 60_000 }, as
 
 test("a key that nothing reads is found, whether it is set or not", async () => {
   // As a schema with one more key would let it through.
-  vi.doMock("../../components/config/schema.ts", async (original) => {
-    const { settingsSchema, ...others } = await original<typeof import("../../components/config/schema.ts")>();
-    const safeParse = ({ unread, ...given }: Table, options: object) => settingsSchema.safeParse(given, options);
-    return { ...others, settingsSchema: { safeParse } };
+  const { safeParse } = settingsSchema;
+  vi.spyOn(settingsSchema, "safeParse").mockImplementation((given, options) => {
+    const { unread: _, ...others } = given as Table;
+    return safeParse(others, options);
   });
   const unread: [string, Node] = ["unread", { examples: ["a value"] }];
   expect(await idle(new Map([...keys.filter(([key]) => key === "host.sudo"), unread]))).toEqual(["unread"]);

@@ -1,6 +1,8 @@
 // Runs the program, or a part of it, without an engine, and records every resource it asks for.
 import * as pulumi from "@pulumi/pulumi";
 import { vi } from "vitest";
+import * as inspection from "../../components/connection/inspect.ts";
+import { quiet } from "../../components/sdk/quiet.ts";
 import type { Facts } from "../../protocol/facts.ts";
 
 /** A resource as the program asked for it. Secrets and unknowns in `inputs` stand as SECRET(...) and UNKNOWN. */
@@ -100,30 +102,29 @@ function stateOf(type: string, name: string, inputs: Record<string, unknown>, se
   return { ...inputs, stdout: isSecret(inputs.stdin) ? pulumi.secret(stdout) : stdout, stderr: "" };
 }
 
-/** What the host says of itself in the run that goes on. */
-let facts: Facts | undefined;
 let runs = 0;
 
-/** Runs index.ts; answers what it exports too. The modules that it imports are loaded once in each file of tests. */
+/** Evaluates index.ts again, with the modules that it imports as they are loaded already; answers what it exports. */
+export const evaluated = (): Promise<object> => import(/* @vite-ignore */ `../../index.ts?run=${++runs}`);
+
+/** Runs index.ts; answers what it exports too. */
 export async function runProgram(settings: Settings): Promise<Run & { outputs: Record<string, unknown> }> {
-  if (runs === 0) {
-    vi.resetModules();
-    vi.doMock("../../components/connection/inspect.ts", () => ({ inspect: async () => facts }));
-  }
-  runs += 1;
-  facts = settings.facts;
+  const { facts } = settings;
+  const inspect = vi.spyOn(inspection, "inspect").mockImplementation(async () => facts);
   vi.stubEnv("GATEHOUSE_DRIFT", facts ? "" : "off");
   let exported = {};
   const run = await record(settings, async () => {
-    exported = await import(/* @vite-ignore */ `../../index.ts?run=${runs}`);
+    exported = await evaluated();
   });
   const outputs = (await resolved(exported)) as Record<string, unknown>;
   vi.unstubAllEnvs();
+  inspect.mockRestore();
   return { ...run, outputs };
 }
 
 /** Runs a body that makes resources, and waits until each of them has been asked for. */
 export async function record(settings: Settings, body: () => unknown): Promise<Run> {
+  quiet();
   const resources: Recorded[] = [];
   const names = new Map<string, string>();
   const warnings: Run["warnings"] = [];
@@ -178,11 +179,14 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
   const warn = vi.spyOn(pulumi.log, "warn").mockImplementation(async (message, resource) => {
     warnings.push({ message, resource: (resource as { __name?: string } | undefined)?.__name });
   });
+  // Otherwise the SDK parses the whole stack for each resource, for the engine alone.
+  const callsites = vi.spyOn(pulumi.Resource as unknown as { callsites(): object[] }, "callsites").mockReturnValue([]);
   try {
     await body();
     await pulumi.runtime.disconnect();
   } finally {
     warn.mockRestore();
+    callsites.mockRestore();
   }
   resources.sort((a, b) => (`${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1));
   return {
@@ -223,6 +227,8 @@ function watch(seen: (request: Request, urn: string) => void): void {
   monitor.registerResource = (request, callback) =>
     register(request, (error, response) => {
       if (response) seen(request, response.getUrn());
+      // The SDK puts it into a line for the debug log, which would print the agent's sources each time.
+      if (response) response.toString = () => "a response";
       callback(error, response);
     });
 }

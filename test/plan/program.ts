@@ -22,8 +22,17 @@ export interface Change {
   newKey?: boolean;
 }
 
-/** The preview of a change of configuration. */
-export async function previewOfChange({ from, to, newKey = false }: Change): Promise<Preview> {
+const previews = new Map<string, Promise<Preview>>();
+
+/** The preview of a change of configuration. Tests that start from the same change share it, so none alters it. */
+export function previewOfChange(change: Change): Promise<Preview> {
+  const key = JSON.stringify(change);
+  const preview = previews.get(key) ?? predicted(change);
+  previews.set(key, preview);
+  return preview;
+}
+
+async function predicted({ from, to, newKey = false }: Change): Promise<Preview> {
   const before = from ? commandsOf(await ran({ config: from })) : new Map();
   // Once to find out what differs, and once as a preview, in which no answer of the host's is known.
   const shown = commandsOf(await ran({ config: to, preview: true }));
