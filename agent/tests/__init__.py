@@ -13,5 +13,8 @@ STATE = ROOM / "state"
 
 os.environ["GATEHOUSE_STATE"] = str(STATE)
 sys.path.insert(0, str(AGENT))
-sys.dont_write_bytecode = True
+# What the tests and the processes that they start compile is compiled once, and not into the checkout. A process of the
+# standard library alone does without the packages of this machine.
+sys.pycache_prefix, sys.dont_write_bytecode = f"{ROOM}/compiled", False
+PLAIN = ("-I", "-S", "-X", f"pycache_prefix={ROOM}/compiled")
 atexit.register(shutil.rmtree, ROOM, ignore_errors=True)

@@ -5,8 +5,14 @@ import { readManifest as manifestOf, type Read } from "../../protocol/manifest.t
 export type { Read };
 export type ReadFile = Read["files"][number];
 
-/** Reads a manifest. */
-export const readManifest = (document: string): Read => manifestOf(parse(document));
+const manifests = new Map<string, Read>();
+
+/** Reads a manifest; once, although most are the same before and after. */
+export function readManifest(document: string): Read {
+  const manifest = manifests.get(document) ?? manifestOf(parse(document));
+  manifests.set(document, manifest);
+  return manifest;
+}
 
 /** The document without its last line: the byte count there changes with a placeholder's length. */
 export const unsealed = (document: string): string => document.replace(/# gatehouse: \d+ bytes\n$/, "");

@@ -46,12 +46,29 @@ test.each(FOLLOWED)("%s has no block without a fence, which no test would see", 
   }
 });
 
+/** What bash says of each text that it cannot read, and nothing of others. One shell reads all, each in a child. */
+function complaints(texts: string[]): string[] {
+  const each = String.raw`while IFS= read -rd "" text; do (eval $'set -n\n'"$text") 2>&1; printf '\0'; done`;
+  const input = texts.map((text) => `${text}\0`).join("");
+  return spawnSync("bash", ["-c", each], { input, encoding: "utf8" }).stdout.split("\0").slice(0, -1);
+}
+
+test("bash reads a text without running it, and one that it cannot read is found", () => {
+  const [good, bad, open] = complaints(["cat <<E\n$(echo run >&2)\nE\necho run", "if true\n", "echo 'a\n"]);
+  expect(good).toBe("");
+  expect(bad).toContain("syntax error");
+  expect(open).toContain("unexpected EOF");
+});
+
+const COMMANDS = DOCUMENTS.flatMap((document) => blocksOf(document).filter(isCommands));
+const COMPLAINTS = complaints(COMMANDS.map(script));
 test.each(DOCUMENTS)("bash can read every command of %s, and every mark is known", (document) => {
-  for (const block of blocksOf(document).filter(isCommands)) {
+  expect(COMPLAINTS).toHaveLength(COMMANDS.length);
+  for (const [index, block] of COMMANDS.entries()) {
+    if (block.document !== document) continue;
     const where = `line ${block.line}`;
     for (const word of block.words) expect(MARKS, where).toContain(word);
-    const read = spawnSync("bash", ["-n"], { input: script(block), encoding: "utf8" });
-    expect(read.stderr, where).toBe("");
+    expect(COMPLAINTS[index], where).toBe("");
   }
 });
 

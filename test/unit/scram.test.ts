@@ -10,7 +10,7 @@ const byPython = (password: string, salt: Buffer, iterations: number) =>
   execFileSync(
     "python3",
     [
-      "-c",
+      "-ISc",
       `
 import base64, hashlib, hmac, sys
 password, salt, iterations = sys.argv[1].encode(), base64.b64decode(sys.argv[2]), int(sys.argv[3])
@@ -30,7 +30,7 @@ test("the verifier's parts match the exchange in RFC 7677", () => {
   const proved = execFileSync(
     "python3",
     [
-      "-c",
+      "-ISc",
       `
 import base64, hashlib, hmac, sys
 stored, server = (base64.b64decode(a) for a in sys.argv[1:])

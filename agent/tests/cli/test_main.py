@@ -10,14 +10,14 @@ import unittest
 from gatehouse.drift import facts
 from gatehouse.protocol.document import sealed
 from gatehouse.state import store
-from tests import AGENT, support
+from tests import AGENT, PLAIN, support
 from tests.support import STATE, HostTest, file, live, manifest, secret, shell
 
 
 class Main(HostTest):
     def call(self, *argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-I", "-B", str(AGENT), *argv],
+            [sys.executable, *PLAIN, str(AGENT), *argv],
             input=stdin,
             capture_output=True,
             env=os.environ | {"GATEHOUSE_STATE": str(STATE), "GATEHOUSE_UNIT": "1"},

@@ -7,10 +7,11 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 import unittest
 from pathlib import Path
 
-from tests import support
+from tests import PLAIN, support
 
 PROGRAM = Path(__file__).parents[3] / "templates/usr/local/libexec/gatehouse/socket-folder.njk"
 CLIENT = 12345
@@ -33,7 +34,7 @@ class SocketFolder(unittest.TestCase):
 
     def run_program(self, *words: str) -> tuple[int, str]:
         done = subprocess.run(
-            ["python3", "-I", str(PROGRAM), words[0], str(self.folder), "nobody:nogroup", *words[1:]],
+            [sys.executable, *PLAIN, str(PROGRAM), words[0], str(self.folder), "nobody:nogroup", *words[1:]],
             capture_output=True,
             text=True,
         )

@@ -78,9 +78,11 @@ class Fuse:
 class Interruption(HostTest):
     def killed_everywhere(self, act, prepare, check) -> int:
         """Run `act` with a kill at each point, `check` after each; the number of points."""
+        self.systemd.reads = {"app.service": at("etc/app.conf")}
+        prepare()
+        self.keep()
         for number in range(500):
-            self.start_over()
-            prepare()
+            self.put_back()
             with contextlib.ExitStack() as patches:
                 for patch in Fuse(number).lit(self.systemd):
                     patches.enter_context(patch)
@@ -94,11 +96,6 @@ class Interruption(HostTest):
             if alive:
                 return number
         self.fail("it never came to its end")
-
-    def start_over(self):
-        self.doCleanups()
-        self.setUp()
-        self.systemd.reads = {"app.service": at("etc/app.conf")}
 
     def stands_as(self, keys: dict):
         self.assertFalse(Release("app").record.exists())

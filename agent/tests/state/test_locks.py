@@ -9,7 +9,7 @@ import unittest
 
 from gatehouse.output import report
 from gatehouse.state import store
-from tests import AGENT, support
+from tests import AGENT, PLAIN, support
 from tests.support import STATE, HostTest
 
 HOLDER = """
@@ -26,7 +26,7 @@ class Locks(HostTest):
     def holder(self, patience: int = 60) -> subprocess.Popen:
         script = HOLDER.format(agent=str(AGENT), patience=patience)
         process = subprocess.Popen(
-            [sys.executable, "-B", "-c", script],
+            [sys.executable, *PLAIN, "-c", script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

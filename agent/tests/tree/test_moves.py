@@ -183,10 +183,10 @@ class Moves(HostTest):
         self.apply(**new())
 
     def test_a_move_killed_anywhere_ends_as_the_next_manifest_requires(self):
+        self.keep()
         for wanted, place in ((new(), "data/media"), (old(), "media")):
             for number in range(500):
-                self.doCleanups()
-                self.setUp()
+                self.put_back()
                 if self.killed_after(number, lambda: self.apply(**new())):
                     break
                 self.apply(**wanted)
@@ -195,9 +195,9 @@ class Moves(HostTest):
                     self.assertEqual((self.systemd.active, Release("app").record.exists()), ({"app.service"}, False))
 
     def test_a_rollback_killed_anywhere_is_repeated(self):
+        self.keep()
         for number in range(500):
-            self.doCleanups()
-            self.setUp()
+            self.put_back()
             if self.killed_after(number, lambda: self.apply(**new(step=[shell("no", "exit 1")]))):
                 break
             self.apply(**old())

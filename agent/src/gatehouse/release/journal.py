@@ -101,4 +101,4 @@ def finish(release: Release, record: Record) -> None:
 def close(release: Release) -> None:
     safepath.remove(str(release.record))
     store.sync_directory(release.folder)  # if a power cut restores the journal, its snapshot must still exist
-    safepath.remove_tree(str(release.snapshot))
+    release.drop_snapshot()

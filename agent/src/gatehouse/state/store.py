@@ -121,6 +121,10 @@ class Release:
     def _generations(self) -> list[int]:
         return [int(d.name) for d in self.folder.iterdir() if d.name.isdigit()]
 
+    def drop_snapshot(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.snapshot)
+
     def forget(self) -> None:
         """Delete the state, `current` first: a removal that is repeated then finds no manifest and only deletes the
         rest."""

@@ -110,7 +110,7 @@ class _Entry(TypedDict):
 
 
 def take_snapshot(release: Release, paths: list[str], folders: list[str], moved: list[moves.Survey]) -> None:
-    safepath.remove_tree(str(release.snapshot))
+    release.drop_snapshot()
     for number, path in enumerate(paths):
         there = files.look(path)
         entry: _Entry = {"path": path, "content": _stored(there) if there else None}
