@@ -21,7 +21,14 @@ test("the compiler accepts the guide's examples", { timeout: 60_000 }, () => {
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config));
   for (const [app, text] of Object.entries(EXAMPLES)) writeFileSync(`${folder}/${app}.ts`, text);
   // What the examples have in common with the last run, which is nearly all, is not checked again.
-  const args = ["--project", folder, "--incremental", "--tsBuildInfoFile", `${ROOT}.state/guide.tsbuildinfo`];
+  const args = [
+    "--project",
+    folder,
+    "--singleThreaded",
+    "--incremental",
+    "--tsBuildInfoFile",
+    `${ROOT}.state/guide.tsbuildinfo`,
+  ];
   const { status, stdout } = spawnSync(`${ROOT}node_modules/.bin/tsc`, args, { encoding: "utf8" });
   expect(status, stdout).toBe(0);
 });

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { dirname, join, resolve } from "node:path";
 import { cruise, type ICruiseResult } from "dependency-cruiser";
 import extractDepcruiseOptions from "dependency-cruiser/config-utl/extract-depcruise-options";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -69,7 +69,6 @@ beforeAll(async () => {
   mkdirSync(join(ROOT, ".state"), { recursive: true });
   // Below the checkout, where packages are found.
   const tree = mkdtempSync(join(ROOT, ".state/imports-"));
-  afterAll(() => rmSync(tree, { recursive: true }));
   const write = (file: string, ...imports: readonly string[]) => {
     mkdirSync(join(tree, dirname(file)), { recursive: true });
     writeFileSync(join(tree, file), imports.map((path) => `import type {} from "${path}";\n`).join(""));
@@ -93,6 +92,7 @@ beforeAll(async () => {
     violations
       .filter(({ from, to, rule }) => (rule.name === "no orphan" ? to : from) === file)
       .map(({ rule }) => rule.name);
+  return () => rmSync(tree, { recursive: true });
 });
 
 test.each(REFUSED.map((row, i) => [...row, i] as const))("%s may not import %s: %s", (room, _, rule, i) => {

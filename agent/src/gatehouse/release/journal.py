@@ -43,7 +43,11 @@ class Record:
 
     def reach(self, release: Release, reached: Literal["begun", "swapped", "started"]) -> None:
         self.reached = reached
-        kept = asdict(self) | {"left": self.left.json(), "holdings": [held.json() for held in self.holdings]}
+        kept = vars(self) | {
+            "left": self.left.json(),
+            "guards": [asdict(guard) for guard in self.guards],
+            "holdings": [held.json() for held in self.holdings],
+        }
         write_private(release.record, json.dumps(kept))
 
 
