@@ -13,8 +13,8 @@ STATE = ROOM / "state"
 
 os.environ["GATEHOUSE_STATE"] = str(STATE)
 sys.path.insert(0, str(AGENT))
-# What the tests and the processes that they start compile is compiled once, and not into the checkout. A process of the
-# standard library alone does without the packages of this machine.
-sys.pycache_prefix, sys.dont_write_bytecode = f"{ROOM}/compiled", False
-PLAIN = ("-I", "-S", "-X", f"pycache_prefix={ROOM}/compiled")
+# What the tests and the processes that they start compile is kept, beside the sources. Processes of the standard library
+# alone do without the packages of this machine.
+sys.pycache_prefix, sys.dont_write_bytecode = str(AGENT.parents[1] / ".state/compiled"), False
+PLAIN = ("-I", "-S", "-X", f"pycache_prefix={sys.pycache_prefix}")
 atexit.register(shutil.rmtree, ROOM, ignore_errors=True)

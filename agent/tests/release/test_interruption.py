@@ -76,16 +76,6 @@ class Fuse:
 
 
 class Interruption(HostTest):
-    def setUp(self):
-        super().setUp()
-        run = apply.process.run
-        # The guard's command, hundreds of times.
-        self.patch(
-            apply.process,
-            "run",
-            lambda argv, *words, **keys: (0, "") if argv == ("/bin/true",) else run(argv, *words, **keys),
-        )
-
     def killed_everywhere(self, act, prepare, check) -> int:
         """Run `act` with a kill at each point, `check` after each; the number of points."""
         self.systemd.reads = {"app.service": at("etc/app.conf")}

@@ -1,6 +1,7 @@
 """Nothing that the agent waits for can block it forever."""
 
 import os
+import pwd
 import subprocess
 import time
 import unittest
@@ -31,6 +32,16 @@ done
 
 
 class Commands(HostTest):
+    @unittest.skipIf(os.geteuid(), "only root runs commands as another user")
+    def test_a_command_has_the_groups_of_its_user_alone(self):
+        for user in ("root", "nobody"):
+            account = pwd.getpwnam(user)
+            groups = sorted(os.getgrouplist(user, account.pw_gid))
+            self.assertEqual(
+                processes.run(("/bin/sh", "-c", "id -u; id -g; id -G | tr ' ' '\\n' | sort -n"), user),
+                (0, "".join(f"{number}\n" for number in (account.pw_uid, account.pw_gid, *groups))),
+            )
+
     def test_a_command_that_takes_too_long_is_stopped_with_its_children(self):
         began = time.monotonic()
         status, output = processes.run(

@@ -27,6 +27,12 @@ class Identity:
     gid: int
     groups: tuple[int, ...]
 
+    @property
+    def is_own(self) -> bool:
+        """Whether this process has it already."""
+        users, groups = set(os.getresuid()), {*os.getresgid(), *os.getgroups()}
+        return users == {self.uid} and groups == {self.gid, *self.groups}
+
 
 def identity(user: str, group: str | None = None) -> Identity | None:
     """None if not running as root, as in the agent's tests: commands then run as the current user. Raises KeyError for
@@ -54,6 +60,9 @@ def start(
     Raises Failure if this host does not have the account or the program."""
     try:
         runs_as = identity(user, group)
+        # Another identity is taken on by a copy of this process, which takes three times as long.
+        if runs_as and runs_as.is_own:
+            runs_as = None
         return subprocess.Popen(
             argv,
             env={**_ENVIRONMENT, "HOME": home},
