@@ -206,14 +206,14 @@ class HostTest(unittest.TestCase):
         KEPT.mkdir()
         for folder in (STATE, TREE):
             _copy(folder, KEPT / folder.name)
-        self.kept = copy.deepcopy((vars(self.systemd), self.said), {id(self.clock): self.clock}), self.clock.now
+        self.kept = copy.deepcopy((vars(self.systemd), self.output), {id(self.clock): self.clock}), self.clock.now
 
     def put_back(self):
         for folder in (STATE, TREE):
             shutil.rmtree(folder)
             _copy(KEPT / folder.name, folder)
         memory, self.clock.now = self.kept
-        machine, self.said[:] = copy.deepcopy(memory, {id(self.clock): self.clock})
+        machine, self.output[:] = copy.deepcopy(memory, {id(self.clock): self.clock})
         vars(self.systemd).clear()
         vars(self.systemd).update(machine)
 
