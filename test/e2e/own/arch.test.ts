@@ -89,7 +89,9 @@ test("if the data are of another major version than the installed server, nothin
   stack.settings.postgres = { settings: { max_connections: 120 } };
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.status).not.toBe(0);
-  expect(result.text).toContain(`are of PostgreSQL ${Number(major) - 1}, and PostgreSQL ${major} is installed`);
+  expect(result.text).toContain(
+    `were created by PostgreSQL ${Number(major) - 1}, which the installed PostgreSQL ${major} cannot read`,
+  );
   expect(units).toEqual({});
   await lab.sh(`echo ${major} >${DATA}/PG_VERSION`);
   const again = await touched(lab, () => stack.up());
