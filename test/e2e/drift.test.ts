@@ -173,7 +173,7 @@ test("`npm run drift` reports a host in sync, even if the configuration disables
   delete stack.settings.drift;
   await lab.sh("chmod 644 /etc/caddy/Caddyfile");
   expect([status, found.items.map(({ item }) => item)]).toEqual([3, ["release caddy"]]);
-  expect(text).toContain("1 difference on the host");
+  expect(text).toContain("the host has drifted: 1 difference");
 });
 
 test("a host that cannot be reached is not in sync", async () => {
