@@ -9,7 +9,7 @@ import { Host } from "../../../../components/host/host.ts";
 import { quiet } from "../../../../components/sdk/quiet.ts";
 
 /** `wantsPostgres` names the database; the group's GID comes from the platform's outputs. */
-type Wishes = Omit<AppArgs, "host" | "postgres"> & { wantsPostgres?: string };
+type Wanted = Omit<AppArgs, "host" | "postgres"> & { wantsPostgres?: string };
 
 quiet();
 
@@ -27,5 +27,5 @@ const host = new Host("host", { connection, ...expectations, takeOver, facts });
 const { groups } = config.requireObject<{ groups: { postgres: { name: string; gid: number } } }>("platform");
 const clients = { groupName: groups.postgres.name, gid: pulumi.output(groups.postgres.gid) };
 
-for (const [name, { wantsPostgres, ...args }] of Object.entries(config.requireObject<Record<string, Wishes>>("apps")))
+for (const [name, { wantsPostgres, ...args }] of Object.entries(config.requireObject<Record<string, Wanted>>("apps")))
   new App(name, { host, ...args, postgres: wantsPostgres ? { clients, database: wantsPostgres } : undefined });
