@@ -4,7 +4,7 @@ import { ask } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
 import { POSTGRES, VALKEY } from "./support/platform.ts";
 import { type Settings, Stack } from "./support/stack.ts";
-import { touched } from "./support/touched.ts";
+import { planned, touched } from "./support/touched.ts";
 
 const POD = {
   "authentik-pod.service": "restarted",
@@ -175,8 +175,10 @@ const CHANGES: Change[] = [
 ];
 
 // In this order: each starts from what the one before left.
-test.each(CHANGES)("$what, and affects nothing else", async ({ make, units, shown: [command, output] }) => {
+test.each(CHANGES)("$what, as its plan says, and affects nothing else", async ({ make, units, shown }) => {
+  const [command, output] = shown;
   make(stack.settings);
+  expect(await planned(stack)).toEqual(units);
   const { result, units: found } = await touched(lab, () => stack.up());
   expect(result.status, result.text).toBe(0);
   expect(found).toEqual(units);

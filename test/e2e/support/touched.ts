@@ -1,6 +1,8 @@
+import { expect } from "vitest";
 import type { Report } from "../../../plan/report/report.ts";
 import type { Lab } from "./lab.ts";
 import { POSTGRES, VALKEY } from "./platform.ts";
+import type { Stack } from "./stack.ts";
 
 /** Every unit that the platform runs. */
 export const UNITS = [
@@ -18,6 +20,14 @@ const WILL: Record<string, string> = { restart: "restarted", start: "restarted",
 /** What a plan says of the units, in the words of `touched`. */
 export const announced = ({ units }: Report): Record<string, string | undefined> =>
   Object.fromEntries(units.filter(({ verb }) => verb !== "none").map(({ unit, verb }) => [unit, WILL[verb]]));
+
+/** The units that the plan of a change names, each for a reason. */
+export async function planned(stack: Stack): Promise<Record<string, string | undefined>> {
+  const { status, text, report } = await stack.plan();
+  expect(status, text).toBe(2);
+  for (const { unit, verb, reasons } of report.units) if (verb !== "none") expect(reasons, unit).not.toEqual([]);
+  return announced(report);
+}
 
 /** What happens to the units while something is done: `restarted`, `reloaded`, or nothing, which is left out. */
 export async function touched<T>(
