@@ -93,7 +93,7 @@ export class Lab {
 
   /** Until a shell command succeeds, for five minutes. */
   awaits(condition: string): Promise<string> {
-    return this.sh(`for i in $(seq 3000); do if ${condition}; then exit; fi; sleep 0.1; done; exit 1`);
+    return this.sh(`for i in $(seq 1000); do if ${condition}; then exit; fi; sleep 0.3; done; exit 1`);
   }
 
   /** A shell command that may fail. */
@@ -134,7 +134,8 @@ export class Lab {
 
   /** A property of each unit. */
   async units(property: string, units: readonly string[]): Promise<Record<string, string>> {
-    const values = await this.sh(`for u in ${units.join(" ")}; do systemctl show --value -p ${property} $u; done`);
-    return Object.fromEntries(units.map((unit, index) => [unit, values.split("\n")[index] ?? ""]));
+    const text = await this.sh(`systemctl show --property=${property} ${units.join(" ")}`);
+    const values = [...text.matchAll(/^\w+=(.*)$/gm)].map(([, value = ""]) => value);
+    return Object.fromEntries(units.map((unit, index) => [unit, values[index] ?? ""]));
   }
 }

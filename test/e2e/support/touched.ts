@@ -48,11 +48,8 @@ export async function touched<T>(
 
 /** Once no unit is on its way: a container is active only when it told that it is healthy, after it answers. */
 async function look(lab: Lab, watched: readonly string[]) {
-  for (let left = 300; left > 0; left--) {
-    const states = Object.values(await lab.units("ActiveState", watched));
-    if (!states.some((state) => /ing$/.test(state))) break;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  const states = `systemctl show --property=ActiveState ${watched.join(" ")}`;
+  await lab.sh(`for i in $(seq 150); do ${states} | grep -q 'ing$' || exit 0; sleep 0.2; done`);
   return {
     invocation: await lab.units("InvocationID", watched),
     changed: await lab.units("StateChangeTimestampMonotonic", watched),
