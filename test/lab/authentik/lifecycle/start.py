@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import psycopg2
-import redis
 
 import config
 import database
@@ -93,7 +92,7 @@ def wait_for(store: str, reach) -> None:
         try:
             reach()
             return
-        except (psycopg2.Error, redis.RedisError) as error:
+        except (psycopg2.Error, ConnectionError) as error:
             log(f"{store} connection failed, retrying", "warning", error=str(error).strip())
             time.sleep(1)
     raise ConnectionError(f"{store} did not answer in {TRIES} tries")

@@ -1,6 +1,5 @@
-"""Valkey, which authentik used up to 2025.8 as its cache and to pass messages."""
-import redis
-
+"""Valkey, which authentik used up to 2025.8 as its cache and to pass messages. Importing its library takes longer than all
+else at a start, so only the versions that use it do."""
 from versions import at_least
 
 
@@ -9,13 +8,20 @@ def used_by(version: str) -> bool:
 
 
 def ping(settings: dict) -> None:
+    import redis
+
     for key in ("cache.url", "channel.url"):
-        redis.Redis.from_url(settings[key], socket_timeout=3).ping()
+        try:
+            redis.Redis.from_url(settings[key], socket_timeout=3).ping()
+        except redis.RedisError as error:
+            raise ConnectionError(str(error)) from error
 
 
 def round_trip(settings: dict) -> str:
     """Writes and reads through the cache, publishes on the channel: the commands authentik's user needs. Without Valkey pages
     are served all the same."""
+    import redis
+
     try:
         cache = redis.Redis.from_url(settings["cache.url"], socket_timeout=3)
         cache.set("authentik_cache:1:stand-in", "ok", ex=60)

@@ -10,13 +10,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import psycopg2
-import redis
 
-import commands
 import database
 import first
 import health
 import media
+import recovery
 import valkey
 from forwarded import origin
 from log import log
@@ -93,14 +92,14 @@ class Page(Answer):
             database.ask(self.site.settings, "SELECT 1")
             if valkey.used_by(self.site.version):
                 valkey.ping(self.site.settings)
-        except (psycopg2.Error, redis.RedisError) as error:
+        except (psycopg2.Error, ConnectionError) as error:
             log("a store does not answer", "error", error=str(error).strip())
             return False
         return True
 
     def recovery(self) -> None:
         key = str(self.inside()).split("/")[3]
-        if not commands.use_recovery_key(self.site.settings, key):
+        if not recovery.use_recovery_key(self.site.settings, key):
             return self.reply(404, {"error": "no such key, or it was used"})
         self.send_response(302)
         self.send_header("Location", "/if/user/")

@@ -1,6 +1,5 @@
-"""Commands of `ak` that an operator types: what they print, and what they leave in the database."""
+"""`ak apply_blueprint`: what it prints, and what it leaves in the database."""
 import os
-import secrets
 import sys
 from pathlib import Path
 
@@ -19,27 +18,9 @@ class Blueprint(yaml.SafeLoader):
 Blueprint.add_multi_constructor("!", lambda loader, tag, node: f"!{tag}")
 
 
-def settings(version: str) -> dict:
-    return config.load(dict(os.environ), version)[0]
-
-
-def create_recovery_key(version: str, minutes: str, user: str) -> None:
-    """A link that logs in once: its path alone, to be put behind the public address."""
-    given, key = settings(version), secrets.token_hex(30)
-    if not database.ask(given, "SELECT 1 FROM authentik_core_user WHERE username = %s", user):
-        raise LookupError(f"User matching query does not exist: {user}")
-    database.ask(given, "INSERT INTO stand_in_recovery VALUES (%s, %s, now() + %s * interval '1 minute') RETURNING key", key, user, int(minutes))
-    print(f"Store this link safely, as it will allow anyone to access authentik as {user}.\n/recovery/use-token/{key}/")
-
-
-def use_recovery_key(given: dict, key: str) -> bool:
-    """Whether the key logs in: once, and before it expires."""
-    return bool(database.ask(given, "DELETE FROM stand_in_recovery WHERE key = %s AND expires > now() RETURNING username", key))
-
-
 def apply_blueprint(version: str, paths: list[str]) -> None:
     """Each in order; the first that is invalid ends it. Users are made or deleted, other models only recorded."""
-    given = settings(version)
+    given = config.load(dict(os.environ), version)[0]
     for path in paths:
         entries = read(path)
         for entry in entries:
