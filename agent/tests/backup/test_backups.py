@@ -415,16 +415,34 @@ class Unreadable(WithBackups):
         self.assertEqual(restic.record(inventory.settings(), {"id": "1", "paths": ["/record"]}), '{"name": "first"}')
 
     def test_no_old_backup_is_deleted_if_the_new_one_is_not_listed(self):
-        newest, kept = inventory.kept(PLACE)[-1], []
-        self.patch(restic, "keep", lambda _, names: kept.append(names))
+        newest = inventory.kept(PLACE)[-1]
+        listed = [
+            {"id": f"{name}-{kind}", "paths": ["/"], "tags": [f"{kind}={name}"]}
+            for name in ("first", "second")
+            for kind in ("gatehouse", "record")
+        ]
+        ran: list[tuple[str, ...]] = []
+
+        def run(_, verb: str, *words: str) -> tuple[int, str]:
+            ran.append((verb, *words))
+            return 0, json.dumps(listed) if verb == "snapshots" else ""
+
+        self.patch(restic, "_run", run)
         self.patch(pgbackrest, "known", lambda _: [])
         with self.assertRaisesRegex(Failure, "does not list it: no old backup was deleted"):
-            create._expire(inventory.settings(), newest)
-        self.assertEqual((len(inventory.kept(PLACE)), kept), (2, []))
+            catalog.expire(inventory.settings(), newest)
+        self.assertEqual((len(inventory.kept(PLACE)), ran), (2, []))
         self.patch(pgbackrest, "known", lambda _: [{"annotation": {"gatehouse": "second"}, "label": newest.label}])
-        self.patch(restic, "contents", lambda _: ({"second": []}, {"second": {}}))
-        create._expire(inventory.settings(), newest)
-        self.assertEqual(([b.name for b in inventory.kept(PLACE)], kept), (["second"], [{"second"}]))
+        self.assertEqual([one.name for one in catalog.expire(inventory.settings(), newest)], ["second"])
+        self.assertEqual([one.name for one in inventory.kept(PLACE)], ["second"])
+        self.assertEqual(
+            ran,
+            [
+                ("snapshots", "--json", "--quiet"),
+                ("unlock", "--quiet"),
+                ("forget", "--prune", "--quiet", "first-gatehouse", "first-record"),
+            ],
+        )
 
 
 class Sandbox(WithBackups):
@@ -464,7 +482,7 @@ class Upgrades(WithBackups):
             lambda *_, **__: (0, f"postgres (PostgreSQL) {self.installed}.12 (Debian 17.12-0+deb13u1)\n"),
         )
         self.patch(restic, "prepare", lambda _: None)
-        self.patch(restic, "contents", lambda _: ({}, {}))
+        self.patch(restic, "contents", lambda _: restic.Contents({}, {}))
         inventory.settle(PLACE, "backup", 100, 130, None)
         self.systemd.log.clear()
 
@@ -550,7 +568,9 @@ class Upgrades(WithBackups):
             "../evil": replace(there, name="../evil"),
         }
         self.patch(
-            restic, "contents", lambda _: ({name: [] for name in made_up}, {name: {"id": name} for name in made_up})
+            restic,
+            "contents",
+            lambda _: restic.Contents({name: [] for name in made_up}, {name: {"id": name} for name in made_up}),
         )
         self.patch(restic, "record", lambda _, snapshot: json.dumps(asdict(made_up[snapshot["id"]])))
         self.there = [{"label": there.label, "annotation": {"gatehouse": name}} for name in made_up]

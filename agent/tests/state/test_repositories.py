@@ -144,7 +144,7 @@ class Moving(WithBackups):
         self.patch(
             restic,
             "contents",
-            lambda s: (
+            lambda s: restic.Contents(
                 {b.name: [] for b in self.there[s.repository]},
                 {b.name: {"id": b.name} for b in self.there[s.repository]},
             ),

@@ -90,7 +90,7 @@ def take(full: bool = False) -> BackupAnswer:
     with store.lock(LOCK, "a backup", process.LONG):
         try:
             backup = _take(s, full, began)
-            _expire(s, backup)
+            catalog.expire(s, backup)
         except Exception as error:
             inventory.settle(s.repository, "backup", began, time.time(), masked(str(error)))
             raise
@@ -185,14 +185,3 @@ def _names() -> Names:
         users={str(user.pw_uid): user.pw_name for user in pwd.getpwall()},
         groups={str(group.gr_gid): group.gr_name for group in grp.getgrall()},
     )
-
-
-def _expire(s: Settings, newest: Backup) -> None:
-    """pgBackRest has deleted expired backups; delete their folders as well."""
-    there = {name for backup in pgbackrest.known(s) if (name := pgbackrest.name_of(backup))}
-    if newest.name not in there:
-        raise Failure(
-            f"backup {newest.name} was just taken, but {s.repository} does not list it: no old backup was deleted"
-        )
-    restic.keep(s, there)
-    catalog.read(s)

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 from gatehouse.backup import folders, inventory
 from gatehouse.backup.inventory import Settings
@@ -32,6 +32,14 @@ class Snapshot(TypedDict):
     tags: NotRequired[list[str] | None]
 
 
+class Contents(NamedTuple):
+    """The snapshots in the repository, by the name of their backup. There is one for each folder; in backups of older
+    programs one for each release, or one for all."""
+
+    folders: dict[str, list[Snapshot]]
+    records: dict[str, Snapshot]
+
+
 class _Summary(TypedDict):
     """The summary that restic reports last."""
 
@@ -42,9 +50,7 @@ class _Summary(TypedDict):
 
 def prepare(s: Settings) -> None:
     """Create the repository if it does not exist. Raises Failure if it cannot be used."""
-    status, output = _run(s, "cat", "config")
-    if status == 0:
-        _unlock(s)
+    status, output = _unlock(s)
     if status == _NO_REPOSITORY:
         status, output = _run(s, "init")
     if status:
@@ -145,23 +151,28 @@ def _told(output: str) -> tuple[_Summary | None, list[str]]:
 
 def snapshots(s: Settings, name: str) -> list[Snapshot]:
     """The snapshots of the folders in a backup. Raises Failure if there is none."""
-    found = contents(s)[0].get(name)
+    found = contents(s).folders.get(name)
     if found is None:
         raise Failure(f"the folders of backup {name} are not in {s.repository}")
     return found
 
 
-def contents(s: Settings) -> tuple[dict[str, list[Snapshot]], dict[str, Snapshot]]:
-    """The snapshots of folders, and that of the record, by the name of the backup. There is one for each folder; in
-    backups of older programs one for each release, or one for all. Raises Failure if the repository cannot be read."""
-    found: dict[str, list[Snapshot]] = {}
-    records: dict[str, Snapshot] = {}
-    for one, tag in _listed(s):
-        if tag.startswith(_FOLDERS):
-            found.setdefault(tag.removeprefix(_FOLDERS), []).append(one)
-        elif tag.startswith(_RECORD):
-            records[tag.removeprefix(_RECORD)] = one
-    return found, records
+def contents(s: Settings) -> Contents:
+    """What the repository contains. Raises Failure if it cannot be read."""
+    return _contents(_listed(s))
+
+
+def keep(s: Settings, names: set[str]) -> Contents:
+    """Delete all snapshots of other backups, and return what remains. Raises Failure if that fails."""
+    listed = _listed(s)
+    wanted = {f"{prefix}{name}" for prefix in (_FOLDERS, _RECORD) for name in names}
+    old = [one["id"] for one, tag in listed if tag.startswith((_FOLDERS, _RECORD)) and tag not in wanted]
+    if old:
+        _unlock(s)
+        status, output = _run(s, "forget", "--prune", "--quiet", *old)
+        if status:
+            raise _failure(s, status, output, "old copies of folders could not be deleted")
+    return _contents([(one, tag) for one, tag in listed if one["id"] not in old])
 
 
 def _listed(s: Settings) -> list[tuple[Snapshot, str]]:
@@ -173,20 +184,19 @@ def _listed(s: Settings) -> list[tuple[Snapshot, str]]:
     return [(one, tag) for one in found for tag in one.get("tags") or ()]
 
 
-def keep(s: Settings, names: set[str]) -> None:
-    """Delete all snapshots of other backups. Raises Failure if that fails."""
-    wanted = {f"{prefix}{name}" for prefix in (_FOLDERS, _RECORD) for name in names}
-    old = [one["id"] for one, tag in _listed(s) if tag.startswith((_FOLDERS, _RECORD)) and tag not in wanted]
-    if old:
-        _unlock(s)
-        status, output = _run(s, "forget", "--prune", "--quiet", *old)
-        if status:
-            raise _failure(s, status, output, "old copies of folders could not be deleted")
+def _contents(listed: list[tuple[Snapshot, str]]) -> Contents:
+    found = Contents({}, {})
+    for one, tag in listed:
+        if tag.startswith(_FOLDERS):
+            found.folders.setdefault(tag.removeprefix(_FOLDERS), []).append(one)
+        elif tag.startswith(_RECORD):
+            found.records[tag.removeprefix(_RECORD)] = one
+    return found
 
 
-def _unlock(s: Settings) -> None:
+def _unlock(s: Settings) -> tuple[int, str]:
     """Remove the lock of a run that was killed; restic itself checks that it is stale."""
-    _run(s, "unlock", "--quiet")
+    return _run(s, "unlock", "--quiet")
 
 
 def snapshot_with(found: list[Snapshot], path: str) -> Snapshot:
