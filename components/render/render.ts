@@ -1,30 +1,22 @@
 import { fileURLToPath } from "node:url";
-import nunjucks from "nunjucks";
 import * as grammars from "./grammars.ts";
+import { templates } from "./templates.ts";
 
-const TEMPLATES = fileURLToPath(new URL("templates/", import.meta.resolve("#package.json")));
-
-// The files are not HTML, so nothing is escaped. An undefined value is an error, not an empty string.
-const environment = new nunjucks.Environment(new nunjucks.FileSystemLoader(TEMPLATES), {
-  autoescape: false,
-  throwOnUndefined: true,
-  trimBlocks: true,
-  lstripBlocks: true,
-});
-for (const [grammar, encode] of Object.entries(grammars)) environment.addFilter(grammar, encode);
+// The files are not HTML, so nothing is escaped.
+const template = templates(fileURLToPath(new URL("templates/", import.meta.resolve("#package.json"))), false, grammars);
 
 /**
  * Renders a template. Its path below templates/ is the file's path on the host, plus `.njk`; a comment at its top lists
  * the variables. A pure function of plain values: the caller lifts Outputs.
  *
- * @throws Error naming the template, and the value that is undefined or cannot be written in the file's grammar.
+ * @throws Error naming the template, and the variable that is undefined or the value that cannot be written in the file's grammar.
  * @example render("etc/caddy/Caddyfile", { email: "", admin: "/run/caddy/admin.sock" })
  */
-export function render(template: string, view: object): string {
+export function render(name: string, view: object): string {
   try {
-    return environment.render(`${template}.njk`, view);
+    return template(`${name}.njk`, view);
   } catch (error) {
-    throw new Error(`template ${template}: ${(error as Error).message.replace(/^\(unknown path\)\s*/, "").trim()}`);
+    throw new Error(`template ${name}: ${(error as Error).message.replace(/^\(unknown path\)\s*/, "").trim()}`);
   }
 }
 

@@ -1,28 +1,20 @@
 // The plan as one self-contained HTML page.
 import { fileURLToPath } from "node:url";
-import nunjucks from "nunjucks";
 import { plain } from "../../components/render/plain.ts";
+import { templates } from "../../components/render/templates.ts";
 import type { FileChange } from "../predict/files.ts";
 import type { Report } from "../report/report.ts";
 import { placed } from "./drawing.ts";
 import { AGAIN, databaseWords, impactWords, itemWords, releaseWords } from "./words.ts";
 
-// Every inserted value is escaped for HTML; an undefined value is an error.
-const environment = new nunjucks.Environment(
-  new nunjucks.FileSystemLoader(fileURLToPath(new URL(".", import.meta.url))),
-  {
-    autoescape: true,
-    throwOnUndefined: true,
-    trimBlocks: true,
-    lstripBlocks: true,
-  },
-);
+// Every inserted value is escaped for HTML.
+const template = templates(fileURLToPath(new URL(".", import.meta.url)), true);
 
 /** Renders the plan as a page with embedded styles (light and dark), without scripts or requests. */
 export function html(report: Report): string {
   const { units, releases, items, data, databases, warnings, doors } = report;
   const drawing = placed(doors);
-  const page = environment.render("page.html.njk", {
+  const page = template("page.html.njk", {
     stack: report.stack,
     project: report.project,
     summary: report.changes ? report.summary : "nothing to do",
