@@ -26,12 +26,13 @@ export async function inspect(
     const reachable = await known(complete(connection));
     if (!reachable) throw new Unreachable(UNKNOWN_ADDRESS, new pulumi.RunError(UNKNOWN_ADDRESS));
     const facts = await read(reachable.value, expectations);
-    record(facts);
+    record({ facts });
     for (const warning of facts.warnings) await pulumi.log.warn(plain(warning));
     return facts;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     if (mode === "required" || !pulumi.runtime.isDryRun()) throw error.refusal;
+    record({ unreachable: error.message });
     await pulumi.log.warn(`${error.message}. The preview continues without checking the host for drift.`);
     return undefined;
   }

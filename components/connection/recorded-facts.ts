@@ -1,8 +1,16 @@
 import { writeFileSync } from "node:fs";
-import type { Facts } from "../../protocol/facts.ts";
+import { z } from "zod";
+import { factsSchema } from "../../protocol/facts.ts";
+
+/** What an inspection of the host found: its facts, or why it cannot be reached. */
+export const inspectionSchema = z.union([
+  z.strictObject({ facts: factsSchema }),
+  z.strictObject({ unreachable: z.string() }),
+]);
+export type Inspection = z.infer<typeof inspectionSchema>;
 
 /**
- * The file to write the facts to, which `npm run plan` and `npm run drift` set. Without it, differences are reported as
+ * The file to write the inspection to, which `npm run plan` and `npm run drift` set. Without it, differences are reported as
  * Pulumi warnings on the commands that repair them.
  */
 const file = (): string | undefined => process.env.GATEHOUSE_FACTS || undefined;
@@ -10,8 +18,8 @@ const file = (): string | undefined => process.env.GATEHOUSE_FACTS || undefined;
 /** Whether the caller reads the differences as data and needs no warnings. */
 export const isRecorded = (): boolean => file() !== undefined;
 
-/** Writes the facts to the file, if one is set. Only the current user can read it. */
-export function record(facts: Facts): void {
+/** Writes the inspection to the file, if one is set. Only the current user can read it. */
+export function record(inspection: Inspection): void {
   const path = file();
-  if (path !== undefined) writeFileSync(path, JSON.stringify(facts), { mode: 0o600 });
+  if (path !== undefined) writeFileSync(path, JSON.stringify(inspection), { mode: 0o600 });
 }

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { inspectionSchema } from "../../components/connection/recorded-facts.ts";
 import { open } from "../../components/sdk/stack.ts";
-import { factsSchema } from "../../protocol/facts.ts";
 import { type Preview, previewOf } from "./steps.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
@@ -37,8 +37,8 @@ export async function preview(
       color: "never",
       ...(configFile !== undefined && { configFile }),
     });
-    const facts = existsSync(file) ? factsSchema.parse(JSON.parse(readFileSync(file, "utf8"))) : undefined;
-    return previewOf(project, stackName, events, facts);
+    const inspection = existsSync(file) ? inspectionSchema.parse(JSON.parse(readFileSync(file, "utf8"))) : undefined;
+    return previewOf(project, stackName, events, inspection);
   } catch (error) {
     const errors = events.flatMap(({ diagnosticEvent }) =>
       diagnosticEvent?.severity === "error" ? [diagnosticEvent.message.trim()] : [],

@@ -1,5 +1,6 @@
 // The steps of a Pulumi preview for the commands on the host, without secrets.
 import type { EngineEvent, StepEventMetadata, StepEventStateMetadata } from "@pulumi/pulumi/automation/index.js";
+import type { Inspection } from "../../components/connection/recorded-facts.ts";
 import { isSecret, UNKNOWN } from "../../components/sdk/wire.ts";
 import type { Facts } from "../../protocol/facts.ts";
 
@@ -39,6 +40,8 @@ export interface Preview {
   generations: Readonly<Record<string, number>>;
   /** The facts of the host. @default - the host was not inspected */
   facts?: Facts;
+  /** Why the host cannot be reached. @default - it was inspected, or it was not to be inspected */
+  unreachable?: string;
   /** Warnings of the program. */
   warnings: readonly string[];
   /** The number of resources of any kind that change. */
@@ -49,7 +52,12 @@ const COMMAND = "command:remote:Command";
 const RELEASE = "gatehouse:index:Release";
 
 /** Collects the events of one preview. */
-export function previewOf(project: string, stack: string, events: readonly EngineEvent[], facts?: Facts): Preview {
+export function previewOf(
+  project: string,
+  stack: string,
+  events: readonly EngineEvent[],
+  inspection?: Inspection,
+): Preview {
   const steps = new Map<string, Step>();
   const generations: Record<string, number> = {};
   const warnings: string[] = [];
@@ -66,7 +74,7 @@ export function previewOf(project: string, stack: string, events: readonly Engin
     }
     if (diagnosticEvent?.severity === "warning") warnings.push(diagnosticEvent.message.trim());
   }
-  return { project, stack, steps: [...steps.values()], generations, ...(facts && { facts }), warnings, touched };
+  return { project, stack, steps: [...steps.values()], generations, ...inspection, warnings, touched };
 }
 
 const OPS: Partial<Record<string, Step["op"]>> = {

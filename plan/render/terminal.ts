@@ -1,16 +1,17 @@
 // The plan for a terminal, without diffs.
 import type { Report } from "../report/report.ts";
-import { AGAIN, databaseWords, impactWords, itemWords, releaseWords } from "./words.ts";
+import { AGAIN, databaseWords, headline, impactWords, itemWords, releaseWords } from "./words.ts";
 
 /** Renders the plan as aligned lines. */
 export function terminal(report: Report): string {
-  if (!report.changes) return [`${report.stack}: nothing to do`, ...section("warnings", report.warnings)].join("\n");
+  const first = `${report.stack}: ${headline(report)}`;
+  if (!report.changes) return [first, ...section("warnings", report.warnings)].join("\n");
   const { units, releases, items, databases, data, warnings } = report;
   const touched = units.filter(({ verb, enabled }) => verb !== "none" || enabled !== undefined);
   const shown = releases.filter(({ what }) => what !== "resend");
   const again = releases.filter(({ what }) => what === "resend").map(({ name }) => name);
   return [
-    `${report.stack}: ${report.summary}`,
+    first,
     ...section(
       "units",
       aligned(

@@ -28,6 +28,7 @@ export function reportOf(preview: Preview): Report {
     project: preview.project,
     stack: preview.stack,
     changes: preview.touched > 0,
+    ...(!preview.facts && { notInspected: preview.unreachable === undefined ? "off" : "unreachable" }),
     summary: summary(totals, data),
     totals,
     data,

@@ -44,6 +44,11 @@ export interface Report {
   stack: string;
   /** Whether there is anything to do. */
   changes: boolean;
+  /**
+   * Why the host was not inspected, so that its drift is unknown: it cannot be reached, or drift checking is off.
+   * @default - it was inspected
+   */
+  notInspected?: "unreachable" | "off";
   /** One line, such as `2 files, 1 reload, 0 restarts, no data touched`. */
   summary: string;
   totals: Totals;

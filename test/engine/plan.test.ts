@@ -66,7 +66,7 @@ test("a fresh stack: everything starts, and the plan is written in each format",
   expect(stderr).toBe(`preview of ${STACK}\nwrote ${md}\nwrote ${html}\nwrote ${json}\n`);
   expect(status).toBe(2);
   expect(stdout).toMatch(
-    /^plan-test-\d+: \d+ files, 9 starts, 0 reloads, 0 restarts, 2 new databases, no data touched\n/,
+    /^plan-test-\d+: the host was not inspected; \d+ files, 9 starts, 0 reloads, 0 restarts, 2 new databases, no data touched\n/,
   );
   expect(await readFile(md, "utf8")).toContain(`### Plan for ${STACK}: `);
   expect(await readFile(html, "utf8")).toContain("<!doctype html>");
@@ -78,11 +78,14 @@ test("a fresh stack: everything starts, and the plan is written in each format",
 test("after the deployment: nothing to do, and one change is that change only", async () => {
   await pulumi(["up", "--yes", "--skip-preview", "--stack", STACK, "--config-file", configFile()]);
   const asked = server.asked.length;
-  expect(await plan()).toMatchObject({ status: 0, stdout: `${STACK}: nothing to do\n` });
+  expect(await plan()).toMatchObject({
+    status: 0,
+    stdout: `${STACK}: the host was not inspected; no change in the configuration\n`,
+  });
 
   await configure({ postgres: { ...FULL.postgres, settings: { max_connections: 120 } } });
   const restart = await plan("--fail-on", "restart,destroy");
-  expect(restart.stdout).toMatch(/: 2 files, 0 reloads, 1 restart, no data touched\n/);
+  expect(restart.stdout).toMatch(/; 2 files, 0 reloads, 1 restart, no data touched\n/);
   expect(restart.stderr).toContain("refused by --fail-on: the plan has restart\n");
   expect(restart.status).toBe(3);
   expect((await plan("--fail-on", "destroy")).status).toBe(2);
@@ -91,13 +94,29 @@ test("after the deployment: nothing to do, and one change is that change only", 
   const key = await plan();
   expect(key.status).toBe(2);
   expect(key.stdout).toMatch(
-    /: 0 files, 0 reloads, 0 restarts, no data touched\n\nResent, with nothing to do on the host: /,
+    /; 0 files, 0 reloads, 0 restarts, no data touched\n\nResent, with nothing to do on the host: /,
   );
 
   await configure({ valkey: { ...FULL.valkey, rotation: 2 } });
   const rotated = await plan();
-  expect(rotated.stdout).toMatch(/: 2 files, 1 reload, 3 restarts, no data touched\n/);
+  expect(rotated.stdout).toMatch(/; 2 files, 1 reload, 3 restarts, no data touched\n/);
   expect(server.asked.length).toBe(asked);
+});
+
+test("a host that cannot be reached is said first, has an exit code of its own, and hides no change", async () => {
+  const closed = { address: "127.0.0.1", port: 9, hostKey: server.hostKey };
+  await configure({ drift: true, host: closed, valkey: { ...FULL.valkey, rotation: 2 } });
+  const { status, stdout } = await plan("--json", join(dir, "unreachable.json"));
+  expect([status, stdout.split("\n")[0]]).toEqual([
+    4,
+    `${STACK}: the host cannot be reached, so its drift is unknown; 2 files, 1 reload, 3 restarts, no data touched`,
+  ]);
+  expect(stdout).toContain("127.0.0.1:9 cannot be reached");
+  expect(JSON.parse(await readFile(join(dir, "unreachable.json"), "utf8"))).toMatchObject({
+    notInspected: "unreachable",
+    changes: true,
+  });
+  expect((await plan("--fail-on", "restart")).status, "a refusal goes first").toBe(3);
 });
 
 test("the steps of the workflows run exactly as written", async () => {

@@ -1,12 +1,14 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import { html } from "../../plan/render/html.ts";
 import { fenced, markdown, marker } from "../../plan/render/markdown.ts";
+import { terminal } from "../../plan/render/terminal.ts";
 import { reportOf } from "../../plan/report/changes.ts";
 import type { Report } from "../../plan/report/report.ts";
 import { SMALL } from "../components/program.ts";
 import { FULL } from "./configurations.ts";
-import { type Change, previewOfChange } from "./program.ts";
+import { type Change, factsOf, previewOfChange } from "./program.ts";
 
 const GOLDEN = fileURLToPath(new URL("golden/", import.meta.url));
 const HOW = "if that is meant: UPDATE_GOLDEN=1 npx vitest run --project check test/plan";
@@ -33,7 +35,8 @@ const GOLDENS: Record<string, Change> = {
 };
 
 test.each(Object.entries(GOLDENS))(`the plan of %s matches its golden file; ${HOW}`, async (name, change) => {
-  const written = markdown(reportOf(await previewOfChange(change)));
+  const preview = await previewOfChange(change);
+  const written = markdown(reportOf({ ...preview, facts: factsOf(preview) }));
   const file = `${GOLDEN}${name}.md`;
   if (process.env.UPDATE_GOLDEN === "1") {
     mkdirSync(GOLDEN, { recursive: true });
@@ -62,9 +65,42 @@ test("the marker is the first line, and differs between stacks", () => {
   for (const line of stacks) expect(line).toMatch(/^<!-- gatehouse plan [0-9a-f]{12} -->$/);
 });
 
-test("a plan without changes says so", async () => {
-  const preview = await previewOfChange({ from: FULL, to: FULL });
-  expect(markdown(reportOf(preview))).toContain("### Plan for test: nothing to do");
+const CHANGED = { ...FULL, postgres: { ...FULL.postgres, settings: { work_mem: "16MB" } } };
+
+describe("the first line of every format says", () => {
+  test.each([
+    ["that there is nothing to do", FULL, "inspected", "nothing to do"],
+    ["what changes", CHANGED, "inspected", "1 file, 1 reload, 0 restarts, no data touched"],
+    [
+      "that the host cannot be reached",
+      FULL,
+      "unreachable",
+      "the host cannot be reached, so its drift is unknown; no change in the configuration",
+    ],
+    [
+      "that the host cannot be reached, before what changes",
+      CHANGED,
+      "unreachable",
+      "the host cannot be reached, so its drift is unknown; 1 file, 1 reload, 0 restarts, no data touched",
+    ],
+    [
+      "that the host was not to be inspected",
+      FULL,
+      "off",
+      "the host was not inspected; no change in the configuration",
+    ],
+  ])("%s", async (_, to, inspection, line) => {
+    const preview = await previewOfChange({ from: FULL, to });
+    const report = reportOf({
+      ...preview,
+      ...(inspection === "inspected" && { facts: factsOf(preview) }),
+      ...(inspection === "unreachable" && { unreachable: "timed out" }),
+    });
+    expect(markdown(report).split("\n")[2]).toBe(`### Plan for test: ${line}`);
+    expect(terminal(report).split("\n")[0]).toBe(`test: ${line}`);
+    expect(html(report)).toContain(`<title>Plan for test: ${line}</title>`);
+    expect(report.notInspected).toBe(inspection === "inspected" ? undefined : inspection);
+  });
 });
 
 describe("a fence", () => {
