@@ -52,6 +52,12 @@ export const image = z.object({
   follows: list(
     "Series that this image may replace, besides its own. An apply that would replace another series is refused.",
   ),
+  version: maybe(
+    "Version, such as `2026.8.3`, of an image that migrates its data: an older one may not be able to use the result. An apply that would replace a higher version is refused.",
+  ),
+  downgrade: z.boolean().default(false).meta({
+    description: "Whether the image may replace one of a higher version or a later series.",
+  }),
 });
 
 export const step = z.object({

@@ -52,7 +52,17 @@ export interface Peer {
 export interface AuthentikView
   extends Pick<
     AuthentikSettings,
-    "domain" | "version" | "image" | "digest" | "port" | "admin" | "deadline" | "environment" | "container" | "network"
+    | "domain"
+    | "version"
+    | "allowDowngrade"
+    | "image"
+    | "digest"
+    | "port"
+    | "admin"
+    | "deadline"
+    | "environment"
+    | "container"
+    | "network"
   > {
   uid: Numeric;
   gid: Numeric;
@@ -166,7 +176,15 @@ export function authentikManifest(postgres: Distribution["postgres"], view: Auth
       ...others.map(({ host }) => ({ path: host, mode: "0750", owner })),
     ],
     // Migrations cannot skip a series and cannot be undone.
-    images: [{ reference: imageReference(view), series: seriesOf(view.version), follows: predecessors(view.version) }],
+    images: [
+      {
+        reference: imageReference(view),
+        version: view.version,
+        series: seriesOf(view.version),
+        follows: predecessors(view.version),
+        ...(view.allowDowngrade && { downgrade: true }),
+      },
+    ],
     files: [
       {
         ...rendered(`/etc/${NAME}/${NAME}.env`, "root:root", "0644", "etc/authentik/authentik.env", {

@@ -30,6 +30,10 @@ const settings = z.strictObject({
       description: "Exact version, which is also the tag of the image. Versions up to 2025.8 use Valkey.",
       examples: ["2026.8.3"],
     }),
+  allowDowngrade: z.boolean().default(false).meta({
+    description:
+      "Whether `version` may be lower than the one on the host. authentik does not support this: an older version may not start with the migrated database, or lose data. Without it, such an `up` is refused.",
+  }),
   image: z
     .string()
     .regex(/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)+$/, {

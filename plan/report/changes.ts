@@ -20,7 +20,7 @@ export function reportOf(preview: Preview): Report {
     .filter(({ what }) => what !== "delete" && what !== "forget")
     .flatMap(({ old, new: next }) => databaseChanges(old, next));
   const releases = steps.flatMap(releaseChange);
-  const data = [guarded, moved, reowned, moving, purging].flatMap((notes) => steps.flatMap(notes));
+  const data = [guarded, downgraded, moved, reowned, moving, purging].flatMap((notes) => steps.flatMap(notes));
   const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
   const totals = { ...count(releases, units), databases: created(databases), repairs };
   return {
@@ -77,6 +77,20 @@ const purging = (step: ReleaseStep): string[] =>
 /** Data that a new image may alter, and which is therefore saved first. */
 const guarded = ({ old, new: next }: ReleaseStep): string[] =>
   saved(old, next).map(({ guard }) => `${guard.name} is saved first, since the new image may alter it`);
+
+/** Images that are older than the one that they replace, which may have migrated the data. */
+const downgraded = ({ old, new: next }: ReleaseStep): string[] =>
+  (next?.images ?? []).flatMap(({ reference, version = "", downgrade }) =>
+    (old?.images ?? [])
+      .filter((before) => isLower(version, before.version ?? ""))
+      .map(
+        (before) =>
+          `${reference} is older than ${before.reference}: ${downgrade ? "its data may be unusable" : "refused, unless allowDowngrade is set"}`,
+      ),
+  );
+
+const isLower = (one: string, other: string): boolean =>
+  one !== "" && one.localeCompare(other, "en", { numeric: true }) < 0 && other !== "";
 
 const reowned = ({ old, new: next }: ReleaseStep): string[] => ownerChanges(old, next);
 

@@ -39,6 +39,7 @@ const LARGEST: Stack = {
     "valkey.rotation": 3,
     "authentik.image": "registry.example.org/authentik",
     "authentik.rotation": 2,
+    "authentik.allowDowngrade": true,
     "authentik.deadline": 6789,
     "authentik.directives": "header X-Line one",
     "backup.drill": "Mon *-*-* 05:15:00",

@@ -268,6 +268,15 @@ test("an image of a private registry is pulled with the configured login, also a
   await lab.sh(`podman logout --authfile ${home} localhost:5000`);
 });
 
+test("an older image is refused before anything stops, unless allowDowngrade permits it", async () => {
+  const stack = new Stack(lab);
+  Object.assign(stack.settings.authentik, { version: "2026.8.2", allowDowngrade: false });
+  const { result, units } = await touched(lab, () => stack.up());
+  expect(result.status).not.toBe(0);
+  expect(result.text).toMatch(/authentik-stand-in:2026\.8\.2 is older than \S+:2026\.8\.3, which this host has/);
+  expect(units).toEqual({});
+});
+
 test("an image that cannot be pulled is refused before anything stops", async () => {
   const stack = new Stack(lab);
   Object.assign(stack.settings.authentik, { version: "2026.9.9" });

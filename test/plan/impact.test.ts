@@ -116,6 +116,18 @@ describe("the reason is given:", () => {
     expect(back.data).toEqual([`Valkey's keys are written to the snapshot first, which ${VALKEY} reads from then on`]);
   });
 
+  test.each([
+    [false, "refused, unless allowDowngrade is set"],
+    [true, "its data may be unusable"],
+  ])("an older image; allowDowngrade is %s", async (allowDowngrade, words) => {
+    const report = await plan({ authentik: { ...FULL.authentik, version: "2025.8.3", allowDowngrade } });
+    const [older, newer] = ["2025.8.3", "2025.8.4"].map((version) => `ghcr.io/goauthentik/server:${version}`);
+    expect(report.data).toEqual([
+      "database authentik is saved first, since the new image may alter it",
+      `${older} is older than ${newer}: ${words}`,
+    ]);
+  });
+
   test("the database that gets a new owner, with its complete contents", async () => {
     const report = await plan({ postgres: { ...FULL.postgres, databases: { wiki: { owner: "librarian" } } } });
     expect(report.data).toEqual(["database wiki gets the new owner librarian, with everything that wiki owns in it"]);

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from gatehouse.backup import catalog, create, inventory, parts, pgbackrest, restic, restore
 from gatehouse.backup.inventory import Backup, Names, Rows
+from gatehouse.cli import rollback
 from gatehouse.output.report import Failure
 from gatehouse.state import repositories, workspace
 from gatehouse.system import process
@@ -649,6 +650,35 @@ class Series(HostTest):
         self.apply(**self.image("2026.8", "2026.5"))
         self.refused(1, "this host has 2026.8", "never back", **self.image("2026.5", "2026.2"))
         self.assertEqual(support.live("etc/app"), "2026.8")
+
+    def version(self, version: str, **more: object) -> dict:
+        return dict(
+            image=[{"reference": f"localhost/app:{version}", "version": version, **more}],
+            file=[file("etc/app", version)],
+        )
+
+    def test_a_lower_version_is_refused_unless_it_is_allowed_or_a_rollback(self):
+        self.apply(**self.version("2026.8.3"))
+        self.apply(**self.version("2026.8.10"))  # compared by number
+        self.refused(
+            1,
+            "localhost/app:2026.8.3 is older than localhost/app:2026.8.10",
+            "allowDowngrade",
+            **self.version("2026.8.3"),
+        )
+        self.assertEqual(support.live("etc/app"), "2026.8.10")
+        rollback.rollback("app")
+        self.assertEqual(support.live("etc/app"), "2026.8.3")
+        self.apply(**self.version("2026.8.10"))
+        self.apply(**self.version("2026.8.3", downgrade=True))
+        self.assertEqual(support.live("etc/app"), "2026.8.3")
+
+    def test_a_series_goes_back_only_where_that_is_allowed(self):
+        self.apply(**self.version("2026.8.3", series="2026.8", follows=["2026.5"]))
+        older = {"series": "2026.5", "follows": ["2026.2"]}
+        self.refused(1, "never back", **self.version("2026.5.9", **older))
+        self.apply(**self.version("2026.5.9", **older, downgrade=True))
+        self.assertEqual(support.live("etc/app"), "2026.5.9")
 
     def test_any_image_is_accepted_within_a_series_and_from_an_unknown_one(self):
         self.apply(image=[{"reference": "localhost/app:1"}])

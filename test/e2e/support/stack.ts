@@ -258,7 +258,7 @@ export class Stack {
 
 const usual = (lab: Lab): Settings => ({
   host: { address: lab.address, hostKey: lab.hostKey, platform: distribution.id },
-  authentik: { domain: "auth.lab.internal", image: IMAGE, version: "2026.8.3", deadline: 60 },
+  authentik: { domain: "auth.lab.internal", image: IMAGE, version: "2026.8.3", allowDowngrade: true, deadline: 60 },
   caddy: { tls: "internal" },
 });
 

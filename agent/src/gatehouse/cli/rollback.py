@@ -30,7 +30,7 @@ def rollback(name: str, generation: int | None = None) -> RollbackAnswer:
             f"generation {generation} of release {name} uses secrets that no longer exist: {', '.join(gone)}; "
             "nothing was changed"
         )
-    done = apply.apply(text)
+    done = apply.apply(text, downgrade=True)
     item = f"release-{name}"
     record = store.item(item)
     given = record is not None and record.document == digest(sealed(text))

@@ -46,11 +46,23 @@ class File:
 @dataclass(frozen=True)
 class Image:
     """Pulled if missing, before any unit is stopped. An image of a `series` can replace one of the same series or of a
-    series that it `follows`: data migrations can neither skip a series nor be reversed."""
+    series that it `follows`, and of no higher `version` unless it is a `downgrade`: data migrations can neither skip a
+    series nor be reversed."""
 
     reference: str
     series: str | None = None
     follows: tuple[str, ...] = ()
+    version: str | None = None
+    downgrade: bool = False
+
+    def is_older_than(self, other: "Image") -> bool:
+        """Whether both have a version, and this one's is lower."""
+        own, others = self.version, other.version
+        return own is not None and others is not None and _numbers(own) < _numbers(others)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 @dataclass(frozen=True)

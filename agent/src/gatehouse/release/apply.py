@@ -19,14 +19,16 @@ from gatehouse.system import firewall, jobs, machine, process, safepath, systemd
 from gatehouse.tree import files, moves, originals
 
 
-def apply(text: str) -> ReleaseAnswer:
-    """Raises Failure if the manifest is refused, or if it was applied and rolled back; its code says which."""
+def apply(text: str, downgrade: bool = False) -> ReleaseAnswer:
+    """`downgrade`: whether its images may be older than the live ones, within a series.
+
+    Raises Failure if the manifest is refused, or if it was applied and rolled back; its code says which."""
     manifest = load(text)
     release = Release(manifest.release)
     safepath.make(str(release.folder), 0o700)
     with _locked(release, manifest):
         failpoints.point("locked")
-        done = _apply(release, manifest, text)
+        done = _apply(release, manifest, text, downgrade)
     secrets.prune(_apply_again)
     failpoints.point("pruned")
     return done
@@ -49,18 +51,18 @@ def _apply_again(release: Release) -> None:
     with _locked(release, manifest, wait=False):
         text = release.text()  # read again: another apply or a removal may have changed it
         if text is not None:
-            _apply(release, load(text), text)
+            _apply(release, load(text), text, downgrade=True)
 
 
-def _apply(release: Release, manifest: Manifest, text: str) -> ReleaseAnswer:
+def _apply(release: Release, manifest: Manifest, text: str, downgrade: bool) -> ReleaseAnswer:
     _learn_secrets(manifest)
     undo.recover(release)
     purge.forget(release)
-    plan = make(release, manifest, text)
+    plan = make(release, manifest, text, downgrade)
     if plan.failing and plan.current:
         say(f"release {release.name} is unhealthy: {plan.failing[0]}")
         survey.ease(plan.current)
-        plan = make(release, manifest, text)
+        plan = make(release, manifest, text, downgrade)
     failpoints.point("planned")
     if plan.idle and text == release.text() and plan.left.files == release.left().files:
         say(f"release {release.name} is in sync: generation {release.generation}")

@@ -93,12 +93,14 @@ class Plan:
         )
 
 
-def make(release: Release, manifest: Manifest, text: str) -> Plan:
+def make(release: Release, manifest: Manifest, text: str, downgrade: bool = False) -> Plan:
     """Raises Failure if the release must not be applied: it claims items of another owner, or would lose data."""
     current, generation = release.manifest(), release.generation
     claim(manifest)
     census.refuse_release(manifest, current)
     _refuse_leap(manifest, current)
+    if not downgrade:
+        _refuse_downgrade(manifest, current)
     names = [u.name for u in manifest.unit]
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
     stops = systemd.existing(dropped + systemd.triggered(dropped))  # a timer's service is stopped with it
@@ -222,13 +224,26 @@ def _paths(manifest: Manifest) -> list[str]:
 def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
     there = {image.series for image in current.image if image.series} if current else set()
     for image in manifest.image:
-        for series in sorted(there - {image.series, *image.follows}) if image.series else ():
+        if not image.series or image.downgrade:
+            continue
+        for series in sorted(there - {image.series, *image.follows}):
             raise Failure(
                 f"{image.reference} is of series {image.series}, which can only follow "
                 f"{' or '.join(image.follows) or 'nothing'}, and this host has {series}: its data is migrated one "
                 "series at a time, and never back. Upgrade through each series between them with its own `pulumi up`; "
                 "nothing was changed"
             )
+
+
+def _refuse_downgrade(manifest: Manifest, current: Manifest | None) -> None:
+    for image in manifest.image:
+        for there in current.image if current and not image.downgrade else ():
+            if image.is_older_than(there):
+                raise Failure(
+                    f"{image.reference} is older than {there.reference}, which this host has: it may not be able to "
+                    "use data that the newer one has migrated. To replace it anyway, set allowDowngrade beside the "
+                    "version in the configuration; nothing was changed"
+                )
 
 
 def _starts_anew(changes: list[Change], names: list[str]) -> bool:
