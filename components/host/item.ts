@@ -67,7 +67,7 @@ export function askFor<Kind extends keyof typeof answers>(
   if (!isRecorded()) {
     for (const { message, diff } of differences)
       pulumi.log.warn(plain(`drift: ${[message, diff].filter(Boolean).join("\n")}`), command);
-    if (busy) pulumi.log.warn(plain(`drift unknown: ${busy} is in progress on the host`), command);
+    if (busy) pulumi.log.warn(plain(`not known yet: ${busy} is in progress on the host`), command);
   }
   return command.stdout.apply((line) => JSON.parse(line) as Answer<Kind>);
 }

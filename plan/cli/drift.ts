@@ -39,7 +39,7 @@ await command("drift", async (args) => {
   const seen = await preview(stack, configFile, say);
   const busy = inProgress(seen);
   if (busy.length > 0) {
-    for (const { item, busy: what } of busy) say(`drift of ${item} is unknown: ${what} is in progress on the host`);
+    for (const { item, busy: what } of busy) say(`${item} is not known yet: ${what} is in progress on the host`);
     say("run this command again when it has finished");
     return UNKNOWN;
   }
