@@ -23,6 +23,9 @@ export const directory = z.object({
   formerly: maybe(
     "Path of the directory in an earlier manifest. Its contents are moved to the new path while all units of the release are stopped, and the old directory is removed. Every rollback, and an older manifest, moves them back. An entry with a name that is already in use at the new path gets the suffix `.former`. If the old directory is a symbolic link or on another file system, the apply is refused before any unit stops.",
   ),
+  reader: maybe(
+    "Account that reads what an operator puts into the directory. `gatehouse verify` names the files that it cannot read.",
+  ),
 });
 
 export const file = z.object({

@@ -173,7 +173,7 @@ export function authentikManifest(postgres: Distribution["postgres"], view: Auth
       { path: HOME, mode: "0750", owner: `root:${NAME}` },
       { path: DATA, mode: "01770", owner: `root:${NAME}` },
       { path: MEDIA, mode: "0770", owner: `root:${NAME}`, formerly: `${HOME}/media` },
-      ...others.map(({ host }) => ({ path: host, mode: "0750", owner })),
+      ...others.map(({ host }) => ({ path: host, mode: "0750", owner, reader: NAME })),
     ],
     // Migrations cannot skip a series and cannot be undone.
     images: [

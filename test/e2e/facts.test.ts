@@ -302,6 +302,22 @@ test("the table of settings that need a restart matches PostgreSQL", async () =>
   expect([...RESTART_SETTINGS, ...later, ...own].sort()).toEqual(names.split("\n").sort());
 });
 
+test("a key that authentik cannot read is named by verify, and is readable with the rights that verify asks for", async () => {
+  const key = "/var/lib/authentik/certs/own/privkey.pem";
+  const read = () => lab.try(`podman exec authentik-worker python3 -c 'print(open("/certs/own/privkey.pem").read())'`);
+  await lab.sh(`install -d -g authentik -m 750 ${key.replace(/\/[^/]*$/, "")} && echo key >${key} && chmod 600 ${key}`);
+  try {
+    expect((await read()).text).toContain("Permission denied");
+    const { status, text } = await lab.try("gatehouse verify");
+    expect([status, text]).toEqual([3, expect.stringContaining(`release authentik  ${key} is 600 root:root`)]);
+    await lab.sh(`chgrp authentik ${key} && chmod g+rX ${key}`);
+    expect((await read()).text).toBe("key\n\n");
+    expect(await lab.try("gatehouse verify")).toMatchObject({ status: 0 });
+  } finally {
+    await lab.sh(`rm -r ${key.replace(/\/[^/]*$/, "")}`);
+  }
+});
+
 test("PostgreSQL was created with checksums, and its databases are UTF8", async () => {
   const ask = (sql: string) => lab.sh(`su postgres -c "psql -XAtc \\"${sql}\\""`);
   expect(await ask("show data_checksums")).toBe("on");

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gatehouse.drift import unmanaged
 from tests import support
-from tests.support import at, file, secret
+from tests.support import OWNER, at, file, secret
 from tests.verbs import VerbTest
 
 
@@ -38,6 +38,34 @@ class Verify(VerbTest):
     def test_a_host_without_drift_is_in_sync(self):
         self.clean()
         self.assertEqual(self.answers(0, "verify"), {"in_sync": True, "items": {"release-app": []}, "unexpected": []})
+
+    def test_a_file_that_the_reader_of_its_directory_cannot_read_is_named_with_the_remedy(self):
+        certs = Path(at("var/certs"))
+        self.given(**self.keys, directory=[{"path": str(certs), "mode": "0755", "owner": OWNER, "reader": "nobody"}])
+        (certs / "auth.pem").write_text("certificate")
+        (certs / "auth.key").write_text("key")
+        (certs / "closed").mkdir(0o700)
+        self.reachable(certs)
+        self.clean_but(certs / "closed")
+        os.chmod(certs / "auth.key", 0o600)
+        (certs / "closed/inner.key").write_text("key")
+        self.clean_but(certs / "closed", certs / "auth.key")
+        self.shows(3, f"{certs}/auth.key is 600 ", "nobody cannot read it: chgrp nobody", argv=("verify",))
+        os.chmod(certs / "auth.key", 0o644)
+        os.chmod(certs / "closed", 0o755)
+        self.clean()
+
+    def reachable(self, path: Path) -> None:
+        """Lets every account search the directories above a path, until the end of the test."""
+        for above in path.parents:
+            mode = above.stat().st_mode & 0o7777
+            if not mode & 0o001:
+                self.addCleanup(os.chmod, above, mode)
+                os.chmod(above, mode | 0o001)
+
+    def clean_but(self, *paths: Path) -> None:
+        found = self.answers(3, "verify")["items"]["release-app"]
+        self.assertEqual([line.split(" ")[0] for line in found], sorted(map(str, paths)))
 
     def test_each_difference_is_a_line(self):
         os.chmod(self.quadlets / "app.container", 0o600)

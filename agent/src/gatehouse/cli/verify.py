@@ -1,6 +1,7 @@
 """`gatehouse verify`: differences from the last applied state, as text. Changes nothing, and shows no file contents."""
 
 from gatehouse.drift import facts, unmanaged
+from gatehouse.drift.unreadable import unreadable
 from gatehouse.health import survey
 from gatehouse.output.table import columns, counted
 from gatehouse.protocol.answers import VerifyAnswer
@@ -21,7 +22,7 @@ def verify() -> VerifyAnswer:
                     found += survey.complaints(manifest)
                 # Includes wrong permissions of runtime directories that an apply could not correct and does not try
                 # again.
-                more = unmanaged.images_of(release, manifest) + unmanaged.modes_of(manifest)
+                more = unmanaged.images_of(release, manifest) + unmanaged.modes_of(manifest) + unreadable(manifest)
                 found += [difference for difference in more if difference not in found]
     unexpected = unmanaged.unexpected(owned)
     messages = {item: [str(difference) for difference in found] for item, found in items.items()}

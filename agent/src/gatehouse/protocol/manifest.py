@@ -16,12 +16,14 @@ PROTOCOL = 1  # incremented when manifests of older programs would be misread
 @dataclass(frozen=True)
 class Directory:
     """Created if missing, with this mode and owner; never deleted, since it holds data. Data at its `formerly` path is
-    moved into it once, with the release's units stopped."""
+    moved into it once, with the release's units stopped. What an operator puts into it must be readable for the account
+    `reader`."""
 
     path: str
     mode: str
     owner: str
     formerly: str | None = None
+    reader: str | None = None
 
 
 @dataclass(frozen=True)
