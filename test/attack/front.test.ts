@@ -252,7 +252,7 @@ log`;
   test.each([
     ["}", "closes the site itself"],
     ["}\nother.attack.internal {\nrespond mine", "closes the site itself"],
-    ["respond hi {", "no } closes"],
+    ["respond hi {", "has no matching }"],
     ['"}"\nother.attack.internal "{"', "closes the site itself"],
     ["other.attack.internal {\nrespond mine\n}", "expected a directive"],
   ])(
