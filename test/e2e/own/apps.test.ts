@@ -576,14 +576,22 @@ describe("a new app with a site", () => {
       )
     ).text;
 
-  test.each([
-    ["runs and does not answer", { health: { http: "/no-such-page" } }, "probe web of fresh is healthy: .*404"],
-    ["has an unknown directive in its site", {}, "unrecognized directive: no_such_directive"],
-    ["has the site of another app", {}, "ambiguous site definition: board.lab.internal"],
-  ])("that %s leaves nothing on the host, and Caddy unchanged", async (what, container, reported) => {
-    const site = what.includes("word") ? { directives: "no_such_directive" } : {};
-    const domain = what.includes("another") ? { domain: "board.lab.internal" } : {};
-    const { result, units } = await up(fresh(container, { ...site, ...domain }));
+  test.each<[what: string, container: object, site: object, reported: string]>([
+    ["runs and does not answer", { health: { http: "/no-such-page" } }, {}, "probe web of fresh is healthy: .*404"],
+    [
+      "has an unknown directive in its site",
+      {},
+      { directives: "no_such_directive" },
+      "unrecognized directive: no_such_directive",
+    ],
+    [
+      "has the site of another app",
+      {},
+      { domain: "board.lab.internal" },
+      "ambiguous site definition: board.lab.internal",
+    ],
+  ])("that %s leaves nothing on the host, and Caddy unchanged", async (_, container, site, reported) => {
+    const { result, units } = await up(fresh(container, site));
     expect(result.status).not.toBe(0);
     expect(result.text).toMatch(new RegExp(reported));
     expect(units).toEqual({});

@@ -432,14 +432,14 @@ test("a new image of authentik is preceded by a backup, and skipping a series is
   const changed = await stack.up();
   expect(changed.status, changed.text).toBe(0);
   expect(await newest()).not.toBe(before);
-  stack.settings.authentik.version = "2026.2.1";
+  Object.assign(stack.settings.authentik, { version: "2026.2.1", allowDowngrade: false });
   const refused = await stack.up();
   expect(refused.status).not.toBe(0);
   expect(refused.text).toMatch(
     /2026\.2\.1 is of series 2026\.2, which can only follow 2025\.12, and this host has 2026\.8/,
   );
   expect((await ask(host.address, DOMAIN)).body).toContain("2026.8.4");
-  stack.settings.authentik.version = "2026.8.4";
+  Object.assign(stack.settings.authentik, { version: "2026.8.4", allowDowngrade: true });
   expect((await stack.up()).status).toBe(0);
 });
 
