@@ -1,4 +1,5 @@
-"""The agent's tests. They find its package, and a place for its state, before any of them imports it."""
+"""The agent's tests. This module sets the path of the agent and its state directory before any test imports the
+agent."""
 
 import atexit
 import os
@@ -13,8 +14,8 @@ STATE = ROOM / "state"
 
 os.environ["GATEHOUSE_STATE"] = str(STATE)
 sys.path.insert(0, str(AGENT))
-# What the tests and the processes that they start compile is kept, beside the sources. Processes of the standard library
-# alone do without the packages of this machine.
+# Bytecode of the tests and their subprocesses is cached in .state, not beside the sources. Subprocesses that need only
+# the standard library run without this machine's packages.
 sys.pycache_prefix, sys.dont_write_bytecode = str(AGENT.parents[1] / ".state/compiled"), False
 PLAIN = ("-I", "-S", "-X", f"pycache_prefix={sys.pycache_prefix}")
 atexit.register(shutil.rmtree, ROOM, ignore_errors=True)

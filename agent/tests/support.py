@@ -1,4 +1,4 @@
-"""A host for the agent's tests: its files lie in a temporary directory, its systemd lives in memory. Commands are real."""
+"""A host for the agent's tests: files in a temporary directory, and a simulated systemd. Commands are real."""
 
 import copy
 import itertools
@@ -24,23 +24,23 @@ OWNER = f"{os.getuid()}:{os.getgid()}"
 
 
 class Killed(BaseException):
-    """The power went out: nothing of the agent's may handle it."""
+    """A power failure. The agent's code must not handle it."""
 
 
 class System(machine.System):
-    """A machine in memory. `reads` names the file that a unit reads when it starts or reloads."""
+    """A simulated machine. `reads` maps a unit to the file that it reads when it starts or reloads."""
 
     def __init__(self, clock: "Clock"):
         self.active, self.enabled, self.unknown = set(), set(), set()
         self.clock, self.since, self.stirred, self.stirs = clock, {}, {}, itertools.count(1)
         self.log = []  # every verb that changes something, such as "restart app.service"
         self.broken = lambda unit: False  # whether a unit fails to start
-        self.triggers, self.failed = {}, set()  # timer -> what it starts; units that failed
-        self.ends = {}  # unit -> seconds that it runs, then (result, exit status) of one end after the other; 2 s later it is started again
+        self.triggers, self.failed = {}, set()  # timer -> the unit that it starts; failed units
+        self.ends = {}  # unit -> seconds until it exits, then (result, exit status) of each exit; it is restarted 2 s later
         self.dependents = {}  # unit -> those that stop and restart with it
         self.houses = {}  # unit -> its runtime directory
         self.reads, self.loaded = {}, {}
-        self.hung = set()  # units that say they reload, and never that they have
+        self.hung = set()  # units that report a reload, but never its end
         self.state = "running"
         self.written, self.fetched = "", []  # what units wrote to the journal; images that were pulled
 
@@ -64,7 +64,7 @@ class System(machine.System):
 
     def do(self, verb: str, unit: str = "") -> bool:
         self.log.append(f"{verb} {unit}".strip())
-        self.stirred[unit] = self.clock.now + next(self.stirs) / 1000  # never the same twice
+        self.stirred[unit] = self.clock.now + next(self.stirs) / 1000  # each value is unique
         if verb == "reload":
             since = self.since.get(unit, 0)
             return unit in self.active and self._start(unit) and self.since.update({unit: since}) is None
@@ -169,7 +169,7 @@ class _Job:
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """Time that advances only during sleeps."""
 
     now = 0.0
 
@@ -192,16 +192,16 @@ class HostTest(unittest.TestCase):
             (unmanaged, "UNITS", (TREE / "etc/systemd/system", TREE / "run/systemd/system")),
             (unmanaged, "QUADLETS", TREE / "etc/containers/systemd"),
             (systemd, "TMPFILES_ROOT", f"{TREE}/etc/tmpfiles.d/"),
-            (census, "unmanaged_objects", lambda claims: []),  # whose a name was before is what test_census.py asks
+            (census, "unmanaged_objects", lambda claims: []),  # ownership of names is tested in test_census.py
             (report, "_write", lambda _, text: self.output.append(text)),
             (store, "machine", lambda: "machine"),
             (os, "fsync", lambda _: None),
-            (store, "sync_directory", lambda _: None),  # most of the time
+            (store, "sync_directory", lambda _: None),  # takes most of the time
         ):
             self.patch(where, name, stand_in)
 
     def keep(self):
-        """Remembers the host as it is, for `put_back`: a tenth of the time of an apply."""
+        """Saves the host for `put_back`, in a tenth of the time of an apply."""
         shutil.rmtree(KEPT, ignore_errors=True)
         KEPT.mkdir()
         for folder in (STATE, TREE):
@@ -226,7 +226,7 @@ class HostTest(unittest.TestCase):
         return apply.apply(manifest(**keys))
 
     def refused(self, code: int, *words: str, call=None, **keys) -> str:
-        """The message of an apply (or of `call`) that must fail with `code` and say all of `words`."""
+        """The message of an apply (or of `call`) that must fail with `code` and contain all `words`."""
         with self.assertRaises(report.Failure) as caught:
             call() if call else self.apply(**keys)
         message = report.masked(str(caught.exception))
@@ -236,12 +236,12 @@ class HostTest(unittest.TestCase):
         return message
 
     def standing(self) -> tuple:
-        """All that a failed apply must leave as it was: files with mode and owner, and the state of every unit."""
+        """State that a failed apply must not change: files with mode and owner, and the state of every unit."""
         return tree(), frozenset(self.systemd.active), frozenset(self.systemd.enabled), dict(self.systemd.loaded)
 
 
 def _copy(source: Path, target: Path):
-    """A folder with its owners, modes and times."""
+    """Copies a folder with owners, modes and times."""
     shutil.copytree(source, target, symlinks=True)
     for path in (source, *source.rglob("*")):
         found = path.lstat()
@@ -249,7 +249,7 @@ def _copy(source: Path, target: Path):
 
 
 def tree() -> dict:
-    """Each file of the host: what it holds, its mode and its owner."""
+    """Each file of the host, with its content, mode and owner."""
     return {
         str(path.relative_to(TREE)): tuple(vars(files.look(str(path))).values())
         for path in sorted(TREE.rglob("*"))
@@ -258,12 +258,12 @@ def tree() -> dict:
 
 
 def identities() -> dict:
-    """Changes when a file was written, even with what it held before."""
+    """Changes whenever a file is rewritten, even with the same content."""
     return {path: (os.lstat(TREE / path).st_ino, os.lstat(TREE / path).st_mtime_ns) for path in tree()}
 
 
 def at(path: str) -> str:
-    """A path of the host."""
+    """The actual path of a file on the simulated host."""
     return str(TREE / path)
 
 

@@ -1,4 +1,4 @@
-"""The operator's verbs as they are called, without a process of their own."""
+"""The operator's commands, called without a process of their own."""
 
 import json
 import os
@@ -15,7 +15,7 @@ class VerbTest(HostTest):
         self.enterContext(support.mock.patch.dict(os.environ, {"GATEHOUSE_UNIT": "1"}))
 
     def ask(self, *argv: str) -> tuple[int, str]:
-        """Exit status, and what was printed on stdout and stderr."""
+        """The exit status, and the output on stdout and stderr."""
         self.output.clear()
         try:
             status = main.run(arguments.parse(list(argv)))
@@ -36,7 +36,7 @@ class VerbTest(HostTest):
         return json.loads(text.splitlines()[-1])
 
     def given(self, **keys) -> None:
-        """Applied as the program does, and remembered."""
+        """Applies and records a manifest as the program does."""
         text = support.manifest(**keys)
         release = keys.get("release", "app")
         support.store.settle(f"release-{release}", "machine/0", support.apply.apply(text), sealed(text))

@@ -1,4 +1,4 @@
-"""Backups and restores: targets, listings, what is copied, and what is refused."""
+"""Backups and restores: targets, listings, copied data, and refusals."""
 
 import json
 import os
@@ -184,8 +184,8 @@ class Folders(HostTest):
         )
 
     def restic(self, status: int, *lines: dict) -> inventory.Settings:
-        """A program that says what restic would, one message of its a line."""
-        self.patch(restic, "_CLOSED", 'shift 2; exec "$@"')  # of one folder
+        """A program that prints restic's output, one message per line."""
+        self.patch(restic, "_CLOSED", 'shift 2; exec "$@"')  # the script for a single folder
         Path(at("said")).write_text(
             "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
         )
@@ -224,7 +224,7 @@ class Folders(HostTest):
             with self.subTest(status=status, lines=lines):
                 found = restic.save(self.restic(status, *lines, self.SUMMARY), "n", str(support.TREE))
                 self.assertEqual((found.files, found.added, found.complaint), (3, 5, complaint))
-                self.assertLess(found.size, 1 << 30)  # a file of holes takes no room
+                self.assertLess(found.size, 1 << 30)  # a sparse file takes no space
         with self.assertRaisesRegex(Failure, "wrong password"):
             restic.save(self.restic(1, "wrong password"), "n", str(support.TREE))
 
@@ -396,7 +396,7 @@ class Unreadable(WithBackups):
         self.patch(pgbackrest, "prepare", lambda _: made.append("PostgreSQL") or True)
         self.patch(pgbackrest, "_run", lambda *_: (0, "[]"))
         self.patch(catalog, "read", lambda _: [])
-        create.prepare()  # no backup was good yet: what is known of came from elsewhere
+        create.prepare()  # no backup has succeeded yet, so the recorded ones came from elsewhere
         inventory.settle(PLACE, "backup", 100, 130, None)
         inventory.settle(PLACE, "backup", 200, 230, "no such file")
         with self.assertRaisesRegex(
@@ -405,7 +405,7 @@ class Unreadable(WithBackups):
             create.prepare()
         self.assertEqual(made, ["folders", "PostgreSQL"])
         inventory.SETTINGS.write_text(inventory.SETTINGS.read_text().replace("/srv/backups", "/srv/others"))
-        create.prepare()  # another repository, which is empty as it should be
+        create.prepare()  # another repository, which is expected to be empty
         self.assertEqual(len(made), 4)
 
     def test_reports_of_restics_retries_are_not_part_of_the_answer(self):
@@ -469,7 +469,8 @@ class Sandbox(WithBackups):
 
 
 class Upgrades(WithBackups):
-    """pgBackRest and PostgreSQL, as far as they tell of majors. Backups of 15, the second one a differential one."""
+    """Major versions as reported by pgBackRest and PostgreSQL. Backups of version 15; the second one is
+    differential."""
 
     def setUp(self):
         super().setUp()
@@ -584,7 +585,7 @@ class Upgrades(WithBackups):
 
 
 class Handles(WithBackups):
-    """An SFTP server that lets each run of pgBackRest read so many files of ten."""
+    """An SFTP server that lets each run of pgBackRest read only some of ten files."""
 
     def restoring(self, at_once: int) -> list[tuple]:
         into, calls = at("restored"), []
@@ -659,7 +660,7 @@ class Series(HostTest):
 
     def test_a_lower_version_is_refused_unless_it_is_allowed_or_a_rollback(self):
         self.apply(**self.version("2026.8.3"))
-        self.apply(**self.version("2026.8.10"))  # compared by number
+        self.apply(**self.version("2026.8.10"))  # compared as numbers
         self.refused(
             1,
             "localhost/app:2026.8.3 is older than localhost/app:2026.8.10",

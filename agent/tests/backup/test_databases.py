@@ -1,4 +1,5 @@
-"""Databases as an attacker controls them: what is read in a session, what is compared, and which role loads which part of a dump."""
+"""Databases under an attacker's control: the queries of a session, the comparison, and the role that loads each part of
+a dump."""
 
 import os
 import threading
@@ -17,7 +18,8 @@ from tests import support
 from tests.backup.test_backups import backup
 from tests.support import HostTest, at
 
-# Answers each statement with what stands below its first two words in the folder of the test; `\echo` as psql does.
+# Answers each statement with the content of the file in the test's folder that is named after its first two words, and
+# `\echo` as psql does.
 PSQL = """#!/usr/bin/env python3
 import os
 import sys
@@ -76,7 +78,7 @@ class WithPsql(HostTest):
         self.addCleanup(self.session.close)
 
     def says(self, **answers: str) -> None:
-        """To COPY of a table."""
+        """Sets the answer to COPY of each table."""
         for table, text in answers.items():
             Path(at(f"COPY {table}")).write_text(text)
 

@@ -17,7 +17,7 @@ class Swapping(HostTest):
         self.patch(directory_swap, "_UNDER_WAY", support.STATE / "restore/swapping.json")
         self.patch(directory_swap, "_KEPT", support.STATE / "restore/kept.json")
         self.calls = 0
-        self.names = ("one", "two", "gone")  # `gone` is not there now: only what was restored has it
+        self.names = ("one", "two", "gone")  # `gone` exists only in the restored data
         for name in self.names:
             self.folder(f"{name}.new", "restored")
             if name != "gone":

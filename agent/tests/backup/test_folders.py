@@ -153,7 +153,7 @@ class Mounts(unittest.TestCase):
 
 
 class Gaps(HostTest):
-    """A backup of a release's folder against what is live."""
+    """A release's folder in a backup, compared with the live one."""
 
     def setUp(self):
         super().setUp()

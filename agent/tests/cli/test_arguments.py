@@ -55,7 +55,7 @@ class Invalid(VerbTest):
 
 class Valid(VerbTest):
     def called(self, module: object, name: str, *argv: str) -> tuple:
-        """The arguments of a function that a call ends in."""
+        """The arguments with which a call reaches a function."""
         found = mock.Mock(return_value={"removed": False})
         with mock.patch.object(module, name, found), mock.patch.object(module, "lines", lambda _: [], create=True):
             self.assertEqual(self.ask(*argv)[0], 0, argv)

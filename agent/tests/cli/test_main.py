@@ -1,4 +1,4 @@
-"""The agent as it is called: a document on stdin, one line of JSON or an error, and an exit status."""
+"""Calls of the agent: a document on stdin, one line of JSON or an error, and an exit status."""
 
 import hashlib
 import json

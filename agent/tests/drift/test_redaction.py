@@ -1,4 +1,4 @@
-"""The diff of a manually changed file: what it shows and what it hides."""
+"""The diff of a manually changed file: shown lines and masked lines."""
 
 import time
 import unittest

@@ -174,7 +174,8 @@ class DropIns(HostTest):
 
 
 class RuntimeDirectories(HostTest):
-    """As tmpfiles.d makes them, which only the fake one of these tests does not: a restart of the unit stands for it."""
+    """Runtime directories. The fake tmpfiles.d of these tests creates nothing; a restart of the unit creates them
+    instead."""
 
     def setUp(self):
         super().setUp()
@@ -210,7 +211,7 @@ class RuntimeDirectories(HostTest):
         self.assertEqual(self.apply(**self.keys)["units"], {})
 
     def test_a_difference_that_a_restart_does_not_correct_is_not_retried(self):
-        """Such as the socket of another server, which lets in everybody."""
+        """For example the socket of a server that admits all accounts."""
         self.patch(support.systemd, "create_tmpfiles", lambda paths: None)
         self.run.chmod(0o777)
         self.assertEqual(self.apply(**self.keys)["units"], {"app.service": "restart"})

@@ -18,7 +18,7 @@ from tests.support import ROOM
 
 
 class Site(BaseHTTPRequestHandler):
-    """/204 answers that status with a body of its own, and the query."""
+    """Answers with the status in the path and, except for 204, a long body with the host and the path."""
 
     def do_GET(self):
         self.send_response(int(self.path[1:4]))
@@ -95,7 +95,7 @@ class Questions(unittest.TestCase):
         path = self.served(socketserver.UnixStreamServer(str(ROOM / "answers.sock"), socketserver.BaseRequestHandler))
         self.ask(None, tcp=address)
         self.ask(None, socket=path)
-        with socket.socket() as taken:  # a port that nobody else gets, and nobody listens on
+        with socket.socket() as taken:  # a reserved port without a listener
             taken.bind(("127.0.0.1", 0))
             self.ask("Connection refused", tcp=f"127.0.0.1:{taken.getsockname()[1]}")
         self.ask("No such file or directory", socket=str(ROOM / "nothing.sock"))
@@ -139,7 +139,7 @@ class AUnit(support.HostTest):
         self.assertEqual(self.clock.now, 100.0)
 
     def flapping(self):
-        """It is active whenever one looks, and is started again every second."""
+        """A unit that is active at each check, but restarts every second."""
         sleep = self.clock.sleep
 
         def on(seconds):

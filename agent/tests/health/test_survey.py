@@ -34,7 +34,7 @@ class Unhealthy(HostTest):
         return found["due"], found["drifted"]
 
     def recovers_by(self, act):
-        """The service answers again once systemd or Podman does this."""
+        """Has the service respond again once systemd runs this job."""
         self.ok.unlink(missing_ok=True)
         do = self.systemd.do
         self.patch(
@@ -44,7 +44,7 @@ class Unhealthy(HostTest):
         )
 
     def podman(self, cures: bool) -> list:
-        """Podman's commands; whether one of them lets the service answer again."""
+        """Returns Podman's commands; with `cures`, the service responds again after one of them."""
         ran, run = [], process.run
 
         def stand_in(argv, *rest, **more):
@@ -158,7 +158,7 @@ class Unhealthy(HostTest):
 
 
 class Through(HostTest):
-    """A release without units, whose probe goes through a unit of another one."""
+    """A release without units; its probe goes through a unit of another release."""
 
     def test_an_apply_reloads_that_unit(self):
         ok = support.ROOM / "ok"

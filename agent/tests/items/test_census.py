@@ -20,13 +20,13 @@ from gatehouse.system import listeners
 from tests import support
 from tests.support import HostTest, at, file, manifest
 
-# As they are; the host of the tests answers in their place.
+# The real functions, which the tests' host replaces.
 STRANGERS, LISTENERS = census.unmanaged_objects, listeners.listeners
 QUADLET = "[Container]\nContainerName=web\nVolume=kept:/data\nVolume=/srv:/srv\nVolume=other.volume:/x\n"
 
 
 class Host(HostTest):
-    """With accounts, containers and sockets of its own."""
+    """A host with simulated accounts, containers and sockets."""
 
     def setUp(self):
         super().setUp()
@@ -102,7 +102,7 @@ class Accounts(Host):
     def test_an_account_created_by_gatehouse_is_never_refused(self):
         self.account("wiki")
         self.account("wiki")
-        os.unlink(support.STATE / "items/account-wiki.json")  # the apply was killed behind useradd
+        os.unlink(support.STATE / "items/account-wiki.json")  # the apply was killed after useradd
         self.account("wiki")
         self.assertEqual([words[0] for words in self.ran], ["useradd"])
 

@@ -18,7 +18,7 @@ class Secrecy(HostTest):
         self.assertNotIn(word, self.everything(message))
 
     def leaking(self, **keys) -> dict:
-        """A manifest whose step prints the secret."""
+        """A manifest with a step that prints the secret."""
         return (
             dict(
                 release="pw",
@@ -49,7 +49,7 @@ class Secrecy(HostTest):
 
     def test_secrets_of_the_host_are_not_shown_by_other_releases(self):
         self.apply(release="pw", secret=True, file=[secret("pw", WORD)])
-        report._secrets.clear()  # another process, another day
+        report._secrets.clear()  # as in a new process
         self.silent(
             self.refused(
                 report.NOTHING_BEFORE, "[secret]", step=[shell("leak", f"cat {STATE}/secrets/pw/1/password; exit 1")]

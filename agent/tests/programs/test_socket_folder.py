@@ -1,4 +1,4 @@
-"""The program that opens and closes the folder of a server's socket, as installed on the host."""
+"""The program that opens and closes the directory of a socket, as installed on the host."""
 
 import grp
 import os

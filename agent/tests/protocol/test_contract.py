@@ -1,4 +1,5 @@
-"""The contract of program and agent is defined in protocol/; here the agent's dataclasses are compared with it."""
+"""The protocol between program and agent is defined in protocol/; these tests compare the agent's dataclasses with
+it."""
 
 import json
 import subprocess
@@ -46,8 +47,8 @@ def shapes() -> dict[str, tuple[type, dict[str, Any]]]:
 
 
 def keys(table: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The keys of a table, with those of each of its forms: the agent has one shape for all of them, and judges itself
-    which go together. A key that not every form needs may be left out."""
+    """The keys of a table, including those of each variant: the agent has one dataclass for all variants, and checks by
+    itself which keys may be combined. A key is required only if every variant requires it."""
     forms = table.get("anyOf", [table])
     found: dict[str, dict[str, Any]] = {}
     for form in forms:
@@ -62,7 +63,7 @@ def closed(table: dict[str, Any]) -> bool:
 
 
 def differences(at: str, shape: type, table: dict[str, Any]) -> list[str]:
-    """How a dataclass and a table of the schema differ, one sentence each."""
+    """The differences between a dataclass and a table of the schema, one sentence each."""
     wanted, found = keys(table), {field.name: field for field in fields(shape)}  # type: ignore[arg-type]
     hints = get_type_hints(shape)
     faults = [f"{at}.{key}: the agent does not know it" for key in wanted.keys() - found.keys()]
@@ -94,7 +95,7 @@ def of_type(at: str, kind: Any, node: dict[str, Any]) -> list[str]:
 
 
 def answer_faults(at: str, kind: Any, node: dict[str, Any]) -> list[str]:
-    """How what the agent answers, by its type, differs from what the program reads, one sentence each."""
+    """The differences between an answer type of the agent and the schema that the program reads, one sentence each."""
     if is_typeddict(kind) or is_dataclass(kind):
         wanted = node.get("properties", {})
         hints = get_type_hints(kind)
@@ -108,7 +109,7 @@ def answer_faults(at: str, kind: Any, node: dict[str, Any]) -> list[str]:
             for sentence in answer_faults(f"{at}.{key}", hints[key], wanted[key])
         ]
     origin, inner = get_origin(kind), get_args(kind)
-    if kind == list[dict[str, object]]:  # as Difference.json() makes them
+    if kind == list[dict[str, object]]:  # as returned by Difference.json()
         return answer_faults(f"{at}[]", Difference, node["items"])
     if origin is list:
         return (
@@ -123,7 +124,7 @@ def answer_faults(at: str, kind: Any, node: dict[str, Any]) -> list[str]:
         return (
             [] if sorted(choices) == sorted(inner) else [f"{at}: the agent answers one of {', '.join(sorted(inner))}"]
         )
-    # JSON has one type of number.
+    # JSON has only one number type.
     given = "integer" if node.get("type") == "number" else node.get("type")
     return [] if given == SCALARS[kind] else [f"{at}: the agent answers {kind.__name__}, the schema says {given}"]
 
@@ -175,7 +176,7 @@ class Documents(unittest.TestCase):
         ).stdout
         documents = json.loads(printed)
         self.assertGreater(len(documents), 100)
-        # The accounts are those of a host with the packages.
+        # The accounts exist only on a host with the packages.
         with mock.patch.object(manifest, "owner_ids", return_value=(0, 0)):
             for name, text in documents:
                 with self.subTest(name):

@@ -42,7 +42,7 @@ class TheTrailer(unittest.TestCase):
 
     def test_a_cut_at_any_byte_is_refused(self):
         raw = sealed(TEXT)
-        for length in range(len(raw) - 1):  # without its last byte, the line's end, a document is still whole
+        for length in range(len(raw) - 1):  # without only the final newline, a document is still complete
             with self.subTest(length=length), self.assertRaisesRegex(Failure, "^truncated: "):
                 whole(raw[:length])
         self.assertEqual(whole(raw[:-1]), TEXT)

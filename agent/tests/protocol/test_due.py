@@ -1,4 +1,4 @@
-"""Due numbers: one form, which the program reads as well (test/unit/due.test.ts)."""
+"""Due numbers have one format, which the program reads too (test/unit/due.test.ts)."""
 
 import unittest
 

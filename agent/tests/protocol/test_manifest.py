@@ -1,4 +1,4 @@
-"""The rules of a manifest. Each refusal has a twin that is accepted."""
+"""The rules of a manifest. Each rejected example has an accepted counterpart."""
 
 import unittest
 
@@ -12,7 +12,7 @@ FOLDER = {"name": "folder", "path": "/srv/app/data"}
 TABLE = {"name": "table", "save": ["true"], "drop": ["true"]}
 DATA = {"path": "/srv/app", "mode": "02770", "owner": OWNER}
 
-# What it is about, what is accepted, what is refused, and the words that tell.
+# Each rule: its subject, an accepted manifest, a rejected one, and the error message.
 RULES = [
     (
         "another protocol",

@@ -192,7 +192,7 @@ class TheSecondApply(HostTest):
         self.assertEqual((self.systemd.log, self.systemd.active), (["stop app.service", "disable app.service"], set()))
 
     def timed(self, calendar: str = "daily") -> dict:
-        """Beside the service a timer, and what it starts, which is no unit of the release."""
+        """Adds a timer and the service that it starts, which is not a unit of the release."""
         self.systemd.triggers = {"job.timer": "job.service"}
         timer = file("etc/systemd/system/job.timer", calendar, "0644", restarts=["job.timer"])
         return dict(file=self.keys["file"] + [timer], unit=[*UNIT, {"name": "job.timer", "enabled": True}])
@@ -249,7 +249,7 @@ class TheSecondApply(HostTest):
 
 
 class Pulls(HostTest):
-    """Podman looks for a login in the home, and in the folder of a session that there is."""
+    """Podman searches for logins in the home directory and in the runtime directory of an existing session."""
 
     def pulled(self, session: bool, works: str) -> list[tuple]:
         asked = []

@@ -1,4 +1,4 @@
-"""What the checks can see."""
+"""The files that checks can see."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ class Trees(HostTest):
         os.mkfifo(at("etc/app/sub/fifo"))
         os.symlink("nowhere", at("etc/app/link"))
         with socket.socket(socket.AF_UNIX) as server:
-            os.chdir(at("etc/app"))  # the path of a socket is short
+            os.chdir(at("etc/app"))  # socket paths are limited in length
             self.addCleanup(os.chdir, "/")
             server.bind("socket")
         self.apply(

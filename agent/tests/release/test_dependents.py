@@ -1,4 +1,4 @@
-"""Dependents (units of other releases) are reloaded last, once the release is healthy by itself."""
+"""Dependents (units of other releases) are reloaded last, once the release itself is healthy."""
 
 import unittest
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ OWN, FRONT = "app.service", "front.service"
 class Notifying(HostTest):
     def setUp(self):
         super().setUp()
-        site = Path(at("etc/app.site"))  # there before, so that the front always has something to read
+        site = Path(at("etc/app.site"))  # exists already, so that the front can always read it
         site.parent.mkdir()
         site.write_text("none")
         self.systemd.reads[FRONT] = str(site)
@@ -27,7 +27,8 @@ class Notifying(HostTest):
         self.systemd.log.clear()
 
     def keys(self, word: str, **keys) -> dict:
-        """The front asks the app, and the app's site what the front has read."""
+        """An app with a site file that the front reads. One probe checks the app itself, the other the site through the
+        front."""
         log = at("order")
         return (
             dict(
@@ -43,7 +44,7 @@ class Notifying(HostTest):
         )
 
     def order(self) -> list[str]:
-        """The steps and probes so far."""
+        """The steps and probes that have run so far."""
         return live("order").split() if Path(at("order")).exists() else []
 
     def of_front(self) -> list[str]:
@@ -81,7 +82,7 @@ class Notifying(HostTest):
         self.refused(UNHEALTHY, "probe app", **self.keys("two"))
 
     def closed(self, **keys) -> dict:
-        """Another site of the same app."""
+        """A manifest with another site for the same app."""
         return (
             self.keys(
                 "one",
@@ -227,7 +228,7 @@ class Notifying(HostTest):
             self.assertEqual((FRONT in self.systemd.active, self.systemd.loaded.get(FRONT)), (True, b"one"))
 
     def test_a_dependent_has_its_own_deadline(self):
-        """The app takes nearly all of its second, the front half of another."""
+        """The app becomes healthy after 0.9 s of its deadline of 1 s, the front 0.6 s later."""
         self.patch(
             apply.probes,
             "ask",

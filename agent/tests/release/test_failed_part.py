@@ -1,4 +1,4 @@
-"""Which part of an apply failed is data in the failure, whatever the sentence beside it."""
+"""A failure names the failed part of an apply as data, independently of its message."""
 
 import unittest
 

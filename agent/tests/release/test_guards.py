@@ -54,7 +54,7 @@ class Guards(HostTest):
         )
 
     def migrating(self, fails: bool = True, **keys) -> dict:
-        """Version 2, which alters the data at its start and then fails."""
+        """Version 2, which alters the data when it starts, and then fails."""
         return self.version(2, step=[shell("migrate", f"echo new > {at('data/db')}; exit {int(fails)}")], **keys)
 
     def test_the_job_of_a_guarded_timer_is_stopped_and_not_started_again(self):
@@ -127,7 +127,8 @@ class Guards(HostTest):
         return facts.facts()["items"]["release-app"]["drifted"]
 
     def stuck(self) -> dict:
-        """Version 2 stays, since its data cannot go back; it is well once the file `mended` is there."""
+        """Version 2 stays live because its data cannot be restored; it becomes healthy once the file `mended`
+        exists."""
         keys = self.version(
             2,
             restore="echo no copy; exit 1",

@@ -17,13 +17,14 @@ UNIT = "valkey.service"
 
 
 class Valkey:
-    """One that keeps its keys as the real one does: which file it reads at its start is a setting, and it writes dump.rdb when it ends."""
+    """A server that stores its keys as Valkey does: a setting selects the file that it reads at its start, and it
+    writes dump.rdb when it exits."""
 
     def __init__(self, socket: str, config: str, data: str):
         self.config, self.data, self.socket = Path(config), Path(data), socket
         self.allowed, self.asked = {"INFO", "CLIENT", "SAVE", "CONFIG", "BGREWRITEAOF", "PING"}, []
         self.saves, self.runs, self.paused = True, False, False
-        self.expiring, self.limit = set(), None  # keys that expire while it is away; how many it keeps in memory
+        self.expiring, self.limit = set(), None  # keys that expire in a restart; keys that fit into memory
         self.data.mkdir(parents=True)
 
         class Client(socketserver.StreamRequestHandler):
@@ -338,7 +339,7 @@ class Keys(HostTest):
 
 
 class Counts(HostTest):
-    """What a command counts, as of PostgreSQL."""
+    """Data counted by a command, as with PostgreSQL."""
 
     def version(self, name: str, **keys) -> dict:
         holding = shell("rows", f"cat {at('count')}", unit="app.service")

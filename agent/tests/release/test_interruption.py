@@ -47,7 +47,8 @@ def new() -> dict:
 
 
 class Fuse:
-    """Counts everything that alters the host or the agent's memory, and kills before one of them: after the one before it."""
+    """Counts every operation that changes the host or the agent's records, and kills the agent right before one of
+    them, which is also right after the previous one."""
 
     def __init__(self, kill_at: int):
         self.left = kill_at
@@ -77,7 +78,7 @@ class Fuse:
 
 class Interruption(HostTest):
     def killed_everywhere(self, act, prepare, check) -> int:
-        """Run `act` with a kill at each point, `check` after each; the number of points."""
+        """Run `act` with a kill at each point and `check` after each. Returns the number of points."""
         self.systemd.reads = {"app.service": at("etc/app.conf")}
         prepare()
         self.keep()

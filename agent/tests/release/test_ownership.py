@@ -49,7 +49,7 @@ class Releases(HostTest):
 
 
 class Accounts(HostTest):
-    """One that exists with no group, so that nothing of the machine that runs this is touched."""
+    """Accounts that exist without groups, so that the tests do not change this machine."""
 
     def setUp(self):
         super().setUp()
@@ -150,7 +150,7 @@ class Races(HostTest):
 
     def test_a_claim_counts_before_the_file_exists(self):
         refusals = []
-        # Between the claim and the swap, where data are saved.
+        # Between claim and swap, when data is saved.
         with support.mock.patch.object(
             support.apply.guards,
             "save",

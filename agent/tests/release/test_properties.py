@@ -14,7 +14,7 @@ from tests import support
 from tests.support import HostTest, Killed, file
 
 SEED, APPLIES = 20261124, 3
-SEQUENCES = int(os.environ.get("GATEHOUSE_SEQUENCES", "50"))  # `make test` has ten times as many
+SEQUENCES = int(os.environ.get("GATEHOUSE_SEQUENCES", "50"))  # `make test` runs ten times as many
 PATHS = [f"etc/{name}" for name in ("a", "b", "c/d", "c/e", "systemd/system/f.service")]
 UNITS = ["one.service", "two.service", GENERATED := "three.service"]
 
@@ -67,7 +67,7 @@ class Sequences(HostTest):
             except Killed:
                 outcome = "killed"
         if outcome == "killed":
-            # Half a generation is there now; the next apply knows, and first goes back to the former one.
+            # The new generation is incomplete; the next apply detects this and rolls back to the previous one first.
             undo.recover(apply.Release("app"))
         now = self.standing()
         forward = outcome == "done"
@@ -87,13 +87,13 @@ class Sequences(HostTest):
         }
 
     def units_of(self, wanted: dict) -> tuple:
-        """Those of the manifest run; a unit that only its files concern may run too."""
+        """The manifest's units are active; a unit that only its files affect may be active too."""
         named = {u["name"] for u in wanted["unit"]}
         self.assertLessEqual(named, self.systemd.active)
         return frozenset(self.systemd.active), frozenset(u["name"] for u in wanted["unit"] if u.get("enabled"))
 
     def trouble(self):
-        """One fault at a random step, or none."""
+        """Injects one fault at a random step, or none."""
         kind, left = (
             self.chance.choice(("none", "none", "step", "start", "disk", "disk", "kill", "kill")),
             self.chance.randint(0, 6),

@@ -43,7 +43,7 @@ class Purge(HostTest):
         return removal.remove("app", "shop/prod/app", purging)
 
     def copies(self) -> list[str]:
-        """Below the folder of a removal."""
+        """The files in the backup folder of a removal."""
         return sorted(
             str(p.relative_to(folder))
             for folder in purge.BACKUPS.glob("app/*")

@@ -25,7 +25,7 @@ def killed(*_):
 
 
 class Boot(HostTest):
-    """The power goes in the middle of an apply: no unit runs, and what is enabled is about to."""
+    """A power failure during an apply: no unit is running, and enabled units are about to start."""
 
     def setUp(self):
         super().setUp()
@@ -230,7 +230,7 @@ class Failpoints(HostTest):
         )
 
     def call(self, **keys) -> None:
-        """As the host calls it, from the reading of the document on."""
+        """Calls the agent as the host does, starting with reading the document."""
         stdin = mock.Mock(buffer=io.BytesIO(sealed(manifest(**keys))))
         with (
             mock.patch.object(sys, "stdin", stdin),

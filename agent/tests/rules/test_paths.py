@@ -45,7 +45,7 @@ CHANGES = {
     "tempfile": {"mkdtemp", "mkstemp", "NamedTemporaryFile", "TemporaryDirectory"},
 }
 READS = {"os": {"fwalk", "listdir", "open", "readlink", "scandir", "stat", "lstat", "walk"}}
-# Methods of a Path, which no other object of the agent has under these names.
+# Methods of Path; no other object of the agent has methods with these names.
 CHANGING_METHODS = {
     "chmod",
     "hardlink_to",
@@ -60,7 +60,7 @@ CHANGING_METHODS = {
 }
 READING_METHODS = {"glob", "iterdir", "read_bytes", "read_text", "rglob"}
 
-# Modules that go by path, each with the folders that it does so in: root alone can write those, and what is above them.
+# Modules that change files by path, each with its folders. Only root can write these folders and their parents.
 CHANGE_BY_PATH = {"system.safepath": "the module itself", "state.store": "/var/lib/gatehouse"}
 READ_BY_PATH = CHANGE_BY_PATH | {
     "system.apt": "/var/lib/dpkg",
@@ -79,7 +79,7 @@ READ_BY_PATH = CHANGE_BY_PATH | {
 
 
 def calls(source: str) -> tuple[set[str], set[str]]:
-    """What a module calls that changes a path, and what only reads one."""
+    """A module's calls that change a path, and those that only read one."""
     changes, reads = set(), set()
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
@@ -100,7 +100,7 @@ def calls(source: str) -> tuple[set[str], set[str]]:
 
 
 def _descriptor(word: ast.expr) -> bool:
-    """Whether what is opened is a descriptor already."""
+    """Whether the argument is already a descriptor."""
     return isinstance(word, ast.Call) and ast.unparse(word.func) in ("os.memfd_create", "os.open")
 
 

@@ -25,7 +25,7 @@ def passphrase(content: str, place: str = FOLDER, generated: bool = True) -> dic
 
 class Passphrases(HostTest):
     def give(self, content: str, place: str = FOLDER, generated: bool = True) -> str:
-        """What an apply of the secrets has the repository opened with."""
+        """The passphrase with which an apply of the secrets opens the repository."""
         self.apply(release="backup-secrets", secret=True, file=[passphrase(content, place, generated)])
         return main._opened("backup-secrets")[place]
 
@@ -35,7 +35,7 @@ class Passphrases(HostTest):
         self.assertEqual(self.give("of-a-new-state"), "first")
         remove.remove("backup-secrets", "shop/prod/backup-secrets")
         self.assertEqual(self.give("of-a-new-stack"), "first")
-        store.Release("backup-secrets").forget()  # as if nothing of the release had been there
+        store.Release("backup-secrets").forget()  # as if the release had never existed
         self.assertEqual(self.give("of-another-stack"), "first")
 
     def test_each_repository_has_its_own(self):
@@ -49,7 +49,7 @@ class Passphrases(HostTest):
         self.assertEqual(self.give("of-a-new-state", SERVER), "first")
 
     def test_the_host_of_an_older_program_keeps_its_passphrase_too(self):
-        """Which did not record which passphrase opens which repository."""
+        """An older program, which did not record which passphrase opens which repository."""
         self.apply(
             release="backup-secrets",
             secret=True,
@@ -128,7 +128,7 @@ class Forgetting(WithBackups):
 
 
 class Moving(WithBackups):
-    """pgBackRest and restic of two repositories."""
+    """pgBackRest and restic with two repositories."""
 
     def setUp(self):
         super().setUp()
@@ -161,7 +161,7 @@ class Moving(WithBackups):
         self.text = inventory.SETTINGS.read_text()
 
     def go_to(self, place: str) -> list[str]:
-        """What `gatehouse backups` shows there once it was read."""
+        """Changes the repository's location. Returns the backups that `gatehouse backups` lists after reading it."""
         inventory.SETTINGS.write_text(self.text.replace(FOLDER, place))
         catalog.read(inventory.settings())
         return [b["name"] for b in inventory.overview()["backups"]]
@@ -216,7 +216,7 @@ class Moving(WithBackups):
 
 
 class WrongPassphrase(WithBackups):
-    """pgBackRest quotes what it decrypted: any bytes."""
+    """pgBackRest quotes the bytes that it decrypted, which may be arbitrary."""
 
     SENTENCE = "the passphrase on this host does not open the repository of {} in /srv/backups: it was created with another one"
 

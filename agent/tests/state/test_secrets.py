@@ -99,7 +99,7 @@ class Owners(SecretsTest):
 
 
 class Literally(SecretsTest):
-    """A text that looks like a place for a secret is a text, in whatever file it stands."""
+    """Text that looks like a placeholder for a secret is kept as text, in every file."""
 
     def test_in_a_file_that_names_no_secret(self):
         self.secrets("secret-one", "1")
@@ -158,7 +158,7 @@ class Generations(SecretsTest):
         self.assertEqual(self.generations(), {"1": "secret-one", "2": "secret-two"})
 
     def test_without_a_rotation_the_host_keeps_its_secret(self):
-        # The program lost its state and made new passwords: the host's are adopted.
+        # The program lost its state and generated new passwords; the host's passwords are adopted.
         self.secrets("secret-one", "1")
         answer = self.secrets("secret-new", "1")
         self.assertEqual((answer["generation"], answer["changed"]), (1, []))
@@ -289,7 +289,7 @@ class Merging(SecretsTest):
         self.assertEqual(self.systemd.log, ["restart cache.service"])
 
     def rotated(self) -> None:
-        """The last client moves to the new secret, and the server that has both merged does not come up any more."""
+        """The last client switches to the new secret, and the server with both secrets merged no longer starts."""
         self.test_a_merged_file_has_the_secrets_newest_first()
         self.systemd.broken = lambda unit: unit == "cache.service"
         self.assertEqual(
@@ -339,7 +339,7 @@ class Merging(SecretsTest):
         self.assertEqual((armed, live("etc/acl")), ([], "user app,other >secret-two end\n"))
 
     def test_a_release_removed_meanwhile_gets_no_secret(self):
-        """Before its manifest is read again, or while its lock is waited for."""
+        """Before its manifest is read again, or while waiting for its lock."""
         for where, name in ((vault, "takes"), (store, "lock")):
             with self.subTest(name):
                 self.test_a_merged_file_has_the_secrets_newest_first()

@@ -79,7 +79,7 @@ end = processes.end
 
 
 def running(pid: str) -> bool:
-    """Whether it still is after a moment: who is killed does not end at once."""
+    """Whether a process is still running after a moment, since a killed process does not end at once."""
     for _ in range(100):
         try:
             if Path(f"/proc/{int(pid)}/stat").read_text().split()[2] == "Z":
@@ -127,7 +127,7 @@ class Deadlines(HostTest):
 
 
 class Jobs(HostTest):
-    """The real ones, with a systemctl that is not."""
+    """Real jobs, with a fake systemctl."""
 
     def setUp(self):
         super().setUp()

@@ -1,4 +1,4 @@
-"""Each package manager, queried through a program of its name that records its calls."""
+"""Each package manager, called through a program with its name that records its calls."""
 
 import os
 import unittest
@@ -8,7 +8,7 @@ from gatehouse.system import apt, pacman
 from tests import support
 from tests.support import HostTest, at
 
-# What each printed is what the real one says.
+# The output of the real package managers.
 OLD = """error: failed retrieving file 'caddy-2.10.0-1-x86_64.pkg.tar.zst' from mirror.example.org : The requested URL returned error: 404
 error: failed to commit transaction (failed to retrieve some files)"""
 NEVER = "warning: database file for 'extra' does not exist (use '-Sy' to download)\nerror: target not found: caddy"
@@ -34,7 +34,7 @@ class Managers(HostTest):
 
 class Pacman(Managers):
     def fails(self, *printed: str) -> None:
-        """With each of these in turn, and then it succeeds."""
+        """Fails with each of these outputs in turn, and then succeeds."""
         for number, text in enumerate(printed):
             Path(at(f"printed-{number}")).write_text(text)
         self.program(

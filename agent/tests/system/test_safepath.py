@@ -1,4 +1,4 @@
-"""Paths are opened component by component, and no link leads root out of a folder that another account can write."""
+"""Paths are opened component by component; no symlink leads root out of a folder that another account can write."""
 
 import contextlib
 import os
@@ -20,7 +20,8 @@ IDS = (os.getuid(), os.getgid())
 
 
 class Links(HostTest):
-    """`theirs` belongs to another account, and holds a link to `outside`; `ours` is root's and holds the same."""
+    """`theirs` belongs to another account and contains a symlink to `outside`; `ours` belongs to root and contains the
+    same."""
 
     def setUp(self):
         super().setUp()
@@ -94,7 +95,7 @@ class Links(HostTest):
             os.chmod(at("ours"), mode)
             with self.assertRaises(Failure):
                 safepath.entries(at("ours/link"))
-        os.chmod(at("ours"), 0o1777)  # sticky: no other account can replace what is root's
+        os.chmod(at("ours"), 0o1777)  # sticky: no other account can replace root's entries
         self.assertEqual(list(safepath.entries(at("ours/link"))), ["canary"])
         os.chown(at("ours/link"), OTHER, OTHER, follow_symlinks=False)
         with self.assertRaises(Failure):
@@ -181,7 +182,7 @@ class Kinds(HostTest):
         self.assertFalse(os.path.lexists(at("gone")))
 
 
-# Exchanges a folder and a link as fast as the kernel can, until it is ended.
+# Exchanges a folder and a symlink as fast as the kernel can, until it is killed.
 RACER = """
 import ctypes
 import sys
@@ -193,7 +194,7 @@ while True:
 
 
 class Races(HostTest):
-    """While another process exchanges a folder with a link to the outside, all the time."""
+    """Another process keeps exchanging a folder with a symlink to the outside."""
 
     def setUp(self):
         super().setUp()

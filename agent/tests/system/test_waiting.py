@@ -58,7 +58,7 @@ class AUnitThatEndsAtOnce(HostTest):
             self.assertLess(self.clock.now, 20)
 
     def test_even_if_it_looks_healthy_in_between(self):
-        """Its probe passes each time that it runs, for a while."""
+        """Its probe passes for a while after each start."""
         self.refused(
             NOTHING_BEFORE,
             "has ended 5 times",
@@ -78,7 +78,7 @@ class AUnitThatEndsAtOnce(HostTest):
         self.assertGreaterEqual(self.clock.now, 60)
 
     def test_waiting_continues_while_it_has_ended_less_often(self):
-        """Four times it finds no database; then there is one."""
+        """It fails four times because the database is missing; then the database is available."""
         looping = self.systemd._looping
         self.patch(
             self.systemd,
@@ -199,7 +199,7 @@ class WhileItWaits(HostTest):
 
 
 class WhatAUnitSaid(unittest.TestCase):
-    """The last lines of its journal, as journalctl gives them."""
+    """The last journal lines of a unit, as printed by journalctl."""
 
     CONTAINER: ClassVar = {"CONTAINER_NAME": "app", "_COMM": "conmon"}
     ENTRIES: ClassVar = [

@@ -178,7 +178,7 @@ class Directories(HostTest):
 
 
 class Obstacles(HostTest):
-    """What is no file where a file should be is refused before anything else is done."""
+    """If the path of a file is not a regular file, the apply is refused before any change."""
 
     def test_a_directory_a_fifo_or_a_file_in_the_way_is_named(self):
         os.makedirs(at("etc/folder"))

@@ -1,4 +1,4 @@
-"""Data with a new location moves there while the release's units are stopped, and is back after every rollback."""
+"""Data with a new location moves there while the release's units are stopped, and returns with every rollback."""
 
 import contextlib
 import os
@@ -206,7 +206,7 @@ class Moves(HostTest):
                 self.assertEqual((self.standing(), folders()), (self.before, self.folders))
 
     def killed_after(self, number: int, act) -> bool:
-        """Whether it came to its end before the power went, at the one after so many things that it did."""
+        """Kills `act` after `number` operations. Returns whether `act` had ended before."""
         left = [number]
 
         def burning(do):
@@ -238,7 +238,7 @@ class Moves(HostTest):
 
 
 class Restored(HostTest):
-    """A folder of a backup that was taken before its data moved."""
+    """A folder in a backup that was created before its data moved."""
 
     def backup(self, path: str):
         return mock.Mock(folders={"app/data": path, "gone/data": at("home/gone")}, **{"name": "20261125-120000"})
