@@ -1,4 +1,4 @@
-// What an application does in its own folders to root, which copies them.
+// An application attacks root's backup from within its own folders.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Attacked } from "./support/host.ts";
 
@@ -6,7 +6,7 @@ let host: Attacked;
 beforeAll(async () => {
   host = await Attacked.host();
   await host.lab.awaits("systemctl is-active gatehouse-backup.service | grep -qx inactive");
-  // A folder that other attacks have emptied is named once, as one whose disk may be missing.
+  // The first backup reports folders that other attacks have emptied, because their disk might not be mounted.
   await host.lab.sh("gatehouse backup");
   await host.inside("victim", "open('/srv/kept', 'w').write('of the victim')");
   await host.lab.sh(
@@ -38,7 +38,7 @@ const saved = ({ backup }: Answer, app: string): Promise<string> =>
     `for id in $(${RESTIC} snapshots --json --tag gatehouse=${backup} --path /var/lib/apps/${app} | grep -o '"short_id":"[0-9a-f]*' | cut -d'"' -f4); do ${RESTIC} ls $id; done`,
   );
 
-/** A tight loop that has two names change places. */
+/** A tight loop that exchanges two names. */
 async function swapping(one: string, other: string): Promise<{ end(): Promise<void> }> {
   const path = "/tmp/swap.py";
   const program = `import ctypes\nc = ctypes.CDLL(None).renameat2\nwhile True: c(-100, b'${one}', -100, b'${other}', 2)\n`;
@@ -54,7 +54,7 @@ test("a folder that is exchanged for a symlink brings in nothing from outside", 
     `import os\nfor d in ('d', 'e/f'):\n    os.makedirs('/srv/' + d)\n    for n in range(300): open(f'/srv/{d}/own-{n}', 'w').write('own')\nos.symlink('/root/outside', '/srv/l')\nos.symlink('/root', '/srv/m')`,
   );
   const loop = await swapping("/srv/d", "/srv/l");
-  // Else what follows would find nothing, however it is read.
+  // Otherwise the backups below would find nothing, even with unsafe reads.
   await host.lab.awaits(`ls ${FILES}/d/ | grep -q outside-`);
   for (let round = 0; round < 3; round += 1) {
     const taken = await backUp();

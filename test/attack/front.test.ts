@@ -1,4 +1,5 @@
-// The door to all sites: what an application puts into a served folder, how slow clients are, and who a client says it is.
+// Attacks on all sites through Caddy: an application's files in a served folder, slow clients, and forged client
+// identities.
 import { request } from "node:https";
 import { connect } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -16,7 +17,7 @@ beforeAll(async () => {
 
 const status = async (site: string, path = "/") => (await ask(host.lab.address, site, path)).status;
 const others = async () => expect(await Promise.all([status(AUTH), status(VICTIM)])).toEqual([200, 200]);
-/** Until a site answers so, for twenty seconds. */
+/** Waits up to twenty seconds for a site to answer with this status. */
 const answers = async (site: string, wanted: number, path = "/") => {
   let got: unknown;
   for (const until = Date.now() + 20_000; Date.now() < until; await new Promise((next) => setTimeout(next, 250))) {
@@ -80,7 +81,7 @@ describe("slow clients", () => {
     for (const one of open) one.destroy();
   });
 
-  /** Many connections from outside, each with these words sent and nothing read. */
+  /** Opens many connections from outside that send these words and read nothing. */
   async function slow(count: number, words: string) {
     for (let at = 0; at < count; at += 100)
       await Promise.all(
@@ -151,7 +152,7 @@ test("Caddy restarts each time it is killed", async () => {
 });
 
 describe("forged client headers", () => {
-  /** Says what reached it. */
+  /** Returns the request that reached it. */
   const ECHO = `
 import http.server, json
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -226,7 +227,7 @@ http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Echo).serve_forever()`;
   test("headers set by the site's own directives arrive, even if a client forged them", async () => {
     const { site } = host.apps.settings.apps.victim;
     const before = site.directives;
-    // As authentik answers who asks: forward_auth stands before request_header among Caddy's directives.
+    // Sets the identity header as authentik would: Caddy runs forward_auth before request_header.
     site.directives = `forward_auth 127.0.0.1:9000 {
   uri /-/health/live/
   copy_headers Date>X-Authentik-Username

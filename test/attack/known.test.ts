@@ -1,4 +1,4 @@
-// What an attacker tried in vain from the first day on, which must stay so. Each has a positive twin beside it.
+// Attacks that have failed from the beginning, and must keep failing. Each has a positive counterpart.
 import { beforeAll, expect, test } from "vitest";
 import { Attacked } from "./support/host.ts";
 

@@ -1,4 +1,4 @@
-// A host's neighbour, which this machine is, asks a container at its own address.
+// This machine, as a neighbour of the host, connects to a container at the container's own address.
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -40,7 +40,7 @@ beforeAll(async () => {
   const addressOf = (container: string, network: string, key = "IPAddress") =>
     host.lab.sh(`podman inspect ${container} --format '{{(index .NetworkSettings.Networks "${network}").${key}}}'`);
   const { lab } = host;
-  // An operator's own network, as one that they call like an app has two kinds of addresses.
+  // An operator's own network, with a name like that of an app, has addresses of both families.
   await lab.sh(
     `podman network create --ipv6 --subnet 10.99.0.0/24 --subnet fd00:99::/64 app-six && systemctl reload gatehouse-container-guard &&
      podman run -d --name six --network app-six ${PYTHON} -m http.server 8080 --bind :: &&
@@ -65,7 +65,9 @@ afterAll(async () => {
   await host.lab.try(`podman rm -f six ${OWN}; podman network rm app-six; systemctl reload gatehouse-container-guard`);
 });
 
-/** Whether a packet for 127.0.0.1 is answered by what is published there. Podman rewrites it before the kernel refuses it. */
+/**
+ * Whether the published port answers a packet for 127.0.0.1. Podman rewrites such packets before the kernel drops them.
+ */
 async function synToLoopback(): Promise<string> {
   const [{ dev }] = JSON.parse((await run("ip", ["-json", "route", "get", host.lab.address])).text);
   const [{ lladdr }] = JSON.parse((await run("ip", ["-json", "neigh", "show", host.lab.address])).text);
@@ -123,7 +125,7 @@ describe("a container", () => {
   });
 });
 
-/** Sends a TCP SYN for 127.0.0.1:9200 to a neighbour, and prints what comes back from there within two seconds. */
+/** Sends a TCP SYN for 127.0.0.1:9200 to a neighbour, and prints the reply received within two seconds. */
 const SYN = `
 import random, socket, struct, sys, time
 port = random.randrange(30000, 60000)
@@ -162,7 +164,7 @@ describe("the rule stays", () => {
   ])("%s", async (command) => {
     await host.lab.try(command);
     await closed();
-    // What is published is back by itself, and so is the way out.
+    // Published ports and outgoing connections recover by themselves.
     await host.lab.awaits("curl --silent --fail --max-time 1 --output /dev/null http://127.0.0.1:9200/");
     expect((await check()).text).toBe("");
   });

@@ -1,5 +1,5 @@
-// A service account that an attacker has taken over replaces what root is about to open: by a link that stands there, and by a program
-// that exchanges a folder and a link all the time. A folder of root's, the canary, must come out of it as it was.
+// An attacker that controls a service account replaces paths that root is about to open: with a symlink, or with a
+// program that keeps exchanging a folder and a symlink. A folder of root, the canary, must remain unchanged.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { APPS, PLATFORM } from "./support/apps.ts";
 import { Attacked } from "./support/host.ts";
@@ -10,7 +10,7 @@ const CONFIG = "/etc/postgresql/17/main";
 let host: Attacked;
 let before: string;
 
-/** All that could be altered about the canary: names, modes, owners, times of change and contents. */
+/** Everything about the canary that could change: names, modes, owners, modification times and contents. */
 const canary = () =>
   host.lab.sh(`find ${CANARY} -printf '%p %y %m %u:%g %T@ %C@\n' | sort; cat ${CANARY}/secret; ls -A ${CANARY}`);
 
@@ -46,7 +46,7 @@ describe("a name above a path that root uses", () => {
   ])("%s cannot replace %s", async (account, path) => {
     const { status, text } = await host.as(account, `mv ${path} ${path}.away`);
     expect(status).not.toBe(0);
-    // The latter of a sticky folder.
+    // Sticky folders give the second message.
     expect(text).toMatch(/Permission denied|Operation not permitted/);
   });
 
@@ -119,7 +119,7 @@ describe("a fast program that exchanges folders and symlinks while root is worki
     } finally {
       for (const racer of racers) await racer.stop();
     }
-    // What the attacker leaves behind is its own to remove.
+    // Recovers from a failure that the attacker caused.
     await host.lab.try("gatehouse restore --undo; gatehouse recover");
     await host.lab.awaits("systemctl is-active gatehouse-backup.service | grep -qx inactive");
     const { status, text } = await host.lab.try(`(set -e; ${command}) 2>&1`);

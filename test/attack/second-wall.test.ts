@@ -1,5 +1,5 @@
-// What is left to who has passed the first wall: code of its own inside PostgreSQL, Caddy or a unit of gatehouse's. Where
-// this wall does not hold, a test says so.
+// The second line of defence: an attacker already runs code inside PostgreSQL, Caddy or a unit of gatehouse. Tests also
+// show its limits.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../e2e/support/client.ts";
 import type { Ran } from "../e2e/support/lab.ts";
@@ -14,13 +14,13 @@ beforeAll(async () => {
 });
 afterAll(() => host.lab.sh(`rm -f ${CANARY} /var/lib/postgresql/by-hand /tmp/by-hand`));
 
-/** A shell command as PostgreSQL's superuser runs it, with both streams; the hole of any code that becomes the superuser's. */
+/** Runs a shell command as PostgreSQL's superuser and returns both streams, as any code that becomes superuser can. */
 const inPostgres = (command: string): Promise<string> =>
   host.operator(
     `CREATE TEMP TABLE said (line text); COPY said FROM PROGRAM $c$(${command}) 2>&1; true$c$ (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02'); SELECT line FROM said;`,
   );
 
-/** A shell command in place of what a unit of gatehouse's runs, in all that its file says. */
+/** Runs a shell command in place of the program of a gatehouse unit, with all settings of its unit file. */
 async function inUnit(unit: string, command: string): Promise<Ran> {
   const folder = `/run/systemd/system/${unit}.d`;
   const words = command.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%").replaceAll("$", "$$$$");
@@ -124,7 +124,7 @@ describe("code that runs as PostgreSQL's superuser (holes 1 and 4, without the f
 });
 
 describe("code inside Caddy", () => {
-  /** Python with Caddy's view of the host, as its user. */
+  /** Runs Python with Caddy's view of the host, as its user. */
   const inCaddy = (program: string) =>
     host.lab.sh(`pid=$(systemctl show -P MainPID caddy); python3 - $pid <<'PROGRAM'
 import os, pwd, sys

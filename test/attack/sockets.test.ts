@@ -1,5 +1,5 @@
-// Who may use a socket tries to take its place: from a container and as an account of the host, while the server runs, while
-// it restarts, and while it is down.
+// An account that may use a socket tries to take its place: from a container and as an account of the host, while the
+// server runs, while it restarts, and while it is down.
 import { beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../e2e/support/client.ts";
 import { EXHAUSTIVE } from "../e2e/support/lab.ts";
@@ -14,7 +14,7 @@ beforeAll(async () => {
   await host.lab.sh(`echo untouched >${CANARY} && chmod 600 ${CANARY}`);
 });
 
-/** Each socket with an account of the host that may use it, and with the container that does. */
+/** Each socket, with a host account that may use it and the container that uses it. */
 const SOCKETS = [
   { folder: "/run/postgresql", name: ".s.PGSQL.5432", unit: POSTGRES, server: "postgres", client: "evil", in: "evil" },
   { folder: "/run/valkey", name: "valkey.sock", unit: "valkey-server.service", server: "valkey", client: "authentik" },
@@ -31,7 +31,7 @@ type Socket = (typeof SOCKETS)[number];
 
 const GROUP = { postgres: "postgres-clients", valkey: "valkey-clients", "evil-valkey": "evil-valkey" };
 
-/** What it takes to stand in a server's place; prints what succeeded. */
+/** Attempts to impersonate a server; prints those that succeeded. */
 const attacks = ({ folder, name }: Pick<Socket, "folder" | "name">) => `
 import os, socket
 folder, name = ${JSON.stringify(folder)}, ${JSON.stringify(name)}
@@ -76,13 +76,13 @@ print(pwd.getpwuid(struct.unpack("3i", s.getsockopt(socket.SOL_SOCKET, socket.SO
 const asPython = (account: string, program: string) =>
   host.as(account, `timeout 60 python3 - <<'PROGRAM'\n${program}\nPROGRAM`).then(({ text }) => text.trim());
 
-/** What systemd does at once, however often it has been asked before. */
+/** Starts, stops or restarts a unit, regardless of its start limit. */
 const tell = (verb: "start" | "stop" | "restart", unit: string) =>
   host.lab.sh(`systemctl reset-failed ${unit} 2>/dev/null || true; systemctl ${verb} ${unit}`);
 
 const inode = (folder: string) => host.lab.sh(`stat -c %i ${folder}`);
 
-/** As the mission has it. */
+/** The required owners and modes. */
 async function expectReady({ folder, name, server }: Socket, mode = "3770"): Promise<void> {
   expect(await host.lab.stat(folder)).toBe(`${mode} ${server}:${GROUP[server]}`);
   if (mode === "3770") expect(await host.lab.stat(`${folder}/${name}`)).toBe(`770 ${server}:${GROUP[server]}`);
@@ -109,7 +109,7 @@ describe.each(SOCKETS)("$folder", (socket) => {
       client,
       `import os\nos.chdir("${folder}")\nfor n in range(3000): os.symlink("${CANARY}", f"l{n}")\nfor n in range(1500):\n  os.mkdir("d")\n  os.chdir("d")`,
     );
-    // A folder that is the client's own, and that it can still reach.
+    // The client's own folder, which it can still reach.
     const racer = host.as(
       client,
       `mkdir ${folder}/mine && cd ${folder}/mine && timeout 8 sh -c 'while :; do echo >x 2>/dev/null; mkdir y 2>/dev/null; rm -rf x y; done'`,
@@ -129,7 +129,7 @@ describe.each(SOCKETS)("$folder", (socket) => {
 
   test.each([
     ["stopped", `systemctl stop ${unit}`],
-    // Valkey would be started again by itself.
+    // Without the stop, Valkey would restart by itself.
     ["killed", `kill -KILL $(systemctl show -P MainPID ${unit}); systemctl stop ${unit}`],
   ])("while the server is %s clients can create nothing in it, and the next start succeeds", async (_, down) => {
     await host.lab.sh(down);
@@ -149,7 +149,7 @@ describe.each(SOCKETS)("$folder", (socket) => {
     expect(await host.lab.sh(`stat -c %a ${folder} 2>/dev/null || true`)).toMatch(/^(3750)?$/);
     await tell("start", unit);
     await expectReady(socket);
-    // The running containers have mounted the old one.
+    // The running containers have the old folder mounted.
     await host.lab.sh(`systemctl stop ${unit} && rm -r ${folder} && mv ${folder}.away ${folder}`);
     await tell("start", unit);
     await expectReady(socket);
@@ -239,7 +239,7 @@ describe("valkey-socket-fix", () => {
     ["folder", "mkdir"],
   ])("leaves a %s in place of the socket alone, and also its target", async (what, make) => {
     await host.lab.sh("cd /run/valkey && mv valkey.sock aside");
-    // /root is another file system than /run.
+    // A hard link needs a file in the same file system, which /root is not.
     const place = what === "hard link" ? `cp -p ${CANARY} /run/canary && ln /run/canary` : make;
     await host.lab.sh(`${place} /run/valkey/valkey.sock`);
     await expect(tell("restart", FIX)).rejects.toThrow("failed");
@@ -252,7 +252,9 @@ describe("valkey-socket-fix", () => {
 });
 
 describe("a client that logs in with a password, as in docs/decisions/006", () => {
-  /** What a server in PostgreSQL's place gets that asks for the password in clear, or for none. */
+  /**
+   * A fake server in PostgreSQL's place that requests the password in clear text, or none; prints the received data.
+   */
   const falseServer = (asks: "clear" | "nothing") => `
 import os, socket, struct, subprocess, sys, threading
 folder = "/tmp/false-server"; os.makedirs(folder, exist_ok=True)

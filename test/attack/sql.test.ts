@@ -1,4 +1,4 @@
-// What an application does in its own database to a session that has more rights: a backup, a drill, a restore.
+// Attacks by an application, from its own database, on a privileged session: a backup, a drill, a restore.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Attacked } from "./support/host.ts";
 
@@ -13,10 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => clean());
 
-/** Where the server may write in its sandbox, and PostgreSQL's account outside of it. */
+/** A directory that the server can write within its sandbox, and PostgreSQL's account outside of it. */
 const MARKS = "/var/log/postgresql";
 
-/** Ordinary data, with what a careful application has beside it. */
+/** Ordinary data, with the objects that a careful application defines. */
 const VICTIM = `
   CREATE TABLE author (id int PRIMARY KEY, name text NOT NULL CHECK (length(name) > 1));
   CREATE FUNCTION positive(int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0';
@@ -34,8 +34,8 @@ const VICTIM = `
   SELECT lo_from_bytea(4711, 'large');`;
 
 /**
- * The body of a function that shows that it ran as the superuser, and else does what it should. What is immutable runs no COPY
- * itself, and may call what does.
+ * The body of a function that leaves a mark if it runs as the superuser, and otherwise behaves normally. Immutable
+ * functions cannot run COPY themselves, but may call functions that do.
  */
 const shows = (name: string, value: string) =>
   `$f$ BEGIN BEGIN PERFORM public."show ${name}"(); EXCEPTION WHEN OTHERS THEN NULL; END; RETURN ${value}; END $f$`;
@@ -46,7 +46,7 @@ const trap = (name: string, signature: string, value: string, more = "IMMUTABLE"
 const marks = () => host.lab.sh(`cd ${MARKS} && ls pwned-* 2>/dev/null || true`);
 const clean = () => host.lab.sh(`rm -f ${MARKS}/pwned-*`);
 
-/** Each: what the application makes, and what the superuser may not ask in its way. */
+/** Each trap: the objects that the application creates, and the superuser's query that would spring it. */
 const TRAPS: Record<string, { made: string; sprung: string }> = {
   cast: {
     made: `CREATE TABLE bait (id int, t text); INSERT INTO bait VALUES (1, 'x');
@@ -135,11 +135,11 @@ async function backUp(): Promise<Answer> {
   const { backup, incomplete } = JSON.parse(said);
   return { status, text, name: backup, incomplete };
 }
-// biome-ignore lint/suspicious/noExplicitAny: the record is what the test is about
+// biome-ignore lint/suspicious/noExplicitAny: the test checks the record
 const record = async (name: string): Promise<any> =>
   JSON.parse(await host.lab.sh(`cat /var/lib/gatehouse/repositories/*/${name}.json`));
 
-/** The victim's part is whole and compared, whatever the attacker's is. */
+/** The victim's data is complete and compared, regardless of the attacker's. */
 async function victimIsWhole({ status, text, name, incomplete }: Answer): Promise<void> {
   expect(status, text).toBe(0);
   expect(Object.keys(incomplete).filter((whose) => !/evil/.test(whose))).toEqual([]);
@@ -199,7 +199,7 @@ describe("an application's code in its database", () => {
     );
   });
 
-  // Else the tests above would find nothing, however careless the agent is.
+  // Otherwise the tests above would pass even with a careless agent.
   test.each(Object.entries(TRAPS))("would run as superuser if it were called: %s", async (name, { sprung }) => {
     const settings =
       name === "search-path" ? "SET search_path = public, pg_catalog; " : "SET search_path = pg_catalog, public; ";
@@ -449,7 +449,7 @@ describe("a database that is restored alone", () => {
   });
 });
 
-/** SQL in the attacker's container that goes on until it is ended. */
+/** Runs SQL in the attacker's container until it is ended. */
 async function busy(program: string): Promise<{ end(): Promise<void> }> {
   const path = "/tmp/busy.py";
   await host.inside(
@@ -458,7 +458,7 @@ async function busy(program: string): Promise<{ end(): Promise<void> }> {
   );
   await host.lab.sh(`podman exec --detach app-evil python3 ${path}; sleep 2`);
   const end = `import os, signal\nfor p in filter(str.isdigit, os.listdir('/proc')):\n    if '${path}' in open(f'/proc/{p}/cmdline').read(): os.kill(int(p), signal.SIGKILL)`;
-  // The server would go on with what it was asked.
+  // Otherwise the server would continue its current statements.
   const left = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'evil'";
   return { end: async () => void [await host.inside("evil", end), await host.operator(left)] };
 }

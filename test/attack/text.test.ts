@@ -1,4 +1,4 @@
-// What an application says in its journal, and how it calls its files, reaches the one who deploys as text.
+// An application's journal messages and file names reach the operator as plain text.
 import { beforeAll, expect, test } from "vitest";
 import { Attacked } from "./support/host.ts";
 
@@ -21,7 +21,7 @@ test("a failed up escapes journal lines that would act on the terminal, on Pulum
   expect(text).toContain(String.raw`\x1b[2J\x1b]0;pwned\x07`);
   expect(text).toContain(String.raw`\u202eabc \x3c{%x%}>`);
   expect(text).not.toMatch(/^\s*::error/m);
-  // Pulumi's own colours apart.
+  // Without Pulumi's own colours.
   expect(text.replaceAll(/\p{Cc}\[[\d;]*m/gu, "").replaceAll("\r\n", "\n")).not.toMatch(ACTS);
 });
 

@@ -1,4 +1,4 @@
-// Whose the names are that a program would use is asked of the host before anything is declared there.
+// The program asks the host about the ownership of its names before anything is declared.
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, describe, expect, test } from "vitest";
 import { inspect } from "../../components/connection/inspect.ts";
@@ -45,11 +45,11 @@ afterEach(() => server.close());
 interface Ran {
   run: Run | undefined;
   reported: string[];
-  /** What the host was asked to judge, by the questions. */
+  /** The claims that the host was asked about, by request. */
   asked: Claim[][];
 }
 
-/** A program with an account, a group, packages and a release, on a host that has these unmanagedObjects. */
+/** Runs a program with an account, a group, packages and a release, on a host with these unmanaged objects. */
 async function program(
   unmanagedObjects: UnmanagedObject[],
   { items = {} as Facts["items"], takeOver = [] as string[] } = {},

@@ -40,7 +40,7 @@ const FULL: Partial<AppArgs> = {
 const document = (run: Run, name: string) => String(run.named(name).inputs.stdin);
 const groups = (run: Run) =>
   [...document(run, "release-app-wiki").matchAll(/--group-add=(\S+)/g)].map(([, gid]) => gid);
-/** What apps run on is the stack's, and not an app's. */
+/** The packages that apps need belong to the stack, not to an app. */
 const PODMAN = "packages-gatehouse-test-host-podman";
 const VALKEY = "packages-gatehouse-test-host-valkey";
 const commands = (run: Run) =>

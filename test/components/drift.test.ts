@@ -33,7 +33,7 @@ describe("with facts of the host", () => {
     const texts = creates(await runProgram({ config: SMALL, facts: { ...settled({}), machine: "ffff" } }));
     expect(texts["host-agent"]).toBe("sh -s -- ffff");
     expect(texts["release-caddy"]).toMatch(/^gatehouse release caddy --due ffff\/0\.\d{10}$/);
-    // Another name of the machine makes every one of them another text.
+    // With another machine name, every command text differs.
     const before = creates(await runProgram({ config: SMALL, facts: settled({}) }));
     for (const [name, text] of Object.entries(texts)) expect(text).not.toBe(before[name]);
   });

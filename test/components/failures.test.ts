@@ -1,4 +1,4 @@
-// What the program says of an item that the agent did not apply: from the line of JSON in the command's error.
+// The program's message about an item that the agent did not apply, from the JSON line in the command's error.
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { documentUrl } from "../../components/connection/documents.ts";
@@ -59,7 +59,7 @@ test("control characters of a name are shown, not obeyed", () => {
   );
 });
 
-/** What a program with one release registers, with a monitor that has error hooks or none. */
+/** The registrations of a program with one release, with a monitor that supports error hooks or does not. */
 async function registered(hooks: boolean, preview = false) {
   const names: string[] = [];
   const { resources } = await record({ config: {}, preview }, () => {

@@ -1,4 +1,4 @@
-// What docs/service-integration-guide.md says is refused, and the words that stand below each example.
+// The refusals described in docs/service-integration-guide.md, with the message below each example.
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { App } from "../../components/app/app.ts";
@@ -14,7 +14,7 @@ const refused = blocks.flatMap(({ words, text, line }, index) =>
   words.includes("refused") ? [{ line, example: text, reported: blocks[index + 1]?.text.trimEnd() }] : [],
 );
 
-/** What the program says that runs these lines, as a rejection or at once. */
+/** The messages of a program that runs these lines, from a rejection or thrown directly. */
 const reported = (example: string) =>
   rejectionsOf(() =>
     record({ config: {} }, () => {

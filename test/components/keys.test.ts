@@ -1,4 +1,5 @@
-// Every key of the configuration does something: with another value, or without it, the program asks for something else.
+// Every key of the configuration has an effect: with another value, or without the key, the program requests something
+// different.
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { settingsSchema } from "../../components/config/schema.ts";
@@ -47,7 +48,7 @@ const LARGEST: Stack = {
   }),
 };
 
-/** Stacks in which each key has a value somewhere. A key that has none is tried with the example of its schema. */
+/** Stacks in which each key has a value somewhere. A key without one is tried with the example in its schema. */
 const STACKS: Stack[] = [
   LARGEST,
   { config: changed(CASES.acme as Table, { drift: false }) },
@@ -65,7 +66,7 @@ const STACKS: Stack[] = [
   },
 ];
 
-/** Another value for a key that cannot be left out, by its last name. */
+/** Another value for each key that cannot be left out, by its last name. */
 const OTHERS: Record<string, unknown> = {
   address: "198.51.100.99",
   hostKey: HOST_KEY.replace(/.{4}$/, "Else"),
@@ -79,12 +80,12 @@ const OTHERS: Record<string, unknown> = {
   keyId: "AKIAELSE",
 };
 
-/** Read otherwise: as secrets, whose values are in no plain text, and by the policies. */
+/** Keys that are read in another way: as secrets, which do not appear in plain text, and by the policies. */
 const APART = ["sshKey", "authentikSecrets", "registries", "backupKey", "backupPassphrase", "policy.requireDigest"];
 
 const FACTS: Facts = factsSchema.parse({ protocol: 1, machine: "0123456789ab", items: {} });
 
-/** All that the program asks for, as text; what it refuses too. */
+/** Everything that the program requests, as text, including refusals. */
 async function asked(config: Table, secrets: Record<string, string> = {}): Promise<string> {
   let exported = {};
   try {
@@ -97,7 +98,7 @@ async function asked(config: Table, secrets: Record<string, string> = {}): Promi
   }
 }
 
-/** Every key with its path; NAME stands for a name that the operator chooses. */
+/** Every key with its path; NAME replaces a name chosen by the operator. */
 function* leaves({ properties = {}, additionalProperties }: Node, path = ""): Generator<[string, Node]> {
   const all = Object.entries(properties);
   if (typeof additionalProperties === "object" && additionalProperties.properties)
@@ -110,7 +111,7 @@ function* leaves({ properties = {}, additionalProperties }: Node, path = ""): Ge
   }
 }
 
-/** The path with names that this configuration has; undefined where the key has no value in it. */
+/** The path with names from this configuration; undefined if the key has no value in it. */
 function pathIn(config: Table, path: string): string | undefined {
   const [first = "", ...rest] = path.split(".");
   for (const key of first === "NAME" ? Object.keys(config) : [first]) {
@@ -135,7 +136,7 @@ const markOf = (value: unknown): string =>
 
 const times = (text: string, part: string) => text.split(part).length - 1;
 
-/** The keys of which no value changes anything. */
+/** The keys with values that never change the requests. */
 async function idle(keys: Map<string, Node>): Promise<string[]> {
   const texts = new Map<Stack, string>();
   const found: string[] = [];
@@ -147,7 +148,7 @@ async function idle(keys: Map<string, Node>): Promise<string[]> {
     expect(before).not.toMatch(/^refused/);
     const path = pathIn(config, key);
     const mark = path ? markOf(valueAt(config, path)) : "";
-    // A text that the configuration has once can have come from there alone.
+    // A text that occurs once in the configuration can only come from there.
     if (mark.length > 3 && mark !== "true" && times(JSON.stringify(config), mark) === 1 && before.includes(mark))
       continue;
     const without = await asked(changed(config, path ? { [path]: undefined } : { [key]: examples?.[0] }), secrets);
@@ -181,7 +182,7 @@ test("every key of the configuration is read somewhere", { timeout: 60_000 }, as
 });
 
 test("a key that nothing reads is found, whether it is set or not", async () => {
-  // As a schema with one more key would let it through.
+  // As if the schema had one more key.
   const { safeParse } = settingsSchema;
   vi.spyOn(settingsSchema, "safeParse").mockImplementation((given, options) => {
     const { unread: _, ...others } = given as Table;

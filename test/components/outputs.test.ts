@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 test("a stack exports one object with a version, and the logins separately", () => {
   expect(names.sort()).toEqual(["administrator", "logins", "platform", "readme", "recovery"]);
-  // Not undefined, of which the engine warns at each run.
+  // Not undefined, since the engine warns about that at each run.
   expect(recovery, "there is no backup").toBeNull();
   expect(platform.schemaVersion).toBe(1);
 });

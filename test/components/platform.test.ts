@@ -1,4 +1,4 @@
-// A program on top of the platform: what `Platform.fromStack` gives it, and what it is told when that cannot be.
+// A program on top of the platform: the result of `Platform.fromStack`, and its error messages.
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { inspect } from "../../components/connection/inspect.ts";
@@ -57,7 +57,7 @@ async function consume({ platform = FACTS, body = () => {}, ...settings }: Case 
   return { run, platform: read as Platform };
 }
 
-/** What a person at the keyboard is told; anything but one RunError fails the test. */
+/** The message shown to a user; anything but a single RunError fails the test. */
 async function refusal(settings: Case): Promise<string> {
   let thrown: unknown;
   const reported = await rejectionsOf(() =>
@@ -70,7 +70,7 @@ async function refusal(settings: Case): Promise<string> {
   return (thrown as Error).message;
 }
 
-/** The facts with one value, by its path, in place of what is there; undefined takes the key out. */
+/** The facts with one value replaced, by its path; undefined removes the key. */
 function changed(path: string, value: unknown): unknown {
   const copy = JSON.parse(JSON.stringify(FACTS));
   const keys = path.split(".");
@@ -81,7 +81,7 @@ function changed(path: string, value: unknown): unknown {
   return JSON.parse(JSON.stringify(copy));
 }
 
-/** What a consumer makes of it. */
+/** A consumer's use of the platform. */
 const wiki = (platform: Platform) => {
   const connection = { ...platform.host, privateKey: SSH_KEY };
   const host = new Host("host", { connection, platform: platforms.debian });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Run, runProgram, Secret, SMALL, UNKNOWN } from "./program.ts";
 
-// The first preview of all: no command has run yet, and every answer of the host's is unknown.
+// The very first preview: no command has run yet, and all answers of the host are unknown.
 let run: Run;
 
 beforeAll(async () => {

@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 import { CASES } from "../render/cases.ts";
 import { type Recorded, runProgram, Secret } from "./program.ts";
 
-// The whole program, resource by resource, so that a review shows what a change does. File contents are in
-// test/render/golden; secrets are not shown; the agent's own source is not either, which changes often.
+// The whole program, resource by resource, so that a review shows the effect of each change. File contents are in
+// test/render/golden; secrets are not shown, nor is the agent's source, which changes often.
 
 const GOLDEN = fileURLToPath(new URL("program.golden", import.meta.url));
 const HOW = "if that is meant: UPDATE_GOLDEN=1 npx vitest run --project check test/components/program.test.ts";
@@ -33,7 +33,7 @@ function open(value: unknown, key = ""): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, open(inner, name)]));
 }
 
-/** A value as indented lines; lists of scalars, and scalars, on one. */
+/** A value as indented lines; scalars and lists of scalars take one line. */
 function lines(value: unknown): string[] {
   const isTable = (inner: unknown): inner is object => typeof inner === "object" && inner !== null;
   if (Array.isArray(value) && value.some(isTable))

@@ -1,16 +1,16 @@
-// Runs the program, or a part of it, without an engine, and records every resource it asks for.
+// Runs the program, or a part of it, without an engine, and records every requested resource.
 import * as pulumi from "@pulumi/pulumi";
 import { vi } from "vitest";
 import * as inspection from "../../components/connection/inspect.ts";
 import { quiet } from "../../components/sdk/quiet.ts";
 import type { Facts } from "../../protocol/facts.ts";
 
-/** A resource as the program asked for it. Secrets and unknowns in `inputs` stand as SECRET(...) and UNKNOWN. */
+/** A resource as requested by the program. Secrets and unknowns in `inputs` appear as SECRET(...) and UNKNOWN. */
 export interface Recorded {
   type: string;
   name: string;
   custom: boolean;
-  /** The parent's name, none for what the program makes at its top. */
+  /** The parent's name; undefined at the top level of the program. */
   parent: string | undefined;
   inputs: Record<string, unknown>;
   /** The names of the custom resources that it waits for. */
@@ -28,9 +28,9 @@ export interface Recorded {
 
 export interface Run {
   resources: Recorded[];
-  /** The custom resource of a name; an error when there is none. */
+  /** The custom resource with this name; throws if there is none. */
   named(name: string): Recorded;
-  /** What pulumi.log.warn was told, with the resource it is about. */
+  /** The calls of pulumi.log.warn, with their resources. */
   warnings: { message: string; resource: string | undefined }[];
 }
 
@@ -43,17 +43,17 @@ export class Secret {
 export const UNKNOWN = Symbol("unknown until the update");
 
 export interface Settings {
-  /** Configuration of the stack, by key without the project. */
+  /** The stack's configuration; the keys have no project prefix. */
   config: Record<string, unknown>;
-  /** What is kept secret of it besides the SSH key. @default nothing */
+  /** Its secret values besides the SSH key. @default nothing */
   secrets?: Record<string, string>;
   /** @default false, an update */
   preview?: boolean;
-  /** What the host says of itself; without it drift is off. */
+  /** The host's facts; without them, drift detection is off. */
   facts?: Facts;
-  /** Answers of the agent by `KIND-NAME`, in place of the usual ones. */
+  /** Answers of the agent by `KIND-NAME`, instead of the default ones. */
   answers?: Record<string, object>;
-  /** Outputs of other stacks, by the stack's name; `undefined` where the engine has not read them yet. */
+  /** Outputs of other stacks, by the stack's name; `undefined` if the engine has not read them yet. */
   stacks?: Record<string, Record<string, unknown> | undefined>;
 }
 
@@ -79,7 +79,7 @@ function answer(kind: string, name: string): object {
 const READ_STACK = "pulumi:pulumi:readStackOutputs";
 
 function stackOf(name: string, { stacks = {} }: Settings): object {
-  // The SDK tells what gRPC has in `details`.
+  // The SDK prints the `details` of a gRPC error.
   if (!(name in stacks)) throw Object.assign(new Error(), { details: `unknown stack "${name}"` });
   const outputs = stacks[name];
   if (!outputs) return { name };
@@ -98,16 +98,16 @@ function stateOf(type: string, name: string, inputs: Record<string, unknown>, se
   if (!asked) return { ...inputs, stdout: '{"agent": "0123456789abcdef"}', stderr: "" };
   const [, kind = "", item = ""] = asked;
   const stdout = JSON.stringify(settings.answers?.[`${kind}-${item}`] ?? answer(kind, item));
-  // As additionalSecretOutputs has the engine do it, which the mocks do not have.
+  // The engine does this for additionalSecretOutputs; the mocks do not.
   return { ...inputs, stdout: isSecret(inputs.stdin) ? pulumi.secret(stdout) : stdout, stderr: "" };
 }
 
 let runs = 0;
 
-/** Evaluates index.ts again, with the modules that it imports as they are loaded already; answers what it exports. */
+/** Evaluates index.ts again, with its already loaded imports; returns its exports. */
 export const evaluated = (): Promise<object> => import(/* @vite-ignore */ `../../index.ts?run=${++runs}`);
 
-/** Runs index.ts; answers what it exports too. */
+/** Runs index.ts; also returns its exports. */
 export async function runProgram(settings: Settings): Promise<Run & { outputs: Record<string, unknown> }> {
   const { facts } = settings;
   const inspect = vi.spyOn(inspection, "inspect").mockImplementation(async () => facts);
@@ -122,7 +122,7 @@ export async function runProgram(settings: Settings): Promise<Run & { outputs: R
   return { ...run, outputs };
 }
 
-/** Runs a body that makes resources, and waits until each of them has been asked for. */
+/** Runs a body that creates resources, and waits until all of them have been requested. */
 export async function record(settings: Settings, body: () => unknown): Promise<Run> {
   quiet();
   const resources: Recorded[] = [];
@@ -179,7 +179,7 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
   const warn = vi.spyOn(pulumi.log, "warn").mockImplementation(async (message, resource) => {
     warnings.push({ message, resource: (resource as { __name?: string } | undefined)?.__name });
   });
-  // Otherwise the SDK parses the whole stack for each resource, for the engine alone.
+  // Otherwise the SDK parses the call stack for each resource, only for the engine.
   const callsites = vi.spyOn(pulumi.Resource as unknown as { callsites(): object[] }, "callsites").mockReturnValue([]);
   try {
     await body();
@@ -200,7 +200,7 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
   };
 }
 
-/** The wire form of a request, of which the mocks' own callback sees only the inputs. */
+/** The wire form of a request; the mocks' own callback sees only its inputs. */
 interface Request {
   getType(): string;
   getName(): string;
@@ -227,7 +227,7 @@ function watch(seen: (request: Request, urn: string) => void): void {
   monitor.registerResource = (request, callback) =>
     register(request, (error, response) => {
       if (response) seen(request, response.getUrn());
-      // The SDK puts it into a line for the debug log, which would print the agent's sources each time.
+      // The SDK includes it in the debug log, which would print the agent's sources each time.
       if (response) response.toString = () => "a response";
       callback(error, response);
     });
@@ -249,7 +249,7 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(table).map(([key, inner]) => [key, plain(inner)]));
 }
 
-/** Outputs read to the bottom; secret ones as Secret, unknown ones as UNKNOWN. */
+/** Outputs resolved at every depth; secret ones as Secret, unknown ones as UNKNOWN. */
 export async function resolved(value: unknown): Promise<unknown> {
   if (pulumi.Output.isInstance(value)) {
     const output = value as pulumi.Output<unknown> & { promise(): Promise<unknown>; isSecret: Promise<boolean> } & {

@@ -1,7 +1,7 @@
-// The SDK hands an error inside `apply` to whoever waits for the resource, and to Node as a rejection that nobody
-// handles: that is how the program ends. Here it is caught, so that a test can look at it.
+// The SDK passes an error inside `apply` to the code that waits for the resource, and to Node as an unhandled
+// rejection, which ends the program. Here it is caught, so that tests can inspect it.
 
-/** Runs a body; answers the messages of all that was rejected meanwhile, each once. */
+/** Runs a body; returns the messages of all rejections meanwhile, each once. */
 export async function rejectionsOf(body: () => unknown): Promise<string[]> {
   const others = process.listeners("unhandledRejection");
   const messages = new Set<string>();
@@ -14,7 +14,7 @@ export async function rejectionsOf(body: () => unknown): Promise<string[]> {
     } catch (error) {
       note(error);
     }
-    // Node tells of a rejection once the microtasks are done.
+    // Node reports a rejection after the microtasks have finished.
     await new Promise((resolve) => setTimeout(resolve, 20));
   } finally {
     process.removeListener("unhandledRejection", note);

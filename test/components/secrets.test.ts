@@ -61,11 +61,11 @@ test("a generation number is not secret, or every manifest that contains one wou
 
 test("no secret is readable anywhere: not in a command, a document or an argument", () => {
   const open = JSON.stringify(resources.map(({ inputs, ...rest }) => ({ ...rest, inputs: withoutSecrets(inputs) })));
-  // What the mocks answer for every generated password.
+  // The mocks' answer for every generated password.
   expect(open).not.toContain("password-of-");
   expect(open).not.toContain(SSH_KEY.split("\n")[1]);
   expect(open).not.toContain(BACKUP_KEY.split("\n")[1]);
-  // The positive twin: they are there, in what is secret.
+  // Positive counterpart: the secret values contain them.
   const all = JSON.stringify(resources);
   expect(all).toContain("password-of-valkey-gatehouse");
   expect(all).toContain("password-of-authentik-secret-key");

@@ -1,21 +1,21 @@
-// What stands in the documents between fences: commands, what they are expected to print, and files.
+// The fenced blocks of the documents: commands, their expected output, and files.
 //
 //     ```sh                commands, run by bash in a checkout on the operator's machine; all must succeed
-//     ```console           after `$ ` a command, below it what it prints; `...` stands for anything
+//     ```console           a command after `$ `, and its output below it; `...` matches anything
 //     ```sh host           the same two as root on the host
-//     ```sh upgrade        on a host that is upgraded, by the test that has one: test/e2e/own/upgrade.test.ts
-//     ```sh internet       only read by `bash -n`: what it needs no lab has; or `human`: who has to be asked, or to wait
-//                          for what another test runs (`make demo`: test/e2e/own/demo.test.ts) or none can (`make test`)
+//     ```sh upgrade        on a host that is upgraded, by the test of upgrades: test/e2e/own/upgrade.test.ts
+//     ```sh internet       only parsed by `bash -n`: no lab has the services that it needs; or `human`: it needs a person,
+//                          another test runs it (`make demo`: test/e2e/own/demo.test.ts), or none can (`make test`)
 //     ```yaml PATH         that file, written where the commands run; `diff` is applied to it
 //
-// and `<!-- sh host` to `-->`: commands that no reader needs, such as those that bring a fault about. Anything else between
-// fences is to be looked at.
+// and `<!-- sh host` to `-->`: commands that readers do not need, such as those that cause a failure. All other blocks
+// are only for reading.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Documents whose commands are run, in this order, on one host that the first of them deploys to. */
+/** Documents with commands that run in this order on one host; the first one deploys to it. */
 export const TOLD_IN_ORDER = [
   "README.md",
   "docs/authentik-deployment-guide.md",
@@ -30,16 +30,16 @@ export const TOLD_IN_ORDER = [
   "docs/lab.md",
   "docs/backup-and-restore.md",
 ];
-/** Run on a host that Ansible set up. */
+/** Runs on a host that Ansible has set up. */
 export const MIGRATION = "docs/migrating-from-ansible.md";
 
 export interface Block {
   document: string;
   line: number;
   text: string;
-  /** The language, or what a program reads it as. */
+  /** The language, or the name under which a program reads it. */
   kind: string;
-  /** What stands behind the language. */
+  /** The words after the language. */
   words: string[];
   hidden: boolean;
 }
@@ -57,7 +57,7 @@ export function blocksOf(document: string, markdown = readFileSync(ROOT + docume
   });
 }
 
-/** The words that commands may be marked with. */
+/** Words that can mark commands. */
 export const MARKS = ["host", "upgrade", "internet", "human"];
 
 export const isCommands = ({ kind }: Block): boolean => kind === "sh" || kind === "console";
@@ -66,13 +66,13 @@ export const needsMore = ({ words }: Block): boolean =>
   ["upgrade", "internet", "human"].some((mark) => words.includes(mark));
 export const isRun = (block: Block): boolean => isFile(block) || (isCommands(block) && !needsMore(block));
 
-/** A command and the lines that it is expected to print. */
+/** A command and its expected output lines. */
 export interface Exchange {
   command: string;
   expected: string[];
 }
 
-/** A session at a terminal; a command goes on behind a `\` at the end of its line. */
+/** A terminal session; a `\` at the end of a line continues its command. */
 export function exchanges(text: string): Exchange[] {
   const found: Exchange[] = [];
   let open = false;
@@ -87,7 +87,7 @@ export function exchanges(text: string): Exchange[] {
   return found;
 }
 
-/** The commands of a block, for bash. */
+/** The commands of a block, as a bash script. */
 export const script = (block: Block): string =>
   block.kind === "sh"
     ? block.text
@@ -95,7 +95,7 @@ export const script = (block: Block): string =>
         .map(({ command }) => `${command}\n`)
         .join("");
 
-/** What changes from run to run, in an expectation and in what was printed. */
+/** Values that differ between runs, in an expectation and in the output. */
 const PASSING: [RegExp, string][] = [
   [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|UTC))?/g, "TIME"],
   [/\b(\d+(\.\d+)? ?(ms|s|min|m|h|d))+\b/g, "DURATION"],
@@ -105,7 +105,7 @@ const PASSING: [RegExp, string][] = [
 ];
 const lasting = (line: string) => PASSING.reduce((text, [pattern, name]) => text.replace(pattern, name), line);
 
-/** Whether a command printed what is expected: `...` alone on a line is any lines, within a line any text. */
+/** Whether the output matches the expectation: `...` alone on a line matches any lines, within a line any text. */
 export function fits(expected: readonly string[], printed: string): boolean {
   const escaped = (line: string) =>
     lasting(line)

@@ -1,4 +1,4 @@
-// M18, M19: what an `up` changes on the host, and that it touches nothing else.
+// M18, M19: an `up` makes the required changes on the host and touches nothing else.
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { ask } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
@@ -47,12 +47,12 @@ interface Change {
   what: string;
   make: (settings: Settings) => void;
   units: Record<string, string>;
-  /** A command whose output tells that the change is there. */
+  /** A command, and its output once the change is live. */
   shown: [command: string, output: string];
 }
 
 const site = (directives: string) => ({ domain: "extra.lab.internal", backend: "127.0.0.1:9000", directives });
-/** What a container of the pod finds. */
+/** The pod's settings as seen in a container: host names, DNS and /dev/shm. */
 const INSIDE =
   "import os, socket; s = os.statvfs('/dev/shm'); print(socket.gethostbyname('mail.lan'), socket.gethostbyname('ldap.lan'), socket.gethostname(), open('/etc/resolv.conf').readline().strip(), s.f_blocks * s.f_frsize >> 20, open('/proc/sys/net/core/somaxconn').read().strip(), *sorted(os.listdir('/blueprints')))";
 
@@ -174,7 +174,7 @@ const CHANGES: Change[] = [
   },
 ];
 
-// In this order: each starts from what the one before left.
+// In this order: each test starts from the state after the previous one.
 test.each(CHANGES)("$what, as its plan says, and affects nothing else", async ({ make, units, shown }) => {
   const [command, output] = shown;
   make(stack.settings);
@@ -233,7 +233,7 @@ describe("existing data of a service", () => {
   const keys = async () => (await valkey("--raw keys '*'")).split("\n").sort().join(" ");
 
   beforeAll(async () => {
-    // Through TCP: a URL of valkey-cli's has no socket.
+    // Through TCP, since a URL of valkey-cli cannot contain a socket.
     const { logins } = await stack.outputs();
     url = logins.valkey.wiki.replace(/^unix:\/\/(.*)@.*db=(\d+)$/, "valkey://$1@127.0.0.1:6379/$2");
     await valkey("mset one 1 two 2 three 3");
@@ -252,7 +252,7 @@ describe("existing data of a service", () => {
     expect(report.data.join(), report.summary).toMatch(
       settings.appendonly === before ? /^$/ : /^Valkey's keys are written to/,
     );
-    // Gone before the restart is over, or soon: no reason to go back.
+    // Expires before or soon after the end of the restart, which is no reason for a rollback.
     await valkey("set short 1 px 1000");
     await valkey(`set number-${settings.appendonly ?? "no"} 1`);
     const held = await keys();

@@ -1,4 +1,4 @@
-// What was changed by hand is shown with a diff, put right by the next `up` as the plan says, and then it is quiet again.
+// A manual change appears with a diff and is reverted by the next `up`, as planned; afterwards there is nothing to do.
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { ask } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
@@ -33,16 +33,16 @@ const AUTHENTIK = {
 };
 
 interface ByHand {
-  /** At most one of each release has the same round. */
+  /** Each release has at most one of them in a round. */
   round: number;
   what: string;
   does: string;
-  /** Lines of the preview. */
+  /** Expected lines of the preview. */
   reported: string[];
   hidden?: string;
-  /** Units that the repair touches. */
+  /** Units affected by the repair. */
   units: Record<string, string>;
-  /** What is true afterwards. */
+  /** A command, and its output after the repair. */
   right: [command: string, answer: string];
 }
 

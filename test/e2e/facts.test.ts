@@ -1,4 +1,4 @@
-// What is true on the host after an `up`: mission rows M1 to M13.
+// The state of the host after an `up`: mission rows M1 to M13.
 
 import { pbkdf2Sync } from "node:crypto";
 import { beforeAll, describe, expect, inject, test } from "vitest";
@@ -12,7 +12,7 @@ const PG = "/run/postgresql";
 const VK = "/run/valkey";
 let lab: Lab;
 let stack: Stack;
-// biome-ignore lint/suspicious/noExplicitAny: the outputs' shape is what is tested
+// biome-ignore lint/suspicious/noExplicitAny: the test checks the shape of the outputs
 let platform: any;
 
 beforeAll(async () => {
@@ -329,7 +329,7 @@ test("no package started its service with its stock configuration", async () => 
   expect(first).toContain("/run/caddy/admin.sock");
 });
 
-// Arch's packages start nothing.
+// Arch's packages do not start services.
 test.runIf(VALKEY === "valkey-server.service")("Valkey started for the first time after it was installed", async () => {
   const started = await lab.sh(`journalctl -u ${VALKEY} -o short-unix | grep -m1 'Started ${VALKEY}' | cut -d. -f1`);
   const installed = await lab.sh(

@@ -1,4 +1,4 @@
-// A change that is wrong fails with a clear message, and what ran before goes on running.
+// A wrong change fails with a clear message, and running services keep running.
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { documentUrl } from "../../components/connection/documents.ts";
 import { ask, watch } from "./support/client.ts";
@@ -90,7 +90,7 @@ test("a site that Caddy accepts but cannot load is rolled back, and Caddy contin
 });
 
 test("a reload that never ends is reported by status, and ended by the next up", async () => {
-  // What a Caddy that cannot load says to systemd by itself: that it reloads, and no more.
+  // A Caddy that cannot load its configuration sends only this message to systemd: that it is reloading.
   const says = `import socket, struct, sys
 creds = (socket.SOL_SOCKET, socket.SCM_CREDENTIALS, struct.pack("iii", int(sys.argv[1]), 0, 0))
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendmsg([b"RELOADING=1"], [creds], 0, "/run/systemd/notify")`;
@@ -152,7 +152,7 @@ describe("with any sessions in the database, and any settings of the cluster:", 
     lab.sh(
       `runuser -u postgres -- env PGOPTIONS='${IMMUNE} -cdefault_transaction_read_only=off -csynchronous_commit=local' psql -Xqv ON_ERROR_STOP=1 <<'SQL'\n${statements.join(";\n")};\nSQL`,
     );
-  /** Come again as soon as they are ended. */
+  /** Sessions that reconnect as soon as they are ended. */
   const monitors = (verb: "start" | "stop") =>
     Promise.all(
       ["authentik", "authentik_before_upgrade", "authentik_failed_upgrade"].map((database) =>
@@ -165,7 +165,7 @@ describe("with any sessions in the database, and any settings of the cluster:", 
     );
 
   beforeAll(async () => {
-    // What authentik itself needs is as it was, from its next sessions on.
+    // The settings that authentik itself needs are restored for its next sessions.
     await psql([
       ...Object.keys(GUCS)
         .filter((name) => name !== "synchronous_standby_names")
@@ -245,7 +245,7 @@ test("an image of a private registry is pulled with the configured login, also a
   );
   const first = await stack.up();
   expect(first.status, first.text).toBe(0);
-  // As at boot: by the units alone.
+  // As at boot: started only by the units.
   await lab.sh(`${forgotten} && systemctl start authentik-pod`);
   await lab.awaits("gatehouse status >/dev/null");
   expect(await lab.sh("podman ps --format '{{.Image}}' | sort -u")).toContain(`${image}:${version}`);

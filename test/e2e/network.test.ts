@@ -1,4 +1,4 @@
-// The host's network changes under the platform: rules that are flushed, another default subnet, proxies in front.
+// The host's network changes below the platform: flushed rules, another default subnet, proxies in front.
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { ask } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
@@ -29,7 +29,7 @@ async function nothingToDo() {
   expect(Object.keys(again.counts), again.text).toEqual(["unchanged"]);
 }
 
-/** Whom authentik takes this machine for. */
+/** The client address and the scheme that authentik sees for this machine. */
 async function taken(headers: Record<string, string> = {}): Promise<{ client: string; scheme: string }> {
   const { body } = await ask(lab.address, DOMAIN, "/", { headers });
   const said = (key: string) => new RegExp(`"${key}": "([^"]*)"`).exec(body)?.[1] ?? body;

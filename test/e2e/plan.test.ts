@@ -1,5 +1,5 @@
-// What a plan says is what then happens: the units it names restart or reload, for the reason it gives, and no others.
-// The other changes of the configuration are in changes.test.ts, those made by hand on the host in drift.test.ts.
+// An `up` does what its plan says: the named units restart or reload, for the given reason, and no others. Other
+// changes of the configuration are in changes.test.ts, manual changes on the host in drift.test.ts.
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { newKey } from "../unit/sshd.ts";
 import { Lab } from "./support/lab.ts";
@@ -21,7 +21,7 @@ afterAll(async () => {
   expect((await new Stack(lab).up()).status).toBe(0);
 });
 
-/** What changes.test.ts does not change. In this order: each starts from what the one before left. */
+/** Changes that are not in changes.test.ts. In this order: each starts from the state after the previous one. */
 const CHANGES: [what: string, make: (settings: Settings) => unknown][] = [
   ["a database that is no longer managed", ({ postgres }) => Object.assign(postgres, { databases: {}, roles: {} })],
   ["rotated passwords of Valkey", ({ valkey }) => (valkey.rotation = 2)],

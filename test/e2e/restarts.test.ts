@@ -1,4 +1,4 @@
-// Sockets, groups and the running pod after a restart of each service, of the host, and after its plug was pulled.
+// Sockets, groups and the running pod after a restart of each service, a reboot of the host, and a power failure.
 import { afterEach, beforeAll, expect, inject, test } from "vitest";
 import { ask } from "./support/client.ts";
 import { Lab } from "./support/lab.ts";
@@ -20,7 +20,7 @@ afterEach(async () => {
 
 const page = async (path = "/") => ask(lab.address, "auth.lab.internal", path);
 
-/** Until authentik says that it reaches its database again. */
+/** Waits until authentik reports that it reaches its database again. */
 async function ready(): Promise<void> {
   for (let left = 300; ; left--) {
     const status = await page("/-/health/ready/").then(

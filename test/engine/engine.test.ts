@@ -8,7 +8,7 @@ import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-// The engine under test/engine/with, real or stand-in, runs a small program the way the project's own is run.
+// The engine under test/engine/with, real or stand-in, runs a small program in the same way as the project's program.
 
 const program = `
 const { local } = require("@pulumi/command");
@@ -129,7 +129,7 @@ test("differences are reported like the real plugins do: one by property only, o
   });
   expect(stateOf("pulumi:providers:command").inputs).toHaveProperty("__pulumi-go-provider-version");
 
-  // A default that is named is what there is.
+  // Setting a default explicitly changes nothing.
   await pulumi("preview --expect-no-changes", { SPECIAL: "yes" });
 
   const February = { KEEPER: "February" };
@@ -170,7 +170,7 @@ test("an error hook gets the output of a failed command once; a destroy without 
   await pulumi("destroy --yes --skip-preview");
 });
 
-/** The plugins that the CLI has found in its folder; the tests before have used them. */
+/** The plugins in the CLI's folder; the previous tests have used them. */
 function plugins(): string[] {
   const folder = join(process.env.PULUMI_HOME ?? join(homedir(), ".pulumi"), "plugins");
   return globSync("*/pulumi-*", { cwd: folder })

@@ -1,5 +1,5 @@
-// The examples of docs/service-integration-guide.md as an operator previews them: each with the engine under
-// test/engine/with, in a fresh stack. The host is not there, which a preview warns of and goes on.
+// Previews the examples of docs/service-integration-guide.md as an operator would: each with the engine under
+// test/engine/with, in a fresh stack. The host does not exist, so the preview warns and continues.
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,11 +12,11 @@ import { newKey } from "../unit/sshd.ts";
 import { platformAt } from "./platform.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-/** Nothing listens there. */
+/** A port without a listener. */
 const PORT = 1;
 const PLATFORM = "organization/gatehouse/prod";
 
-/** An example is a program, or a function of what the platform's own program has, under the names that it has there. */
+/** An example is a program, or a function of the values that the platform's own program has, under the same names. */
 const PROGRAM = `
 import { Caddy } from "./components/caddy/caddy.ts";
 import { Host } from "./components/host/host.ts";
@@ -58,7 +58,7 @@ function project(name: string, files: Record<string, string>): void {
     symlinkSync(join(ROOT, part), join(folder, name, part));
   const all = {
     "Pulumi.yaml": `name: ${name}\nmain: index.ts\nruntime:\n  name: nodejs\n  options:\n    typescript: false\n`,
-    // By this name a program finds the package, as it is packed from here.
+    // The name under which programs import the package, which contains the same files as a packed one.
     "package.json": '{ "name": "gatehouse", "type": "module", "exports": "./components/library.ts" }',
     ...files,
   };
@@ -71,7 +71,7 @@ interface Step {
   newState: { inputs?: { stdin?: string } };
 }
 
-/** What a preview of the example would create, by type and name, and what each is given on stdin. */
+/** The resources that a preview of the example would create, by type and name, each with its stdin. */
 async function preview(app: string): Promise<Record<string, string | undefined>> {
   writeFileSync(join(folder, "guide/docs/example.ts"), EXAMPLES[app] ?? "");
   const { steps } = JSON.parse(await pulumi("guide", ["preview", "--json", "--stack", "dev"])) as { steps: Step[] };

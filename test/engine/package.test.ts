@@ -1,5 +1,5 @@
-// gatehouse as another repository has it: packed, unpacked into a fresh project, and used by the program of
-// docs/platform.md with the engine under test/engine/with. The host is none: it answers as the agent would.
+// gatehouse as used by another repository: packed, unpacked into a fresh project, and used by the program of
+// docs/platform.md with the engine under test/engine/with. A fake host answers as the agent would.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -11,7 +11,10 @@ import { platformAt } from "./platform.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const MODULES = join(ROOT, "node_modules");
-/** What goes into a checkout to pack from, so that nothing is built into the repository under other tests. */
+/**
+ * Files copied into a checkout to be packed there, so that no build output appears in the repository while other tests
+ * run.
+ */
 const SOURCES = [
   "agent",
   "components",
@@ -45,7 +48,7 @@ function run(program: string, args: readonly string[], cwd: string, input = "", 
     const child = execFile(program, [...args], { cwd, env, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
       done({ status: error ? Number(error.code) : 0, text: stdout + stderr }),
     );
-    // A program may end before it reads what it was given: its exit status says whether that is a fault.
+    // A program may exit before it has read its input; the exit status reports whether that is an error.
     child.stdin?.on("error", () => {});
     child.stdin?.end(input);
   });
@@ -56,7 +59,7 @@ async function must(...args: Parameters<typeof run>): Promise<string> {
   return text;
 }
 
-// Each stack has a passphrase of its own, as two teams would.
+// Each stack has its own passphrase, as with two teams.
 const pulumi = (cwd: string, args: readonly string[], input?: string) =>
   [
     "pulumi",
@@ -67,7 +70,7 @@ const pulumi = (cwd: string, args: readonly string[], input?: string) =>
   ] as const;
 const preview = () => run(...pulumi(consumer, ["preview", "--stack", "dev"]));
 
-/** Deploys the other stack anew, with these outputs. */
+/** Deploys the other stack again, with these outputs. */
 async function produce(outputs: object): Promise<void> {
   writeFileSync(join(producer, "outputs.json"), JSON.stringify(outputs));
   await must(...pulumi(producer, ["up", "--yes", "--skip-preview", "--stack", "prod"]));
@@ -75,7 +78,10 @@ async function produce(outputs: object): Promise<void> {
 
 const facts = () => platformAt(server.port, server.hostKey);
 
-/** What the host would say. A lone `sh -s` looks at it, or asks whose names are; with an argument it installs the agent. */
+/**
+ * The host's answer. Without an argument, `sh -s` inspects the host or checks the ownership of names; with one, it
+ * installs the agent.
+ */
 function answer({ command, stdin }: { command: string; stdin: string }): object {
   if (command === "sh -s" && stdin.includes("census.main()")) return [];
   if (command === "sh -s") return { protocol: 1, machine: "0123456789ab", items: items() };
@@ -83,7 +89,7 @@ function answer({ command, stdin }: { command: string; stdin: string }): object 
   return { generation: 1 };
 }
 
-/** All that was asked for is there, as it was asked for. */
+/** Every requested item exists, as requested. */
 function items(): object {
   const asked = server.asked.flatMap(({ command, stdin }) => {
     const [, kind, name, due] = /^gatehouse (\w+) (\S+) --due (\S+)$/.exec(command) ?? [];
@@ -93,13 +99,13 @@ function items(): object {
   return Object.fromEntries(asked);
 }
 
-/** Packs gatehouse; answers where the tarball lies. */
+/** Packs gatehouse; returns the path of the tarball. */
 async function pack(): Promise<string> {
   const checkout = join(folder, "checkout");
   mkdirSync(checkout);
   for (const source of SOURCES) cpSync(join(ROOT, source), join(checkout, source), { recursive: true });
   symlinkSync(MODULES, join(checkout, "node_modules"));
-  // As Python leaves them behind after tests of the agent.
+  // As Python leaves them behind after the agent's tests.
   const cache = join(checkout, "agent/src/gatehouse/release/__pycache__");
   mkdirSync(cache, { recursive: true });
   writeFileSync(join(cache, "plan.cpython-313.pyc"), "");
@@ -108,14 +114,14 @@ async function pack(): Promise<string> {
   return join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) as string);
 }
 
-/** Lays out node_modules as npm does it, without a registry: gatehouse from the tarball, its dependencies as links. */
+/** Creates node_modules as npm would, without a registry: gatehouse from the tarball, its dependencies as links. */
 async function install(tarball: string): Promise<void> {
   const modules = join(consumer, "node_modules");
   const own = join(modules, "gatehouse");
   mkdirSync(own, { recursive: true });
   await must("tar", ["--extract", "--file", tarball, "--directory", own, "--strip-components=1"], folder);
   const { dependencies } = JSON.parse(readFileSync(join(own, "package.json"), "utf8"));
-  // The last two are a consumer's own, to check types. No other development dependency of gatehouse's is there.
+  // The last two belong to the consumer, for type checks. No other development dependency of gatehouse is installed.
   for (const name of [...Object.keys(dependencies), "typescript", "@types/node"]) {
     mkdirSync(dirname(join(modules, name)), { recursive: true });
     symlinkSync(join(MODULES, name), join(modules, name));

@@ -1,4 +1,4 @@
-// `npm run plan` with the engine under test/engine/with. The host is none: it answers as the agent would.
+// `npm run plan` with the engine under test/engine/with. A fake host answers as the agent would.
 import { execFile } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ const run = (program: string, args: string[], input?: string) =>
     const child = execFile(program, args, { cwd: REPOSITORY, env, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
       done({ status: error ? Number(error.code) : 0, stdout, stderr }),
     );
-    // A program may end before it reads what it was given: its exit status says whether that is a fault.
+    // A program may exit before it has read its input; the exit status reports whether that is an error.
     child.stdin?.on("error", () => {});
     child.stdin?.end(input);
   });

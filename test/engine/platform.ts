@@ -1,6 +1,6 @@
 import type { PlatformFacts } from "../../components/platform/contract.ts";
 
-/** What a platform's stack tells others of it. */
+/** The facts that a platform's stack exports. */
 export const platformAt = (port: number, hostKey: string): PlatformFacts => ({
   schemaVersion: 1,
   host: { address: "127.0.0.1", port, hostKey, platform: "debian" },

@@ -1,4 +1,4 @@
-// The policy pack as an operator runs it: the real program, the real engine, a fresh stack in a file backend.
+// The policy pack as an operator runs it: the real program, the real engine, and a fresh stack in a file backend.
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ function pulumi(args: string[], input = ""): Promise<{ status: number; text: str
   });
 }
 
-/** A preview of the smallest stack with these settings besides. */
+/** Previews the smallest stack with these additional settings. */
 function preview(authentik: object, more: Record<string, object> = {}, kept = secret) {
   const settings = { ...SMALL, authentik: { ...SMALL.authentik, ...authentik }, ...more };
   const lines = Object.entries(settings).map(([key, value]) => `  gatehouse:${key}: ${JSON.stringify(value)}\n`);

@@ -1,4 +1,4 @@
-// What quiet() leaves out, and what it does not, as the engine under test/engine/with shows it.
+// The diagnostics that quiet() disables and those that it keeps, with the engine under test/engine/with.
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,7 +34,7 @@ new pulumi.ComponentResource("test:index:Never", "never", {}, { dependsOn });
 
 let folder: string;
 
-/** A preview that shows all that there is; it fails where the program does. */
+/** A preview with full output; fails if the program fails. */
 async function preview(program: string, variables: Record<string, string>): Promise<string> {
   writeFileSync(join(folder, "index.ts"), program);
   const env = {

@@ -1,4 +1,4 @@
-"""Images that `podman pull` finds in a lab: an OCI image layout on the lab's own disk, behind a small registry there."""
+"""Images for `podman pull` in a lab: an OCI image layout on the lab's own disk, served by a small registry there."""
 import hashlib
 import json
 import os
@@ -13,7 +13,7 @@ FOLDER = "registry"  # below /var/lib/containers in the lab
 OCI = "application/vnd.oci.image"
 NAME = "org.opencontainers.image.ref.name"
 
-# Podman may ask this registry without TLS.
+# Podman may use this registry without TLS.
 SERVE = f"""
 mkdir -p /etc/containers/registries.conf.d
 printf '[[registry]]\\nlocation = "localhost:5000"\\ninsecure = true\\n' >/etc/containers/registries.conf.d/lab.conf
@@ -23,7 +23,7 @@ systemctl --quiet enable --now lab-registry
 
 
 class Images:
-    """The images of a lab. Layers are stored once, whoever shares them."""
+    """The images of a lab. Layers are stored once, even if several images share them."""
 
     def __init__(self, lab: str) -> None:
         containers = LAB_HOME / "labs" / lab / "containers"
@@ -36,7 +36,7 @@ class Images:
         self.manifests = json.loads(index.read_text())["manifests"] if index.exists() else []
 
     def blob(self, kind: str, content: bytes | Path) -> dict:
-        """Stores one and describes it; a file becomes a hard link."""
+        """Stores a blob and returns its descriptor; a file becomes a hard link."""
         if isinstance(content, Path):
             with content.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -52,7 +52,7 @@ class Images:
         return self.blob("layer.v1.tar", tar)
 
     def add(self, name: str, layers: list[dict], config: dict) -> str:
-        """One more image, in the place of an older one of that name; returns its name with its digest."""
+        """Adds an image, which replaces an older one of the same name; returns its name with its digest."""
         document = {
             "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()],
             "os": "linux",

@@ -1,7 +1,7 @@
-"""A read-only image registry inside a lab: what `podman pull` asks for, answered from an OCI image layout.
+"""A read-only image registry inside a lab: answers the requests of `podman pull` from an OCI image layout.
 
-usage: registry.py FOLDER - serves the images of the layout in FOLDER on 127.0.0.1:5000; those below private/ to who logs in
-as lab with the password in FOLDER/password, "correct horse" where there is none
+usage: registry.py FOLDER - serves the images of the layout in FOLDER on 127.0.0.1:5000; those below private/ need a
+login as lab with the password in FOLDER/password, or "correct horse" if there is none
 """
 import base64
 import json
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 LAYOUT = Path(sys.argv[1])
-NOBODY = "Basic Og=="  # what Podman sends without a login
+NOBODY = "Basic Og=="  # sent by Podman without a login
 TAG = "org.opencontainers.image.ref.name"
 
 
@@ -19,7 +19,7 @@ class Registry(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        # Every client begins at /v2/, and learns there how to log in.
+        # Every client starts at /v2/, where it learns how to log in.
         if not self.logged_in() and (self.path == "/v2/" or self.path.startswith("/v2/private/") or self.headers["Authorization"] not in (None, NOBODY)):
             return self.reply(401, "application/json", b'{"errors":[{"code":"UNAUTHORIZED"}]}')
         if self.path == "/v2/":

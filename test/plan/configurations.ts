@@ -1,7 +1,7 @@
 // Stacks for the tests of the plan.
 import { SMALL } from "../components/program.ts";
 
-/** A stack with everything in it: an application of Valkey's, a role with a password, a site, an old authentik. */
+/** A stack with every feature: an application that uses Valkey, a role with a password, a site, an old authentik. */
 export const FULL = {
   ...SMALL,
   authentik: { domain: "auth.example.org", version: "2025.8.4", environment: { AUTHENTIK_LOG_LEVEL: "info" } },

@@ -1,9 +1,9 @@
-// A host that is none: an SSH server which answers as the agent would, so that a real `up` fills a real state.
+// A fake host: an SSH server that answers like the agent, so that a real `up` produces a real state.
 import { type Sshd, sshd } from "../unit/sshd.ts";
 
 const IDS: Record<string, number> = { "postgres-clients": 987, "valkey-clients": 986, authentik: 985 };
 
-/** Takes every document; a release's generation counts how often its document was another one. */
+/** Accepts every document; a release's generation counts the changes of its document. */
 export async function host(): Promise<Sshd> {
   const releases = new Map<string, { document: string; generation: number }>();
   const answer = (command: string, document: string): object => {

@@ -15,7 +15,7 @@ const POD = {
   "authentik-worker.service": "restart",
 };
 
-/** Units by what happens to them; those to which nothing does are left out. */
+/** Effects on units; unaffected units are omitted. */
 const verbs = ({ units }: Report) =>
   Object.fromEntries(units.filter(({ verb }) => verb !== "none").map(({ unit, verb }) => [unit, verb]));
 const reasons = (report: Report, unit: string) => report.units.find((one) => one.unit === unit)?.reasons;
@@ -146,7 +146,7 @@ describe("the reason is given:", () => {
 });
 
 describe("data with a new location", () => {
-  /** The manifest as the program had it before authentik's uploads moved. */
+  /** The manifest that the program created before authentik's uploads moved. */
   const earlier = (document = "") =>
     document
       .replace(/\[\[directory\]\]\npath = "\/var\/lib\/authentik\/data"\n[^[]*/, "")
@@ -465,7 +465,7 @@ test("a destroyed release does not start stopped units", async () => {
   );
   expect(reasons(report, "caddy.service")).toEqual(["caddy.service is not active"]);
   expect(verbs(report)).toEqual({ "caddy.service": "start" });
-  // Its removal alone: nobody starts Caddy for it.
+  // With only its removal, nothing starts Caddy.
   const alone = reportOf({ ...preview, steps: preview.steps.filter(({ name }) => name !== "release-caddy") });
   expect(verbs(alone)).toEqual({});
 });

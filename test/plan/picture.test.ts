@@ -1,5 +1,5 @@
-// docs/doors.svg, the picture of the README, is drawn from the program itself: who may use which socket on a host that the
-// smallest stack deploys to. UPDATE_GOLDEN=1 draws it anew.
+// docs/doors.svg, the picture in the README, is generated from the program: the sockets on a host with the smallest
+// stack, and their users. UPDATE_GOLDEN=1 regenerates it.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";

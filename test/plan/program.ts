@@ -1,4 +1,4 @@
-// Previews as the engine would tell them, from the real program under mocks: no engine, no host.
+// Previews as the engine would emit them, from the real program with mocks: no engine, no host.
 
 import type { Preview, State, Step } from "../../plan/read/steps.ts";
 import type { Difference, Facts } from "../../protocol/facts.ts";
@@ -6,7 +6,7 @@ import { type Recorded, type Run, runProgram, Secret, type Settings } from "../c
 
 type Config = Record<string, unknown>;
 
-/** What the mocks answer for every release, and what the state therefore knows. */
+/** The mocks' answer for every release, which is therefore in the state. */
 const GENERATION = 3;
 const ANSWERS: Record<string, Record<string, unknown>> = {
   "group-postgres-clients": { gid: 987 },
@@ -18,13 +18,13 @@ export interface Change {
   /** @default - nothing is deployed yet */
   from?: Config;
   to: Config;
-  /** Every command is sent over another connection, so that no answer is known. @default false */
+  /** Every command uses another connection, so that no answer is known. @default false */
   newKey?: boolean;
 }
 
 const previews = new Map<string, Promise<Preview>>();
 
-/** The preview of a change of configuration. Tests that start from the same change share it, so none alters it. */
+/** The preview of a change of configuration. Tests of the same change share it, so none may modify it. */
 export function previewOfChange(change: Change): Promise<Preview> {
   const key = JSON.stringify(change);
   const preview = previews.get(key) ?? predicted(change);
@@ -34,7 +34,7 @@ export function previewOfChange(change: Change): Promise<Preview> {
 
 async function predicted({ from, to, newKey = false }: Change): Promise<Preview> {
   const before = from ? commandsOf(await ran({ config: from })) : new Map();
-  // Once to find out what differs, and once as a preview, in which no answer of the host's is known.
+  // One run to find the differences, and one as a preview, in which no answer of the host is known.
   const shown = commandsOf(await ran({ config: to, preview: true }));
   const after = commandsOf(await ran({ config: to }));
   const steps = [...new Set([...after.keys(), ...before.keys()])].map((name) =>
@@ -53,7 +53,7 @@ async function predicted({ from, to, newKey = false }: Change): Promise<Preview>
 
 const runs = new Map<string, Promise<Run>>();
 
-/** Most tests start from the same stack: each configuration runs once. */
+/** Most tests start from the same stack, so each configuration runs only once. */
 function ran(settings: Settings): Promise<Run> {
   const key = JSON.stringify(settings);
   const run = runs.get(key) ?? runProgram(settings);
@@ -61,7 +61,7 @@ function ran(settings: Settings): Promise<Run> {
   return run;
 }
 
-/** What the agent answers of one difference. */
+/** The agent's answer about one difference. */
 export const difference = (
   kind: Difference["kind"],
   name: string,
@@ -70,7 +70,7 @@ export const difference = (
   more: Partial<Pick<Difference, "diff" | "now">> = {},
 ): Difference => ({ kind, name, what, message, diff: "", now: {}, ...more });
 
-/** What the agent answers of items of which each has these differences. */
+/** The agent's answer about items, each with these differences. */
 export const factsOf = (preview: Preview, found: Record<string, readonly Difference[]> = {}): Facts => ({
   protocol: 1,
   machine: "0123456789ab",
@@ -82,11 +82,11 @@ export const factsOf = (preview: Preview, found: Record<string, readonly Differe
   ),
 });
 
-/** The preview of a host that differs, item by item. */
+/** The preview for a host with drift, item by item. */
 export function drifted(preview: Preview, found: Record<string, readonly Difference[]>): Preview {
   const steps = preview.steps.map((step): Step => {
     if (found[step.name]) return due(step, "create");
-    // Whose document has a number that is to be answered anew is due as well.
+    // A document with a number that a due item will return is due as well.
     const waits = Object.keys(found).some((item) => step.new?.document?.includes(` of ${item.replace(/^\w+-/, "")}>`));
     return waits ? due(step, "stdin") : step;
   });

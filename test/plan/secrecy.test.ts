@@ -1,4 +1,4 @@
-// Nothing secret in any form of the plan: not when the engine blinds it, nor if it should not.
+// No form of the plan contains a secret, whether or not the engine masks it.
 import { createHash } from "node:crypto";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -13,7 +13,7 @@ import { FULL } from "./configurations.ts";
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
 const ROTATED = { ...FULL, valkey: { ...FULL.valkey, rotation: 2 }, authentik: { ...FULL.authentik, rotation: 2 } };
 
-/** Events of an engine that blinds nothing; `open` leaves the mark of a secret out too. */
+/** Events of an engine that masks nothing; `open` also omits the secret marker. */
 async function events(open: boolean): Promise<EngineEvent[]> {
   const [before, after] = [await runProgram({ config: FULL }), await runProgram({ config: ROTATED })];
   const shown = (value: unknown): unknown => {
@@ -86,7 +86,7 @@ describe.each([
   });
 
   test("although each secret was there, and although other content is shown", () => {
-    // Of grafana's password only the hash travels, and of the role's only the verifier.
+    // Grafana's password is sent only as a hash, and the role's only as a verifier.
     const there = [...PASSWORDS.slice(0, 3), sha256("password-of-valkey-grafana", "hex"), "SCRAM-SHA-256$"];
     expect(there.filter((secret) => !given.includes(secret))).toEqual([]);
     for (const form of ["markdown", "html", "json"]) expect(forms[form]).toContain("authentik-secrets");

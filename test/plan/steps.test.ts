@@ -1,4 +1,4 @@
-// What is read from the engine's events, as Pulumi 3.276 writes them.
+// Parses the engine's events, as written by Pulumi 3.276.
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { expect, test } from "vitest";
 import { previewOf } from "../../plan/read/steps.ts";

@@ -143,7 +143,7 @@ function typeOf(name: string, parent: string, types: Map<string, string>): strin
   return kind ? `gatehouse:index:${kind[0]?.toUpperCase()}${kind.slice(1)}` : types.get(parent);
 }
 
-/** As the runner of packs hands values over: secrets opened, and unknown ones left out. */
+/** Values as passed by the policy pack runner: secrets unwrapped, and unknown ones omitted. */
 function open(value: unknown): unknown {
   if (value instanceof Secret) return open(value.value);
   if (Array.isArray(value)) return value.map(open);

@@ -9,7 +9,7 @@ const QUADLETS = "/etc/containers/systemd";
 const file = (app: string, path: string) => fileOf(Object.values(partsOfApp(app)), path);
 const quadlet = (app: string, name: string) => file(app, `${QUADLETS}/${name}`);
 
-/** The file of every container that runs all the time, and which app it is of. */
+/** The file of every permanently running container, with its app. */
 const LASTING: [app: string, file: string][] = [
   ["whoami", "app-whoami.container"],
   ["paperless", "app-paperless-web.container"],
@@ -22,7 +22,7 @@ const JOBS: [app: string, file: string][] = [
   ["wiki", "app-wiki-export.container"],
   ["reports", "app-reports-weekly.container"],
 ];
-/** What starts an app: a container alone, or the pod. */
+/** The unit that starts an app: a single container, or the pod. */
 const ROOTS: [app: string, file: string][] = [
   ["whoami", "app-whoami.container"],
   ["paperless", "app-paperless.pod"],

@@ -1,4 +1,4 @@
-// The apps of which every rendered file is kept.
+// The apps with golden files for every rendered file.
 import type { AppArgs } from "../../components/app/args.ts";
 import { databaseManifest } from "../../components/app/database.ts";
 import { appManifest, secretsManifest } from "../../components/app/manifest.ts";
@@ -88,7 +88,7 @@ export const APPS: Record<string, Wishes> = {
   },
 };
 
-/** What App makes of its arguments, by the same pure functions, with the answers that a host would give. */
+/** The manifests that App creates from its arguments, through the same pure functions, with the answers of a host. */
 export function partsOfApp(app: string, platform: Distribution = debian): Record<string, Manifest> {
   const { containers, database, connections, valkey, site, shmSize, deadline } = appSettings(app, APPS[app] as Wishes);
   const secrets = Object.fromEntries(

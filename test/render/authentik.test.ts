@@ -216,7 +216,7 @@ describe("the environment", () => {
       const listen = CONTAINERS.flatMap((path) =>
         values(file(name, path), "Environment").map((one) => one.split("=")[0]),
       );
-      // Whom authentik believes is known once its network is there.
+      // The trusted proxies are known only once authentik's network exists.
       const proxies = "AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS";
       const set = [...names(name), ...listen, proxies].filter(
         (one) => !given.includes(one as string) && !free.test(one as string),
@@ -238,7 +238,7 @@ describe("the manifest", () => {
   const { authentik } = partsOfCase(NEW);
 
   test("restarts the pod as one unit for each of its files, and nothing else (H15, M18)", () => {
-    // What is in the network stops with it.
+    // Containers in the network stop with it.
     const own = ["/etc/containers/systemd/authentik.network", "/usr/local/libexec/gatehouse/authentik-proxies"];
     for (const { path, restarts, reloads } of authentik.files ?? [])
       expect([path, restarts, reloads]).toEqual([
@@ -282,7 +282,8 @@ describe("the manifest", () => {
       expect.stringMatching(/^DO \$\$ BEGIN .*IF EXISTS \(.*authentik_before_upgrade'\) THEN ALTER .* END \$\$$/),
     ]);
     expect(statements(guard?.restore)[0]).not.toMatch(/DROP/);
-    // What an earlier way back left is dropped by the next save alone, so that its presence tells that one was done.
+    // A copy left by an earlier rollback is dropped only by the next save, so its presence shows that a rollback has
+    // happened.
     expect(statements(guard?.save).find((statement) => statement.startsWith("DROP"))).toBe(
       'DROP DATABASE IF EXISTS "authentik_failed_upgrade"',
     );
@@ -324,7 +325,7 @@ describe("the manifest", () => {
   test("gives its folders to the account only, and keeps the parent folder, in which root uses names", () => {
     const [home, data, media, ...folders] = authentik.directories ?? [];
     expect(home).toEqual({ path: "/var/lib/authentik", mode: "0750", owner: "root:authentik" });
-    // Sticky: the account writes in both, and cannot put a link in the place of media, which older versions mount.
+    // Sticky: the account can write in both, but cannot put a symlink in place of media, which older versions mount.
     expect(data).toEqual({ path: "/var/lib/authentik/data", mode: "01770", owner: "root:authentik" });
     expect(media).toMatchObject({ path: "/var/lib/authentik/data/media", mode: "0770", owner: "root:authentik" });
     expect(folders).toHaveLength(2);

@@ -65,7 +65,7 @@ describe("pgbackrest.conf", () => {
       "repo1-s3-key-secret={{secrets backup-secrets/5/key}}",
       "repo1-path=/postgres",
     ]);
-    // A restore goes on with a new connection where the server has no more handles: then whole files must be there.
+    // A restore continues over a new connection if the server runs out of handles; this requires whole files.
     expect(kind(SFTP).filter((line) => /bundle|block/.test(line))).toEqual([]);
   });
 
@@ -270,9 +270,9 @@ describe("the timers", () => {
     expect(manifestOf(FOLDER).units).toContainEqual({ name: `gatehouse-${verb}.timer`, enabled: true });
     const service = unit(`gatehouse-${verb}.service`);
     expect(values(service, "ExecStart")).toEqual([`/usr/local/bin/gatehouse ${verb}`]);
-    // The agent knows by it that it runs in a unit already.
+    // It shows the agent that it already runs in a unit.
     expect(values(service, "Environment")).toEqual(["GATEHOUSE_UNIT=1"]);
-    // Long, and nobody waits for it: neither the apply nor whoever logs in.
+    // A long job that neither the apply nor logins wait for.
     expect(section(service, "Service")).toEqual(
       expect.arrayContaining(["Type=oneshot", "Nice=10", "CPUWeight=20", "IOWeight=20"]),
     );

@@ -1,4 +1,4 @@
-// The stacks of which every rendered file is kept.
+// The stacks with golden files for every rendered file.
 
 import { guardManifest } from "../../components/authentik/guard.ts";
 import { asAuthentik, authentikManifest, authentikSite } from "../../components/authentik/manifest.ts";
@@ -21,7 +21,7 @@ import type { Manifest } from "../../protocol/manifest.ts";
 const HOST = { address: "192.0.2.10", hostKey: "ssh-ed25519 AAAA" };
 const GIDS = { postgres: 987, valkey: 986 };
 
-/** Everything that can be chosen, on the newest authentik, with its backups on a disk of the host's. */
+/** Every option, on the newest authentik, with backups on a disk of the host. */
 const full = {
   host: HOST,
   postgres: {
@@ -107,7 +107,7 @@ export const CASES: Record<string, object> = {
   ),
 };
 
-/** What must be kept secret of a case, by its name. */
+/** The secret values of a case, by its name. */
 export const SECRETS: Record<string, Record<string, string>> = {
   "backup-over-sftp": { backupKey: "the private key for the backups\n" },
   "backup-in-a-bucket": { backupKey: "the secret of the bucket's key" },
@@ -128,11 +128,14 @@ export interface Parts {
   authentik: Manifest;
   caddy: Manifest;
   sites: Record<string, Manifest>;
-  /** Where there is one. */
+  /** Only if backups are configured. */
   backup?: Manifest;
 }
 
-/** What index.ts makes of a configuration, by the same pure functions, with the answers that a host would give. */
+/**
+ * The manifests that index.ts creates from a configuration, through the same pure functions, with the answers of a
+ * host.
+ */
 export function partsOf(configuration: object): Parts {
   const settings = settingsSchema.parse(configuration);
   const platform = platforms[settings.host.platform];

@@ -1,4 +1,4 @@
-// Prints every manifest of which golden files are kept, as the program sends it: JSON, for the agent's own loader.
+// Prints every manifest with golden files, as the program sends it: JSON, for the agent's own loader.
 import { manifestDocument } from "../../protocol/manifest.ts";
 import { KEPT } from "./kept.ts";
 

@@ -1,5 +1,5 @@
-// Golden files: test/render/golden/CASE/PATH is what the program puts at PATH on a host. A change of a template or a
-// view shows in a review as a change of these files.
+// Golden files: test/render/golden/CASE/PATH is the file that the program puts at PATH on a host. A review shows a
+// change of a template or a view as a change of these files.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,10 @@ export function treeOf(manifests: readonly Manifest[]): Tree {
   return tree;
 }
 
-/** How a tree differs from its golden files, one sentence each. With UPDATE_GOLDEN=1 these are written instead. */
+/**
+ * The differences between a tree and its golden files, one sentence each. UPDATE_GOLDEN=1 writes the golden files
+ * instead.
+ */
 export function differences(name: string, tree: Tree, folder = GOLDEN, update = process.env.UPDATE_GOLDEN === "1") {
   const root = join(folder, name);
   if (update) {
@@ -52,7 +55,7 @@ export function differences(name: string, tree: Tree, folder = GOLDEN, update = 
   ];
 }
 
-/** The lines between the first and the last that differ. */
+/** The lines from the first to the last difference. */
 function changedLines(was: string, is: string): string {
   const [before, after] = [was.split("\n"), is.split("\n")];
   let start = 0;

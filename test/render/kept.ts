@@ -1,4 +1,4 @@
-// Everything of which golden files are kept.
+// All manifests with golden files.
 import { arch } from "../../components/distribution/arch.ts";
 import { debian } from "../../components/distribution/debian.ts";
 import { helperManifest } from "../../components/registries/manifest.ts";
@@ -6,7 +6,7 @@ import type { Manifest } from "../../protocol/manifest.ts";
 import { APPS, partsOfApp } from "./apps.ts";
 import { CASES, manifestsOf, partsOf, stackOn } from "./cases.ts";
 
-/** The manifests of each case, on both platforms where these differ, by the name of their folder. */
+/** The manifests of each case, on both platforms if they differ, by the name of their folder. */
 export const KEPT: Record<string, () => Manifest[]> = Object.fromEntries([
   ["registries", () => [helperManifest("/var/lib/gatehouse/secrets/registries-secrets/3")]],
   ...[debian, arch].flatMap((platform) => {

@@ -226,7 +226,7 @@ describe("roles and databases", () => {
     expect([sh, options]).toEqual(["sh", "-euc"]);
     execFileSync("sh", ["-n"], { input: script });
     expect(changes).toContain("(VALUES ('a', 'a'), ('b', 'a'), ('c', 'd'))");
-    // The superuser's own database is asked with what is fixed, an application's with all that the server has.
+    // The superuser's own database is queried with fixed settings, an application's with the server's settings.
     expect(script.match(/PGOPTIONS=-crole=none/g)).toHaveLength(2);
     expect(script.match(/PGOPTIONS=\$settings/g)).toHaveLength(2);
     expect(script.match(/--dbname=\$database/g)).toHaveLength(2);
@@ -320,7 +320,7 @@ describe("that script", () => {
   afterAll(() => rmSync(folder, { recursive: true }));
   beforeEach(() => {
     for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
-    // Makes what initdb makes first and last, and ends before the last one where BROKEN is set.
+    // Creates the first and the last file that initdb creates, and exits before the last one if BROKEN is set.
     const initdb = `#!/bin/sh\nfor word; do case $word in --pgdata=*) at=\${word#*=};; esac; done
 mkdir "$at" && touch "$at/PG_VERSION" && [ -z "$BROKEN" ] && echo "$@" >"$at/complete"\n`;
     writeFileSync(join(folder, "initdb"), initdb, { mode: 0o755 });
@@ -460,7 +460,7 @@ describe("the package of another major version, which would create an empty clus
   const judge = (...clusters: string[]) => {
     const list = clusters.map((line) => `echo '${line}'\n`).join("");
     writeFileSync(join(folder, "pg_lsclusters"), `#!/bin/sh\n${list}`, { mode: 0o755 });
-    // A major that this machine does not have, whatever it has.
+    // A major version that no machine has installed.
     return spawnSync("sh", ["-eu", "-c", check?.exec[3] ?? "", "sh", "/etc/postgresql/99/main"], {
       encoding: "utf8",
       env: { PATH: `${folder}:/bin` },

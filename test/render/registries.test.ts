@@ -19,7 +19,7 @@ for (const { path, content } of logins) writeFileSync(join(folder, path.split("/
 writeFileSync(helper, helperManifest(folder).files?.[0]?.content ?? "", { mode: 0o755 });
 writeFileSync(join(room, "elsewhere"), "of somebody else's");
 
-/** What the helper answers, as Podman calls it. */
+/** The helper's answer, when called as Podman does. */
 const asked = (verb: string, input: string) => {
   const { status, stdout, stderr } = spawnSync(helper, [verb], { input, encoding: "utf8" });
   return { status, stdout: stdout.trim(), stderr };

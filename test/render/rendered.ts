@@ -1,4 +1,4 @@
-// What the tests of single lines look at.
+// Helpers for tests that check single lines.
 import type { Manifest } from "../../protocol/manifest.ts";
 import { CASES, manifestsOf, type Parts, partsOf } from "./cases.ts";
 import { treeOf } from "./golden.ts";

@@ -76,7 +76,7 @@ describe("the service", () => {
   });
 
   test("keeps its socket directory during a restart, or a container would keep the old one (H14)", () => {
-    // A runtime directory would be opened before the server has its socket, too.
+    // A runtime directory would also be opened before the server has its socket.
     expect(unit).toContain("RuntimeDirectory=");
   });
 

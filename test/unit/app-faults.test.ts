@@ -6,7 +6,7 @@ const job = { image: web.image, schedule: "daily" };
 const NO_JOB = "is not allowed together with schedule: a job has no port and no health check";
 const DIGEST = `@sha256:${"0".repeat(64)}`;
 
-/** What is told, one sentence each; empty when nothing is wrong. */
+/** The reported faults, one sentence each; empty if there are none. */
 function faults(given: object, name = "wiki"): string[] {
   try {
     appSettings(name, { containers: { web }, ...given });

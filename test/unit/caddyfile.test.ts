@@ -1,4 +1,4 @@
-// What Caddy would read of a site's lines, and what it would take for the end of the site.
+// How Caddy would read a site's lines, and where it would see the end of the site.
 import { describe, expect, test } from "vitest";
 import { directivesOf, faultIn } from "../../components/site/caddyfile.ts";
 

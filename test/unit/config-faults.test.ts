@@ -30,7 +30,7 @@ const VARIABLE =
 const WEB_PATH = "expected a path with a leading and a trailing slash such as /auth/, got";
 const UNDECIDED = "is set by the platform; remove it";
 
-/** [where, what is put there, what is told about it] */
+/** The path, the wrong value, and the message about it. */
 const WRONG: readonly (readonly [path: string, value: unknown, message: string])[] = [
   ["host", undefined, "expected keys and values, got nothing"],
   ["host", "192.0.2.10", 'expected keys and values, got "192.0.2.10"'],
@@ -303,7 +303,7 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
 ];
 
 test.each(WRONG)("%s: %j is refused, with its path and what is allowed", async (path, value, message) => {
-  // [key] in front of a message: the fault lies that much deeper.
+  // A message that starts with [key] refers to that key below the path.
   const deeper = typeof message === "string" ? /^\[(\w+)\] /.exec(message) : null;
   const reported = deeper ? `${path}.${deeper[1]}: ${message.slice(deeper[0].length)}` : `${path}: ${message}`;
   const found = await faults(changed(SMALL, { [path]: value }));

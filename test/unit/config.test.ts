@@ -299,12 +299,12 @@ describe("logins to registries", () => {
 
 test("Pulumi.prod.yaml in this repository is accepted", async () => {
   const text = readFileSync(new URL("../../Pulumi.prod.yaml", import.meta.url), "utf8");
-  // A dependency of the SDK's; it has no types.
+  // A dependency of the SDK, without types.
   const { load } = createRequire(import.meta.url)("js-yaml") as { load(text: string): { config: Table } };
   const entries = Object.entries(load(text).config).map(([key, value]) => [key.replace(/^gatehouse:/, ""), value]);
   const isSecret = (value: unknown) => typeof value === "object" && value !== null && "secure" in value;
   const secret = entries.filter(([, value]) => isSecret(value)).map(([key]) => key as string);
-  // Its comments say how to set it.
+  // The file's comments explain how to set it.
   const table = { ...Object.fromEntries(entries), backupKey: "the operator's" };
   expect(await faults(table, [...secret, "backupKey"])).toEqual([]);
 });

@@ -1,8 +1,8 @@
-// Reads a configuration the way a run of the program does, without one.
+// Reads a configuration like a run of the program, without one.
 import * as pulumi from "@pulumi/pulumi";
 import { type Configuration, load } from "../../components/config/load.ts";
 
-/** A value of a stack's configuration, or a table of them. */
+/** A value in the configuration of a stack, or a table of them. */
 export type Table = { [key: string]: unknown };
 
 /** The smallest configuration that is accepted. */
@@ -14,7 +14,7 @@ export const SMALL: Table = {
   authentik: { domain: "auth.example.org", version: "2026.8.3" },
 };
 
-/** A copy of a table with values set at paths such as `host.port`; undefined takes a key out. */
+/** A copy of a table with values set at paths such as `host.port`; undefined removes a key. */
 export function changed(table: Table, changes: Record<string, unknown>): Table {
   const copy = structuredClone(table);
   for (const [path, value] of Object.entries(changes)) {
@@ -31,7 +31,7 @@ export function changed(table: Table, changes: Record<string, unknown>): Table {
   return copy;
 }
 
-/** Pulumi hands tables, numbers and booleans over as JSON. */
+/** Pulumi passes tables, numbers and booleans as JSON. */
 export async function read(table: Table, secretKeys: string[] = [], stack = "test"): Promise<Configuration> {
   const mocks = { newResource: () => ({ id: undefined, state: {} }), call: () => ({}) };
   await pulumi.runtime.setMocks(mocks, "gatehouse", stack);
@@ -43,7 +43,7 @@ export async function read(table: Table, secretKeys: string[] = [], stack = "tes
   return load();
 }
 
-/** The lines of a refusal between its first and its last, without their indent; none when all is accepted. */
+/** The lines of a refusal without its first and last line, and without indentation; empty if everything is accepted. */
 export async function faults(table: Table, secretKeys: string[] = []): Promise<string[]> {
   try {
     await read(table, secretKeys);

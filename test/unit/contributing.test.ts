@@ -1,4 +1,4 @@
-// The changes that CONTRIBUTING.md describes fit the files of this checkout. A test on a host carries them out.
+// The changes described in CONTRIBUTING.md apply to the files of this checkout. A test on a host carries them out.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { sealed, type Table, toml } from "../../protocol/document.ts";
 import { placeholder } from "../../protocol/placeholder.ts";
 
-// What the program writes is read by two readers here: a TOML library of Node's, and the agent's own code with the
-// tomllib of Python's.
+// Two readers parse the program's documents here: a TOML library for Node, and the agent's own code with Python's
+// tomllib.
 
 const TEXTS: Record<string, string> = {
   empty: "",
@@ -135,7 +135,7 @@ for n in range(len(raw) + 1):
 print(json.dumps(accepted))`,
     [...bytes],
   );
-  // The last byte is the closing line's own line break, without which nothing is missing.
+  // The last byte is the final newline, without which the document is still complete.
   expect(accepted).toEqual([bytes.length - 1, bytes.length]);
 });
 

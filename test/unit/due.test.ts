@@ -1,4 +1,4 @@
-// Due numbers: one form, which the agent reads as well (agent/tests/protocol/test_due.py).
+// Due numbers have one format, which the agent reads too (agent/tests/protocol/test_due.py).
 import { expect, test } from "vitest";
 import { type Due, formatDue, parseDue } from "../../protocol/due.ts";
 

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { usableGid } from "../../components/host/group.ts";
 import { rejectionsOf } from "../components/rejections.ts";
 
-/** What a component gets that consumes the GID of a group. */
+/** The GID that a consuming component receives. */
 async function consumed(gid: unknown): Promise<unknown> {
   const group = { groupName: "postgres-clients", gid: pulumi.output(gid) as pulumi.Output<number> };
   return (usableGid(group, "authentik") as unknown as { promise(): Promise<unknown> }).promise();

@@ -4,7 +4,7 @@ import * as grammars from "../../components/render/grammars.ts";
 const encoders = { ...grammars };
 type Grammar = keyof typeof encoders;
 
-// [what goes in, what is written]
+// The value, and its encoded form.
 type Rows = readonly (readonly [value: unknown, written: string])[];
 
 const WRITTEN: Record<Grammar, Rows> = {
@@ -168,7 +168,9 @@ test.each(REFUSED)("%s refuses %j, because %s", (grammar, value, why) => {
   expect(() => encoders[grammar](value)).toThrow(new Error(refusal));
 });
 
-/** What the program itself writes for a secret, for a number of the host's, and for what a check or a copy is given. */
+/**
+ * The program's own placeholders: for a secret, for a number from the host, and for the arguments of a check or a copy.
+ */
 const PLACES = ["{{secrets valkey-gatehouse/hash}}", "<gid of postgres-clients>", "{generation}", "{tree} {dump}"];
 
 test.each((Object.keys(WRITTEN) as Grammar[]).filter((grammar) => grammar !== "caddy"))(

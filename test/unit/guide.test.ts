@@ -12,15 +12,15 @@ test("the compiler accepts the guide's examples", { timeout: 60_000 }, () => {
   const folder = mkdtempSync(`${ROOT}.state/guide-`);
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const compilerOptions = {
-    // The package, as it is packed from here.
+    // The package, as packed from this checkout.
     paths: { gatehouse: [`${ROOT}components/library.ts`] },
-    // A neighbour of components/, as the guide is.
+    // Beside components/, like the guide.
     rootDirs: [`${ROOT}.state`, ROOT],
   };
   const config = { extends: `${ROOT}tsconfig.json`, compilerOptions, include: ["*.ts"] };
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config));
   for (const [app, text] of Object.entries(EXAMPLES)) writeFileSync(`${folder}/${app}.ts`, text);
-  // What the examples have in common with the last run, which is nearly all, is not checked again.
+  // Files unchanged since the last run, which are nearly all, are not checked again.
   const args = [
     "--project",
     folder,

@@ -1,4 +1,4 @@
-// Who may import whom: the rules of .dependency-cruiser.mjs, tried on a tree of files that import one thing each.
+// Import rules: those of .dependency-cruiser.mjs, tested on a tree of files with one import each.
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { cruise, type ICruiseResult } from "dependency-cruiser";

@@ -8,7 +8,7 @@ import { debian } from "../../components/distribution/debian.ts";
 import { rejectionsOf } from "../components/rejections.ts";
 import { type Answer, newKey, type Sshd, sshd } from "./sshd.ts";
 
-/** What every such message ends with. */
+/** The last line of every such message. */
 const MORE =
   "More: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-has-another-host-key";
 
@@ -45,7 +45,7 @@ const run = (preview: boolean) =>
     preview,
   );
 
-/** What a person at the keyboard is told; an error of the program's own would be told with a stack trace. */
+/** The message shown to a user; an internal error would have a stack trace. */
 async function reported(connection: Connection, look: "on" | "required" = "on"): Promise<string> {
   const answer = await inspect(connection, HOST, look).catch((error: unknown) => error);
   if (!pulumi.RunError.isInstance(answer)) throw new Error(`no RunError but ${JSON.stringify(answer)}: ${answer}`);
@@ -166,7 +166,7 @@ describe("a host that cannot be trusted or reached", () => {
     const { port } = mute.address() as AddressInfo;
     const proxy = await serve();
     const rejected = await rejectionsOf(async () => {
-      // ssh2 waits 15 seconds for an answer of the host's; it then hangs up, which is an error of its own.
+      // ssh2 waits 15 seconds for the host's answer, and then hangs up with a separate error.
       vi.useFakeTimers({ toFake: ["setTimeout"] });
       const message = reported(to({ ...proxy, port }, { proxy: to(proxy) }));
       const [socket] = await once(mute, "connection");

@@ -1,4 +1,4 @@
-// A value of the host's in a rendered file, in a preview and in an update.
+// A value from the host in a rendered file, in a preview and in an update.
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { known } from "../../components/sdk/known.ts";
@@ -12,7 +12,7 @@ class Group extends pulumi.CustomResource {
   }
 }
 
-/** What a file reads of a group whose GID the engine answers so. */
+/** The text in a file about a group, for the GID that the engine returns. */
 async function read(gid: unknown, preview: boolean) {
   const newResource = () => ({ id: "group", state: { gid } });
   await pulumi.runtime.setMocks({ newResource, call: () => ({}) }, "gatehouse", "test", preview);

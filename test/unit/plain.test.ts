@@ -1,4 +1,4 @@
-// What others say reaches people as text, the same way the agent says it (agent/tests/output/test_plain.py).
+// Text from other sources is printed as plain text, in the same way as by the agent (agent/tests/output/test_plain.py).
 import { expect, test } from "vitest";
 import { plain } from "../../components/render/plain.ts";
 import { terminal as drift } from "../../plan/cli/differences.ts";
@@ -25,7 +25,7 @@ test.each([
 });
 
 test("output cannot contain commands for a CI runner", () => {
-  // The CLI ends in a panic at a colour that it does not know.
+  // The CLI panics at an unknown colour.
   expect(plain("a <{%fg 1%}> b <{%x%}>")).toBe(String.raw`a \x3c{%fg 1%}> b \x3c{%x%}>`);
   expect(plain("::error::a\n  ::add-mask::b\nc ::d::")).toBe("\\x3a:error::a\n  \\x3a:add-mask::b\nc ::d::");
   expect(plain("##[group]a")).toBe(String.raw`\x23#[group]a`);

@@ -1,4 +1,4 @@
-// What differs between distributions stands in their profiles, and the rest of the program cannot tell them apart.
+// Only the profiles contain differences between distributions; the rest of the program cannot distinguish them.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,10 @@ import { platforms } from "../../components/distribution/distributions.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const ROOMS = ["agent/src", "components", "plan", "policy", "protocol", "templates"];
-/** The profiles, the agent's knowledge of one package manager each, and what a document for it says. */
+/**
+ * The files that may name a distribution: the profiles, the agent's modules for each package manager, and the schema of
+ * their documents.
+ */
 const KNOW = [
   /^components\/distribution\//,
   /^agent\/src\/gatehouse\/(system\/(apt|pacman)|items\/packages)\.py$/,
@@ -22,7 +25,7 @@ const program = ROOMS.flatMap((room) =>
     .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length)),
 ).filter((path) => !path.includes("node_modules/"));
 
-/** Lines of code that name a distribution, or what only one has; comments may. */
+/** Lines of code that name a distribution, or something that only one has; comments may. */
 const naming = (text: string): string[] =>
   text
     .replace(/\/\*[\s\S]*?\*\/|\{#[\s\S]*?#\}|"""[\s\S]*?"""/g, "")

@@ -6,7 +6,7 @@ import { arch } from "../../components/distribution/arch.ts";
 import { debian, ubuntu } from "../../components/distribution/debian.ts";
 import type { Distribution } from "../../components/distribution/distribution.ts";
 
-/** What every such message ends with. */
+/** The last line of every such message. */
 const MORE = "More: docs/authentik-deployment-guide.md#pulumi-says-this-host-cannot-be-used\n";
 
 const FILE = fileURLToPath(new URL("../../agent/bootstrap/preflight.sh", import.meta.url));
@@ -29,7 +29,7 @@ test.each([
   expect(run("sh", ["-n"], `${script()}\nif`).status).not.toBe(0);
 });
 
-// What the script asks of a host is answered by functions of these names; [ -d /run/systemd/system ] is not asked.
+// Functions with these names answer the script's commands; [ -d /run/systemd/system ] is not replaced.
 const HOST = {
   id: 'if [ "$1" = -u ]; then echo 0; else echo root; fi',
   stat: "echo cgroup2fs",
@@ -37,7 +37,7 @@ const HOST = {
   python3: "true",
   getent: "return 2",
   podman: "echo podman version 5.4.2",
-  // What `.` reads is a file, so /etc/os-release itself is replaced in the text.
+  // `.` reads a file, so the path /etc/os-release is replaced in the text.
 };
 const OS_RELEASE = 'ID=debian VERSION_ID="13"';
 
@@ -76,7 +76,7 @@ describe("a host is checked before anything is installed on it", () => {
     expect(judged({ podman: "return 127" }, offered).reported).toBe(
       `gatehouse: this host cannot be used:\n  - this is ubuntu 24.04, but host.platform says ubuntu 26.04\n${problem("4.9.3+ds1-1ubuntu0.2")}${MORE}`,
     );
-    // What no list tells is not known, and no fault.
+    // A version that no list contains is unknown, which is not an error.
     for (const offered of ["echo 5.4.2+ds1-2", "echo 10.0", "true", "return 100"])
       expect(judged({ podman: "return 127" }, { offered }), offered).toEqual({ status: 0, reported: "" });
   });
@@ -140,7 +140,7 @@ test.each([
   ["installation", () => installation(EXPECTED)],
   ["inspection", () => inspection(EXPECTED)],
 ])("nothing of the %s runs before its last line has arrived", (_, script) => {
-  // Every line of it in turn is replaced by one that tells that it ran.
+  // Each line is replaced by one that reports that it ran.
   const lines = script().trimEnd().split("\n");
   const telling = [lines[0], 'echo "$1"', "echo two", ...lines.slice(-2)];
   for (let arrived = 0; arrived < telling.length; arrived++)

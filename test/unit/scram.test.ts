@@ -5,7 +5,7 @@ import { scramVerifier } from "../../components/postgres/manifest.ts";
 // The example exchange of RFC 7677, section 3: user "user", password "pencil".
 const SALT = Buffer.from("W22ZaJ0SNY7soEsUEjb6gQ==", "base64");
 
-/** The same, by Python's standard library. */
+/** The same, computed by Python's standard library. */
 const byPython = (password: string, salt: Buffer, iterations: number) =>
   execFileSync(
     "python3",
@@ -44,7 +44,7 @@ print(hashlib.sha256(client).digest() == stored, base64.b64encode(hmac.digest(se
     ],
     { encoding: "utf8" },
   );
-  // The client's proof fits the stored key, and the server's signature is the RFC's.
+  // The client's proof matches the stored key, and the server's signature is that of the RFC.
   expect(proved).toBe("True 6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=\n");
 });
 

@@ -1,5 +1,5 @@
-// What gatehouse and its tests lean on of Pulumi's SDK that no public type promises, each tried on the SDK at hand: one
-// test, which names the SDK's version and whoever leans on what has changed.
+// Parts of Pulumi's SDK that gatehouse and its tests rely on although no public type promises them. A test tries each
+// part with the installed SDK; its failure names the SDK's version and the files that rely on the part.
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -28,13 +28,13 @@ class It extends pulumi.CustomResource {
   }
 }
 
-/** An Output that is not known yet, as a preview has them. */
+/** An Output that is not known yet, as in a preview. */
 async function unknown(): Promise<pulumi.Output<string>> {
   await pulumi.runtime.setMocks(nothing, "gatehouse", "test", true);
   return new It("it").answer;
 }
 
-/** How often a function of an object is called while a body runs. */
+/** The number of calls of an object's function while a body runs. */
 async function callsOf(holder: object, name: string, body: () => unknown): Promise<number> {
   const original = Reflect.get(holder, name) as (...args: unknown[]) => unknown;
   let calls = 0;
@@ -76,7 +76,7 @@ const command = (stdin: unknown) =>
     },
   ]).steps[0]?.new;
 
-/** What is leaned on, and by whom: the files that reach into the SDK for it. */
+/** The private parts, with the files that rely on each. */
 const LEANS: { on: string; by: string[]; try(): unknown }[] = [
   {
     on: "runtime.isConfigSecret() tells which keys of the configuration are encrypted",

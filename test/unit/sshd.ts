@@ -1,4 +1,4 @@
-// An SSH server inside the test, on loopback: it takes one key, and answers every command with what it was told to.
+// An SSH server inside the test, on loopback: it accepts one key, and answers every command as configured.
 import { createHash } from "node:crypto";
 import { type AddressInfo, connect, createServer } from "node:net";
 import ssh2 from "ssh2";
@@ -13,26 +13,26 @@ export interface Answer {
 
 export interface Sshd {
   port: number;
-  /** As a configuration has it. */
+  /** In the format of the configuration. */
   hostKey: string;
   fingerprint: string;
-  /** A private key that it lets in. */
+  /** A private key that it accepts. */
   key: string;
-  /** What it was asked to run, with what on stdin. */
+  /** The requested commands, with their stdin. */
   asked: { user: string; command: string; stdin: string }[];
   sessions: number;
-  /** How often somebody connected. */
+  /** The number of connections so far. */
   connections: number;
   close(): Promise<void>;
 }
 
-/** A new pair. Some that ssh2 makes it cannot read itself. */
+/** A new key pair. ssh2 cannot read some of the keys that it generates. */
 export function newKey(): { private: string; public: string } {
   const pair = utils.generateKeyPairSync("ed25519");
   return utils.parseKey(pair.private) instanceof Error ? newKey() : pair;
 }
 
-/** @param answer the same each time, or by what is on stdin. */
+/** @param answer always the same, or depending on stdin. */
 export async function sshd(answer: Answer | ((stdin: string) => Answer), client = newKey()): Promise<Sshd> {
   const host = newKey();
   const allowed = utils.parseKey(client.public) as ssh2.ParsedKey;
@@ -76,7 +76,7 @@ export async function sshd(answer: Answer | ((stdin: string) => Answer), client 
       });
     });
   });
-  // A server of our own, since the one of ssh2 waits for more to send before it sends.
+  // A separate server without Nagle's algorithm, since the one of ssh2 delays packets.
   const server = createServer({ noDelay: true }, (socket) => ssh.injectSocket(socket));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const parsed = utils.parseKey(host.public) as ssh2.ParsedKey;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { hasData, knowsBaseUrl, usesValkey, VERSION } from "../../components/authentik/version.ts";
 
-// The last version of an era and the first of the next, as authentik's release notes have them.
+// The last version before each change and the first one with it, from authentik's release notes.
 test.each([
   ["2024.12.5", true, false, false],
   ["2025.2.4", true, false, false],

@@ -1,4 +1,4 @@
-// A version that stands in several places is the same in all of them.
+// A version that occurs in several places is the same in all of them.
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
@@ -7,7 +7,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const { dependencies, devDependencies, engines } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const WORKFLOWS = ".github/workflows/*.yml";
 
-/** What a pattern finds in the files, with the file of each. */
+/** The matches of a pattern in the files, each with its file. */
 function found(files: string, pattern: RegExp): [string, string][] {
   return globSync(files, { cwd: ROOT }).flatMap((file) =>
     [...readFileSync(join(ROOT, file), "utf8").matchAll(pattern)].map(([, version]): [string, string] => [
@@ -47,7 +47,7 @@ test.each<[what: string, version: string, places: [files: string, pattern: RegEx
 });
 
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
-/** A text of a document, whose lines may break anywhere. */
+/** A document's text on one line, since its lines may break anywhere. */
 const prose = (path: string) => read(path).replace(/\s+/g, " ");
 
 test("the Node version is only in .node-version, and its types have the same major version", () => {

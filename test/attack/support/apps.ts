@@ -1,21 +1,21 @@
-// What the attacked host runs beside the platform.
+// The applications on the attacked host, beside the platform.
 import { fileURLToPath } from "node:url";
 
 /** The program of the second stack. */
 export const PROGRAM = fileURLToPath(new URL("../../e2e/own/apps", import.meta.url));
 export const PYTHON = "localhost/python:1";
 
-/** What the platform is asked for beyond the usual. */
+/** Additional settings of the platform. */
 export const PLATFORM = {
   backup: { repository: { path: "/srv/backups" } },
-  // A role that logs in by password.
+  // A role that logs in with a password.
   postgres: { databases: { reports: { owner: "reporting" } }, roles: { reporting: { auth: "scram" } } },
 };
 
 const IDLE = ["-c", "import signal; signal.pause()"];
 const SERVE = ["-m", "http.server", "8080", "--directory", "/srv"];
 
-/** An application with everything that one may ask for: a database, a Valkey, a secret, a volume and a site. */
+/** An application with everything that it may request: a database, a Valkey, a secret, a volume and a site. */
 const application = (name: string, publish: number) => ({
   containers: {
     web: {
@@ -32,7 +32,7 @@ const application = (name: string, publish: number) => ({
   site: { domain: `${name}.attack.internal`, port: publish, tls: "internal" },
 });
 
-/** `evil` attacks, `victim` is attacked, and `plain` has files that Caddy serves and no socket at all. */
+/** `evil` attacks, `victim` is attacked, and `plain` has files that Caddy serves, and no socket. */
 export const APPS = {
   evil: application("evil", 9100),
   victim: application("victim", 9200),

@@ -1,8 +1,8 @@
-// A program that exchanges a folder and a link, again and again, as fast as the kernel can.
+// A program that exchanges a folder and a symlink as fast as the kernel can.
 import type { Lab } from "../../e2e/support/lab.ts";
 
-// In a folder of the account's own: every name in it that is wanted, or each new folder that appears, and a link to the
-// canary change places. Counts what it did.
+// Exchanges entries of one of the account's own folders with a symlink to the canary: the given names, or each new
+// folder that appears. Counts the exchanges.
 const PROGRAM = `
 import ctypes, os, signal, stat, sys
 folder, canary, *wanted = sys.argv[1:]
@@ -45,7 +45,7 @@ export class Racer {
     this.#unit = unit;
   }
 
-  /** Begins as `account` in a folder that it may write: `names`, or each folder that appears there from now on. */
+  /** Starts as `account` in a folder that it can write. Exchanges `names`, or each folder that appears from now on. */
   static async start(lab: Lab, account: string, folder: string, canary: string, names: string[]): Promise<Racer> {
     const unit = `racer-${account}`;
     await lab.sh(`cat >/tmp/racer.py <<'PROGRAM'\n${PROGRAM}\nPROGRAM`);
@@ -56,7 +56,7 @@ export class Racer {
     return new Racer(lab, unit);
   }
 
-  /** Ends it; how often it exchanged something. */
+  /** Ends it; returns the number of exchanges. */
   async stop(): Promise<number> {
     await this.#lab.sh(`systemctl stop ${this.#unit}`);
     return Number((await this.#lab.sh(`cat /run/${this.#unit}`)).split("\n")[1]);

@@ -1,5 +1,5 @@
-// One host for every attack: the platform with backups, and a second stack with the applications that attack it and the one
-// that is attacked.
+// One host for all attacks: the platform with backups, and a second stack with the attacking applications and the
+// attacked one.
 import type { TestProject } from "vitest/node";
 import { IMAGE, Lab } from "../../e2e/support/lab.ts";
 import { Stack } from "../../e2e/support/stack.ts";
@@ -7,7 +7,7 @@ import { APPS, PLATFORM, PROGRAM, PYTHON } from "./apps.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    /** The attacked host's name. */
+    /** The name of the attacked host. */
     attacked: string;
   }
 }
@@ -23,7 +23,7 @@ export default async function setup(project: TestProject) {
   console.log(`deploying the platform and its attackers to ${lab.name} (${lab.address}), about a minute`);
   try {
     await succeeds(stack);
-    // The stand-in's image holds Python, behind an entry point of its own.
+    // The stand-in's image contains Python, but has its own entry point.
     await lab.sh(
       `podman create -q --name base ${IMAGE}:2026.8.3 && podman commit -q --change 'ENTRYPOINT ["python3"]' base ${PYTHON} && podman rm base`,
     );

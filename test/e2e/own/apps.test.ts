@@ -1,5 +1,5 @@
-// Apps of another stack beside the platform: each reaches what it asked for and nothing else. On a host of its own, since
-// it is full of them in the end.
+// Apps of another stack beside the platform: each has access only to the resources that it requested. On a separate
+// host, which has many apps at the end.
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../support/client.ts";
@@ -9,10 +9,10 @@ import { touched, UNITS } from "../support/touched.ts";
 
 const PROGRAM = fileURLToPath(new URL("apps", import.meta.url));
 const PYTHON = "localhost/python:1";
-/** The same, as if it were another one. */
+/** The same image under another name. */
 const OTHER = "localhost/python:2";
 const PG = "/run/postgresql";
-/** What Caddy serves of press-kit, for a shell. */
+/** The mount from which Caddy serves press-kit, quoted for a shell. */
 const MOUNT = String.raw`run-apps-press\\x2dkit.mount`;
 const APP_UNITS = [
   "app-wiki-network.service",
@@ -31,7 +31,7 @@ const APP_UNITS = [
   "files-press-kit.service",
 ];
 const SERVE = ["-m", "http.server", "8080", "--directory", "/srv"];
-/** Publishes who it is and what it was given; takes its time where it is told to. */
+/** Publishes its identity and its secret; takes its time if the file `wait` exists. */
 const BUILD = `
 import json, os, time
 me = {"uid": os.getuid(), "groups": sorted({os.getgid(), *os.getgroups()}), "key": open("/run/secrets/key").read()}
@@ -49,7 +49,7 @@ beforeAll(async () => {
   stack = await Stack.create(lab);
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
-  // The stand-in's image holds Python, behind an entry point of its own.
+  // The stand-in's image contains Python, but has its own entry point.
   await lab.sh(
     `podman create -q --name base ${IMAGE}:2026.8.3 && podman commit -q --change 'ENTRYPOINT ["python3"]' base ${PYTHON} && podman rm base`,
   );
@@ -130,17 +130,17 @@ const allApps = () => ({
   "press-kit": { site: { domain: "press.lab.internal", files: "public", tls: "internal" } },
 });
 
-/** What Python prints in a container, or the last line of what it complains. */
+/** The output of Python in a container, or the last line of its error. */
 async function python(container: string, program: string): Promise<string> {
   const { text } = await lab.try(`podman exec app-${container} python3 -c "${program}" 2>&1`);
   return text.trim().split("\n").at(-1) ?? "";
 }
 const select = (database: string, role: string) =>
   `import psycopg2; c = psycopg2.connect('host=${PG} dbname=${database} user=${role}').cursor(); c.execute('select current_user'); print(c.fetchone()[0])`;
-/** A command of the host as an app's account with its groups, to whom every path is there. */
+/** Runs a command on the host, where every path exists, as an app's account with its groups. */
 const as = (account: string, command: string) =>
   lab.try(`setpriv --reuid ${account} --regid ${account} --init-groups ${command} 2>&1`);
-/** What of a name runs or is a file of the program's, in whatever form. */
+/** Everything with this name that runs or is a file of the program, in any form. */
 const LEFT = (name: string) =>
   `systemctl list-units --all --plain --no-legend '*${name}*'; podman ps -a | grep ${name}; podman network ls | grep ${name}; find /etc /var/lib/systemd/timers -name '*${name}*'`;
 const verify = async () => (await lab.try("gatehouse verify")).text;
@@ -440,8 +440,8 @@ describe("a site of files", () => {
     expect((await as("press-kit", `cat ${key}`)).text).toContain("Permission denied");
     await as("press-kit", `ln -s ${key} ${HOME}/public/root.key`);
     expect(await page("/root.key")).toEqual({ status: 500, body: "" });
-    // It is the mount that keeps it: by another one a link leads on, though never to what Caddy alone reads. With none there
-    // is nothing.
+    // Only the mount prevents this: through another mount a symlink is followed, though never to files that only Caddy
+    // can read. Without a mount there are no files.
     await as("press-kit", `ln -s /etc/hostname ${HOME}/public/hostname`);
     expect(await page("/hostname")).toEqual({ status: 500, body: "" });
     await lab.sh(`systemctl stop ${MOUNT}`);
@@ -549,7 +549,7 @@ test("an app that does not become healthy is rolled back, and does not affect ot
 });
 
 describe("a new app with a site", () => {
-  /** It answers at 9700 unless it is told not to. */
+  /** Responds at port 9700 unless configured otherwise. */
   const fresh = (more: object = {}, site: object = {}) => ({
     containers: {
       web: {
@@ -759,7 +759,7 @@ test("an app with the name of a person's login, or with a port that is in use, i
   expect(await lab.sh("id -Gn deploy")).toBe("deploy sudo");
   await lab.sh("userdel -r deploy; systemctl stop door");
   apps.settings.apps = allApps();
-  // Its component is in the state, and nothing of it on the host.
+  // Its component is in the state, but nothing of it is on the host.
   const { result, units } = await touched(lab, () => apps.up());
   expect(result.status, result.text).toBe(0);
   expect(Object.keys(result.counts).sort()).toEqual(["deleted", "unchanged"]);

@@ -1,6 +1,6 @@
-// The platform on Arch Linux, or rather on a likeness of it: Debian's binaries with Arch's package manager, names, units
-// and places (test/lab/arch). What Arch itself does with its own binaries is not seen here. LAB_PLATFORM=arch lets the
-// files of test/e2e tell the rest of the story on it.
+// The platform on an imitation of Arch Linux: Debian's binaries with Arch's package manager, names, units and paths
+// (test/lab/arch). The behaviour of Arch's own binaries is not tested. With LAB_PLATFORM=arch, the files of test/e2e
+// run on it too.
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ask } from "../support/client.ts";
 import { Lab } from "../support/lab.ts";
@@ -22,7 +22,7 @@ const sql = (query: string) => lab.sh(`su postgres -c "psql -XAtc \\"${query}\\"
 beforeAll(async () => {
   lab = await Lab.create("arch", "2026.8.3");
   stack = await Stack.create(lab);
-  // Somebody wanted a cluster before, and the power went out in the middle of it.
+  // An earlier attempt to create a cluster was interrupted by a power failure.
   await lab.sh(`pacman -S --needed --noconfirm postgresql
     su postgres -c 'initdb --pgdata=${DATA}.new & until [ -e ${DATA}.new/PG_VERSION ]; do :; done; kill -KILL $!'
     : >/var/log/pacman.log`);

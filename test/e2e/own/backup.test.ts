@@ -1,5 +1,5 @@
-// Backups and the way back, on hosts of their own since data is destroyed on them: first to a folder of the host itself, then
-// over SFTP to a second host, and from there onto a third one that is new.
+// Backups and restores, on separate hosts since data is destroyed on them: first to a folder of the host itself, then
+// over SFTP to a second host, and from there onto a new third host.
 import { connect, createServer, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -21,7 +21,7 @@ let keeper: object;
 let relaying: Server | undefined;
 const labs: Lab[] = [];
 const opener = newKey();
-/** What the first state told. */
+/** The recovery data in the outputs of the first state. */
 let recovery: { passphrase: string; repository: string };
 
 beforeAll(async () => {
@@ -49,8 +49,8 @@ interface Place {
   files: number;
   size: number;
 }
-/** What `gatehouse backups` knows. */
-// biome-ignore lint/suspicious/noExplicitAny: the answer is what the test is about
+/** The backups that `gatehouse backups` lists. */
+// biome-ignore lint/suspicious/noExplicitAny: the test checks the answer
 const known = async (lab = host): Promise<any> => JSON.parse((await lab.try("gatehouse backups --json")).text);
 const names = async (): Promise<string[]> => (await known()).backups.map(({ name }: { name: string }) => name);
 const backUp = async (): Promise<string> => JSON.parse((await host.sh("gatehouse backup 2>/dev/null")) || "{}").backup;
@@ -62,7 +62,10 @@ async function allWell(lab = host): Promise<void> {
   expect(status, text).toBe(0);
 }
 
-/** No lab reaches another one: this machine's end of the vault's cable passes on what the others send there. */
+/**
+ * Labs cannot reach each other, so this machine forwards their connections to the vault, from its end of the vault's
+ * cable.
+ */
 async function reachable(from: Lab): Promise<void> {
   await from.sh(`ip route add ${vault.gateway} via ${from.gateway}`);
 }
@@ -81,7 +84,7 @@ async function relay(): Promise<Server> {
   return server;
 }
 
-/** Inserts through the socket, about 40 a second, until it is told to stop or the server goes. */
+/** Inserts rows through the socket, about 40 a second, until it is stopped or the server is gone. */
 async function load(): Promise<{ stop(): Promise<void> }> {
   await sql(
     "CREATE TABLE IF NOT EXISTS load (id serial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp())",
@@ -515,7 +518,7 @@ test("onto a new host: `up`, one command, and everything is restored", async () 
   labs.splice(labs.indexOf(host), 1);
   const fresh = await Lab.stocked("fresh", "2026.8.4");
   labs.push(fresh);
-  // So that numbers of users differ from those of the old host.
+  // So that UIDs differ from those on the old host.
   await fresh.sh("for n in 1 2 3; do useradd --system filler$n; done");
   await reachable(fresh);
   await stack.setKey(fresh.key);

@@ -1,5 +1,6 @@
-// Backups in a bucket: a real service that is spoken to as S3 is, over TLS, which looks at the signature of every request.
-// Folders, restores and drills of all kinds are in backup.test.ts; this is what another repository could change.
+// Backups in a bucket: a real service with the S3 protocol over TLS, which verifies the signature of every request.
+// Folders, restores and drills of all kinds are in backup.test.ts; these tests cover only differences between
+// repositories.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -10,7 +11,7 @@ import { ROOT } from "../../documents/blocks.ts";
 import { BACKED_UP, EXHAUSTIVE, Lab, run } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 
-// The service takes minutes to build, and S3 does not change from day to day: `make test-all` has the time.
+// Building the service takes minutes, and S3 rarely changes, so only `make test-all` runs these tests.
 const test = always.runIf(EXHAUSTIVE);
 
 const [NAME, PORT, BUCKET, KEY_ID] = ["s3.lab.internal", 9443, "gatehouse-backups", "AKIAOFTHELAB"] as const;
@@ -18,7 +19,7 @@ const SECRET = "the/secret+of=the.access_key";
 const NEXT_SECRET = "the/secret+of=the.next_key";
 const UPLOADS = "/var/lib/authentik/data";
 const folder = mkdtempSync(join(tmpdir(), "gatehouse-bucket-"));
-/** What the service keeps: a bucket is a folder, an object a file; and what it knows about them. */
+/** The service's storage: a bucket is a folder, an object a file; and its metadata. */
 const [BUCKETS, ABOUT] = [join(folder, "buckets", BUCKET), join(folder, "about")];
 const [CERTIFICATE, KEY] = [join(folder, "cert.pem"), join(folder, "key.pem")];
 let host: Lab;
@@ -49,7 +50,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** The service's name leads to this machine's end of the host's cable, and its certificate is one that the host trusts. */
+/** Resolves the service's name to this machine's end of the host's cable, and makes the host trust its certificate. */
 async function introduce(): Promise<void> {
   const request = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj /CN=${NAME} -addext subjectAltName=DNS:${NAME}`;
   execFileSync("openssl", [...request.split(" "), "-keyout", KEY, "-out", CERTIFICATE], { stdio: "ignore" });
@@ -108,7 +109,7 @@ test("both repositories are below the folder of the bucket, and their contents a
     expect(stored()).toContain(join(BUCKETS, "prod", repository));
   const holding = (words: string) => run("grep", ["--recursive", "--files-with-matches", words, folder]);
   expect((await holding("legible-in-the-clear")).text).toBe("");
-  // Their lists are not compressed: nothing but the encryption makes them illegible.
+  // The lists are not compressed, so only the encryption makes them unreadable.
   expect(stored()).toContain("/backup.info");
   expect((await holding("backrest-format")).text).toBe("");
   expect((await holding("PRIVATE KEY")).text, "it reads the existing data").toContain("key.pem");

@@ -1,5 +1,5 @@
-// Releases that are cut short: the agent or `pulumi` killed, the plug pulled, the disk full, the connection lost. On a host of its
-// own, with one small release that is handed to the agent directly. With GATEHOUSE_EXHAUSTIVE=1 every point, five times.
+// Interrupted releases: the agent or `pulumi` killed, power failure, full disk, lost connection. On a separate host,
+// with one small release that is passed directly to the agent. GATEHOUSE_EXHAUSTIVE=1 runs every failpoint, five times.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -13,7 +13,7 @@ import { Stack } from "../support/stack.ts";
 
 const ROUNDS = EXHAUSTIVE ? 5 : 1;
 
-/** Those of the agent's release/failpoints.py, in the order in which a release passes them. */
+/** The failpoints of the agent's release/failpoints.py, in the order in which a release passes them. */
 const POINTS = [
   "received",
   "locked",
@@ -38,17 +38,20 @@ const POINTS = [
   "pruned",
 ] as const;
 type Point = (typeof POINTS)[number];
-/** Those points on an everyday run, all of them on an exhaustive one. */
+/** These failpoints in a normal run, all of them in an exhaustive one. */
 const some = (...points: Point[]): readonly Point[] => (EXHAUSTIVE ? POINTS : points);
 const DONE: readonly Point[] = ["committed", "pruned"];
-/** Before an apply notes what it is about to do, and after it has no need to. */
+/** Before an apply records its intention, and after it no longer needs to. */
 const UNRECORDED: readonly Point[] = ["received", "locked", "planned", "fetched", "checked", "pruned"];
 
 let lab: Lab;
 let word = "one";
 
-/** Every file carries the word, two have it in their name. The unit runs with the word that it read; another one, which
- * only this generation has, is enabled with it. A unit of nobody's is told, and knows the word that it read then. */
+/**
+ * Every file contains the word, and two have it in their names. The unit runs with the word that it has read; another
+ * unit, which only this generation has, is enabled with it. A unit of no release is reloaded, and has the word that it
+ * read then.
+ */
 const generation = (which: string, more: Partial<Manifest> = {}): string =>
   manifestDocument("crash", "test/crashes/crash", false, { ...parts(which), ...more });
 const parts = (which: string): Manifest => {
@@ -82,7 +85,7 @@ ExecStart=/bin/sh -c '${script}'
 WantedBy=multi-user.target
 `;
 
-/** What an apply reloads, and no release makes. */
+/** A unit that an apply reloads, but that no release created. */
 const FRONT = unit("front", "cp /etc/crash/second /run/front.word; exec sleep infinity").replace(
   "[Install]",
   "ExecReload=-cp /etc/crash/second /run/front.word\n[Install]",
@@ -91,7 +94,7 @@ const FRONT = unit("front", "cp /etc/crash/second /run/front.word; exec sleep in
 const ssh = (command: string) => ["-F", `${dirname(lab.keyFile)}/ssh_config`, "lab", command];
 const APPLY = "gatehouse release crash --due test/0";
 
-/** An apply of `document`, as if the fault were built in. */
+/** Applies `document`, with the fault at a failpoint. */
 function apply(document: string, fault?: string): Promise<Ran> {
   const set = `systemctl set-environment GATEHOUSE_FAILPOINT=${fault} && ${APPLY}; status=$?`;
   const command = fault ? `${set}; systemctl unset-environment GATEHOUSE_FAILPOINT; exit $status` : APPLY;
@@ -104,7 +107,7 @@ async function applied(which: string): Promise<void> {
   word = which;
 }
 
-/** The words of the live tree, of the units that systemd knows, and of the process that runs. */
+/** The words in the live files, in systemd's units, and in the running process. */
 const look = () =>
   lab.sh(
     "cd /etc/crash && echo $(ls only-* | tr '\\n' ' ') $(cat first) $(cat second) $(systemctl show -P Description crash.service) " +
@@ -117,11 +120,11 @@ const whole = (which: string) =>
 
 const other = () => (word === "one" ? "two" : "one");
 
-/** What must be live after an interruption at a point and the way back. */
+/** The word that must be live after an interruption at a failpoint and the rollback. */
 const survivor = (point: Point) => (DONE.includes(point) ? other() : word);
 
 const waitAt = (point: Point) => lab.sh(`systemctl set-environment GATEHOUSE_FAILPOINT=${point}:wait`);
-/** An apply of `document` that waits at a point; ends its SSH client. */
+/** Starts an apply of `document` that waits at a failpoint. Returns a function that ends its SSH client. */
 async function waiting(point: Point, document: string): Promise<() => void> {
   await waitAt(point);
   const client = spawn("ssh", ssh(APPLY));
@@ -129,13 +132,13 @@ async function waiting(point: Point, document: string): Promise<() => void> {
   await new Promise<void>((resolve) => client.stderr.on("data", (text) => /waiting at/.test(`${text}`) && resolve()));
   return () => client.kill("SIGKILL");
 }
-/** Lets it go on, until nothing is under way. */
+/** Lets it continue, until no operation is in progress. */
 const goOn = () =>
   lab.sh(
     "systemctl unset-environment GATEHOUSE_FAILPOINT; pkill -CONT -f '[r]elease crash --due'; while pgrep -f '[r]elease crash --due'; do sleep 0.05; done",
   );
 
-/** Pulls it while an apply of `document` waits at a point, and boots again. */
+/** Cuts the power while an apply of `document` waits at a failpoint, and boots again. */
 async function pullThePlug(point: Point, document: string): Promise<void> {
   const cut = await waiting(point, document);
   await lab.reboot({ hard: true });
@@ -212,7 +215,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
     },
   );
 
-  // At the others too in the agent's own tests.
+  // The agent's own tests cover the other failpoints too.
   const full = some("received", "checked", "claimed", "recorded", "swapped.2", "enqueued", "probed", "committed");
   test.each(full)("with a full disk at %s it reports this, and one complete generation is live", async (point) => {
     const kept = survivor(point);
@@ -251,7 +254,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))("round %i", (
 });
 
 test("with a power failure after data may have been migrated, data and files are rolled back when the host runs again", async () => {
-  // No image is needed to stand for one.
+  // The reference needs no real image.
   await lab.sh("printf '#!/bin/sh\\n' >/usr/local/bin/podman && chmod +x /usr/local/bin/podman");
   const guarded = (which: string) =>
     generation(which, {
@@ -277,7 +280,7 @@ test("with a power failure after data may have been migrated, data and files are
   await applied(other());
 });
 
-/** A release of one unit, as it is given over SSH. */
+/** Sends a release of one unit over SSH. */
 function give(service: string, probes: Probe[] = []) {
   const file = { path: "/etc/systemd/system/one.service", mode: "0644", owner: "root:root", content: service };
   const document = manifestDocument("one", "test/crashes/one", false, {
@@ -315,7 +318,7 @@ test("the reason for a failed program is shown, however many processes systemd t
 });
 
 test("a state directory on a full disk changes nothing, and this is reported", async () => {
-  // The state as it is, on a small disk of its own which something else has filled.
+  // The current state on a separate small disk, which other data has filled.
   await lab.sh(
     "cp -a /var/lib/gatehouse /root/state && mount -t tmpfs -o size=1m,mode=0711 tmpfs /var/lib/gatehouse && " +
       "cp -a /root/state/. /var/lib/gatehouse/ && { cat /dev/zero >/var/lib/gatehouse/filled 2>/dev/null || true; }",
@@ -353,7 +356,7 @@ describe("`pulumi` and all its processes killed", () => {
     stack.settings.claims = { crash: parts(which) };
   };
   beforeAll(async () => {
-    // From here on it is a stack's.
+    // From here on, the release belongs to a stack.
     await run("ssh", ssh("gatehouse remove crash --owner test/crashes/crash"));
     const program = fileURLToPath(new URL("neighbour", import.meta.url));
     stack = await Stack.create(lab, {}, { program });

@@ -1,12 +1,12 @@
-// `make demo`, from a checkout of its own, ends as docs/lab.md says, and what it then prints is true. Only where all is run:
-// what it deploys is what every other test deploys too.
+// `make demo`, from a separate checkout, ends as described in docs/lab.md, and its output is correct. Runs only in a
+// complete run, since all other tests deploy the same platform.
 import { expect, test } from "vitest";
 import { blocksOf, fits } from "../../documents/blocks.ts";
 import { EXHAUSTIVE } from "../support/lab.ts";
 import { Operator } from "../support/operator.ts";
 
 const HOST = `demo-${process.pid}`;
-// A person may have a demo on this machine.
+// A user may have a demo on this machine.
 const asked = `export DEMO_HOST=${HOST}`;
 
 test.runIf(EXHAUSTIVE)("`make demo` ends as in docs/lab.md, and the commands that it prints work", async () => {

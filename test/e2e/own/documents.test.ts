@@ -1,5 +1,6 @@
-// The documents, followed command by command on a host of their own, which the README deploys to. What each block means is
-// told in test/documents/blocks.ts. A block that fails may be the fault of one before it, so the first one counts.
+// Runs the commands of the documents, in order, on a separate host, which the README deploys to.
+// test/documents/blocks.ts describes the kinds of blocks. A failure may be caused by an earlier block, so the first
+// failure counts.
 import { afterAll, beforeAll } from "vitest";
 import { TOLD_IN_ORDER } from "../../documents/blocks.ts";
 import { Lab } from "../support/lab.ts";

@@ -1,5 +1,6 @@
-// examples/app as its reader has it: its own program, through its own stack, puts a real application beside the platform,
-// which uses PostgreSQL and Valkey and keeps what it has when its image changes. On a host of its own, to be its first app.
+// examples/app as its readers use it: its own program, through its own stack, deploys a real application beside the
+// platform. The application uses PostgreSQL and Valkey, and keeps its data when its image changes. It is the first app
+// on a separate host.
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ask } from "../support/client.ts";
@@ -17,7 +18,7 @@ let lab: Lab;
 let stack: Stack;
 let synapse: Stack;
 let first: { result: Outcome; units: Record<string, string> };
-/** What the tests hand on: a session of the administrator's, and the message it sent. */
+/** Passed between tests: an access token of the administrator, and the message sent with it. */
 let token: string;
 let message: string;
 
@@ -42,7 +43,7 @@ afterAll(async () => {
   for (const one of [synapse, stack]) one.remove();
 });
 
-/** Its image, built where it was not yet, and its node_modules. */
+/** Builds its image if it is missing, and prepares its node_modules. */
 async function prepare(): Promise<void> {
   await must(`${EXAMPLE}/image/load`, [lab.name]);
   await must("npm", ["run", "--silent", "setup", "--prefix", EXAMPLE]);
@@ -52,7 +53,7 @@ async function must(program: string, args: string[]): Promise<void> {
   expect(status, text).toBe(0);
 }
 
-/** Synapse's answer to its own API, through Caddy. */
+/** A request to Synapse's API through Caddy; returns the answer. */
 async function api(method: string, path: string, wanted?: object) {
   const headers = token ? { authorization: `Bearer ${token}` } : {};
   const { status, body } = await ask(lab.address, DOMAIN, path, { method, headers, body: JSON.stringify(wanted) });

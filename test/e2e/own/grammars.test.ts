@@ -1,5 +1,5 @@
-// Every encoder against the real parser of its grammar: a value is read back as it was given, or the encoder refused it.
-// On a host of its own, where these servers may run as no platform would have them.
+// Every encoder against the real parser of its grammar: a value is read back unchanged, or the encoder refuses it. On a
+// separate host, where these servers run with configurations that no platform uses.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import * as grammars from "../../../components/render/grammars.ts";
@@ -22,7 +22,7 @@ const {
 } = encoders;
 type Grammar = keyof typeof encoders;
 
-/** No grammar can say these. */
+/** Values that no grammar can represent. */
 const NOWHERE = {
   "a line break, and what would be a line of its own": "a\nb = c",
   "a line break at the end": "a\n",
@@ -129,7 +129,7 @@ const DOUBLE_QUOTE_ENDS = [
   "a variable of psql",
 ];
 
-/** What an encoder refuses besides. */
+/** Other values that an encoder refuses. */
 const REFUSED: Record<Grammar, readonly string[]> = {
   unit: [...BLANK_ENDS, ...BACKSLASH_ENDS],
   quadlet: [...BLANK_ENDS, ...BACKSLASH_ENDS, ...DOUBLE_QUOTE_ENDS],
@@ -162,7 +162,7 @@ const REFUSED: Record<Grammar, readonly string[]> = {
   ],
 };
 
-/** What an encoder writes, for each value that it does not refuse. */
+/** An encoder's output for each value that it does not refuse. */
 class Written {
   readonly values: Record<string, string> = {};
   readonly texts: string[] = [];
@@ -177,23 +177,23 @@ class Written {
       }
   }
 
-  /** A line for each. */
+  /** One line for each value. */
   lines(line: (text: string, index: number) => string): string {
     return this.texts.map((text, index) => `${line(text, index)}\n`).join("");
   }
 
-  /** Numbered paths, each with a file. */
+  /** Numbered paths, with one file for each value. */
   files(path: (index: number) => string, content: (text: string, index: number) => string): Record<string, string> {
     return Object.fromEntries(this.texts.map((text, index) => [path(index), content(text, index)]));
   }
 
-  /** What was read, in the same order, has to be what was given. */
+  /** Expects the values that were read, in the same order, to equal the given ones. */
   expect(read: readonly unknown[]): void {
     expect(read.length).toBe(this.texts.length);
     expect(Object.fromEntries(Object.keys(this.values).map((name, index) => [name, read[index]]))).toEqual(this.values);
   }
 
-  /** The same of variables V0, V1... */
+  /** The same for variables V0, V1... */
   expectVariables(read: Record<string, string>): void {
     this.expect(this.texts.map((_, index) => read[`V${index}`]));
   }
@@ -270,7 +270,7 @@ Entrypoint=python3
 Exec=-c "import signal; signal.pause()"
 ${lines}`;
 
-  /** Starts containers from Quadlets, `systemd-NAME` each. */
+  /** Starts containers named `systemd-NAME` from Quadlets. */
   async function start(quadlets: Record<string, string>): Promise<void> {
     const files = Object.entries(quadlets).map(([name, text]) => [`/etc/containers/systemd/${name}.container`, text]);
     await write(Object.fromEntries(files));
@@ -285,13 +285,13 @@ ${lines}`;
     await start(written.files(name, (text) => container(`HealthCmd=${text}\nHealthInterval=disable\n`)));
     const names = written.texts.map((_, index) => `systemd-${name(index)}`);
     const inspected = await lab.sh(`podman inspect -f '{{json .Config.Healthcheck}}' ${names.join(" ")}`);
-    // Without a value the key is not there, and for the word `none` it says so in its own way.
+    // Without a value the key is missing, and the word `none` has a special form.
     const reported = inspected.split("\n").map((line) => JSON.parse(line)?.Test ?? [""]);
     written.expect(reported.map((test) => (test[0] === "NONE" ? "none" : test.at(-1))));
   });
 
   test("a container gets variables and labels from the words of its Quadlet unchanged", async () => {
-    // The operator writes the words, with quotes as Quadlet reads them.
+    // The operator's words, with quotes as Quadlet reads them.
     const word = (text: string) => `'${text.replace(/['\\]/g, "\\$&")}'`;
     const written = new Written((value, index) => quadlet(word(`V${index}=${value}`)));
     const words = written.texts.join(" ");
@@ -325,12 +325,12 @@ ${lines}`;
 
 describe("PostgreSQL", () => {
   const CONFIG = "/etc/postgresql/17/main";
-  // Without fsync, since it is thrown away.
+  // Without fsync, since the cluster is thrown away.
   const control = (action: string) =>
     lab.sh(`su postgres -c "/usr/lib/postgresql/17/bin/pg_ctl ${action} -w -D /var/lib/postgresql/17/main -l /tmp/gate.log \
       -o '-c config_file=${CONFIG}/postgresql.conf -c fsync=off'" >/dev/null || { cat /tmp/gate.log; exit 1; }`);
   const psql = "su postgres -c 'psql -XAtq -v ON_ERROR_STOP=1 -f /run/gate.sql'";
-  // biome-ignore lint/suspicious/noExplicitAny: what comes back is what is tested
+  // biome-ignore lint/suspicious/noExplicitAny: the test checks the result
   async function ask(sql: string): Promise<any> {
     await write({ "/run/gate.sql": sql });
     const answer = await lab.sh(psql);

@@ -1,5 +1,5 @@
-// `pulumi` itself interrupted, and several of them at once: killed in the middle, Ctrl-C, two checkouts of one stack,
-// two stacks on one host. On a host of its own, in this order: each test starts from what the one before left.
+// Interrupted and concurrent runs of `pulumi`: killed halfway, Ctrl-C, two checkouts of one stack, two stacks on one
+// host. On a separate host, in this order: each test starts from the state after the previous one.
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ask } from "../support/client.ts";
@@ -10,7 +10,7 @@ import { touched } from "../support/touched.ts";
 const POSTGRES = "postgresql@17-main.service";
 const VALKEY = "valkey-server.service";
 const CADDY = "caddy.service";
-/** Said once the files are in place. */
+/** Printed once the files are in place. */
 const RESTARTS_POSTGRES = / restart postgresql@17-main\.service/;
 const RESTARTS_VALKEY = / restart valkey-server\.service/;
 let lab: Lab;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   const program = fileURLToPath(new URL("neighbour", import.meta.url));
   neighbour = await Stack.create(lab, {}, { program, suffix: "-neighbour" });
   stacks.push(stack, neighbour);
-  // The process that holds a lock of the agent's.
+  // Prints the process that holds a lock of the agent.
   await lab.sh(`cat >/usr/local/bin/holder <<'END' && chmod +x /usr/local/bin/holder
 #!/bin/sh
 grep -o '"pid": [0-9]*' /var/lib/gatehouse/locks/$1 | cut -d' ' -f2
@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 beforeEach(({ onTestFailed }) => {
-  // What a failed test left waiting must not reach the next one.
+  // An apply left waiting by a failed test must not affect the next test.
   onTestFailed(async () => {
     await lab.try("kill -CONT $(holder host)");
     await letGo();
@@ -45,9 +45,9 @@ beforeEach(({ onTestFailed }) => {
   });
 });
 
-/** Where the agent takes a drop-in for the administrator's: in /etc and /run it would set it aside. */
+/** The agent accepts drop-ins here as the administrator's; it would remove those in /etc and /run as unmanaged. */
 const DROP_INS = "/usr/local/lib/systemd/system";
-/** Makes each start and reload of these units wait for `letGo`: an apply stands still in its middle, with no fault built in. */
+/** Makes each start and reload of these units wait for `letGo`, so that an apply pauses halfway without a failpoint. */
 const hold = (...units: string[]) =>
   lab.sh(`rm -f /root/go
   for unit in ${units.join(" ")}; do
@@ -62,10 +62,10 @@ const unhold = () => lab.sh(`rm -f ${DROP_INS}/*.d/held.conf && systemctl daemon
 
 const until = (condition: string) =>
   lab.sh(`for i in $(seq 1200); do if ${condition}; then exit; fi; sleep 0.05; done; exit 1`);
-/** No apply is under way or was broken off. */
+/** No apply is in progress or interrupted. */
 const ended = () => until("! ls /var/lib/gatehouse/releases/*/transaction.json >/dev/null 2>&1");
 
-/** How often a unit has come up since this file was written. */
+/** The number of starts of a unit since this file was written. */
 const starts = async (unit: string, file: string) =>
   Number(
     await lab.sh(
@@ -109,7 +109,7 @@ test("after `pulumi cancel` an `up` adopts what is on the host and creates the r
   const reloads = async () => Number(await lab.sh("journalctl --sync; journalctl _PID=1 | grep -c 'Reload requested'"));
   const before = await lab.units("InvocationID", [POSTGRES]);
   const other = neighbour.begin();
-  // Whichever of the neighbour's releases is the first to put its files in place stands still in the middle of that.
+  // Pauses the first of the neighbour's releases that swaps its files, in the middle of the swap.
   await until("grep -qs 'swap of release neighbour' /var/lib/gatehouse/locks/host && kill -STOP $(holder host)");
   const read = await reloads();
   const mine = stack.begin();
@@ -125,7 +125,7 @@ test("after `pulumi cancel` an `up` adopts what is on the host and creates the r
   expect(ours.text).toContain("release postgres is in sync: generation 1");
   expect(await lab.units("InvocationID", [POSTGRES]), "not started again").toEqual(before);
   expect((await ask(lab.address, "auth.lab.internal")).status).toBe(200);
-  // Both programs brought the same agent.
+  // Both programs installed the same agent.
   expect(await lab.sh("ls --ignore=current /usr/local/lib/gatehouse")).toMatch(/^[0-9a-f]{16}$/);
   expect(await verify()).toMatchObject({ in_sync: true });
   await hasNothingToDo(neighbour);
@@ -157,7 +157,7 @@ test("killed in an update, the next `up` waits for running operations, and rolls
   const outcome = await next.ended;
   await unhold();
   succeeded(outcome);
-  // authentik's release too, if its probe found no PostgreSQL.
+  // authentik's release too, if its probe could not reach PostgreSQL.
   expect([2, 3]).toContain(outcome.counts.updated);
   expect(outcome.text).toContain("an earlier apply of postgres was interrupted: rolling back to generation 1");
   expect(outcome.text).toContain("release valkey is in sync: generation 2");
@@ -182,7 +182,7 @@ test("after Ctrl-C the operation in progress finishes and no other starts; the n
   await unhold();
   expect(status).not.toBe(0);
   expect(text).toMatch(/error: update canceled/);
-  // That it went well the plugin tells no more, which was told to cancel; the host does.
+  // The cancelled plugin does not report the success; the host does.
   const { releases } = JSON.parse(await lab.sh("gatehouse history caddy --json"));
   expect(releases[0].generations.at(-1)).toMatchObject({ generation: 2, live: true });
   expect(await lab.sh("ls /etc/caddy/sites")).toBe("authentik.caddy");
@@ -215,7 +215,7 @@ test("of two concurrent `up`s the second is refused if both use one backend, and
   expect((await first.ended).text).toContain("release valkey is healthy: generation 3");
   expect((await second.ended).text).toContain("release valkey is in sync: generation 3");
   expect(await starts(VALKEY, "/etc/valkey/valkey.conf")).toBe(1);
-  // The host remembers the number of the one that ended last, and the first takes it over.
+  // The host has the due number of the run that ended last; the first stack adopts it.
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.counts.updated).toBe(1);
   expect(result.text).toContain("release valkey is in sync: generation 3");

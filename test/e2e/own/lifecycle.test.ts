@@ -1,6 +1,6 @@
-// The life of one stack, on a host of its own since it is taken down at the end: deployed through sudo and a proxy with
-// a version of authentik that uses Valkey; its secrets rotated, its key rotated, its state lost, its resources replaced; and
-// upgraded to a version that looks for its uploads elsewhere.
+// The life of one stack, on a separate host since it is destroyed at the end: deployed through sudo and a proxy, with a
+// version of authentik that uses Valkey; its secrets and its key rotated, its state lost, its resources replaced; and
+// upgraded to a version with another path for uploads.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sealed } from "../../../protocol/document.ts";
 import { ask } from "../support/client.ts";
@@ -18,8 +18,8 @@ beforeAll(async () => {
     "useradd -m -s /bin/bash deploy && cp -r /root/.ssh /home/deploy/ && chown -R deploy: /home/deploy/.ssh",
   );
   await lab.sh("echo 'deploy ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/deploy");
-  // A host whose locale was never generated, with which PostgreSQL's package makes no cluster and Valkey does not start. An
-  // operator also replaced the file by which the package makes one.
+  // The host's locale was never generated, so PostgreSQL's package creates no cluster, and Valkey does not start. An
+  // operator has also replaced the package's settings for new clusters.
   await lab.sh(
     "echo LANG=de_DE.UTF-8 >/etc/default/locale && systemctl set-environment LANG=de_DE.UTF-8 && install -d /etc/postgresql-common && echo 'ssl = on' >/etc/postgresql-common/createcluster.conf",
   );
@@ -45,14 +45,14 @@ afterAll(async () => {
 const page = async () => JSON.parse((await ask(lab.address, DOMAIN)).body);
 const note = (text: string) => lab.sh(`curl -sf -X POST 'http://127.0.0.1:9000/notes?text=${text}'`);
 const notes = async () => (await ask(lab.address, DOMAIN, "/notes")).body;
-/** Bytes, modes and owners of everything that releases put on the host, secrets included. */
+/** Contents, modes and owners of all files that releases have installed on the host, including secrets. */
 const fingerprint = () =>
   lab.sh(
     "find /etc/caddy /etc/valkey /etc/authentik /etc/containers/systemd /etc/postgresql /etc/systemd/system /etc/tmpfiles.d /usr/local/libexec /var/lib/gatehouse/secrets -type f -printf '%p %m %u:%g %T@\\n' -exec sha256sum {} + | sort | sha256sum",
   );
 
 describe("existing objects on a host with names that the stack uses", () => {
-  /** The host as it was: what is there, who it is, and what runs. */
+  /** The existing state of the host: files, accounts, groups, containers and packages. */
   const there = () =>
     lab.sh(
       "ls -l --time-style=+%s /etc/caddy /usr/local/bin /usr/local/lib; getent passwd; getent group; podman pod ps --format '{{.Id}} {{.Status}}'; podman volume ls -q; dpkg --get-selections | sort | sha256sum; systemctl show -p MainPID door valkey-server",
@@ -264,7 +264,7 @@ test("a dropped cluster is created again, one without a configuration gets one, 
   expect((await stack.up()).text).toContain("release postgres is healthy");
   expect(await lab.sh("cd / && pg_lsclusters --no-header")).toMatch(/^17 +main +5432 online/);
   expect(await asked("SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'reporting'")).toBe("t");
-  // It makes its tables when it starts.
+  // authentik creates its tables when it starts.
   await lab.sh("systemctl restart authentik-pod");
   await lab.awaits("gatehouse status >/dev/null");
   await lab.sh(

@@ -1,5 +1,5 @@
-// A host that a playbook set up, taken over by following docs/migrating-from-ansible.md: what people had there is there
-// afterwards. On a host of its own, which Ansible has to find empty.
+// Takes over a host that a playbook set up, by following docs/migrating-from-ansible.md; users' data must still exist
+// afterwards. On a separate host, since the playbook needs an empty one.
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { blocksOf, MIGRATION } from "../../documents/blocks.ts";
@@ -20,7 +20,7 @@ beforeAll(async () => {
   await plays();
   await answers();
   await lab.sh("curl --silent --fail -X POST 'http://127.0.0.1:9000/notes?text=of-ansible'");
-  // Later than the last dump.rdb, so that only the append-only file has it.
+  // Written after the last dump.rdb, so only the append-only file contains it.
   await lab.sh("valkey-cli -a AnsibleValkeyPassword --no-auth-warning -n 1 set of-ansible kept");
   await lab.sh("install -o authentik -g authentik /etc/hostname /srv/authentik/media/upload");
   before = { cluster: await lab.sh(CLUSTER), ids: await lab.sh(IDS), notes: await lab.sh(NOTES) };
@@ -73,7 +73,7 @@ test.runIf(EXHAUSTIVE)("`destroy` and the playbook restore the old state, with t
   await operator.types("pulumi destroy --stack prod");
   expect(await lab.sh("grep -c AnsibleValkeyPassword /etc/valkey/valkey.conf")).toBe("1");
   await plays();
-  // The document's own last commands, which are for a host that went back.
+  // The document's last commands, for a host that was returned to the playbook.
   await lab.sh(blocksOf(MIGRATION).at(-1)?.text ?? "false");
   await answers();
   expect(await lab.stat("/srv/authentik/media/upload")).toBe("755 authentik:authentik");

@@ -1,5 +1,5 @@
-// Bad input is refused at the door: one clear message, and nothing is done on the host.
-// On a host of its own, since "nothing is done" can only be seen where nothing was.
+// Bad input is refused before anything happens: one clear message, and no change on the host. On a separate, empty
+// host, where any change is visible.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Lab, run } from "../support/lab.ts";
 import { type Settings, Stack } from "../support/stack.ts";
@@ -81,7 +81,7 @@ const BAD: Refusal[] = [
   },
 ];
 
-/** What the operator is left with; above it the CLI shows the first line while it works. */
+/** The final output for the operator; above it, the CLI shows the first line while it works. */
 const reported = (text: string) => text.slice(text.indexOf("Diagnostics:"));
 
 test.each(BAD)("$what", async ({ make, says }) => {

@@ -1,5 +1,6 @@
-// Another major version of PostgreSQL on the same host: refused as long as the data are the old one's, and then by the
-// commands of docs/backup-and-restore.md. The program of before is this one, with the PostgreSQL of Debian 12.
+// Another major version of PostgreSQL on the same host: refused while the data belongs to the old version, then
+// upgraded with the commands of docs/backup-and-restore.md. The previous program is this one, with the PostgreSQL of
+// Debian 12.
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import { BACKED_UP, EXHAUSTIVE, Lab, run } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 import { touched, UNITS } from "../support/touched.ts";
 
-// Two deployments and two upgrades, of which nothing changes from day to day: `make test-all` has the time.
+// Two deployments and two upgrades, which rarely change, so only `make test-all` runs these tests.
 const test = always.runIf(EXHAUSTIVE);
 
 const UPGRADES = "docs/backup-and-restore.md";
@@ -38,13 +39,13 @@ beforeAll(async () => {
   });
   symlinkSync(join(ROOT, "node_modules"), join(program, "node_modules"));
   edit("components/distribution/debian.ts", '("debian", "13", 17)', '("debian", "13", 15)');
-  edit("templates/etc/postgresql/pg_hba.conf.njk", "include_dir hba.d", ""); // PostgreSQL 15 does not know it
+  edit("templates/etc/postgresql/pg_hba.conf.njk", "include_dir hba.d", ""); // PostgreSQL 15 does not support it
   const settings = {
     postgres: { databases: { ledger: { clients: ["auditor"] } } },
     backup: { repository: { path: "/srv/backups" } },
   };
   before = await Stack.create(lab, settings, { program });
-  now = new Stack(lab, before.settings); // the same stack, by the program of this checkout
+  now = new Stack(lab, before.settings); // the same stack, with the program of this checkout
 });
 afterAll(async () => {
   await lab?.destroy();

@@ -1,4 +1,4 @@
-// A client of the platform's public side: HTTPS from outside the host, without trusting who signed.
+// A client of the platform's public side: HTTPS from outside the host, without verifying certificates.
 import { type RequestOptions, request } from "node:https";
 
 export interface Reply {
@@ -6,7 +6,7 @@ export interface Reply {
   body: string;
 }
 
-/** A request that is more than a look. */
+/** A request other than a plain GET. */
 export interface Asked extends Pick<RequestOptions, "method" | "headers"> {
   body?: string;
 }
@@ -41,7 +41,7 @@ export const ask = (
       .end(body);
   });
 
-/** Asks ten times a second until told to stop; every answer that is not 200 is a failure. */
+/** Requests the page ten times a second until it is stopped; each answer other than 200 is a failure. */
 export function watch(address: string, domain: string, path = "/") {
   const failures: string[] = [];
   let asked = 0;

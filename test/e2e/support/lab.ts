@@ -1,4 +1,4 @@
-// A throw-away host for tests. What is true on it is asked from inside, without SSH, so that sessions can be counted.
+// A throw-away host for tests. Checks run inside it without SSH, so that tests can count SSH sessions.
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -7,14 +7,14 @@ const TOOL = fileURLToPath(new URL("../../lab/lab", import.meta.url));
 const LOAD = fileURLToPath(new URL("../../lab/authentik/load", import.meta.url));
 export const IMAGE = "localhost:5000/authentik-stand-in";
 
-/** Whether there is the time for all: `make test-all`. */
+/** Whether to run all tests: `make test-all`. */
 export const EXHAUSTIVE = process.env.GATEHOUSE_EXHAUSTIVE === "1";
-/** The unit has taken the backup that it takes by itself, after the first `up`, a restore or an upgrade. */
+/** The unit has finished its automatic backup after the first `up`, a restore or an upgrade. */
 export const BACKED_UP = "systemctl is-active gatehouse-backup.service | grep -qx inactive";
 
 export interface Ran {
   status: number;
-  /** Both streams. */
+  /** stdout and stderr. */
   text: string;
 }
 
@@ -31,7 +31,7 @@ export const run = (
       resolve({ status: error ? (typeof error.code === "number" ? error.code : 1) : 0, text }),
     );
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (text += chunk));
-    // A program may end before it reads what it was given: its exit status says whether that is a fault.
+    // A program may exit before it has read its input; the exit status reports whether that is an error.
     child.stdin?.on("error", () => {});
     child.stdin?.end(input);
   });
@@ -56,12 +56,12 @@ export class Lab {
     this.keyFile = value("LAB_KEY");
   }
 
-  /** A fresh host, with these versions of the authentik stand-in to pull. */
+  /** A fresh host, which can pull these versions of the authentik stand-in. */
   static create(purpose: string, ...versions: string[]): Promise<Lab> {
     return Lab.#create(purpose, versions);
   }
 
-  /** The same with Podman and what services depend on installed, where their installation is not what is tested. */
+  /** The same with Podman and the services' dependencies installed, for tests that are not about installation. */
   static stocked(purpose: string, ...versions: string[]): Promise<Lab> {
     return Lab.#create(purpose, versions, "stocked");
   }
@@ -72,7 +72,7 @@ export class Lab {
     return lab;
   }
 
-  /** The host of that name, started if it is not running. */
+  /** The host with this name, started if it is not running. */
   static async at(name: string, platform = process.env.LAB_PLATFORM): Promise<Lab> {
     return new Lab(name, await must(TOOL, ["up", name], { LAB_PLATFORM: platform }));
   }
@@ -91,22 +91,22 @@ export class Lab {
     return must(TOOL, ["enter", this.name, "sh", "-c", command]);
   }
 
-  /** Until a shell command succeeds, for five minutes. */
+  /** Waits until a shell command succeeds, for up to five minutes. */
   awaits(condition: string): Promise<string> {
     return this.sh(`for i in $(seq 1000); do if ${condition}; then exit; fi; sleep 0.3; done; exit 1`);
   }
 
-  /** A shell command that may fail. */
+  /** Runs a shell command that may fail. */
   try(command: string): Promise<Ran> {
     return run(TOOL, ["enter", this.name, "sh", "-c", command]);
   }
 
-  /** The same by bash, as somebody who is logged in types it. */
+  /** The same with bash, as in a login session. */
   bash(command: string): Promise<Ran> {
     return run(TOOL, ["enter", this.name, "bash", "-c", command]);
   }
 
-  /** `hard` pulls the plug instead of shutting down. */
+  /** `hard` cuts the power instead of shutting down. */
   async reboot({ hard = false } = {}): Promise<void> {
     await must(TOOL, ["stop", this.name, ...(hard ? ["--hard"] : [])]);
     await must(TOOL, ["up", this.name]);
@@ -116,7 +116,7 @@ export class Lab {
     await must(TOOL, ["down", this.name]);
   }
 
-  /** How often somebody logged in over SSH. */
+  /** The number of SSH logins so far. */
   async sessions(): Promise<number> {
     return Number(
       await this.sh("journalctl --sync; journalctl --unit=ssh --output=cat | grep -c 'Accepted publickey' || true"),

@@ -1,5 +1,5 @@
-// An operator at a machine of their own: a checkout, a home with a key, and the names that a browser would find. Follows
-// documents as they stand, command by command.
+// An operator on their own machine: a checkout, a home directory with a key, and the names that a browser would
+// resolve. Follows documents literally, command by command.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
@@ -8,13 +8,13 @@ import { describe, expect, test } from "vitest";
 import { type Block, blocksOf, exchanges, fits, isFile, isRun, ROOT } from "../../documents/blocks.ts";
 import { type Lab, type Ran, run } from "./lab.ts";
 
-/** What the documents call by these names is the lab. */
+/** Replaces the host's address and key in the documents with those of the lab. */
 const STANDS_FOR = (lab: Lab): [RegExp, string][] => [
   [/\b192\.0\.2\.10\b/g, lab.address],
   [/ssh-ed25519 AAAA\S+/g, lab.hostKey],
 ];
 
-/** Where the lab finds authentik's image: its stand-in is served in the place of the real one. */
+/** Where the lab pulls authentik's image from: the stand-in is served in place of the real one. */
 const MIRROR = `[[registry]]
 prefix = "ghcr.io/goauthentik/server"
 location = "localhost:5000/authentik-stand-in"
@@ -30,7 +30,7 @@ export class Operator {
     this.#checkOut();
   }
 
-  /** Who has no host yet. */
+  /** An operator without a host. */
   static alone(): Operator {
     return new Operator();
   }
@@ -52,11 +52,11 @@ export class Operator {
   }
 
   #checkOut(): void {
-    // Not what the CLI leaves beside the program for a moment, for each stack of a test that begins just now.
+    // Excludes files that the CLI temporarily writes beside the program for each stack that another test is creating.
     const others = ["--others", "--exclude-standard", "--exclude=Pulumi.*.yaml"];
     const files = execFileSync("git", ["ls-files", "--cached", ...others], { cwd: ROOT });
     for (const path of files.toString().trim().split("\n")) {
-      // What belongs to the example is written by the one who follows.
+      // The operator writes this file of the example.
       if (path !== "Pulumi.prod.yaml") cpSync(join(ROOT, path), join(this.#folder, "gatehouse", path));
     }
     symlinkSync(join(ROOT, "node_modules"), join(this.#folder, "gatehouse/node_modules"));
@@ -66,12 +66,12 @@ export class Operator {
   #furnish(domains: readonly string[]): void {
     mkdirSync(join(this.#folder, ".ssh"));
     writeFileSync(join(this.#folder, ".ssh/gatehouse"), this.#lab.key, { mode: 0o600 });
-    // Neither the names nor who signs for them are the public's.
+    // Neither the names nor the certificates are public.
     const names = domains.map((domain) => `connect-to = "${domain}:443:${this.#lab.address}:443"\n`);
     writeFileSync(join(this.#folder, ".curlrc"), `insecure\n${names.join("")}`);
   }
 
-  /** Every block of a document as a test of its own, in the document's order. */
+  /** Runs every block of a document as a separate test, in the document's order. */
   static follows(document: string, operator: () => Operator): void {
     describe(document, () => {
       for (const block of blocksOf(document).filter(isRun)) {
@@ -87,7 +87,7 @@ export class Operator {
     await this.#succeeds(block.words, block.text);
   }
 
-  /** What no document tells, or not as a command of its own. */
+  /** Commands that are not in a document, or not as separate commands. */
   types(commands: string): Promise<string> {
     return this.#succeeds([], commands);
   }
@@ -106,7 +106,7 @@ export class Operator {
     writeFileSync(file, here);
   }
 
-  /** The document's line numbers are its own: the lines around a change say where it goes. */
+  /** The document has its own line numbers; the lines around a change locate it. */
   async #patch(path: string, hunks: string): Promise<void> {
     const input = `--- a/${path}\n+++ b/${path}\n${hunks}`;
     const cwd = join(this.#folder, "gatehouse");
@@ -114,7 +114,7 @@ export class Operator {
     expect(status, `${input}\n${text}`).toBe(0);
   }
 
-  /** Every command succeeds, unless the next one asks how it ended. */
+  /** Every command must succeed, unless the next one prints its exit status. */
   async #converses(block: Block): Promise<void> {
     const said = exchanges(block.text);
     const mark = "\u0001";
@@ -124,7 +124,7 @@ export class Operator {
     for (const [index, { command, expected }] of said.entries()) {
       const [, printed = `it did not come to that:\n${text}`, status = "none"] = answers[index] ?? [];
       if (!/^echo .*\$\?/.test(said[index + 1]?.command ?? "")) expect(status, `${command}\n${printed}`).toBe("0");
-      // Told as they are, where they differ.
+      // Shows both texts in full if they differ.
       if (!fits(expected, `${printed}\n`)) expect(printed, command).toBe(expected.join("\n"));
     }
   }
@@ -136,9 +136,9 @@ export class Operator {
       PULUMI_BACKEND_URL: `file://${this.#folder}/backend`,
       PULUMI_SKIP_CONFIRMATIONS: "true",
       NO_COLOR: "1",
-      // What this machine has already is not built anew.
+      // Reuses tools that this machine has already built.
       GATEHOUSE_CACHE: process.env.GATEHOUSE_CACHE ?? join(homedir(), ".cache/gatehouse"),
-      // `make` tells those below it that they are.
+      // `make` sets these for its child processes.
       MAKELEVEL: undefined,
       MAKEFLAGS: undefined,
       MFLAGS: undefined,

@@ -1,4 +1,4 @@
-// What the hosts of this run are: LAB_PLATFORM, which test/lab/lab reads as well. "arch" is a likeness of Arch and not Arch.
+// The platform of the hosts in this run: LAB_PLATFORM, which test/lab/lab reads too. "arch" is an imitation of Arch.
 import { platforms } from "../../../components/distribution/distributions.ts";
 
 export const distribution = platforms[(process.env.LAB_PLATFORM ?? "debian") as keyof typeof platforms];

@@ -1,14 +1,14 @@
-// One host with the whole platform on it, deployed once and shared by the tests that only look at it or change it and
-// change it back. Tests that need a host in another state make their own and say why.
+// One host with the whole platform, deployed once and shared by tests that only inspect it, or that revert their
+// changes. Tests that need a host in another state create their own and give the reason.
 import type { TestProject } from "vitest/node";
 import { Lab } from "./lab.ts";
 import { Stack } from "./stack.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    /** The shared host's name. */
+    /** The name of the shared host. */
     host: string;
-    /** What the first `pulumi up` said. */
+    /** The result of the first `pulumi up`. */
     firstUp: { status: number; text: string; counts: Record<string, number> };
   }
 }
@@ -18,7 +18,7 @@ export default async function setup(project: TestProject) {
   const stack = await Stack.create(lab);
   console.log(`deploying the platform to ${lab.name} (${lab.address}) for the first time, about half a minute`);
   const firstUp = await stack.up();
-  // Nothing after it could be judged.
+  // No test is meaningful after a failed deployment.
   if (firstUp.status !== 0) {
     await lab.destroy();
     throw new Error(firstUp.text);

@@ -1,4 +1,4 @@
-// A stack of the real program, driven by the real CLI, with a backend of its own.
+// A stack of the real program, run by the real CLI, with its own backend.
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
@@ -15,32 +15,32 @@ const REPOSITORY = fileURLToPath(new URL("../../../", import.meta.url));
 export type Settings = Record<string, any>;
 
 export interface Outcome extends Ran {
-  /** Resources by what happened to them: created, updated, deleted, replaced, unchanged. */
+  /** Number of resources by operation: created, updated, deleted, replaced, unchanged. */
   counts: Record<string, number>;
 }
 
-/** An operation that is under way. */
+/** An operation in progress. */
 export interface Operation {
   ended: Promise<Outcome>;
-  /** Resolves once the CLI has said so. */
+  /** Resolves once the CLI has printed this. */
   said(what: RegExp): Promise<void>;
-  /** What Ctrl-C sends to the CLI. */
+  /** Sends the CLI the signal of Ctrl-C. */
   interrupt(): void;
-  /** SIGKILL for the CLI and all that it started: language host, program and plugins. */
+  /** Kills the CLI and all its processes (SIGKILL): language host, program and plugins. */
   kill(): Promise<Outcome>;
 }
 
-/** Another place than the platform's own. */
+/** Locations of a stack, if they differ from the platform's. */
 export interface Place {
   /** The folder of another program. */
   program?: string;
-  /** Sets the folder of state and configuration apart from those of the lab's other stacks. */
+  /** Separates the folder of state and configuration from those of the lab's other stacks. */
   suffix?: string;
-  /** Another stack to the host as well. @default the lab's name */
+  /** The stack's name, which also identifies it on the host. @default the lab's name */
   name?: string;
-  /** Its project, where it has a configuration of its own and none of the platform's. @default "gatehouse" */
+  /** The project of a stack with its own configuration instead of the platform's. @default "gatehouse" */
   project?: string;
-  /** The stack in whose backend it is, to be able to refer to it. @default a backend of its own */
+  /** The stack that shares its backend, so that it can be referenced. @default a separate backend */
   beside?: Stack;
 }
 
@@ -76,7 +76,7 @@ export class Stack {
     return this.setSecret("sshKey", key);
   }
 
-  /** Sets a secret as an operator would; the encrypted value is kept for later configurations. */
+  /** Sets a secret as an operator would; later configurations keep the encrypted value. */
   setSecret(name: string, value: string): Promise<void> {
     return this.#secrets(["set", "--secret", `${this.#project}:${name}`], value);
   }
@@ -96,11 +96,11 @@ export class Stack {
     return this.#operate(["up", "--yes", "--skip-preview", ...args]);
   }
 
-  /** An `up` to do something to while it runs. */
+  /** Starts an `up`, so that a test can act while it runs. */
   begin(...args: string[]): Operation {
     this.#configure();
     const words = this.#words(["up", "--yes", "--skip-preview", ...args, ...this.#configured]);
-    // In a session of its own, by which all its processes are found: plugins make process groups of their own.
+    // In a separate session, by which all its processes are found, since plugins create their own process groups.
     const child = spawn("pulumi", words, { env: { ...process.env, ...this.#env }, detached: true });
     let text = "";
     const listeners = new Set<() => void>();
@@ -134,7 +134,7 @@ export class Stack {
     return operation;
   }
 
-  /** The same stack in another checkout with a backend of its own, as both are now. */
+  /** A copy of the stack and its backend in another checkout, in their current state. */
   copy(suffix: string): Stack {
     const copy = new Stack(this.#lab, structuredClone(this.settings), { program: this.#program, suffix });
     cpSync(this.folder, copy.folder, { recursive: true });
@@ -145,14 +145,14 @@ export class Stack {
     return this.#operate(["preview", ...args]);
   }
 
-  /** What `npm run plan` says of the settings as they are now. */
+  /** The output of `npm run plan` for the current settings. */
   async plan(): Promise<Ran & { report: Report }> {
     const { said, ...ran } = await this.#tell("plan");
     if (ran.status === 1) throw new Error(ran.text);
     return { ...ran, report: said as Report };
   }
 
-  /** What `npm run drift` says; nothing is found where it fails. */
+  /** The output of `npm run drift`; `found` is empty if it fails. */
   async drift(): Promise<Ran & { found: Differences }> {
     const { said, ...ran } = await this.#tell("drift");
     return { ...ran, found: said as Differences };
@@ -183,30 +183,33 @@ export class Stack {
     return this.#operate(["destroy", "--yes", "--skip-preview"]);
   }
 
-  /** The stack's outputs, secrets in the clear. */
-  // biome-ignore lint/suspicious/noExplicitAny: outputs are what the test is about
+  /** The stack's outputs, with secrets in plain text. */
+  // biome-ignore lint/suspicious/noExplicitAny: the tests check the outputs
   async outputs(): Promise<any> {
     return JSON.parse(await this.must(["stack", "output", "--json", "--show-secrets"]));
   }
 
-  /** The state as the backend keeps it. */
+  /** The state as stored in the backend. */
   state(): Promise<string> {
     return this.must(["stack", "export"]);
   }
 
-  /** Forget everything, as if the state had been lost. */
+  /** Deletes the state, as if it had been lost. */
   async forget(): Promise<void> {
     await this.must(["stack", "rm", "--force", "--yes", "--preserve-config"]);
     await this.#init();
   }
 
-  /** The CLI leaves a configuration beside the program, where it would be taken for one of the project's own. */
+  /**
+   * Creates the stack, without the configuration file that the CLI writes beside the program, where it would look like
+   * one of the project's own.
+   */
   async #init(): Promise<void> {
     await this.must(["stack", "init", this.name]);
     rmSync(join(this.#program, `Pulumi.${this.name}.yaml`), { force: true });
   }
 
-  /** Ends what a failed test left under way, and frees the stack. */
+  /** Ends operations that a failed test left running, and unlocks the stack. */
   async stop(): Promise<void> {
     await Promise.all([...this.#inProgress].map((operation) => operation.kill()));
     await this.pulumi(["cancel", "--yes"]);

@@ -17,11 +17,11 @@ export const UNITS = [
 
 const WILL: Record<string, string> = { restart: "restarted", start: "restarted", reload: "reloaded" };
 
-/** What a plan says of the units, in the words of `touched`. */
+/** A plan's effects on units, in the terms of `touched`. */
 export const announced = ({ units }: Report): Record<string, string | undefined> =>
   Object.fromEntries(units.filter(({ verb }) => verb !== "none").map(({ unit, verb }) => [unit, WILL[verb]]));
 
-/** The units that the plan of a change names, each for a reason. */
+/** The units named in the plan of a change, each with a reason. */
 export async function planned(stack: Stack): Promise<Record<string, string | undefined>> {
   const { status, text, report } = await stack.plan();
   expect(status, text).toBe(2);
@@ -29,7 +29,7 @@ export async function planned(stack: Stack): Promise<Record<string, string | und
   return announced(report);
 }
 
-/** What happens to the units while something is done: `restarted`, `reloaded`, or nothing, which is left out. */
+/** The effects on units while `doing` runs: `restarted` or `reloaded`; unaffected units are omitted. */
 export async function touched<T>(
   lab: Lab,
   doing: () => Promise<T>,
@@ -46,7 +46,10 @@ export async function touched<T>(
   return { result, units };
 }
 
-/** Once no unit is on its way: a container is active only when it told that it is healthy, after it answers. */
+/**
+ * Waits until no unit is changing state: a container is active only once it has reported that it is healthy, which it
+ * does after it responds.
+ */
 async function look(lab: Lab, watched: readonly string[]) {
   const states = `systemctl show --property=ActiveState ${watched.join(" ")}`;
   await lab.sh(`for i in $(seq 150); do ${states} | grep -q 'ing$' || exit 0; sleep 0.2; done`);

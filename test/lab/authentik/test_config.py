@@ -1,4 +1,4 @@
-"""The stand-in reads settings as authentik does: run with python3 -m unittest discover -s test/lab/authentik"""
+"""The stand-in reads settings like authentik. Run with python3 -m unittest discover -s test/lab/authentik"""
 import sys
 import tempfile
 import unittest

@@ -1,4 +1,4 @@
-"""The stand-in's health is that of each series: run with python3 -m unittest discover -s test/lab/authentik"""
+"""The stand-in's health is that of each series. Run with python3 -m unittest discover -s test/lab/authentik"""
 import os
 import sys
 import tempfile
@@ -75,7 +75,7 @@ class TheCommand(unittest.TestCase):
         self.assertRaises(FileNotFoundError, healthcheck.check, self.folder, NEWER)
         (self.folder / "authentik-worker.pid").write_text(str(os.getpid()))
         healthcheck.check(self.folder, NEWER)
-        (self.folder / "authentik-worker.pid").write_text("4194304")  # more than the kernel gives
+        (self.folder / "authentik-worker.pid").write_text("4194304")  # above the highest PID
         self.assertRaises(ProcessLookupError, healthcheck.check, self.folder, NEWER)
 
     def test_of_the_newest_asks_over_its_own_socket(self) -> None:

@@ -1,4 +1,4 @@
-// The apps of another team on the platform's host, as its configuration has them.
+// The apps of another team on the platform's host, as configured.
 import * as pulumi from "@pulumi/pulumi";
 import { App } from "../../../../components/app/app.ts";
 import type { AppArgs } from "../../../../components/app/args.ts";
@@ -13,7 +13,7 @@ type Wanted = Omit<AppArgs, "host" | "postgres"> & { wantsPostgres?: string };
 
 quiet();
 
-// The platform's own namespace, so that a test writes both configurations in the same way.
+// The platform's own namespace, so that tests write both configurations in the same way.
 const config = new pulumi.Config("gatehouse");
 const { address, hostKey } = config.requireObject<Pick<Connection, "address" | "hostKey">>("host");
 const privateKey = config.requireSecret("sshKey");
@@ -23,7 +23,7 @@ const takeOver = config.getObject<string[]>("takeOver");
 const facts = await inspect(connection, expectations, "on");
 const host = new Host("host", { connection, ...expectations, takeOver, facts });
 
-// As a StackReference would tell them.
+// As a StackReference would return them.
 const { groups } = config.requireObject<{ groups: { postgres: { name: string; gid: number } } }>("platform");
 const clients = { groupName: groups.postgres.name, gid: pulumi.output(groups.postgres.gid) };
 

@@ -1,4 +1,4 @@
-// What another team might keep on the platform's host: a group, an account, and two services.
+// Resources of another team on the platform's host: a group, an account, and two services.
 import * as pulumi from "@pulumi/pulumi";
 import type { Connection } from "../../../../components/connection/connection.ts";
 import { inspect } from "../../../../components/connection/inspect.ts";
@@ -9,7 +9,7 @@ import { Host } from "../../../../components/host/host.ts";
 import { Release } from "../../../../components/host/release.ts";
 import type { Manifest } from "../../../../protocol/manifest.ts";
 
-// The platform's own namespace, so that a test writes both configurations in the same way.
+// The platform's own namespace, so that tests write both configurations in the same way.
 const config = new pulumi.Config("gatehouse");
 const { address, hostKey } = config.requireObject<Pick<Connection, "address" | "hostKey">>("host");
 const privateKey = config.requireSecret("sshKey");
@@ -40,6 +40,6 @@ WantedBy=multi-user.target
   new Release(name, { host, manifest }, { dependsOn: account });
 }
 
-/** Releases that reach for what is not the neighbour's. */
+/** Releases that claim resources of other owners. */
 for (const [name, manifest] of Object.entries(config.getObject<Record<string, Manifest>>("claims") ?? {}))
   new Release(name, { host, manifest });

@@ -1,5 +1,5 @@
-// Package provider is a test fixture standing in for the inside of a real Pulumi provider: resources that are made,
-// compared and deleted, behind the SDK's own server. A difference in behaviour is a bug in it.
+// Package provider is a test fixture standing in for the internals of a real Pulumi provider: resources that are
+// created, compared and deleted, behind the SDK's own server. A difference in behaviour is a bug in the fixture.
 package provider
 
 import (
@@ -26,7 +26,7 @@ import (
 // Props are a resource's inputs or outputs.
 type Props = resource.PropertyMap
 
-// Call is what a resource knows of the call it answers. It ends with the call's time limit and with the engine's cancel.
+// Call is the call that a resource answers. It ends at its time limit or when the engine cancels it.
 type Call struct {
 	context.Context
 	Name    string
@@ -35,18 +35,21 @@ type Call struct {
 	engine  *host.HostClient
 }
 
-// Status shows a line beside the resource while it is under way. As in the real ones, nothing is told after a cancel.
+// Status shows a line beside the resource during the operation. As in the real providers, nothing is sent after a
+// cancel.
 func (c Call) Status(line string) { _ = c.engine.LogStatus(c, diag.Info, c.urn, line) }
 
-// Log tells of something that stays on the screen.
+// Log reports a message that stays on the screen.
 func (c Call) Log(severity diag.Severity, line string) { _ = c.engine.Log(c, severity, c.urn, line) }
 
-// Resource is one type of a provider. Check and Delete may be left out, and Update where every change replaces.
+// Resource is one type of a provider. Check and Delete are optional; Update is too if every change replaces the
+// resource.
 type Resource struct {
 	Check func(inputs Props) (Props, []plugin.CheckFailure)
-	// Of a Bridged provider's: the inputs with what the state holds for those that are not given.
+	// For a bridged provider: the inputs, completed with values from the state.
 	Complete func(inputs Props) Props
-	// Whether a change at a path such as triggers[0] replaces; of a Bridged provider's, at a property.
+	// Whether a change at a path such as triggers[0] replaces the resource; for a bridged provider, the path is a
+	// property.
 	ReplaceOn func(path string) bool
 	Create    func(call Call, inputs Props) (id string, outputs Props, err error)
 	Update    func(call Call, state, inputs Props) (outputs Props, err error)
@@ -58,9 +61,10 @@ type Provider struct {
 	plugin.UnimplementedProvider
 	Name      string
 	Version   string
-	Framework Props // what its framework adds to the provider's own configuration in the state
-	// It is a bridge to a Terraform provider: it compares plain and complete values, so that becoming a secret or naming a
-	// default is no change, and names the properties that differ, without a detailed diff.
+	Framework Props // values that its framework adds to the provider's own configuration in the state
+	// Whether it is a bridge to a Terraform provider. It then compares plain and complete values, so a value that
+	// becomes secret, or an explicit default, is no change; and it names the properties that differ, without a detailed
+	// diff.
 	Bridged   bool
 	Resources map[tokens.Type]Resource
 	Functions map[tokens.ModuleMember]func(call Call, args Props) (Props, error)
@@ -70,7 +74,7 @@ type Provider struct {
 	cancel context.CancelFunc
 }
 
-// Serve answers the engine until it is done with the provider.
+// Serve answers the engine until it no longer needs the provider.
 func (p *Provider) Serve() {
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	err := host.Main(p.Name, func(engine *host.HostClient) (pulumirpc.ResourceProviderServer, error) {
@@ -82,8 +86,8 @@ func (p *Provider) Serve() {
 	}
 }
 
-// The SDK's server does not say that a diff is detailed, and the engine drops the details then. As the framework of the
-// real ones, this one names properties beside the details, which name paths.
+// The SDK's server does not mark a diff as detailed, so the engine would drop the details. Like the framework of the
+// real providers, this server names properties beside the details, which name paths.
 type server struct {
 	pulumirpc.ResourceProviderServer
 }
@@ -103,7 +107,7 @@ func (s server) Diff(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumirp
 	return response, nil
 }
 
-// properties are those that paths such as environment.PASSWORD begin with.
+// properties returns the properties that paths such as environment.PASSWORD begin with.
 func properties(paths []string) []string {
 	found := map[string]bool{}
 	for _, path := range paths {
@@ -230,7 +234,7 @@ func (p *Provider) Delete(_ context.Context, req plugin.DeleteRequest) (plugin.D
 	return plugin.DeleteResponse{}, found.Delete(call, req.Outputs)
 }
 
-// Read looks at nothing, as the real ones: the state is what there is.
+// Read returns the state unchanged, as the real providers do.
 func (p *Provider) Read(_ context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
 	return plugin.ReadResponse{
 		ReadResult: plugin.ReadResult{ID: req.ID, Inputs: req.Inputs, Outputs: req.State},
@@ -261,7 +265,7 @@ func (p *Provider) absent(kind, token string) error {
 		fmt.Sprintf("the stand-in for the %s provider has no %s %s", p.Name, kind, token))
 }
 
-// A time limit of 0 seconds is none.
+// A time limit of 0 seconds means none.
 func (p *Provider) call(urn resource.URN, seconds float64, preview bool) (Call, context.CancelFunc) {
 	call := Call{Preview: preview, urn: urn, engine: p.engine}
 	if urn != "" {
@@ -276,7 +280,7 @@ func (p *Provider) call(urn resource.URN, seconds float64, preview bool) (Call, 
 	return call, end
 }
 
-// Plain has the secrets opened at every depth.
+// Plain returns the values with secrets unwrapped at every depth.
 func Plain(props Props) Props {
 	opened := Props{}
 	for key, value := range props {
@@ -301,7 +305,7 @@ func plain(value resource.PropertyValue) resource.PropertyValue {
 	return value
 }
 
-// Decode fills a struct with what is known, secrets opened.
+// Decode fills a struct with the known values, with secrets unwrapped.
 func Decode(props Props, into any) error {
 	text, err := json.Marshal(Plain(props).Mappable())
 	if err != nil {
@@ -310,5 +314,5 @@ func Decode(props Props, into any) error {
 	return json.Unmarshal(text, into)
 }
 
-// Unknown is what a preview cannot tell.
+// Unknown is a value that a preview does not know.
 func Unknown() resource.PropertyValue { return resource.MakeComputed(resource.NewProperty("")) }

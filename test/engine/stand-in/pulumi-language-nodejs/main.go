@@ -1,5 +1,6 @@
-// A test fixture standing in for the Node.js language host, which is not served as a module; a difference in behaviour
-// is a bug in it. It runs programs of the SDK in their node_modules; it makes no projects, plugins or SDKs.
+// A test fixture standing in for the Node.js language host, which is not available as a Go module; a difference in
+// behaviour is a bug in the fixture. It runs programs of the SDK in their node_modules; it creates no projects, plugins
+// or SDKs.
 package main
 
 import (
@@ -21,7 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// The exit status of a program whose SDK has already said what is wrong.
+// The exit status of a program after the SDK has reported the error.
 const toldTheUser = 32
 
 type languageHost struct {
@@ -38,7 +39,7 @@ func main() {
 	}
 }
 
-// serve says on stdout which port it listens on, as the engine expects of a plugin.
+// serve prints the port that it listens on, as the engine expects of a plugin.
 func serve() error {
 	tracing := flag.String("tracing", "", "where to send traces to")
 	flag.Parse()
@@ -48,11 +49,11 @@ func serve() error {
 		return fmt.Errorf("no Node to run programs with: %w", err)
 	}
 
-	// The engine ends a plugin by SIGINT, which a plugin of a background job ignores unless it asks for it.
+	// The engine ends a plugin with SIGINT, which a plugin of a background job ignores unless it handles the signal.
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
 	if engine != "" {
-		// An engine that was killed closes nothing. As often as the real one asks.
+		// A killed engine closes no connections. The interval is that of the real language host.
 		if err := rpcutil.Healthcheck(ctx, engine, 5*time.Minute, cancel); err != nil {
 			return fmt.Errorf("the engine's address %s: %w", engine, err)
 		}
@@ -75,7 +76,7 @@ func serve() error {
 	return <-server.Done
 }
 
-// An engine that finds the host running, as a debugger has it, tells its address only here.
+// An engine that finds the host running, as under a debugger, sends its address only here.
 func (host *languageHost) Handshake(
 	_ context.Context, request *pulumirpc.LanguageHandshakeRequest,
 ) (*pulumirpc.LanguageHandshakeResponse, error) {
@@ -120,7 +121,7 @@ func (host *languageHost) Run(ctx context.Context, request *pulumirpc.RunRequest
 	if err := program.Start(); err != nil {
 		return nil, fmt.Errorf("the program was not started: %w", err)
 	}
-	_ = program.Wait() // the exit status tells all
+	_ = program.Wait() // the exit status contains the result
 	switch code := program.ProcessState.ExitCode(); code {
 	case 0:
 		return &pulumirpc.RunResponse{}, nil
@@ -131,7 +132,7 @@ func (host *languageHost) Run(ctx context.Context, request *pulumirpc.RunRequest
 	}
 }
 
-// What cmd/run of the SDK is told, the program's own arguments last.
+// The arguments of the SDK's cmd/run, with the program's own arguments last.
 func (host *languageHost) arguments(request *pulumirpc.RunRequest) []string {
 	info := request.GetInfo()
 	var args []string
@@ -156,7 +157,7 @@ func (host *languageHost) arguments(request *pulumirpc.RunRequest) []string {
 	return append(append(args, info.GetEntryPoint()), request.GetArgs()...)
 }
 
-// command is Node with these arguments. It ends with the call that it is for, which an engine that is gone ends too.
+// command returns Node with these arguments. It ends with its call, also if the engine is gone.
 func (host *languageHost) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, host.node, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -164,13 +165,13 @@ func (host *languageHost) command(ctx context.Context, args ...string) *exec.Cmd
 	return cmd
 }
 
-// Cancel may come just before the program that it is meant for is run, which then is not started.
+// Cancel may arrive just before the start of the program that it is meant for, which is then not started.
 func (host *languageHost) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	host.cancel()
 	return &emptypb.Empty{}, nil
 }
 
-// configuration is a variable of the environment. A map without entries arrives as nil, which would be written as null.
+// configuration returns an environment variable. An empty map arrives as nil, which would be encoded as null.
 func configuration(request interface{ GetConfig() map[string]string }) string {
 	text, _ := json.Marshal(maps.Collect(maps.All(request.GetConfig())))
 	return "PULUMI_CONFIG=" + string(text)

@@ -1,5 +1,5 @@
-// A test fixture standing in for the Node.js language host, which is not served as a module; a difference in behaviour
-// is a bug in it. Here is what it knows of node_modules and asks of npm.
+// A test fixture standing in for the Node.js language host, which is not available as a Go module; a difference in
+// behaviour is a bug in the fixture. This file reads node_modules and queries npm.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// findAbove is the nearest such path in the directory or one above it, or "".
+// findAbove returns the nearest such path in the directory or one above it, or "".
 func findAbove(directory, path string) string {
 	for {
 		found := filepath.Join(directory, path)
@@ -37,7 +37,7 @@ func findAbove(directory, path string) string {
 	}
 }
 
-// findCommand is where Node finds @pulumi/pulumi/cmd/NAME from a program.
+// findCommand returns the path at which Node finds @pulumi/pulumi/cmd/NAME from a program.
 func findCommand(programDirectory, name string) (string, error) {
 	path := "@pulumi/pulumi/cmd/" + name
 	if found := findAbove(programDirectory, filepath.Join("node_modules", path)); found != "" {
@@ -47,7 +47,7 @@ func findCommand(programDirectory, name string) (string, error) {
 		programDirectory, path)
 }
 
-// The packages of node_modules that say {"pulumi": {"resource": true}}: each needs a plugin of its own version.
+// Returns the packages of node_modules with {"pulumi": {"resource": true}}: each needs a plugin of the same version.
 func (host *languageHost) GetRequiredPackages(
 	_ context.Context, request *pulumirpc.GetRequiredPackagesRequest,
 ) (*pulumirpc.GetRequiredPackagesResponse, error) {
@@ -87,7 +87,7 @@ func requiredPackage(manifest string) (*pulumirpc.PackageDependency, error) {
 		return nil, err
 	}
 	err = json.Unmarshal(text, &module)
-	if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !odd { // odd for us, which is its own affair
+	if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !odd { // an unexpected type is the package's own affair
 		return nil, fmt.Errorf("%s: %w", manifest, err)
 	}
 	if !module.Pulumi.Resource {
@@ -100,7 +100,7 @@ func requiredPackage(manifest string) (*pulumirpc.PackageDependency, error) {
 	}, nil
 }
 
-// A module as npm ls tells of it.
+// A module in the output of npm ls.
 type module struct {
 	Version      string
 	Dependencies map[string]module
@@ -115,7 +115,7 @@ func (host *languageHost) GetProgramDependencies(
 	}
 	npm := exec.CommandContext(ctx, "npm", "ls", "--json", "--depth", depth)
 	npm.Dir = request.GetInfo().GetProgramDirectory()
-	told, err := npm.Output() // npm ls also fails where a module is missing or not asked for, and tells of the others
+	told, err := npm.Output() // npm ls also fails if a module is missing or extraneous, and still lists the others
 	if len(told) == 0 {
 		return nil, fmt.Errorf("npm ls in %s: %w", npm.Dir, err)
 	}
@@ -159,7 +159,7 @@ func (host *languageHost) InstallDependencies(
 	return nil
 }
 
-// A program's stdout and stderr are copied side by side, and a stream takes one message at a time.
+// A program's stdout and stderr are copied concurrently, but a stream accepts one message at a time.
 type streamInTurn[Message any] struct {
 	grpc.ServerStreamingServer[Message]
 	sending sync.Mutex

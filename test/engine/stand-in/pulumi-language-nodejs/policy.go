@@ -1,5 +1,5 @@
-// A test fixture standing in for the Node.js language host, which is not served as a module; a difference in behaviour
-// is a bug in it. Here is what it does with a policy pack; it runs no other plugins.
+// A test fixture standing in for the Node.js language host, which is not available as a Go module; a difference in
+// behaviour is a bug in the fixture. This file runs policy packs; it runs no other plugins.
 package main
 
 import (
@@ -12,8 +12,8 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// A pack expects the stack's configuration in its environment, and the engine tells it only over gRPC. So the engine
-// talks to a server here: it waits for the configuration, then the pack is started, and it hands on everything else.
+// A pack expects the stack's configuration in its environment, but the engine sends it only over gRPC. Therefore the
+// engine talks to a server here, which waits for the configuration, then starts the pack, and forwards everything else.
 func (host *languageHost) RunPlugin(
 	request *pulumirpc.RunPluginRequest, stream pulumirpc.LanguageRuntime_RunPluginServer,
 ) error {
@@ -56,7 +56,7 @@ func (host *languageHost) RunPlugin(
 	return err
 }
 
-// The names of the secret keys are not among it.
+// The names of the secret keys are not included.
 func told(config *pulumirpc.AnalyzerStackConfigureRequest) []string {
 	return []string{
 		"PULUMI_NODEJS_ORGANIZATION=" + config.GetOrganization(),

@@ -41,8 +41,8 @@ func (c connection) address() string {
 	return net.JoinHostPort(c.Host, strconv.Itoa(orElse(c.Port, 22)))
 }
 
-// Opens the connection and tells how to close it. Any failure is tried again, whatever it is, but for keys that cannot
-// be read.
+// dial opens the connection and returns a function that closes it. Every failure is retried, except for unreadable
+// keys.
 func (c connection) dial(call provider.Call) (client *ssh.Client, end func(), err error) {
 	mine, err := c.config()
 	if err != nil {
@@ -70,7 +70,7 @@ func (c connection) dial(call provider.Call) (client *ssh.Client, end func(), er
 		hop.Close()
 		return nil, nil, fmt.Errorf("proxy: %w", err)
 	}
-	// As the real one: every attempt is on the same channel, which the first one that fails has closed.
+	// Like the real provider: every attempt uses the same channel, which the first failure has closed.
 	client, err = tried(call, "Dial", c, func() (*ssh.Client, error) {
 		conn, channels, requests, err := ssh.NewClientConn(channel, c.address(), mine)
 		if err != nil {
@@ -88,7 +88,7 @@ func (c connection) dial(call provider.Call) (client *ssh.Client, end func(), er
 	}, nil
 }
 
-// How to log in, and what the server has to show.
+// config returns the login credentials and the expected host key.
 func (c connection) config() (*ssh.ClientConfig, error) {
 	config := &ssh.ClientConfig{
 		User:            orElse(c.User, "root"),
@@ -101,7 +101,7 @@ func (c connection) config() (*ssh.ClientConfig, error) {
 			return nil, fmt.Errorf("failed to parse host key: %w", err)
 		}
 		config.HostKeyCallback = ssh.FixedHostKey(key)
-		// The very type of the key, so that an RSA key asks for SHA-1 signatures, which today's servers refuse.
+		// The exact type of the key. For an RSA key this requests SHA-1 signatures, which current servers refuse.
 		config.HostKeyAlgorithms = []string{key.Type()}
 	}
 	if c.PrivateKey != "" {

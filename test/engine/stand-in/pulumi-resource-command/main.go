@@ -1,5 +1,5 @@
-// A test fixture standing in for the command provider 1.2.1, which is not served as a module; a difference in behaviour
-// is a bug in it. It has local.Command, remote.Command and local.run, without assets.
+// A test fixture standing in for the command provider 1.2.1, which is not available as a Go module; a difference in
+// behaviour is a bug in the fixture. It has local.Command, remote.Command and local.run, without assets.
 package main
 
 import (
@@ -14,10 +14,10 @@ import (
 	"lab.invalid/engine/cli/stand-in/provider"
 )
 
-// What a command is told, and in a state what it printed.
+// The inputs of a command, and in a state also its output.
 type arguments struct {
 	Create, Update, Delete   *string
-	Command                  string // of local.run
+	Command                  string // only for local.run
 	Connection               connection
 	Environment              map[string]string
 	Stdin                    string
@@ -29,7 +29,7 @@ type arguments struct {
 	Stdout, Stderr           string
 }
 
-// What the last run printed, for the environment of the next one.
+// The output of the last run, for the environment of the next one.
 func (args arguments) previousOutput(stdout, stderr string) map[string]string {
 	variables := map[string]string{}
 	if args.AddPreviousOutputInEnv != nil && !*args.AddPreviousOutputInEnv {
@@ -44,7 +44,7 @@ func (args arguments) previousOutput(stdout, stderr string) map[string]string {
 	return variables
 }
 
-// A way to run a command; what it printed is told apart from an error.
+// A way to run a command; the output is returned separately from an error.
 type runner func(call provider.Call, command string, args arguments, previous map[string]string) (stdout, stderr string, err error)
 
 const (
@@ -65,11 +65,11 @@ func printed(inputs provider.Props, out, err string) provider.Props {
 func commandResource(run runner, check func(provider.Props) (provider.Props, []plugin.CheckFailure)) provider.Resource {
 	return provider.Resource{
 		Check:     check,
-		ReplaceOn: func(path string) bool { return path == "triggers" }, // of a single trigger the SDK says that it does
+		ReplaceOn: func(path string) bool { return path == "triggers" }, // the SDK itself reports that a single trigger replaces
 
 		Create: func(call provider.Call, inputs provider.Props) (string, provider.Props, error) {
 			random := make([]byte, 4)
-			rand.Read(random) // never fails, or ends the program
+			rand.Read(random) // never returns an error
 			id := call.Name + hex.EncodeToString(random)
 			if call.Preview {
 				return id, withOutput(inputs, provider.Unknown(), provider.Unknown()), nil
@@ -122,7 +122,7 @@ func commandResource(run runner, check func(provider.Props) (provider.Props, []p
 	}
 }
 
-// Whether an input of before is another one now.
+// Whether an input has changed.
 func changed(state, inputs provider.Props) bool {
 	for key, value := range state {
 		if key != stdout && key != stderr && !value.DeepEquals(inputs[key]) {
@@ -132,7 +132,7 @@ func changed(state, inputs provider.Props) bool {
 	return false
 }
 
-// The real provider marks these inside the secret connection too; without that the two would see changes in each other's
+// The real provider also marks these inside the secret connection; otherwise each would see changes in the other's
 // states.
 func withSecrets(connection resource.PropertyValue) resource.PropertyValue {
 	if !connection.IsObject() {
@@ -183,7 +183,7 @@ func main() {
 	(&provider.Provider{
 		Name:    "command",
 		Version: "1.2.1",
-		// Of the framework that the real one of this version is built with, which calls itself so.
+		// The framework that the real provider of this version is built with; it reports this version.
 		Framework: provider.Props{"__pulumi-go-provider-version": resource.NewProperty("1.2.0")},
 		Resources: map[tokens.Type]provider.Resource{
 			"command:local:Command":  commandResource(runLocal, nil),

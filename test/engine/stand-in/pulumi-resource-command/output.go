@@ -12,7 +12,7 @@ import (
 
 const longestLine = 64 * 1024
 
-// What a command prints: kept, and shown line by line as it comes.
+// The output of a command: stored, and shown line by line as it arrives.
 type output struct {
 	call           provider.Call
 	mutex          sync.Mutex
@@ -25,7 +25,7 @@ type stream struct {
 	of     *output
 	shown  bool
 	kept   bytes.Buffer
-	unread []byte // of the line that is not whole yet
+	unread []byte // the line that is still incomplete
 }
 
 func newOutput(call provider.Call, logging *string) *output {
@@ -55,14 +55,14 @@ func (s *stream) Write(chunk []byte) (int, error) {
 	return len(chunk), nil
 }
 
-// What was printed, or why the command failed, with all that it said.
+// The output, or the reason why the command failed, with its complete output.
 func (o *output) finish(command string, failure error) (stdout, stderr string, err error) {
 	for _, s := range []*stream{&o.stdout, &o.stderr} {
 		if len(s.unread) > 0 {
 			o.call.Status(string(s.unread))
 		}
 	}
-	// The real provider stops reading at such a line and waits for ever; say so instead.
+	// The real provider stops reading at such a line and waits forever; return an error instead.
 	if o.tooLong {
 		return "", "", fmt.Errorf("a logged line of 64 KiB or more hangs the real provider: running %q", command)
 	}

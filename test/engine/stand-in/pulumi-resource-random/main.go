@@ -1,6 +1,6 @@
-// A test fixture standing in for the random provider 4.21.2, which is not served as a module; a difference in behaviour
-// is a bug in it. It makes passwords and bytes, without the real one's note of Terraform's own state
-// (__pulumi_raw_state_delta), which nothing but that one reads.
+// A test fixture standing in for the random provider 4.21.2, which is not available as a Go module; a difference in
+// behaviour is a bug in the fixture. It generates passwords and bytes, without the real provider's record of the
+// Terraform state (__pulumi_raw_state_delta), which only that provider reads.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"lab.invalid/engine/cli/stand-in/provider"
 )
 
-// What a password is made of: how many of each class at least, and which may fill it up.
+// The composition of a password: the minimum number of each class, and the classes that may fill the rest.
 type passwordArgs struct {
 	Length                                     int
 	OverrideSpecial                            string
@@ -72,7 +72,7 @@ func (args passwordArgs) generate() (string, error) {
 	return string(text), nil
 }
 
-// Every argument but length and overrideSpecial has a default, and the state shows it.
+// Every argument except length and overrideSpecial has a default, which appears in the state.
 func withDefaults(inputs provider.Props) provider.Props {
 	outputs := provider.Props{}
 	for _, on := range []resource.PropertyKey{"lower", "upper", "special"} {
@@ -82,7 +82,7 @@ func withDefaults(inputs provider.Props) provider.Props {
 		outputs[minimum] = resource.NewProperty(0.0)
 	}
 	numeric := resource.NewProperty(true)
-	for _, name := range []resource.PropertyKey{"number", "numeric"} { // the older name and the one that goes before it
+	for _, name := range []resource.PropertyKey{"number", "numeric"} { // the older name, and the one that takes precedence
 		if given, ok := inputs[name]; ok && given.HasValue() {
 			numeric = given
 		}
@@ -92,7 +92,7 @@ func withDefaults(inputs provider.Props) provider.Props {
 	return outputs
 }
 
-// What bcrypt takes of a password at most, in bytes.
+// The longest password that bcrypt accepts, in bytes.
 const bcryptLongest = 72
 
 func createPassword(call provider.Call, inputs provider.Props) (string, provider.Props, error) {
@@ -114,7 +114,7 @@ func createPassword(call provider.Call, inputs provider.Props) (string, provider
 	if err != nil {
 		return "", nil, err
 	}
-	id := "none" // of every password
+	id := "none" // the ID of every password
 	outputs["id"], outputs["__meta"] = resource.NewProperty(id), resource.NewProperty(`{"schema_version":"3"}`)
 	outputs["result"] = secret(resource.NewProperty(password))
 	outputs["bcryptHash"] = secret(resource.NewProperty(string(hash)))
@@ -130,7 +130,7 @@ func createBytes(call provider.Call, inputs provider.Props) (string, provider.Pr
 			return "", nil, err
 		}
 		random := make([]byte, args.Length)
-		rand.Read(random) // never fails, or ends the program
+		rand.Read(random) // never returns an error
 		id = base64.StdEncoding.EncodeToString(random)
 		made["base64"], made["hex"] = resource.NewProperty(id), resource.NewProperty(hex.EncodeToString(random))
 	}

@@ -1,4 +1,4 @@
-"""`ak apply_blueprint`: what it prints, and what it leaves in the database."""
+"""`ak apply_blueprint`: its output, and its effects on the database."""
 import os
 import sys
 from pathlib import Path
@@ -12,14 +12,15 @@ BLUEPRINTS = Path("/blueprints")
 
 
 class Blueprint(yaml.SafeLoader):
-    """YAML with authentik's own tags, such as !KeyOf and !Find, of which none is looked up here."""
+    """YAML with authentik's own tags, such as !KeyOf and !Find, which are not resolved here."""
 
 
 Blueprint.add_multi_constructor("!", lambda loader, tag, node: f"!{tag}")
 
 
 def apply_blueprint(version: str, paths: list[str]) -> None:
-    """Each in order; the first that is invalid ends it. Users are made or deleted, other models only recorded."""
+    """Applies the blueprints in order, until one is invalid. Users are created or deleted, other models are only
+    recorded."""
     given = config.load(dict(os.environ), version)[0]
     for path in paths:
         entries = read(path)

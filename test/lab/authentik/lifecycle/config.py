@@ -1,8 +1,8 @@
-"""Reads AUTHENTIK_* as authentik does, and refuses what authentik would refuse or read as something else.
+"""Reads AUTHENTIK_* like authentik, and refuses values that authentik would refuse or misread.
 
 Up to 2026.2 only Python reads the environment: each literal value goes through json.loads.
-From 2026.5 a Rust loader reads it too, by other rules: a value is accepted only where both read the same.
-What comes by file:// or env:// is text for both.
+From 2026.5 a Rust loader reads it too, by other rules: a value is accepted only if both read the same.
+Values from file:// or env:// are text for both.
 """
 import ipaddress
 import json
@@ -45,11 +45,11 @@ DEFAULTS = {
 
 
 class Refused(Exception):
-    """A setting authentik would not start with, or would misread."""
+    """A setting with which authentik would not start, or that it would misread."""
 
 
 def load(environ: dict[str, str], version: str) -> tuple[dict, list[str]]:
-    """The settings by their dotted names, and the AUTHENTIK_ variables that name none the stand-in knows."""
+    """The settings by their dotted names, and the AUTHENTIK_ variables that match none known to the stand-in."""
     strict = at_least(version, "2026.5")
     any_host = "::" if strict else "0.0.0.0"
     ports = {"http": 9000, "https": 9443, "metrics": 9300, "listen_http": 9000, "listen_metrics": 9300}
@@ -75,7 +75,7 @@ def load(environ: dict[str, str], version: str) -> tuple[dict, list[str]]:
 
 
 def setting(key: str, given: str, environ: dict[str, str], strict: bool):
-    """One value: taken from where it points to, then made what its key needs."""
+    """One value: resolved if it is a reference, then converted to the type of its key."""
     if strict:
         refuse_if_read_apart(key, given)
     try:
@@ -100,7 +100,7 @@ def setting(key: str, given: str, environ: dict[str, str], strict: bool):
 
 
 def refuse_if_read_apart(key: str, given: str) -> None:
-    """2026.5 and later: what Python and Rust would read as two different values, or Rust not at all."""
+    """2026.5 and later: refuses values that Python and Rust would read differently, or Rust not at all."""
     if not given.strip():
         raise Refused("an empty value is refused; leave the variable out")
     if given != given.strip():
@@ -115,14 +115,14 @@ def refuse_if_read_apart(key: str, given: str) -> None:
 
 def is_number(given: str) -> bool:
     try:
-        float(given)  # as Rust: signs, exponents, inf and nan too
+        float(given)  # like Rust: signs, exponents, inf and nan too
     except ValueError:
         return False
     return "_" not in given
 
 
 def pointed_to(value: str, environ: dict[str, str], strict: bool) -> str:
-    """The text behind file:///path[?fallback] or env://NAME[?default]."""
+    """The text that file:///path[?fallback] or env://NAME[?default] refers to."""
     url = urlsplit(value)
     if url.scheme == "env":
         return environ.get(url.netloc, url.query)
@@ -138,7 +138,7 @@ def pointed_to(value: str, environ: dict[str, str], strict: bool) -> str:
 
 
 def addresses(value: object, strict: bool) -> list[tuple[str, int]]:
-    """2026.5 and later: ip:port[,ip:port...]. Earlier one host:port, where the host may be left out."""
+    """2026.5 and later: ip:port[,ip:port...]. Earlier one host:port, in which the host is optional."""
     found = []
     for part in str(value).split(",") if strict else [str(value)]:
         match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]*):(\d{1,5})", part)
@@ -165,7 +165,7 @@ def networks(value: object) -> list:
 
 
 def check(settings: dict, version: str) -> None:
-    """What no value shows alone."""
+    """Checks required settings and combinations."""
     if not settings["secret_key"].strip():
         raise Refused("AUTHENTIK_SECRET_KEY: secret key missing; set it, best to file:///path")
     if at_least(version, "2026.5"):

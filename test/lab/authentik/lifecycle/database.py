@@ -6,7 +6,7 @@ import psycopg2
 from log import log
 from versions import at_least, steps
 
-LOCK = 1000  # authentik's advisory lock: server and worker start together, one of them migrates
+LOCK = 1000  # authentik's advisory lock: server and worker start at the same time, and one of them migrates
 
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS authentik_version_history (
@@ -22,11 +22,11 @@ SCHEMA = """
 
 
 class VersionRefused(Exception):
-    """The database stands at a version this one must not touch."""
+    """This version must not use a database of that version."""
 
 
 def connect(settings: dict):
-    """A new connection. None is kept, so a restart of PostgreSQL needs no care."""
+    """A new connection each time, so that a restart of PostgreSQL needs no special care."""
     names = {"host": "host", "port": "port", "name": "dbname", "user": "user", "password": "password", "sslmode": "sslmode"}
     given = {libpq: settings[f"postgresql.{key}"] for key, libpq in names.items() if settings[f"postgresql.{key}"] != ""}
     connection = psycopg2.connect(**given, connect_timeout=3, application_name="authentik-stand-in")
@@ -45,19 +45,20 @@ def ask(settings: dict, sql: str, *values: object) -> list[tuple]:
 
 
 def migrate(settings: dict, version: str, seconds: float) -> None:
-    """Takes `seconds` where there is something to migrate."""
+    """Takes `seconds` if there is something to migrate."""
     connection = connect(settings)
     connection.autocommit = False
     cursor = connection.cursor()
     log("waiting to acquire database lock")
-    while not locked(cursor):  # not pg_advisory_lock: libpq would wait in it, deaf to SIGTERM
+    while not locked(cursor):  # not pg_advisory_lock: libpq would block in it and ignore SIGTERM
         time.sleep(0.2)
     cursor.execute(SCHEMA)
     cursor.execute("SELECT version FROM authentik_version_history ORDER BY id DESC LIMIT 1")
     (recorded,) = cursor.fetchone() or (None,)
     refuse_wrong_order(recorded, version)
     if recorded != version:
-        # A migration's two traces: a row of the history, which is there before the first table changes, and a changed table.
+        # A migration leaves two traces: a row in the history, inserted before the first table changes, and a changed
+        # table.
         cursor.execute("INSERT INTO authentik_version_history (version, build) VALUES (%s, 'stand-in')", (version,))
         connection.commit()
         time.sleep(seconds)
@@ -81,7 +82,7 @@ def refuse_wrong_order(recorded: str | None, version: str) -> None:
 
 
 def facts(settings: dict) -> dict:
-    """What the page tells of the database."""
+    """The page's information about the database."""
     sql = """SELECT current_user, inet_server_addr() IS NULL, (SELECT count(*) FROM authentik_core_user), (SELECT count(*) FROM stand_in_notes),
         (SELECT array_agg(version ORDER BY id) FROM authentik_version_history)"""
     user, by_socket, users, notes, history = ask(settings, sql)[0]

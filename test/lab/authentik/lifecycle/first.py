@@ -1,4 +1,4 @@
-"""The first administrator, and the setup that is open as long as there is none with a password."""
+"""The first administrator, and the setup page, which is open until an administrator has a password."""
 import hashlib
 import os
 
@@ -7,7 +7,7 @@ from versions import at_least
 
 
 def make(settings: dict, version: str) -> None:
-    """What the worker does, at its first start only; from 2026.5 on also where the setup was never done."""
+    """Run by the worker: at its first start, and from 2026.5 on also if the setup was never done."""
     given = settings.get("bootstrap_password")
     password = settings.get("bootstrap_password_hash") or (given and hashed(given))
     database.ask(settings, "INSERT INTO authentik_core_user (username, password) VALUES ('akadmin', %s) ON CONFLICT DO NOTHING RETURNING id", password)
@@ -16,13 +16,13 @@ def make(settings: dict, version: str) -> None:
 
 
 def hashed(password: str) -> str:
-    """As Django writes it, with less work."""
+    """A hash in Django's format, with fewer iterations."""
     salt = os.urandom(8).hex()
     return f"pbkdf2_sha256$1000${salt}${hashlib.pbkdf2_hmac('sha256', password.encode(), salt.encode(), 1000).hex()}"
 
 
 def setup(settings: dict) -> dict:
-    """It belongs to whoever asks first: from then on it is denied, whether or not a password was set."""
+    """Open only for the first request; later requests are denied, whether or not a password was set."""
     has_password, opened = database.ask(settings, """SELECT EXISTS (SELECT FROM authentik_core_user WHERE username = 'akadmin' AND password IS NOT NULL),
         EXISTS (SELECT FROM stand_in_setup)""")[0]
     if has_password or opened:

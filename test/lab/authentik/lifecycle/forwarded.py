@@ -1,9 +1,9 @@
-"""Who asked, and for what address: X-Forwarded-* counts only when it comes from a trusted proxy."""
+"""The client and the requested address: X-Forwarded-* counts only from a trusted proxy."""
 import ipaddress
 
 
 def origin(peer: str, headers, trusted: list) -> dict[str, str]:
-    """Scheme, host and client of a request; the client is the rightmost entry no trusted proxy answers for."""
+    """Scheme, host and client of a request; the client is the rightmost address that is not a trusted proxy."""
     scheme, host, client = "http", headers.get("Host", ""), plain(peer)
     if is_in(client, trusted):
         scheme = headers.get("X-Forwarded-Proto", scheme)

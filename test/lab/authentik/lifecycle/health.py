@@ -1,4 +1,4 @@
-"""What a server answers at its health paths and while it starts, as each series of authentik was seen to do."""
+"""A server's answers at its health paths and during its start, as observed with each series of authentik."""
 from typing import Callable, NamedTuple
 
 from versions import at_least
@@ -17,11 +17,12 @@ def page(title: str) -> str:
 
 
 STARTING = Reply(503, page("authentik starting"))
-FAILED = Reply(500, page("Server Error"))  # of any page whose core does not reach PostgreSQL
+FAILED = Reply(500, page("Server Error"))  # for any page if the core does not reach PostgreSQL
 
 
 def live(version: str, started: bool, reached: Callable[[], bool]) -> Reply:
-    """In 2025.8 the router answers by itself, long before the core has started; later it passes the question on."""
+    """In 2025.8 the router answers by itself, long before the core has started; later it forwards the request to the
+    core."""
     return Reply(200) if not at_least(version, "2025.10") or started and reached() else Reply(502)
 
 

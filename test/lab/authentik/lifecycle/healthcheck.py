@@ -1,5 +1,5 @@
-"""Whether the server or worker in this container lives, asked as `ak healthcheck` of its series asks. On its own: it runs
-often, and needs no database."""
+"""Whether the server or worker in this container is alive, checked like `ak healthcheck` of its series. A separate
+program, since it runs often and needs no database."""
 import http.client
 import os
 import socket
@@ -9,7 +9,7 @@ from health import LIVE
 from log import log
 from versions import at_least
 
-RUST = {"server": "2026.8", "worker": "2026.5"}  # since when each is
+RUST = {"server": "2026.8", "worker": "2026.5"}  # the first series in which each of them is Rust
 
 
 def check(temporary: Path, version: str) -> None:
@@ -25,7 +25,7 @@ def check(temporary: Path, version: str) -> None:
         host, _, port = os.environ.get("AUTHENTIK_LISTEN__HTTP", "0.0.0.0:9000").rpartition(":")
         ask(http.client.HTTPConnection(host, int(port), timeout=10), mode)
     else:
-        os.kill(int((temporary / "authentik-worker.pid").read_text()), 0)  # it is there, whatever it does
+        os.kill(int((temporary / "authentik-worker.pid").read_text()), 0)  # the process exists, in whatever state
     log("healthy", mode=mode)
 
 

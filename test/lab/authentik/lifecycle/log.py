@@ -1,4 +1,4 @@
-"""Log lines as authentik writes them: JSON, one a line. Each says that this is the stand-in."""
+"""Log lines in authentik's format: JSON, one per line. Each says that this is the stand-in."""
 import json
 import sys
 import time

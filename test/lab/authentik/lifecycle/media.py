@@ -1,4 +1,5 @@
-"""Uploads: where a version keeps them, and by which address it hands them out. `PUT` stands for an upload by the interface."""
+"""Uploads: where each version stores them, and the address that it returns for them. `PUT` replaces an upload in the
+web interface."""
 from pathlib import Path
 
 from versions import at_least
@@ -13,6 +14,6 @@ def prefix(version: str) -> str:
 
 
 def found(version: str, path: str | None) -> Path | None:
-    """The file behind an address, which may not be there."""
+    """The file for an address; it may not exist."""
     name = (path or "").removeprefix(prefix(version))
     return folder(version) / name if name not in (path, "") and ".." not in name.split("/") else None

@@ -7,7 +7,7 @@ import database
 
 
 def create_recovery_key(version: str, minutes: str, user: str) -> None:
-    """A link that logs in once: its path alone, to be put behind the public address."""
+    """A link that logs in once: only its path, to be appended to the public address."""
     given, key = config.load(dict(os.environ), version)[0], secrets.token_hex(30)
     if not database.ask(given, "SELECT 1 FROM authentik_core_user WHERE username = %s", user):
         raise LookupError(f"User matching query does not exist: {user}")
@@ -16,5 +16,5 @@ def create_recovery_key(version: str, minutes: str, user: str) -> None:
 
 
 def use_recovery_key(given: dict, key: str) -> bool:
-    """Whether the key logs in: once, and before it expires."""
+    """Whether the key is valid: once, and before it expires."""
     return bool(database.ask(given, "DELETE FROM stand_in_recovery WHERE key = %s AND expires > now() RETURNING username", key))

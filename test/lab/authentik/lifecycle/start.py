@@ -1,4 +1,4 @@
-"""The way up of a server or worker: settings, listeners, stores, migration, and the time that the core takes to start."""
+"""The start of a server or worker: settings, listeners, stores, migration, and the time that the core takes."""
 import os
 import signal
 import time
@@ -16,7 +16,7 @@ from web import Site
 
 VERSION = os.environ["AUTHENTIK_STANDIN_VERSION"]
 UNHEALTHY = os.environ.get("AUTHENTIK_STANDIN_UNHEALTHY") == "1"
-# Seconds. The real core takes 60 to 130 on two busy cores to start, and its first migration some 400.
+# Seconds. The real core takes 60 to 130 to start on two busy cores, and its first migration about 400.
 BOOT = float(os.environ.get("AUTHENTIK_STANDIN_BOOT", "0.3"))
 MIGRATION = float(os.environ.get("AUTHENTIK_STANDIN_MIGRATION", "0"))
 DATA = "/data" if at_least(VERSION, "2025.12") else "/media"
@@ -37,7 +37,7 @@ def start(mode: str, temporary: Path) -> None:
         raise PermissionError(13, f"{DATA} is mounted but not writable by uid {os.getuid()}; give it to that user")
     site = Site(settings, VERSION, mode, DATA)
     if mode == "server":
-        listen(site, temporary)  # the router is there at once, and says so until the core is
+        listen(site, temporary)  # the router starts at once, and reports that the core has not started yet
         boot_until_it_works(settings)
     else:
         boot(settings)
@@ -66,7 +66,7 @@ def boot(settings: dict) -> None:
 
 
 def boot_until_it_works(settings: dict) -> None:
-    """The server outlives a core that fails, and starts it again for ever. A worker ends."""
+    """The server survives a failing core and restarts it forever. A worker exits."""
     while True:
         try:
             return boot(settings)
@@ -76,7 +76,7 @@ def boot_until_it_works(settings: dict) -> None:
 
 
 def become_authentik() -> None:
-    """As the real image: started as root, it gives up root and every group it was given."""
+    """Like the real image: if started as root, it drops root and all its groups."""
     if os.getuid() != 0:
         log("Not running as root, disabling permission fixes")
         return

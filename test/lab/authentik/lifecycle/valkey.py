@@ -1,5 +1,5 @@
-"""Valkey, which authentik used up to 2025.8 as its cache and to pass messages. Importing its library takes longer than all
-else at a start, so only the versions that use it do."""
+"""Valkey, which authentik used up to 2025.8 as its cache and for messages. Importing its library takes longer than the
+rest of a start, so only the versions that use it import it."""
 from versions import at_least
 
 
@@ -18,8 +18,8 @@ def ping(settings: dict) -> None:
 
 
 def round_trip(settings: dict) -> str:
-    """Writes and reads through the cache, publishes on the channel: the commands authentik's user needs. Without Valkey pages
-    are served all the same."""
+    """Writes and reads through the cache, and publishes on the channel: the commands that authentik's user needs. Pages
+    are served even without Valkey."""
     import redis
 
     try:

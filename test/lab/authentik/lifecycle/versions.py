@@ -1,4 +1,4 @@
-"""The series of authentik the stand-in knows, oldest first."""
+"""The series of authentik that the stand-in knows, oldest first."""
 
 SERIES = ["2025.8", "2025.10", "2025.12", "2026.2", "2026.5", "2026.8"]
 
@@ -12,7 +12,7 @@ def series(version: str) -> str:
 
 
 def steps(older: str, newer: str) -> int:
-    """How many major series lie from one version to another; negative for a downgrade."""
+    """The number of major series from one version to another; negative for a downgrade."""
     return SERIES.index(series(newer)) - SERIES.index(series(older))
 
 

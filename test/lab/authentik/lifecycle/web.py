@@ -1,4 +1,4 @@
-"""What the stand-in answers over HTTP, on TCP and on authentik's own Unix socket."""
+"""The stand-in's HTTP answers, on TCP and on authentik's own Unix socket."""
 import contextlib
 import http.server
 import json
@@ -64,7 +64,7 @@ class Page(Answer):
         self.answer({"/notes": self.add_note}.get(self.inside()))
 
     def inside(self) -> str | None:
-        """The path below the one that authentik is set to answer at, as it understands it; None outside of that."""
+        """The request's path below authentik's configured base path, as authentik reads it; None outside of that."""
         path, base = unquote(urlsplit(self.path).path), self.site.settings.get("web.path", "/")
         return path[len(base) - 1:] if path.startswith(base) else None
 
@@ -87,7 +87,7 @@ class Page(Answer):
             self.reply(*health.FAILED)
 
     def reached(self) -> bool:
-        """Whether the stores answer. What they say otherwise is in the log alone."""
+        """Whether the stores respond. Their errors are only logged."""
         try:
             database.ask(self.site.settings, "SELECT 1")
             if valkey.used_by(self.site.version):
@@ -119,7 +119,7 @@ class Page(Answer):
         })
 
     def setup_page(self) -> None:
-        """The page asks for the flow as soon as it is opened."""
+        """The page requests the flow as soon as it is opened."""
         self.reply(200, "<ak-flow-executor></ak-flow-executor>\n", "text/html")
 
     def initial_setup(self) -> None:
@@ -162,11 +162,11 @@ class Unix(socketserver.ThreadingUnixStreamServer):
 
 
 class Site:
-    """One running server or worker: what its pages show, and where they are served."""
+    """One running server or worker: the content of its pages, and where they are served."""
 
     def __init__(self, settings: dict, version: str, mode: str, data: str) -> None:
         self.settings, self.version, self.mode, self.data = settings, version, mode, data
-        self.started = False  # until the core is there
+        self.started = False  # until the core has started
 
     def listen(self, http_at: list, https_at: list, metrics_at: list, path: Path) -> None:
         page = type("Page", (Page,), {"site": self})
@@ -178,7 +178,7 @@ class Site:
                 except OSError as error:
                     raise OSError(error.errno, f"{error.strerror}: cannot listen on {at} for {kind}") from None
                 log("listening", at=at, kind=kind)
-        path.unlink(missing_ok=True)  # as authentik does: two that share a /dev/shm steal it from each other
+        path.unlink(missing_ok=True)  # like authentik: two servers that share a /dev/shm take it from each other
         self.start(Unix(str(path), page))
 
     @staticmethod
