@@ -139,7 +139,7 @@ async function backUp(): Promise<Answer> {
 const record = async (name: string): Promise<any> =>
   JSON.parse(await host.lab.sh(`cat /var/lib/gatehouse/repositories/*/${name}.json`));
 
-/** The victim's data is complete and compared, regardless of the attacker's. */
+/** The victim's data is complete and compared, whatever the attacker does. */
 async function victimIsWhole({ status, text, name, incomplete }: Answer): Promise<void> {
   expect(status, text).toBe(0);
   expect(Object.keys(incomplete).filter((whose) => !/evil/.test(whose))).toEqual([]);

@@ -34,7 +34,7 @@ async function unknown(): Promise<pulumi.Output<string>> {
   return new It("it").answer;
 }
 
-/** The number of calls of an object's function while a body runs. */
+/** How many times a method of an object is called while a body runs. */
 async function callsOf(holder: object, name: string, body: () => unknown): Promise<number> {
   const original = Reflect.get(holder, name) as (...args: unknown[]) => unknown;
   let calls = 0;

@@ -213,7 +213,7 @@ class Verify(VerbTest):
             server.bind(str(folder / "s"))
             os.chmod(folder / "s", 0o755)
             self.differs(f"{folder}/s is 0755 of group {gid}, it should be 0770 of group {gid}")
-            if os.getuid() == 0:  # the owner of a client's socket is not drift, since a restart would not correct it
+            if os.getuid() == 0:  # sockets of clients are not drift, since a restart would not correct them
                 os.chown(folder / "s", 12345, gid)
                 self.clean()
                 os.chown(folder / "s", 0, gid)

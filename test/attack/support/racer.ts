@@ -1,8 +1,8 @@
 // A program that exchanges a folder and a symlink as fast as the kernel can.
 import type { Lab } from "../../e2e/support/lab.ts";
 
-// Exchanges entries of one of the account's own folders with a symlink to the canary: the given names, or each new
-// folder that appears. Counts the exchanges.
+// Exchanges entries of a folder that the account owns with a symlink to the canary: the given names, or each new folder
+// that appears. Counts the exchanges.
 const PROGRAM = `
 import ctypes, os, signal, stat, sys
 folder, canary, *wanted = sys.argv[1:]

@@ -1,6 +1,5 @@
 // The platform on an imitation of Arch Linux: Debian's binaries with Arch's package manager, names, units and paths
-// (test/lab/arch). The behaviour of Arch's own binaries is not tested. With LAB_PLATFORM=arch, the files of test/e2e
-// run on it too.
+// (test/lab/arch). Arch's own binaries are not tested. With LAB_PLATFORM=arch, the files of test/e2e run on it too.
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ask } from "../support/client.ts";
 import { Lab } from "../support/lab.ts";

@@ -62,10 +62,7 @@ async function allWell(lab = host): Promise<void> {
   expect(status, text).toBe(0);
 }
 
-/**
- * Labs cannot reach each other, so this machine forwards their connections to the vault, from its end of the vault's
- * cable.
- */
+/** Labs cannot reach each other, so this machine forwards their connections to the vault. */
 async function reachable(from: Lab): Promise<void> {
   await from.sh(`ip route add ${vault.gateway} via ${from.gateway}`);
 }

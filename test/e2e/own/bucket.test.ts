@@ -50,7 +50,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Resolves the service's name to this machine's end of the host's cable, and makes the host trust its certificate. */
+/**
+ * Resolves the service's name to this machine's end of the cable to the host, and makes the host trust its certificate.
+ */
 async function introduce(): Promise<void> {
   const request = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj /CN=${NAME} -addext subjectAltName=DNS:${NAME}`;
   execFileSync("openssl", [...request.split(" "), "-keyout", KEY, "-out", CERTIFICATE], { stdio: "ignore" });

@@ -13,7 +13,7 @@ import { Stack } from "../support/stack.ts";
 
 const ROUNDS = EXHAUSTIVE ? 5 : 1;
 
-/** The failpoints of the agent's release/failpoints.py, in the order in which a release passes them. */
+/** The failpoints in the agent's release/failpoints.py, in the order in which a release passes them. */
 const POINTS = [
   "received",
   "locked",

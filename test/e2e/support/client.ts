@@ -1,4 +1,4 @@
-// A client of the platform's public side: HTTPS from outside the host, without verifying certificates.
+// A client on the platform's public side: HTTPS from outside the host, without verifying certificates.
 import { type RequestOptions, request } from "node:https";
 
 export interface Reply {

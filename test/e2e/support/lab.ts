@@ -77,7 +77,7 @@ export class Lab {
     return new Lab(name, await must(TOOL, ["up", name], { LAB_PLATFORM: platform }));
   }
 
-  /** This machine's end of the host's cable. */
+  /** This machine's end of the cable to the host. */
   get gateway(): string {
     return this.address.replace(/\d+$/, "1");
   }

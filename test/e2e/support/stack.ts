@@ -34,11 +34,11 @@ export interface Operation {
 export interface Place {
   /** The folder of another program. */
   program?: string;
-  /** Separates the folder of state and configuration from those of the lab's other stacks. */
+  /** Separates the folder of state and configuration from those of other stacks in the lab. */
   suffix?: string;
   /** The stack's name, which also identifies it on the host. @default the lab's name */
   name?: string;
-  /** The project of a stack with its own configuration instead of the platform's. @default "gatehouse" */
+  /** The project of a stack that has its own configuration. @default "gatehouse" */
   project?: string;
   /** The stack that shares its backend, so that it can be referenced. @default a separate backend */
   beside?: Stack;
@@ -202,7 +202,7 @@ export class Stack {
 
   /**
    * Creates the stack, without the configuration file that the CLI writes beside the program, where it would look like
-   * one of the project's own.
+   * part of the project.
    */
   async #init(): Promise<void> {
     await this.must(["stack", "init", this.name]);

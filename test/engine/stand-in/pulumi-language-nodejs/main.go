@@ -132,7 +132,7 @@ func (host *languageHost) Run(ctx context.Context, request *pulumirpc.RunRequest
 	}
 }
 
-// The arguments of the SDK's cmd/run, with the program's own arguments last.
+// The arguments of cmd/run in the SDK, with the program's own arguments last.
 func (host *languageHost) arguments(request *pulumirpc.RunRequest) []string {
 	info := request.GetInfo()
 	var args []string
