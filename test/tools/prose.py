@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Counts the comments, and the sentences of documents, that are not in plain English, by words that the field avoids.
+"""Counts comments, and sentences of documents, that are not in plain English, by words that the field avoids.
 
-    test/tools/prose.py            the shares; fails where one is over 3 %
-    test/tools/prose.py PATH...    each hit below these paths, by file and line, and the shares
+    test/tools/prose.py            the shares; fails if one is over 3 %
+    test/tools/prose.py PATH...    also each hit below these paths, by file and line
 
-A few hits are plain English all the same, so that the limit is not zero. CONTRIBUTING.md has the house style.
+Some hits are plain English, so the limit is not zero. CONTRIBUTING.md describes the house style.
 """
 
+import ast
+import os
 import re
 import subprocess
 import sys
@@ -26,19 +28,34 @@ MARKERS = [
     r"\b(is|are|was|be|gets?) (well|ill)\b",  # healthy
     r"\b(of before|of now|of then|by now|from before|of those)\b",
 ]
-ROOMS = re.compile(r"(components|plan|policy|protocol|agent/src|agent/bootstrap|index\.ts)")
+SOURCES = re.compile(r"(components|plan|policy|protocol|agent/(src|bootstrap)|index\.ts)")
+TESTS = re.compile(r"(test|agent/tests)/(?!.*\bgolden/|lab/arch/\w+/|.*\.(golden|json|mod|sum|txt|in)$)")
+C_LIKE = (".ts", ".js", ".go")
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 Part = tuple[int, str]  # line and text
 
 
+def kind(path: str) -> str | None:
+    if path.endswith(".md"):
+        return None if "golden" in path or path.startswith("bench") else "documents"
+    if TESTS.match(path):
+        return "comments of tests"
+    return "comments" if SOURCES.match(path) and path.endswith((*C_LIKE, ".py")) else None
+
+
 def comments(path: str, text: str) -> Iterator[Part]:
-    """Comments and docstrings, those of adjacent lines as one."""
-    mark = "#" if path.endswith(".py") else "//"
-    pattern = r'"""(.*?)"""' if path.endswith(".py") else r"/\*\*?(.*?)\*/"
-    for found in re.finditer(pattern, text, re.S):
-        yield text.count("\n", 0, found.start()) + 1, re.sub(r"\n\s*\*?", " ", found[1])
+    """Comments and docstrings; adjacent lines are one comment."""
+    mark = "//" if path.endswith(C_LIKE) else "#"
+    if mark == "//":
+        for found in re.finditer(r"^[ \t]*/\*\*?(.*?)\*/", text, re.S | re.M):
+            yield text.count("\n", 0, found.start()) + 1, re.sub(r"\n\s*\*?", " ", found[1])
+    if path.endswith(".py") or re.match(r"#!.*python", text):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, DOCUMENTED) and (docstring := ast.get_docstring(node)):
+                yield node.body[0].lineno, docstring
     block: list[str] = []
     for number, line in enumerate([*text.split("\n"), ""], 1):
-        if alone := re.match(rf"\s*{mark}\s?(.*)$", line):
+        if alone := re.match(rf"\s*{mark}(?!!)\s?(.*)$", line):
             block.append(alone[1])
             continue
         if block:
@@ -59,15 +76,15 @@ def sentences(text: str) -> Iterator[Part]:
 
 def main(paths: list[str]) -> int:
     listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True).stdout.splitlines()
-    totals = {"comments": [0, 0], "documents": [0, 0]}
+    totals = {"comments": [0, 0], "comments of tests": [0, 0], "documents": [0, 0]}
     for path in listed:
-        document = path.endswith(".md") and "golden" not in path and not path.startswith("bench")
-        if not document and not (ROOMS.match(path) and path.endswith((".ts", ".js", ".py"))):
+        name = kind(path)
+        if name is None or os.path.islink(path):
             continue
         with open(path) as file:
             text = file.read()
-        total = totals["documents" if document else "comments"]
-        for line, part in sentences(text) if document else comments(path, text):
+        total = totals[name]
+        for line, part in sentences(text) if name == "documents" else comments(path, text):
             part = " ".join(part.split())
             if len(part.split()) < 4:
                 continue
