@@ -8,7 +8,10 @@ interface Hop {
   port?: pulumi.Input<number>;
   /** @default "root" */
   user?: string;
-  /** The host's public key, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name. No other key is trusted. */
+  /**
+   * The host's public key: the first two words of /etc/ssh/ssh_host_ed25519_key.pub, read on the host's console. No
+   * other key is trusted.
+   */
   hostKey: pulumi.Input<string>;
 }
 
@@ -16,7 +19,7 @@ interface Hop {
 export interface Connection extends Hop {
   /** Run everything through `sudo -n`, for an unprivileged user with passwordless sudo. @default false */
   sudo?: boolean;
-  /** A private key in OpenSSH format. @default - the SSH agent of $SSH_AUTH_SOCK */
+  /** A private key without a passphrase, in OpenSSH or PEM format, or PKCS#8. @default - the SSH agent of $SSH_AUTH_SOCK */
   privateKey?: pulumi.Input<string>;
   /** A jump host; uses the same private key. @default - a direct connection */
   proxy?: Hop;
@@ -59,7 +62,13 @@ export function remoteConnection({ address, port, user, hostKey, privateKey, pro
     privateKey,
     dialErrorLimit: 3,
     ...(proxy && {
-      proxy: { host: proxy.address, port: proxy.port, user: proxy.user, hostKey: proxy.hostKey, privateKey },
+      proxy: {
+        host: proxy.address,
+        port: proxy.port,
+        user: proxy.user,
+        hostKey: proxy.hostKey,
+        privateKey,
+      },
     }),
   };
 }

@@ -6,7 +6,7 @@ import { type Expectations, inspection } from "./agent.ts";
 import { asRoot, type Connection, complete } from "./connection.ts";
 import { record } from "./recorded-facts.ts";
 import { keep } from "./session.ts";
-import { failureMessage, type KnownConnection, open, Unreachable } from "./ssh.ts";
+import { failureMessage, type KnownConnection, noShell, open, runsCommands, Unreachable } from "./ssh.ts";
 
 /**
  * Inspects the host in one read-only SSH session, before any resource is declared. Also reports a wrong address, key or
@@ -43,9 +43,15 @@ const UNKNOWN_ADDRESS = "The host's address comes from another stack and is not 
 async function read(connection: KnownConnection, expectations: Expectations): Promise<Facts> {
   const session = await open(connection);
   try {
-    const { status, stdout, stderr } = await session.run(asRoot(connection, "sh -s"), inspection(expectations));
-    if (status !== 0) throw new pulumi.RunError(failureMessage(connection, plain(stderr) || `exit status ${status}`));
-    const facts = factsSchema.safeParse(json(connection, stdout));
+    const result = await session.run(asRoot(connection, "sh -s"), inspection(expectations));
+    const answer = json(result.stdout);
+    if (result.status !== 0 || answer === undefined)
+      throw new pulumi.RunError(
+        result.status === undefined || (await runsCommands(session))
+          ? failureMessage(connection, result)
+          : noShell(connection),
+      );
+    const facts = factsSchema.safeParse(answer);
     if (!facts.success) throw new pulumi.RunError(plain(`${connection.address}: ${facts.error.issues[0]?.message}`));
     keep(facts.data, session, connection);
     return facts.data;
@@ -55,12 +61,10 @@ async function read(connection: KnownConnection, expectations: Expectations): Pr
   }
 }
 
-function json({ address }: KnownConnection, stdout: string): unknown {
+function json(text: string): unknown {
   try {
-    return JSON.parse(stdout);
+    return JSON.parse(text);
   } catch {
-    throw new pulumi.RunError(
-      `${address} printed ${JSON.stringify(plain(stdout.split("\n", 1)[0] ?? ""))} instead of facts. A shell that is not interactive must not print anything itself.`,
-    );
+    return undefined;
   }
 }

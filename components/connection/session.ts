@@ -1,7 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
 import type { Claim, UnmanagedObject } from "../../protocol/things.ts";
-import { plain } from "../render/plain.ts";
 import { lookup } from "./agent.ts";
 import { asRoot } from "./connection.ts";
 import { failureMessage, type KnownConnection, open, type Session } from "./ssh.ts";
@@ -46,9 +45,9 @@ export async function unmanagedObjects(facts: Facts, claims: Claim[]): Promise<U
   const session = entry.session ?? (await open(connection));
   entry.session = undefined;
   try {
-    const { status, stdout, stderr } = await session.run(asRoot(connection, "sh -s"), lookup(claims));
-    if (status !== 0) throw new pulumi.RunError(failureMessage(connection, plain(stderr) || `exit status ${status}`));
-    return JSON.parse(stdout) as UnmanagedObject[];
+    const result = await session.run(asRoot(connection, "sh -s"), lookup(claims));
+    if (result.status !== 0) throw new pulumi.RunError(failureMessage(connection, result));
+    return JSON.parse(result.stdout) as UnmanagedObject[];
   } finally {
     session.close();
   }

@@ -4,12 +4,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { Client, type ConnectConfig } from "ssh2";
 import { plain } from "../render/plain.ts";
 import type { CompleteConnection } from "./connection.ts";
+import { checkAgent, readableKey, UnusableKey } from "./keys.ts";
 
 /** A connection in which all values are known. */
 export type KnownConnection = pulumi.Unwrap<CompleteConnection>;
 
 export interface Result {
-  status: number;
+  /** Exit status; undefined if the command was not run to its end. */
+  status: number | undefined;
   stdout: string;
   stderr: string;
 }
@@ -20,9 +22,10 @@ export interface Session {
   close(): void;
 }
 
-/** @throws Unreachable if the host does not answer; pulumi.RunError for a refused key or a wrong host key. */
+/** @throws Unreachable if the host does not answer; pulumi.RunError for an unusable or refused key, or a wrong host key. */
 export async function open(connection: KnownConnection): Promise<Session> {
-  const { proxy, privateKey } = connection;
+  const { proxy } = connection;
+  const privateKey = await loginKey(connection);
   const hops: Client[] = [];
   const close = () => {
     for (const hop of hops.splice(0).reverse()) hop.end();
@@ -35,6 +38,16 @@ export async function open(connection: KnownConnection): Promise<Session> {
   } catch (error) {
     close();
     throw error;
+  }
+}
+
+/** The private key of the connection as ssh2 reads it; undefined if the keys of the SSH agent are used. */
+async function loginKey({ privateKey }: KnownConnection): Promise<string | undefined> {
+  try {
+    await checkAgent(privateKey !== undefined);
+    return privateKey === undefined ? undefined : readableKey(privateKey);
+  } catch (error) {
+    throw error instanceof UnusableKey ? refused(error.message) : error;
   }
 }
 
@@ -77,7 +90,10 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
         return reject(
           refused(
             `${where} refuses the key${privateKey ? " in gatehouse:sshKey" : "s of the SSH agent ($SSH_AUTH_SOCK)"}. ` +
-              `Add the public key to ~${username}/.ssh/authorized_keys there, or set another key: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`.`,
+              `Add the public key to ~${username}/.ssh/authorized_keys there, or set another key: \`pulumi config set --secret gatehouse:sshKey < KEYFILE\`.` +
+              (username === "root"
+                ? ` If \`sshd -T | grep permitrootlogin\` prints no there, root cannot log in: set ${at}.user to a user with passwordless sudo${at === "host" ? ", and host.sudo to true" : ""}.`
+                : ""),
           ),
         );
       if (/host key format|no matching host key/i.test(error.message))
@@ -90,27 +106,22 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
         );
       reject(new pulumi.RunError(`${where}: ${plain(error.message)}`));
     });
-    try {
-      client.connect({
-        host: address,
-        port,
-        username,
-        privateKey,
-        agent: privateKey ? undefined : process.env.SSH_AUTH_SOCK,
-        sock,
-        readyTimeout: 15_000,
-        algorithms: { serverHostKey: [kind] as never },
-        hostVerifier: (key: Buffer) => {
-          offered = key;
-          return key.equals(expected);
-        },
-      });
-      // Otherwise each of a dozen small messages waits for the reply to the previous one: 0.2 s in total.
-      client.setNoDelay(true);
-    } catch (error) {
-      // ssh2 throws immediately if it cannot parse a key.
-      reject(refused(`gatehouse:sshKey is not a usable private key: ${(error as Error).message}`));
-    }
+    client.connect({
+      host: address,
+      port,
+      username,
+      privateKey,
+      agent: privateKey ? undefined : process.env.SSH_AUTH_SOCK,
+      sock,
+      readyTimeout: 15_000,
+      algorithms: { serverHostKey: [kind] as never },
+      hostVerifier: (key: Buffer) => {
+        offered = key;
+        return key.equals(expected);
+      },
+    });
+    // Otherwise each of a dozen small messages waits for the reply to the previous one: 0.2 s in total.
+    client.setNoDelay(true);
   });
 }
 
@@ -124,9 +135,9 @@ const tunnel = (client: Client, { address, port }: KnownConnection): Promise<Con
   );
 
 function run(client: Client, command: string, stdin: string): Promise<Result> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     client.exec(command, (error, stream) => {
-      if (error) return reject(error);
+      if (error) return resolve({ status: undefined, stdout: "", stderr: error.message });
       let stdout = "";
       let stderr = "";
       stream.on("data", (chunk: Buffer) => {
@@ -135,20 +146,43 @@ function run(client: Client, command: string, stdin: string): Promise<Result> {
       stream.stderr.on("data", (chunk: Buffer) => {
         stderr += chunk;
       });
-      stream.on("close", (status: number) => resolve({ status, stdout, stderr: stderr.trim() }));
+      stream.on("close", (status: number | null | undefined) =>
+        resolve({ status: status ?? undefined, stdout, stderr: stderr.trim() }),
+      );
       stream.end(stdin);
     });
   });
 }
 
-/** Formats the error output of a failed command, with the remedy if sudo refuses. */
-export function failureMessage({ address, user }: KnownConnection, stderr: string): string {
-  if (/^sudo:/m.test(stderr))
+/**
+ * Whether the user's login shell runs commands. A shell such as nologin, or a command that sshd or authorized_keys forces,
+ * prints and returns what it likes.
+ */
+export async function runsCommands(session: Session): Promise<boolean> {
+  const word = "gatehouse-shell";
+  const { stdout } = await session.run(`echo ${word}`, "");
+  // A greeting may come first.
+  return stdout.endsWith(`${word}\n`);
+}
+
+/** The message for a user whose login shell runs no commands. */
+export const noShell = ({ address, user }: KnownConnection): string =>
+  `${user}@${address} accepts the login, but runs no commands: the login shell of ${user} (\`getent passwd ${user}\`) is one such as nologin, or a command is forced (ForceCommand in sshd_config, command= in authorized_keys). ` +
+  `Allow commands there (\`usermod --shell /bin/sh ${user}\`), or set host.user to another user.`;
+
+/** Explains a result that is not the expected output, with the remedy if sudo refuses. */
+export function failureMessage({ address, user }: KnownConnection, { status, stdout, stderr }: Result): string {
+  const errors = plain(stderr);
+  if (/^sudo:/m.test(errors))
     return (
-      `${user}@${address} may not use sudo without a password (${stderr.split("\n").at(-1)}). ` +
+      `${user}@${address} may not use sudo without a password (${errors.split("\n").at(-1)}). ` +
       `Allow it there: echo '${user} ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/gatehouse`
     );
-  return `${address}: ${stderr}`;
+  if (status === 0)
+    return `${address} printed ${JSON.stringify(plain(stdout.split("\n", 1)[0] ?? ""))} instead of facts. A shell that is not interactive must not print anything itself.`;
+  if (status === undefined)
+    return `${address} did not run a command to its end${errors && ` (${errors})`}: run this again; if it happens again, the log of sshd there has the reason (\`journalctl --unit ssh\`)`;
+  return `${address}: ${errors || `exit status ${status}`}`;
 }
 
 const fingerprint = (key: Buffer) => `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;

@@ -92,7 +92,7 @@ export const releaseName = text(
 
 // Without ssh-rsa: the plugin would request it with SHA-1, which current versions of sshd refuse.
 export const hostKey = text(
-  "a host key such as `ssh-ed25519 AAAA...`, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name",
+  "a host key such as `ssh-ed25519 AAAA...`, as `cut -d' ' -f1-2 /etc/ssh/ssh_host_ed25519_key.pub` prints it on the host's console",
   /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,2}$/,
 );
 

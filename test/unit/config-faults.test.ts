@@ -8,7 +8,7 @@ const GID = "expected a GID from 1 to 65533, got";
 const BACKEND = "expected a plain-HTTP address on this host such as 127.0.0.1:8080, got";
 const DIRECTORY = "expected the https address of an ACME directory, got";
 const HOST_KEY =
-  "expected a host key such as `ssh-ed25519 AAAA...`, as `ssh-keyscan -t ed25519 ADDRESS` prints it without the name, got";
+  "expected a host key such as `ssh-ed25519 AAAA...`, as `cut -d' ' -f1-2 /etc/ssh/ssh_host_ed25519_key.pub` prints it on the host's console, got";
 const DIFFERENTLY =
   "would be read differently by different parts of authentik: expected a value that is not empty, without leading quotes or brackets and without leading or trailing blanks";
 const FOLDER =

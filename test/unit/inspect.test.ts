@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Connection } from "../../components/connection/connection.ts";
 import { inspect } from "../../components/connection/inspect.ts";
 import { debian } from "../../components/distribution/debian.ts";
@@ -12,11 +12,21 @@ import { type Answer, newKey, type Sshd, sshd } from "./sshd.ts";
 const MORE =
   "More: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-has-another-host-key";
 
+const NO_KEY =
+  "there is no SSH key to log in with: gatehouse:sshKey is not set, and no SSH agent runs ($SSH_AUTH_SOCK is not set): " +
+  '`pulumi config set --secret gatehouse:sshKey < KEYFILE`, or start an agent (`eval "$(ssh-agent)" && ssh-add KEYFILE`)';
 const FACTS = { protocol: 1, machine: "0123456789ab", warnings: [], items: {} };
+const NO_SHELL =
+  "deploy@127.0.0.1 accepts the login, but runs no commands: the login shell of deploy (`getent passwd deploy`) is one such as nologin, or a command is forced (ForceCommand in sshd_config, command= in authorized_keys). " +
+  "Allow commands there (`usermod --shell /bin/sh deploy`), or set host.user to another user.";
 const HOST = { platform: debian, gids: {} };
 let servers: Sshd[] = [];
 
+beforeEach(() => {
+  vi.stubEnv("SSH_AUTH_SOCK", "");
+});
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await Promise.all(servers.map((server) => server.close()));
   servers = [];
 });
@@ -118,6 +128,14 @@ describe("a host that answers", () => {
       {},
       '127.0.0.1 printed "Welcome!" instead of facts. A shell that is not interactive must not print anything itself.',
     ],
+    [
+      "the login shell of its user is nologin",
+      { status: 1, stdout: "This account is currently not available.\n", shell: false },
+      { user: "deploy" },
+      NO_SHELL,
+    ],
+    ["the login shell of its user is false", { status: 1, shell: false }, { user: "deploy" }, NO_SHELL],
+    ["a command is forced, which succeeds", { stdout: "Hello\n", shell: false }, { user: "deploy" }, NO_SHELL],
   ])("stops the program with a message if %s", async (_, answer, changes, message) => {
     expect(await reported(to(await serve(answer), changes))).toBe(message);
   });
@@ -184,17 +202,22 @@ describe("a host that cannot be trusted or reached", () => {
     const message = await reported(to(server, { privateKey: newKey().private }));
     expect(message).toBe(
       `root@127.0.0.1:${server.port} refuses the key in gatehouse:sshKey. Add the public key to ~root/.ssh/authorized_keys there, ` +
-        "or set another key: `pulumi config set --secret gatehouse:sshKey < KEYFILE`.\n" +
+        "or set another key: `pulumi config set --secret gatehouse:sshKey < KEYFILE`. " +
+        "If `sshd -T | grep permitrootlogin` prints no there, root cannot log in: set host.user to a user with passwordless sudo, and host.sudo to true.\n" +
         MORE,
     );
+    const other = await reported(to(server, { user: "deploy", privateKey: newKey().private }));
+    expect(other).toContain("Add the public key to ~deploy/.ssh/authorized_keys there");
+    expect(other).not.toContain("permitrootlogin");
   });
 
-  test("is not contacted if the private key is invalid", async () => {
+  test("is not contacted if no key can be used", async () => {
     const server = await serve();
     expect(await reported(to(server, { privateKey: "ssh-ed25519 AAAA the public half" }))).toMatch(
-      /^gatehouse:sshKey is not a usable private key: /,
+      /^gatehouse:sshKey is not a private key in OpenSSH or PEM format/,
     );
-    expect(server.sessions).toBe(0);
+    expect(await reported(to(server, { privateKey: undefined }))).toBe(`${NO_KEY}\n${MORE}`);
+    expect(server.connections).toBe(0);
   });
 
   test("cannot be reached by its proxy, and the message names the proxy", async () => {

@@ -9,6 +9,8 @@ export interface Answer {
   status?: number;
   stdout?: string;
   stderr?: string;
+  /** Whether the login shell runs `echo`; otherwise it answers every command as the others. @default true */
+  shell?: boolean;
 }
 
 export interface Sshd {
@@ -59,7 +61,9 @@ export async function sshd(answer: Answer | ((stdin: string) => Answer), client 
         });
         channel.on("end", () => {
           state.asked.push({ user, command, stdin });
-          const { stdout = "", stderr = "", status = 0 } = typeof answer === "function" ? answer(stdin) : answer;
+          const given = typeof answer === "function" ? answer(stdin) : answer;
+          const echoed = given.shell === false ? undefined : /^echo (\S+)$/.exec(command)?.[1];
+          const { stdout = "", stderr = "", status = 0 } = echoed === undefined ? given : { stdout: `${echoed}\n` };
           channel.write(stdout);
           channel.stderr.write(stderr);
           channel.exit(status);
