@@ -60,7 +60,7 @@ export function remoteConnection({ address, port, user, hostKey, privateKey, pro
     user,
     hostKey,
     privateKey,
-    dialErrorLimit: 3,
+    ...PATIENCE,
     ...(proxy && {
       proxy: {
         host: proxy.address,
@@ -68,7 +68,16 @@ export function remoteConnection({ address, port, user, hostKey, privateKey, pro
         user: proxy.user,
         hostKey: proxy.hostKey,
         privateKey,
+        ...PATIENCE,
       },
     }),
   };
 }
+
+/**
+ * How long a command tries to connect. sshd and firewalls refuse connections for a while after a burst of them
+ * (MaxStartups, PerSourcePenalties, a rate limit such as that of `ufw limit`, 30 seconds). The plugin waits 0.1 seconds
+ * after the first failure and half as long again after each further one, at most 5: 36 seconds for 15 failures. A host
+ * that drops packets is given up after two minutes.
+ */
+const PATIENCE = { dialErrorLimit: 15, perDialTimeout: 5 };

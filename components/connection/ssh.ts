@@ -73,10 +73,14 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
   const [kind = "", blob = ""] = hostKey.split(/\s+/);
   const expected = Buffer.from(blob, "base64");
   let offered: Buffer | undefined;
+  let connected = false;
   const where = `${username}@${address}:${port}`;
   return new Promise((resolve, reject) => {
     const client = new Client();
     client.once("ready", () => resolve(client));
+    client.once("connect", () => {
+      connected = true;
+    });
     // Not `once`: a second error may follow, and without a listener it would end the program.
     client.on("error", (error: Error & { level?: string; code?: string }) => {
       if (offered && !offered.equals(expected))
@@ -98,6 +102,14 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
         );
       if (/host key format|no matching host key/i.test(error.message))
         return reject(refused(`${address} has no host key of the type ${kind} that ${at}.hostKey specifies`));
+      if (connected && !offered && error.level !== "client-timeout")
+        return reject(
+          new Unreachable(
+            `${where} cannot be reached: it accepts the connection, but ends it before the handshake (${plain(error.message)}). ` +
+              "sshd and firewalls do this for a while after failed logins or many connections at once (PerSourcePenalties and MaxStartups of sshd, fail2ban, a rate limit): wait a minute and run this again. " +
+              `If it stays like this, check ${at}.address and ${at}.port, and the log of sshd there (\`journalctl --unit ssh\`)`,
+          ),
+        );
       if (!offered || error.level === "client-socket" || error.level === "client-timeout" || error.code)
         return reject(
           new Unreachable(

@@ -69,6 +69,20 @@ describe("each command", () => {
     }
   });
 
+  test("tries to connect for half a minute, through a proxy too: a burst of connections makes sshd refuse more", async () => {
+    const hop = { address: "192.0.2.20", hostKey: HOST_KEY };
+    const { resources } = await runProgram({ config: { ...SMALL, host: { ...SMALL.host, proxy: hop } } });
+    const { connection } = resources.find(({ name }) => name === "host-agent")?.inputs ?? {};
+    const { proxy, ...host } = (connection as Secret).value as Record<string, unknown>;
+    for (const { dialErrorLimit, perDialTimeout } of [host, proxy] as Record<string, number>[]) {
+      // As the plugin waits, in seconds.
+      const waits = Array.from({ length: dialErrorLimit as number }, (_, n) => Math.min(5, 0.1 * 1.5 ** n));
+      const total = waits.reduce((sum, wait) => sum + wait, 0);
+      expect(total).toBeGreaterThan(30);
+      expect(total + (perDialTimeout as number) * (waits.length + 1)).toBeLessThan(120);
+    }
+  });
+
   test("does not get the output of an earlier run in its environment, which sshd would refuse anyway", () => {
     for (const { name, inputs } of commands) expect([name, inputs.addPreviousOutputInEnv]).toEqual([name, false]);
   });

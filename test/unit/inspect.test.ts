@@ -160,9 +160,11 @@ describe("a host that cannot be trusted or reached", () => {
   });
 
   test.each([
+    ["refuses connections for a while, as sshd does after failed logins", "Not allowed at this time\r\n"],
+    ["closes each connection, as a firewall does", ""],
     ["is not an SSH server", "HTTP/1.1 400 Bad Request\r\n\r\n"],
     ["speaks SSH incorrectly", `SSH-2.0-nonsense\r\n${"\u007f".repeat(64)}`],
-  ])("%s, which is reported once and ends nothing else", async (_, greeting) => {
+  ])("%s, which is reported once, with the advice to wait, and ends nothing else", async (_, greeting) => {
     await run(false);
     const other = createServer((socket) => socket.end(greeting)).listen(0, "127.0.0.1");
     await once(other, "listening");
@@ -170,7 +172,9 @@ describe("a host that cannot be trusted or reached", () => {
     const server = await serve();
     const rejected = await rejectionsOf(async () => {
       expect(await reported(to({ ...server, port }))).toMatch(
-        new RegExp(`^root@127.0.0.1:${port} cannot be reached \\(.*\\): check host.address and host.port`),
+        new RegExp(
+          `^root@127.0.0.1:${port} cannot be reached: it accepts the connection, but ends it before the handshake \\(.*\\)\\. .*: wait a minute and run this again\\. .* check host.address and host.port`,
+        ),
       );
     });
     expect(rejected).toEqual([]);
