@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { SIZE } from "../quadlet/pod.ts";
+import { envFile, quadlet, quadletWord } from "../render/grammars.ts";
 import { defaultMessage, faultsOf } from "../schema/faults.ts";
-import { connections, deadline, domain, port, releaseName, setting } from "../schema/scalars.ts";
+import { connections, deadline, domain, port, releaseName, settingOf, writtenBy } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
 import type { Tls } from "../site/site.ts";
 import { PARTS, type Part } from "./names.ts";
@@ -50,7 +51,7 @@ const inContainer = (what: string) =>
   });
 const containerPath = inContainer("a folder in the container such as /var/lib/grafana");
 const containerFilePath = inContainer("a file in the container such as /etc/grafana/grafana.ini");
-const word = z.string().min(1, { error: "expected a word, got an empty string" });
+const word = z.string().min(1, { error: "expected a word, got an empty string", abort: true });
 const path = z.string().regex(/^\/[\x21-\x7e]*$/, {
   error: ({ input }) => `expected a path such as /healthz, got ${JSON.stringify(input)}`,
 });
@@ -61,17 +62,20 @@ const schedule = z.string().regex(/^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/, {
     `expected a systemd calendar expression such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(input)}`,
 });
 
+// A JSON list, which Podman runs without a shell.
+const asJson = (words: string[]): string => quadlet(JSON.stringify(words));
+
 const container = z.strictObject({
   image,
-  command: z.array(word).default([]),
-  environment: z.record(variable, setting).default({}),
+  command: z.array(word.superRefine(writtenBy(quadletWord))).default([]),
+  environment: z.record(variable, settingOf(envFile)).default({}),
   files: z.record(containerFilePath, z.string()).default({}),
   secrets: z.record(secretName, z.custom<pulumi.Input<string>>()).default({}),
   volumes: z.record(containerPath, releaseName).default({}),
   port: port.min(1024, { error: ({ input }) => `${input} is a privileged port: use a port from 1024` }).optional(),
   publish: port.optional(),
   health: z
-    .union([z.array(word).min(1), z.strictObject({ http: path })], {
+    .union([z.array(word).min(1).superRefine(writtenBy(asJson)), z.strictObject({ http: path })], {
       error: ({ input }) => `expected a command as a list of words, or { http: "/path" }, got ${JSON.stringify(input)}`,
     })
     .optional(),

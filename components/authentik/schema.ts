@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { misplaced } from "../quadlet/pod.ts";
-import { cidr, deadline, digest, domain, port, rotation, setting, versionOf } from "../schema/scalars.ts";
+import { quadlet } from "../render/grammars.ts";
+import { cidr, deadline, digest, domain, port, rotation, settingOf, versionOf } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
 import { environmentFaults, value, variable } from "./variables.ts";
 import { isSupported, VERSION } from "./version.ts";
@@ -115,7 +116,7 @@ const settings = z.strictObject({
         .refine((key) => !OWN_CONTAINER.test(key), {
           error: ({ input }) => `${input} is set by the platform; remove it`,
         }),
-      z.union([setting, z.array(setting)], {
+      z.union([settingOf(quadlet), z.array(settingOf(quadlet))], {
         error: ({ input }) => `expected a text, a number, a boolean or a list of such, got ${JSON.stringify(input)}`,
       }),
     )

@@ -1,6 +1,7 @@
 // Environment variables for authentik: those that an operator may set, and those that the platform sets.
 import { z } from "zod";
-import { setting } from "../schema/scalars.ts";
+import { envFile } from "../render/grammars.ts";
+import { settingOf } from "../schema/scalars.ts";
 import { FIRST } from "./administrator.ts";
 import { knowsBaseUrl, usesValkey } from "./version.ts";
 
@@ -80,7 +81,7 @@ export function* environmentFaults(environment: Readonly<Record<string, unknown>
 }
 
 // Python parses each value as JSON, and Rust does not. Values that they would read differently are refused.
-export const value = setting.refine(
+export const value = settingOf(envFile).refine(
   (given) => typeof given !== "string" || (given !== "" && given === given.trim() && !/^["'[{]/.test(given)),
   {
     error: ({ input }) =>

@@ -35,6 +35,8 @@ export function askFor<Kind extends keyof typeof answers>(
   { dependsOn }: pulumi.ComponentResourceOptions = {},
 ): pulumi.Output<Answer<Kind>> {
   const { host, kind, item, document, removal, secret = false, claim } = args;
+  if (!NAMES[kind].pattern.test(item))
+    throw new pulumi.RunError(`${kind} ${JSON.stringify(item)}: expected ${NAMES[kind].text}; choose another name`);
   const free = host.admission.claim({ ...claim, item: `${kind}-${item}` });
   const { differences = [], busy } = host.facts?.items[`${kind}-${item}`] ?? {};
   const command = new remote.Command(
@@ -71,6 +73,21 @@ export function askFor<Kind extends keyof typeof answers>(
   }
   return command.stdout.apply((line) => JSON.parse(line) as Answer<Kind>);
 }
+
+/** Names that the agent accepts. They are part of a command, which a shell reads. */
+const UNIX_NAME = {
+  pattern: /^[a-z][a-z0-9_-]{0,30}$/,
+  text: "a name of lower-case letters, digits, - and _, which begins with a letter, at most 31 long",
+};
+const NAMES: Record<keyof typeof answers, { pattern: RegExp; text: string }> = {
+  group: UNIX_NAME,
+  account: UNIX_NAME,
+  packages: { pattern: /^\w[\w.-]*$/, text: "a name of letters, digits, _, . and -" },
+  release: {
+    pattern: /^[a-z][a-z0-9-]{0,62}$/,
+    text: "a name of lower-case letters, digits and -, which begins with a letter, at most 63 long",
+  },
+};
 
 /**
  * The command with the current due number of the host, or with a new one if the document is not the one that the host

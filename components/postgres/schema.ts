@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { connections, gid, setting, unixName } from "../schema/scalars.ts";
+import { postgresSetting } from "../render/grammars.ts";
+import { connections, gid, settingOf, unixName } from "../schema/scalars.ts";
 import { OWN_SETTINGS } from "./settings.ts";
 
 const settingName = z
@@ -36,7 +37,7 @@ export const postgresSchema = z.strictObject({
     examples: [2001],
   }),
   settings: z
-    .record(settingName, setting)
+    .record(settingName, settingOf(postgresSetting))
     .default({})
     .meta({
       description:

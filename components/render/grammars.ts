@@ -4,7 +4,8 @@
 /** A value that a grammar cannot represent. */
 class NotEncodable extends Error {
   constructor(grammar: string, value: string, why: string) {
-    super(`${JSON.stringify(value)} cannot be written into ${grammar}: ${why}`);
+    const shown = value.length > 80 ? `${value.slice(0, 60)}...` : value;
+    super(`${JSON.stringify(shown)} cannot be written into ${grammar}: ${why}`);
   }
 }
 

@@ -122,5 +122,19 @@ export const rotation = z
 
 export const digest = text("an image digest such as sha256:0123... (64 hexadecimal digits)", /^sha256:[0-9a-f]{64}$/);
 
-/** A value in another program's configuration file. The encoder of that file may still reject it. */
-export const setting = z.union([z.string(), z.number(), z.boolean()], expected("text, a number or a boolean"));
+/** A value in another program's configuration file. */
+const setting = z.union([z.string(), z.number(), z.boolean()], expected("text, a number or a boolean"));
+
+/** A refinement that refuses a value which a file's grammar cannot represent, with the encoder's reason. */
+export function writtenBy<T>(encode: (value: T) => string) {
+  return (value: T, context: z.RefinementCtx<T>): void => {
+    try {
+      encode(value);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as Error).message });
+    }
+  };
+}
+
+/** A value in a configuration file that this encoder writes. */
+export const settingOf = (encode: (value: unknown) => string) => setting.superRefine(writtenBy(encode));

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { gid, releaseName, rotation, setting } from "../schema/scalars.ts";
+import { valkeySetting } from "../render/grammars.ts";
+import { gid, releaseName, rotation, settingOf } from "../schema/scalars.ts";
 import { allotmentFaults } from "./databases.ts";
 
 /** Settings that the platform decides. */
@@ -61,7 +62,7 @@ export const valkeySchema = z
       examples: [2002],
     }),
     settings: z
-      .record(settingName, setting)
+      .record(settingName, settingOf(valkeySetting))
       .default({})
       .meta({
         description:

@@ -59,6 +59,10 @@ describe("the size of /dev/shm", () => {
   });
 });
 
+test("a command carries what a shell or a unit file would interpret", () => {
+  expect(container({ command: ["sh", "-c", "a; b && c | d > e", "$HOME 50% \\ \"x\" 'y'", "é"] })).toEqual([]);
+});
+
 test("no key of a Quadlet reaches a container: unknown settings are refused", () => {
   expect(container({ AddHost: "mail:192.0.2.7" })).toEqual(["containers.web.AddHost: unknown key"]);
   expect(container({ container: { HostName: "web" } })).toEqual(["containers.web.container: unknown key"]);
@@ -120,6 +124,19 @@ test.each([
   [{ environment: { "A B": "x" } }, 'environment.A B: expected the name of a variable, got "A B"'],
   [{ health: "curl" }, 'health: expected a command as a list of words, or { http: "/path" }, got "curl"'],
   [{ privileged: true }, "privileged: unknown key"],
+  [
+    { command: ["sh", "-c", "one\ntwo"] },
+    'command.2: "one\\ntwo" cannot be written into a unit file: it contains a line break or another control character',
+  ],
+  [{ command: [""] }, "command.0: expected a word, got an empty string"],
+  [
+    { environment: { MOTD: "a\nb" } },
+    'environment.MOTD: "a\\nb" cannot be written into an env file: it contains a line break or another control character',
+  ],
+  [
+    { health: ["\ufffe"] },
+    `health: "[\\"\ufffe\\"]" cannot be written into a unit file: it contains a code point that is not a character`,
+  ],
   [{ publish: 99999 }, "publish: expected a port from 1 to 65535, got 99999"],
   [{ port: undefined, health: { http: "/" } }, "health: uses HTTP and requires port"],
   [{ port: 80 }, "port: 80 is a privileged port: use a port from 1024"],

@@ -54,6 +54,36 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["postgres.gid", 0, `${GID} 0`],
   ["postgres.gid", 65534, `${GID} 65534`],
   [
+    "postgres.settings.work_mem",
+    "a\nb",
+    '"a\\nb" cannot be written into postgresql.conf: it contains a line break or another control character',
+  ],
+  [
+    "valkey.settings.maxmemory",
+    "a\nb",
+    '"a\\nb" cannot be written into valkey.conf: it contains a line break or another control character',
+  ],
+  [
+    "authentik.environment.AUTHENTIK_X",
+    "a\nb",
+    '"a\\nb" cannot be written into an env file: it contains a line break or another control character',
+  ],
+  [
+    "authentik.environment.AUTHENTIK_LONG",
+    "x".repeat(60_001),
+    `"${"x".repeat(60)}..." cannot be written into an env file: Podman only reads lines shorter than 64 KiB`,
+  ],
+  [
+    "authentik.container.LogDriver",
+    "a\nb",
+    '"a\\nb" cannot be written into a unit file: it contains a line break or another control character',
+  ],
+  [
+    "authentik.container.Annotation",
+    ["a=b", '"c"'],
+    '[1] "\\"c\\"" cannot be written into a unit file: Podman may remove leading and trailing double quotes, but keeps single quotes',
+  ],
+  [
     "postgres.settings.port",
     5433,
     "port is set by the platform, which listens on its socket directory only; remove it",

@@ -164,7 +164,8 @@ const REFUSED: readonly (readonly [Grammar, string, string])[] = [
 ];
 
 test.each(REFUSED)("%s refuses %j, because %s", (grammar, value, why) => {
-  const refusal = `${JSON.stringify(value)} cannot be written into ${NAMES[grammar]}: ${why}`;
+  const shown = value.length > 80 ? `${value.slice(0, 60)}...` : value;
+  const refusal = `${JSON.stringify(shown)} cannot be written into ${NAMES[grammar]}: ${why}`;
   expect(() => encoders[grammar](value)).toThrow(new Error(refusal));
 });
 
