@@ -27,6 +27,14 @@ for wanted in $GROUPS_WANTED; do
     problem "GID $gid, configured for group $name, belongs to group $holder: choose another, or leave it out"
   fi
 done
+# Packages, the agent and the configuration are written there.
+read_only=''
+for folder in /usr /usr/local /etc /var/lib; do
+  mount=$(findmnt -nro OPTIONS,TARGET --target "$folder" 2>/dev/null)
+  case ",${mount% *}," in *,ro,*) read_only="$read_only $folder" at=${mount#* } ;; *) ;; esac
+done
+[ -z "$read_only" ] ||
+  problem "read-only:$read_only, where packages and files are installed: mount it writable there, such as \`mount -o remount,rw $at\`"
 free=$(df -Pm /var/lib | awk 'NR == 2 { print $4 }')
 # Only before the first installation: on a full host, an apply must still be able to free space.
 [ -x /usr/local/bin/gatehouse ] || [ "$free" -ge 2048 ] || problem "only $free MiB are free under /var/lib; 2048 are required"

@@ -36,6 +36,7 @@ const HOST = {
   df: "echo header; echo '/dev/vda1 9000 1000 8000 12% /'",
   python3: "true",
   getent: "return 2",
+  findmnt: "echo rw,relatime,errors=remount-ro /",
   podman: "echo podman version 5.4.2",
   // `.` reads a file, so the path /etc/os-release is replaced in the text.
 };
@@ -107,6 +108,16 @@ describe("a host is checked before anything is installed on it", () => {
       "a full disk",
       { df: "echo header; echo '/dev/vda1 9000 7000 2000 78% /'" },
       "only 2000 MiB are free under /var/lib; 2048 are required",
+    ],
+    [
+      "a read-only /usr",
+      { findmnt: "case $4 in /usr*) echo ro,relatime /usr ;; *) echo rw / ;; esac" },
+      "read-only: /usr /usr/local, where packages and files are installed: mount it writable there, such as `mount -o remount,rw /usr`",
+    ],
+    [
+      "a read-only /etc",
+      { findmnt: 'if [ "$4" = /etc ]; then echo rw,ro /; else return 1; fi' },
+      "read-only: /etc, where packages and files are installed: mount it writable there, such as `mount -o remount,rw /`",
     ],
   ])("%s is refused, with the remedy", (_, changes, problem) => {
     expect(judged(changes)).toEqual({
