@@ -1,4 +1,5 @@
 // A version that occurs in several places is the same in all of them.
+import { spawnSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
@@ -72,6 +73,37 @@ test("the oldest Node version is only in package.json, and the documents match i
   expect(read("test/engine/setup")).toMatch(/^oldest_node=\$\(sed .*package\.json"\)$/m);
   for (const document of ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/decisions/012-node-strips-types.md"])
     expect(prose(document), document).toMatch(new RegExp(`Node (is still )?${oldest} (or|and) newer`));
+});
+
+test("the oldest Pulumi CLI is the one of the projects, and the documents match it", () => {
+  const [, oldest = ""] = /^oldest_cli=(.+)$/m.exec(read("test/engine/setup")) ?? [];
+  expect(oldest).toMatch(/^3\.\d+$/);
+  const projects = found("{Pulumi,examples/*/Pulumi,policy/PulumiPolicy}.yaml", /^requiredPulumiVersion: "(.+)"$/gm);
+  expect(projects.map(([, range]) => range)).toEqual(Array(3).fill(`>=${oldest}.0`));
+  expect(prose("README.md")).toContain(`Pulumi ${oldest} or newer`);
+});
+
+test.each([
+  ["16.20.0", true],
+  ["22.17.9", true],
+  [`${engines.node.replace(/^>=/, "")}.0`, false],
+  ["25.0.0", false],
+])("Node %s loads the program, or says that it is too old: %s", (version, refused) => {
+  const check = join(ROOT, "components/sdk/node-version.cjs");
+  const program = `Object.defineProperty(process, "versions", { value: { node: "${version}" } }); require("${check}"); console.log("loaded")`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["-e", program], { encoding: "utf8" });
+  expect([status, stdout]).toEqual(refused ? [1, ""] : [0, "loaded\n"]);
+  if (refused)
+    expect(stderr).toMatch(
+      /^gatehouse needs Node [\d.]+ or newer, and this is Node [\d.]+ \(.*\): install a newer one, and put it first on PATH/,
+    );
+});
+
+test("Pulumi and the npm scripts check the version of Node first", () => {
+  const { scripts } = JSON.parse(read("package.json"));
+  expect(read("Pulumi.yaml")).toMatch(/^ {4}nodeargs: --require=\.\/components\/sdk\/node-version\.cjs$/m);
+  for (const name of ["plan", "drift"])
+    expect(scripts[name]).toMatch(/^node --require \.\/components\/sdk\/node-version\.cjs plan\//);
 });
 
 test("the oldest Python version of a host is that of the agent's pyproject.toml", () => {
