@@ -23,6 +23,7 @@ const schedule = text(
   /^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/,
 );
 
+const REPOSITORIES = ["path", "sftp", "s3"] as const;
 const repository = z
   .strictObject({
     path: folder
@@ -94,14 +95,18 @@ const repository = z
         ],
       }),
   })
-  .superRefine((kinds, context) => {
-    const given = Object.entries(kinds).flatMap(([kind, value]) => (value === undefined ? [] : [kind]));
-    if (given.length !== 1)
-      context.addIssue({
-        code: "custom",
-        message: `expected exactly one of path, sftp and s3, got ${given.join(" and ") || "none"}`,
-      });
-  });
+  .superRefine(
+    (kinds, context) => {
+      const given = REPOSITORIES.filter((kind) => kinds[kind] !== undefined);
+      if (given.length !== 1)
+        context.addIssue({
+          code: "custom",
+          message: `expected exactly one of path, sftp and s3, got ${given.join(" and ") || "none"}`,
+        });
+    },
+    // Also if one of the repositories is invalid itself.
+    { when: ({ value }) => typeof value === "object" && value !== null },
+  );
 
 const whole = (least: number) => {
   const fault = {

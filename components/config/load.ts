@@ -44,6 +44,10 @@ export function load(): Configuration {
   const faults: Fault[] = [];
   for (const key of Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix))) {
     const name = key.slice(prefix.length);
+    if (/[.[]/.test(name)) {
+      faults.push({ path: [name], message: withoutPath(key) });
+      continue;
+    }
     if (SECRET_KEYS.includes(name)) {
       if (!isConfigSecret(key)) faults.push({ path: [name], message: `must be encrypted: ${SET_SECRET[name]}` });
       continue;
@@ -62,7 +66,7 @@ export function load(): Configuration {
   if (secrets) faults.push(...tableFaults(secrets, parsed.data?.authentik));
   const registries = registriesSchema.safeParse(decoded(config.get("registries") ?? "{}"));
   faults.push(...faultsOf(registries.error).map(({ path, message }) => ({ path: ["registries", ...path], message })));
-  if (parsed.success) faults.push(...backupFaults(parsed.data.backup, config));
+  faults.push(...backupFaults(given.backup, config));
   if (secretNames?.includes(SECRET_KEY) && (parsed.data?.authentik.rotation ?? 1) > 1)
     faults.push({ path: ["authentik", "rotation"], message: NO_ROTATION });
   if (faults.length > 0 || !parsed.success) throw new pulumi.RunError(refusal(pulumi.getStack(), faults));
@@ -92,10 +96,11 @@ function* tableFaults(secrets: Table, authentik: Settings["authentik"] | undefin
     yield { path: ["authentikSecrets", name], message };
 }
 
-/** Conflicts between the backup settings and their secrets. */
-function* backupFaults(backup: Settings["backup"], config: pulumi.Config): Generator<Fault> {
+/** Conflicts between the backup settings, which may be invalid themselves, and their secrets. */
+function* backupFaults(backup: unknown, config: pulumi.Config): Generator<Fault> {
   const [key, passphrase] = ["backupKey", "backupPassphrase"].map((name) => config.get(name));
-  const { sftp, s3 } = backup?.repository ?? {};
+  const { repository } = z.looseObject({ repository: z.looseObject({}) }).safeParse(backup).data ?? {};
+  const { sftp, s3 } = repository ?? {};
   const opens = sftp ? "the private key for backup.repository.sftp" : s3 && "the secret of backup.repository.s3.keyId";
   if (opens && key === undefined) yield { path: ["backupKey"], message: `expected ${opens}: ${SET_SECRET.backupKey}` };
   if (!opens && key !== undefined)
@@ -111,6 +116,12 @@ function* backupFaults(backup: Settings["backup"], config: pulumi.Config): Gener
   ])
     if (text !== undefined && !ONE_LINE.test(text))
       yield { path: [name as string], message: "expected one line without leading or trailing blanks" };
+}
+
+/** Without --path, Pulumi stores a key whose name contains the dots. */
+function withoutPath(key: string): string {
+  const set = `pulumi config set ${isConfigSecret(key) ? "--secret " : ""}--path '${key}' VALUE`;
+  return `was set without --path, as one key of this name: remove it (\`pulumi config rm '${key}'\`), and \`${set}\``;
 }
 
 const RM_SECRET = "pulumi config rm";

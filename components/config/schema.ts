@@ -53,10 +53,11 @@ const hostSchema = z.strictObject({
     }),
 });
 
-/** Read only by policy/. */
+/** Read by policy/ too. */
 const policySchema = z.strictObject({
   requireDigest: z.boolean().default(false).meta({
-    description: "Whether the policy pack refuses images without a digest. Otherwise it only recommends one.",
+    description:
+      "Whether images without a digest are refused: authentik's by every `up` and preview, those of apps by the policy pack. Otherwise the policy pack only recommends a digest.",
   }),
 });
 
@@ -95,7 +96,13 @@ export const settingsSchema = z
   });
 export type Settings = z.output<typeof settingsSchema>;
 
-function* clashes({ authentik, backup, caddy, postgres, valkey }: Omit<Settings, "host" | "drift">) {
+function* clashes({ authentik, backup, caddy, policy, postgres, valkey }: Omit<Settings, "host" | "drift">) {
+  // Without the policy pack, the setting would have no effect.
+  if (policy.requireDigest && authentik.digest === undefined)
+    yield {
+      path: ["authentik", "digest"],
+      message: `expected the digest of the image, since policy.requireDigest is true: skopeo inspect --format '{{.Digest}}' docker://${authentik.image}:${authentik.version}`,
+    };
   // Runs even if another value, such as the version, is invalid.
   const old = VERSION.test(authentik.version) && usesValkey(authentik.version);
   if (old && !authentik.valkey)

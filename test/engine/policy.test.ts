@@ -51,12 +51,28 @@ test("an ordinary stack passes; a missing digest only causes advice", async () =
   expect(status, text).toBe(0);
 });
 
-test("with policy.requireDigest a missing digest fails the preview, and a digest passes", async () => {
+/** A program beside the platform, with one app. */
+const APP = `import { App } from "./components/app/app.ts";
+import { debian } from "./components/distribution/debian.ts";
+import { Host } from "./components/host/host.ts";
+const host = new Host("host", { connection: ${JSON.stringify(SMALL.host)}, platform: debian });
+new App("wiki", { host, containers: { web: { image: "docker.io/library/wiki:1.4" } } });
+`;
+
+test("with policy.requireDigest a missing digest fails the preview, of authentik and of an app, and a digest passes", async () => {
   const policy = { requireDigest: true };
   const without = await preview({}, { policy });
-  expect(without.text).toMatch(/\[mandatory\].*image-digests/);
-  expect(without.text).toMatch(/has no digest.*set authentik\.digest/s);
+  expect(without.text).toContain("authentik.digest: expected the digest of the image");
   expect(without.status).not.toBe(0);
+  const main = join(folder, "index.ts");
+  rmSync(main);
+  writeFileSync(main, APP);
+  const app = await preview({}, { policy });
+  expect(app.text).toMatch(/\[mandatory\].*image-digests/);
+  expect(app.text).toMatch(/wiki:1\.4 has no digest/);
+  expect(app.status).not.toBe(0);
+  rmSync(main);
+  symlinkSync(join(ROOT, "index.ts"), main);
   const pinned = await preview({ digest: `sha256:${"5".repeat(64)}` }, { policy });
   expect(pinned.text).not.toContain("image-digests");
   expect(pinned.status, pinned.text).toBe(0);

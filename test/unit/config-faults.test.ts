@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { changed, faults, read, SMALL } from "./configuration.ts";
+import { changed, faults, read, SMALL, type Table } from "./configuration.ts";
 
 const NAME = "expected a name of lower-case letters, digits, - and _, at most 31 long, got";
 const RELEASE_NAME = "expected a name of lower-case letters, digits and -, at most 31 long, got";
@@ -336,7 +336,10 @@ test.each(WRONG)("%s: %j is refused, with its path and what is allowed", async (
   // A message that starts with [key] refers to that key below the path.
   const deeper = typeof message === "string" ? /^\[(\w+)\] /.exec(message) : null;
   const reported = deeper ? `${path}.${deeper[1]}: ${message.slice(deeper[0].length)}` : `${path}: ${message}`;
-  const found = await faults(changed(SMALL, { [path]: value }));
+  const table = changed(SMALL, { [path]: value });
+  const { repository } = (table.backup ?? {}) as { repository?: Table };
+  const keyed = repository?.sftp !== undefined || repository?.s3 !== undefined;
+  const found = await faults({ ...table, ...(keyed && { backupKey: "x" }) }, keyed ? ["backupKey"] : []);
   if (typeof message === "string") expect(found).toEqual([reported]);
   else expect(found).toEqual([expect.stringMatching(new RegExp(`^${path}: `))]);
 });
@@ -404,6 +407,39 @@ test.each([
   ],
 ])("%s: %j is accepted", async (path, value) => {
   expect(await faults(changed(SMALL, { [path]: value }))).toEqual([]);
+});
+
+test("all faults of a backup are reported together, also beside one that hides the others' values", async () => {
+  const repository = { path: "relative", s3: { endpoint: "s3.example.org" } };
+  const backup = { repository, keep: 0, schedule: "a b c d e f", nope: 1 };
+  expect((await faults({ ...SMALL, backup, backupPassphrase: " x" }, ["backupPassphrase"])).sort()).toEqual([
+    "backup.keep: expected a whole number of at least 1, got 0",
+    "backup.nope: unknown key",
+    `backup.repository.path: ${FOLDER} "relative"`,
+    "backup.repository.s3.bucket: expected the name of a bucket, got nothing",
+    "backup.repository.s3.keyId: expected the ID of an access key, got nothing",
+    "backup.repository: expected exactly one of path, sftp and s3, got path and s3",
+    `backup.schedule: ${CALENDAR} "a b c d e f"`,
+    "backupKey: expected the secret of backup.repository.s3.keyId: pulumi config set --secret gatehouse:backupKey < KEYFILE",
+    "backupPassphrase: expected one line without leading or trailing blanks",
+  ]);
+});
+
+test("a key that was set without --path is refused, with the two commands that correct it", async () => {
+  expect(await faults({ ...SMALL, "host.address": "x", "caddy.sites[0]": "x" })).toEqual([
+    "host.address: was set without --path, as one key of this name: remove it (`pulumi config rm 'gatehouse:host.address'`), and `pulumi config set --path 'gatehouse:host.address' VALUE`",
+    "caddy.sites[0]: was set without --path, as one key of this name: remove it (`pulumi config rm 'gatehouse:caddy.sites[0]'`), and `pulumi config set --path 'gatehouse:caddy.sites[0]' VALUE`",
+  ]);
+  const [secret] = await faults({ ...SMALL, "authentikSecrets.AUTHENTIK_X": "x" }, ["authentikSecrets.AUTHENTIK_X"]);
+  expect(secret).toMatch(/and `pulumi config set --secret --path 'gatehouse:authentikSecrets\.AUTHENTIK_X' VALUE`$/);
+});
+
+test("policy.requireDigest holds without the policy pack", async () => {
+  const policy = { requireDigest: true };
+  expect(await faults({ ...SMALL, policy })).toEqual([
+    "authentik.digest: expected the digest of the image, since policy.requireDigest is true: skopeo inspect --format '{{.Digest}}' docker://ghcr.io/goauthentik/server:2026.8.3",
+  ]);
+  expect(await faults(changed({ ...SMALL, policy }, { "authentik.digest": `sha256:${"0".repeat(64)}` }))).toEqual([]);
 });
 
 test("several faults are reported together, each on a line with its path", async () => {
