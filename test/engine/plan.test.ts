@@ -56,6 +56,29 @@ afterAll(async () => {
   await rm(dir, { recursive: true });
 });
 
+test("a stack without a configuration, and a stack that does not exist, are named with the next step", async () => {
+  const plain = (...args: string[]) => run("npm", ["run", "--silent", "plan", "--", ...args]);
+  const unconfigured = await plain("--stack", `${STACK}-none`);
+  expect(unconfigured.status).toBe(1);
+  expect(unconfigured.stderr).toContain(
+    `Pulumi.${STACK}-none.yaml does not exist, so stack ${STACK}-none has no configuration`,
+  );
+  const absent = await plain("--stack", `${STACK}-none`, "--config-file", configFile());
+  expect(absent.status).toBe(1);
+  expect(absent.stderr).toContain(`no stack named '${STACK}-none' found`);
+  expect(absent.stderr).toContain("`pulumi stack ls --all`");
+});
+
+test("a configuration that is too large for Pulumi is named, with its size", async () => {
+  await configure({
+    caddy: { ...FULL.caddy, sites: { x: { domain: "x.example.org", directives: "a".repeat(200_000) } } },
+  });
+  const { status, stderr } = await plan();
+  await configure();
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/argument list too long\n.*has 19\d KiB: Pulumi passes the configuration .* holds 128 KiB/s);
+});
+
 test("a fresh stack: everything starts, and the plan is written in each format", async () => {
   const [md, html, json] = ["plan.md", "plan.html", "plan.json"].map((name) => join(dir, name)) as [
     string,
@@ -151,7 +174,4 @@ test("errors are reported, with exit code 1", async () => {
   expect(wrong.status).toBe(1);
   expect(wrong.stderr).toContain("the preview failed; nothing was changed:\n");
   expect(wrong.stderr).toContain("authentik.domain: ");
-  const unknown = await run("npm", ["run", "--silent", "plan", "--", "--stack", "nowhere"]);
-  expect(unknown.status).toBe(1);
-  expect(unknown.stderr).toContain("no stack named 'nowhere' found");
 });
