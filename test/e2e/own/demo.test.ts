@@ -29,6 +29,11 @@ test.runIf(EXHAUSTIVE)("`make demo` ends as in docs/lab.md, and the commands tha
     );
     expect(await operator.types(`${line("look at it")} --fail --silent`)).toContain("stand-in");
     expect(await operator.types(`${line("look around")} systemctl is-active authentik-pod`)).toBe("active\n");
+    // The disk was cleaned up, and the state was not.
+    await operator.types(`test/lab/lab down ${HOST}`);
+    const again = await operator.types(`${asked}\n${demo}`);
+    expect(again).toContain("The platform answers at");
+    expect(await operator.types(`${line("look around")} systemctl is-active authentik-pod`)).toBe("active\n");
   } finally {
     await operator.types(`${asked}\nmake demo-down`);
     expect(await operator.types("test/lab/lab list")).not.toContain(HOST);
