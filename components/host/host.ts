@@ -14,6 +14,7 @@ import {
 } from "../connection/connection.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { onError } from "../sdk/error-hook.ts";
+import { usesUpdatePlan } from "../sdk/update-plan.ts";
 import { Admission } from "./admission.ts";
 import { explain } from "./failure.ts";
 
@@ -58,6 +59,7 @@ export class Host extends pulumi.ComponentResource {
     { connection, platform, gids, facts, abandoned = false, takeOver = [] }: HostArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
+    if (usesUpdatePlan()) throw new pulumi.RunError(NO_UPDATE_PLANS);
     const { error } = z.array(thing).safeParse(takeOver);
     if (error) throw new pulumi.RunError(error.issues.map(({ message }) => `takeOver: ${message}`).join("\n"));
     super("gatehouse:index:Host", name, {}, opts);
@@ -87,3 +89,7 @@ export class Host extends pulumi.ComponentResource {
     this.registerOutputs();
   }
 }
+
+const NO_UPDATE_PLANS =
+  "update plans (--save-plan, --plan) do not work with gatehouse; nothing was changed. A plan permits only the values of the preview, and a preview has placeholders for the values that only the host knows. " +
+  "Leave the option out; `npm run plan` shows and saves what an `up` would do. More: docs/delivery.md#update-plans";

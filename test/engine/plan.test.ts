@@ -69,6 +69,37 @@ test("a stack without a configuration, and a stack that does not exist, are name
   expect(absent.stderr).toContain("`pulumi stack ls --all`");
 });
 
+test("an update plan is refused at the start, when it is made and when it is followed", async () => {
+  const asked = server.asked.length;
+  const file = join(dir, "update-plan.json");
+  const [type, name] = ["pulumi:pulumi:Stack", `gatehouse-${STACK}`];
+  const goal = { type, name, custom: false };
+  const resourcePlans = {
+    [`urn:pulumi:${STACK}::gatehouse::${type}::${name}`]: { goal, steps: ["create"], state: {} },
+  };
+  const manifest = { time: "2026-11-30T00:00:00Z", magic: "", version: "" };
+  await writeFile(file, JSON.stringify({ resourcePlans, manifest, config: {} }));
+  for (const args of [
+    ["preview", `--save-plan=${file}`],
+    ["up", "--yes", "--skip-preview", "--plan", file],
+  ]) {
+    const { status, stdout } = await run("pulumi", [
+      ...args,
+      "--non-interactive",
+      "--stack",
+      STACK,
+      "--config-file",
+      configFile(),
+    ]);
+    expect([args[0], status === 0, stdout]).toEqual([
+      args[0],
+      false,
+      expect.stringContaining("update plans (--save-plan, --plan) do not work with gatehouse; nothing was changed."),
+    ]);
+  }
+  expect(server.asked.length).toBe(asked);
+});
+
 test("a configuration that is too large for Pulumi is named, with its size", async () => {
   await configure({
     caddy: { ...FULL.caddy, sites: { x: { domain: "x.example.org", directives: "a".repeat(200_000) } } },
