@@ -36,9 +36,18 @@ export function reportOf(preview: Preview): Report {
     releases,
     items,
     databases,
-    warnings: [...preview.warnings],
+    warnings: [...preview.warnings, ...reconnected(preview, steps)],
     doors: doorsOf(preview, steps, units),
   };
+}
+
+/** Pulumi deletes a resource over the connection in its state, not over the one of the configuration. */
+function reconnected({ steps }: Preview, releases: readonly ReleaseStep[]): string[] {
+  const removed = releases.filter(({ what }) => what === "delete").map(({ name }) => name);
+  if (removed.length === 0 || !steps.some(({ differs }) => differs.includes("connection"))) return [];
+  return [
+    `the connection to the host changes, and ${removed.join(", ")} would still be removed over the old one: keep the old key, user and address working until this is applied, or change the connection in an \`up\` of its own first`,
+  ];
 }
 
 function releaseChange(step: ReleaseStep): ReleaseChange[] {

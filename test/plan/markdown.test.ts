@@ -136,6 +136,24 @@ describe("a plan with strange content", () => {
   });
 });
 
+describe("a plan in which the connection to the host changes", () => {
+  const leaves = { ...FULL, valkey: { databases: { authentik: 1 } }, caddy: { tls: "internal" } };
+  const warnings = async (change: Change) => reportOf(await previewOfChange(change)).warnings;
+
+  test("warns of what is removed over the old connection", async () => {
+    const [warning, ...others] = await warnings({ from: FULL, to: leaves, newKey: true });
+    expect(others).toEqual([]);
+    expect(warning).toMatch(
+      /^the connection to the host changes, and .*site-.* would still be removed over the old one: keep the old key, user and address working/,
+    );
+  });
+
+  test("does not warn if nothing is removed, or if only that changes", async () => {
+    expect(await warnings({ from: FULL, to: FULL, newKey: true })).toEqual([]);
+    expect(await warnings({ from: FULL, to: leaves })).toEqual([]);
+  });
+});
+
 const EMPTY: Report = {
   schemaVersion: 2,
   project: "gatehouse",

@@ -25,6 +25,8 @@ export interface Sshd {
   sessions: number;
   /** The number of connections so far. */
   connections: number;
+  /** From now on it lets in these public keys, and no others. */
+  allow(...keys: string[]): void;
   close(): Promise<void>;
 }
 
@@ -37,7 +39,8 @@ export function newKey(): { private: string; public: string } {
 /** @param answer always the same, or depending on stdin. */
 export async function sshd(answer: Answer | ((stdin: string) => Answer), client = newKey()): Promise<Sshd> {
   const host = newKey();
-  const allowed = utils.parseKey(client.public) as ssh2.ParsedKey;
+  const parse = (key: string) => utils.parseKey(key) as ssh2.ParsedKey;
+  let allowed = [parse(client.public)];
   const state: Pick<Sshd, "asked" | "sessions" | "connections"> = { asked: [], sessions: 0, connections: 0 };
   const connections = new Set<ssh2.Connection>();
   const ssh = new Server({ hostKeys: [host.private] }, (connection) => {
@@ -47,7 +50,7 @@ export async function sshd(answer: Answer | ((stdin: string) => Answer), client 
     connection.on("error", () => {});
     connection.on("authentication", (context) => {
       user = context.username;
-      const mine = context.method === "publickey" && context.key.data.equals(allowed.getPublicSSH());
+      const mine = context.method === "publickey" && allowed.some((key) => context.key.data.equals(key.getPublicSSH()));
       if (mine) context.accept();
       else context.reject(["publickey"]);
     });
@@ -90,6 +93,9 @@ export async function sshd(answer: Answer | ((stdin: string) => Answer), client 
     hostKey: host.public.split(" ").slice(0, 2).join(" "),
     fingerprint: `SHA256:${digest}`,
     key: client.private,
+    allow: (...keys: string[]) => {
+      allowed = keys.map(parse);
+    },
     close: () =>
       new Promise<void>((resolve) => {
         for (const connection of connections) connection.end();
