@@ -37,7 +37,7 @@ export const SIDEBAR: readonly Group[] = [
   },
   {
     label: "Reference",
-    documents: ["docs/configuration.md", "docs/manifest.md", "docs/due-numbers.md", "CHANGELOG.md"],
+    documents: ["docs/configuration.md", "docs/messages.md", "docs/manifest.md", "docs/due-numbers.md", "CHANGELOG.md"],
   },
   { label: "Contribute", documents: ["CONTRIBUTING.md", "docs/lab.md", "agent/README.md", "SECURITY.md"] },
   { label: "Decisions", folder: "docs/decisions" },

@@ -110,8 +110,55 @@ test("a private key that the host does not accept", async () => {
 
 test("an invalid private key", async () => {
   await stack.setKey("banana");
-  expect((await new Stack(lab).up()).text).toMatch(/gatehouse:sshKey is not a usable private key/);
+  expect((await new Stack(lab).up()).text).toMatch(/gatehouse:sshKey is not a private key in OpenSSH or PEM format/);
   await stack.setKey(lab.key);
+});
+
+/** What an `up` says while the host is in another state. */
+async function saysWhile(change: string, back: string, settings: (settings: Settings) => void = () => {}) {
+  await lab.sh(change);
+  try {
+    const wrong = new Stack(lab);
+    settings(wrong.settings);
+    const { status, text } = await wrong.up();
+    expect(status).not.toBe(0);
+    return reported(text);
+  } finally {
+    await lab.sh(back);
+  }
+}
+
+test("a user whose login shell runs no commands", async () => {
+  const deploy = (settings: Settings) => Object.assign(settings.host, { user: "deploy", sudo: true });
+  expect(
+    await saysWhile("usermod --shell /usr/sbin/nologin deploy", "usermod --shell /bin/bash deploy", deploy),
+  ).toMatch(/deploy@10\.\d+\.\d+\.2 accepts the login, but runs no commands: the login shell of deploy/);
+});
+
+test("root where sshd has PermitRootLogin no", async () => {
+  const file = "/etc/ssh/sshd_config.d/00-no-root.conf";
+  expect(
+    await saysWhile(`echo 'PermitRootLogin no' >${file} && systemctl reload ssh`, `rm ${file} && systemctl reload ssh`),
+  ).toMatch(
+    /refuses the key in gatehouse:sshKey\..* root cannot log in: set host\.user to a user with passwordless sudo/,
+  );
+});
+
+test("a source that sshd refuses for a while after failed logins", async () => {
+  const file = "/etc/ssh/sshd_config.d/00-penalties.conf";
+  const penalties = "PerSourcePenalties authfail:60s noauth:60s min:1s\\nPerSourcePenaltyExemptList none";
+  const probe = `for n in 1 2 3; do ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i ${stack.folder}/stranger stranger@${lab.address} true; done`;
+  await lab.sh(`printf '${penalties}\\n' >${file} && systemctl restart ssh`);
+  await run("sh", ["-c", probe]);
+  expect(await saysWhile("true", `rm ${file} && systemctl restart ssh`)).toMatch(
+    /it accepts the connection, but ends it before the handshake .*: wait a minute and run this again/s,
+  );
+});
+
+test("a read-only /usr", async () => {
+  expect(await saysWhile("mount --bind /usr /usr && mount -o remount,bind,ro /usr", "umount --lazy /usr")).toMatch(
+    /read-only: \/usr \/usr\/local, where packages and files are installed: mount it writable there, such as `mount -o remount,rw \/usr`/,
+  );
 });
 
 test("in a preview an unreachable host causes a warning, and the preview continues", async () => {
