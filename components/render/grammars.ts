@@ -56,6 +56,8 @@ export function unitWord(value: unknown): string {
 /** One word of a command in Quadlet's own sections, such as `Exec=`: it also becomes part of `ExecStart=`. */
 export function quadletWord(value: unknown): string {
   if (value === "") throw new NotEncodable("a unit file", value, "Podman reads a command up to its first empty word");
+  // Podman writes the word without quotes, and systemd would begin another command there. `%i` is empty in these units.
+  if (value === ";") return '";%i"';
   return unitWord(value).replaceAll("$", () => "$$");
 }
 

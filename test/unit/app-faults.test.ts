@@ -60,7 +60,7 @@ describe("the size of /dev/shm", () => {
 });
 
 test("a command carries what a shell or a unit file would interpret", () => {
-  expect(container({ command: ["sh", "-c", "a; b && c | d > e", "$HOME 50% \\ \"x\" 'y'", "é"] })).toEqual([]);
+  expect(container({ command: ["sh", "-c", "a; b && c | d > e", ";", "$HOME 50% \\ \"x\" 'y'", "é"] })).toEqual([]);
 });
 
 test("no key of a Quadlet reaches a container: unknown settings are refused", () => {

@@ -35,6 +35,8 @@ const WRITTEN: Record<Grammar, Rows> = {
     ["$HOME", '"$HOME"'],
   ],
   quadletWord: [
+    [";", '";%i"'],
+    [";;", '";;"'],
     ["--flag", '"--flag"'],
     ['a "b" \\', '"a \\"b\\" \\\\"'],
     ["50% of $HOME", '"50%% of $$HOME"'],

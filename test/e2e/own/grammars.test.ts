@@ -76,6 +76,7 @@ const VALUES: Record<string, string> = {
   "a hash": "# no comment",
   "a hash inside": "a # b",
   "a semicolon": "; no comment",
+  "only a semicolon": ";",
   "another statement": "a'; DROP ROLE b; --",
   "another identifier": 'a"; DROP ROLE b; --',
   "a variable of psql": ":HOME :'HOME' :\"HOME\"",
