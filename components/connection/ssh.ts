@@ -168,7 +168,7 @@ function run(client: Client, command: string, stdin: string): Promise<Result> {
 
 /**
  * Whether the user's login shell runs commands. A shell such as nologin, or a command that sshd or authorized_keys forces,
- * prints and returns what it likes.
+ * has output and an exit status of its own.
  */
 export async function runsCommands(session: Session): Promise<boolean> {
   const word = "gatehouse-shell";
