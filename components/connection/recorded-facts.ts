@@ -1,13 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { z } from "zod";
-import { factsSchema } from "../../protocol/facts.ts";
-
-/** What an inspection of the host found: its facts, or why it cannot be reached. */
-export const inspectionSchema = z.union([
-  z.strictObject({ facts: factsSchema }),
-  z.strictObject({ unreachable: z.string() }),
-]);
-export type Inspection = z.infer<typeof inspectionSchema>;
+import type { Inspection } from "../../protocol/inspection.ts";
 
 /**
  * The file to write the inspection to, which `npm run plan` and `npm run drift` set. Without it, differences are reported as

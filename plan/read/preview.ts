@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type EngineEvent, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
-import { inspectionSchema } from "../../components/connection/recorded-facts.ts";
 import { open } from "../../components/sdk/stack.ts";
+import { inspectionSchema } from "../../protocol/inspection.ts";
 import { type Preview, previewOf } from "./steps.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));

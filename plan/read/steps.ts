@@ -1,8 +1,8 @@
 // The steps of a Pulumi preview for the commands on the host, without secrets.
 import type { EngineEvent, StepEventMetadata, StepEventStateMetadata } from "@pulumi/pulumi/automation/index.js";
-import type { Inspection } from "../../components/connection/recorded-facts.ts";
 import { isSecret, UNKNOWN } from "../../components/sdk/wire.ts";
 import type { Facts } from "../../protocol/facts.ts";
+import type { Inspection } from "../../protocol/inspection.ts";
 
 /** A command before or after the update. */
 export interface State {
