@@ -46,7 +46,8 @@ const PACKAGES = [
 ];
 
 /** What is run, or read from outside. */
-const ENTRIES = "^(index|components/(library|config/write-schema|sdk/node-version)|plan/cli/(plan|drift)|policy/index)\\.c?[jt]s$";
+const ENTRIES =
+  "^(index|components/(library|config/write-schema|sdk/node-version)|plan/cli/(plan|drift)|policy/index)\\.c?[jt]s$";
 /** What knows no Output. */
 const PURE = [
   ...inside("protocol", ...components("schema", "distribution", "render", "quadlet", "postgres-client", "site")),
