@@ -33,10 +33,17 @@ export function unit(value: unknown): string {
 }
 
 /**
+ * A word that is only a semicolon: Podman writes it to `ExecStart=` without quotes, where it would begin another command.
+ * `%i` is empty in these units.
+ */
+const SEMICOLON = ";%i";
+
+/**
  * A value after `Key=` in Quadlet's own sections: it becomes part of `ExecStart=`, where `$` also starts a variable.
  */
 export function quadlet(value: unknown): string {
   const line = unit(value);
+  if (line === ";") return SEMICOLON;
   // Podman removes them for keys with one value but not for lists of words, and the key is not known here.
   if (/^"|"$/.test(line))
     throw new NotEncodable(
@@ -56,8 +63,7 @@ export function unitWord(value: unknown): string {
 /** One word of a command in Quadlet's own sections, such as `Exec=`: it also becomes part of `ExecStart=`. */
 export function quadletWord(value: unknown): string {
   if (value === "") throw new NotEncodable("a unit file", value, "Podman reads a command up to its first empty word");
-  // Podman writes the word without quotes, and systemd would begin another command there. `%i` is empty in these units.
-  if (value === ";") return '";%i"';
+  if (value === ";") return `"${SEMICOLON}"`;
   return unitWord(value).replaceAll("$", () => "$$");
 }
 

@@ -20,6 +20,7 @@ const WRITTEN: Record<Grammar, Rows> = {
     ["$HOME", "$HOME"],
   ],
   quadlet: [
+    [";", ";%i"],
     ["journald", "journald"],
     ["", ""],
     ["50%", "50%%"],

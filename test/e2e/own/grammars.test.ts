@@ -352,7 +352,7 @@ describe("PostgreSQL", () => {
 
   test("roles and databases have the given names and owners", async () => {
     const names = Object.values(new Written(sqlName).values);
-    const databases = names.map((name) => ({ name, owner: name }));
+    const databases = names.map((name) => ({ name, owner: name, clients: [] }));
     await ask(render("sql/roles.sql", { roles: names.map((name) => ({ name, connections: "7" })), databases }));
     const each = Object.fromEntries(names.map((name) => [name, name]));
     expect(
@@ -405,7 +405,7 @@ test("a setting of Valkey has the given value", async () => {
   );
   const read = await lab.sh(`for n in $(seq 0 ${written.texts.length - 1}); do
       valkey-server /run/gate-$n.conf >/run/gate-$n.log 2>&1 &
-      for again in $(seq 100); do [ -S /run/gate-$n.sock ] || sleep 0.01; done
+      for again in $(seq 1000); do [ -S /run/gate-$n.sock ] || sleep 0.01; done
       valkey-cli -s /run/gate-$n.sock --json config get syslog-ident 2>/dev/null || echo '{}'
       kill $! 2>/dev/null || true
     done`);
