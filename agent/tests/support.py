@@ -42,7 +42,7 @@ class System(machine.System):
         self.reads, self.loaded = {}, {}
         self.hung = set()  # units that report a reload, but never its end
         self.state = "running"
-        self.written, self.fetched = "", []  # what units wrote to the journal; images that were pulled
+        self.written, self.fetched = "", []  # what units wrote to the journal, or by unit; images that were pulled
 
     def monotonic(self) -> float:
         return self.clock.now
@@ -50,8 +50,9 @@ class System(machine.System):
     def sleep(self, seconds: float) -> None:
         self.clock.sleep(seconds)
 
-    def journal(self, *_) -> str:
-        return "".join(f"{json.dumps({'MESSAGE': line})}\n" for line in self.written.splitlines())
+    def journal(self, unit: str, *_) -> str:
+        written = self.written if isinstance(self.written, str) else self.written.get(unit, "")
+        return "".join(f"{json.dumps({'MESSAGE': line})}\n" for line in written.splitlines())
 
     def create_tmpfiles(self, paths: list[str]) -> None:
         self.log.append(f"tmpfiles {' '.join(paths)}")
@@ -72,6 +73,7 @@ class System(machine.System):
         if verb in ("stop", "restart"):
             for stopped in (unit, *tied):
                 self._stop(stopped)
+                self.stirred[stopped] = self.clock.now + next(self.stirs) / 1000
         if verb == "stop":
             return unit not in self.unknown
         return all([self._start(u) for u in (unit, *(tied if verb == "restart" else ()))])

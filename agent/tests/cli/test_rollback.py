@@ -124,7 +124,10 @@ class AfterAGoodGeneration(HostTest):
     def test_a_unit_that_was_down_before_stays_down(self):
         self.systemd.do("stop", "side.service")
         self.before = self.standing()
-        self.refused(ROLLED_BACK_UNHEALTHY, "side.service is not active", **new(step=[shell("no", "exit 1")]))
+        self.systemd.written = {"side.service": "side: no database"}
+        message = self.refused(ROLLED_BACK_UNHEALTHY, "side.service is not active", **new(step=[shell("no", "exit 1")]))
+        _, _, second = message.partition("but it is not healthy:\n")
+        self.assertIn("  the last lines of side.service:\n    side: no database\n", second)
         self.assertEqual(self.standing(), self.before)
 
     def test_units_that_stop_along_with_a_unit_are_started_again(self):

@@ -239,10 +239,10 @@ class Notifying(HostTest):
 
     def test_the_journal_of_a_dependent_is_shown_only_if_it_was_notified(self):
         shown = []
-        self.patch(support.systemd, "journal", lambda units, *_: shown.append(units) or "")
+        self.patch(support.systemd, "journal", lambda unit, *_: shown.append(unit) or "")
         self.refused(NOTHING_BEFORE, **self.keys("one", probe=[shell("app", "false")]))
         self.refused(NOTHING_BEFORE, **self.keys("one", probe=[shell("site", "false", through=FRONT)]))
-        self.assertEqual(shown, [[OWN], [OWN, FRONT]])
+        self.assertEqual(shown, [OWN, OWN, FRONT])
 
     def test_after_a_kill_before_or_after_the_notification_a_rollback_restores_the_state(self):
         def image(n):

@@ -1,6 +1,7 @@
 """Waiting for a unit stops early if it cannot start, and continues while it still may."""
 
 import json
+import re
 import subprocess
 import unittest
 from functools import partial
@@ -8,7 +9,8 @@ from typing import ClassVar
 from unittest import mock
 
 from gatehouse.health import probes
-from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK
+from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK, At, Failure
+from gatehouse.protocol.manifest import load
 from gatehouse.system import jobs, machine
 from tests import support
 from tests.support import HostTest, file
@@ -110,15 +112,13 @@ class AUnitThatEndsAtOnce(HostTest):
 
     def test_its_own_messages_are_shown(self):
         shown = []
-        self.patch(
-            support.systemd, "journal", lambda units, *_: shown.append(units) or f"    {units[0]}: no such table\n"
-        )
+        self.patch(support.systemd, "journal", lambda unit, *_: shown.append(unit) or f"    {unit}: no such table\n")
         self.refused(
             NOTHING_BEFORE,
             "the last lines of app.service:\n    app.service: no such table",
             call=lambda: self.apply_it(FAILED, more=[{"name": "other.service"}]),
         )
-        self.assertEqual(shown, [["app.service"]])
+        self.assertEqual(shown, ["app.service", "other.service"])
 
     def test_it_is_found_beside_a_healthy_unit(self):
         self.systemd.ends = {"side.service": (1, FAILED)}
@@ -130,6 +130,51 @@ class AUnitThatEndsAtOnce(HostTest):
             probe=[NEVER],
         )
         self.assertLess(self.clock.now, 20)
+
+
+class APodOfTwoContainers(HostTest):
+    """The apply restarts the pod, and systemd the containers with it; a third one is not in the pod."""
+
+    UNITS = ("pod.service", "server.service", "worker.service", "other.service")
+
+    def setUp(self):
+        super().setUp()
+        self.systemd.dependents = {"pod.service": ["server.service", "worker.service"]}
+        self.systemd.written = {unit: f"says {unit}" for unit in self.UNITS}
+        self.change("old", [])
+
+    def change(self, text, probe):
+        self.apply(
+            deadline=60,
+            file=[file("etc/app.conf", text, restarts=["pod.service"])],
+            unit=[{"name": unit} for unit in self.UNITS],
+            probe=probe,
+        )
+
+    def excerpts(self, *words: str) -> list[str]:
+        message = self.refused(ROLLED_BACK, *words, call=lambda: self.change("new", [NEVER]))
+        heads = re.findall(r"^  the last lines of (.+):\n    says (.+)$", message, re.MULTILINE)
+        self.assertTrue(all(unit == said for unit, said in heads), message)
+        return [unit for unit, _ in heads]
+
+    def test_the_lines_of_each_restarted_unit_are_shown_if_all_are_active_and_a_probe_fails(self):
+        self.assertEqual(self.excerpts("answers"), ["pod.service", "server.service", "worker.service"])
+
+    def test_the_unit_that_fails_is_first(self):
+        self.systemd.ends = {"worker.service": (1, FAILED)}
+        self.assertEqual(
+            self.excerpts("worker.service has ended 5 times"), ["worker.service", "pod.service", "server.service"]
+        )
+
+    def test_it_is_the_part_that_failed_even_if_the_pod_is_down_too(self):
+        down = ["pod.service", "worker.service"]
+        self.patch(probes.systemd, "inactive", lambda names: [n for n in names if n in down])
+        self.systemd.failed = {"worker.service"}
+        properties = self.systemd._ordinary
+        self.patch(self.systemd, "_ordinary", lambda unit: properties(unit) | {"Job": "17"})
+        with self.assertRaises(Failure) as caught:
+            probes.await_every(load(support.manifest(unit=[{"name": unit} for unit in self.UNITS])), 1)
+        self.assertEqual(caught.exception.at, At("unit", "worker.service"))
 
 
 class AUnitThatHasFailedForGood(HostTest):
@@ -216,7 +261,7 @@ class WhatAUnitSaid(unittest.TestCase):
     def test_its_own_messages_and_systemds_report_of_its_end_are_kept(self):
         answer = subprocess.CompletedProcess([], 0, "".join(json.dumps(entry) + "\n" for entry in self.ENTRIES))
         with mock.patch.object(machine.subprocess, "run", lambda *_, **__: answer):
-            said = support.systemd.journal(["app.service"], 0.0)
+            said = support.systemd.journal("app.service", 0.0)
         self.assertEqual(
             said,
             "    no such table\n    no \ufffd\n    Error: cannot set hostname when joining the pod UTS namespace\n"

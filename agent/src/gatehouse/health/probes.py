@@ -45,6 +45,7 @@ def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
         if not complaints:
             return
         if machine.system.monotonic() >= deadline:
+            down = systemd.failing_first(down)
             raise Failure(
                 "not healthy within the deadline:\n" + "\n".join(f"    {c}" for c in complaints),
                 units=down,

@@ -33,6 +33,7 @@ class Record:
     enabled: dict[str, bool]
     removed: list[str]
     dependents: dict[str, str] = field(default_factory=dict)  # by unit: the time of its last state change
+    own: dict[str, str] = field(default_factory=dict)  # the same of the units of the release
     notified: bool = False
     holdings: list[Held] = field(default_factory=list)
     moves: bool = False  # data moves to another location, and back in a rollback
@@ -52,6 +53,8 @@ class Record:
 
 
 def begin(release: Release, plan: Plan) -> Record:
+    own = [*plan.restarts, *plan.reloads, *plan.starts, *(unit.name for unit in plan.manifest.unit)]
+    changed = systemd.changed([*dict.fromkeys(own), *plan.dependents])
     record = Record(
         generation=plan.generation,
         text=plan.text,
@@ -66,7 +69,8 @@ def begin(release: Release, plan: Plan) -> Record:
         ran=systemd.running_with(plan.restarts + plan.reloads + plan.starts + plan.stops),
         enabled={u: systemd.enabled(u) for u in [*plan.enables, *plan.disables]},
         removed=[c.path for c in plan.changes if c.wanted is None and not c.unmanaged],
-        dependents=systemd.changed(plan.dependents),
+        dependents={unit: changed[unit] for unit in plan.dependents},
+        own={unit: changed[unit] for unit in own},
         moves=bool(plan.moves),
     )
     record.reach(release, "begun")

@@ -85,15 +85,17 @@ def roll_back(release: Release, record: Record, failure: Failure) -> NoReturn:
         holdings.resume(record)
         journal.close(release)
         raise failure  # nothing was changed yet
-    why = f"{failure}\n{_journals(record, failure)}"
+    why = f"{failure}\n{_journals(record, failure, record.began)}"
     say("failed, rolling back")
+    began = systemd.now()
     try:
         _undo(release, record)
     except Failure as second:
         if second.code == NOT_ROLLED_BACK:
             raise Failure(f"{why}{second}", NOT_ROLLED_BACK, at=failure.at) from None
         raise Failure(
-            f"{why}rolled back to generation {release.generation}, but it is not healthy:\n{second}",
+            f"{why}rolled back to generation {release.generation}, but it is not healthy:\n{second}\n"
+            f"{_journals(record, second, began)}",
             ROLLED_BACK_UNHEALTHY,
             at=failure.at,
         ) from None
@@ -106,13 +108,17 @@ def roll_back(release: Release, record: Record, failure: Failure) -> NoReturn:
     raise Failure(f"{why}rolled back to generation {release.generation}, which is healthy", ROLLED_BACK, at=failure.at)
 
 
-def _journals(record: Record, failure: Failure) -> str:
-    """The last lines of each unit that the failure names; if it names none, of all units started or reloaded."""
-    groups = [[unit] for unit in failure.units] or [
-        record.touched + (list(record.dependents) if record.notified else [])
+def _journals(record: Record, failure: Failure, since: float) -> str:
+    """The last lines, since a time, of each unit that failed, was restarted or was reloaded, even if only together with
+    another one: the container that cannot start is not the pod that the apply restarts."""
+    own = systemd.changed(list(record.own))
+    units = [
+        *failure.units,
+        *(unit for unit, was in record.own.items() if own.get(unit) != was),
+        *(record.dependents if record.notified else ()),
     ]
-    tails = [(group, systemd.journal(group, record.began)) for group in groups if group]
-    return "".join(f"  the last lines of {' '.join(group)}:\n{tail}" for group, tail in tails if tail)
+    tails = [(unit, systemd.journal(unit, since)) for unit in systemd.failing_first(units)]
+    return "".join(f"  the last lines of {unit}:\n{tail}" for unit, tail in tails if tail)
 
 
 class _Faults(list[str]):

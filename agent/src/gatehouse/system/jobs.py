@@ -32,7 +32,7 @@ def finish(jobs: list[Job], deadline: float) -> None:
         complaints = [(complaint, job.units) for job in jobs if (complaint := job.complaint())]
     if complaints:
         units = [unit for _, names in complaints for unit in names]
-        down = systemd.inactive(units)
+        down = systemd.failing_first(systemd.inactive(units))
         raise Failure(
             "\n".join(complaint for complaint, _ in complaints), units=down, at=At("unit", (down or units)[0])
         )

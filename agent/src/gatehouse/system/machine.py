@@ -78,8 +78,8 @@ class System:
             self.systemctl("reset-failed", "--", *units)
         return Job(verb, units)
 
-    def journal(self, units: list[str], since: float, lines: int, fields: tuple[str, ...]) -> str:
-        """The last entries of the units since a time, one line of JSON each, with these fields."""
+    def journal(self, unit: str, since: float, lines: int, fields: tuple[str, ...]) -> str:
+        """The last entries of a unit since a time, one line of JSON each, with these fields."""
         return self.ask(
             "journalctl",
             "--no-pager",
@@ -88,7 +88,7 @@ class System:
             f"--output-fields={','.join(fields)}",
             f"--lines={lines}",
             f"--since=@{int(since)}",
-            *(f"--unit={unit}" for unit in units),
+            f"--unit={unit}",
         )
 
     def create_tmpfiles(self, paths: list[str]) -> str | None:

@@ -187,6 +187,18 @@ def changed(units: list[str]) -> dict[str, str]:
     return {unit: state["StateChangeTimestampMonotonic"] for unit, state in states.items()}
 
 
+def failing_first(units: Iterable[str]) -> list[str]:
+    """Each unit once, those that failed or were restarted by systemd first: others are down only because of these."""
+    names = list(dict.fromkeys(units))
+    states = show(names, "Result", "NRestarts") if names else {}
+    return sorted(names, key=lambda unit: not _ended_by_itself(states.get(unit, {})))
+
+
+def _ended_by_itself(state: Mapping[str, str]) -> bool:
+    # Not every type of unit has both properties.
+    return state.get("Result", "success") != "success" or state.get("NRestarts", "0") != "0"
+
+
 def enabled(unit: str) -> bool:
     if known := _answers.get(unit, {}).get("is-enabled"):
         return known in _ENABLED
@@ -229,10 +241,10 @@ def absorb(paths: list[str]) -> None:
         create_tmpfiles(tmpfiles)
 
 
-def journal(units: list[str], since: float, lines: int = 15) -> str:
-    """The last lines that the units logged since a time, indented and redacted. Reports of Podman and systemd about
+def journal(unit: str, since: float, lines: int = 15) -> str:
+    """The last lines that a unit logged since a time, indented and redacted. Reports of Podman and systemd about
     each container and process are left out: a dozen of these would hide why the program failed."""
-    out = machine.system.journal(units, since, 20 * lines, _FIELDS)
+    out = machine.system.journal(unit, since, 20 * lines, _FIELDS)
     entries = [entry for line in out.splitlines() if not _reports(entry := json.loads(line))]
     # A binary message arrives as a list of bytes, and one that is too long as null.
     words = [
