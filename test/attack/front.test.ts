@@ -34,17 +34,22 @@ describe("what an application puts into the folder that is served", () => {
     expect(await status(PLAIN, "/missing")).toBe(404);
   });
 
-  const MAKE = {
-    "a FIFO": "import os; os.mkfifo('/pub/trap')",
-    "a socket": "import socket; socket.socket(socket.AF_UNIX).bind('/pub/trap')",
-    "a FIFO in place of a file":
+  test.each([
+    ["a FIFO", "/trap", "import os; os.mkfifo('/pub/trap')"],
+    ["a socket", "/trap", "import socket; socket.socket(socket.AF_UNIX).bind('/pub/trap')"],
+    [
+      "a FIFO in place of a file",
+      "/trap",
       "import os; open('/pub/trap', 'w').write('x'); os.mkfifo('/pub/.trap'); os.rename('/pub/.trap', '/pub/trap')",
-    "a FIFO in place of a folder's page": "import os; os.mkdir('/pub/trap'); os.mkfifo('/pub/trap/index.html')",
-  };
-  test.each(Object.entries(MAKE))("%s, requested 600 times, does not delay another site", async (what, program) => {
+    ],
+    [
+      "a FIFO in place of a folder's page",
+      "/trap/",
+      "import os; os.mkdir('/pub/trap'); os.mkfifo('/pub/trap/index.html')",
+    ],
+  ])("%s, requested 600 times, does not delay another site", async (_, path, program) => {
     await host.inside("plain", program);
     const process = await caddy("MainPID");
-    const path = what.includes("folder") ? "/trap/" : "/trap";
     for (let asked = 0; asked < 600; asked += 200)
       await Promise.all(Array.from({ length: 200 }, () => status(PLAIN, path).catch(() => 0)));
     await others();

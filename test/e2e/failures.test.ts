@@ -196,12 +196,11 @@ describe("with any sessions in the database, and any settings of the cluster:", 
   });
 
   test.each([
-    "another image is taken",
-    "another one that fails goes back with its database",
-    "and one is taken after that",
-  ])("%s", async (what) => {
+    ["another image is taken", false],
+    ["another one that fails goes back with its database", true],
+    ["and one is taken after that", false],
+  ])("%s", async (_, fails) => {
     const stack = new Stack(lab);
-    const fails = what.includes("fails");
     Object.assign(stack.settings.authentik, fails ? { version: "2026.8.5", deadline: 15 } : { version: "2026.8.4" });
     const { status, text } = await stack.up();
     expect(status === 0, text).toBe(!fails);

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 LAYOUT = Path(sys.argv[1])
-NOBODY = "Basic Og=="  # sent by Podman without a login
+ANONYMOUS = "Basic Og=="  # sent by Podman without a login
 TAG = "org.opencontainers.image.ref.name"
 
 
@@ -20,7 +20,7 @@ class Registry(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         # Every client starts at /v2/, where it learns how to log in.
-        if not self.logged_in() and (self.path == "/v2/" or self.path.startswith("/v2/private/") or self.headers["Authorization"] not in (None, NOBODY)):
+        if not self.logged_in() and (self.path == "/v2/" or self.path.startswith("/v2/private/") or self.headers["Authorization"] not in (None, ANONYMOUS)):
             return self.reply(401, "application/json", b'{"errors":[{"code":"UNAUTHORIZED"}]}')
         if self.path == "/v2/":
             return self.reply(200, "application/json", b"{}")

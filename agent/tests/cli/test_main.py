@@ -14,6 +14,11 @@ from tests import AGENT, PLAIN, support
 from tests.support import STATE, HostTest, file, live, manifest, secret, shell
 
 
+def failure(**more: object) -> dict:
+    """The line on stdout of a failed apply of the release app."""
+    return {"failure": {"verb": "apply", "item": {"kind": "release", "name": "app"}, **more}}
+
+
 class Main(HostTest):
     def call(self, *argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess:
         return subprocess.run(
@@ -42,33 +47,13 @@ class Main(HostTest):
         done = self.release(sealed(manifest(file=[file("etc/app.conf", "x")]))[:-5])
         self.assertEqual((done.returncode, support.tree(), store.items()), (1, {}, {}))
         self.assertIn(b"gatehouse: truncated", done.stderr)
-        self.assertEqual(
-            json.loads(done.stdout),
-            {
-                "failure": {
-                    "verb": "apply",
-                    "item": {"kind": "release", "name": "app"},
-                    "code": 1,
-                    "meaning": "refused",
-                }
-            },
-        )
+        self.assertEqual(json.loads(done.stdout), failure(code=1, meaning="refused"))
 
     def test_a_failure_has_its_exit_status_and_is_not_recorded(self):
         done = self.release(sealed(manifest(step=[shell("no", "exit 1")])))
         self.assertEqual((done.returncode, store.items()), (5, {}))
-        self.assertEqual(
-            json.loads(done.stdout),
-            {
-                "failure": {
-                    "verb": "apply",
-                    "item": {"kind": "release", "name": "app"},
-                    "code": 5,
-                    "meaning": "removed again",
-                    "at": {"kind": "step", "name": "no"},
-                }
-            },
-        )
+        at = {"kind": "step", "name": "no"}
+        self.assertEqual(json.loads(done.stdout), failure(code=5, meaning="removed again", at=at))
 
     def test_a_failure_as_data_tells_no_secret_and_nothing_that_acts_on_a_terminal(self):
         done = self.release(
