@@ -53,20 +53,23 @@ export class App extends pulumi.ComponentResource {
   /** For `dependsOn`: resolved once the app is healthy. */
   readonly ready: pulumi.Resource[];
   readonly #name: string;
+  /** Its name on the host. */
+  readonly #app: string;
   readonly #host: Host;
   readonly #purge: boolean;
   readonly #releases: readonly string[];
 
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { host, postgres, ...given } = args;
-    const asked = appSettings(name, { ...given, database: postgres?.database, connections: postgres?.connections });
-    const settings = { ...asked, database: postgres && (asked.database ?? name) };
+    const { host, appName: app = name, postgres, ...given } = args;
+    const asked = appSettings(app, { ...given, database: postgres?.database, connections: postgres?.connections });
+    const settings = { ...asked, database: postgres && (asked.database ?? app) };
     const { containers, database, connections, valkey, site, purge } = settings;
     super("gatehouse:index:App", name, {}, opts);
     this.#name = name;
+    this.#app = app;
     this.#host = host;
     this.#purge = purge;
-    this.#releases = [releaseOf(name), ...partsOf(settings).map((part) => releaseOf(name, part))];
+    this.#releases = [releaseOf(app), ...partsOf(settings).map((part) => releaseOf(app, part))];
 
     this.url = site && `https://${site.domain}`;
     // Everything else depends on the first account, and so on the dependencies of the app.
@@ -74,39 +77,41 @@ export class App extends pulumi.ComponentResource {
     const doors = [...(postgres ? [this.postgresDoor(postgres)] : []), ...(server ? [this.valkeyDoor(server)] : [])];
     this.account = new Account(
       name,
-      { host, home: homeOf(name), groups: doors.map(({ group }) => group), releases: this.#releases },
+      { host, accountName: app, home: homeOf(app), groups: doors.map(({ group }) => group), releases: this.#releases },
       { parent: this, dependsOn: server ?? opts?.dependsOn },
     );
     const stores = [
       ...(database ? [this.database(database, connections, [this.account, ...(postgres?.ready ?? [])])] : []),
       ...(valkey
-        ? [this.release("valkey", valkeyManifest(name, valkey), [this.account, sharedPackages(host, "valkey")])]
+        ? [this.release("valkey", valkeyManifest(app, valkey), [this.account, sharedPackages(host, "valkey")])]
         : []),
     ];
     const runs = Object.keys(containers).length > 0 ? [sharedPackages(host, "podman")] : [];
-    const app = new Release(
-      releaseOf(name),
-      { host, ...this.manifest(settings, doors, this.secrets(containers)), purge },
-      { parent: this, dependsOn: [this.account, ...runs, ...stores] },
+    const releaseName = releaseOf(app);
+    const release = new Release(
+      `${name}-app`,
+      { host, releaseName, ...this.manifest(settings, doors, this.secrets(containers)), purge },
+      { parent: this, dependsOn: [this.account, ...runs, ...stores], aliases: [{ name: releaseName }] },
     );
-    this.ready = [app];
+    this.ready = [release];
     this.registerOutputs({ url: this.url });
   }
 
   private release(part: Part, manifest: pulumi.Input<Manifest>, dependsOn: DependsOn, secret = false): Release {
-    const args = { host: this.#host, manifest, secret, purge: this.#purge };
-    return new Release(releaseOf(this.#name, part), args, { parent: this, dependsOn });
+    const releaseName = releaseOf(this.#app, part);
+    const args = { host: this.#host, releaseName, manifest, secret, purge: this.#purge };
+    return new Release(`${this.#name}-app-${part}`, args, { parent: this, dependsOn, aliases: [{ name: releaseName }] });
   }
 
   /** Account for a Valkey of this app alone. Only its group may use the socket. */
   private server(dependsOn: DependsOn): Account {
-    const { account, data } = valkeyOf(this.#name);
-    const args = { host: this.#host, home: data, releases: this.#releases };
-    return new Account(account, args, { parent: this, dependsOn });
+    const { account: accountName, data } = valkeyOf(this.#app);
+    const args = { host: this.#host, accountName, home: data, releases: this.#releases };
+    return new Account(`${this.#name}-valkey`, args, { parent: this, dependsOn });
   }
 
   private database(database: string, connections: number | undefined, dependsOn: DependsOn): Release {
-    const manifest = databaseManifest(this.#host.platform.postgres, this.#name, database, connections);
+    const manifest = databaseManifest(this.#host.platform.postgres, this.#app, database, connections);
     return this.release("postgres", manifest, dependsOn);
   }
 
@@ -116,7 +121,7 @@ export class App extends pulumi.ComponentResource {
   }
 
   private valkeyDoor({ accountName, gid }: Account): Door {
-    const { unit, socketDirectory } = valkeyOf(this.#name);
+    const { unit, socketDirectory } = valkeyOf(this.#app);
     const group = { groupName: accountName, gid };
     return { group, called: accountName, unit, directory: socketDirectory };
   }
@@ -127,7 +132,7 @@ export class App extends pulumi.ComponentResource {
     if (given.length === 0) return undefined;
     const manifest = pulumi
       .output(Object.fromEntries(given.map(([container, { secrets }]) => [container, secrets])))
-      .apply((plain) => secretsManifest(this.#name, plain));
+      .apply((plain) => secretsManifest(this.#app, plain));
     return this.release("secrets", manifest, this.account, true);
   }
 
@@ -136,7 +141,7 @@ export class App extends pulumi.ComponentResource {
     doors: readonly Door[],
     secrets: Release | undefined,
   ): { manifest: pulumi.Output<Manifest>; sketch: Manifest } {
-    const app = this.#name;
+    const app = this.#app;
     const { postgres, caddy } = this.#host.platform;
     const sockets = doors.map(({ group, called, unit, directory }) =>
       legible(usableGid(group, app), `gid of ${called}`).apply((gid) => ({ unit, directory, gid })),

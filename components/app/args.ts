@@ -52,6 +52,8 @@ export interface ContainerArgs {
 
 export interface AppArgs {
   host: Host;
+  /** Name of the app on the host: of its account, its database and its folders. @default - the name of the resource */
+  appName?: string;
   /**
    * Containers by name. A single one runs alone; several share a pod and reach each other on 127.0.0.1. Jobs run
    * outside the pod and are not counted. @default - none; the app consists of the files of its site

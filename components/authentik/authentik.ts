@@ -94,16 +94,20 @@ export class Authentik extends pulumi.ComponentResource {
 
     this.url = `https://${settings.domain}${pathOf(settings).replace(/\/$/, "")}`;
     this.site = authentikSite({ directives, ...settings });
-    const packages = new Packages("podman", { host, names: host.platform.podman.packages }, below);
+    const packages = new Packages(
+      `${name}-podman`,
+      { host, setName: "podman", names: host.platform.podman.packages },
+      { ...below, aliases: [{ name: "podman" }] },
+    );
     this.account = new Account(
-      NAME,
-      { host, home: `/var/lib/${NAME}`, groups: services.map(({ clients }) => clients) },
+      name,
+      { host, accountName: NAME, home: `/var/lib/${NAME}`, groups: services.map(({ clients }) => clients) },
       below,
     );
-    const password = givesPassword(Object.keys(first)) ? undefined : this.firstPassword();
+    const password = givesPassword(Object.keys(first)) ? undefined : this.firstPassword(name);
     this.administrator = pulumi.output(password ? { name: ADMINISTRATOR, password } : null);
     const start = pulumi.output({ first, password }).apply((plain) => firstStart(plain.first, plain.password));
-    const secrets = this.secrets(host, this.key(settings.rotation, givenKey), login, start, secretSettings);
+    const secrets = this.secrets(name, host, this.key(name, settings.rotation, givenKey), login, start, secretSettings);
     const gid = (service: SocketService) =>
       legible(usableGid(service.clients, NAME), `gid of ${service.clients.groupName}`);
     const numbers = pulumi.output({
@@ -127,9 +131,15 @@ export class Authentik extends pulumi.ComponentResource {
         refers: login ? [valkeySecrets] : [],
       });
     const sketch = render({ uid: 0, gid: 0, postgresGid: 0, valkeyGid: 0, generation: 0, valkeySecrets: "" });
-    const guard = new Release(GUARD, { host, manifest: guardManifest() }, { ...below, dependsOn: [packages] });
+    const guard = new Release(
+      `${name}-${GUARD}`,
+      { host, releaseName: GUARD, manifest: guardManifest() },
+      { ...below, dependsOn: [packages], aliases: [{ name: GUARD }] },
+    );
     const dependsOn = [packages, guard, ...after, ...services.flatMap(({ ready }) => ready)];
-    this.ready = [new Release(NAME, { host, manifest: numbers.apply(render), sketch }, { ...below, dependsOn })];
+    this.ready = [
+      new Release(name, { host, releaseName: NAME, manifest: numbers.apply(render), sketch }, { ...below, dependsOn }),
+    ];
     this.registerOutputs({ url: this.url });
   }
 
@@ -141,37 +151,39 @@ export class Authentik extends pulumi.ComponentResource {
   }
 
   /** The key that signs sessions: an existing one, or one that is generated again at each rotation. */
-  private key(rotation: number, given: pulumi.Input<string> | undefined): pulumi.Input<Secret> {
+  private key(name: string, rotation: number, given: pulumi.Input<string> | undefined): pulumi.Input<Secret> {
     if (given) return pulumi.output(given).apply((content) => ({ content }));
     const keepers = { rotation: String(rotation) };
     const args = { length: 64, special: false, keepers };
-    const key = new random.RandomPassword(`${NAME}-secret-key`, args, { parent: this }).result;
+    const key = new random.RandomPassword(`${name}-secret-key`, args, { parent: this }).result;
     return key.apply((content) => ({ content, rotation: String(rotation) }));
   }
 
   /** Not generated again at a rotation, because authentik reads it only once. */
-  private firstPassword(): pulumi.Output<string> {
-    return new random.RandomPassword(`${NAME}-first-password`, { length: 48, special: false }, { parent: this }).result;
+  private firstPassword(name: string): pulumi.Output<string> {
+    return new random.RandomPassword(`${name}-first-password`, { length: 48, special: false }, { parent: this }).result;
   }
 
   /** A release of its own, because its manifest is secret as a whole. The pod restarts when its generation changes. */
   private secrets(
+    name: string,
     host: Host,
     key: pulumi.Input<Secret>,
     login: ValkeyLogin | undefined,
     start: pulumi.Input<Secret>,
     settings: AuthentikArgs["secretEnvironment"],
   ): Release {
-    const release = `${NAME}-secrets`;
+    const releaseName = `${NAME}-secrets`;
     const manifest = pulumi.output({ key, url: login?.url, start, settings }).apply((plain) =>
-      authentikSecrets(release, {
+      authentikSecrets(releaseName, {
         secret_key: plain.key,
         [FIRST_START]: plain.start,
         ...(login && { valkey_url: { content: plain.url as string, rotation: login.rotation } }),
         ...Object.fromEntries(Object.entries(plain.settings).map(([name, content]) => [name, { content }])),
       }),
     );
-    return new Release(release, { host, manifest, secret: true }, { parent: this, dependsOn: [this.account] });
+    const args = { host, releaseName, manifest, secret: true };
+    return new Release(`${name}-secrets`, args, { parent: this, dependsOn: [this.account] });
   }
 }
 

@@ -7,6 +7,9 @@ import { legible } from "../sdk/legible.ts";
 import { backupManifest, backupSecrets, placeOf, SECRETS } from "./manifest.ts";
 import type { BackupSettings } from "./schema.ts";
 
+/** A host has one backup, whatever a program calls it. */
+const NAME = "backup";
+
 export interface BackupArgs extends BackupSettings {
   host: Host;
   /**
@@ -43,18 +46,19 @@ export class Backup extends pulumi.ComponentResource {
 
     const packages = new Packages(
       name,
-      { host, names: [...backup.packages, ...(repository.sftp ? backup.sftp : [])] },
+      { host, setName: NAME, names: [...backup.packages, ...(repository.sftp ? backup.sftp : [])] },
       below,
     );
     const generated = given === undefined;
     const passphrase = pulumi.secret(given ?? this.generated(name));
     const secrets = new Release(
-      SECRETS,
+      `${name}-secrets`,
       {
         host,
+        releaseName: SECRETS,
         manifest: pulumi
           .output({ passphrase, key })
-          .apply((plain) => ({ ...backupSecrets(names, repository, { ...plain, generated }), gives: [name] })),
+          .apply((plain) => ({ ...backupSecrets(names, repository, { ...plain, generated }), gives: [NAME] })),
         secret: true,
       },
       // One of the files is owned by PostgreSQL's user, which must exist.
@@ -69,7 +73,11 @@ export class Backup extends pulumi.ComponentResource {
     const manifest = legible(secrets.generation, `generation of ${SECRETS}`).apply(render);
     const sketch = render(0);
     this.ready = [
-      new Release(name, { host, manifest, sketch }, { ...below, dependsOn: [packages, secrets, ...after] }),
+      new Release(
+        name,
+        { host, releaseName: NAME, manifest, sketch },
+        { ...below, dependsOn: [packages, secrets, ...after] },
+      ),
     ];
     this.registerOutputs({ recovery: this.recovery });
   }

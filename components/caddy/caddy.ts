@@ -6,6 +6,9 @@ import { type Site, siteManifest } from "../site/site.ts";
 import { caddyManifest } from "./manifest.ts";
 import type { CaddySettings } from "./schema.ts";
 
+/** A host has one Caddy, whatever a program calls it. */
+const NAME = "caddy";
+
 export interface CaddyArgs extends Omit<CaddySettings, "sites"> {
   host: Host;
   /**
@@ -36,19 +39,21 @@ export class Caddy extends pulumi.ComponentResource {
     const below = { parent: this };
 
     this.siteDirectory = `${names.config}/sites`;
-    const packages = new Packages(name, { host, names: names.packages, held: [names.unit] }, below);
+    const packages = new Packages(name, { host, setName: NAME, names: names.packages, held: [names.unit] }, below);
     this.versions = packages.versions;
     const caddy = new Release(
       name,
-      { host, manifest: caddyManifest(names, { ...global, trustedProxies }) },
+      { host, releaseName: NAME, manifest: caddyManifest(names, { ...global, trustedProxies }) },
       { ...below, dependsOn: [packages] },
     );
-    for (const [site, { after = [], ...served }] of Object.entries(sites))
+    for (const [site, { after = [], ...served }] of Object.entries(sites)) {
+      const releaseName = `site-${site}`;
       new Release(
-        `site-${site}`,
-        { host, manifest: siteManifest(names, tls, site, served) },
-        { ...below, dependsOn: [caddy, ...after] },
+        `${name}-${releaseName}`,
+        { host, releaseName, manifest: siteManifest(names, tls, site, served) },
+        { ...below, dependsOn: [caddy, ...after], aliases: [{ name: releaseName }] },
       );
+    }
     this.registerOutputs({ versions: this.versions });
   }
 }

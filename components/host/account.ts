@@ -9,6 +9,8 @@ import { askFor, ownerOf } from "./item.ts";
 
 export interface AccountArgs {
   host: Host;
+  /** Name of the account on the host. @default - the name of the resource */
+  accountName?: string;
   /** Home directory. Not created here. */
   home: string;
   /** Supplementary groups, exactly these; each must exist. @default none */
@@ -36,22 +38,22 @@ export class Account extends pulumi.ComponentResource {
 
   constructor(name: string, args: AccountArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Account", name, {}, opts);
-    const { host, home, groups = [], uid, releases } = args;
-    const owner = releases && ownerOf(name);
-    this.accountName = name;
+    const { host, accountName = name, home, groups = [], uid, releases } = args;
+    const owner = releases && ownerOf(accountName);
+    this.accountName = accountName;
     // The agent guarantees the GIDs of this program's groups; those from another stack are checked before use.
     const names = groups.map((group) =>
       pulumi.Resource.isInstance(group)
         ? group.groupName
         : // An unknown GID must not hide a known name.
-          legible(usableGid(group, name), `gid for ${name}`).apply(() => group.groupName),
+          legible(usableGid(group, accountName), `gid for ${accountName}`).apply(() => group.groupName),
     );
-    const things = [`account ${name}`, `group ${name}`];
+    const things = [`account ${accountName}`, `group ${accountName}`];
     const takes = taken(host.takeOver, things);
     const document = pulumi.all(names).apply((groups) =>
       sealed(
         toml({
-          name,
+          name: accountName,
           home,
           groups,
           uid,
@@ -64,7 +66,14 @@ export class Account extends pulumi.ComponentResource {
     // Names from another stack may not be known yet. Omitting one only adds a membership to the message of a refusal.
     const wanted = groups.flatMap(({ groupName }) => (typeof groupName === "string" ? [groupName] : []));
     const answer = askFor(
-      { host, kind: "account", item: name, document, claim: { things: [`account ${name}`], groups: wanted } },
+      {
+        host,
+        kind: "account",
+        name,
+        item: accountName,
+        document,
+        claim: { things: [`account ${accountName}`], groups: wanted },
+      },
       this,
       pulumi.mergeOptions(
         { dependsOn: groups.filter((group) => pulumi.Resource.isInstance(group)) },

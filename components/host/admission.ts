@@ -19,6 +19,7 @@ export interface AdmissionArgs {
 export class Admission {
   readonly #args: AdmissionArgs;
   readonly #warn: (message: string) => void;
+  readonly #items = new Set<string>();
   #packages: Claim[] = [];
   #batch: { claims: Claim[]; free: Promise<void> } | undefined;
 
@@ -31,10 +32,15 @@ export class Admission {
   /**
    * Resolves once all names that are declared together with these claims are free or used by this stack.
    *
-   * @throws pulumi.RunError with all other names, and how to take them over.
+   * @throws pulumi.RunError at once for an item that the program has declared already; later, with all names that are
+   * in use, and how to take them over.
    */
   claim(...claims: Claim[]): Promise<void> {
     const { facts } = this.#args;
+    for (const { item } of claims) {
+      if (this.#items.has(item)) throw new pulumi.RunError(twice(item));
+      this.#items.add(item);
+    }
     if (!facts) return Promise.resolve();
     this.#batch ??= this.#open(facts);
     this.#batch.claims.push(...claims);
@@ -70,6 +76,9 @@ function isSettled({ items }: Facts, claim: Claim): boolean {
   if (!known) return false;
   return claim.owner === undefined ? known.differences.length === 0 : known.claims === digestOf(claim);
 }
+
+const twice = (item: string) =>
+  `${item.replace("-", " ")} is declared twice on the same host, which can have one of each name; choose another name for one of them, or use one resource in both places`;
 
 /** Otherwise the SDK would prepend the location of each resource that waits for it to the message. */
 const refused = (message: string): pulumi.RunError =>

@@ -7,7 +7,7 @@ import { askFor } from "./item.ts";
 
 export interface GroupArgs {
   host: Host;
-  /** The group's name on the host. @default - the resource's name */
+  /** Name of the group on the host. @default - the name of the resource */
   groupName?: string;
   /** @default - the next free one; an existing group keeps its own */
   gid?: number;
@@ -39,7 +39,7 @@ export class Group extends pulumi.ComponentResource {
     const document = pulumi.output(
       sealed(toml({ name: groupName, gid, takes: taken(host.takeOver, things) } satisfies GroupDocument)),
     );
-    const answer = askFor({ host, kind: "group", item: groupName, document, claim: { things } }, this, opts);
+    const answer = askFor({ host, kind: "group", name, item: groupName, document, claim: { things } }, this, opts);
     this.gid = answer.gid;
     this.registerOutputs({ gid: this.gid });
   }

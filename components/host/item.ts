@@ -12,7 +12,9 @@ import type { Host } from "./host.ts";
 export interface ItemArgs<Kind> {
   host: Host;
   kind: Kind;
-  /** The item's name on the host. */
+  /** The name of the component in the program. */
+  name: string;
+  /** The item's name on the host, which is unique there: another host of the program can have the same item. */
   item: string;
   document: pulumi.Output<string>;
   /** The agent's arguments on deletion. @default - the item remains when its resource is deleted */
@@ -34,13 +36,13 @@ export function askFor<Kind extends keyof typeof answers>(
   parent: pulumi.ComponentResource,
   { dependsOn }: pulumi.ComponentResourceOptions = {},
 ): pulumi.Output<Answer<Kind>> {
-  const { host, kind, item, document, removal, secret = false, claim } = args;
+  const { host, kind, name, item, document, removal, secret = false, claim } = args;
   if (!NAMES[kind].pattern.test(item))
     throw new pulumi.RunError(`${kind} ${JSON.stringify(item)}: expected ${NAMES[kind].text}; choose another name`);
   const free = host.admission.claim({ ...claim, item: `${kind}-${item}` });
   const { differences = [], busy } = host.facts?.items[`${kind}-${item}`] ?? {};
   const command = new remote.Command(
-    `${kind}-${item}`,
+    `${name}-${kind}`,
     {
       connection: host.remote,
       create: pulumi.output(
@@ -55,6 +57,8 @@ export function askFor<Kind extends keyof typeof answers>(
     },
     {
       parent,
+      // Its name in stacks from before a program could have several hosts.
+      aliases: [{ name: `${kind}-${item}` }],
       // A component's own dependsOn does not reach its children. Passed in an Output, the resources and everything they
       // reference would be searched for unknown values.
       ...pulumi.mergeOptions({ dependsOn: host.agent }, { dependsOn }),
@@ -114,7 +118,7 @@ function due(
   return pulumi.unsecret(document.apply((text) => command(digest(text) === known.document ? known.due : fresh)));
 }
 
-/** The owner of a resource in this stack, as the host records it. */
-export const ownerOf = (resource: string): string => `${pulumi.getProject()}/${pulumi.getStack()}/${resource}`;
+/** The owner of an item of this stack, as the host records it. */
+export const ownerOf = (item: string): string => `${pulumi.getProject()}/${pulumi.getStack()}/${item}`;
 
 const moment = (): number => Math.floor(Date.now() / 1000);

@@ -6,6 +6,8 @@ import { askFor } from "./item.ts";
 
 export interface PackagesArgs {
   host: Host;
+  /** Name of this package set on the host. @default - the name of the resource */
+  setName?: string;
   /** The first one provides the units in `held`. */
   names: readonly string[];
   /**
@@ -24,7 +26,11 @@ export class Packages extends pulumi.ComponentResource {
   /** Version by package name, as the package manager reports it. */
   readonly versions: pulumi.Output<Record<string, string>>;
 
-  constructor(name: string, { host, names, held = [] }: PackagesArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    { host, setName = name, names, held = [] }: PackagesArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("gatehouse:index:Packages", name, {}, opts);
     const document = pulumi.output(
       sealed(
@@ -39,7 +45,8 @@ export class Packages extends pulumi.ComponentResource {
       {
         host,
         kind: "packages",
-        item: name,
+        name,
+        item: setName,
         document,
         claim: { packages: names, things: held.map((unit) => `unit ${unit}`) },
       },
@@ -62,10 +69,12 @@ export function sharedPackages(host: Host, service: keyof Shared): Packages {
   const declared = shared.get(host) ?? {};
   shared.set(host, declared);
   const { packages: names, unit }: { packages: readonly string[]; unit?: string } = host.platform[service];
+  // Unique on the host among all stacks. The word is from when a program named its only host.
+  const setName = [pulumi.getProject(), pulumi.getStack(), "host", service].join("-");
   declared[service] ??= new Packages(
-    [pulumi.getProject(), pulumi.getStack(), host.name, service].join("-"),
-    { host, names, held: unit === undefined ? [] : [unit] },
-    { parent: host },
+    `${host.name}-${service}`,
+    { host, setName, names, held: unit === undefined ? [] : [unit] },
+    { parent: host, aliases: [{ name: setName }] },
   );
   return declared[service];
 }

@@ -6,6 +6,8 @@ import { askFor, ownerOf } from "./item.ts";
 
 export interface ReleaseArgs {
   host: Host;
+  /** Name of the release on the host, unique there. @default - the name of the resource */
+  releaseName?: string;
   manifest: pulumi.Input<Manifest>;
   /**
    * The manifest with empty values in place of unknown ones, such as a GID: its names are checked before anything is
@@ -24,9 +26,8 @@ export interface ReleaseArgs {
  * The only way to change a service on the host: the agent applies files, units and health checks as one transaction. A
  * change is checked before it goes live, and rolled back if the service is not healthy with it.
  *
- * Deleting the resource stops its units and removes its files; it keeps the data unless `purge` is set. The name of the
- * resource is the name of the release: renaming it declares another release, which is refused while the old one has its
- * files.
+ * Deleting the resource stops its units and removes its files; it keeps the data unless `purge` is set. Another
+ * `releaseName` declares another release, which is refused while the old one has its files.
  *
  * @example
  * new Release("caddy", { host, manifest: { files: [...], units: [{ name: "caddy.service", enabled: true }] } });
@@ -41,17 +42,17 @@ export class Release extends pulumi.ComponentResource {
 
   constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Release", name, {}, opts);
-    const { host, manifest, secret = false, purge = false } = args;
-    const owner = ownerOf(name);
+    const { host, releaseName: item = name, manifest, secret = false, purge = false } = args;
+    const owner = ownerOf(item);
     const sketch = args.sketch ?? (isPlain(manifest) ? manifest : {});
     const document = pulumi
       .output(manifest)
       .apply((plain) =>
-        manifestDocument(name, owner, secret, plain as Manifest, taken(host.takeOver, thingsOf(plain as Manifest))),
+        manifestDocument(item, owner, secret, plain as Manifest, taken(host.takeOver, thingsOf(plain as Manifest))),
       );
-    const removal = `remove ${name} --owner ${owner}${purge ? " --purge" : ""}`;
+    const removal = `remove ${item} --owner ${owner}${purge ? " --purge" : ""}`;
     const answer = askFor(
-      { host, kind: "release", item: name, document, removal, secret, claim: { owner, things: thingsOf(sketch) } },
+      { host, kind: "release", name, item, document, removal, secret, claim: { owner, things: thingsOf(sketch) } },
       this,
       opts,
     );

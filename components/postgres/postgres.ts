@@ -7,6 +7,9 @@ import { Release } from "../host/release.ts";
 import { clusterManifest, passwordsManifest, postgresManifest, rolesOf, scramVerifier } from "./manifest.ts";
 import type { PostgresSettings } from "./schema.ts";
 
+/** A host has one PostgreSQL, whatever a program calls it. */
+const NAME = "postgres";
+
 export interface PostgresArgs extends PostgresSettings {
   host: Host;
   /** Directory of the backup repository, if it is on the host. @default - it is elsewhere, or there is no backup */
@@ -41,19 +44,24 @@ export class Postgres extends pulumi.ComponentResource {
 
     this.unit = names.unit;
     this.socketDirectory = names.socketDirectory;
-    this.clients = new Group("postgres-clients", { host, gid }, below);
+    this.clients = new Group(`${name}-clients`, { host, groupName: `${NAME}-clients`, gid }, below);
     const defaults = clusterManifest(names);
-    const first = defaults && new Release(`${name}-cluster`, { host, manifest: defaults }, below);
+    const first =
+      defaults && new Release(`${name}-cluster`, { host, releaseName: `${NAME}-cluster`, manifest: defaults }, below);
     const packages = new Packages(
       name,
-      { host, names: names.packages, held: [names.unit] },
+      { host, setName: NAME, names: names.packages, held: [names.unit] },
       { ...below, dependsOn: first },
     );
     this.versions = packages.versions;
     const manifest = postgresManifest(names, this.clients.groupName, options, repository);
-    const release = new Release(name, { host, manifest }, { ...below, dependsOn: [packages, this.clients] });
+    const release = new Release(
+      name,
+      { host, releaseName: NAME, manifest },
+      { ...below, dependsOn: [packages, this.clients] },
+    );
     const scram = rolesOf(options).filter((role) => options.roles[role]?.auth === "scram");
-    this.passwords = Object.fromEntries(scram.map((role) => [role, password(role, this)]));
+    this.passwords = Object.fromEntries(scram.map((role) => [role, this.password(name, role)]));
     this.ready = [release, ...this.setPasswords(name, host, release)];
     this.registerOutputs({ versions: this.versions });
   }
@@ -63,7 +71,7 @@ export class Postgres extends pulumi.ComponentResource {
     if (roles.length === 0) return [];
     const verifiers = roles.map((role) => {
       // The salt is stored in the state: a new one in each run would be a change in each run.
-      const salt = new random.RandomBytes(`postgres-${role}-salt`, { length: 16 }, { parent: this });
+      const salt = new random.RandomBytes(`${name}-${role}-salt`, { length: 16 }, { parent: this });
       return pulumi
         .all([this.passwords[role] as pulumi.Output<string>, salt.base64])
         .apply(([secret, base64]) => [role, scramVerifier(secret, Buffer.from(base64, "base64"))] as const);
@@ -71,9 +79,11 @@ export class Postgres extends pulumi.ComponentResource {
     const manifest = pulumi
       .all(verifiers)
       .apply((pairs) => passwordsManifest(host.platform.postgres, Object.fromEntries(pairs)));
-    return [new Release(`${name}-passwords`, { host, manifest, secret: true }, { parent: this, dependsOn: [release] })];
+    const args = { host, releaseName: `${NAME}-passwords`, manifest, secret: true };
+    return [new Release(`${name}-passwords`, args, { parent: this, dependsOn: [release] })];
+  }
+
+  private password(name: string, role: string): pulumi.Output<string> {
+    return new random.RandomPassword(`${name}-${role}`, { length: 48, special: false }, { parent: this }).result;
   }
 }
-
-const password = (role: string, parent: pulumi.Resource) =>
-  new random.RandomPassword(`postgres-${role}`, { length: 48, special: false }, { parent }).result;

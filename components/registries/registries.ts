@@ -6,6 +6,10 @@ import { legible } from "../sdk/legible.ts";
 import { helperManifest, loginsManifest } from "./manifest.ts";
 import type { Logins } from "./schema.ts";
 
+/** Podman reads the logins of a host from one place, whatever a program calls them. */
+const NAME = "registries";
+const SECRETS = `${NAME}-secrets`;
+
 export interface RegistriesArgs {
   host: Host;
   /** User and password by registry. */
@@ -25,15 +29,15 @@ export class Registries extends pulumi.ComponentResource {
   constructor(name: string, { host, logins }: RegistriesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("gatehouse:index:Registries", name, {}, opts);
     const below = { parent: this };
-    const release = `${name}-secrets`;
+    const logged = pulumi.output(logins).apply((plain) => loginsManifest(SECRETS, plain));
     const secrets = new Release(
-      release,
-      { host, manifest: pulumi.output(logins).apply((plain) => loginsManifest(release, plain)), secret: true },
+      `${name}-secrets`,
+      { host, releaseName: SECRETS, manifest: logged, secret: true },
       below,
     );
-    const render = (generation: number) => helperManifest(secretsFolder(release, generation));
-    const manifest = legible(secrets.generation, `generation of ${release}`).apply(render);
-    this.ready = [new Release(name, { host, manifest, sketch: render(0) }, below)];
+    const render = (generation: number) => helperManifest(secretsFolder(SECRETS, generation));
+    const manifest = legible(secrets.generation, `generation of ${SECRETS}`).apply(render);
+    this.ready = [new Release(name, { host, releaseName: NAME, manifest, sketch: render(0) }, below)];
     this.registerOutputs();
   }
 }

@@ -9,6 +9,9 @@ import { legible } from "../sdk/legible.ts";
 import { AGENT_USER, secretsOf, userSecrets, valkeyManifest } from "./manifest.ts";
 import type { ValkeySettings } from "./schema.ts";
 
+/** A host has one Valkey for the platform, whatever a program calls it. */
+const NAME = "valkey";
+
 export interface ValkeyArgs extends ValkeySettings {
   host: Host;
 }
@@ -58,8 +61,8 @@ export class Valkey extends pulumi.ComponentResource {
     this.socket = `${names.socketDirectory}/valkey.sock`;
     this.databases = databases;
     this.#rotation = rotation;
-    this.clients = new Group("valkey-clients", { host, gid }, below);
-    const packages = new Packages(name, { host, names: names.packages, held: [names.unit] }, below);
+    this.clients = new Group(`${name}-clients`, { host, groupName: `${NAME}-clients`, gid }, below);
+    const packages = new Packages(name, { host, setName: NAME, names: names.packages, held: [names.unit] }, below);
     this.versions = packages.versions;
     const applications = Object.keys(databases).sort();
     this.#users = Object.fromEntries(
@@ -81,7 +84,13 @@ export class Valkey extends pulumi.ComponentResource {
       });
     const manifest = pulumi.all(generations).apply((pairs) => render(Object.fromEntries(pairs)));
     const sketch = render({});
-    this.ready = [new Release(name, { host, manifest, sketch }, { ...below, dependsOn: [packages, this.clients] })];
+    this.ready = [
+      new Release(
+        name,
+        { host, releaseName: NAME, manifest, sketch },
+        { ...below, dependsOn: [packages, this.clients] },
+      ),
+    ];
     this.registerOutputs({ versions: this.versions });
   }
 
@@ -104,14 +113,15 @@ export class Valkey extends pulumi.ComponentResource {
     };
   }
 
-  private user(server: string, user: string, host: Host, rotation: number) {
+  private user(name: string, user: string, host: Host, rotation: number) {
     const keepers = { rotation: String(rotation) };
     const password = new random.RandomPassword(
-      secretsOf(user),
+      `${name}-${user}`,
       { length: 48, special: false, keepers },
       { parent: this },
     ).result;
-    const manifest = password.apply((plain) => ({ ...userSecrets(user, plain, rotation), gives: [server] }));
-    return { password, secrets: new Release(secretsOf(user), { host, manifest, secret: true }, { parent: this }) };
+    const manifest = password.apply((plain) => ({ ...userSecrets(user, plain, rotation), gives: [NAME] }));
+    const args = { host, releaseName: secretsOf(user), manifest, secret: true };
+    return { password, secrets: new Release(`${name}-${user}`, args, { parent: this }) };
   }
 }

@@ -23,7 +23,7 @@ export interface State {
 /** The planned step for one command. */
 export interface Step {
   op: "create" | "update" | "delete" | "same";
-  /** `KIND-NAME`, such as `release-caddy`; `host-agent` for the agent itself. */
+  /** `KIND-NAME`, such as `release-caddy`, as on the host; `host-agent` for the agent itself. */
   name: string;
   /** The names of the changed inputs, secret ones included. */
   differs: readonly string[];
@@ -50,6 +50,7 @@ export interface Preview {
 
 const COMMAND = "command:remote:Command";
 const RELEASE = "gatehouse:index:Release";
+const HOST = "gatehouse:index:Host";
 
 /** Collects the events of one preview. */
 export function previewOf(
@@ -59,7 +60,9 @@ export function previewOf(
   inspection?: Inspection,
 ): Preview {
   const steps = new Map<string, Step>();
-  const generations: Record<string, number> = {};
+  /** By URN: the event of a release does not contain its name on the host, which its command does. */
+  const generations = new Map<string, number>();
+  const parents = new Map<string, string>();
   const warnings: string[] = [];
   let touched = 0;
   for (const { resourcePreEvent, diagnosticEvent } of events) {
@@ -67,14 +70,29 @@ export function previewOf(
       const { metadata } = resourcePreEvent;
       if (metadata.op !== "same") touched++;
       // A replacement has events of its own for the deletion and the creation; skip the one for both.
-      if (metadata.type === COMMAND && metadata.op !== "replace")
-        steps.set(`${metadata.urn} ${metadata.op === "delete-replaced"}`, stepOf(metadata));
+      if (metadata.type === COMMAND && metadata.op !== "replace") {
+        const step = stepOf(metadata);
+        steps.set(`${metadata.urn} ${metadata.op === "delete-replaced"}`, step);
+        parents.set(step.name, (metadata.new ?? metadata.old)?.parent ?? "");
+      }
       const generation = metadata.old?.outputs?.generation;
-      if (metadata.type === RELEASE && typeof generation === "number") generations[nameOf(metadata.urn)] = generation;
+      if (metadata.type === RELEASE && typeof generation === "number") generations.set(metadata.urn, generation);
     }
     if (diagnosticEvent?.severity === "warning") warnings.push(diagnosticEvent.message.trim());
   }
-  return { project, stack, steps: [...steps.values()], generations, ...inspection, warnings, touched };
+  const known = [...parents].flatMap(([name, parent]) => {
+    const generation = generations.get(parent);
+    return generation === undefined ? [] : [[name.slice("release-".length), generation] as const];
+  });
+  return {
+    project,
+    stack,
+    steps: [...steps.values()],
+    generations: Object.fromEntries(known),
+    ...inspection,
+    warnings,
+    touched,
+  };
 }
 
 const OPS: Partial<Record<string, Step["op"]>> = {
@@ -85,14 +103,26 @@ const OPS: Partial<Record<string, Step["op"]>> = {
   same: "same",
 };
 
-const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") + 2);
+const AGENT = "host-agent";
+
+/** `KIND-NAME` as on the host, which the command contains. The resource has another name in the program. */
+function nameOf({ urn, old, new: next }: Pick<StepEventMetadata, "urn" | "old" | "new">): string {
+  if (urn.includes(`${HOST}$${COMMAND}::`)) return AGENT;
+  const commands = [next, old].flatMap((state) => [state?.inputs.create, state?.inputs.delete]);
+  for (const command of commands) {
+    // The command is unknown in a preview in which its document is, but not the one that removes the release.
+    const [, verb, name] = /^gatehouse (\w+) (\S+) /.exec(String(command)) ?? [];
+    if (verb) return `${verb === "remove" ? "release" : verb}-${name}`;
+  }
+  return urn.slice(urn.lastIndexOf("::") + 2);
+}
 
 function stepOf({ op, urn, diffs, detailedDiff, old, new: next }: StepEventMetadata): Step {
   // A provider reports changed inputs in one of two ways; `detailedDiff` has paths such as `connection.privateKey`.
   const paths = [...(diffs ?? []), ...Object.keys(detailedDiff ?? {})];
   return {
     op: OPS[op] ?? "update",
-    name: nameOf(urn),
+    name: nameOf({ urn, old, new: next }),
     differs: [...new Set(paths.map((path) => path.replace(/[.[].*/, "")))],
     ...(old && OPS[op] !== "create" && { old: stateOf(old, old.outputs) }),
     ...(next && OPS[op] !== "delete" && { new: stateOf(next, {}) }),

@@ -78,11 +78,11 @@ describe("with facts of the host", () => {
     const { warnings } = await runProgram({ config: SMALL, facts, preview: true });
     expect(warnings).toEqual([
       {
-        resource: "group-valkey-clients",
+        resource: "valkey-clients-group",
         message: "drift: group valkey-clients is missing; it had gid=986",
       },
-      { resource: "release-caddy", message: "drift: /etc/caddy/Caddyfile is missing" },
-      { resource: "release-caddy", message: "drift: caddy.service is not active" },
+      { resource: "caddy-release", message: "drift: /etc/caddy/Caddyfile is missing" },
+      { resource: "caddy-release", message: "drift: caddy.service is not active" },
     ]);
   });
 

@@ -11,11 +11,11 @@ import { type Recorded, runProgram, Secret } from "./program.ts";
 const GOLDEN = fileURLToPath(new URL("program.golden", import.meta.url));
 const HOW = "if that is meant: UPDATE_GOLDEN=1 npx vitest run --project check test/components/program.test.ts";
 
-function shown({ type, name, parent, inputs, dependsOn, options }: Recorded): object {
+function shown({ type, urn, parent, inputs, dependsOn, options }: Recorded): object {
   const chosen = Object.entries(options).filter(([, value]) => value && (!Array.isArray(value) || value.length > 0));
   return {
     type,
-    name,
+    name: urn.slice(urn.lastIndexOf("::") + 2),
     parent,
     dependsOn: dependsOn.length > 0 ? dependsOn : undefined,
     ...Object.fromEntries(chosen),

@@ -8,10 +8,17 @@ import type { Facts } from "../../protocol/facts.ts";
 /** A resource as requested by the program. Secrets and unknowns in `inputs` appear as SECRET(...) and UNKNOWN. */
 export interface Recorded {
   type: string;
+  /** Of an item's command `KIND-NAME`, as on the host: `release-caddy`. Of all others the name in the program. */
   name: string;
+  /** As the engine would form it: the mocks leave out all but the last of its parents' types. */
+  urn: string;
+  /** What is different in its former URNs; an empty name is the present one. */
+  aliases: { name: string; noParent: boolean }[];
   custom: boolean;
   /** The parent's name; undefined at the top level of the program. */
   parent: string | undefined;
+  /** Undefined at the top level of the program. */
+  parentUrn: string | undefined;
   inputs: Record<string, unknown>;
   /** The names of the custom resources that it waits for. */
   dependsOn: string[];
@@ -127,6 +134,7 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
   quiet();
   const resources: Recorded[] = [];
   const names = new Map<string, string>();
+  const whole = new Map<string, string>();
   const warnings: Run["warnings"] = [];
   const secrets = { sshKey: SSH_KEY, ...settings.secrets };
   pulumi.runtime.setAllConfig(
@@ -154,13 +162,24 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
     settings.preview ?? false,
   );
   watch((request, urn) => {
-    names.set(urn, request.getName());
+    const inputs = plain(request.getObject().toJavaScript()) as Recorded["inputs"];
+    const name = itemOf(inputs) ?? request.getName();
+    names.set(urn, name);
+    const parentUrn = whole.get(request.getParent());
+    const type = [...(parentUrn ? [parentUrn.split("::")[2]] : []), request.getType()].join("$");
+    whole.set(urn, `urn:pulumi:test::gatehouse::${type}::${request.getName()}`);
     resources.push({
       type: request.getType(),
-      name: request.getName(),
+      name,
+      urn: whole.get(urn) as string,
+      aliases: request.getAliasesList().map((alias) => {
+        const spec = alias.getSpec();
+        return { name: spec?.getName() ?? "", noParent: spec?.getNoparent() ?? false };
+      }),
       custom: request.getCustom(),
       parent: names.get(request.getParent()),
-      inputs: plain(request.getObject().toJavaScript()) as Record<string, unknown>,
+      parentUrn,
+      inputs,
       dependsOn: request
         .getDependenciesList()
         .map((dependency) => names.get(dependency) ?? dependency)
@@ -200,6 +219,15 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
   };
 }
 
+/** `KIND-NAME` of the item on the host that a command applies; undefined for other resources. */
+function itemOf({ create, delete: removal }: Recorded["inputs"]): string | undefined {
+  const [, kind, name] = /^gatehouse (group|account|packages|release) (\S+)/.exec(String(create)) ?? [];
+  if (kind) return `${kind}-${name}`;
+  // The other command is unknown in a preview in which its document is.
+  const [, release] = /^gatehouse remove (\S+)/.exec(String(removal)) ?? [];
+  return release && `release-${release}`;
+}
+
 /** The wire form of a request; the mocks' own callback sees only its inputs. */
 interface Request {
   getType(): string;
@@ -207,6 +235,7 @@ interface Request {
   getCustom(): boolean;
   getParent(): string;
   getObject(): { toJavaScript(): unknown };
+  getAliasesList(): { getSpec(): { getName(): string; getNoparent(): boolean } | undefined }[];
   getDependenciesList(): string[];
   getIgnorechangesList(): string[];
   getAdditionalsecretoutputsList(): string[];

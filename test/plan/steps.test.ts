@@ -72,15 +72,25 @@ test("a secret is recognized, even while its content is unknown, and nothing of 
   expect(JSON.stringify(steps)).not.toContain("[secret]");
 });
 
-test("the generation of a secret release is read from the component, where it is not secret", () => {
+test("the generation of a secret release is read from the component, where it is not secret, by its name on the host", () => {
   const type = "gatehouse:index:Release";
-  const release = {
-    op: "same",
-    type,
-    urn: `urn:pulumi:test::gatehouse::${type}::valkey-gatehouse`,
-    old: { outputs: { generation: 7 } },
-  };
-  expect(read(pre(release)).generations).toEqual({ "valkey-gatehouse": 7 });
+  const urn = `urn:pulumi:test::gatehouse::${type}::prod-valkey-gatehouse`;
+  const old = { inputs: { create: "gatehouse release valkey-gatehouse --due m/0" }, outputs: {}, parent: urn };
+  const { generations } = read(
+    pre({ op: "same", type, urn, old: { outputs: { generation: 7 } } }),
+    command("same", "prod-valkey-gatehouse-release", { old, new: old }),
+  );
+  expect(generations).toEqual({ "valkey-gatehouse": 7 });
+});
+
+test("a step has the item's name on the host, also if only the command that removes it is known", () => {
+  const inputs = { create: UNKNOWN, delete: "gatehouse remove caddy --owner a/b/caddy" };
+  const named = (...args: Parameters<typeof command>) => read(command(...args)).steps.map(({ name }) => name);
+  expect(named("create", "prod-caddy-release", { new: { inputs } })).toEqual(["release-caddy"]);
+  const group = { inputs: { create: "gatehouse group valkey-clients --due never-asked" } };
+  expect(named("same", "prod-valkey-clients-group", { old: group, new: group })).toEqual(["group-valkey-clients"]);
+  const urn = `urn:pulumi:test::gatehouse::gatehouse:index:Gatehouse$gatehouse:index:Host$${COMMAND}::prod-host-agent`;
+  expect(named("create", "", { urn, new: { inputs: { create: "sh -s -- never-asked" } } })).toEqual(["host-agent"]);
 });
 
 test("a warning is kept; other messages are not", () => {

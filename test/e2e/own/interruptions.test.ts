@@ -121,7 +121,7 @@ test("after `pulumi cancel` an `up` adopts what is on the host and creates the r
   succeeded(ours);
   expect(await lab.sh("systemctl is-active neighbour-one neighbour-two")).toBe("active\nactive");
   expect(await lab.sh("id -nG neighbour-app")).toBe("neighbour-app neighbour");
-  expect(ours.text).toMatch(/release-postgres, interrupted while creating/);
+  expect(ours.text).toMatch(/postgres-release, interrupted while creating/);
   expect(ours.text).toContain("release postgres is in sync: generation 1");
   expect(await lab.units("InvocationID", [POSTGRES]), "not started again").toEqual(before);
   expect((await ask(lab.address, "auth.lab.internal")).status).toBe(200);
@@ -132,7 +132,7 @@ test("after `pulumi cancel` an `up` adopts what is on the host and creates the r
 });
 
 test("Pulumi warns of an interrupted creation, although everything is complete, until the state is updated", async () => {
-  expect(await hasNothingToDo(stack)).toMatch(/release-postgres, interrupted while creating/);
+  expect(await hasNothingToDo(stack)).toMatch(/postgres-release, interrupted while creating/);
   succeeded(await stack.refresh("--clear-pending-creates"));
   expect(await stack.state()).not.toContain("pending_operations");
 });

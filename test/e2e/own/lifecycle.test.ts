@@ -223,7 +223,7 @@ test("a replaced release exists afterwards (H8)", async () => {
   const state = JSON.parse(await stack.state());
   const urn = state.deployment.resources
     .map((resource: { urn: string }) => resource.urn)
-    .find((name: string) => name.endsWith("::release-site-authentik"));
+    .find((name: string) => name.endsWith("caddy-site-authentik-release"));
   const { status, text } = await stack.up("--replace", urn);
   expect(status, text).toBe(0);
   expect(await lab.sh("ls /etc/caddy/sites")).toBe("authentik.caddy");

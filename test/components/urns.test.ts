@@ -1,0 +1,147 @@
+// Resources keep their place in the state: a stack from before a program could have several hosts is deployed as it is.
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { App } from "../../components/app/app.ts";
+import { Authentik } from "../../components/authentik/authentik.ts";
+import { authentikSchema } from "../../components/authentik/schema.ts";
+import { Backup } from "../../components/backup/backup.ts";
+import { backupSchema } from "../../components/backup/schema.ts";
+import { Caddy } from "../../components/caddy/caddy.ts";
+import { debian } from "../../components/distribution/debian.ts";
+import { Account } from "../../components/host/account.ts";
+import { Host } from "../../components/host/host.ts";
+import { Release } from "../../components/host/release.ts";
+import { Postgres } from "../../components/postgres/postgres.ts";
+import { postgresSchema } from "../../components/postgres/schema.ts";
+import { Registries } from "../../components/registries/registries.ts";
+import { valkeySchema } from "../../components/valkey/schema.ts";
+import { Valkey } from "../../components/valkey/valkey.ts";
+import { CASES } from "../render/cases.ts";
+import { HOST_KEY, type Recorded, record, runProgram } from "./program.ts";
+
+const IMAGE = "docker.io/library/web:1";
+const recorded = (name: string) =>
+  readFileSync(new URL(`${name}.urns`, import.meta.url), "utf8")
+    .trimEnd()
+    .split("\n");
+const newHost = (name: string, address = "192.0.2.10") =>
+  new Host(name, { connection: { address, hostKey: HOST_KEY }, platform: debian });
+
+const PARENT = /^(.*)\$[^$]*$/;
+const parted = (urn: string) => {
+  const [stack, project, type = "", name = ""] = urn.split("::");
+  return { head: `${stack}::${project}`, parents: PARENT.exec(type)?.[1], type: type.split("$").at(-1), name };
+};
+
+/** The engine's search for a resource in the state: its URN, its aliases, and both below the parent's former URN. */
+function found(resource: Recorded, all: readonly Recorded[], state: ReadonlySet<string>): string | undefined {
+  const { head, parents, type, name } = parted(resource.urn);
+  const parent = all.find(({ urn }) => urn === resource.parentUrn);
+  const former = parent && found(parent, all, state);
+  const own = [{ name: "", noParent: false }, ...resource.aliases];
+  const candidates = own.flatMap((alias) => {
+    const above = alias.noParent ? undefined : parents;
+    const called = alias.name || name;
+    const direct = [head, [above, type].filter(Boolean).join("$"), called].join("::");
+    if (!parent || !former || alias.noParent) return [direct];
+    const before = parted(parent.urn).name;
+    const renamed = called.startsWith(before) ? parted(former).name + called.slice(before.length) : called;
+    return [direct, [head, `${former.split("::")[2]}$${type}`, renamed].join("::")];
+  });
+  return candidates.find((urn) => state.has(urn));
+}
+
+/** The recorded URNs that a program no longer finds, and those that it finds twice. */
+function lost(all: readonly Recorded[], urns: readonly string[]): { gone: string[]; twice: string[] } {
+  const state = new Set(urns);
+  const kept = all.flatMap((resource) => found(resource, all, state) ?? []);
+  return {
+    gone: urns.filter((urn) => !kept.includes(urn)),
+    twice: kept.filter((urn, index) => kept.indexOf(urn) !== index),
+  };
+}
+
+const app = () =>
+  new App("wiki", {
+    host: newHost("host"),
+    containers: { web: { image: IMAGE, port: 8080, secrets: { key: "k" } } },
+    postgres: { clients: { groupName: "postgres-clients", gid: 987 } },
+    valkey: {},
+    site: { domain: "wiki.example.org", port: 8080 },
+  });
+const REGISTRIES = { registries: '{"ghcr.io":{"username":"u","password":"p"}}' };
+
+test("a stack of the platform keeps every resource", async () => {
+  const { resources } = await runProgram({ config: CASES.full as Record<string, unknown>, secrets: REGISTRIES });
+  expect(lost(resources, recorded("platform"))).toEqual({ gone: [], twice: [] });
+  const urns = recorded("platform").map((urn) => urn.replace("::release-caddy", "::release-caddie"));
+  expect(lost(resources, urns).gone).toHaveLength(1);
+});
+
+test("a stack of an app keeps every resource", async () => {
+  const { resources } = await record({ config: {} }, app);
+  expect(lost(resources, recorded("app"))).toEqual({ gone: [], twice: [] });
+});
+
+/** A whole platform with an app, all of it named after its host. */
+function platform(name: string, address: string): void {
+  const host = newHost(`${name}-host`, address);
+  const postgres = new Postgres(`${name}-postgres`, { host, ...postgresSchema.parse({}) });
+  const valkey = new Valkey(`${name}-valkey`, { host, ...valkeySchema.parse({ databases: { authentik: 1 } }) });
+  const login = { "ghcr.io": { username: "u", password: "p" } };
+  new Registries(`${name}-registries`, { host, logins: login });
+  const settings = authentikSchema.parse({ domain: "auth.example.org", version: "2025.8.4" });
+  const authentik = new Authentik(`${name}-authentik`, {
+    host,
+    ...settings,
+    postgres,
+    valkey,
+    secretEnvironment: {},
+  });
+  const backup = backupSchema.parse({ repository: { path: "/srv/backups" } });
+  new Backup(`${name}-backup`, { host, after: postgres.ready, ...backup });
+  new Caddy(`${name}-caddy`, { host, tls: "acme", sites: { authentik: authentik.site } });
+  new App(`${name}-wiki`, { host, appName: "wiki", containers: { web: { image: IMAGE } }, postgres, valkey: {} });
+}
+
+test("two hosts in one program have the same items, each below its own resources", async () => {
+  const { resources } = await record({ config: {} }, () => {
+    platform("one", "192.0.2.10");
+    platform("two", "192.0.2.11");
+  });
+  const urns = resources.map(({ urn }) => urn);
+  expect(new Set(urns).size).toBe(urns.length);
+  for (const { urn } of resources) expect(urn.split("::")[3]).toMatch(/^(one|two)-/);
+  const items = (host: string) =>
+    resources
+      .filter(({ type, urn }) => type === "command:remote:Command" && urn.includes(`::${host}-`))
+      .map(({ name, inputs }) => [name.replace(/^(one|two)-/, ""), inputs.create, inputs.delete])
+      .sort();
+  expect(items("one")).toHaveLength(30);
+  expect(items("two")).toEqual(items("one"));
+});
+
+test("a release and an account have another name on the host than in the program", async () => {
+  const run = await record({ config: {} }, () => {
+    const host = newHost("host");
+    new Account("two", { host, accountName: "wiki", home: "/var/lib/wiki", releases: ["wiki"] });
+    new Release("two", { host, releaseName: "wiki", manifest: {} });
+  });
+  expect(run.named("account-wiki").inputs.stdin).toMatch(/^name = "wiki"\n.*owner = "gatehouse\/test\/wiki"\n/s);
+  expect(run.named("release-wiki").inputs).toMatchObject({
+    create: "gatehouse release wiki --due never-asked",
+    delete: "gatehouse remove wiki --owner gatehouse/test/wiki",
+    stdin: expect.stringContaining('release = "wiki"\n'),
+  });
+});
+
+test("an item that is declared twice on one host is refused, and on another host it is not", async () => {
+  await record({ config: {} }, () => {
+    const [host, other] = [newHost("host"), newHost("other", "192.0.2.11")];
+    new Release("wiki", { host, manifest: {} });
+    expect(() => new Release("two", { host, releaseName: "wiki", manifest: {} })).toThrow(
+      "release wiki is declared twice on the same host",
+    );
+    new Release("three", { host: other, releaseName: "wiki", manifest: {} });
+  });
+});
