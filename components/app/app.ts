@@ -100,7 +100,11 @@ export class App extends pulumi.ComponentResource {
   private release(part: Part, manifest: pulumi.Input<Manifest>, dependsOn: DependsOn, secret = false): Release {
     const releaseName = releaseOf(this.#app, part);
     const args = { host: this.#host, releaseName, manifest, secret, purge: this.#purge };
-    return new Release(`${this.#name}-app-${part}`, args, { parent: this, dependsOn, aliases: [{ name: releaseName }] });
+    return new Release(`${this.#name}-app-${part}`, args, {
+      parent: this,
+      dependsOn,
+      aliases: [{ name: releaseName }],
+    });
   }
 
   /** Account for a Valkey of this app alone. Only its group may use the socket. */
