@@ -11,8 +11,8 @@ const ROOMS = {
   "components/render": [],
   "components/quadlet": [],
   "components/postgres-client": ["protocol", ...components("distribution")],
-  "components/connection": ["protocol", ...components("sdk", "distribution", "render")],
-  "components/host": ["protocol", ...components("sdk", "distribution", "render", "connection")],
+  "components/connection": ["protocol", ...components("schema", "sdk", "distribution", "render")],
+  "components/host": ["protocol", ...components("schema", "sdk", "distribution", "render", "connection")],
   "components/site": ["protocol", ...components("distribution", "render")],
   ...Object.fromEntries(
     components(...SERVICES, "app").map((room) => [
@@ -23,7 +23,7 @@ const ROOMS = {
       ],
     ]),
   ),
-  "components/config": ["protocol", ...components("schema", "sdk", "distribution", ...SERVICES)],
+  "components/config": ["protocol", ...components("schema", "sdk", "distribution", "connection", ...SERVICES)],
   "components/platform": components("schema", "sdk", "host", ...SERVICES),
   "plan/read": ["protocol", ...components("sdk")],
   "plan/predict": ["protocol", "plan/read", ...components("quadlet")],

@@ -1,10 +1,12 @@
-// Exports of "gatehouse" for programs in other repositories: the platform's contract, and the components to deploy to
-// the same host. Services are not exported, because they belong to one stack.
+// Exports of "gatehouse": the components of a platform and of what runs beside it, and the contract with other stacks.
 
 export type { Facts } from "../protocol/facts.ts";
 export type { Check, Directory, File, Guard, Manifest, Probe, Step, Unit } from "../protocol/manifest.ts";
 export { App } from "./app/app.ts";
 export type { AppArgs, ContainerArgs, PostgresFacts } from "./app/args.ts";
+export { Authentik, type AuthentikArgs } from "./authentik/authentik.ts";
+export { Backup, type BackupArgs } from "./backup/backup.ts";
+export { Caddy, type CaddyArgs, type SiteArgs } from "./caddy/caddy.ts";
 export type { Expectations } from "./connection/agent.ts";
 export type { Connection } from "./connection/connection.ts";
 export { inspect } from "./connection/inspect.ts";
@@ -18,5 +20,8 @@ export { Packages, type PackagesArgs } from "./host/packages.ts";
 export { Release, type ReleaseArgs } from "./host/release.ts";
 export { Platform } from "./platform/consumer.ts";
 export { type PlatformFacts, platformSchema, SCHEMA_VERSION } from "./platform/contract.ts";
+export { Postgres, type PostgresArgs } from "./postgres/postgres.ts";
+export { Registries, type RegistriesArgs } from "./registries/registries.ts";
 export { legible } from "./sdk/legible.ts";
 export { quiet } from "./sdk/quiet.ts";
+export { Valkey, type ValkeyArgs, type ValkeyLogin } from "./valkey/valkey.ts";

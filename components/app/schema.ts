@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { settingsOf } from "../host/settings.ts";
 import { SIZE } from "../quadlet/pod.ts";
 import { envFile, quadlet, quadletWord } from "../render/grammars.ts";
-import { defaultMessage, faultsOf } from "../schema/faults.ts";
+import { faultsIn } from "../schema/faults.ts";
 import { connections, deadline, domain, port, releaseName, settingOf, writtenBy } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
 import type { Tls } from "../site/site.ts";
@@ -194,12 +195,5 @@ function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">
  * @throws pulumi.RunError with every fault and its path.
  */
 export function appSettings(name: string, given: object): AppSettings {
-  const named = appName.safeParse(name, { error: defaultMessage });
-  const parsed = appSchema.safeParse(given, { error: defaultMessage });
-  const faults = [
-    ...faultsOf(named.error).map(({ message }) => `name: ${message}`),
-    ...faultsOf(parsed.error).map(({ path, message }) => `${path.join(".")}: ${message}`),
-  ];
-  if (faults.length === 0 && parsed.data) return parsed.data;
-  throw new pulumi.RunError(`App ${name} is invalid; nothing was changed:\n  ${faults.join("\n  ")}`);
+  return settingsOf("App", name, appSchema, given, faultsIn(z.object({ name: appName }), { name }));
 }

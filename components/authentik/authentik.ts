@@ -1,11 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { z } from "zod";
 import { secretsFolder } from "../../protocol/secrets.ts";
 import { Account } from "../host/account.ts";
 import { type Group, usableGid } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
+import { known, settingsOf } from "../host/settings.ts";
+import { type Fault, faultsIn } from "../schema/faults.ts";
+import { proxies } from "../schema/scalars.ts";
 import { legible } from "../sdk/legible.ts";
 import { ADMINISTRATOR, FIRST, firstStart, givesPassword } from "./administrator.ts";
 import { GUARD, guardManifest } from "./guard.ts";
@@ -18,10 +22,11 @@ import {
   NAME,
   pathOf,
 } from "./manifest.ts";
-import type { AuthentikSettings } from "./schema.ts";
+import { type AuthentikInput, type AuthentikSettings, authentikSchema } from "./schema.ts";
+import { secretEnvironmentFaults } from "./secret-environment.ts";
 import { authentikSecrets, type Secret } from "./secrets.ts";
 import { SECRET_KEY } from "./variables.ts";
-import { usesValkey } from "./version.ts";
+import { usesValkey, VERSION } from "./version.ts";
 
 /** A native service with a socket for the members of a group. */
 interface SocketService {
@@ -38,14 +43,15 @@ interface ValkeyLogin {
   readonly rotation: string;
 }
 
-export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
+export interface AuthentikArgs extends Omit<AuthentikInput, "valkey"> {
+  /** The host that it runs on, which has no other one. */
   host: Host;
   /**
    * Secret settings such as AUTHENTIK_EMAIL__PASSWORD, which authentik reads from files. AUTHENTIK_SECRET_KEY replaces
    * the generated key, so that an existing authentik keeps its sessions. With AUTHENTIK_BOOTSTRAP_PASSWORD or
-   * AUTHENTIK_BOOTSTRAP_PASSWORD_HASH no first password is generated.
+   * AUTHENTIK_BOOTSTRAP_PASSWORD_HASH no first password is generated. @default none
    */
-  secretEnvironment: Record<string, pulumi.Input<string>>;
+  secretEnvironment?: Record<string, pulumi.Input<string>>;
   /** CIDRs of proxies in front of Caddy that are trusted to identify clients. @default none */
   trustedProxies?: readonly string[];
   /** Resources that must be ready before the image is pulled. @default nothing */
@@ -61,8 +67,9 @@ export interface AuthentikArgs extends Omit<AuthentikSettings, "valkey"> {
  * with the GIDs of the client groups, so they open the services' sockets like any other group member.
  *
  * @example
- * const authentik = new Authentik("authentik", { host, postgres, valkey, ...settings.authentik, secretEnvironment: {} });
- * new Caddy("caddy", { host, sites: { authentik: authentik.site } });
+ * const postgres = new Postgres("postgres", { host, databases: { authentik: {} } });
+ * const authentik = new Authentik("authentik", { host, postgres, domain: "auth.example.org", version: "2026.8.3" });
+ * new Caddy("caddy", { host, sites: { authentik: { ...authentik.site, after: authentik.ready } } });
  */
 export class Authentik extends pulumi.ComponentResource {
   /** Site for Caddy: the public name, and the address on the host. */
@@ -75,17 +82,10 @@ export class Authentik extends pulumi.ComponentResource {
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { host, after = [], postgres, valkey, secretEnvironment = {}, trustedProxies = [], ...asked } = args;
+    const faults = known(args, argumentFaults(args));
+    const { directives, ...settings } = settingsOf("Authentik", name, authentikSchema, asked, faults);
     super("gatehouse:index:Authentik", name, {}, opts);
-    const {
-      host,
-      after = [],
-      postgres,
-      valkey,
-      secretEnvironment,
-      directives,
-      trustedProxies = [],
-      ...settings
-    } = args;
     const { [SECRET_KEY]: givenKey, ...given } = secretEnvironment;
     const [first, secretSettings] = [true, false].map((is) => only(given, (name) => FIRST.test(name) === is)) as Pair;
     const below = { parent: this };
@@ -171,7 +171,7 @@ export class Authentik extends pulumi.ComponentResource {
     key: pulumi.Input<Secret>,
     login: ValkeyLogin | undefined,
     start: pulumi.Input<Secret>,
-    settings: AuthentikArgs["secretEnvironment"],
+    settings: Table,
   ): Release {
     const releaseName = `${NAME}-secrets`;
     const manifest = pulumi.output({ key, url: login?.url, start, settings }).apply((plain) =>
@@ -185,6 +185,15 @@ export class Authentik extends pulumi.ComponentResource {
     const args = { host, releaseName, manifest, secret: true };
     return new Release(`${name}-secrets`, args, { parent: this, dependsOn: [this.account] });
   }
+}
+
+/** Faults that the schema of the settings does not cover. */
+function* argumentFaults(args: AuthentikArgs): Generator<Fault> {
+  const { secretEnvironment = {}, trustedProxies = [], version, valkey } = args;
+  yield* secretEnvironmentFaults(secretEnvironment, args as Partial<AuthentikSettings>);
+  yield* faultsIn(z.object({ trustedProxies: z.array(proxies) }), { trustedProxies });
+  if (VERSION.test(version) && usesValkey(version) && !valkey)
+    yield { path: ["valkey"], message: `authentik ${version} needs Valkey; versions from 2025.10 on do not` };
 }
 
 type Table = Record<string, pulumi.Input<string>>;

@@ -3,21 +3,26 @@ import * as random from "@pulumi/random";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
+import { known, settingsOf } from "../host/settings.ts";
 import { legible } from "../sdk/legible.ts";
 import { backupManifest, backupSecrets, placeOf, SECRETS } from "./manifest.ts";
-import type { BackupSettings } from "./schema.ts";
+import { type BackupInput, backupSchema } from "./schema.ts";
+import { oneLine, secretFaults, wholeKey } from "./secrets.ts";
 
 /** A host has one backup, whatever a program calls it. */
 const NAME = "backup";
 
-export interface BackupArgs extends BackupSettings {
+export interface BackupArgs extends BackupInput {
+  /** The host whose PostgreSQL and folders are backed up. */
   host: Host;
   /**
    * Resources that must be healthy first: PostgreSQL, which is restarted once, and clients with a first start that the
    * restart must not interrupt.
    */
   after: readonly pulumi.Resource[];
-  /** Key to the repository: the SFTP private key, or the secret of the S3 key. @default - the repository needs none */
+  /**
+   * Key to the repository: the private key for `sftp`, the secret of `keyId` for `s3`. @default - none; `path` needs no key
+   */
   key?: pulumi.Input<string>;
   /** Passphrase of an existing repository. @default - the one on the host, or a generated one */
   passphrase?: pulumi.Input<string>;
@@ -29,7 +34,9 @@ export interface BackupArgs extends BackupSettings {
  * one beside the running services and checks it.
  *
  * @example
- * new Backup("backup", { host, after: postgres.ready, ...backupSchema.parse({ repository: { path: "/srv/backups" } }) });
+ * const postgres = new Postgres("postgres", { host });
+ * const backup = new Backup("backup", { host, after: postgres.ready, repository: { path: "/srv/backups" } });
+ * export const recovery = backup.recovery;
  */
 export class Backup extends pulumi.ComponentResource {
   /** Secrets for a restore on another host. Store them away from both this host and the state. */
@@ -38,8 +45,10 @@ export class Backup extends pulumi.ComponentResource {
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { host, after, key, passphrase: chosen, ...given } = args;
+    const faults = known(args, secretFaults(given.repository ?? {}, args));
+    const settings = settingsOf("Backup", name, backupSchema, given, faults);
     super("gatehouse:index:Backup", name, {}, opts);
-    const { host, after, key, passphrase: given, ...settings } = args;
     const { repository } = settings;
     const { postgres: names, backup } = host.platform;
     const below = { parent: this };
@@ -49,15 +58,16 @@ export class Backup extends pulumi.ComponentResource {
       { host, setName: NAME, names: [...backup.packages, ...(repository.sftp ? backup.sftp : [])] },
       below,
     );
-    const generated = given === undefined;
-    const passphrase = pulumi.secret(given ?? this.generated(name));
+    const generated = chosen === undefined;
+    const passphrase = pulumi.secret(chosen ?? this.generated(name)).apply(oneLine);
+    const opens = pulumi.output(key).apply((text) => text && (repository.sftp ? wholeKey : oneLine)(text));
     const secrets = new Release(
       `${name}-secrets`,
       {
         host,
         releaseName: SECRETS,
         manifest: pulumi
-          .output({ passphrase, key })
+          .output({ passphrase, key: opens })
           .apply((plain) => ({ ...backupSecrets(names, repository, { ...plain, generated }), gives: [NAME] })),
         secret: true,
       },

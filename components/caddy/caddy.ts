@@ -1,23 +1,34 @@
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
+import { settingsOf } from "../host/settings.ts";
+import { faultsIn } from "../schema/faults.ts";
+import { proxies } from "../schema/scalars.ts";
 import { type Site, siteManifest } from "../site/site.ts";
 import { caddyManifest } from "./manifest.ts";
-import type { CaddySettings } from "./schema.ts";
+import { type CaddyInput, caddySchema } from "./schema.ts";
 
 /** A host has one Caddy, whatever a program calls it. */
 const NAME = "caddy";
 
-export interface CaddyArgs extends Omit<CaddySettings, "sites"> {
+/** A site: a public name and its backend on this host. `authentik.site` and `authentik.front(...)` return more. */
+export interface SiteArgs extends Omit<Site, "files"> {
+  /** Resources that must be ready before the site is served. @default nothing */
+  after?: readonly pulumi.Resource[];
+}
+
+export interface CaddyArgs extends Omit<CaddyInput, "sites"> {
+  /** The host that it runs on, which has no other one. */
   host: Host;
   /**
    * CIDRs of proxies in front of Caddy that are trusted to identify clients, also for sites of other stacks.
    * @default none
    */
   trustedProxies?: readonly string[];
-  /** Sites by name, each with the resources that must be ready before the site is served. */
-  sites: Record<string, Site & { after?: readonly pulumi.Resource[] }>;
+  /** Sites by name. @default none */
+  sites?: Record<string, SiteArgs>;
 }
 
 /**
@@ -25,7 +36,7 @@ export interface CaddyArgs extends Omit<CaddySettings, "sites"> {
  * before it goes live, and is loaded with a reload.
  *
  * @example
- * new Caddy("caddy", { host, tls: "acme", sites: { grafana: { domain: "grafana.example.org", backend: "127.0.0.1:3000" } } });
+ * new Caddy("caddy", { host, sites: { grafana: { domain: "grafana.example.org", backend: "127.0.0.1:3000" } } });
  */
 export class Caddy extends pulumi.ComponentResource {
   /** Directory of the fragments; Caddy imports every `*.caddy` file in it. */
@@ -33,8 +44,12 @@ export class Caddy extends pulumi.ComponentResource {
   readonly versions: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: CaddyArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { host, sites: asked = {}, trustedProxies = [], ...given } = args;
+    const plain = Object.entries(asked).map(([site, { after, identifies, closed, ...settings }]) => [site, settings]);
+    const faults = faultsIn(z.object({ trustedProxies: z.array(proxies) }), { trustedProxies });
+    const settings = settingsOf("Caddy", name, caddySchema, { ...given, sites: Object.fromEntries(plain) }, faults);
+    const { tls, sites, ...global } = settings;
     super("gatehouse:index:Caddy", name, {}, opts);
-    const { host, tls, sites, trustedProxies = [], ...global } = args;
     const names = host.platform.caddy;
     const below = { parent: this };
 
@@ -46,7 +61,8 @@ export class Caddy extends pulumi.ComponentResource {
       { host, releaseName: NAME, manifest: caddyManifest(names, { ...global, trustedProxies }) },
       { ...below, dependsOn: [packages] },
     );
-    for (const [site, { after = [], ...served }] of Object.entries(sites)) {
+    for (const [site, { after = [], identifies, closed }] of Object.entries(asked)) {
+      const served = { ...(sites[site] as Site), identifies, closed };
       const releaseName = `site-${site}`;
       new Release(
         `${name}-${releaseName}`,

@@ -9,7 +9,7 @@ const backend = z.string().refine((address) => Number(LOCAL.exec(address)?.[2] ?
 });
 
 /** Configuration of Caddy. */
-export const caddySchema = z.strictObject({
+const settings = z.strictObject({
   tls: z.enum(["acme", "internal"]).default("acme").meta({
     description:
       "acme: public certificates. internal: certificates from Caddy's own authority, for a host without a public name.",
@@ -51,4 +51,19 @@ export const caddySchema = z.strictObject({
     .default({})
     .meta({ description: "Sites in addition to that of authentik." }),
 });
+export const caddySchema = settings.superRefine(({ sites }, context) => {
+  const holders = new Map<string, string>();
+  for (const [name, { domain }] of Object.entries(sites)) {
+    const holder = holders.get(domain);
+    if (holder)
+      context.addIssue({
+        code: "custom",
+        path: ["sites", name, "domain"],
+        message: `${domain} is already the domain of the site ${holder}`,
+      });
+    holders.set(domain, holder ?? name);
+  }
+});
 export type CaddySettings = z.output<typeof caddySchema>;
+/** The same as it is given: what has a default may be left out. */
+export type CaddyInput = z.input<typeof caddySchema>;

@@ -1,8 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { firstFaults } from "../authentik/administrator.ts";
-import { SECRET_KEY, secretFaults, variable } from "../authentik/variables.ts";
-import { knowsPasswordHash, VERSION } from "../authentik/version.ts";
+import { secretEnvironmentFaults } from "../authentik/secret-environment.ts";
+import { oneLine, secretFaults, wholeKey } from "../backup/secrets.ts";
 import { type Logins, registriesSchema } from "../registries/schema.ts";
 import { defaultMessage, type Fault, faultsOf } from "../schema/faults.ts";
 import { isConfigSecret } from "../sdk/config-secret.ts";
@@ -61,61 +60,43 @@ export function load(): Configuration {
   faults.push(...faultsOf(parsed.error).filter(shown));
   const secrets = tableOf(config.get("authentikSecrets") ?? "{}");
   const secretNames = secrets && Object.keys(secrets);
-  const named = z.array(variable).safeParse(secretNames?.filter((name) => name !== SECRET_KEY));
-  if (!named.success) faults.push(...named.error.issues.map((issue) => ({ ...issue, path: ["authentikSecrets"] })));
-  if (secrets) faults.push(...tableFaults(secrets, parsed.data?.authentik));
+  if (secrets) faults.push(...environmentFaults(secrets, parsed.data?.authentik));
+  else faults.push({ path: ["authentikSecrets"], message: "expected keys and values" });
   const registries = registriesSchema.safeParse(decoded(config.get("registries") ?? "{}"));
   faults.push(...faultsOf(registries.error).map(({ path, message }) => ({ path: ["registries", ...path], message })));
   faults.push(...backupFaults(given.backup, config));
-  if (secretNames?.includes(SECRET_KEY) && (parsed.data?.authentik.rotation ?? 1) > 1)
-    faults.push({ path: ["authentik", "rotation"], message: NO_ROTATION });
   if (faults.length > 0 || !parsed.success) throw new pulumi.RunError(refusal(pulumi.getStack(), faults));
-  const whole = (key: string) => (key.endsWith("\n") ? key : `${key}\n`);
-  const line = (text: string) => text.replace(/\n$/, "");
   return {
     ...parsed.data,
-    sshKey: config.getSecret("sshKey")?.apply(whole),
+    sshKey: config.getSecret("sshKey")?.apply(wholeKey),
     authentikSecrets: Object.fromEntries((secretNames ?? []).map((name) => [name, secretOf(config, name)])),
     registries: config.getSecretObject<Logins>("registries"),
-    backupKey: config.getSecret("backupKey")?.apply(parsed.data.backup?.repository.sftp ? whole : line),
-    backupPassphrase: config.getSecret("backupPassphrase")?.apply(line),
+    backupKey: config.getSecret("backupKey")?.apply(parsed.data.backup?.repository.sftp ? wholeKey : oneLine),
+    backupPassphrase: config.getSecret("backupPassphrase")?.apply(oneLine),
   };
 }
 
-/** Conflicts between authentik's secret settings and its other settings. */
-function* tableFaults(secrets: Table, authentik: Settings["authentik"] | undefined): Generator<Fault> {
-  const { version = "", environment = {} } = authentik ?? {};
-  const names = Object.keys(secrets);
-  for (const name of names.filter((name) => name in environment))
-    yield { path: ["authentikSecrets", name], message: "is also in authentik.environment; remove one of them" };
-  if (!VERSION.test(version)) return;
-  for (const { name, message } of [
-    ...secretFaults(names, version),
-    ...firstFaults(secrets, knowsPasswordHash(version)),
-  ])
-    yield { path: ["authentikSecrets", name], message };
-}
+/** Faults in authentik's secret settings, by the keys of the configuration. */
+const environmentFaults = (secrets: Table, authentik: Partial<Settings["authentik"]> = {}): Fault[] =>
+  [...secretEnvironmentFaults(secrets, authentik)].map(({ path: [first, ...rest], message }) => ({
+    path: first === "secretEnvironment" ? ["authentikSecrets", ...rest] : ["authentik", first as string, ...rest],
+    message,
+  }));
 
 /** Conflicts between the backup settings, which may be invalid themselves, and their secrets. */
 function* backupFaults(backup: unknown, config: pulumi.Config): Generator<Fault> {
-  const [key, passphrase] = ["backupKey", "backupPassphrase"].map((name) => config.get(name));
-  const { repository } = z.looseObject({ repository: z.looseObject({}) }).safeParse(backup).data ?? {};
-  const { sftp, s3 } = repository ?? {};
-  const opens = sftp ? "the private key for backup.repository.sftp" : s3 && "the secret of backup.repository.s3.keyId";
-  if (opens && key === undefined) yield { path: ["backupKey"], message: `expected ${opens}: ${SET_SECRET.backupKey}` };
-  if (!opens && key !== undefined)
-    yield { path: ["backupKey"], message: `is not used: ${RM_SECRET} gatehouse:backupKey` };
+  const [key, passphrase] = [config.get("backupKey"), config.get("backupPassphrase")];
+  const { repository = {} } = z.looseObject({ repository: z.looseObject({}) }).safeParse(backup).data ?? {};
+  for (const { path, message, remedy } of secretFaults(repository, { key, passphrase })) {
+    const name = path[0] === "key" ? "backupKey" : "backupPassphrase";
+    const command = { set: SET_SECRET[name], remove: `${RM_SECRET} gatehouse:${name}` };
+    yield { path: [name], message: remedy ? `${message}: ${command[remedy]}` : message };
+  }
   if (!backup && passphrase !== undefined)
     yield {
       path: ["backupPassphrase"],
       message: `is not used without backup: ${RM_SECRET} gatehouse:backupPassphrase`,
     };
-  for (const [name, text] of [
-    ["backupKey", sftp ? undefined : key],
-    ["backupPassphrase", passphrase],
-  ])
-    if (text !== undefined && !ONE_LINE.test(text))
-      yield { path: [name as string], message: "expected one line without leading or trailing blanks" };
 }
 
 /** Without --path, Pulumi stores a key whose name contains the dots. */
@@ -125,8 +106,6 @@ function withoutPath(key: string): string {
 }
 
 const RM_SECRET = "pulumi config rm";
-// The format that pgbackrest.conf and a credentials file require.
-const ONE_LINE = /^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?\n?$/u;
 
 type Table = Record<string, unknown>;
 
@@ -142,7 +121,6 @@ const secretOf = (config: pulumi.Config, name: string): pulumi.Output<string> =>
 // Without this check the values would be written to files and the state as plain text, without a message from the SDK.
 const NOT_SECRET =
   "is encrypted, but its values are written to files in plain text; secret settings of authentik belong in authentikSecrets";
-const NO_ROTATION = `generates a new secret key, but authentikSecrets.${SECRET_KEY} sets one; remove that to have a new key generated`;
 // Pulumi passes every value as text; objects, numbers and booleans as JSON.
 function decoded(text: string): unknown {
   try {

@@ -5,29 +5,16 @@ import { authentikSchema } from "../authentik/schema.ts";
 import { usesValkey, VERSION } from "../authentik/version.ts";
 import { backupSchema } from "../backup/schema.ts";
 import { caddySchema } from "../caddy/schema.ts";
+import { connectionSettings } from "../connection/schema.ts";
 import { platforms, USUAL } from "../distribution/distributions.ts";
 import { postgresSchema } from "../postgres/schema.ts";
 import { ARCHIVE_SETTINGS } from "../postgres/settings.ts";
-import { address, asNetwork, hostKey, port, proxies, unixName } from "../schema/scalars.ts";
+import { asNetwork, proxies } from "../schema/scalars.ts";
 import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
 
-const hop = {
-  address: address.meta({ description: "IP address or host name.", examples: ["192.0.2.10"] }),
-  port: port.default(22).meta({ description: "Port of sshd." }),
-  user: unixName.default("root").meta({ description: "User to log in as." }),
-  hostKey: hostKey.meta({
-    description: "Public host key; no other key is trusted.",
-    examples: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."],
-  }),
-};
-
 const hostSchema = z.strictObject({
-  ...hop,
-  sudo: z
-    .boolean()
-    .default(false)
-    .meta({ description: "Whether to run everything through `sudo -n`, for a user with passwordless sudo." }),
+  ...connectionSettings,
   abandoned: z.boolean().default(false).meta({
     description:
       "Whether the host no longer exists. After an `up` with this setting, `pulumi destroy` removes its resources from the state without connecting to it.",
@@ -44,13 +31,6 @@ const hostSchema = z.strictObject({
     .enum(Object.keys(platforms) as (keyof typeof platforms)[])
     .default(USUAL)
     .meta({ description: "Distribution of the host; checked against its /etc/os-release." }),
-  proxy: z
-    .strictObject(hop)
-    .optional()
-    .meta({
-      description: "Jump host, which uses the same SSH private key. Without it, the connection is direct.",
-      examples: [{ address: "198.51.100.7", user: "deploy", hostKey: "ssh-ed25519 AAAA..." }],
-    }),
 });
 
 /** Read by policy/ too. */
@@ -135,11 +115,9 @@ function* clashes({ authentik, backup, caddy, policy, postgres, valkey }: Omit<S
         message: "minimal WAL is not enough for a backup; remove it",
       };
   }
-  const names = new Map([[authentik.domain, "authentik.domain"]]);
   for (const [name, site] of Object.entries(caddy.sites)) {
-    const holder = names.get(site.domain);
-    if (holder) yield { path: ["caddy", "sites", name, "domain"], message: `${site.domain} is already ${holder}` };
-    names.set(site.domain, `caddy.sites.${name}.domain`);
+    if (site.domain === authentik.domain)
+      yield { path: ["caddy", "sites", name, "domain"], message: `${site.domain} is already authentik.domain` };
     if (name === "authentik")
       yield {
         path: ["caddy", "sites", name],

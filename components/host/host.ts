@@ -12,11 +12,14 @@ import {
   complete,
   remoteConnection,
 } from "../connection/connection.ts";
+import { connectionSettings, hop } from "../connection/schema.ts";
 import type { Distribution } from "../distribution/distribution.ts";
+import { faultsIn } from "../schema/faults.ts";
 import { onError } from "../sdk/error-hook.ts";
 import { usesUpdatePlan } from "../sdk/update-plan.ts";
 import { Admission } from "./admission.ts";
 import { explain } from "./failure.ts";
+import { known, refuse } from "./settings.ts";
 
 export interface HostArgs extends Expectations {
   connection: Connection;
@@ -60,8 +63,7 @@ export class Host extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     if (usesUpdatePlan()) throw new pulumi.RunError(NO_UPDATE_PLANS);
-    const { error } = z.array(thing).safeParse(takeOver);
-    if (error) throw new pulumi.RunError(error.issues.map(({ message }) => `takeOver: ${message}`).join("\n"));
+    refuse("Host", name, known({ connection, takeOver }, faultsIn(hostArguments, { connection, takeOver })));
     super("gatehouse:index:Host", name, {}, opts);
     this.name = name;
     this.connection = complete(connection);
@@ -89,6 +91,12 @@ export class Host extends pulumi.ComponentResource {
     this.registerOutputs();
   }
 }
+
+/** Not strict: a platform of another stack has more than a connection needs. */
+const hostArguments = z.object({
+  connection: z.object({ ...connectionSettings, proxy: z.object(hop).optional() }),
+  takeOver: z.array(thing),
+});
 
 const NO_UPDATE_PLANS =
   "update plans (--save-plan, --plan) do not work with gatehouse; nothing was changed. A plan permits only the values of the preview, and a preview has placeholders for the values that only the host knows. " +

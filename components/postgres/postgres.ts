@@ -4,13 +4,15 @@ import { Group } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
+import { settingsOf } from "../host/settings.ts";
 import { clusterManifest, passwordsManifest, postgresManifest, rolesOf, scramVerifier } from "./manifest.ts";
-import type { PostgresSettings } from "./schema.ts";
+import { type PostgresInput, postgresSchema } from "./schema.ts";
 
 /** A host has one PostgreSQL, whatever a program calls it. */
 const NAME = "postgres";
 
-export interface PostgresArgs extends PostgresSettings {
+export interface PostgresArgs extends PostgresInput {
+  /** The host that it runs on, which has no other one. */
   host: Host;
   /** Directory of the backup repository, if it is on the host. @default - it is elsewhere, or there is no backup */
   repository?: string;
@@ -21,7 +23,12 @@ export interface PostgresArgs extends PostgresSettings {
  * socket. Roles are authenticated by the kernel (peer authentication), so there is no password to leak.
  *
  * @example
- * const postgres = new Postgres("postgres", { host, settings: { max_connections: 200 }, databases: { app: {} }, roles: {} });
+ * const postgres = new Postgres("postgres", {
+ *   host,
+ *   settings: { max_connections: 200 },
+ *   databases: { grafana: {} },
+ * });
+ * new App("grafana", { host, postgres, containers: { web: { image: "docker.io/grafana/grafana:12.3.0", port: 3000 } } });
  */
 export class Postgres extends pulumi.ComponentResource {
   /** Members of this group may use the socket. */
@@ -37,8 +44,9 @@ export class Postgres extends pulumi.ComponentResource {
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { host, repository, ...given } = args;
+    const { gid, ...options } = settingsOf("Postgres", name, postgresSchema, given);
     super("gatehouse:index:Postgres", name, {}, opts);
-    const { host, gid, repository, ...options } = args;
     const names = host.platform.postgres;
     const below = { parent: this };
 

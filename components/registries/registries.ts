@@ -1,25 +1,30 @@
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import { secretsFolder } from "../../protocol/secrets.ts";
 import type { Host } from "../host/host.ts";
 import { Release } from "../host/release.ts";
+import { known, refuse } from "../host/settings.ts";
+import { faultsIn } from "../schema/faults.ts";
 import { legible } from "../sdk/legible.ts";
 import { helperManifest, loginsManifest } from "./manifest.ts";
-import type { Logins } from "./schema.ts";
+import { type Logins, registriesSchema } from "./schema.ts";
 
 /** Podman reads the logins of a host from one place, whatever a program calls them. */
 const NAME = "registries";
 const SECRETS = `${NAME}-secrets`;
 
 export interface RegistriesArgs {
+  /** The host whose Podman uses the logins. */
   host: Host;
-  /** User and password by registry. */
-  logins: pulumi.Input<Logins>;
+  /** User and password by registry, as in the names of images. Secret as a whole. */
+  logins: pulumi.Input<Record<string, pulumi.Input<{ [Key in keyof Logins[string]]: pulumi.Input<string> }>>>;
 }
 
 /**
  * Logins to private registries, for every image that root's Podman pulls on the host, including those of other stacks.
  *
  * @example
+ * const password = new pulumi.Config().requireSecret("registryPassword");
  * new Registries("registries", { host, logins: { "ghcr.io": { username: "deploy", password } } });
  */
 export class Registries extends pulumi.ComponentResource {
@@ -27,6 +32,7 @@ export class Registries extends pulumi.ComponentResource {
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, { host, logins }: RegistriesArgs, opts?: pulumi.ComponentResourceOptions) {
+    refuse("Registries", name, known({ logins }, faultsIn(z.object({ logins: registriesSchema }), { logins })));
     super("gatehouse:index:Registries", name, {}, opts);
     const below = { parent: this };
     const logged = pulumi.output(logins).apply((plain) => loginsManifest(SECRETS, plain));

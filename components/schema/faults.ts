@@ -6,6 +6,10 @@ export type Fault = Pick<z.core.$ZodIssue, "path" | "message">;
 /** The faults that zod found, one for each correction to make; empty without an error. */
 export const faultsOf = (error: z.ZodError | undefined): Fault[] => error?.issues.flatMap(flat) ?? [];
 
+/** The faults in a value, by a schema. */
+export const faultsIn = (schema: z.ZodType, given: unknown): Fault[] =>
+  faultsOf(schema.safeParse(given, { error: defaultMessage }).error);
+
 /** Message for a value if the schema does not define one. */
 export function defaultMessage(issue: z.core.$ZodRawIssue): string | undefined {
   const got = issue.input === undefined ? "nothing" : JSON.stringify(issue.input);

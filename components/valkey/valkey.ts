@@ -5,14 +5,16 @@ import { Group } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
+import { settingsOf } from "../host/settings.ts";
 import { legible } from "../sdk/legible.ts";
 import { AGENT_USER, secretsOf, userSecrets, valkeyManifest } from "./manifest.ts";
-import type { ValkeySettings } from "./schema.ts";
+import { type ValkeyInput, valkeySchema } from "./schema.ts";
 
 /** A host has one Valkey for the platform, whatever a program calls it. */
 const NAME = "valkey";
 
-export interface ValkeyArgs extends ValkeySettings {
+export interface ValkeyArgs extends ValkeyInput {
+  /** The host that it runs on, which has no other one. */
   host: Host;
 }
 
@@ -31,8 +33,8 @@ export interface ValkeyLogin {
  * user; no command is allowed without a password.
  *
  * @example
- * const valkey = new Valkey("valkey", { host, settings: {}, databaseCount: 16, databases: { grafana: 1 } });
- * valkey.login("grafana").url;
+ * const valkey = new Valkey("valkey", { host, settings: { maxmemory: "256mb" }, databases: { grafana: 1 } });
+ * export const url = valkey.login("grafana").url;
  */
 export class Valkey extends pulumi.ComponentResource {
   /** Members of this group may use the socket. */
@@ -51,8 +53,9 @@ export class Valkey extends pulumi.ComponentResource {
   readonly #users: Record<string, { password: pulumi.Output<string>; secrets: Release }>;
 
   constructor(name: string, args: ValkeyArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { host, ...given } = args;
+    const { gid, settings, databaseCount, databases, rotation } = settingsOf("Valkey", name, valkeySchema, given);
     super("gatehouse:index:Valkey", name, {}, opts);
-    const { host, gid, settings, databaseCount, databases, rotation } = args;
     const names = host.platform.valkey;
     const below = { parent: this };
 

@@ -12,7 +12,7 @@ import type { Facts } from "../../protocol/facts.ts";
 import { type Claim, digestOf, type UnmanagedObject } from "../../protocol/things.ts";
 import { difference } from "../plan/program.ts";
 import { type Sshd, sshd } from "../unit/sshd.ts";
-import { type Run, record } from "./program.ts";
+import { HOST_KEY, type Run, record } from "./program.ts";
 import { rejectionsOf } from "./rejections.ts";
 
 const EXPECTATIONS = { platform: debian };
@@ -170,13 +170,14 @@ test.each(["login deploy", "account", "file etc/x", "port 443", "stack shop", "a
   "%j cannot be taken over",
   async (thing) => {
     server = await sshd({});
+    const connection = { address: "192.0.2.1", hostKey: HOST_KEY };
     const reported = await rejectionsOf(() =>
       record({ config: {} }, () => {
-        new Host("host", { connection: { address: "192.0.2.1", hostKey: "" }, platform: debian, takeOver: [thing] });
+        new Host("host", { connection, platform: debian, takeOver: [thing] });
       }),
     );
     expect(reported).toEqual([
-      `takeOver: expected a kind (account, group, file, unit, pod, container, volume, port, stack) and a name, such as "account authentik", "file /etc/caddy/Caddyfile", "port *:443/tcp" or "stack PROJECT/STACK", got "${thing}"`,
+      `Host host is invalid; nothing was changed:\n  takeOver.0: expected a kind (account, group, file, unit, pod, container, volume, port, stack) and a name, such as "account authentik", "file /etc/caddy/Caddyfile", "port *:443/tcp" or "stack PROJECT/STACK", got "${thing}"`,
     ]);
   },
 );

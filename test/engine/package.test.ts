@@ -247,7 +247,7 @@ describe("the program of docs/platform.md", () => {
     await produce({ platform: facts() });
     const { status, text } = await preview();
     expect(status, text).toBe(0);
-    expect(text).toMatch(/\+ +.*command:remote:Command +release-wiki create/);
+    expect(text).toMatch(/\+ +.*command:remote:Command +wiki-release create/);
     expect(server.asked.map(({ command }) => command)).toEqual(["sh -s", "sh -s"]);
   });
 

@@ -113,7 +113,7 @@ test("the secret key of an existing authentik is used, and then none is generate
   const table = { ...SMALL, authentikSecrets: { AUTHENTIK_SECRET_KEY: "from before" } };
   expect(await faults(table, ["authentikSecrets"])).toEqual([]);
   expect(await faults(changed(table, { "authentik.rotation": 2 }), ["authentikSecrets"])).toEqual([
-    "authentik.rotation: generates a new secret key, but authentikSecrets.AUTHENTIK_SECRET_KEY sets one; remove that to have a new key generated",
+    "authentik.rotation: generates a new secret key, but AUTHENTIK_SECRET_KEY is set; remove that to have a new key generated",
   ]);
 });
 
@@ -255,7 +255,7 @@ test("a public name belongs to one site", async () => {
   ]);
   expect(
     await faults(changed(SMALL, { "caddy.sites": { a: site("x.example.org"), b: site("x.example.org") } })),
-  ).toEqual(["caddy.sites.b.domain: x.example.org is already caddy.sites.a.domain"]);
+  ).toEqual(["caddy.sites.b.domain: x.example.org is already the domain of the site a"]);
   expect(await faults(changed(SMALL, { "caddy.sites.a": site("x.example.org") }))).toEqual([]);
 });
 

@@ -1,0 +1,39 @@
+// The arguments of a component: validated before anything is declared, with all their faults together.
+import * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
+import { defaultMessage, type Fault, faultsOf } from "../schema/faults.ts";
+
+/**
+ * Validates a component's arguments and fills in their defaults.
+ *
+ * @param more faults that the schema does not cover.
+ * @throws pulumi.RunError with every fault and its path.
+ */
+export function settingsOf<Schema extends z.ZodType>(
+  component: string,
+  name: string,
+  schema: Schema,
+  given: unknown,
+  more: Iterable<Fault> = [],
+): z.output<Schema> {
+  const parsed = schema.safeParse(given, { error: defaultMessage });
+  refuse(component, name, [...more, ...faultsOf(parsed.error)]);
+  return parsed.data as z.output<Schema>;
+}
+
+/** @throws pulumi.RunError if there are faults. */
+export function refuse(component: string, name: string, faults: readonly Fault[]): void {
+  if (faults.length === 0) return;
+  const lines = faults.map(({ path, message }) => `  ${path.join(".")}: ${message}`);
+  throw new pulumi.RunError(`${component} ${name} is invalid; nothing was changed:\n${lines.join("\n")}`);
+}
+
+/** The faults of values that are known already: an Output gets its value after all resources are declared. */
+export const known = (given: unknown, faults: Iterable<Fault>): Fault[] =>
+  [...faults].filter(({ path }) => !isPending(given, path));
+
+function isPending(value: unknown, [key, ...rest]: Fault["path"]): boolean {
+  if (pulumi.Output.isInstance(value) || value instanceof Promise) return true;
+  if (key === undefined || typeof value !== "object" || value === null) return false;
+  return isPending((value as Record<PropertyKey, unknown>)[key], rest);
+}
