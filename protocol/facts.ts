@@ -66,5 +66,7 @@ export const factsSchema = z.object({
   /** Problems that need an operator, each with the command that resolves it; absent from older agents. */
   warnings: z.array(z.string()).default([]),
   items: z.record(z.string(), item),
+  /** By `PROJECT/STACK`: the releases that it declared in its last `pulumi up`; absent from older agents. */
+  wanted: z.record(z.string(), z.array(z.string())).optional(),
 });
 export type Facts = z.output<typeof factsSchema>;

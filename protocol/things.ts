@@ -16,6 +16,15 @@ export interface Claim {
   packages?: readonly string[];
 }
 
+/** What the program asks a host before it changes anything there. The agent's items/census.py reads it. */
+export interface Question {
+  claims: readonly Claim[];
+  /** Objects that may be taken over. */
+  takes: readonly string[];
+  /** Releases to record as wanted by the stack, if nothing is in the way. Absent in a preview. */
+  wants?: { stack: string; releases: readonly string[] };
+}
+
 /** An object that has one of these names and is not managed by gatehouse. */
 export interface UnmanagedObject {
   thing: string;

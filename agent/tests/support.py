@@ -42,6 +42,7 @@ class System(machine.System):
         self.reads, self.loaded = {}, {}
         self.hung = set()  # units that report a reload, but never its end
         self.state = "running"
+        self.rooms = {}  # mount point -> its statvfs; others are half full
         self.written, self.fetched = "", []  # what units wrote to the journal, or by unit; images that were pulled
 
     def monotonic(self) -> float:
@@ -59,6 +60,9 @@ class System(machine.System):
 
     def pull(self, reference: str) -> None:
         self.fetched.append(reference)
+
+    def room(self, point: str) -> os.statvfs_result:
+        return self.rooms.get(point, room())
 
     def ask(self, *command: str) -> str:
         raise FileNotFoundError(command[0])
@@ -257,6 +261,11 @@ def tree() -> dict:
         for path in sorted(TREE.rglob("*"))
         if path.is_symlink() or path.is_file()
     }
+
+
+def room(free: int = 5 << 18, files: int = 500_000) -> os.statvfs_result:
+    """A disk of 10 GiB and a million files, with as many blocks of 4 KiB and files free."""
+    return os.statvfs_result((4096, 4096, 10 << 18, free, free, 1_000_000, files, files, 0, 255))
 
 
 def identities() -> dict:

@@ -1,7 +1,7 @@
 // Scripts for a host that may not have the agent yet, and the installation of the agent.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { PROTOCOL } from "../../protocol/manifest.ts";
-import type { Claim } from "../../protocol/things.ts";
+import type { Question } from "../../protocol/things.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 
 const PACKAGE = import.meta.resolve("#package.json");
@@ -58,10 +58,10 @@ if [ -x /usr/local/bin/gatehouse ]; then exec gatehouse facts; fi
 printf '{"protocol":0,"machine":"%s","items":{}}\\n' "$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')"`);
 
 /**
- * Shell script that looks up the names in these claims on the host and prints one line of JSON. It includes the agent's
- * modules, because the host may have no agent or an older one.
+ * Shell script that looks up the names in these claims on the host, records the wanted releases, and prints one line of
+ * JSON. It includes the agent's modules, because the host may have no agent or an older one.
  */
-export const lookup = (claims: readonly Claim[]): string =>
+export const lookup = (question: Question): string =>
   whole(`exec python3 - <<'PYTHON'
 import importlib.abc, importlib.util, io, json, sys
 TEXTS = json.loads(${quoted(modules(["gatehouse", "items", "census"]))})
@@ -71,7 +71,7 @@ class Sent(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def get_source(self, name):
         return TEXTS[name]
 sys.meta_path.insert(0, Sent())
-sys.stdin = io.StringIO(json.loads(${quoted(JSON.stringify(claims))}))
+sys.stdin = io.StringIO(json.loads(${quoted(JSON.stringify(question))}))
 from gatehouse.items import census
 census.main()
 PYTHON`);

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
-import type { Claim, UnmanagedObject } from "../../protocol/things.ts";
+import type { Question, UnmanagedObject } from "../../protocol/things.ts";
 import { lookup } from "./agent.ts";
 import { asRoot } from "./connection.ts";
 import { failureMessage, type KnownConnection, open, type Session } from "./ssh.ts";
@@ -33,19 +33,19 @@ export function close(facts: Facts): void {
 }
 
 /**
- * Finds the objects on the host that use the names in these claims and that gatehouse did not create. Returns none for
- * facts that did not come from `inspect`.
+ * Finds the objects on the host that use the names in these claims and that gatehouse did not create, and records the
+ * wanted releases. Returns none for facts that did not come from `inspect`.
  *
  * @throws pulumi.RunError if the query fails on the host.
  */
-export async function unmanagedObjects(facts: Facts, claims: Claim[]): Promise<UnmanagedObject[]> {
+export async function unmanagedObjects(facts: Facts, question: Question): Promise<UnmanagedObject[]> {
   const entry = kept.get(facts);
   if (!entry) return [];
   const { connection } = entry;
   const session = entry.session ?? (await open(connection));
   entry.session = undefined;
   try {
-    const result = await session.run(asRoot(connection, "sh -s"), lookup(claims));
+    const result = await session.run(asRoot(connection, "sh -s"), lookup(question));
     if (result.status !== 0) throw new pulumi.RunError(failureMessage(connection, result));
     return JSON.parse(result.stdout) as UnmanagedObject[];
   } finally {

@@ -21,6 +21,8 @@ export class Admission {
   readonly #warn: (message: string) => void;
   readonly #items = new Set<string>();
   #packages: Claim[] = [];
+  /** Names of all releases that were declared so far. */
+  readonly #releases = new Set<string>();
   #batch: { claims: Claim[]; free: Promise<void> } | undefined;
 
   /** @param warn receives one message for each object that is taken over. */
@@ -53,10 +55,22 @@ export class Admission {
       this.#batch = undefined;
       this.#packages.push(...claims.filter(({ packages }) => packages));
       const news = claims.filter((claim) => !claim.packages && !isSettled(facts, claim));
-      if (news.length > 0) this.#check(await unmanagedObjects(facts, [...this.#packages, ...news]));
-      else close(facts);
+      const wants = this.#wants(facts, claims);
+      if (news.length > 0 || wants) {
+        const asked = news.length > 0 ? [...this.#packages, ...news] : [];
+        this.#check(await unmanagedObjects(facts, { claims: asked, takes: this.#args.takeOver, wants }));
+      } else close(facts);
     });
     return { claims, free };
+  }
+
+  /** What the host is to record, in an update of which it does not know the releases yet. */
+  #wants({ wanted }: Facts, claims: readonly Claim[]) {
+    for (const { item } of claims) if (item.startsWith(RELEASE)) this.#releases.add(item.slice(RELEASE.length));
+    const stack = `${pulumi.getProject()}/${pulumi.getStack()}`;
+    const releases = [...this.#releases].sort();
+    const known = wanted?.[stack] ?? [];
+    return pulumi.runtime.isDryRun() || known.join() === releases.join() ? undefined : { stack, releases };
   }
 
   #check(found: UnmanagedObject[]): void {
@@ -66,6 +80,8 @@ export class Admission {
     for (const { thing, what } of found) this.#warn(plain(`taken over: ${thing}: ${what}`));
   }
 }
+
+const RELEASE = "release-";
 
 /**
  * Whether a claim needs no check: a group or an account that is in sync, or a release of this stack with the same

@@ -9,7 +9,7 @@ import { Host } from "../../components/host/host.ts";
 import { Packages } from "../../components/host/packages.ts";
 import { Release } from "../../components/host/release.ts";
 import type { Facts } from "../../protocol/facts.ts";
-import { type Claim, digestOf, type UnmanagedObject } from "../../protocol/things.ts";
+import { type Claim, digestOf, type Question, type UnmanagedObject } from "../../protocol/things.ts";
 import { difference } from "../plan/program.ts";
 import { type Sshd, sshd } from "../unit/sshd.ts";
 import { HOST_KEY, type Run, record } from "./program.ts";
@@ -47,14 +47,16 @@ interface Ran {
   reported: string[];
   /** The claims that the host was asked about, by request. */
   asked: Claim[][];
+  /** What it was asked to record with each of them. */
+  wanted: Question["wants"][];
 }
 
 /** Runs a program with an account, a group, packages and a release, on a host with these unmanaged objects. */
 async function program(
   unmanagedObjects: UnmanagedObject[],
-  { items = {} as Facts["items"], takeOver = [] as string[] } = {},
+  { items = {} as Facts["items"], takeOver = [] as string[], wanted = {} as Facts["wanted"], preview = false } = {},
 ) {
-  const facts = `${JSON.stringify({ protocol: 1, machine: "0123456789ab", items })}\n`;
+  const facts = `${JSON.stringify({ protocol: 1, machine: "0123456789ab", items, wanted })}\n`;
   server = await sshd((stdin) => ({
     stdout: stdin.includes("gatehouse facts") ? facts : JSON.stringify(unmanagedObjects),
   }));
@@ -62,7 +64,7 @@ async function program(
   const connection = { address: "127.0.0.1", port, hostKey, privateKey };
   let run: Run | undefined;
   const reported = await rejectionsOf(async () => {
-    run = await record({ config: {} }, async () => {
+    run = await record({ config: {}, preview }, async () => {
       const found = await inspect(connection, EXPECTATIONS, "on");
       const host = new Host("host", { connection, ...EXPECTATIONS, takeOver, facts: found });
       const clients = new Group("clients", { host });
@@ -74,17 +76,19 @@ async function program(
     });
   });
   const questions = server.asked.filter(({ stdin }) => !stdin.includes("gatehouse facts"));
-  const asked: Claim[][] = questions.map(({ stdin }) =>
+  const said: Question[] = questions.map(({ stdin }) =>
     JSON.parse(JSON.parse(JSON.parse(/json\.loads\((".*")\)\)$/m.exec(stdin)?.[1] ?? ""))),
   );
-  return { run, reported, asked } satisfies Ran;
+  const asked = said.map(({ claims }) => [...claims]);
+  return { run, reported, asked, wanted: said.map(({ wants }) => wants) } satisfies Ran;
 }
 
 describe("a host on which the stack was never deployed", () => {
   test("is asked once, over the connection of the facts, about everything that is declared together", async () => {
-    const { run, reported, asked } = await program([]);
+    const { run, reported, asked, wanted } = await program([]);
     expect(reported).toEqual([]);
     expect([server.connections, server.sessions]).toEqual([1, 2]);
+    expect(wanted).toEqual([{ stack: "gatehouse/test", releases: ["wiki"] }]);
     expect(asked).toEqual([
       [
         { item: "packages-wiki", packages: ["wiki"], things: ["unit wiki.service"] },
@@ -132,9 +136,22 @@ describe("a host on which this stack already has everything", () => {
   const claims = digestOf({ item: "", owner: OWNER, things: THINGS });
   const items = { "account-wiki": left(), "group-clients": left(), "release-wiki": left(claims) };
 
+  const wanted = { "gatehouse/test": ["wiki"], "shop/prod": ["caddy"] };
+
   test("is not asked", async () => {
-    const { reported, asked } = await program([{ thing: "account wiki", what: "not reported" }], { items });
+    const { reported, asked } = await program([{ thing: "account wiki", what: "not reported" }], { items, wanted });
     expect([reported, asked, server.connections, server.sessions]).toEqual([[], [], 1, 1]);
+  });
+
+  test.each([
+    ["of a stack that is new to it", {}],
+    ["that are different since the last update", { "gatehouse/test": ["wiki", "former"] }],
+  ])("is given the releases %s in an update, and asked nothing else; a preview gives it none", async (_, wanted) => {
+    const update = await program([], { items, wanted });
+    expect([update.asked, update.wanted]).toEqual([[[]], [{ stack: "gatehouse/test", releases: ["wiki"] }]]);
+    expect([server.connections, server.sessions]).toEqual([1, 2]);
+    server.close();
+    expect((await program([], { items, wanted, preview: true })).asked).toEqual([]);
   });
 
   test.each([
@@ -160,7 +177,7 @@ describe("a host on which this stack already has everything", () => {
       "account-wiki",
     ],
   ])("is asked only about the rest if %s", async (_, changed, item) => {
-    const { reported, asked } = await program([], { items: { ...items, ...changed } });
+    const { reported, asked } = await program([], { items: { ...items, ...changed }, wanted });
     expect(reported).toEqual([]);
     expect(asked.map((claims) => claims.map(({ item }: Claim) => item))).toEqual([["packages-wiki", item]]);
   });

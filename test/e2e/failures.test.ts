@@ -81,10 +81,17 @@ test("a site that Caddy accepts but cannot load is rolled back, and Caddy contin
   expect(failed.text).toMatch(/systemctl reload caddy\.service failed/);
   expect(failed.text).toContain("bind: cannot assign requested address");
   expect(await lab.sh("systemctl is-active caddy && ls /etc/caddy/sites")).toBe("active\nauthentik.caddy");
-  expect((await lab.try("gatehouse status")).status).toBe(0);
+  const reported = await lab.try("gatehouse status");
+  expect(reported).toMatchObject({ status: 3 });
+  expect(reported.text).toMatch(/^site-extra +- .* missing$/m);
+  expect(reported.text).toMatch(
+    /^site-extra +it is not on this host although the last `pulumi up` of \S+ wanted it; .*systemctl reload caddy\.service failed/m,
+  );
+  expect(reported.text.match(/^\S+ +it is not on this host/gm), "and nothing else is missing").toHaveLength(1);
   Object.assign(stack.settings.caddy, { sites: { extra: site } });
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
+  expect((await lab.try("gatehouse status")).status).toBe(0);
   expect((await ask(lab.address, site.domain)).status).toBe(200);
   expect((await stop()).failures).toEqual([]);
 });

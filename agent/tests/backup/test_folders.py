@@ -95,7 +95,9 @@ class Places(HostTest):
 
     def test_a_file_system_that_an_account_mounted_is_not_read(self):
         os.makedirs(at("apps/wiki/files"))
-        theirs = mounts.Mount(at("apps/wiki/files"), "fuse.sshfs", ("rw", "user_id=1000", "group_id=1000"))
+        theirs = mounts.Mount(
+            at("apps/wiki/files"), "fuse.sshfs", "files@keeper:", ("rw", "user_id=1000", "group_id=1000")
+        )
         for mount, refused in (
             (theirs, True),
             (replace(theirs, options=("rw", "user_id=0")), False),
@@ -146,7 +148,8 @@ class Mounts(unittest.TestCase):
             + b"\n"
         )
         self.assertEqual(
-            mounts._read(line), mounts.Mount("/mnt/a b\\c", "fuse.sshfs", ("rw", "user_id=1000", "allow_other"))
+            mounts._read(line),
+            mounts.Mount("/mnt/a b\\c", "fuse.sshfs", "host:/a\\040b", ("rw", "user_id=1000", "allow_other")),
         )
         self.assertIn("/proc", [mount.point for mount in mounts.below("/proc")])
         self.assertNotIn("/proc", [mount.point for mount in mounts.below("/pro")])
@@ -244,7 +247,7 @@ class Restoring(HostTest):
     def test_a_folder_with_a_mounted_file_system_cannot_be_swapped(self):
         os.makedirs(at("wiki/files"))
         restore._refuse_what_cannot_move(at("wiki"))
-        self.patch(mounts, "below", lambda path: [mounts.Mount(f"{path}/files", "ext4", ())])
+        self.patch(mounts, "below", lambda path: [mounts.Mount(f"{path}/files", "ext4", "/dev/vdb1", ())])
         with self.assertRaisesRegex(Failure, "wiki/files is a separate file system.*nothing was changed"):
             restore._refuse_what_cannot_move(at("wiki"))
 

@@ -1,10 +1,18 @@
 """`gatehouse status`: exits with 0 if all is healthy, and otherwise with 3 and a list of problems."""
 
+import errno
+import io
 import os
+import sys
 import unittest
 
+from gatehouse.drift import facts
+from gatehouse.health import disks
 from gatehouse.output import table
-from gatehouse.state import store
+from gatehouse.protocol.document import sealed
+from gatehouse.release import apply
+from gatehouse.state import store, wanted
+from gatehouse.system import mounts
 from tests import support
 from tests.support import at, file, secret, shell
 from tests.verbs import VerbTest
@@ -120,6 +128,162 @@ class Status(VerbTest):
     def test_an_empty_host_is_healthy(self):
         support.shutil.rmtree(support.STATE / "releases")
         self.shows(0, "no release is on this host", argv=("status",))
+
+
+def wants(*names: str, stack: str = "shop/prod") -> None:
+    wanted.record(stack, list(names))
+
+
+class WhatTheLastUpWanted(VerbTest):
+    def setUp(self):
+        super().setUp()
+        self.given(file=[file("etc/app.conf", "port = 1\n")])
+
+    def rows(self, code: int) -> dict[str, str]:
+        """The state of each release in the table, and its problems."""
+        text = self.ask("status")[1]
+        self.assertEqual(self.ask("status")[0], code, text)
+        return dict(line.split(maxsplit=1) for line in text.partition("\nRELEASE")[2].splitlines()[1:])
+
+    def release(self, **keys) -> None:
+        self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(sealed(support.manifest(**keys)))))
+        self.ask("release", keys["release"], "--due", "machine/0")
+
+    def refuse(self, name: str) -> None:
+        """Its image cannot be pulled."""
+        self.patch(self.systemd, "pull", lambda reference: "Error: manifest unknown")
+        image = [{"reference": "app:9"}]
+        self.refused(1, "cannot be pulled", call=lambda: self.release(release=name, image=image))
+
+    def test_a_release_that_is_there_is_not_missing(self):
+        wants("app")
+        self.shows(0, "1 release, all healthy", argv=("status",))
+        self.assertEqual(self.answers(0, "status")["missing"], [])
+
+    def test_what_could_not_be_applied_is_missing_with_the_reason_and_so_is_what_waits_for_it(self):
+        wants("app", "server", "site")
+        self.refuse("server")
+        text = self.shows(3, argv=("status",))
+        self.assertEqual(text.splitlines()[2].split(), ["server", "-", "-", "-", "-", "missing"])
+        self.assertEqual(
+            self.rows(3),
+            {
+                "server": "it is not on this host although the last `pulumi up` of shop/prod wanted it; run that "
+                "again: image app:9 cannot be pulled, nothing was changed: Error: manifest unknown if app:9 requires a "
+                "login, set `registries` in the configuration: docs/configuration.md",
+                "site": "it is not on this host although the last `pulumi up` of shop/prod wanted it; run that again",
+            },
+        )
+        self.assertEqual([m["release"] for m in self.answers(3, "status")["missing"]], ["server", "site"])
+        self.shows(3, "release server  it is not on this host", argv=("verify",))
+
+    def test_it_is_no_longer_missing_once_it_is_applied_or_no_longer_wanted(self):
+        wants("app", "server")
+        self.refuse("server")
+        wants("app")
+        self.assertEqual(self.rows(0), {})
+        wants("app", "server")
+        self.patch(self.systemd, "pull", lambda reference: None)
+        self.release(release="server", image=[{"reference": "app:9"}])
+        self.shows(0, "2 releases, all healthy", argv=("status",))
+        self.assertFalse((support.STATE / "releases/server/failed").exists())
+
+    def test_a_release_that_its_stack_removed_is_not_missing(self):
+        wants("app")
+        self.ask("remove", "app", "--owner", "shop/prod/app")
+        self.shows(0, "no release is on this host", argv=("status",))
+
+    def test_nor_is_one_that_moved_to_another_stack_which_removed_it(self):
+        wants("app", "site")
+        wants("app", stack="shop/live")
+        self.release(release="app", owner="shop/live/app", takes=["stack shop/prod"])
+        self.ask("remove", "app", "--owner", "shop/live/app")
+        self.assertEqual([m["release"] for m in self.answers(3, "status")["missing"]], ["site"])
+
+    def test_a_stack_that_left_wants_nothing(self):
+        wants("app", "server")
+        self.refuse("server")
+        wanted.leave("shop/prod")
+        self.shows(0, "1 release, all healthy", argv=("status",))
+        self.assertEqual((wanted.stacks(), (support.STATE / "releases/server/failed").exists()), ([], False))
+
+    def test_of_a_stack_that_sends_no_names_what_could_not_be_applied_is_missing(self):
+        """With drift checking off, the program does not inspect the host."""
+        self.refuse("server")
+        self.assertEqual([m["release"] for m in self.answers(3, "status")["missing"]], ["server"])
+        self.assertIn("cannot be pulled", self.rows(3)["server"])
+        wants("app")
+        self.assertEqual(self.rows(0), {}, "the stack no longer wants it")
+
+    def test_a_first_apply_in_progress(self):
+        wants("app", "server")
+        with store.lock("release-server", "apply of release server"):
+            self.shows(3, "in progress", "apply of release server is in progress", argv=("status",))
+
+
+class Disks(VerbTest):
+    def setUp(self):
+        super().setUp()
+        self.patch(
+            disks.mounts,
+            "all_mounts",
+            lambda: [
+                mounts.Mount("/", "ext4", "/dev/vda1", ()),
+                mounts.Mount("/data", "ext4", "/dev/vdb1", ()),
+                mounts.Mount("/srv", "fuse.sshfs", "keeper:", ("user_id=1000",)),
+                mounts.Mount("/var/lib/postgresql", "ext4", "/dev/vdc1", ()),
+            ],
+        )
+        self.given(data=[{"name": "files", "path": "/data/app/files"}])
+
+    def problems(self) -> list[str]:
+        found = self.answers(3 if any(self.systemd.rooms.values()) else 0, "status")
+        self.assertEqual(facts.facts()["warnings"], [d["problem"] for d in found["disks"] if d["problem"]])
+        return [disk["point"] for disk in found["disks"] if disk["problem"]]
+
+    def test_all_disks_that_releases_write_to_are_asked(self):
+        found = {disk["point"]: disk["paths"] for disk in self.answers(0, "status")["disks"]}
+        self.assertEqual(list(found), ["/", "/data", "/var/lib/postgresql"])
+        self.assertEqual(found["/data"], ["/data/app/files"])
+        self.assertEqual(self.problems(), [])
+
+    def test_a_full_disk_is_named_with_its_path(self):
+        self.systemd.rooms = {"/": support.room(free=0)}
+        self.shows(
+            3,
+            f"only 0 B of 10 GiB are free on the disk of {support.STATE} (mounted at /); to see what takes the room: "
+            "du -xh --max-depth=2 / | sort -h | tail",
+            argv=("status",),
+        )
+        for point in ("/data", "/var/lib/postgresql"):
+            self.systemd.rooms = {point: support.room(free=100)}
+            self.assertEqual(self.problems(), [point])
+
+    def test_a_disk_without_room_for_another_file_is_full(self):
+        self.systemd.rooms = {"/": support.room(files=3)}
+        self.shows(3, "only 3 more files can be created, of 1000000", argv=("status",))
+
+    def test_a_twentieth_of_a_small_disk_is_enough(self):
+        self.systemd.rooms = {"/": support.room(free=(10 << 18) // 20)}
+        self.assertEqual(self.answers(0, "status")["healthy"], True)
+
+    def test_an_empty_host_with_a_full_disk_is_not_healthy(self):
+        support.shutil.rmtree(support.STATE / "releases")
+        self.systemd.rooms = {"/": support.room(free=0)}
+        self.shows(3, "only 0 B", argv=("status",))
+
+    def test_an_error_of_a_full_disk_names_it(self):
+        self.systemd.rooms = {"/data": support.room(free=0)}
+        error = OSError(errno.ENOSPC, "No space left on device")
+        self.patch(apply.checks, "run", lambda *_: None)
+        self.patch(apply.guards, "save", lambda *_: (_ for _ in ()).throw(error))
+        self.refused(
+            1,
+            "a disk is full: [Errno 28] No space left on device",
+            "only 0 B of 10 GiB are free on the disk of /data/app/files",
+            file=[file("etc/app.conf", "x")],
+        )
+        self.assertIsNone(disks.explain(OSError(errno.EACCES, "Permission denied")))
 
 
 class Words(VerbTest):

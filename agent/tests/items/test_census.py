@@ -10,12 +10,13 @@ import pwd
 import unittest
 from pathlib import Path
 
+from gatehouse.drift import facts
 from gatehouse.items import accounts, census, claims, packages
 from gatehouse.items.census import Claim
 from gatehouse.output.report import Failure
 from gatehouse.protocol.manifest import load
 from gatehouse.release import remove
-from gatehouse.state import created, store
+from gatehouse.state import created, store, wanted
 from gatehouse.system import listeners
 from tests import support
 from tests.support import HostTest, at, file, manifest
@@ -376,13 +377,25 @@ class ForTheProgram(Host):
             {"item": "release-caddy", "owner": "shop/prod/caddy", "things": ["unit caddy.service"]},
             {"item": "release-db", "owner": "shop/prod/db", "things": ["unit db.service"]},
         ]
-        self.patch(census.sys, "stdin", io.StringIO(json.dumps(claims)))
+        self.assertEqual(self.asked(claims=claims, takes=[]), ["account deploy", "unit db.service"])
+
+    def asked(self, **question) -> list[str]:
+        self.patch(census.sys, "stdin", io.StringIO(json.dumps(question)))
         with contextlib.redirect_stdout(io.StringIO()) as said:
             census.main()
-        self.assertEqual(
-            [found_object["thing"] for found_object in json.loads(said.getvalue())],
-            ["account deploy", "unit db.service"],
-        )
+        return [found_object["thing"] for found_object in json.loads(said.getvalue())]
+
+    def test_the_wanted_releases_are_recorded_unless_an_object_is_in_the_way(self):
+        self.user("deploy", 1000)
+        claims = [{"item": "account-deploy", "things": ["account deploy"], "groups": []}]
+        wants = {"stack": "shop/prod", "releases": ["caddy", "app-wiki"]}
+        self.asked(claims=claims, takes=[], wants=wants)
+        self.asked(claims=claims, takes=["account deploy"])
+        self.assertEqual(wanted.of_stacks(), {})
+        self.asked(claims=claims, takes=["account deploy"], wants=wants)
+        self.assertEqual(wanted.of_stacks(), {"shop/prod": ["app-wiki", "caddy"]})
+        self.asked(claims=[], takes=[], wants={**wants, "releases": ["caddy"]})
+        self.assertEqual(facts.facts()["wanted"], {"shop/prod": ["caddy"]})
 
     def test_ports_in_a_manifest_have_one_form(self):
         for port in ("80", "*:80", "localhost:80/tcp", "*:80/sctp"):

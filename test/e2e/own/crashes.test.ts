@@ -326,6 +326,11 @@ test("a state directory on a full disk changes nothing, and this is reported", a
   const full = await apply(generation(other()));
   expect(full.status).not.toBe(0);
   expect(full.text).toMatch(/No space left on device/);
+  const NAMED =
+    /only 0 B of 1\.0 MiB are free on the disk of \/var\/lib\/gatehouse \(mounted at \/var\/lib\/gatehouse\)/;
+  expect(full.text).toMatch(NAMED);
+  expect(await lab.try("gatehouse status")).toEqual({ status: 3, text: expect.stringMatching(NAMED) });
+  expect(JSON.parse(await lab.sh("gatehouse facts")).warnings).toEqual([expect.stringMatching(NAMED)]);
   expect(await look()).toBe(whole(word));
   await lab.sh("rm /var/lib/gatehouse/filled");
   await applied(other());

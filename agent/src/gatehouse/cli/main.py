@@ -1,6 +1,6 @@
 """Runs a verb: calls the layers below with its arguments, prints the result, and returns the exit status."""
 
-import errno
+import contextlib
 import os
 import signal
 import sys
@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from gatehouse.backup import create, drill, forget, inventory, restore
 from gatehouse.cli import history, rollback, status, verify
 from gatehouse.drift import facts
+from gatehouse.health import disks
 from gatehouse.items import accounts, packages
 from gatehouse.output.report import (
     FAULT,
@@ -26,6 +27,7 @@ from gatehouse.output.report import (
     plain,
     show,
 )
+from gatehouse.output.table import legible
 from gatehouse.protocol import document
 from gatehouse.protocol.answers import (
     AccountAnswer,
@@ -37,8 +39,9 @@ from gatehouse.protocol.answers import (
     RestoreAnswer,
     UndoAnswer,
 )
+from gatehouse.protocol.manifest import load
 from gatehouse.release import apply, failpoints, recover, remove
-from gatehouse.state import created, store
+from gatehouse.state import created, store, wanted
 from gatehouse.tree import files
 
 _DIFFERS = 3
@@ -56,11 +59,8 @@ def main(call: Namespace) -> int:
         fail(f"gatehouse: {failure}")
         return _failed(call, failure.code or REFUSED, failure.at)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            fail(
-                "gatehouse: the disk is full; free some space, and the next apply rolls back the interrupted one: "
-                f"{error}"
-            )
+        if full := disks.explain(error):
+            fail(f"gatehouse: {full}\nfree some space, and the next apply rolls back the interrupted one")
         else:
             fail(f"gatehouse: internal error; the next apply rolls back the interrupted one\n{traceback.format_exc()}")
         return _failed(call, FAULT)
@@ -173,17 +173,31 @@ def _packages(call: Namespace) -> int:
 
 
 def _release(call: Namespace) -> int:
-    done = _apply(call, apply.apply)
+    done = _apply(call, _attempt)
+    wanted.applied(call.name)
     if opened := _opened(call.name):
         done["opens"] = opened
     answer(done)
     return 0
 
 
+def _attempt(text: str) -> ReleaseAnswer:
+    """Apply a release, or record why one that is not on the host could not be applied."""
+    try:
+        return apply.apply(text)
+    except Exception as error:
+        with contextlib.suppress(OSError, Failure):  # the disk may be full, or the manifest invalid
+            manifest = load(text)
+            if not store.Release(manifest.release).generation:
+                wanted.failed(manifest, legible(masked(str(error))))
+        raise
+
+
 def _remove(call: Namespace) -> int:
     done = remove.remove(call.name, call.owner, call.purge)
     if done["removed"]:
         store.drop(f"release-{call.name}")
+    wanted.drop(call.owner.rpartition("/")[0], call.name)
     answer(done)
     return 0
 

@@ -2,10 +2,10 @@
 
 from gatehouse.backup import directory_swap, inventory
 from gatehouse.drift import facts, unmanaged
-from gatehouse.health import survey
+from gatehouse.health import disks, survey
 from gatehouse.output.table import ago, columns, counted, iso
-from gatehouse.protocol.answers import ReleaseStatus, Status
-from gatehouse.state import secrets, store
+from gatehouse.protocol.answers import DiskStatus, MissingRelease, ReleaseStatus, Status
+from gatehouse.state import secrets, store, wanted
 from gatehouse.state.store import Release
 from gatehouse.system import firewall, systemd
 
@@ -14,11 +14,17 @@ def status() -> Status:
     secrets.learn_all()
     owned = unmanaged.owned()
     releases = [_look(release, owned) for release in store.releases()]
+    missing, room = _missing(), _disks()
     kept = inventory.overview() if inventory.SETTINGS.exists() else None
     waiting = directory_swap.kept()
     return {
-        "healthy": all(release["healthy"] for release in releases) and (not kept or kept["healthy"]),
+        "healthy": all(release["healthy"] for release in releases)
+        and (not kept or kept["healthy"])
+        and not missing
+        and not any(disk["problem"] for disk in room),
         "releases": releases,
+        "missing": missing,
+        "disks": room,
         "backups": kept,
         "restored": waiting.what if waiting else None,
         "warnings": firewall.warnings(),
@@ -43,7 +49,11 @@ def lines(found: Status) -> list[str]:
         )
         rows += [["", "", "", *unit, "", ""] for unit in others]
         complaints += [[r["release"], text] for text in _complaints(r)]
-    if not rows:
+    for m in found["missing"]:
+        rows.append([m["release"], "-", "-", "-", "", "-", "in progress" if m["in_progress"] else "missing"])
+        complaints.append([m["release"], _absence(m)])
+    complaints += [["-", disk["problem"]] for disk in found["disks"] if disk["problem"]]
+    if not rows and not complaints:
         return ["no release is on this host"]
     head = ["RELEASE", "GENERATION", "APPLIED", "UNIT", "STATE", "PROBES", "HOST"]
     table = [*columns(head, rows), "", *_kept(found)]
@@ -68,6 +78,27 @@ def _kept(found: Status) -> list[str]:
             "brings it back"
         )
     return summary
+
+
+def _missing() -> list[MissingRelease]:
+    found: list[MissingRelease] = []
+    for release, stack, why in wanted.missing():
+        with store.glance(f"release-{release}") as busy:
+            found.append({"release": release, "stack": stack, "in_progress": busy, "why": why})
+    return found
+
+
+def _absence(m: MissingRelease) -> str:
+    if m["in_progress"]:
+        return f"{m['in_progress']} is in progress"
+    return wanted.described(wanted.Missing(m["release"], m["stack"], m["why"]))
+
+
+def _disks() -> list[DiskStatus]:
+    return [
+        {"paths": disk.paths, "point": disk.point, "size": disk.size, "free": disk.free, "problem": disk.problem}
+        for disk in disks.survey()
+    ]
 
 
 def _look(release: Release, owned: set[str]) -> ReleaseStatus:

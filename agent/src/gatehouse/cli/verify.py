@@ -6,7 +6,7 @@ from gatehouse.health import survey
 from gatehouse.output.table import columns, counted
 from gatehouse.protocol.answers import VerifyAnswer
 from gatehouse.protocol.difference import Difference
-from gatehouse.state import store
+from gatehouse.state import store, wanted
 
 
 def verify() -> VerifyAnswer:
@@ -24,6 +24,10 @@ def verify() -> VerifyAnswer:
                 # again.
                 more = unmanaged.images_of(release, manifest) + unmanaged.modes_of(manifest) + unreadable(manifest)
                 found += [difference for difference in more if difference not in found]
+    for lack in wanted.missing():
+        items.setdefault(f"release-{lack.release}", []).append(
+            Difference("generation", lack.release, "missing", wanted.described(lack))
+        )
     unexpected = unmanaged.unexpected(owned)
     messages = {item: [str(difference) for difference in found] for item, found in items.items()}
     for item, facts_of in answered.items():

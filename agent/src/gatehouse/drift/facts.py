@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from gatehouse.drift import redaction, unmanaged
-from gatehouse.health import survey
+from gatehouse.health import disks, survey
 from gatehouse.items import accounts, claims, packages
 from gatehouse.output.report import Failure
 from gatehouse.protocol import document
@@ -14,7 +14,7 @@ from gatehouse.protocol.answers import Answer, Facts, ItemFacts, PackagesAnswer
 from gatehouse.protocol.difference import Difference
 from gatehouse.protocol.due import after_drift
 from gatehouse.protocol.manifest import PROTOCOL, File, Manifest, owner_ids
-from gatehouse.state import secrets, store
+from gatehouse.state import secrets, store, wanted
 from gatehouse.state.left import Access, Mark
 from gatehouse.state.store import UNPROVEN, Item
 from gatehouse.system import firewall, systemd
@@ -31,7 +31,8 @@ def facts(diffs: bool = False) -> Facts:
         "protocol": PROTOCOL,
         "machine": store.machine(),
         "items": {item: _look(item, record, ahead, diffs) for item, record in records.items()},
-        "warnings": firewall.warnings(),
+        "warnings": firewall.warnings() + disks.problems(),
+        "wanted": wanted.of_stacks(),
     }
 
 

@@ -16,7 +16,7 @@ from gatehouse.items import packages
 from gatehouse.items.claims import of as things_of
 from gatehouse.output.report import Failure
 from gatehouse.protocol.manifest import Manifest
-from gatehouse.state import created, store
+from gatehouse.state import created, store, wanted
 from gatehouse.system import listeners, machine, safepath, systemd
 from gatehouse.tree import files
 
@@ -42,9 +42,14 @@ class UnmanagedObject:
 
 
 def main() -> None:
-    """For the program, which sends this file to hosts that may not have the agent yet: reads claims from stdin."""
-    claims = [_claim(found) for found in json.load(sys.stdin)]
-    print(json.dumps([vars(found_object) for found_object in unmanaged_objects(claims)]))
+    """For the program, which sends this file to hosts that may not have the agent yet: reads claims from stdin, and in
+    an update also which releases the stack wants. These are recorded unless an object is in the way."""
+    question = json.load(sys.stdin)
+    found = unmanaged_objects([_claim(claim) for claim in question["claims"]]) if question["claims"] else []
+    if (wants := question.get("wants")) and all(one.thing in question["takes"] for one in found):
+        store.prepare()
+        wanted.record(wants["stack"], wants["releases"])
+    print(json.dumps([vars(one) for one in found]))
 
 
 def _claim(found: dict[str, Any]) -> Claim:

@@ -70,6 +70,7 @@ class Facts(TypedDict):
     machine: str
     items: dict[str, ItemFacts]
     warnings: list[str]
+    wanted: dict[str, list[str]]  # by PROJECT/STACK: the releases that it declared in its last `pulumi up`
 
 
 class RemoveAnswer(TypedDict):
@@ -197,9 +198,28 @@ class ReleaseStatus(TypedDict):
     healthy: bool
 
 
+class MissingRelease(TypedDict):
+    """A release that a stack declared in its last `pulumi up` and that is not on the host."""
+
+    release: str
+    stack: str
+    in_progress: str | None
+    why: str | None  # the error of its last apply, if there was one
+
+
+class DiskStatus(TypedDict):
+    paths: list[str]  # folders on it that are written to
+    point: str  # where it is mounted
+    size: int
+    free: int
+    problem: str | None
+
+
 class Status(TypedDict):
     healthy: bool
     releases: list[ReleaseStatus]
+    missing: list[MissingRelease]
+    disks: list[DiskStatus]
     backups: Overview | None
     restored: str | None  # a restore that is neither confirmed nor undone
     warnings: list[str]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from gatehouse.backup import create, inventory
 from gatehouse.drift import unmanaged
-from gatehouse.health import probes, survey
+from gatehouse.health import disks, probes, survey
 from gatehouse.output.report import At, Failure, learn_secret, say
 from gatehouse.protocol.answers import ReleaseAnswer, Verb
 from gatehouse.protocol.manifest import Manifest, Step, load
@@ -136,8 +136,11 @@ def _carry_out(release: Release, plan: Plan) -> None:
         record.left = replace(record.left, endures=unmanaged.modes_of(plan.manifest))
         release.commit(record.generation, plan.text, record.left)
     except Exception as error:  # any error rolls back: a full disk as well as a failed probe
+        full = disks.explain(error)
         undo.roll_back(
-            release, record, error if isinstance(error, Failure) else Failure(f"{type(error).__name__}: {error}")
+            release,
+            record,
+            error if isinstance(error, Failure) else Failure(full or f"{type(error).__name__}: {error}"),
         )
     failpoints.point("committed")
     holdings.forget(record)

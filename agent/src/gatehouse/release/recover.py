@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from gatehouse.backup import directory_swap, restore
+from gatehouse.health import disks
 from gatehouse.output.report import FAULT, NOT_ROLLED_BACK, ROLLED_BACK_UNHEALTHY, Failure, say
 from gatehouse.protocol.answers import RecoverAnswer
 from gatehouse.release import journal, undo
@@ -62,5 +63,6 @@ def _attempt(act: Callable[[Release], None], release: Release) -> Failure | None
             else Failure(f"rolled back, but not healthy:\n{failure}", ROLLED_BACK_UNHEALTHY)
         )
     except Exception as error:
-        return Failure(f"not rolled back; the next apply tries again: {type(error).__name__}: {error}", FAULT)
+        what = disks.explain(error) or f"{type(error).__name__}: {error}"
+        return Failure(f"not rolled back; the next apply tries again: {what}", FAULT)
     return None

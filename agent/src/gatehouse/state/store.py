@@ -36,6 +36,7 @@ def prepare() -> None:
         ("releases", 0o700),
         ("items", 0o700),
         ("repositories", 0o700),
+        ("wanted", 0o700),
         ("locks", 0o700),
         ("originals", 0o700),
         ("aside", 0o700),

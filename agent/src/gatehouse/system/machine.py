@@ -111,6 +111,10 @@ class System:
             status, output = process.run(("env", f"XDG_RUNTIME_DIR={session}", *words), home=home)
         return output if status else None
 
+    def room(self, point: str) -> os.statvfs_result:
+        """The size and the free room of the file system mounted there."""
+        return os.statvfs(point)
+
     def ask(self, *command: str) -> str:
         """The output of a command that changes nothing. Raises FileNotFoundError if it is not installed."""
         return subprocess.run(command, capture_output=True, text=True).stdout
