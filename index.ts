@@ -2,7 +2,7 @@
 import { getStack } from "@pulumi/pulumi";
 import { Authentik } from "./components/authentik/authentik.ts";
 import { Backup } from "./components/backup/backup.ts";
-import { clusterFolder } from "./components/backup/manifest.ts";
+import { clusterFolder, placeOf } from "./components/backup/manifest.ts";
 import { Caddy } from "./components/caddy/caddy.ts";
 import { load } from "./components/config/load.ts";
 import { inspect } from "./components/connection/inspect.ts";
@@ -91,4 +91,9 @@ export const administrator = authentik.administrator;
 export const recovery = backup?.recovery ?? null;
 
 /** Overview for people: `pulumi stack output readme`. */
-export const readme = readmeOf({ stack: getStack(), host: settings.host, authentik });
+export const readme = readmeOf({
+  stack: getStack(),
+  host: settings.host,
+  authentik,
+  repository: settings.backup && placeOf(settings.backup.repository),
+});

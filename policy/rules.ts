@@ -36,7 +36,7 @@ export function agentOnly({ urn, type, props }: Resource): string[] {
     violations.push(`create is ${JSON.stringify(create)}; below ${parent} it must match ${entrance}: use askFor()`);
   if (update !== undefined)
     violations.push("update is set, but the agent's commands are idempotent and only create is run: remove it");
-  if (remove !== undefined && !String(remove).startsWith("gatehouse remove "))
+  if (remove !== undefined && !/^gatehouse (remove|leave) /.test(String(remove)))
     violations.push(
       `delete is ${JSON.stringify(remove)}; only \`gatehouse remove\` may delete: pass the removal to askFor()`,
     );

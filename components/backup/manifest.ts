@@ -18,8 +18,6 @@ export const SECRETS = "backup-secrets";
 const STANZA = "main";
 const KNOWN_HOSTS = "/etc/gatehouse/backup.known_hosts";
 const UNITS = "/etc/systemd/system";
-/** Directory from which Prometheus's node exporter reads the metrics of other programs. */
-const METRICS = "/var/lib/prometheus/node-exporter";
 
 /** Directory to which PostgreSQL archives as its own user, if it is on the host. */
 export const clusterFolder = ({ path }: Repository): string | undefined => path && `${path}/postgres`;
@@ -89,7 +87,7 @@ export function backupManifest(names: Names, view: BackupView): Manifest {
   const writable = [dirname(names.data), ...(repository.path === undefined ? [] : [repository.path])];
   return {
     deadline: 120,
-    directories: [...directories(names, repository), { path: METRICS, mode: "0755", owner: "root:root" }],
+    directories: directories(names, repository),
     files: [
       { path: "/etc/gatehouse/backup.toml", mode: "0644", owner: "root:root", content: agentSettings(names, view) },
       {

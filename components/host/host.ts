@@ -81,12 +81,19 @@ export class Host extends pulumi.ComponentResource {
         connection: this.remote,
         create: this.admission.claim().then(() => command),
         stdin: installation({ platform, gids }),
+        // Deletes nothing: the agent reports what stays on the host, and an operator uses it afterwards.
+        delete: `gatehouse leave ${pulumi.getProject()}/${pulumi.getStack()}`,
         addPreviousOutputInEnv: false,
-        logging: remote.Logging.None,
+        logging: remote.Logging.Stderr,
       },
-      // The diff of the agent source says nothing about the platform. There is no `delete`: the releases are removed
-      // through the agent, and an operator uses it afterwards.
-      { parent: this, hideDiffs: ["stdin"], ignoreChanges: facts ? [] : ["create"] },
+      {
+        parent: this,
+        // The diff of the agent source says nothing about the platform.
+        hideDiffs: ["stdin"],
+        ignoreChanges: facts ? [] : ["create"],
+        deleteBeforeReplace: true,
+        retainOnDelete: abandoned,
+      },
     );
     this.registerOutputs();
   }

@@ -9,6 +9,7 @@ beforeAll(async () => {
   await host.lab.sh(
     "if systemctl is-failed --quiet gatehouse-backup; then journalctl --unit gatehouse-backup; exit 1; fi",
   );
+  await host.lab.sh("mkdir -p /var/lib/prometheus/node-exporter");
   await host.sql("victim", VICTIM);
 });
 afterAll(() => clean());

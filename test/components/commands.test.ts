@@ -44,7 +44,7 @@ test("the agent is installed with sudo if configured, and then uses it by itself
 test("an abandoned host is removed from the state without a connection (H9)", async () => {
   const of = async (abandoned: boolean) =>
     (await runProgram({ config: { ...SMALL, host: { ...SMALL.host, abandoned } } })).resources
-      .filter(({ name }) => name.startsWith("release-"))
+      .filter(({ name }) => name.startsWith("release-") || name === "host-agent")
       .map(({ options }) => options.retainOnDelete);
   expect(new Set(await of(true))).toEqual(new Set([true]));
   expect(new Set(await of(false))).toEqual(new Set([false]));
@@ -93,7 +93,7 @@ describe("each command", () => {
 
   test("with a delete is deleted before it is replaced (H8)", () => {
     const deleting = commands.filter(({ inputs }) => inputs.delete !== undefined);
-    expect(deleting).toHaveLength(9);
+    expect(deleting).toHaveLength(10);
     for (const { name, options } of deleting) expect([name, options.deleteBeforeReplace]).toEqual([name, true]);
   });
 
@@ -113,9 +113,14 @@ test("releases are removed by the resource that owns them, as project/stack/name
   }
 });
 
-test("groups, accounts, packages and the agent are never deleted: recycled IDs would inherit data (H9)", () => {
-  const kept = commands.filter(({ name }) => !name.startsWith("release-"));
-  expect(kept).toHaveLength(8);
+test("the last command of a destroy reports what stays on the host, since every other one waits for the agent", () => {
+  const { inputs } = run.named("host-agent");
+  expect([inputs.delete, inputs.logging]).toEqual(["gatehouse leave gatehouse/test", "stderr"]);
+});
+
+test("groups, accounts and packages are never deleted: recycled IDs would inherit data (H9)", () => {
+  const kept = commands.filter(({ name }) => !name.startsWith("release-") && name !== "host-agent");
+  expect(kept).toHaveLength(7);
   for (const { name, inputs } of kept) expect([name, inputs.delete]).toEqual([name, undefined]);
 });
 

@@ -36,6 +36,16 @@ test("the readme describes where everything is, without secrets", () => {
   expect(readme).toContain("stack test\n");
   expect(readme).toContain("authentik is at https://auth.example.org. The first user is akadmin");
   expect(readme).toContain("On the host, root@192.0.2.10, as root:");
+  expect(readme).toContain("`pulumi destroy --stack test` stops the services and keeps all data, secrets and backups.");
+});
+
+test("the readme says where the backups are and which output a restore elsewhere needs, or that there are none", async () => {
+  expect(readme).toContain("There are no backups");
+  expect(readme).not.toContain("recovery");
+  const { outputs } = await runProgram({ config: { ...SMALL, backup: { repository: { path: "/srv/backups" } } } });
+  expect(outputs.readme).toContain("Backups are in /srv/backups.");
+  expect(outputs.readme).toContain("`pulumi stack output recovery --show-secrets --stack test`");
+  expect(outputs.readme).not.toContain("There are no backups");
 });
 
 test("the platform has exactly these keys: a change here is a change for other stacks (M21)", () => {

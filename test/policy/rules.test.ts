@@ -36,6 +36,7 @@ test.each<[string, Resource, RegExp]>([
 
 test.each<[string, Resource]>([
   ["the installation", command(["Host"], { create: "sh -s -- never-asked" })],
+  ["the end of the installation", command(["Host"], { create: "sh -s -- a", delete: "gatehouse leave shop/prod" })],
   ["the installation with sudo", command(["Host"], { create: "sudo -n sh -s -- 1f0c" })],
   ["a release", command(["Caddy", "Release"], { create: "gatehouse release x --due 0", delete: "gatehouse remove x" })],
   ["other resources", command(["Postgres"], {}, "random:index/randomPassword:RandomPassword")],

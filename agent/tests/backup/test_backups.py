@@ -153,6 +153,11 @@ class Backups(WithBackups):
         self.assertEqual(inventory.METRICS.stat().st_mode & 0o777, 0o644)
         self.assertEqual([p.name for p in inventory.METRICS.parent.iterdir()], ["gatehouse.prom"])
 
+    def test_a_host_without_the_exporter_gets_no_folder_of_it(self):
+        self.patch(inventory, "METRICS", support.TREE / "exporter/gatehouse.prom")
+        inventory.settle(PLACE, "drill", 200, 230, None)
+        self.assertFalse(inventory.METRICS.parent.exists())
+
 
 class Folders(HostTest):
     def test_each_data_folder_is_backed_up_and_databases_are_in_the_cluster_backup(self):

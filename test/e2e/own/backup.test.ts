@@ -100,6 +100,8 @@ test("the first `up` creates the repositories and takes a backup; the second cha
   const found = await known();
   expect(found).toMatchObject({ healthy: true, repository: "/srv/backups" });
   expect(found.backups.map(({ kind }: { kind: string }) => kind)).toEqual(["full"]);
+  expect(await host.try("ls /var/lib/prometheus"), "there is no exporter").not.toMatchObject({ status: 0 });
+  await host.sh(`mkdir -p ${METRICS.replace(/\/[^/]+$/, "")}`);
   expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
 });
 

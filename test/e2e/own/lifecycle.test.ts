@@ -242,7 +242,20 @@ test("no secret is in the state in plain text", async () => {
 test("`destroy` stops its units and keeps the data; a later `up` finds them again", async () => {
   await note("before-destroy");
   const key = await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key");
-  expect((await stack.destroy()).status).toBe(0);
+  const destroyed = await stack.destroy();
+  expect(destroyed.status, destroyed.text).toBe(0);
+  for (const line of [
+    /data +\/var\/lib\/authentik\/data +rm -r \/var\/lib\/authentik\/data\s/,
+    /folder +\/var\/lib\/postgresql +rm -r/,
+    /secrets +\/var\/lib\/gatehouse\/secrets\/authentik-secrets +rm -r/,
+    /package +caddy +apt-get purge caddy\s/,
+    /account +authentik +userdel authentik\s/,
+    /group +postgres-clients +groupdel postgres-clients\s/,
+    /image +ghcr\.io\/goauthentik\/server:\S+ +podman image rm/,
+    /agent +\/var\/lib\/gatehouse /,
+  ])
+    expect(destroyed.text, "what stays, and how it goes").toMatch(line);
+  expect(await lab.try("gatehouse status"), "nothing is wanted any more").toMatchObject({ status: 0 });
   const states = await lab.units("ActiveState", UNITS);
   expect(new Set(Object.values(states))).toEqual(new Set(["inactive"]));
   expect(await lab.sh("ls /etc/containers/systemd | grep -v users || true")).toBe("");

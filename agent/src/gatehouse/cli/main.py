@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar
 
 from gatehouse.backup import create, drill, forget, inventory, restore
-from gatehouse.cli import history, rollback, status, verify
+from gatehouse.cli import history, leave, rollback, status, verify
 from gatehouse.drift import facts
 from gatehouse.health import disks
 from gatehouse.items import accounts, packages
@@ -41,7 +41,7 @@ from gatehouse.protocol.answers import (
 )
 from gatehouse.protocol.manifest import load
 from gatehouse.release import apply, failpoints, recover, remove
-from gatehouse.state import created, store, wanted
+from gatehouse.state import created, remains, store, wanted
 from gatehouse.tree import files
 
 _DIFFERS = 3
@@ -175,6 +175,7 @@ def _packages(call: Namespace) -> int:
 def _release(call: Namespace) -> int:
     done = _apply(call, _attempt)
     wanted.applied(call.name)
+    remains.drop(call.name)
     if opened := _opened(call.name):
         done["opens"] = opened
     answer(done)
@@ -199,6 +200,17 @@ def _remove(call: Namespace) -> int:
         store.drop(f"release-{call.name}")
     wanted.drop(call.owner.rpartition("/")[0], call.name)
     answer(done)
+    return 0
+
+
+def _leave(call: Namespace) -> int:
+    if not sys.stdin.isatty():
+        sys.stdin.read()  # the agent's source again, in `pulumi destroy`, which fails if it cannot send all of it
+    done = leave.leave(call.stack)
+    if call.json:
+        answer(done)
+    else:
+        fail("\n".join(leave.lines(done)))  # on stderr, as progress, which `pulumi destroy` shows
     return 0
 
 
@@ -228,6 +240,7 @@ _RUN: dict[str, Callable[[Namespace], int]] = {
     "packages": _packages,
     "release": _release,
     "remove": _remove,
+    "leave": _leave,
     "recover": _recover,
     "facts": _facts,
 }

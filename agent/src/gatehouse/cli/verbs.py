@@ -104,6 +104,10 @@ def _remove(parser: ArgumentParser) -> None:
     parser.add_argument("--purge", action="store_true", help="delete its data too, after copying it")
 
 
+def _leave(parser: ArgumentParser) -> None:
+    parser.add_argument("stack", metavar="PROJECT/STACK", help="a stack that no longer uses this host")
+
+
 VERBS = {
     verb.name: verb
     for verb in (
@@ -123,6 +127,7 @@ VERBS = {
             needs={"--database": "--to", "--dry-run": "--to"},
         ),
         Verb("forget", "delete the passphrase of a repository that is no longer in use", _forget, changes=True),
+        Verb("leave", "what a destroyed stack leaves on the host, and how it is deleted", _leave, changes=True),
         Verb("group", "create a group if it is missing, and print its GID", _item, changes=True, for_program=True),
         Verb(
             "account",

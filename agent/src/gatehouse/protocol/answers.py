@@ -80,6 +80,21 @@ class RemoveAnswer(TypedDict):
     copies: NotRequired[str]  # the directory with copies of the data that a purge deleted
 
 
+class Left(TypedDict):
+    """Something that a stack leaves on the host."""
+
+    kind: str  # such as data, secrets or package
+    name: str
+    delete: str  # the command that deletes it
+
+
+class LeaveAnswer(TypedDict):
+    stack: str
+    running: list[str]  # its releases that are still on the host
+    others: list[str]  # other stacks with releases on the host
+    stays: list[Left]
+
+
 class RecoverAnswer(TypedDict):
     recovered: list[str]  # releases
 

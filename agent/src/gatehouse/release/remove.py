@@ -4,7 +4,7 @@ from gatehouse.output.report import Failure
 from gatehouse.protocol.answers import RemoveAnswer
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.release import plan, purge, undo
-from gatehouse.state import store
+from gatehouse.state import remains, store
 from gatehouse.state.store import HOST, Release
 from gatehouse.system import jobs, machine, systemd
 from gatehouse.tree import originals
@@ -47,6 +47,10 @@ def remove(name: str, owner: str, purging: bool = False) -> RemoveAnswer:
             jobs.run(verb, systemd.running(others), machine.system.monotonic() + current.deadline)
         if purging:
             purge.drop(release, current, copies)
+            remains.drop(name)
+        else:
+            kept = [store.read(text) for n in release.generations() if (text := release.text(n))]
+            remains.record(current, [image.reference for manifest in kept for image in manifest.image])
         release.forget()
         for path in paths:  # last, because an interrupted removal is repeated
             originals.forget_original(path)

@@ -37,6 +37,7 @@ def prepare() -> None:
         ("items", 0o700),
         ("repositories", 0o700),
         ("wanted", 0o700),
+        ("remains", 0o700),
         ("locks", 0o700),
         ("originals", 0o700),
         ("aside", 0o700),

@@ -96,6 +96,12 @@ class System:
         done = subprocess.run(["systemd-tmpfiles", "--create", *paths], capture_output=True, text=True)
         return done.stderr.strip() if done.returncode else None
 
+    def image(self, reference: str) -> str | None:
+        """The ID of an image on this host."""
+        with contextlib.suppress(FileNotFoundError):  # without Podman there are none
+            return self.ask("podman", "image", "inspect", "--format", "{{.Id}}", reference).strip() or None
+        return None
+
     def pull(self, reference: str) -> str | None:
         """Returns None if the image is on this host, otherwise the output of Podman."""
         if process.run(("podman", "image", "exists", reference))[0] == 0:

@@ -1,0 +1,34 @@
+"""What removed releases left on this host, since their manifests are no longer here."""
+
+import json
+
+from gatehouse.protocol.manifest import Manifest
+from gatehouse.state.store import STATE, read_private, write_private
+from gatehouse.system import safepath
+
+FOLDER = STATE / "remains"  # of one file for each removed release
+Remains = dict[str, list[str]]  # by kind: data, directory, image
+
+
+def record(manifest: Manifest, images: list[str]) -> None:
+    """`images`: of all kept generations."""
+    found: Remains = {
+        "data": [data.path or f"database {data.database or data.name}" for data in manifest.data],
+        "directory": [folder.path for folder in manifest.directory],
+        "image": list(dict.fromkeys(images)),
+    }
+    write_private(FOLDER / manifest.release, json.dumps(found))
+
+
+def drop(name: str) -> None:
+    """The release is back, or its data was deleted."""
+    safepath.remove(str(FOLDER / name))
+
+
+def of(kind: str) -> list[str]:
+    """Of all removed releases, each once."""
+    found: dict[str, None] = {}
+    for path in sorted(FOLDER.iterdir()) if FOLDER.exists() else ():
+        kept: Remains = json.loads(read_private(path) or "{}")
+        found |= dict.fromkeys(kept.get(kind, []))
+    return list(found)
