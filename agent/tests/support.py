@@ -41,6 +41,7 @@ class System(machine.System):
         self.houses = {}  # unit -> its runtime directory
         self.reads, self.loaded = {}, {}
         self.hung = set()  # units that report a reload, but never its end
+        self.images, self.in_containers = {}, set()  # reference -> image; what containers use
         self.state = "running"
         self.rooms = {}  # mount point -> its statvfs; others are half full
         self.written, self.fetched = "", []  # what units wrote to the journal, or by unit; images that were pulled
@@ -58,8 +59,18 @@ class System(machine.System):
     def create_tmpfiles(self, paths: list[str]) -> None:
         self.log.append(f"tmpfiles {' '.join(paths)}")
 
+    def image(self, reference: str) -> machine.Image | None:
+        return self.images.get(reference)
+
+    def images_of_containers(self) -> set[str]:
+        return self.in_containers
+
+    def remove_image(self, reference: str) -> str | None:
+        return self.images.pop(reference) and None
+
     def pull(self, reference: str) -> None:
         self.fetched.append(reference)
+        self.images[reference] = machine.Image(f"id of {reference}", 1 << 30)
 
     def room(self, point: str) -> os.statvfs_result:
         return self.rooms.get(point, room())

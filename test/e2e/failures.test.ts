@@ -7,6 +7,7 @@ import { type Settings, Stack } from "./support/stack.ts";
 import { touched } from "./support/touched.ts";
 
 const DOMAIN = "auth.lab.internal";
+const UNHEALTHY = "ghcr.io/goauthentik/server:2026.8.5";
 let lab: Lab;
 
 beforeAll(async () => {
@@ -132,6 +133,22 @@ test("an image that never becomes healthy is rolled back, together with the data
     "su postgres -c 'psql -XAtd authentik_failed_upgrade -c \"select version from authentik_version_history\"'",
   );
   expect(failed, "the database of the failed upgrade is kept as well").toContain("2026.8.5");
+  await lab.sh(`podman create --name operators ${UNHEALTHY}`);
+});
+
+test("its image, which nothing needs, goes with the next healthy apply, unless an operator's container has it", async () => {
+  const isThere = async () => (await lab.try(`podman image exists ${UNHEALTHY}`)).status === 0;
+  const stack = new Stack(lab);
+  Object.assign(stack.settings.caddy, { email: "operator@lab.internal" });
+  const kept = await stack.up();
+  expect(kept.status, kept.text).toBe(0);
+  expect(await isThere(), "a stopped container has it").toBe(true);
+  expect((await lab.try("gatehouse status")).text).toMatch(/^images: .* no longer needed$/m);
+  await lab.sh("podman rm operators");
+  const freed = await new Stack(lab).up();
+  expect(freed.text).toMatch(/image \S+:2026\.8\.5 is no longer needed and removed: /);
+  expect(await isThere()).toBe(false);
+  expect((await lab.try("gatehouse status")).text).not.toMatch(/^images: .* no longer needed$/m);
 });
 
 test("an apply does not wait until the deadline for a container that Podman cannot start, and prints its error", async () => {

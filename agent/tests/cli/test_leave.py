@@ -10,7 +10,7 @@ from gatehouse.items import accounts
 from gatehouse.protocol.answers import PackagesAnswer
 from gatehouse.release import purge
 from gatehouse.state import created, remains, repositories, store, wanted
-from gatehouse.system import safepath
+from gatehouse.system import machine, safepath
 from tests import support
 from tests.support import at, secret
 from tests.verbs import VerbTest
@@ -108,7 +108,7 @@ class Leave(VerbTest):
     def test_images_of_all_kept_generations_and_backups_stay(self):
         self.app()
         self.app(deadline=2)
-        self.patch(self.systemd, "image", lambda reference: None if reference == "gone:1" else "4f5e")
+        self.patch(self.systemd, "image", lambda reference: None if reference == "gone:1" else machine.Image("4f5e", 1))
         self.given(release="gone", image=[{"reference": "gone:1"}])
         for name in ("app", "gone"):
             self.ask("remove", name, "--owner", f"{STACK}/{name}")

@@ -134,6 +134,15 @@ def wants(*names: str, stack: str = "shop/prod") -> None:
     wanted.record(stack, list(names))
 
 
+class Images(VerbTest):
+    def test_the_room_of_images_in_use_and_of_older_ones_is_shown(self):
+        for number in (1, 2, 3):
+            self.given(image=[{"reference": f"app:{number}"}], file=[file("etc/app.conf", f"{number}")])
+        self.shows(0, "\nimages: 1.0 GiB in use, 2.0 GiB kept for rollbacks\n", argv=("status",))
+        found = self.answers(0, "status")["images"]
+        self.assertEqual([image["needed"] for image in found], ["rollback", "rollback", "live"])
+
+
 class WhatTheLastUpWanted(VerbTest):
     def setUp(self):
         super().setUp()

@@ -3,8 +3,9 @@
 from gatehouse.backup import directory_swap, inventory
 from gatehouse.drift import facts, unmanaged
 from gatehouse.health import disks, survey
-from gatehouse.output.table import ago, columns, counted, iso
+from gatehouse.output.table import ago, columns, counted, iso, size
 from gatehouse.protocol.answers import DiskStatus, MissingRelease, ReleaseStatus, Status
+from gatehouse.release import images
 from gatehouse.state import secrets, store, wanted
 from gatehouse.state.store import Release
 from gatehouse.system import firewall, systemd
@@ -25,6 +26,7 @@ def status() -> Status:
         "releases": releases,
         "missing": missing,
         "disks": room,
+        "images": images.overview(),
         "backups": kept,
         "restored": waiting.what if waiting else None,
         "warnings": firewall.warnings(),
@@ -66,6 +68,13 @@ def lines(found: Status) -> list[str]:
 
 def _kept(found: Status) -> list[str]:
     summary = []
+    taken = [
+        f"{size(total)} {what}"
+        for needed, what in (("live", "in use"), ("rollback", "kept for rollbacks"), ("no", "no longer needed"))
+        if (total := sum(image["size"] for image in found["images"] if image["needed"] == needed))
+    ]
+    if taken:
+        summary.append(f"images: {', '.join(taken)}")
     if kept := found["backups"]:
         newest = kept["backups"][-1]["marked_seconds"] if kept["backups"] else None
         summary.append(

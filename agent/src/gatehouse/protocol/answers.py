@@ -230,11 +230,20 @@ class DiskStatus(TypedDict):
     problem: str | None
 
 
+class ImageStatus(TypedDict):
+    """An image that gatehouse pulled."""
+
+    reference: str
+    size: int
+    needed: Literal["live", "rollback", "no"]  # by a live manifest, by an older kept one, or by none
+
+
 class Status(TypedDict):
     healthy: bool
     releases: list[ReleaseStatus]
     missing: list[MissingRelease]
     disks: list[DiskStatus]
+    images: list[ImageStatus]
     backups: Overview | None
     restored: str | None  # a restore that is neither confirmed nor undone
     warnings: list[str]

@@ -10,7 +10,7 @@ from gatehouse.health import disks, probes, survey
 from gatehouse.output.report import At, Failure, learn_secret, say
 from gatehouse.protocol.answers import ReleaseAnswer, Verb
 from gatehouse.protocol.manifest import Manifest, Step, load
-from gatehouse.release import checks, failpoints, guards, holdings, journal, purge, undo
+from gatehouse.release import checks, failpoints, guards, holdings, images, journal, purge, undo
 from gatehouse.release.journal import Record
 from gatehouse.release.plan import Plan, claim, make
 from gatehouse.state import secrets, store
@@ -28,7 +28,11 @@ def apply(text: str, downgrade: bool = False) -> ReleaseAnswer:
     safepath.make(str(release.folder), 0o700)
     with _locked(release, manifest):
         failpoints.point("locked")
-        done = _apply(release, manifest, text, downgrade)
+        try:
+            done = _apply(release, manifest, text, downgrade)
+        finally:
+            images.done(release)
+    images.prune()
     secrets.prune(_apply_again)
     failpoints.point("pruned")
     return done
@@ -67,8 +71,7 @@ def _apply(release: Release, manifest: Manifest, text: str, downgrade: bool) -> 
     if plan.idle and text == release.text() and plan.left.files == release.left().files:
         say(f"release {release.name} is in sync: generation {release.generation}")
     else:
-        for image in manifest.image:
-            _fetch(image.reference)
+        images.fetch(release, manifest)
         failpoints.point("fetched")
         for step in manifest.preparation:
             _step("preparation", step, manifest)
@@ -92,17 +95,6 @@ def _learn_secrets(manifest: Manifest) -> None:
     for step in (*manifest.preparation, *manifest.step) if manifest.secret else ():
         learn_secret(step.stdin.replace("'", "\n"))  # SQL errors quote a literal without the text around it
     secrets.learn_all()
-
-
-def _fetch(reference: str) -> None:
-    if (complaint := machine.system.pull(reference)) is None:
-        return
-    raise Failure(
-        f"image {reference} cannot be pulled, nothing was changed:\n{process.indented(complaint)}\n"
-        f"if {reference.partition('/')[0]} requires a login, set `registries` in the configuration: "
-        "docs/configuration.md",
-        at=At("image", reference),
-    )
 
 
 def _carry_out(release: Release, plan: Plan) -> None:

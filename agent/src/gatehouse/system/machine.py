@@ -7,6 +7,7 @@ import os
 import pwd
 import subprocess
 import time
+from typing import NamedTuple
 
 from gatehouse.output.report import say
 from gatehouse.system import process
@@ -59,6 +60,11 @@ class Job:
         )
 
 
+class Image(NamedTuple):
+    id: str
+    size: int  # bytes, with layers that it shares with other images
+
+
 class System:
     def monotonic(self) -> float:
         """Seconds on a monotonic clock. Code that waits for its own child process uses the real clock directly."""
@@ -96,16 +102,27 @@ class System:
         done = subprocess.run(["systemd-tmpfiles", "--create", *paths], capture_output=True, text=True)
         return done.stderr.strip() if done.returncode else None
 
-    def image(self, reference: str) -> str | None:
-        """The ID of an image on this host."""
+    def image(self, reference: str) -> Image | None:
+        """An image on this host."""
         with contextlib.suppress(FileNotFoundError):  # without Podman there are none
-            return self.ask("podman", "image", "inspect", "--format", "{{.Id}}", reference).strip() or None
+            words = self.ask("podman", "image", "inspect", "--format", "{{.Id}} {{.Size}}", reference).split()
+            return Image(words[0], int(words[1])) if len(words) == 2 else None
         return None
 
+    def images_of_containers(self) -> set[str]:
+        """The images of all containers, also stopped ones and those of other tools, each by its ID and its name."""
+        with contextlib.suppress(FileNotFoundError):
+            words = ("--all", "--external", "--no-trunc", "--format", "{{.ImageID}} {{.Image}}")
+            return set(self.ask("podman", "ps", *words).split())
+        return set()
+
+    def remove_image(self, reference: str) -> str | None:
+        """Remove an image, or only this name if it has others; never its parents. Returns None, or Podman's error."""
+        status, output = process.run(("podman", "image", "rm", "--no-prune", reference))
+        return output if status else None
+
     def pull(self, reference: str) -> str | None:
-        """Returns None if the image is on this host, otherwise the output of Podman."""
-        if process.run(("podman", "image", "exists", reference))[0] == 0:
-            return None
+        """Returns None if the image is on this host now, otherwise the output of Podman."""
         say(f"pull {reference}")
         words = ("podman", "pull", "--quiet", reference)
         home = pwd.getpwuid(os.geteuid()).pw_dir
