@@ -2,12 +2,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { documentUrl } from "../../components/connection/documents.ts";
 import { ask, watch } from "./support/client.ts";
-import { Lab } from "./support/lab.ts";
+import { IMAGE, Lab } from "./support/lab.ts";
 import { type Settings, Stack } from "./support/stack.ts";
 import { touched } from "./support/touched.ts";
 
 const DOMAIN = "auth.lab.internal";
-const UNHEALTHY = "ghcr.io/goauthentik/server:2026.8.5";
+const UNHEALTHY = `${IMAGE}:2026.8.5`;
 let lab: Lab;
 
 beforeAll(async () => {

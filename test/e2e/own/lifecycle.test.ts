@@ -251,7 +251,7 @@ test("`destroy` stops its units and keeps the data; a later `up` finds them agai
     /package +caddy +apt-get purge caddy\s/,
     /account +authentik +userdel authentik\s/,
     /group +postgres-clients +groupdel postgres-clients\s/,
-    /image +ghcr\.io\/goauthentik\/server:\S+ +podman image rm/,
+    /image +localhost:5000\/authentik-stand-in:\S+ +podman image rm/,
     /agent +\/var\/lib\/gatehouse /,
   ])
     expect(destroyed.text, "what stays, and how it goes").toMatch(line);
