@@ -117,7 +117,7 @@ class Leave(VerbTest):
         self.assertEqual(list(self.stays("backups")), ["/srv/backups"])
         purge.BACKUPS.mkdir()
         self.assertEqual(list(self.stays("backups")), ["/srv/backups", str(purge.BACKUPS)])
-        self.assertEqual(len(self.stays("agent")), 1)
+        self.assertEqual(self.stays("agent")["/usr/local/bin/gatehouse"], "rm -r /usr/local/bin/gatehouse")
 
     def test_it_wants_nothing_any_more_and_names_the_stacks_that_stay(self):
         wanted.record(STACK, ["app", "server"])

@@ -13,12 +13,12 @@ from gatehouse.system import machine, safepath, systemd
 
 _PURGE = {"apt": "apt-get purge", "pacman": "pacman -Rns"}
 _PERSONS = 1000  # the first UID of an account that is not the system's
+_UNITS = ("gatehouse-recover.service", "gatehouse-recovered.service")
 _AGENT = (
     "/var/lib/gatehouse",
     "/usr/local/lib/gatehouse",
     "/usr/local/bin/gatehouse",
-    "/etc/systemd/system/gatehouse-recover.service",
-    "/etc/systemd/system/gatehouse-recovered.service",
+    *(f"/etc/systemd/system/{unit}" for unit in _UNITS),
 )
 
 
@@ -29,7 +29,7 @@ def leave(stack: str) -> LeaveAnswer:
         "stack": stack,
         "running": sorted(manifest.release for owner, manifest in live if owner == stack and not manifest.secret),
         "others": sorted({owner for owner, _ in live if owner != stack}),
-        "stays": [*_data(), *_secrets(stack), *_backups(), *_system(), *_images(), _agent()],
+        "stays": [*_data(), *_secrets(stack), *_backups(), *_system(), *_images(), *_agent()],
     }
 
 
@@ -52,7 +52,9 @@ def _data() -> list[Left]:
     homes = [home for name in _made("account") if (home := pwd.getpwnam(name).pw_dir).startswith("/var/lib/")]
     folders = [path for path in dict.fromkeys([*homes, *remains.of("directory")]) if path not in found]
     rows = [_left("data", name, _deletion(name)) for name in found if not name.startswith("/") or _there(name)]
-    return rows + [_left("folder", path, f"rm -r {path}") for path in folders if path != "/" and _there(path)]
+    # The command for a folder also deletes the folders in it.
+    outer = [path for path in folders if not any(path.startswith(f"{other}/") for other in folders if other != "/")]
+    return rows + [_left("folder", path, f"rm -r {path}") for path in outer if path != "/" and _there(path)]
 
 
 def _deletion(name: str) -> str:
@@ -108,8 +110,12 @@ def _images() -> list[Left]:
     ]
 
 
-def _agent() -> Left:
-    return _left("agent", " ".join(_AGENT), "systemctl disable gatehouse-recover gatehouse-recovered, and rm -r; last")
+def _agent() -> list[Left]:
+    """Comes last: the commands above need it."""
+    return [
+        _left("agent", "its units", f"systemctl disable {' '.join(_UNITS)}"),
+        *(_left("agent", path, f"rm -r {path}") for path in _AGENT),
+    ]
 
 
 def _left(kind: str, name: str, delete: str) -> Left:
