@@ -3,7 +3,7 @@ deletes nothing."""
 
 import pwd
 
-from gatehouse.items import accounts
+from gatehouse.items import accounts, packages
 from gatehouse.output.report import Failure
 from gatehouse.output.table import columns
 from gatehouse.protocol.answers import LeaveAnswer, Left
@@ -11,7 +11,6 @@ from gatehouse.release import purge
 from gatehouse.state import created, remains, repositories, store, wanted
 from gatehouse.system import machine, safepath, systemd
 
-_PURGE = {"apt": "apt-get purge", "pacman": "pacman -Rns"}
 _PERSONS = 1000  # the first UID of an account that is not the system's
 _UNITS = ("gatehouse-recover.service", "gatehouse-recovered.service")
 _AGENT = (
@@ -79,15 +78,11 @@ def _backups() -> list[Left]:
 
 
 def _system() -> list[Left]:
-    managers = {
-        name: str(record.answer.get("manager", "apt"))
-        for record in store.items().values()
-        if "versions" in record.answer
-        for name in record.answer["versions"]
-    }
+    answers = [record.answer for record in store.items().values() if "versions" in record.answer]
+    purges = packages.purge_commands(_made("package"), answers)
     enabled = [unit for unit in systemd.existing(_made("unit")) if systemd.enabled(unit)] if _made("unit") else []
     rows = [_left("unit", f"{unit} (starts at the next boot)", f"systemctl disable {unit}") for unit in enabled]
-    rows += [_left("package", name, f"{_PURGE[managers.get(name, 'apt')]} {name}") for name in _made("package")]
+    rows += [_left("package", name, command) for name, command in purges.items()]
     users = _made("account")  # each with the group of the same name
     rows += [_left("account", name, f"userdel {name}") for name in users]
     return rows + [_left("group", name, f"groupdel {name}") for name in _made("group") if name not in users]

@@ -18,6 +18,8 @@ from gatehouse.system import apt, pacman, process, safepath, systemd
 class _Manager(Protocol):
     """The interface of each package manager's module."""
 
+    PURGE: str
+
     def versions(self, names: tuple[str, ...]) -> dict[str, str]: ...
 
     def install(self, names: list[str]) -> str | None: ...
@@ -81,6 +83,12 @@ def versions(manager: str, names: tuple[str, ...]) -> dict[str, str]:
 def configuration() -> dict[str, str]:
     """The configuration files of packages, each with its original MD5, for any manager on this host."""
     return {path: digest for manager in _MANAGERS.values() for path, digest in manager.configuration().items()}
+
+
+def purge_commands(names: list[str], answers: list[PackagesAnswer]) -> dict[str, str]:
+    """For each package, the command that removes it with its configuration, by the manager that installed it."""
+    managers = {name: answer.get("manager", "apt") for answer in answers for name in answer["versions"]}
+    return {name: f"{_MANAGERS[managers.get(name, 'apt')].PURGE} {name}" for name in names}
 
 
 def survey(answers: list[PackagesAnswer]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gatehouse.output.report import say
 
+PURGE = "apt-get purge"  # for an operator: removes a package with its configuration
 _STATUS = Path("/var/lib/dpkg/status")
 
 _APT = (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gatehouse.system import machine
 
+PURGE = "pacman -Rns"  # for an operator: removes a package with its configuration
 _INSTALLED = Path("/var/lib/pacman/local")
 _INSTALL = ("pacman", "-S", "--needed", "--noconfirm")
 _PATIENCE = 300  # seconds to wait for another pacman
