@@ -79,6 +79,20 @@ class Leave(VerbTest):
         path = f"{support.STATE}/secrets/pw"
         self.assertEqual(self.stays("secrets"), {path: f"rm -r {path}"})
 
+    def test_secrets_that_an_operator_deleted_or_that_have_no_file_are_not_listed(self):
+        self.given(release="roles", secret=True, probe=[support.shell("answers", "true")])
+        self.given(release="pw", secret=True, file=[secret("pw", "correct-horse")])
+        for name in ("pw", "roles"):
+            self.ask("remove", name, "--owner", f"{STACK}/{name}")
+        self.assertEqual(list(self.stays("secrets")), [f"{support.STATE}/secrets/pw"])
+        support.shutil.rmtree(support.STATE / "secrets/pw")
+        self.assertEqual(self.stays("secrets"), {})
+
+    def test_secrets_of_a_release_that_is_in_use_are_not_listed(self):
+        self.given(release="pw", secret=True, file=[secret("pw", "correct-horse")])
+        self.assertEqual(self.stays("secrets"), {})
+        self.assertIn("releases of stack shop/prod are still on this host: pw\n", self.ask("leave", STACK)[1])
+
     def test_what_gatehouse_created_stays_but_nothing_that_a_person_owns(self):
         known = {"app": 990, "deploy": 1000}
         self.patch(

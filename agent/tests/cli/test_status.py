@@ -143,6 +143,80 @@ class Images(VerbTest):
         self.assertEqual([image["needed"] for image in found], ["rollback", "rollback", "live"])
 
 
+class Retained(VerbTest):
+    """A release of secrets stays when its stack removes it; the service that its probe asks may be stopped."""
+
+    def setUp(self):
+        super().setUp()
+        self.ok = support.ROOM / "ok"
+        self.ok.write_text("")
+        self.up()
+        self.ok.unlink()
+        self.shows(3, "pw       probe answers: fails", argv=("status",))
+
+    def up(self, **keys) -> None:
+        text = support.manifest(
+            release="pw",
+            secret=True,
+            file=[secret("pw", "correct-horse")],
+            probe=[shell("answers", f"test -e {self.ok}")],
+            **keys,
+        )
+        self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(sealed(text))))
+        self.ask("release", "pw", "--due", "machine/0")
+
+    def remove(self) -> None:
+        self.ask("remove", "pw", "--owner", "shop/prod/pw")
+
+    def test_it_is_not_probed_and_status_names_it(self):
+        self.remove()
+        text = self.shows(0, "no release is on this host", argv=("status",))
+        self.assertIn("secrets that stay for a later `pulumi up`: pw\n", text)
+        found = self.answers(0, "status")
+        self.assertEqual((found["releases"], found["missing"], found["retained"]), ([], [], ["pw"]))
+        self.shows(0, "in sync: 0 items, no differences", argv=("verify",))
+        self.assertEqual(self.answers(0, "facts")["items"], {}, "the next `up` sends it again")
+
+    def test_a_second_removal_changes_nothing(self):
+        self.remove()
+        self.remove()
+        self.assertEqual(self.answers(0, "status")["retained"], ["pw"])
+
+    def test_beside_other_releases_it_is_not_one_of_them(self):
+        self.given(release="site")
+        self.remove()
+        self.shows(0, "1 release, all healthy", "secrets that stay for a later `pulumi up`: pw\n", argv=("status",))
+
+    def test_it_is_probed_again_once_it_is_applied_again(self):
+        self.remove()
+        self.ok.write_text("")
+        self.up()
+        self.assertEqual(self.answers(0, "status")["retained"], [])
+        self.shows(0, "1 of 1 pass  in sync", "1 release, all healthy", argv=("status",))
+        self.ok.unlink()
+        self.shows(3, "pw       probe answers: fails", argv=("status",))
+        self.assertEqual(len(self.answers(0, "facts")["items"]["release-pw"]["drifted"]), 1)
+
+    def test_it_is_missing_if_a_stack_wants_it_and_could_not_apply_it(self):
+        self.remove()
+        wants("pw")
+        self.refused(support.report.ROLLED_BACK_UNHEALTHY, "answers", call=self.up)
+        self.shows(
+            3, "pw       it is not on this host although", "run that again: not healthy within", argv=("status",)
+        )
+        self.shows(3, "release pw  it is not on this host although", argv=("verify",))
+        self.ok.write_text("")
+        self.up()
+        self.shows(0, "1 release, all healthy", argv=("status",))
+
+    def test_while_it_is_applied_again_it_is_in_progress_and_interrupted_after_a_crash(self):
+        self.remove()
+        store.Release("pw").record.write_text('{"text": ""}')
+        self.shows(3, "interrupted", argv=("status",))
+        with store.lock("release-pw", "apply of release pw"):
+            self.shows(3, "in progress", argv=("status",))
+
+
 class WhatTheLastUpWanted(VerbTest):
     def setUp(self):
         super().setUp()

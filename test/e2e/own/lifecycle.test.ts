@@ -255,8 +255,19 @@ test("`destroy` stops its units and keeps the data; a later `up` finds them agai
     /agent +\/var\/lib\/gatehouse /,
   ])
     expect(destroyed.text, "what stays, and how it goes").toMatch(line);
-  const { missing } = JSON.parse((await lab.try("gatehouse status --json")).text.trim().split("\n").at(-1) ?? "");
-  expect(missing, "nothing is wanted any more").toEqual([]);
+  const kept = ["authentik-secrets", "postgres-passwords", "valkey-authentik", "valkey-gatehouse"];
+  expect(JSON.parse(await lab.sh("gatehouse status --json")), "nothing is wanted any more").toMatchObject({
+    healthy: true,
+    releases: [],
+    missing: [],
+    retained: kept,
+  });
+  expect(await lab.sh("gatehouse status")).toContain(
+    `secrets that stay for a later \`pulumi up\`: ${kept.join(", ")}\nno release is on this host`,
+  );
+  expect(JSON.parse(await lab.sh("gatehouse verify --json"))).toMatchObject({ in_sync: true });
+  const again = await stack.destroy();
+  expect([again.status, again.counts], again.text).toEqual([0, {}]);
   const states = await lab.units("ActiveState", UNITS);
   expect(new Set(Object.values(states))).toEqual(new Set(["inactive"]));
   expect(await lab.sh("ls /etc/containers/systemd | grep -v users || true")).toBe("");
@@ -264,7 +275,12 @@ test("`destroy` stops its units and keeps the data; a later `up` finds them agai
     "# The Caddyfile",
   );
   expect(await lab.sh("ls /var/lib/postgresql/17/main/PG_VERSION")).toBeTruthy();
-  expect((await stack.up()).status).toBe(0);
+  const back = await stack.up();
+  expect(back.status, back.text).toBe(0);
+  expect(JSON.parse(await lab.sh("gatehouse status --json"))).toMatchObject({ healthy: true, retained: [] });
+  expect(await lab.sh("gatehouse status"), "the secrets are probed again").toMatch(
+    /^postgres-passwords .* 1 of 1 pass +in sync$/m,
+  );
   expect(await notes()).toContain("before-destroy");
   expect(await lab.sh("cat /var/lib/gatehouse/secrets/authentik-secrets/*/secret_key")).toBe(key);
 });

@@ -217,7 +217,7 @@ def _go_back(wanted: Swap, error: BaseException) -> None:
 
 def _start(wanted: Swap) -> None:
     """Restart the units and rerun the steps, because the restored data may predate current roles and passwords."""
-    manifests = store.live()
+    manifests = store.expected()
     deadline = machine.system.monotonic() + max((m.deadline for m in manifests), default=60)
     jobs.run("start", list(wanted.ran), deadline)
     for m in manifests:

@@ -23,12 +23,12 @@ _AGENT = (
 
 def leave(stack: str) -> LeaveAnswer:
     wanted.leave(stack)
-    live = [(manifest.owner.rpartition("/")[0], manifest) for manifest in store.live()]
+    there = [(manifest.owner.rpartition("/")[0], manifest.release) for manifest in store.expected()]
     return {
         "stack": stack,
-        "running": sorted(manifest.release for owner, manifest in live if owner == stack and not manifest.secret),
-        "others": sorted({owner for owner, _ in live if owner != stack}),
-        "stays": [*_data(), *_secrets(stack), *_backups(), *_system(), *_images(), *_agent()],
+        "running": sorted(release for owner, release in there if owner == stack),
+        "others": sorted({owner for owner, _ in there if owner != stack}),
+        "stays": [*_data(), *_secrets(), *_backups(), *_system(), *_images(), *_agent()],
     }
 
 
@@ -61,12 +61,9 @@ def _deletion(name: str) -> str:
     return f"runuser -u postgres -- dropdb {database}" if kind else f"rm -r {name}"
 
 
-def _secrets(stack: str) -> list[Left]:
-    return [
-        _left("secrets", str(store.SECRETS / manifest.release), f"rm -r {store.SECRETS / manifest.release}")
-        for manifest in store.live()
-        if manifest.secret and manifest.owner.rpartition("/")[0] == stack
-    ]
+def _secrets() -> list[Left]:
+    paths = [str(store.SECRETS / release.name) for release in store.releases() if release.retained]
+    return [_left("secrets", path, f"rm -r {path}") for path in paths if _there(path)]
 
 
 def _backups() -> list[Left]:

@@ -189,14 +189,15 @@ def _attempt(text: str) -> ReleaseAnswer:
     except Exception as error:
         with contextlib.suppress(OSError, Failure):  # the disk may be full, or the manifest invalid
             manifest = load(text)
-            if not store.Release(manifest.release).generation:
+            release = store.Release(manifest.release)
+            if release.retained or not release.generation:
                 wanted.failed(manifest, legible(masked(str(error))))
         raise
 
 
 def _remove(call: Namespace) -> int:
     done = remove.remove(call.name, call.owner, call.purge)
-    if done["removed"]:
+    if done["removed"] or store.Release(call.name).retained:
         store.drop(f"release-{call.name}")
     wanted.drop(call.owner.rpartition("/")[0], call.name)
     answer(done)

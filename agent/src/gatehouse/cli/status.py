@@ -14,7 +14,7 @@ from gatehouse.system import firewall, systemd
 def status() -> Status:
     secrets.learn_all()
     owned = unmanaged.owned()
-    releases = [_look(release, owned) for release in store.releases()]
+    releases = [_look(release, owned) for release in store.releases() if not release.retained]
     missing, room = _missing(), _disks()
     kept = inventory.overview() if inventory.SETTINGS.exists() else None
     waiting = directory_swap.kept()
@@ -27,6 +27,7 @@ def status() -> Status:
         "missing": missing,
         "disks": room,
         "images": images.overview(),
+        "retained": [release.name for release in store.releases() if release.retained],
         "backups": kept,
         "restored": waiting.what if waiting else None,
         "warnings": firewall.warnings(),
@@ -56,7 +57,7 @@ def lines(found: Status) -> list[str]:
         complaints.append([m["release"], _absence(m)])
     complaints += [["-", disk["problem"]] for disk in found["disks"] if disk["problem"]]
     if not rows and not complaints:
-        return ["no release is on this host"]
+        return [*_kept(found), "no release is on this host"]
     head = ["RELEASE", "GENERATION", "APPLIED", "UNIT", "STATE", "PROBES", "HOST"]
     table = [*columns(head, rows), "", *_kept(found)]
     table += [line for warning in found["warnings"] for line in f"warning: {warning}".splitlines()]
@@ -75,6 +76,8 @@ def _kept(found: Status) -> list[str]:
     ]
     if taken:
         summary.append(f"images: {', '.join(taken)}")
+    if found["retained"]:
+        summary.append(f"secrets that stay for a later `pulumi up`: {', '.join(found['retained'])}")
     if kept := found["backups"]:
         newest = kept["backups"][-1]["marked_seconds"] if kept["backups"] else None
         summary.append(

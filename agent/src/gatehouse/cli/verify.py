@@ -15,7 +15,7 @@ def verify() -> VerifyAnswer:
     items = {item: [Difference.read(one) for one in found["differences"]] for item, found in answered.items()}
     for release in store.releases():
         with store.glance(f"release-{release.name}") as busy:
-            if not busy and (manifest := release.manifest()):
+            if not busy and not release.retained and (manifest := release.manifest()):
                 found = items.get(f"release-{release.name}")
                 if found is None:
                     found = items[f"release-{release.name}"] = facts.of_release(release, owned)

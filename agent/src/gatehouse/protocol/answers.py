@@ -244,6 +244,7 @@ class Status(TypedDict):
     missing: list[MissingRelease]
     disks: list[DiskStatus]
     images: list[ImageStatus]
+    retained: list[str]  # releases of secrets that a stack removed, and whose secrets stay
     backups: Overview | None
     restored: str | None  # a restore that is neither confirmed nor undone
     warnings: list[str]

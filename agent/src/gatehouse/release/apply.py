@@ -30,6 +30,7 @@ def apply(text: str, downgrade: bool = False) -> ReleaseAnswer:
         failpoints.point("locked")
         try:
             done = _apply(release, manifest, text, downgrade)
+            release.adopt()
         finally:
             images.done(release)
     images.prune()

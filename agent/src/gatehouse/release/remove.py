@@ -12,7 +12,8 @@ from gatehouse.tree.files import Change
 
 
 def remove(name: str, owner: str, purging: bool = False) -> RemoveAnswer:
-    """Stop the release's units and remove its files, if `owner` still owns it. Data and secrets are kept. A purge
+    """Stop the release's units and remove its files, if `owner` still owns it. Data is kept, and
+    a release of secrets is retained. A purge
     copies the data before it removes anything, and deletes the data last.
 
     Raises Failure if data is in use or cannot be copied, or a unit does not stop."""
@@ -28,6 +29,7 @@ def remove(name: str, owner: str, purging: bool = False) -> RemoveAnswer:
         if current.owner != owner:
             return {"release": name, "removed": False, "why": f"it belongs to {current.owner}"}
         if current.secret and not purging:
+            release.retain()
             return {"release": name, "removed": False, "why": f"secrets are data: {store.SECRETS / name} is kept"}
         own = [u.name for u in current.unit]
         # All versions of a secret are in one directory, which counts as data.

@@ -123,6 +123,22 @@ class Release:
     def _generations(self) -> list[int]:
         return [int(d.name) for d in self.folder.iterdir() if d.name.isdigit()]
 
+    @property
+    def retained(self) -> bool:
+        """Whether its stack removed the release, only its secrets stay, and nothing applies it again."""
+        return self._retained.exists() and not self.record.exists()
+
+    def retain(self) -> None:
+        write_private(self._retained, "")
+
+    def adopt(self) -> None:
+        """A stack has applied the release again."""
+        self._retained.unlink(missing_ok=True)
+
+    @property
+    def _retained(self) -> Path:
+        return self.folder / "retained"
+
     def drop_snapshot(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self.snapshot)
@@ -148,6 +164,11 @@ def releases() -> list[Release]:
 def live() -> list[Manifest]:
     """The manifests that are live on this host."""
     return [manifest for release in releases() if (manifest := release.manifest())]
+
+
+def expected() -> list[Manifest]:
+    """Those that a stack still has: a retained release may need services that are stopped."""
+    return [manifest for release in releases() if not release.retained and (manifest := release.manifest())]
 
 
 def refuse_foreign(name: str, owner: str, takes: tuple[str, ...] = ()) -> None:

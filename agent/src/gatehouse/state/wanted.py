@@ -26,7 +26,7 @@ _NONE = Missing("", "", None)
 def missing() -> list[Missing]:
     """The releases that a stack wants and that this host does not have. Of a stack that has sent no names, because its
     program does not inspect the host, these are the releases that could not be applied."""
-    there, errors, known = {release.name for release in store.releases()}, _errors(), stacks()
+    there, errors, known = {release.name for release in store.releases() if not release.retained}, _errors(), stacks()
     found = [Missing(name, stack, errors.get(name, _NONE).why) for stack in known for name in _names(stack)]
     found += [lack for lack in errors.values() if lack.stack not in known]
     return [lack for lack in found if lack.release not in there]
