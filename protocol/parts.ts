@@ -59,8 +59,12 @@ export const image = z.object({
     "Version, such as `2026.8.3`, of an image that migrates its data: an older one may not be able to use the result. An apply that would replace a higher version is refused.",
   ),
   downgrade: z.boolean().default(false).meta({
-    description: "Whether the image may replace one of a higher version or a later series.",
+    description:
+      "Whether the image may replace one of a higher version, also of the series after its own: one that lists the image's series in `follows`.",
   }),
+  permission: maybe(
+    "Key of the configuration that sets `downgrade`, such as `authentik.allowDowngrade`: a refusal names it.",
+  ),
 });
 
 export const step = z.object({

@@ -183,6 +183,7 @@ export function authentikManifest(postgres: Distribution["postgres"], view: Auth
         series: seriesOf(view.version),
         follows: predecessors(view.version),
         ...(view.allowDowngrade && { downgrade: true }),
+        permission: "authentik.allowDowngrade",
       },
     ],
     files: [

@@ -33,7 +33,7 @@ const settings = z.strictObject({
     }),
   allowDowngrade: z.boolean().default(false).meta({
     description:
-      "Whether `version` may be lower than the one on the host. authentik does not support this: an older version may not start with the migrated database, or lose data. Without it, such an `up` is refused.",
+      "Whether `version` may be lower than the one on the host, by one series at most. authentik does not support this: an older version may not start with the migrated database, or lose data. Without it, such an `up` is refused.",
   }),
   image: z
     .string()

@@ -20,7 +20,7 @@ export function reportOf(preview: Preview): Report {
     .filter(({ what }) => what !== "delete" && what !== "forget")
     .flatMap(({ old, new: next }) => databaseChanges(old, next));
   const releases = steps.flatMap(releaseChange);
-  const data = [guarded, downgraded, moved, reowned, moving, purging].flatMap((notes) => steps.flatMap(notes));
+  const data = [guarded, unsuited, moved, reowned, moving, purging].flatMap((notes) => steps.flatMap(notes));
   const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
   const totals = { ...count(releases, units), databases: created(databases), repairs };
   return {
@@ -87,18 +87,29 @@ const purging = (step: ReleaseStep): string[] =>
 const guarded = ({ old, new: next }: ReleaseStep): string[] =>
   saved(old, next).map(({ guard }) => `${guard.name} is saved first, since the new image may alter it`);
 
-/** Images that are older than the one that they replace, which may have migrated the data. */
-const downgraded = ({ old, new: next }: ReleaseStep): string[] =>
-  (next?.images ?? []).flatMap(({ reference, version = "", downgrade }) =>
-    (old?.images ?? [])
-      .filter((before) => isLower(version, before.version ?? ""))
-      .map(
-        (before) =>
-          `${reference} is older than ${before.reference}: ${downgrade ? "its data may be unusable" : "refused, unless allowDowngrade is set"}`,
-      ),
-  );
+/** Images that may be unable to use the data of the ones that they replace. */
+const unsuited = ({ old, new: next }: ReleaseStep): string[] =>
+  (next?.images ?? []).flatMap((image) => (old?.images ?? []).flatMap((before) => warning(image, before) ?? []));
 
-const isLower = (one: string, other: string): boolean =>
+function warning(image: Image, before: Image): string | undefined {
+  const older = isLower(image.version, before.version);
+  if (leaps({ ...image, downgrade: older }, before))
+    return `${image.reference} is more than one series ${older ? "before" : "after"} ${before.reference}: refused`;
+  if (!older) return undefined;
+  const refused = image.permission ? `refused, unless ${image.permission} is set` : "refused";
+  return `${image.reference} is older than ${before.reference}: ${image.downgrade ? "its data may be unusable" : refused}`;
+}
+
+type Image = NonNullable<ReleaseStep["new"]>["images"][number];
+
+/** Whether the agent refuses an image as too far from another in series. Mirrors its protocol/manifest.py. */
+const leaps = (image: Image, before: Image): boolean =>
+  image.series !== undefined &&
+  before.series !== undefined &&
+  ![image.series, ...image.follows].includes(before.series) &&
+  !(image.downgrade && before.follows.includes(image.series));
+
+const isLower = (one = "", other = ""): boolean =>
   one !== "" && one.localeCompare(other, "en", { numeric: true }) < 0 && other !== "";
 
 const reowned = ({ old, new: next }: ReleaseStep): string[] => ownerChanges(old, next);

@@ -117,15 +117,26 @@ describe("the reason is given:", () => {
   });
 
   test.each([
-    [false, "refused, unless allowDowngrade is set"],
-    [true, "its data may be unusable"],
-  ])("an older image; allowDowngrade is %s", async (allowDowngrade, words) => {
-    const report = await plan({ authentik: { ...FULL.authentik, version: "2025.8.3", allowDowngrade } });
-    const [older, newer] = ["2025.8.3", "2025.8.4"].map((version) => `ghcr.io/goauthentik/server:${version}`);
+    [false, "2025.8.4", "2025.8.3", "is older than", ": refused, unless authentik.allowDowngrade is set"],
+    [true, "2025.8.4", "2025.8.3", "is older than", ": its data may be unusable"],
+    [false, "2026.5.1", "2026.2.3", "is older than", ": refused, unless authentik.allowDowngrade is set"],
+    [true, "2026.5.1", "2026.2.3", "is older than", ": its data may be unusable"],
+    [true, "2026.8.3", "2026.2.3", "is more than one series before", ": refused"],
+    [true, "2026.2.3", "2026.8.3", "is more than one series after", ": refused"],
+  ])("allowDowngrade is %s, and %s is replaced by %s", async (allowDowngrade, was, is, what, then) => {
+    const of = (version: string) => ({ ...FULL, authentik: { ...FULL.authentik, version, allowDowngrade } });
+    const report = reportOf(await previewOfChange({ from: of(was), to: of(is) }));
+    const [next, before] = [is, was].map((version) => `ghcr.io/goauthentik/server:${version}`);
     expect(report.data).toEqual([
       "database authentik is saved first, since the new image may alter it",
-      `${older} is older than ${newer}: ${words}`,
+      `${next} ${what} ${before}${then}`,
     ]);
+  });
+
+  test("nothing about the image of the next series", async () => {
+    const of = (version: string) => ({ ...FULL, authentik: { ...FULL.authentik, version } });
+    const report = reportOf(await previewOfChange({ from: of("2026.5.1"), to: of("2026.8.3") }));
+    expect(report.data).toEqual(["database authentik is saved first, since the new image may alter it"]);
   });
 
   test("the database that gets a new owner, with its complete contents", async () => {

@@ -439,7 +439,7 @@ class Unreadable(WithBackups):
             catalog.expire(inventory.settings(), newest)
         self.assertEqual((len(inventory.kept(PLACE)), ran), (2, []))
         self.patch(pgbackrest, "known", lambda _: [{"annotation": {"gatehouse": "second"}, "label": newest.label}])
-        self.assertEqual([one.name for one in catalog.expire(inventory.settings(), newest)], ["second"])
+        catalog.expire(inventory.settings(), newest)
         self.assertEqual([one.name for one in inventory.kept(PLACE)], ["second"])
         self.assertEqual(
             ran,
@@ -669,9 +669,10 @@ class Series(HostTest):
         self.refused(
             1,
             "localhost/app:2026.8.3 is older than localhost/app:2026.8.10",
-            "allowDowngrade",
-            **self.version("2026.8.3"),
+            "To replace it anyway, set app.older: true in the configuration; nothing was changed",
+            **self.version("2026.8.3", permission="app.older"),
         )
+        self.refused(1, "No key of the configuration permits it", **self.version("2026.8.3"))
         self.assertEqual(support.live("etc/app"), "2026.8.10")
         rollback.rollback("app")
         self.assertEqual(support.live("etc/app"), "2026.8.3")
@@ -681,10 +682,27 @@ class Series(HostTest):
 
     def test_a_series_goes_back_only_where_that_is_allowed(self):
         self.apply(**self.version("2026.8.3", series="2026.8", follows=["2026.5"]))
-        older = {"series": "2026.5", "follows": ["2026.2"]}
-        self.refused(1, "never back", **self.version("2026.5.9", **older))
+        older = {"series": "2026.5", "follows": ["2026.2"], "permission": "app.older"}
+        self.refused(1, "never back. To replace it anyway, set app.older: true", **self.version("2026.5.9", **older))
         self.apply(**self.version("2026.5.9", **older, downgrade=True))
         self.assertEqual(support.live("etc/app"), "2026.5.9")
+
+    def test_an_allowed_downgrade_goes_back_one_series_at_a_time(self):
+        self.apply(**self.version("2026.8.3", series="2026.8", follows=["2026.5"]))
+        oldest = self.version("2026.2.1", series="2026.2", follows=["2025.12"], downgrade=True)
+        self.refused(1, "can only follow 2025.12", "goes back by one series only, here to 2026.5", **oldest)
+        self.assertEqual(support.live("etc/app"), "2026.8.3")
+        self.apply(**self.version("2026.5.9", series="2026.5", follows=["2026.2"], downgrade=True))
+        self.apply(**oldest)
+        self.assertEqual(support.live("etc/app"), "2026.2.1")
+
+    def test_an_allowed_downgrade_does_not_allow_an_upgrade_that_skips_a_series(self):
+        self.apply(**self.version("2026.2.1", series="2026.2", follows=["2025.12"]))
+        skips = self.version("2026.8.3", series="2026.8", follows=["2026.5"], downgrade=True)
+        self.refused(1, "Upgrade through each series between them", **skips)
+        self.apply(**self.version("2026.5.9", series="2026.5", follows=["2026.2"], downgrade=True))
+        self.apply(**skips)
+        self.assertEqual(support.live("etc/app"), "2026.8.3")
 
     def test_any_image_is_accepted_within_a_series_and_from_an_unknown_one(self):
         self.apply(image=[{"reference": "localhost/app:1"}])

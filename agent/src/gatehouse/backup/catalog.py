@@ -15,8 +15,8 @@ def read(s: Settings) -> list[Backup]:
     return _record(s, began, _labels(s), restic.contents(s))
 
 
-def expire(s: Settings, newest: Backup) -> list[Backup]:
-    """Delete the folders of backups that pgBackRest has deleted, and return what `read` does. Raises Failure, before
+def expire(s: Settings, newest: Backup) -> None:
+    """Delete the folders of backups that pgBackRest has deleted, and their records on this host. Raises Failure, before
     anything is deleted, if the newest backup is not in the repository."""
     began = time.time()
     labels = _labels(s)
@@ -24,7 +24,7 @@ def expire(s: Settings, newest: Backup) -> list[Backup]:
         raise Failure(
             f"backup {newest.name} was just taken, but {s.repository} does not list it: no old backup was deleted"
         )
-    return _record(s, began, labels, restic.keep(s, set(labels)))
+    _record(s, began, labels, restic.keep(s, set(labels)))
 
 
 def _labels(s: Settings) -> dict[str, str]:

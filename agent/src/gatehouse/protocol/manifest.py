@@ -48,14 +48,21 @@ class File:
 @dataclass(frozen=True)
 class Image:
     """Pulled if missing, before any unit is stopped. An image of a `series` can replace one of the same series or of a
-    series that it `follows`, and of no higher `version` unless it is a `downgrade`: data migrations can neither skip a
-    series nor be reversed."""
+    series that it `follows`, and of no higher `version`: data migrations can neither skip a series nor be reversed. A
+    `downgrade` may also go back, by one series at most."""
 
     reference: str
     series: str | None = None
     follows: tuple[str, ...] = ()
     version: str | None = None
     downgrade: bool = False
+    permission: str | None = None  # the key of the configuration that sets `downgrade`
+
+    def leaps(self, other: "Image") -> bool:
+        """Whether data of the other image's series cannot be used by this one's."""
+        if self.series is None or other.series in (None, self.series, *self.follows):
+            return False
+        return not (self.downgrade and self.series in other.follows)
 
     def is_older_than(self, other: "Image") -> bool:
         """Whether both have a version, and this one's is lower."""

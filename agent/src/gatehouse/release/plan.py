@@ -9,7 +9,7 @@ from gatehouse.health import survey
 from gatehouse.items import census
 from gatehouse.output.report import Failure
 from gatehouse.protocol.difference import Difference
-from gatehouse.protocol.manifest import Directory, Guard, Manifest, Probe, Step, Unit
+from gatehouse.protocol.manifest import Directory, Guard, Image, Manifest, Probe, Step, Unit
 from gatehouse.state import secrets, store
 from gatehouse.state.left import Left
 from gatehouse.state.store import Release
@@ -222,17 +222,22 @@ def _paths(manifest: Manifest) -> list[str]:
 
 
 def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
-    there = {image.series for image in current.image if image.series} if current else set()
     for image in manifest.image:
-        if not image.series or image.downgrade:
-            continue
-        for series in sorted(there - {image.series, *image.follows}):
-            raise Failure(
-                f"{image.reference} is of series {image.series}, which can only follow "
-                f"{' or '.join(image.follows) or 'nothing'}, and this host has {series}: its data is migrated one "
-                "series at a time, and never back. Upgrade through each series between them with its own `pulumi up`; "
-                "nothing was changed"
-            )
+        for there in current.image if current else ():
+            if image.leaps(there):
+                raise Failure(
+                    f"{image.reference} is of series {image.series}, which can only follow "
+                    f"{_listed(image.follows)}, and this host has {there.series}: its data is migrated one "
+                    f"series at a time, and never back. {_way(image, there)}; nothing was changed"
+                )
+
+
+def _way(image: Image, there: Image) -> str:
+    if not image.is_older_than(there):
+        return "Upgrade through each series between them with its own `pulumi up`"
+    if image.series in there.follows:
+        return _permission(image)
+    return f"A permitted downgrade goes back by one series only, here to {_listed(there.follows)}"
 
 
 def _refuse_downgrade(manifest: Manifest, current: Manifest | None) -> None:
@@ -241,9 +246,18 @@ def _refuse_downgrade(manifest: Manifest, current: Manifest | None) -> None:
             if image.is_older_than(there):
                 raise Failure(
                     f"{image.reference} is older than {there.reference}, which this host has: it may not be able to "
-                    "use data that the newer one has migrated. To replace it anyway, set allowDowngrade beside the "
-                    "version in the configuration; nothing was changed"
+                    f"use data that the newer one has migrated. {_permission(image)}; nothing was changed"
                 )
+
+
+def _permission(image: Image) -> str:
+    if not image.permission:
+        return "No key of the configuration permits it"
+    return f"To replace it anyway, set {image.permission}: true in the configuration"
+
+
+def _listed(series: tuple[str, ...]) -> str:
+    return " or ".join(series) or "nothing"
 
 
 def _starts_anew(changes: list[Change], names: list[str]) -> bool:
