@@ -300,8 +300,14 @@ test("an older image is refused before anything stops, unless allowDowngrade per
   Object.assign(stack.settings.authentik, { version: "2026.8.2", allowDowngrade: false });
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.status).not.toBe(0);
-  expect(result.text).toMatch(/authentik-stand-in:2026\.8\.2 is older than \S+:2026\.8\.3, which this host has/);
   expect(units).toEqual({});
+  expect(result.text).toMatch(/authentik-stand-in:2026\.8\.2 is older than \S+:2026\.8\.3, which this host has/);
+  expect(result.text).toContain("To replace it anyway, set authentik.allowDowngrade: true in the configuration");
+  Object.assign(stack.settings.authentik, { version: "2026.2.1", allowDowngrade: true });
+  const further = await touched(lab, () => stack.up());
+  expect(further.result.status).not.toBe(0);
+  expect(further.result.text).toContain("A permitted downgrade goes back by one series only, here to 2026.5");
+  expect(further.units).toEqual({});
 });
 
 test("an image that cannot be pulled is refused before anything stops", async () => {
