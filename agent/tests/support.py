@@ -274,9 +274,9 @@ def tree() -> dict:
     }
 
 
-def room(free: int = 5 << 18, files: int = 500_000) -> os.statvfs_result:
+def room(free: int = 5 << 18, files: int = 500_000, flags: int = 0) -> os.statvfs_result:
     """A disk of 10 GiB and a million files, with as many blocks of 4 KiB and files free."""
-    return os.statvfs_result((4096, 4096, 10 << 18, free, free, 1_000_000, files, files, 0, 255))
+    return os.statvfs_result((4096, 4096, 10 << 18, free, free, 1_000_000, files, files, flags, 255))
 
 
 def identities() -> dict:

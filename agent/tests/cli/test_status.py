@@ -350,6 +350,16 @@ class Disks(VerbTest):
         self.systemd.rooms = {"/": support.room(free=(10 << 18) // 20)}
         self.assertEqual(self.answers(0, "status")["healthy"], True)
 
+    def test_a_disk_that_is_mounted_read_only_is_not_one_that_lacks_room(self):
+        self.systemd.rooms = {"/var/lib/postgresql": support.room(free=0, flags=os.ST_RDONLY)}
+        points = [disk["point"] for disk in self.answers(0, "status")["disks"]]
+        self.assertEqual(points, ["/", "/data"])
+
+    def test_the_command_is_one_for_a_shell(self):
+        self.patch(disks.mounts, "all_mounts", lambda: [mounts.Mount("/var/lib/my disk", "ext4", "/dev/vdb1", ())])
+        self.systemd.rooms = {"/var/lib/my disk": support.room(free=0)}
+        self.shows(3, "du -xh --max-depth=2 '/var/lib/my disk' | sort", argv=("status",))
+
     def test_an_empty_host_with_a_full_disk_is_not_healthy(self):
         support.shutil.rmtree(support.STATE / "releases")
         self.systemd.rooms = {"/": support.room(free=0)}

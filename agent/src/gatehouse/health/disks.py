@@ -1,6 +1,8 @@
 """The free room on the disks that the releases of this host write to."""
 
 import errno
+import os
+import shlex
 from typing import NamedTuple
 
 from gatehouse.health import survey as releases
@@ -59,7 +61,7 @@ def _written(manifest: Manifest) -> list[str]:
 
 def _look(point: str, paths: list[str]) -> Disk | None:
     found = machine.system.room(point)
-    if not found.f_blocks:  # not a disk
+    if not found.f_blocks or found.f_flag & os.ST_RDONLY:  # not a disk, or one like a snap's, which is always full
         return None
     whole, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
     files = found.f_favail if found.f_files else None
@@ -70,6 +72,6 @@ def _look(point: str, paths: list[str]) -> Disk | None:
         lacks = f"only {files} more files can be created, of {found.f_files}"
     problem = lacks and (
         f"{lacks} on the disk of {paths[0]} (mounted at {point}); "
-        f"to see what takes the room: du -xh --max-depth=2 {point} | sort -h | tail"
+        f"to see what takes the room: du -xh --max-depth=2 {shlex.quote(point)} | sort -h | tail"
     )
     return Disk(point, paths, whole, free, files, problem)
