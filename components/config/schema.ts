@@ -17,7 +17,7 @@ const hostSchema = z.strictObject({
   ...connectionSettings,
   abandoned: z.boolean().default(false).meta({
     description:
-      "Whether the host no longer exists. After an `up` with this setting, `pulumi destroy` removes its resources from the state without connecting to it.",
+      "Whether the host no longer exists. With this setting, `pulumi destroy --run-program` removes its resources from the state without connecting to it.",
   }),
   takeOver: z
     .array(thing)

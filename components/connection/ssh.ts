@@ -51,11 +51,15 @@ async function loginKey({ privateKey }: KnownConnection): Promise<string | undef
   }
 }
 
+/** The remedy if a host does not answer because it is gone. */
+export const ABANDONED =
+  "If the host no longer exists, set host.abandoned to true and run `pulumi destroy --run-program`";
+
 /** The host does not answer. */
 export class Unreachable extends Error {
-  /** Error that ends an update, which cannot continue without the host. */
+  /** Error that ends an update or a destroy, which cannot continue without the host. */
   readonly refusal: pulumi.RunError;
-  constructor(message: string, refusal = refused(message)) {
+  constructor(message: string, refusal = refused(`${message}. ${ABANDONED}.`)) {
     super(message);
     this.refusal = refusal;
   }
@@ -102,14 +106,13 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
         );
       if (/host key format|no matching host key/i.test(error.message))
         return reject(refused(`${address} has no host key of the type ${kind} that ${at}.hostKey specifies`));
-      if (connected && !offered && error.level !== "client-timeout")
-        return reject(
-          new Unreachable(
-            `${where} cannot be reached: it accepts the connection, but ends it before the handshake (${plain(error.message)}). ` +
-              "sshd and firewalls do this for a while after failed logins or many connections at once (PerSourcePenalties and MaxStartups of sshd, fail2ban, a rate limit): wait a minute and run this again. " +
-              `If it stays like this, check ${at}.address and ${at}.port, and the log of sshd there (\`journalctl --unit ssh\`)`,
-          ),
-        );
+      if (connected && !offered && error.level !== "client-timeout") {
+        const message =
+          `${where} cannot be reached: it accepts the connection, but ends it before the handshake (${plain(error.message)}). ` +
+          "sshd and firewalls do this for a while after failed logins or many connections at once (PerSourcePenalties and MaxStartups of sshd, fail2ban, a rate limit): wait a minute and run this again. " +
+          `If it stays like this, check ${at}.address and ${at}.port, and the log of sshd there (\`journalctl --unit ssh\`)`;
+        return reject(new Unreachable(message, refused(message)));
+      }
       if (!offered || error.level === "client-socket" || error.level === "client-timeout" || error.code)
         return reject(
           new Unreachable(

@@ -1,6 +1,24 @@
 import { exitOf, readFailure } from "../../protocol/failure.ts";
 import { documentUrl } from "../connection/documents.ts";
+import { ABANDONED } from "../connection/ssh.ts";
 import { plain } from "../render/plain.ts";
+
+/**
+ * Explains the failed commands of one host. Only the first removal without an answer of the agent is explained, since
+ * the connection is the same for all.
+ */
+export function explainer(): (error: string, operation: string) => string | undefined {
+  let answered = true;
+  return (error, operation) => {
+    if (readFailure(error) || operation !== "delete" || !answered) return explain(error);
+    answered = false;
+    return unanswered();
+  };
+}
+
+const unanswered = () => `the agent on the host did not answer a removal, for the reason below
+Pulumi removes over the connection of the last \`pulumi up\`. If the key, address, user or proxy has changed since: ${documentUrl("docs/operations.md#another-ssh-key-address-user-or-proxy")}
+${ABANDONED}: ${documentUrl("docs/operations.md#a-host-that-no-longer-exists")}`;
 
 /**
  * Explains why the host did not apply an item: the part that failed, the state of the host now, the remedy, and the

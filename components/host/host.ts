@@ -18,7 +18,7 @@ import { faultsIn } from "../schema/faults.ts";
 import { onError } from "../sdk/error-hook.ts";
 import { usesUpdatePlan } from "../sdk/update-plan.ts";
 import { Admission } from "./admission.ts";
-import { explain } from "./failure.ts";
+import { explainer } from "./failure.ts";
 import { known, refuse } from "./settings.ts";
 
 export interface HostArgs extends Expectations {
@@ -73,7 +73,7 @@ export class Host extends pulumi.ComponentResource {
     this.abandoned = abandoned;
     this.takeOver = takeOver;
     this.admission = new Admission({ facts, takeOver }, (message) => pulumi.log.warn(message, this.agent));
-    this.hooks = onError(`gatehouse-failure-${name}`, explain);
+    this.hooks = onError(`gatehouse-failure-${name}`, explainer());
     const command = asRoot(this.connection, `sh -s -- ${facts?.machine ?? NEVER_ASKED}`);
     this.agent = new remote.Command(
       `${name}-agent`,

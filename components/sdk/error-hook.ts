@@ -14,13 +14,16 @@ const { getMonitor, getEngine } = pulumi.runtime as unknown as Private;
  * would call a method that they lack.
  *
  * @param name unique in the program.
- * @param explain gets the command's error, and returns undefined if it has nothing to add.
+ * @param explain gets the command's error and the operation, and returns undefined if it has nothing to add.
  */
-export function onError(name: string, explain: (error: string) => string | undefined): pulumi.ResourceHookBinding {
+export function onError(
+  name: string,
+  explain: (error: string, operation: "create" | "update" | "delete") => string | undefined,
+): pulumi.ResourceHookBinding {
   const monitor = getMonitor();
   if (pulumi.runtime.isDryRun() || !monitor || !("registerErrorHook" in monitor)) return {};
-  const hook = new pulumi.ErrorHook(name, async ({ urn, errors: [newest = ""] }) => {
-    const text = explain(newest);
+  const hook = new pulumi.ErrorHook(name, async ({ urn, failedOperation, errors: [newest = ""] }) => {
+    const text = explain(newest, failedOperation as "create" | "update" | "delete");
     if (text !== undefined) await logError(urn, text);
     return false;
   });

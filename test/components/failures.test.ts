@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { documentUrl } from "../../components/connection/documents.ts";
 import { debian } from "../../components/distribution/debian.ts";
-import { explain } from "../../components/host/failure.ts";
+import { explain, explainer } from "../../components/host/failure.ts";
 import { Host } from "../../components/host/host.ts";
 import { Release } from "../../components/host/release.ts";
 import { HOST_KEY, record } from "./program.ts";
@@ -52,6 +52,17 @@ test.each([
   ["an unknown meaning", failed({ ...FAILURE, meaning: "postponed" })],
   ["a truncated line", failed(FAILURE).replace(/"at".*/, "")],
 ])("%s is left to the command's own error", (_, error) => expect(explain(error)).toBeUndefined());
+
+test("the first removal that the agent does not answer names both remedies, and the others add nothing", () => {
+  const explained = explainer();
+  const silent = "after 3 failed attempts: dial tcp 192.0.2.10:22: connect: no route to host";
+  expect(explained(silent, "update")).toBeUndefined();
+  expect(explained(silent, "delete")).toBe(`the agent on the host did not answer a removal, for the reason below
+Pulumi removes over the connection of the last \`pulumi up\`. If the key, address, user or proxy has changed since: ${documentUrl("docs/operations.md#another-ssh-key-address-user-or-proxy")}
+If the host no longer exists, set host.abandoned to true and run \`pulumi destroy --run-program\`: ${documentUrl("docs/operations.md#a-host-that-no-longer-exists")}`);
+  expect(explained(silent, "delete")).toBeUndefined();
+  expect(explained(failed(FAILURE), "delete")).toBe(explain(failed(FAILURE)));
+});
 
 test("control characters of a name are shown, not obeyed", () => {
   expect(explain(failed({ ...FAILURE, at: { kind: "unit", name: "a\u001b[2J.service" } }))).toContain(

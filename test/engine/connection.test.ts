@@ -70,6 +70,7 @@ test("with the new key alone it is not: the release has to come back first, and 
   expect(status).not.toBe(0);
   expect(text).toMatch(/deleting failed|unable to authenticate/);
   expect(text).toContain("ssh: handshake failed: ssh: unable to authenticate");
+  expect(text).toContain("docs/operations.md#another-ssh-key-address-user-or-proxy");
   expect(removed()).toBe(1);
   expect(await up("last", "wiki", "blog")).toMatchObject({ status: 0 });
   expect(await up("last", "wiki")).toMatchObject({ status: 0 });

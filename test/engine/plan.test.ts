@@ -206,3 +206,39 @@ test("errors are reported, with exit code 1", async () => {
   expect(wrong.stderr).toContain("the preview failed; nothing was changed:\n");
   expect(wrong.stderr).toContain("authentik.domain: ");
 });
+
+test("a destroy of a host that no longer exists names `host.abandoned`, which then removes the stack without a connection", async () => {
+  const gone = { address: "127.0.0.1", port: 9, hostKey: server.hostKey };
+  const destroy = (...args: string[]) =>
+    run("pulumi", [
+      "destroy",
+      "--yes",
+      "--skip-preview",
+      "--run-program",
+      "--stack",
+      STACK,
+      "--config-file",
+      configFile(),
+      "--non-interactive",
+      ...args,
+    ]);
+  await configure({ drift: true, host: gone });
+  const began = Date.now();
+  const refused = await destroy("--color", "never");
+  expect(refused.status).toBe(1);
+  expect(refused.stdout.slice(refused.stdout.indexOf("Diagnostics:")).match(/error: .*/g)).toEqual([
+    expect.stringMatching(
+      /127\.0\.0\.1:9 cannot be reached \(.*\): check .*\. If the host no longer exists, set host\.abandoned to true and run `pulumi destroy --run-program`\.$/,
+    ),
+  ]);
+  expect(refused.stdout, "no removal was tried").not.toMatch(/deleting|Dial/);
+  expect(Date.now() - began).toBeLessThan(30_000);
+
+  const asked = server.asked.length;
+  await configure({ drift: true, host: { ...gone, abandoned: true } });
+  const { status, stdout, stderr } = await destroy();
+  expect(`${status} ${status === 0 ? "" : stdout + stderr}`).toBe("0 ");
+  expect(server.asked.length).toBe(asked);
+  const state = await run("pulumi", ["stack", "export", "--stack", STACK]);
+  expect(JSON.parse(state.stdout).deployment.resources ?? []).toEqual([]);
+});

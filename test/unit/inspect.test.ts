@@ -240,7 +240,7 @@ describe("a host that cannot be trusted or reached", () => {
     await run(false);
     const port = await unusedPort();
     expect(await reported(to({ ...(await serve()), port }))).toBe(
-      `root@127.0.0.1:${port} cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): check host.address and host.port, and that sshd runs there\n${MORE}`,
+      `root@127.0.0.1:${port} cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): check host.address and host.port, and that sshd runs there. If the host no longer exists, set host.abandoned to true and run \`pulumi destroy --run-program\`.\n${MORE}`,
     );
   });
 
