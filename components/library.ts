@@ -13,6 +13,8 @@ export { inspect } from "./connection/inspect.ts";
 export { inspectionMode } from "./connection/inspection-mode.ts";
 export type { Distribution } from "./distribution/distribution.ts";
 export { platforms } from "./distribution/distributions.ts";
+export type { GatehouseArgs } from "./gatehouse/args.ts";
+export { Gatehouse } from "./gatehouse/gatehouse.ts";
 export { Account, type AccountArgs } from "./host/account.ts";
 export { Group, type GroupArgs, type GroupHandle, usableGid } from "./host/group.ts";
 export { Host, type HostArgs } from "./host/host.ts";

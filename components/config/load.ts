@@ -1,25 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { secretEnvironmentFaults } from "../authentik/secret-environment.ts";
-import { oneLine, secretFaults, wholeKey } from "../backup/secrets.ts";
+import { secretFaults, wholeKey } from "../backup/secrets.ts";
 import { type Logins, registriesSchema } from "../registries/schema.ts";
 import { defaultMessage, type Fault, faultsOf } from "../schema/faults.ts";
 import { isConfigSecret } from "../sdk/config-secret.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
-
-/** The settings of the stack, including the secret ones. */
-export interface Configuration extends Settings {
-  /** The SSH private key, secret. @default - the keys of the SSH agent */
-  sshKey: pulumi.Output<string> | undefined;
-  /** Secret settings of authentik. @default none */
-  authentikSecrets: Record<string, pulumi.Output<string>>;
-  /** User and password by registry, secret. @default - no logins */
-  registries: pulumi.Output<Logins> | undefined;
-  /** Key of the backup repository, secret. @default - the repository needs none */
-  backupKey: pulumi.Output<string> | undefined;
-  /** Passphrase of an existing repository, secret. @default - one is generated */
-  backupPassphrase: pulumi.Output<string> | undefined;
-}
 
 /** Commands that set each secret setting. */
 const SET_SECRET: Record<string, string> = {
@@ -34,9 +20,10 @@ const SECRET_KEYS = Object.keys(SET_SECRET);
 /**
  * Reads and validates the stack's configuration. Unknown keys are faults.
  *
+ * @returns the arguments of a `Gatehouse`, with their defaults.
  * @throws pulumi.RunError with every fault and its path.
  */
-export function load(): Configuration {
+export function load() {
   const config = new pulumi.Config();
   const prefix = `${pulumi.getProject()}:`;
   const given: Record<string, unknown> = {};
@@ -66,13 +53,18 @@ export function load(): Configuration {
   faults.push(...faultsOf(registries.error).map(({ path, message }) => ({ path: ["registries", ...path], message })));
   faults.push(...backupFaults(given.backup, config));
   if (faults.length > 0 || !parsed.success) throw new pulumi.RunError(refusal(pulumi.getStack(), faults));
+  const { host, authentik, backup, ...settings } = parsed.data;
+  const secretEnvironment = Object.fromEntries((secretNames ?? []).map((name) => [name, secretOf(config, name)]));
   return {
-    ...parsed.data,
-    sshKey: config.getSecret("sshKey")?.apply(wholeKey),
-    authentikSecrets: Object.fromEntries((secretNames ?? []).map((name) => [name, secretOf(config, name)])),
+    ...settings,
+    host: { ...host, privateKey: config.getSecret("sshKey")?.apply(wholeKey) },
+    authentik: { ...authentik, secretEnvironment },
     registries: config.getSecretObject<Logins>("registries"),
-    backupKey: config.getSecret("backupKey")?.apply(parsed.data.backup?.repository.sftp ? wholeKey : oneLine),
-    backupPassphrase: config.getSecret("backupPassphrase")?.apply(oneLine),
+    backup: backup && {
+      ...backup,
+      key: config.getSecret("backupKey"),
+      passphrase: config.getSecret("backupPassphrase"),
+    },
   };
 }
 

@@ -1,7 +1,17 @@
 // The arguments of each component: defaults apply in it, and all faults are reported together, before it is declared.
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
-import { Authentik, Backup, Caddy, Host, Postgres, platforms, Registries, Valkey } from "../../components/library.ts";
+import {
+  Authentik,
+  Backup,
+  Caddy,
+  Gatehouse,
+  Host,
+  Postgres,
+  platforms,
+  Registries,
+  Valkey,
+} from "../../components/library.ts";
 import { HOST_KEY, type Run, record, Secret } from "./program.ts";
 
 const newHost = () =>
@@ -146,6 +156,64 @@ describe("all faults are reported together, with their paths, and nothing is dec
       expect.stringMatching(/^environment\.AUTHENTIK_HOST: " " would be read differently/),
     ]);
   });
+});
+
+test("the whole platform reports the faults of all its parts, secrets included, and declares none of them", async () => {
+  const { message, declared } = await refusal(
+    () =>
+      new Gatehouse("prod", {
+        host: { address: "a b", hostKey: HOST_KEY },
+        postgres: { gid: 2000 },
+        valkey: { gid: 2000 },
+        authentik: { ...AUTHENTIK, port: 0, secretEnvironment: { AUTHENTIK_BOOTSTRAP_PASSWORD: " x" } },
+        caddy: { sites: { authentik: { domain: "auth.example.org", backend: "127.0.0.1:80" } } },
+        backup: { repository: { path: "/srv/backups" }, key: "x" },
+        registries: { "ghcr.io": { username: "a b", password: "p" } },
+      }),
+  );
+  expect(message.split("\n  ")).toEqual([
+    "Gatehouse prod is invalid; nothing was changed:",
+    "authentik.secretEnvironment.AUTHENTIK_BOOTSTRAP_PASSWORD: expected one line without leading or trailing blanks and without a leading quote or bracket",
+    "backup.key: is not used",
+    "registries.ghcr.io.username: expected a user name without blanks and colons",
+    'host.address: expected an IP address or a host name, got "a b"',
+    "authentik.port: expected a port from 1 to 65535, got 0",
+    "valkey.gid: GID 2000 is already postgres.gid; each group needs its own GID",
+    "caddy.sites.authentik.domain: auth.example.org is already authentik.domain",
+    "caddy.sites.authentik: the site authentik is created by the platform; choose another name",
+  ]);
+  expect(declared).toEqual(["Host"]);
+});
+
+test("the smallest platform: a host, a domain and a version", async () => {
+  const { named, resources } = await record({ config: {} }, () => {
+    const prod = new Gatehouse("prod", { host: { address: "192.0.2.10", hostKey: HOST_KEY }, authentik: AUTHENTIK });
+    expect(prod.authentik.url).toBe("https://auth.example.org");
+    expect(prod.recovery).toBeNull();
+  });
+  expect(document(named("release-site-authentik"))).toContain("auth.example.org");
+  expect(resources.filter(({ parent }) => parent === "prod").map(({ name }) => name)).toEqual([
+    "prod-authentik",
+    "prod-caddy",
+    "prod-host",
+    "prod-postgres",
+    "prod-valkey",
+  ]);
+});
+
+test("a private key ends with a line break, and a secret of S3 and a passphrase do not, however they were read", async () => {
+  const login = { address: "keeper.example.org", user: "backup", hostKey: HOST_KEY, path: "/srv/backups" };
+  const s3 = { endpoint: "s3.example.org", bucket: "backups", keyId: "AKIA" };
+  for (const [repository, key, written] of [
+    [{ sftp: login }, "-----KEY-----\nend", "'''\n-----KEY-----\nend\n'''"],
+    [{ s3 }, "hunter2\n", '"hunter2"'],
+  ] as const) {
+    const { named } = await run(
+      (host) => new Backup("backup", { host, after: [], repository, key, passphrase: "a b\n" }),
+    );
+    expect(document(named("release-backup-secrets"))).toContain(`content = ${written}\n`);
+    expect(document(named("release-backup-secrets"))).toContain('content = "a b"\n');
+  }
 });
 
 test("an Output has no fault, since its value comes later; the plain values beside it have theirs", async () => {

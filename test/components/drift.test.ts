@@ -78,11 +78,11 @@ describe("with facts of the host", () => {
     const { warnings } = await runProgram({ config: SMALL, facts, preview: true });
     expect(warnings).toEqual([
       {
-        resource: "valkey-clients-group",
+        resource: "gatehouse-valkey-clients-group",
         message: "drift: group valkey-clients is missing; it had gid=986",
       },
-      { resource: "caddy-release", message: "drift: /etc/caddy/Caddyfile is missing" },
-      { resource: "caddy-release", message: "drift: caddy.service is not active" },
+      { resource: "gatehouse-caddy-release", message: "drift: /etc/caddy/Caddyfile is missing" },
+      { resource: "gatehouse-caddy-release", message: "drift: caddy.service is not active" },
     ]);
   });
 

@@ -117,14 +117,14 @@ test("with a backup there is a secret output for a restore elsewhere; the platfo
 test("the first administrator's password is a separate secret output, and absent if the operator sets it", async () => {
   const { outputs } = await runProgram({ config: SMALL });
   expect(outputs.administrator).toEqual(
-    new Secret({ name: "akadmin", password: "password-of-authentik-first-password" }),
+    new Secret({ name: "akadmin", password: "password-of-gatehouse-authentik-first-password" }),
   );
   const given = { AUTHENTIK_BOOTSTRAP_PASSWORD: "hunter2", AUTHENTIK_EMAIL__PASSWORD: "of the mail" };
   const run = await runProgram({ config: SMALL, secrets: { authentikSecrets: JSON.stringify(given) } });
   expect(run.outputs.administrator).toBeNull();
   const secrets = (run.named("release-authentik-secrets").inputs.stdin as Secret).value as string;
   expect(secrets).toContain("AUTHENTIK_BOOTSTRAP_PASSWORD=hunter2");
-  expect(run.resources.map(({ name }) => name)).not.toContain("authentik-first-password");
+  expect(run.resources.map(({ name }) => name)).not.toContain("gatehouse-authentik-first-password");
   expect(run.named("release-authentik").inputs.stdin).toContain(
     "AUTHENTIK_EMAIL__PASSWORD=file:///run/secrets/authentik/AUTHENTIK_EMAIL__PASSWORD",
   );

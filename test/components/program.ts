@@ -8,7 +8,10 @@ import type { Facts } from "../../protocol/facts.ts";
 /** A resource as requested by the program. Secrets and unknowns in `inputs` appear as SECRET(...) and UNKNOWN. */
 export interface Recorded {
   type: string;
-  /** Of an item's command `KIND-NAME`, as on the host: `release-caddy`. Of all others the name in the program. */
+  /**
+   * Of an item's command `KIND-NAME`, as on the host: `release-caddy`; `host-agent` of the agent's. Of all others the
+   * name in the program.
+   */
   name: string;
   /** As the engine would form it: the mocks leave out all but the last of its parents' types. */
   urn: string;
@@ -83,6 +86,7 @@ function answer(kind: string, name: string): object {
   return { release: name, generation: 3, changed: [], units: {} };
 }
 
+const COMMAND = "command:remote:Command";
 const READ_STACK = "pulumi:pulumi:readStackOutputs";
 
 function stackOf(name: string, { stacks = {} }: Settings): object {
@@ -96,12 +100,12 @@ function stackOf(name: string, { stacks = {} }: Settings): object {
 
 function stateOf(type: string, name: string, inputs: Record<string, unknown>, settings: Settings): object {
   if (type === "pulumi:pulumi:StackReference") return stackOf(name, settings);
-  if (settings.preview && type !== "command:remote:Command") return inputs;
+  if (settings.preview && type !== COMMAND) return inputs;
   if (type === "random:index/randomPassword:RandomPassword")
     return { ...inputs, result: pulumi.secret(`password-of-${name}`) };
   if (type === "random:index/randomBytes:RandomBytes") return { ...inputs, base64: "c2FsdC1vZi10aGUtdGVzdHM=" };
   const asked = /gatehouse (group|account|packages|release) ([\w-]+)/.exec(String(inputs.create));
-  if (type !== "command:remote:Command" || settings.preview) return inputs;
+  if (type !== COMMAND || settings.preview) return inputs;
   if (!asked) return { ...inputs, stdout: '{"agent": "0123456789abcdef"}', stderr: "" };
   const [, kind = "", item = ""] = asked;
   const stdout = JSON.stringify(settings.answers?.[`${kind}-${item}`] ?? answer(kind, item));
@@ -163,7 +167,8 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
   );
   watch((request, urn) => {
     const inputs = plain(request.getObject().toJavaScript()) as Recorded["inputs"];
-    const name = itemOf(inputs) ?? request.getName();
+    const isAgent = request.getType() === COMMAND && whole.get(request.getParent())?.includes("gatehouse:index:Host::");
+    const name = isAgent ? "host-agent" : (itemOf(inputs) ?? request.getName());
     names.set(urn, name);
     const parentUrn = whole.get(request.getParent());
     const type = [...(parentUrn ? [parentUrn.split("::")[2]] : []), request.getType()].join("$");

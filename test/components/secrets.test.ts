@@ -67,9 +67,9 @@ test("no secret is readable anywhere: not in a command, a document or an argumen
   expect(open).not.toContain(BACKUP_KEY.split("\n")[1]);
   // Positive counterpart: the secret values contain them.
   const all = JSON.stringify(resources);
-  expect(all).toContain("password-of-valkey-gatehouse");
-  expect(all).toContain("password-of-authentik-secret-key");
-  expect(all).toContain("password-of-backup-passphrase");
+  expect(all).toContain("password-of-gatehouse-valkey-gatehouse");
+  expect(all).toContain("password-of-gatehouse-authentik-secret-key");
+  expect(all).toContain("password-of-gatehouse-backup-passphrase");
   expect(all).toContain(BACKUP_KEY.split("\n")[1]);
 });
 
@@ -94,8 +94,8 @@ test("a configured secret key replaces the generated one, in the secret document
   const holding = given.filter(({ inputs }) => JSON.stringify(inputs).includes("the key from before"));
   expect(holding.map(({ name }) => name)).toEqual(["release-authentik-secrets"]);
   expect(JSON.stringify(holding.map(({ inputs }) => withoutSecrets(inputs)))).not.toContain("the key from before");
-  expect(given.map(({ name }) => name)).not.toContain("authentik-secret-key");
-  expect(resources.map(({ name }) => name)).toContain("authentik-secret-key");
+  expect(given.map(({ name }) => name)).not.toContain("gatehouse-authentik-secret-key");
+  expect(resources.map(({ name }) => name)).toContain("gatehouse-authentik-secret-key");
 });
 
 test("logins to registries are in their own secret release, before an image is pulled", async () => {
@@ -116,7 +116,7 @@ test("Valkey's rules are readable and its hashes are not (H4)", () => {
 
 test("logins leave the program only as secret outputs", () => {
   expect(outputs.recovery).toBeInstanceOf(Secret);
-  expect(outputs.logins).toMatchObject({ postgres: { wiki: new Secret("password-of-postgres-wiki") } });
+  expect(outputs.logins).toMatchObject({ postgres: { wiki: new Secret("password-of-gatehouse-postgres-wiki") } });
   expect(JSON.stringify(withoutSecrets(outputs))).not.toContain("password-of-");
 });
 
@@ -130,7 +130,7 @@ test("generated secrets consist of letters and digits only, and are long", () =>
 });
 
 test("the salt of a SCRAM verifier is kept in the state, so that it is the same in every preview (H23)", () => {
-  expect(resources.find(({ name }) => name === "postgres-wiki-salt")?.type).toContain(":RandomBytes");
+  expect(resources.find(({ name }) => name === "gatehouse-postgres-wiki-salt")?.type).toContain(":RandomBytes");
 });
 
 test("a release that is declared secret is secret, even if nothing in its manifest is", async () => {

@@ -2,20 +2,11 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { App } from "../../components/app/app.ts";
-import { Authentik } from "../../components/authentik/authentik.ts";
-import { authentikSchema } from "../../components/authentik/schema.ts";
-import { Backup } from "../../components/backup/backup.ts";
-import { backupSchema } from "../../components/backup/schema.ts";
-import { Caddy } from "../../components/caddy/caddy.ts";
 import { debian } from "../../components/distribution/debian.ts";
+import { Gatehouse } from "../../components/gatehouse/gatehouse.ts";
 import { Account } from "../../components/host/account.ts";
 import { Host } from "../../components/host/host.ts";
 import { Release } from "../../components/host/release.ts";
-import { Postgres } from "../../components/postgres/postgres.ts";
-import { postgresSchema } from "../../components/postgres/schema.ts";
-import { Registries } from "../../components/registries/registries.ts";
-import { valkeySchema } from "../../components/valkey/schema.ts";
-import { Valkey } from "../../components/valkey/valkey.ts";
 import { CASES } from "../render/cases.ts";
 import { HOST_KEY, type Recorded, record, runProgram } from "./program.ts";
 
@@ -78,30 +69,33 @@ test("a stack of the platform keeps every resource", async () => {
   expect(lost(resources, urns).gone).toHaveLength(1);
 });
 
+test("only the program of the configuration takes over resources at the top: in another one they stay", async () => {
+  const { resources } = await record({ config: {} }, () => {
+    newHost("host", "192.0.2.11");
+    platform("one", "192.0.2.10");
+  });
+  const urn = "urn:pulumi:test::gatehouse::gatehouse:index:Host::host";
+  expect(lost(resources, [urn, urn.replace(/host$/, "gone")])).toEqual({
+    gone: [urn.replace(/host$/, "gone")],
+    twice: [],
+  });
+});
+
 test("a stack of an app keeps every resource", async () => {
   const { resources } = await record({ config: {} }, app);
   expect(lost(resources, recorded("app"))).toEqual({ gone: [], twice: [] });
 });
 
-/** A whole platform with an app, all of it named after its host. */
+/** A whole platform with an app. */
 function platform(name: string, address: string): void {
-  const host = newHost(`${name}-host`, address);
-  const postgres = new Postgres(`${name}-postgres`, { host, ...postgresSchema.parse({}) });
-  const valkey = new Valkey(`${name}-valkey`, { host, ...valkeySchema.parse({ databases: { authentik: 1 } }) });
-  const login = { "ghcr.io": { username: "u", password: "p" } };
-  new Registries(`${name}-registries`, { host, logins: login });
-  const settings = authentikSchema.parse({ domain: "auth.example.org", version: "2025.8.4" });
-  const authentik = new Authentik(`${name}-authentik`, {
-    host,
-    ...settings,
-    postgres,
-    valkey,
-    secretEnvironment: {},
+  const { host, postgres } = new Gatehouse(name, {
+    host: { address, hostKey: HOST_KEY },
+    valkey: { databases: { authentik: 1 } },
+    authentik: { domain: "auth.example.org", version: "2025.8.4" },
+    backup: { repository: { path: "/srv/backups" } },
+    registries: { "ghcr.io": { username: "u", password: "p" } },
   });
-  const backup = backupSchema.parse({ repository: { path: "/srv/backups" } });
-  new Backup(`${name}-backup`, { host, after: postgres.ready, ...backup });
-  new Caddy(`${name}-caddy`, { host, tls: "acme", sites: { authentik: authentik.site } });
-  new App(`${name}-wiki`, { host, appName: "wiki", containers: { web: { image: IMAGE } }, postgres, valkey: {} });
+  new App(`${name}-wiki`, { host, postgres, appName: "wiki", containers: { web: { image: IMAGE } }, valkey: {} });
 }
 
 test("two hosts in one program have the same items, each below its own resources", async () => {
@@ -111,7 +105,7 @@ test("two hosts in one program have the same items, each below its own resources
   });
   const urns = resources.map(({ urn }) => urn);
   expect(new Set(urns).size).toBe(urns.length);
-  for (const { urn } of resources) expect(urn.split("::")[3]).toMatch(/^(one|two)-/);
+  for (const { urn } of resources) expect(urn.split("::")[3]).toMatch(/^(one|two)(-|$)/);
   const items = (host: string) =>
     resources
       .filter(({ type, urn }) => type === "command:remote:Command" && urn.includes(`::${host}-`))

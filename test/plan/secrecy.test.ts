@@ -47,7 +47,7 @@ const PASSWORDS = [
   "valkey-authentik",
   "valkey-grafana",
   "postgres-wiki",
-].map((name) => `password-of-${name}`);
+].map((name) => `password-of-gatehouse-${name}`);
 const FORBIDDEN = [
   "password-of-",
   "SCRAM-SHA-256$",
@@ -87,7 +87,7 @@ describe.each([
 
   test("although each secret was there, and although other content is shown", () => {
     // Grafana's password is sent only as a hash, and the role's only as a verifier.
-    const there = [...PASSWORDS.slice(0, 3), sha256("password-of-valkey-grafana", "hex"), "SCRAM-SHA-256$"];
+    const there = [...PASSWORDS.slice(0, 3), sha256("password-of-gatehouse-valkey-grafana", "hex"), "SCRAM-SHA-256$"];
     expect(there.filter((secret) => !given.includes(secret))).toEqual([]);
     for (const form of ["markdown", "html", "json"]) expect(forms[form]).toContain("authentik-secrets");
     expect(forms.terminal).toMatch(/valkey-grafana +changed, secret/);

@@ -1,6 +1,6 @@
 // Reads a configuration like a run of the program, without one.
 import * as pulumi from "@pulumi/pulumi";
-import { type Configuration, load } from "../../components/config/load.ts";
+import { load } from "../../components/config/load.ts";
 
 /** A value in the configuration of a stack, or a table of them. */
 export type Table = { [key: string]: unknown };
@@ -32,7 +32,7 @@ export function changed(table: Table, changes: Record<string, unknown>): Table {
 }
 
 /** Pulumi passes tables, numbers and booleans as JSON. */
-export async function read(table: Table, secretKeys: string[] = [], stack = "test"): Promise<Configuration> {
+export async function read(table: Table, secretKeys: string[] = [], stack = "test"): Promise<ReturnType<typeof load>> {
   const mocks = { newResource: () => ({ id: undefined, state: {} }), call: () => ({}) };
   await pulumi.runtime.setMocks(mocks, "gatehouse", stack);
   const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
