@@ -114,24 +114,24 @@ test.each([
 ])("a preview of %s declares, besides what every app declares, %j; its units are %j", async (app, parts, units) => {
   const planned = await preview(app);
   const commands = Object.keys(planned).flatMap((key) => /^command:remote:Command (.*)$/.exec(key)?.[1] ?? []);
-  const own = commands.filter((name) => name.endsWith(`-${app}`) || name.includes(`-${app}-`));
-  const valkey = parts.includes("valkey") ? [`account-${app}-valkey`] : [];
-  const releases = ["", ...parts.map((part) => `-${part}`)].map((part) => `release-app-${app}${part}`);
-  expect(own.sort()).toEqual([`account-${app}`, ...valkey, ...releases].sort());
+  const own = commands.filter((name) => name.startsWith(`${app}-`));
+  const valkey = parts.includes("valkey") ? [`${app}-valkey-account`] : [];
+  const releases = ["", ...parts.map((part) => `-${part}`)].map((part) => `${app}-app${part}-release`);
+  expect(own.sort()).toEqual([`${app}-account`, ...valkey, ...releases].sort());
   expect(Object.keys(planned)).toContain(`gatehouse:index:App ${app}`);
-  const manifest = parse(planned[`command:remote:Command release-app-${app}`] ?? "");
+  const manifest = parse(planned[`command:remote:Command ${app}-app-release`] ?? "");
   expect(manifest).toMatchObject({ unit: units.map((name) => ({ name })) });
 });
 
 test("a preview of exporter declares its package, its account and its release", async () => {
   const planned = await preview("exporter");
-  const own = Object.keys(planned).filter((key) => /^command:.*(exporter|prometheus)$/.test(key));
+  const own = Object.keys(planned).filter((key) => /^command:.* (exporter|prometheus)-/.test(key));
   expect(own.map((key) => key.split(" ")[1]).sort()).toEqual([
-    "account-prometheus",
-    "packages-exporter",
-    "release-exporter",
+    "exporter-packages",
+    "exporter-release",
+    "prometheus-account",
   ]);
-  const manifest = parse(planned["command:remote:Command release-exporter"] ?? "");
+  const manifest = parse(planned["command:remote:Command exporter-release"] ?? "");
   expect(manifest).toMatchObject({ unit: [{ name: "prometheus-postgres-exporter.service", enabled: true }] });
 });
 
