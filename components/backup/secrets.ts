@@ -1,4 +1,5 @@
 import type { Fault } from "../schema/faults.ts";
+import { keyFault, NOT_PRIVATE, WITHOUT_PASSPHRASE } from "../schema/private-key.ts";
 import type { Repository } from "./schema.ts";
 
 // The format that pgbackrest.conf and a credentials file require.
@@ -15,10 +16,17 @@ export function* secretFaults(
   const opens = sftp ? "the private key for backup.repository.sftp" : s3 && "the secret of backup.repository.s3.keyId";
   if (opens && key === undefined) yield { path: ["key"], message: `expected ${opens}`, remedy: "set" };
   if (!opens && key !== undefined) yield { path: ["key"], message: "is not used", remedy: "remove" };
+  const fault = sftp && key !== undefined ? keyFault(String(key)) : undefined;
+  if (fault) yield { path: ["key"], message: KEY_FAULTS[fault], remedy: "set" };
   for (const [name, text] of Object.entries({ key: sftp ? undefined : key, passphrase }))
     if (text !== undefined && !ONE_LINE.test(String(text)))
       yield { path: [name], message: "expected one line without leading or trailing blanks" };
 }
+
+const KEY_FAULTS = {
+  "not private": NOT_PRIVATE,
+  passphrase: `has a passphrase, which a backup cannot ask for: ${WITHOUT_PASSPHRASE}`,
+};
 
 /** A private key as programs read it: its last line ends. Any other secret is one line, without the end. */
 export const wholeKey = (key: string): string => (key.endsWith("\n") ? key : `${key}\n`);

@@ -1,6 +1,7 @@
 // The keys that a login uses: a private key of the configuration, or those of the SSH agent.
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import ssh2 from "ssh2";
+import { keyFault, NOT_PRIVATE, OPENSSH, WITHOUT_PASSPHRASE } from "../schema/private-key.ts";
 
 /** A login key that cannot be used; the message names the cause and the remedy. */
 export class UnusableKey extends Error {}
@@ -13,17 +14,15 @@ const SET_KEY = "`pulumi config set --secret gatehouse:sshKey < KEYFILE`";
  * @throws UnusableKey for a key with a passphrase, a public key, or another format.
  */
 export function readableKey(key: string): string {
-  const [, label = "", body = ""] = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n([\s\S]*?)-----END/.exec(key) ?? [];
-  if (!label.endsWith("PRIVATE KEY"))
+  const fault = keyFault(key);
+  if (fault === "not private")
+    throw new UnusableKey(`gatehouse:sshKey ${NOT_PRIVATE}: ${SET_KEY}, with the file of the private key`);
+  if (fault === "passphrase")
     throw new UnusableKey(
-      `gatehouse:sshKey is not a private key in OpenSSH or PEM format, which begins with -----BEGIN ... PRIVATE KEY-----: ${SET_KEY}, with the file of the private key`,
-    );
-  if (isEncrypted(label, body))
-    throw new UnusableKey(
-      `gatehouse:sshKey has a passphrase, which a deployment cannot ask for: create a key without one (\`ssh-keygen -t ed25519 -N '' -f KEYFILE\`) and set it with ${SET_KEY}, or remove gatehouse:sshKey and use the SSH agent (\`ssh-add KEYFILE\`)`,
+      `gatehouse:sshKey has a passphrase, which a deployment cannot ask for: ${WITHOUT_PASSPHRASE} and set it with ${SET_KEY}, or remove gatehouse:sshKey and use the SSH agent (\`ssh-add KEYFILE\`)`,
     );
   try {
-    const readable = label === "PRIVATE KEY" ? fromPkcs8(createPrivateKey(key)) : key;
+    const readable = key.includes("-----BEGIN PRIVATE KEY-----") ? fromPkcs8(createPrivateKey(key)) : key;
     const parsed = ssh2.utils.parseKey(readable);
     if (parsed instanceof Error) throw parsed;
     return readable;
@@ -33,17 +32,6 @@ export function readableKey(key: string): string {
     );
   }
 }
-
-/** Each format states in its own way that a passphrase is needed. */
-function isEncrypted(label: string, body: string): boolean {
-  if (label === "ENCRYPTED PRIVATE KEY" || /^Proc-Type: *4,ENCRYPTED/m.test(body)) return true;
-  if (label !== "OPENSSH PRIVATE KEY") return false;
-  const bytes = Buffer.from(body, "base64");
-  const named = bytes.subarray(OPENSSH.length);
-  if (!bytes.subarray(0, OPENSSH.length).equals(OPENSSH) || named.length < 4) return false;
-  return named.toString("latin1", 4, 4 + named.readUInt32BE(0)) !== "none";
-}
-const OPENSSH = Buffer.from("openssh-key-v1\0");
 
 function fromPkcs8(key: KeyObject): string {
   const { asymmetricKeyType: type } = key;

@@ -12,6 +12,7 @@ import {
   Registries,
   Valkey,
 } from "../../components/library.ts";
+import { newKey } from "../unit/sshd.ts";
 import { HOST_KEY, type Run, record, Secret } from "./program.ts";
 
 const newHost = () =>
@@ -204,8 +205,9 @@ test("the smallest platform: a host, a domain and a version", async () => {
 test("a private key ends with a line break, and a secret of S3 and a passphrase do not, however they were read", async () => {
   const login = { address: "keeper.example.org", user: "backup", hostKey: HOST_KEY, path: "/srv/backups" };
   const s3 = { endpoint: "s3.example.org", bucket: "backups", keyId: "AKIA" };
+  const own = newKey().private.trimEnd();
   for (const [repository, key, written] of [
-    [{ sftp: login }, "-----KEY-----\nend", "'''\n-----KEY-----\nend\n'''"],
+    [{ sftp: login }, own, `'''\n${own}\n'''`],
     [{ s3 }, "hunter2\n", '"hunter2"'],
   ] as const) {
     const { named } = await run(

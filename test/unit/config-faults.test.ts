@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { changed, faults, read, SMALL, type Table } from "./configuration.ts";
+import { newKey } from "./sshd.ts";
 
 const NAME = "expected a name of lower-case letters, digits, - and _, at most 31 long, got";
 const RELEASE_NAME = "expected a name of lower-case letters, digits and -, at most 31 long, got";
@@ -339,7 +340,10 @@ test.each(WRONG)("%s: %j is refused, with its path and what is allowed", async (
   const table = changed(SMALL, { [path]: value });
   const { repository } = (table.backup ?? {}) as { repository?: Table };
   const keyed = repository?.sftp !== undefined || repository?.s3 !== undefined;
-  const found = await faults({ ...table, ...(keyed && { backupKey: "x" }) }, keyed ? ["backupKey"] : []);
+  const found = await faults(
+    { ...table, ...(keyed && { backupKey: repository?.sftp ? newKey().private : "x" }) },
+    keyed ? ["backupKey"] : [],
+  );
   if (typeof message === "string") expect(found).toEqual([reported]);
   else expect(found).toEqual([expect.stringMatching(new RegExp(`^${path}: `))]);
 });

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type * as pulumi from "@pulumi/pulumi";
+import ssh2 from "ssh2";
 import { describe, expect, test } from "vitest";
 import { changed, faults, read, SMALL, type Table } from "./configuration.ts";
+import { newKey } from "./sshd.ts";
 
 const OLD = changed(SMALL, { "authentik.version": "2025.8.4", "valkey.databases.authentik": 1 });
 
@@ -136,12 +138,23 @@ describe("a secret of the backup", () => {
     const needless = ["backupKey: is not used: pulumi config rm gatehouse:backupKey"];
     expect(await faults({ ...FOLDER, backupKey: "x" }, ["backupKey"])).toEqual(needless);
     expect(await faults({ ...SMALL, backupKey: "x" }, ["backupKey"])).toEqual(needless);
-    expect(await faults({ ...SFTP, backupKey: "x" }, ["backupKey"])).toEqual([]);
+    expect(await faults({ ...SFTP, backupKey: newKey().private }, ["backupKey"])).toEqual([]);
     expect(await faults({ ...S3, backupKey: "x" }, ["backupKey"])).toEqual([]);
   });
 
+  test("is a private key that needs no passphrase", async () => {
+    const found = (key: string) => faults({ ...SFTP, backupKey: key }, ["backupKey"]);
+    const locked = ssh2.utils.generateKeyPairSync("ed25519", { cipher: "aes256-cbc", passphrase: "p", rounds: 1 });
+    expect(await found(locked.private)).toEqual([
+      `backupKey: has a passphrase, which a backup cannot ask for: create a key without one (\`ssh-keygen -t ed25519 -N '' -f KEYFILE\`): ${SET}`,
+    ]);
+    const format = "a private key in OpenSSH or PEM format, which begins with -----BEGIN ... PRIVATE KEY-----";
+    for (const key of [newKey().public, "~/.ssh/id_ed25519"])
+      expect(await found(key)).toEqual([`backupKey: is not ${format}: ${SET}`]);
+  });
+
   test("is encrypted, or refused without being shown", async () => {
-    expect(await faults({ ...SFTP, backupKey: "hunter2" })).toEqual([`backupKey: must be encrypted: ${SET}`]);
+    expect(await faults({ ...SFTP, backupKey: newKey().private })).toEqual([`backupKey: must be encrypted: ${SET}`]);
     expect(await faults({ ...FOLDER, backupPassphrase: "hunter2" })).toEqual([
       "backupPassphrase: must be encrypted: pulumi config set --secret gatehouse:backupPassphrase",
     ]);
@@ -155,7 +168,7 @@ describe("a secret of the backup", () => {
         `backupKey: ${line}`,
         `backupPassphrase: ${line}`,
       ]);
-    expect(await faults({ ...SFTP, backupKey: "a\nb" }, secret)).toEqual([]);
+    expect(await faults({ ...SFTP, backupKey: newKey().private }, secret)).toEqual([]);
   });
 
   test("is a passphrase only if there is a backup", async () => {
@@ -289,6 +302,6 @@ test("Pulumi.prod.yaml in this repository is accepted", async () => {
   const isSecret = (value: unknown) => typeof value === "object" && value !== null && "secure" in value;
   const secret = entries.filter(([, value]) => isSecret(value)).map(([key]) => key as string);
   // The file's comments explain how to set it.
-  const table = { ...Object.fromEntries(entries), backupKey: "the operator's" };
+  const table = { ...Object.fromEntries(entries), backupKey: newKey().private };
   expect(await faults(table, [...secret, "backupKey"])).toEqual([]);
 });
