@@ -69,4 +69,5 @@ export const factsSchema = z.object({
   /** By `PROJECT/STACK`: the releases that it declared in its last `pulumi up`; absent from older agents. */
   wanted: z.record(z.string(), z.array(z.string())).optional(),
 });
+/** What a host reported in an inspection: its name in due numbers, and how each item differs from its last state. */
 export type Facts = z.output<typeof factsSchema>;

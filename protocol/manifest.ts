@@ -71,15 +71,22 @@ type Row<Name extends Lists[keyof Lists]> = Listed<NonNullable<ManifestDocument[
 type Listed<T> = T extends object ? { [K in keyof T]: T[K] extends string[] | undefined ? Constant<T[K]> : T[K] } : T;
 type Constant<T> = T extends string[] ? readonly string[] : T;
 
+/** A directory that the release creates, with its mode and owner. */
 export type Directory = Row<"directory">;
+/** A file that the release owns, with its content, and the units that restart or reload when it changes. */
 export type File = Row<"file">;
 export type Image = Row<"image">;
+/** A check of new files before they go live, such as a program that validates its configuration. */
 export type Check = Row<"check">;
+/** What saves data before a change that cannot be undone, and restores it in a rollback. */
 export type Guard = Row<"guard">;
 export type Holding = Row<"holding">;
 export type Data = Row<"data">;
+/** A systemd unit that the release starts. */
 export type Unit = Row<"unit">;
+/** A command that the release runs while its units are up, such as one that creates a role. */
 export type Step = Row<"step">;
+/** A health check: a command, a URL or a socket. The release is rolled back if one does not pass in time. */
 export type Probe = Row<"probe">;
 
 /** The complete state of a service on the host, as the program declares it. */

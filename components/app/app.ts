@@ -49,6 +49,7 @@ type DependsOn = pulumi.ComponentResourceOptions["dependsOn"];
 export class App extends pulumi.ComponentResource {
   /** The public address; undefined without a site. */
   readonly url: string | undefined;
+  /** The account that its processes run as. */
   readonly account: Account;
   /** For `dependsOn`: resolved once the app is healthy. */
   readonly ready: pulumi.Resource[];

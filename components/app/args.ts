@@ -11,6 +11,7 @@ export interface PostgresFacts {
   readonly ready?: readonly Resource[];
 }
 
+/** One container or job of an app. */
 export interface ContainerArgs {
   /** Image with its registry and a version or a digest; `latest` is refused. */
   image: string;
@@ -50,7 +51,9 @@ export interface ContainerArgs {
   schedule?: string;
 }
 
+/** What an app consists of, and what it may use. Each part that is left out does not exist on the host. */
 export interface AppArgs {
+  /** The host that it runs on, with the platform or without. */
   host: Host;
   /** Name of the app on the host: of its account, its database and its folders. @default - the name of the resource */
   appName?: string;

@@ -43,6 +43,7 @@ interface ValkeyLogin {
   readonly rotation: string;
 }
 
+/** authentik's settings, and the services that it uses. */
 export interface AuthentikArgs extends Omit<AuthentikInput, "valkey"> {
   /** The host that it runs on, which has no other one. */
   host: Host;
@@ -74,9 +75,11 @@ export interface AuthentikArgs extends Omit<AuthentikInput, "valkey"> {
 export class Authentik extends pulumi.ComponentResource {
   /** Site for Caddy: the public name, and the address on the host. */
   readonly site: AuthentikSite;
+  /** Public address, such as `https://auth.example.org`. */
   readonly url: string;
   /** First login to a new authentik; null if the operator sets a password. */
   readonly administrator: pulumi.Output<{ name: string; password: string } | null>;
+  /** The account that its processes run as. */
   readonly account: Account;
   /** For `dependsOn`: resolved once authentik is ready. */
   readonly ready: pulumi.Resource[];

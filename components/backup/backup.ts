@@ -12,6 +12,7 @@ import { oneLine, secretFaults, wholeKey } from "./secrets.ts";
 /** A host has one backup, whatever a program calls it. */
 const NAME = "backup";
 
+/** Where backups are kept, when they are created, and the secrets of the repository. */
 export interface BackupArgs extends BackupInput {
   /** The host whose PostgreSQL and folders are backed up. */
   host: Host;

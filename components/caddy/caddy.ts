@@ -19,6 +19,7 @@ export interface SiteArgs extends Omit<Site, "files"> {
   after?: readonly pulumi.Resource[];
 }
 
+/** Caddy's settings, and its sites. */
 export interface CaddyArgs extends Omit<CaddyInput, "sites"> {
   /** The host that it runs on, which has no other one. */
   host: Host;
@@ -41,6 +42,7 @@ export interface CaddyArgs extends Omit<CaddyInput, "sites"> {
 export class Caddy extends pulumi.ComponentResource {
   /** Directory of the fragments; Caddy imports every `*.caddy` file in it. */
   readonly siteDirectory: string;
+  /** Version by package name, as the package manager reports it. */
   readonly versions: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: CaddyArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -12,6 +12,7 @@ const RECOVERY = ["gatehouse-recover.service", "gatehouse-recovered.service"];
 
 /** Properties of the host that the configuration relies on. */
 export interface Expectations {
+  /** Its distribution, such as `platforms.debian`; checked against /etc/os-release. */
   platform: Distribution;
   /** GIDs by group. Each must be the existing group's, or free; undefined if the host chooses. @default none */
   gids?: Record<string, number | undefined>;

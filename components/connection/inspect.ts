@@ -15,7 +15,12 @@ import { failureMessage, type KnownConnection, noShell, open, runsCommands, Unre
  * In a preview, an unreachable host is a warning and the result is `undefined`, unless the inspection is required; all
  * other problems are errors. A host counts as unreachable if its address is an Output that is not known yet.
  *
+ * @param mode `required` also fails in a preview of a host that cannot be reached.
+ * @returns the facts for a `Host`.
  * @throws pulumi.RunError with the problem and the remedy.
+ * @example
+ * const debian = { platform: platforms.debian };
+ * new Host("host", { connection, ...debian, facts: await inspect(connection, debian, "on") });
  */
 export async function inspect(
   connection: Connection,

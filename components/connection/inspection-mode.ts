@@ -6,6 +6,11 @@ import * as pulumi from "@pulumi/pulumi";
  * `required` fails if the host cannot be inspected, for example in a drift check.
  *
  * @throws pulumi.RunError for any other value.
+ * @example
+ * const mode = inspectionMode(new pulumi.Config().getBoolean("drift") ?? true);
+ * const debian = { platform: platforms.debian };
+ * const facts = mode === "off" ? undefined : await inspect(connection, debian, mode);
+ * new Host("host", { connection, ...debian, facts });
  */
 export function inspectionMode(configured: boolean, word = process.env.GATEHOUSE_DRIFT): "off" | "on" | "required" {
   if (!word) return configured ? "on" : "off";

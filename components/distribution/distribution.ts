@@ -4,7 +4,9 @@ export interface Distribution {
    * `ID` and `VERSION_ID` of /etc/os-release; a host with other values is refused. `rolling` for one without versions.
    */
   readonly id: string;
+  /** See `id`. */
   readonly version: string;
+  /** The package manager, and the packages that the agent needs. */
   readonly packages: {
     /** The package manager; the agent has a module of this name. */
     readonly manager: "apt" | "pacman";
@@ -13,6 +15,7 @@ export interface Distribution {
     /** Shell code that prints the version of Podman that would be installed; nothing if it is unknown. */
     readonly podmanOffered: string;
   };
+  /** Packages, unit and folders of PostgreSQL. */
   readonly postgres: {
     readonly packages: readonly string[];
     readonly unit: string;
@@ -33,6 +36,7 @@ export interface Distribution {
     /** Command that stops the server. @default - a signal from systemd */
     readonly stop?: string;
   };
+  /** Packages, unit and folders of Valkey. */
   readonly valkey: {
     readonly packages: readonly string[];
     readonly unit: string;
@@ -47,7 +51,9 @@ export interface Distribution {
     /** Lines of [Service] that the package's own unit lacks. @default none */
     readonly service?: readonly string[];
   };
+  /** Packages of Podman. */
   readonly podman: { readonly packages: readonly string[] };
+  /** Packages, unit and folders of Caddy. */
   readonly caddy: {
     readonly packages: readonly string[];
     readonly unit: string;

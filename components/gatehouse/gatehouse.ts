@@ -31,13 +31,19 @@ import { allSettings, expectationsOf, type GatehouseArgs } from "./args.ts";
  *
  * const { host, postgres } = prod;
  * new App("wiki", { host, postgres, containers: { web: { image: "registry.example.org/wiki:1.4.2", port: 8080 } } });
- * export const { platform, recovery } = prod;
+ * export const platform = prod.platform;
+ * export const recovery = prod.recovery;
  */
 export class Gatehouse extends pulumi.ComponentResource {
+  /** For other components on this host. */
   readonly host: Host;
+  /** For apps that use PostgreSQL. */
   readonly postgres: Postgres;
+  /** With the login of each application in `valkey.databases`. */
   readonly valkey: Valkey;
+  /** With its public address and its account. */
   readonly authentik: Authentik;
+  /** For `dependsOn` of an app with a site. */
   readonly caddy: Caddy;
   /** For other stacks: `Platform.fromStack` reads it if the program exports it under this name. Not secret. */
   readonly platform: ReturnType<typeof platformOf>;

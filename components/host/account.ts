@@ -7,7 +7,9 @@ import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
 
+/** Properties of a system account. */
 export interface AccountArgs {
+  /** The host that has the account. */
   host: Host;
   /** Name of the account on the host. @default - the name of the resource */
   accountName?: string;
@@ -29,11 +31,15 @@ export interface AccountArgs {
  * because a reused UID would inherit its data.
  *
  * @example
- * const account = new Account("authentik", { host, home: "/var/lib/authentik", groups: [postgres.clients] });
+ * const account = new Account("wiki", { host, home: "/var/lib/wiki", groups: [postgres.clients] });
+ * export const uid = account.uid;
  */
 export class Account extends pulumi.ComponentResource {
+  /** Its name on the host. */
   readonly accountName: string;
+  /** As the host chose it, or as it was given. */
   readonly uid: pulumi.Output<number>;
+  /** GID of its own group, which has its name. */
   readonly gid: pulumi.Output<number>;
 
   constructor(name: string, args: AccountArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -5,7 +5,9 @@ import { taken } from "../../protocol/things.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
 
+/** Properties of a group. */
 export interface GroupArgs {
+  /** The host that has the group. */
   host: Host;
   /** Name of the group on the host. @default - the name of the resource */
   groupName?: string;
@@ -15,7 +17,9 @@ export interface GroupArgs {
 
 /** A group on the host: one of this program (a `Group`), or one of another stack, with Outputs. */
 export interface GroupHandle {
+  /** Its name on the host. */
   readonly groupName: pulumi.Input<string>;
+  /** Its number on the host. */
   readonly gid: pulumi.Input<number>;
 }
 
@@ -24,10 +28,11 @@ export interface GroupHandle {
  * Deleting the resource keeps the group, because a reused GID would inherit its files.
  *
  * @example
- * const clients = new Group("postgres-clients", { host });
- * clients.gid; // Output<number>, as the host returned it
+ * const editors = new Group("editors", { host });
+ * export const gid = editors.gid; // an Output, as the host returned it
  */
 export class Group extends pulumi.ComponentResource {
+  /** Its name on the host. */
   readonly groupName: string;
   /** Resolved once the group exists. */
   readonly gid: pulumi.Output<number>;
@@ -50,6 +55,9 @@ export class Group extends pulumi.ComponentResource {
  * access to root's group, and the last ones mean "nobody" or "no change" to the kernel.
  *
  * @throws pulumi.RunError with the group and the given value.
+ * @example
+ * const gid = usableGid(postgres.clients, "wiki");
+ * export const option = pulumi.interpolate`--group-add=${gid}`;
  */
 export const usableGid = (group: GroupHandle, consumer: string): pulumi.Output<number> =>
   pulumi.all([group.groupName, group.gid]).apply(([name, gid]) => {

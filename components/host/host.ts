@@ -21,7 +21,9 @@ import { Admission } from "./admission.ts";
 import { explainer } from "./failure.ts";
 import { known, refuse } from "./settings.ts";
 
+/** How to reach a host, and what it is expected to be. */
 export interface HostArgs extends Expectations {
+  /** Address, host key and login. */
   connection: Connection;
   /** The host no longer exists: deleting a resource forgets it without a connection. @default false */
   abandoned?: boolean;
@@ -39,16 +41,29 @@ export interface HostArgs extends Expectations {
  * A Linux host with gatehouse's agent. All other resources are managed on a host through the agent.
  *
  * @example
- * const host = new Host("host", { connection, platform: debian });
+ * const config = new pulumi.Config();
+ * const connection = {
+ *   address: "192.0.2.10",
+ *   hostKey: config.require("hostKey"),
+ *   privateKey: config.requireSecret("sshKey"),
+ * };
+ * const host = new Host("host", { connection, platform: platforms.debian });
+ * new Group("editors", { host });
  */
 export class Host extends pulumi.ComponentResource {
+  /** Its name in the program. */
   readonly name: string;
+  /** With the defaults. */
   readonly connection: CompleteConnection;
   /** The same for @pulumi/command: one Output for all commands, because it combines several. */
   readonly remote: pulumi.Output<pulumi.Unwrap<ReturnType<typeof remoteConnection>>>;
+  /** Names and places of its distribution. */
   readonly platform: Distribution;
+  /** Undefined if it was not inspected. */
   readonly facts: Facts | undefined;
+  /** Whether it no longer exists. */
   readonly abandoned: boolean;
+  /** Objects that are taken over. */
   readonly takeOver: readonly string[];
   /** Checks for each item that other objects on the host do not use its names. */
   readonly admission: Admission;

@@ -4,7 +4,9 @@ import type { PackagesDocument } from "../../protocol/items.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
 
+/** Native packages that belong together. */
 export interface PackagesArgs {
+  /** The host that gets them. */
   host: Host;
   /** Name of this package set on the host. @default - the name of the resource */
   setName?: string;

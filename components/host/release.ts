@@ -4,10 +4,13 @@ import { taken, thingsOf } from "../../protocol/things.ts";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
 
+/** A release: its manifest, and what happens to its data when it is deleted. */
 export interface ReleaseArgs {
+  /** The host that it goes to. */
   host: Host;
   /** Name of the release on the host, unique there. @default - the name of the resource */
   releaseName?: string;
+  /** Files, units and health checks; docs/manifest.md describes each key. */
   manifest: pulumi.Input<Manifest>;
   /**
    * The manifest with empty values in place of unknown ones, such as a GID: its names are checked before anything is
@@ -30,7 +33,15 @@ export interface ReleaseArgs {
  * `releaseName` declares another release, which is refused while the old one has its files.
  *
  * @example
- * new Release("caddy", { host, manifest: { files: [...], units: [{ name: "caddy.service", enabled: true }] } });
+ * const service = `[Service]
+ * ExecStart=/usr/bin/sleep infinity
+ * [Install]
+ * WantedBy=multi-user.target
+ * `;
+ * const file = { path: "/etc/systemd/system/idle.service", mode: "0644", owner: "root:root", content: service };
+ * const unit = "idle.service";
+ * const files = [{ ...file, restarts: [unit] }];
+ * new Release("idle", { host, manifest: { files, units: [{ name: unit, enabled: true }] } });
  */
 export class Release extends pulumi.ComponentResource {
   /** Counts the changes that went live; resolved once this change is healthy. Never secret, even if the manifest is. */

@@ -12,7 +12,7 @@ import { misfit, secret, unreadable } from "./errors.ts";
  *
  * @example
  * const platform = await Platform.fromStack("organization/gatehouse/prod");
- * const connection = { ...platform.host, privateKey: config.requireSecret("sshKey") };
+ * const connection = { ...platform.host, privateKey: new pulumi.Config().requireSecret("sshKey") };
  * const host = new Host("host", { connection, platform: platforms.debian });
  * new Account("wiki", { host, home: "/var/lib/wiki", groups: [platform.groups.postgres] });
  */

@@ -4,7 +4,12 @@ import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { address, domain, gid, hostKey, port, unixName } from "../schema/scalars.ts";
 
-/** Version of the contract. Adding a key does not change it; removing a key or changing its meaning increments it. */
+/**
+ * Version of the contract. Adding a key does not change it; removing a key or changing its meaning increments it.
+ *
+ * @example
+ * export const reads = `platforms of version ${SCHEMA_VERSION}`;
+ */
 export const SCHEMA_VERSION = 1;
 
 const expected = (what: string) => ({
@@ -31,7 +36,13 @@ const https = (what: string, ending = "") =>
     return rest?.endsWith(ending) && domain.safeParse(name).success && path.every((word) => /^[\w.~-]+$/.test(word));
   }, expected(what));
 
-/** The output itself, as plain values. Unknown keys are dropped. */
+/**
+ * The output itself, as plain values. Unknown keys are dropped.
+ *
+ * @example
+ * const parsed = platformSchema.safeParse({ schemaVersion: SCHEMA_VERSION });
+ * export const missing = parsed.error?.issues.map(({ path }) => path.join("."));
+ */
 export const platformSchema = table({
   schemaVersion: z.literal(SCHEMA_VERSION, expected(`${SCHEMA_VERSION}`)),
   host: table({ address, port, hostKey, platform: text("the name of a distribution", /^[a-z][a-z0-9-]*$/) }),

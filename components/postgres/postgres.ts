@@ -11,6 +11,7 @@ import { type PostgresInput, postgresSchema } from "./schema.ts";
 /** A host has one PostgreSQL, whatever a program calls it. */
 const NAME = "postgres";
 
+/** PostgreSQL's settings, databases and roles. */
 export interface PostgresArgs extends PostgresInput {
   /** The host that it runs on, which has no other one. */
   host: Host;
@@ -33,10 +34,13 @@ export interface PostgresArgs extends PostgresInput {
 export class Postgres extends pulumi.ComponentResource {
   /** Members of this group may use the socket. */
   readonly clients: Group;
+  /** Its systemd unit. */
   readonly unit: string;
+  /** To mount into a container, read-only: the socket in it is recreated at each start. */
   readonly socketDirectory: string;
   /** Part of the name of the socket file; nothing listens on TCP. */
   readonly port = 5432;
+  /** Version by package name, as the package manager reports it. */
   readonly versions: pulumi.Output<Record<string, string>>;
   /** Passwords of the roles that use scram, secret. */
   readonly passwords: Record<string, pulumi.Output<string>>;

@@ -13,6 +13,7 @@ import { type Logins, registriesSchema } from "./schema.ts";
 const NAME = "registries";
 const SECRETS = `${NAME}-secrets`;
 
+/** Logins by registry. */
 export interface RegistriesArgs {
   /** The host whose Podman uses the logins. */
   host: Host;

@@ -8,6 +8,11 @@ import { placeholder } from "../../protocol/placeholder.ts";
  *
  * During an update the value passes through unchanged: an unknown value then comes from a resource that failed, and no
  * placeholder may reach the host. Secrets stay secret.
+ *
+ * @param what names the value in the placeholder.
+ * @example
+ * const account = new Account("wiki", { host, home: "/var/lib/wiki" });
+ * export const line = legible(account.uid, "uid of wiki").apply((uid) => `User=${uid}`);
  */
 export function legible<T>(value: pulumi.Input<T>, what: string): pulumi.Output<T> {
   if (!pulumi.runtime.isDryRun()) return pulumi.output(value) as pulumi.Output<T>;

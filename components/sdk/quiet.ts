@@ -5,6 +5,9 @@ import debuggable from "@pulumi/pulumi/runtime/debuggable.js";
  * Disables the SDK's debug instrumentation, which takes longer than the rest of a program with many resources. Call it
  * once, before the first resource. `pulumi --debug` prints less afterwards. Has no effect if PULUMI_DEBUG_PROMISE_LEAKS
  * is set.
+ *
+ * @example
+ * quiet();
  */
 export function quiet(): void {
   if (process.env.PULUMI_DEBUG_PROMISE_LEAKS) return;

@@ -13,6 +13,7 @@ import { type ValkeyInput, valkeySchema } from "./schema.ts";
 /** A host has one Valkey for the platform, whatever a program calls it. */
 const NAME = "valkey";
 
+/** Valkey's settings, and the database of each application. */
 export interface ValkeyArgs extends ValkeyInput {
   /** The host that it runs on, which has no other one. */
   host: Host;
@@ -39,11 +40,15 @@ export interface ValkeyLogin {
 export class Valkey extends pulumi.ComponentResource {
   /** Members of this group may use the socket. */
   readonly clients: Group;
+  /** Its systemd unit. */
   readonly unit: string;
+  /** To mount into a container, read-only: the socket in it is recreated at each start. */
   readonly socketDirectory: string;
+  /** Path of the socket. */
   readonly socket: string;
   /** The database number of each application. */
   readonly databases: Readonly<Record<string, number>>;
+  /** Version by package name, as the package manager reports it. */
   readonly versions: pulumi.Output<Record<string, string>>;
   /** Login URL of each application, secret: `unix://user:password@/path?db=N`. */
   readonly urls: Readonly<Record<string, pulumi.Output<string>>>;
