@@ -65,25 +65,33 @@ describe("a name above a path that root uses", () => {
 });
 
 describe("an existing symlink, as on a host whose folders belong to the accounts", () => {
-  test.each([
+  const LINKS: [account: string, folder: string, name: string][] = [
     ["authentik", "/var/lib/authentik", "certs"],
     ["authentik", "/var/lib/authentik/data", "media"],
     ["postgres", CONFIG, "hba.d"],
     ["postgres", "/etc/postgresql", "17"],
-  ])("%s owned %s, and %s was a symlink: nothing behind it changes its owner", async (account, folder, name) => {
-    await host.lab.sh(
-      `chown ${account}:${account} ${folder} && mv ${folder}/${name} /root/away && su -s /bin/sh ${account} -c 'ln -s ${CANARY} ${folder}/${name}'`,
-    );
-    try {
-      const { status, text } = await host.stack.up();
-      expect(status, text).not.toBe(0);
-      expect(text).toMatch(/is a link in a folder that an account other than root can write|is a link/);
-      expect(await canary()).toBe(before);
-    } finally {
-      await host.lab.sh(`rm ${folder}/${name} && mv /root/away ${folder}/${name}`);
-    }
+  ];
+
+  test.each(LINKS)(
+    "%s owned %s, and %s was a symlink: nothing behind it changes its owner",
+    async (account, folder, name) => {
+      await host.lab.sh(
+        `chown ${account}:${account} ${folder} && mv ${folder}/${name} /root/away && su -s /bin/sh ${account} -c 'ln -s ${CANARY} ${folder}/${name}'`,
+      );
+      try {
+        const { status, text } = await host.stack.up();
+        expect(status, text).not.toBe(0);
+        expect(text).toMatch(/is a link in a folder that an account other than root can write|is a link/);
+        expect(await canary()).toBe(before);
+      } finally {
+        await host.lab.sh(`rm ${folder}/${name} && mv /root/away ${folder}/${name}`);
+      }
+    },
+  );
+
+  test("without the symlinks, the next `up` succeeds and the folders belong to root", async () => {
     await settles();
-    expect(await host.lab.stat(folder)).toMatch(/ root:/);
+    for (const [, folder] of LINKS) expect(await host.lab.stat(folder), folder).toMatch(/ root:/);
   });
 });
 
