@@ -201,6 +201,8 @@ function containerView(
     // A JSON list, which Podman runs without a shell: not every image has one.
     health: Array.isArray(health) ? JSON.stringify(health) : "",
     deadline,
+    // Each check takes 0.1 s of CPU time and more, so a start that may take minutes is not checked each second.
+    interval: Math.max(1, Math.floor(deadline / 180)),
   };
 }
 

@@ -30,13 +30,14 @@ export const FIRST_START = "first-start.env";
 const SECRETS = "/run/secrets/authentik";
 /** authentik keeps uploads, metrics and sockets in /dev/shm; Podman's default of 64 MiB is too small. */
 const SHM_SIZE = "512m";
-/** Maximum number of health checks during a start. */
-const STARTUP_CHECKS = 180;
 /** The pod's own network, and the file that lists its gateways, from which Caddy's requests come. */
 const NETWORK = { name: NAME, file: networkFile(NAME), unit: networkUnit(NAME) };
 const NETWORK_FOLDER = `${NAME}-network`;
 const PROXIES = `/run/${NETWORK_FOLDER}/proxies.env`;
-const PROXIES_SCRIPT = `/usr/local/libexec/gatehouse/${NAME}-proxies`;
+const LIBEXEC = "/usr/local/libexec/gatehouse";
+const PROXIES_SCRIPT = `${LIBEXEC}/${NAME}-proxies`;
+/** The health check during a start, which runs in the containers. */
+const STARTUP_SCRIPT = `${LIBEXEC}/${NAME}-startup`;
 const LOOPBACK = ["127.0.0.0/8", "::1/128"];
 
 /** An ID from the host, or its placeholder in a preview. */
@@ -152,11 +153,17 @@ export function authentikManifest(postgres: Distribution["postgres"], view: Auth
         ...peers.map(({ socketDirectory }) => ({ host: socketDirectory, container: socketDirectory, options: ":ro" })),
         ...[uploads, ...others].map(({ host, container }) => ({ host, container, options: "" })),
         { host: view.secrets, container: SECRETS, options: ":ro" },
+        { host: STARTUP_SCRIPT, container: STARTUP_SCRIPT, options: ":ro" },
       ],
+      startup: JSON.stringify([
+        "python3",
+        "-IS",
+        STARTUP_SCRIPT,
+        portOf(LISTEN[role].HTTP),
+        `${pathOf(view)}-/health/live/`,
+      ]),
       extra: keys.container,
       deadline: view.deadline,
-      // A start that may take minutes is not checked every second.
-      interval: Math.max(1, Math.floor(view.deadline / STARTUP_CHECKS)),
     }),
   });
   return {
@@ -202,6 +209,8 @@ export function authentikManifest(postgres: Distribution["postgres"], view: Auth
       }),
       container("server"),
       container("worker"),
+      // No unit restarts: each start of a container reads it again.
+      rendered(STARTUP_SCRIPT, "root:root", "0755", "usr/local/libexec/gatehouse/authentik-startup", {}),
     ],
     refers: [view.secrets, ...view.refers],
     guards: [databaseGuard(postgres, NAME, [podUnit(NAME)], NAME)],

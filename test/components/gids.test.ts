@@ -26,6 +26,7 @@ describe("the GIDs that the host answers (M1, M6)", () => {
       "authentik.env": [],
       "authentik.network": [],
       "authentik-proxies": [],
+      "authentik-startup": [],
       "authentik.pod": [],
       "authentik-server.container": ["987", "986"],
       "authentik-worker.container": ["987", "986"],

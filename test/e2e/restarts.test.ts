@@ -63,6 +63,25 @@ test("a restart of one container does not affect the pod and the other container
   expect(await restart("authentik-server")).toEqual({ "authentik-server.service": "restarted" });
 });
 
+test("a container that starts slowly is not checked meanwhile, and active soon after it is ready", async () => {
+  const variables = "/etc/authentik/authentik.env";
+  await lab.sh(`cp -a ${variables} /root/; echo AUTHENTIK_STANDIN_BOOT=10 >>${variables}`);
+  const [from] = (await lab.sh("date +%s; systemctl restart authentik-server authentik-worker")).split("\n");
+  await lab.sh(`mv /root/authentik.env ${variables}`);
+  for (const name of ["authentik-server", "authentik-worker"]) {
+    const [ready, active, checks] = (
+      await lab.sh(`
+      journalctl --since @${from} --unit ${name} --output short-unix | grep 'stand-in: started' | cut -d' ' -f1
+      date -d "$(systemctl show -P ActiveEnterTimestamp --timestamp=us ${name})" +%s.%6N
+      podman events --stream=false --since ${from} --filter event=health_status --filter container=${name} | wc -l`)
+    )
+      .split("\n")
+      .map(Number) as [number, number, number];
+    expect(active - ready, `${name}: seconds from ready to active`).toBeLessThan(6);
+    expect(checks, `${name}: completed checks`).toBeLessThan(3);
+  }
+});
+
 test("a restart of the pod restarts its containers and nothing else", async () => {
   expect(Object.keys(await restart("authentik-pod")).sort()).toEqual([
     "authentik-pod.service",

@@ -293,6 +293,12 @@ describe("the health of a container", () => {
     expect(values(unit, "Notify")).toEqual(["healthy"]);
   });
 
+  test("is checked each second while it starts, and less often if the start may take minutes", () => {
+    const interval = (app: string, name: string) => values(quadlet(app, name), "HealthStartupInterval");
+    expect(interval("pages", "app-pages.container")).toEqual(["1s"]);
+    expect(interval("paperless", "app-paperless-web.container"), "with a deadline of 600 seconds").toEqual(["3s"]);
+  });
+
   test("over HTTP is checked from the host, because an image may not have a client", () => {
     expect(quadlet("whoami", "app-whoami.container")).not.toMatch(/Health|Notify/);
     expect(partsOfApp("whoami").app?.probes).toEqual([

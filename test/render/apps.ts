@@ -44,7 +44,7 @@ export const APPS: Record<string, Wishes> = {
     },
     valkey: {},
     shmSize: "1g",
-    deadline: 300,
+    deadline: 600,
   },
   grafana: {
     containers: {
@@ -84,7 +84,9 @@ export const APPS: Record<string, Wishes> = {
     containers: { weekly: { image: "docker.io/library/reports:1.0", schedule: "weekly" } },
   },
   pages: {
-    containers: { web: { image: "localhost:5000/pages:1", port: 8080, volumes: { "/srv": "pages" } } },
+    containers: {
+      web: { image: "localhost:5000/pages:1", port: 8080, volumes: { "/srv": "pages" }, health: ["pages", "check"] },
+    },
   },
 };
 

@@ -1,5 +1,11 @@
-import { execFileSync } from "node:child_process";
-import { describe, expect, test } from "vitest";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
 import { ownVariables } from "../../components/authentik/variables.ts";
 import { CASES } from "./cases.ts";
 import { file, partsOfCase, section, values } from "./rendered.ts";
@@ -9,6 +15,7 @@ const ENVIRONMENT = "/etc/authentik/authentik.env";
 const CONTAINERS = [`${QUADLETS}/authentik-server.container`, `${QUADLETS}/authentik-worker.container`];
 const POD = `${QUADLETS}/authentik.pod`;
 const ALL = [POD, ...CONTAINERS];
+const STARTUP = "/usr/local/libexec/gatehouse/authentik-startup";
 const NEW = "full";
 const OLD = "old-authentik-with-valkey";
 const ALONE = "authentik-without-valkey";
@@ -93,9 +100,21 @@ describe.each(CONTAINERS)("%s", (path) => {
     expect([values(unit, "HealthCmd"), values(unit, "Notify")]).toEqual([['["ak", "healthcheck"]'], ["healthy"]]);
   });
 
-  test("is checked every second only if its start cannot take minutes", () => {
-    const interval = (name: string) => values(file(name, path), "HealthStartupInterval");
-    expect([interval(OLD), interval(NEW)]).toEqual([["5s"], ["3s"]]); // deadlines of 900 and 600 s
+  test("is checked while it starts by a script that ends in authentik's own command, in time", () => {
+    const unit = file(NEW, path);
+    const port = path.includes("worker") ? "9001" : "9000";
+    expect(JSON.parse(values(unit, "HealthStartupCmd")[0] ?? "")).toEqual([
+      "python3",
+      "-IS",
+      STARTUP,
+      port,
+      "/-/health/live/",
+    ]);
+    expect(values(unit, "Volume")).toContain(`${STARTUP}:${STARTUP}:ro`);
+    // Since Podman 5.6 a check is ended after HealthTimeout, also while the container starts.
+    const [wait] = /(?<=^WAIT = )\d+/m.exec(file(NEW, STARTUP)) ?? [];
+    for (const key of ["HealthTimeout", "HealthStartupTimeout"])
+      expect(Number.parseInt(values(unit, key)[0] ?? "", 10) - Number(wait)).toBeGreaterThanOrEqual(5);
   });
 
   test("restarts by itself: authentik exits if the database is unavailable for half a minute", () => {
@@ -148,6 +167,52 @@ describe("the pod", () => {
     [ALONE, "network-online.target postgresql@17-main.service"],
   ])("starts in case %s after the services whose sockets it uses: %s (H15)", (name, units) => {
     expect([values(file(name, POD), "Wants"), values(file(name, POD), "After")]).toEqual([[units], [units]]);
+  });
+});
+
+describe("the check while authentik starts", () => {
+  const folder = mkdtempSync(join(tmpdir(), "authentik-startup-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const asked = () => (existsSync(join(folder, "asked")) ? readFileSync(join(folder, "asked"), "utf8") : "");
+
+  /** Starts the script in an environment where `ak healthcheck` notes each call and exits with this status. */
+  const started = async ({ port = 1, status = 0, wait = "25" } = {}) => {
+    rmSync(folder, { recursive: true });
+    mkdirSync(folder);
+    const ak = `#!/bin/sh\necho "$@" >>${folder}/asked\nexit ${status}\n`;
+    writeFileSync(join(folder, "ak"), ak, { mode: 0o755 });
+    const script = file(NEW, STARTUP).replace(/(?<=^WAIT = )\d+/m, wait);
+    const words = ["-IS", "-c", script, String(port), "/auth/-/health/live/"];
+    const running = spawn("python3", words, { env: { PATH: `${folder}:${process.env.PATH}`, TMPDIR: folder } });
+    return once(running, "exit").then(([code]) => code);
+  };
+  const passed = () => new Promise((resolve) => setTimeout(resolve, 300));
+
+  test("asks `ak healthcheck` once authentik answers 200 at its path, and ends with its status", async () => {
+    let live = false;
+    const server = createServer(({ url }, answer) => {
+      answer.writeHead(live && url === "/auth/-/health/live/" ? 200 : 502).end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const code = started({ port, status: 1 });
+    await passed();
+    expect(asked()).toBe("");
+    live = true;
+    expect([await code, asked()]).toEqual([1, "healthcheck\n"]);
+    server.close();
+  });
+
+  test("asks it once a worker has its PID file", async () => {
+    const code = started();
+    await passed();
+    expect(asked()).toBe("");
+    writeFileSync(join(folder, "authentik-worker.pid"), "7");
+    expect([await code, asked()]).toEqual([0, "healthcheck\n"]);
+  });
+
+  test("asks it at the end of its wait if it recognises neither", async () => {
+    expect([await started({ wait: "0.2" }), asked()]).toEqual([0, "healthcheck\n"]);
   });
 });
 
@@ -237,10 +302,10 @@ describe("the environment", () => {
 describe("the manifest", () => {
   const { authentik } = partsOfCase(NEW);
 
-  test("restarts the pod as one unit for each of its files, and nothing else (H15, M18)", () => {
+  test("restarts the pod as one unit for each file that a running container has read, and nothing else (H15, M18)", () => {
     // Containers in the network stop with it.
     const own = ["/etc/containers/systemd/authentik.network", "/usr/local/libexec/gatehouse/authentik-proxies"];
-    for (const { path, restarts, reloads } of authentik.files ?? [])
+    for (const { path, restarts, reloads } of (authentik.files ?? []).filter(({ path }) => path !== STARTUP))
       expect([path, restarts, reloads]).toEqual([
         path,
         [...(own.includes(path) ? ["authentik-network.service"] : []), "authentik-pod.service"],
