@@ -88,7 +88,7 @@ describe("authentik", () => {
   );
 
   test.each(["server", "worker"])(
-    "M4: the %s has no user namespace, no capability, and only its own folders",
+    "M4: the %s has no user namespace, no capability, and only its own folders and the check of its start",
     async (role) => {
       const pid = await lab.sh(`podman inspect -f '{{.State.Pid}}' authentik-${role}`);
       expect(await lab.sh(`cat /proc/${pid}/uid_map`)).toMatch(/^0\s+0\s+4294967295$/);
@@ -98,6 +98,7 @@ describe("authentik", () => {
         [
           "/run/postgresql",
           "/run/valkey",
+          "/usr/local/libexec/gatehouse/authentik-startup",
           "/var/lib/authentik/certs",
           "/var/lib/authentik/data",
           "/var/lib/authentik/templates",
