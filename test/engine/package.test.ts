@@ -40,6 +40,7 @@ let folder: string;
 let producer: string;
 let consumer: string;
 let server: Sshd;
+let tarball: string;
 let packed: string[];
 
 function run(program: string, args: readonly string[], cwd: string, input = "", more: Record<string, string> = {}) {
@@ -153,7 +154,7 @@ export const logins = pulumi.secret({ postgres: {} });
   );
   await must(...pulumi(producer, ["stack", "init", PLATFORM]));
 
-  const tarball = await pack();
+  tarball = await pack();
   packed = (await must("tar", ["--list", "--file", tarball], folder)).trim().split("\n");
   await install(tarball);
   const documented = readFileSync(join(ROOT, "docs/platform.md"), "utf8");
@@ -200,6 +201,44 @@ describe("the tarball", () => {
     const others = packed.filter((path) => !/^package\/(agent|dist|docs|templates)\//.test(path)).sort();
     expect(others).toEqual(["package/LICENSE", "package/README.md", "package/package.json"]);
     expect(packed.join("\n")).not.toContain("__pycache__");
+  });
+
+  test("has no fault that publint finds, and types that attw resolves, for an ES module and a bundler", async () => {
+    const tool = join(ROOT, "test/tools/npm");
+    await must(tool, ["publint", tarball, "--strict"], folder);
+    await must(tool, ["attw", tarball, "--profile", "esm-only"], folder);
+  });
+
+  test("is found wanting without its types", async () => {
+    const other = join(folder, "untyped");
+    mkdirSync(other);
+    await must("tar", ["--extract", "--file", tarball, "--directory", other], folder);
+    rmSync(join(other, "package/dist/components/library.d.ts"));
+    await must("tar", ["--create", "--gzip", "--file", "untyped.tgz", "--directory", other, "package"], folder);
+    const { status } = await run(join(ROOT, "test/tools/npm"), ["publint", "untyped.tgz", "--strict"], folder);
+    expect(status).not.toBe(0);
+  });
+
+  test("shows the line of the source in a stack trace", async () => {
+    const code = `import { Postgres } from "gatehouse"; new Postgres("db", { gid: 0 });`;
+    const args = ["--enable-source-maps", "--input-type=module", "--eval", code];
+    const { text } = await run("node", args, consumer);
+    expect(text).toContain(
+      "Postgres db is invalid; nothing was changed:\n  gid: expected a GID from 1 to 65533, got 0",
+    );
+    expect(text).toMatch(/at .*components\/postgres\/postgres\.ts:\d+:\d+/);
+  });
+
+  test("changes nothing when it is imported, as package.json promises to bundlers", async () => {
+    const code = `import { log } from "@pulumi/pulumi";
+      const state = () => [Error.prepareStackTrace, Error.stackTraceLimit, log.debug, log.warn];
+      const before = state();
+      const { quiet } = await import("gatehouse");
+      const same = () => state().every((value, index) => value === before[index]);
+      console.log(same());
+      quiet();
+      console.log(same());`;
+    expect(await must("node", ["--input-type=module", "--eval", code], consumer)).toBe("true\nfalse\n");
   });
 
   test("finds its templates", async () => {
