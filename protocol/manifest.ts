@@ -109,10 +109,10 @@ export const readManifest = (table: unknown): Read => {
 };
 
 /**
- * The document for `gatehouse release`. `owner` is the resource that may change and delete the release; `takes` lists
- * the objects that it takes over although gatehouse did not create them.
+ * The document for `gatehouse release`, without its last line. `owner` is the resource that may change and delete the
+ * release; `takes` lists the objects that it takes over although gatehouse did not create them.
  */
-export function manifestDocument(
+export function manifestText(
   release: string,
   owner: string,
   secret: boolean,
@@ -132,5 +132,8 @@ export function manifestDocument(
     gives: manifest.gives?.length ? [...manifest.gives] : undefined,
     ...Object.fromEntries(lists),
   };
-  return sealed(toml(table));
+  return toml(table);
 }
+
+/** The document for `gatehouse release`; the parameters are those of `manifestText`. */
+export const manifestDocument = (...args: Parameters<typeof manifestText>): string => sealed(manifestText(...args));

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { sealed, toml } from "../../protocol/document.ts";
+import { toml } from "../../protocol/document.ts";
 import type { AccountDocument } from "../../protocol/items.ts";
 import { taken } from "../../protocol/things.ts";
 import { legible } from "../sdk/legible.ts";
@@ -57,17 +57,15 @@ export class Account extends pulumi.ComponentResource {
     const things = [`account ${accountName}`, `group ${accountName}`];
     const takes = taken(host.takeOver, things);
     const document = pulumi.all(names).apply((groups) =>
-      sealed(
-        toml({
-          name: accountName,
-          home,
-          groups,
-          uid,
-          owner,
-          releases: releases && [...releases],
-          takes,
-        } satisfies AccountDocument),
-      ),
+      toml({
+        name: accountName,
+        home,
+        groups,
+        uid,
+        owner,
+        releases: releases && [...releases],
+        takes,
+      } satisfies AccountDocument),
     );
     // Names from another stack may not be known yet. Omitting one only adds a membership to the message of a refusal.
     const wanted = groups.flatMap(({ groupName }) => (typeof groupName === "string" ? [groupName] : []));

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { sealed, toml } from "../../protocol/document.ts";
+import { toml } from "../../protocol/document.ts";
 import type { GroupDocument } from "../../protocol/items.ts";
 import { taken } from "../../protocol/things.ts";
 import type { Host } from "./host.ts";
@@ -41,9 +41,7 @@ export class Group extends pulumi.ComponentResource {
     super("gatehouse:index:Group", name, {}, opts);
     this.groupName = groupName;
     const things = [`group ${groupName}`];
-    const document = pulumi.output(
-      sealed(toml({ name: groupName, gid, takes: taken(host.takeOver, things) } satisfies GroupDocument)),
-    );
+    const document = toml({ name: groupName, gid, takes: taken(host.takeOver, things) } satisfies GroupDocument);
     const answer = askFor({ host, kind: "group", name, item: groupName, document, claim: { things } }, this, opts);
     this.gid = answer.gid;
     this.registerOutputs({ gid: this.gid });

@@ -2,11 +2,13 @@ import { createHash } from "node:crypto";
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Answer, answers } from "../../protocol/answers.ts";
+import { sealed } from "../../protocol/document.ts";
 import { formatDue, NEVER_ASKED, parseDue } from "../../protocol/due.ts";
 import type { Claim } from "../../protocol/things.ts";
 import { isRecorded } from "../connection/recorded-facts.ts";
 import { plain } from "../render/plain.ts";
 import type { Host } from "./host.ts";
+import { Document, type Review } from "./review.ts";
 
 /** An object on the host that the agent manages according to a document. */
 export interface ItemArgs<Kind> {
@@ -16,7 +18,10 @@ export interface ItemArgs<Kind> {
   name: string;
   /** The item's name on the host, which is unique there: another host of the program can have the same item. */
   item: string;
-  document: pulumi.Output<string>;
+  /** What the item should be, without the closing line. */
+  document: pulumi.Input<string>;
+  /** What a preview shows of the document. @default - all of it */
+  review?: Review;
   /** The agent's arguments on deletion. @default - the item remains when its resource is deleted */
   removal?: string;
   /** The names that it needs on the host. */
@@ -36,22 +41,23 @@ export function askFor<Kind extends keyof typeof answers>(
   parent: pulumi.ComponentResource,
   { dependsOn }: pulumi.ComponentResourceOptions = {},
 ): pulumi.Output<Answer<Kind>> {
-  const { host, kind, name, item, document, removal, secret = false, claim } = args;
+  const { host, kind, name, item, document, review = { document }, removal, secret = false, claim } = args;
   if (!NAMES[kind].pattern.test(item))
     throw new pulumi.RunError(`${kind} ${JSON.stringify(item)}: expected ${NAMES[kind].text}; choose another name`);
   const free = host.admission.claim({ ...claim, item: `${kind}-${item}` });
-  const { differences = [], busy } = host.facts?.items[`${kind}-${item}`] ?? {};
+  const known = host.facts?.items[`${kind}-${item}`];
+  const { differences = [], busy } = known ?? {};
+  const isDue = host.facts !== undefined && (!known || differences.length > 0);
+  const stdin = pulumi.output(document).apply(sealed);
   const command = new remote.Command(
     `${name}-${kind}`,
     {
       connection: host.remote,
       create: pulumi.output(
-        free.then(() =>
-          due(host, `${kind}-${item}`, document, (number) => `gatehouse ${kind} ${item} --due ${number}`),
-        ),
+        free.then(() => due(host, `${kind}-${item}`, stdin, (number) => `gatehouse ${kind} ${item} --due ${number}`)),
       ),
       delete: removal && `gatehouse ${removal}`,
-      stdin: secret ? pulumi.secret(document) : document,
+      stdin: secret ? pulumi.secret(stdin) : stdin,
       addPreviousOutputInEnv: false,
       logging: secret ? remote.Logging.None : remote.Logging.Stderr,
     },
@@ -67,6 +73,7 @@ export function askFor<Kind extends keyof typeof answers>(
       retainOnDelete: host.abandoned,
       ignoreChanges: host.facts ? [] : ["create"],
       additionalSecretOutputs: secret ? ["stdout", "stderr"] : [],
+      hideDiffs: [...(secret ? [] : ["stdin"]), ...(isDue ? [] : ["create"])],
       hooks: host.hooks,
     },
   );
@@ -75,6 +82,7 @@ export function askFor<Kind extends keyof typeof answers>(
       pulumi.log.warn(plain(`drift: ${[message, diff].filter(Boolean).join("\n")}`), command);
     if (busy) pulumi.log.warn(plain(`not known yet: ${busy} is in progress on the host`), command);
   }
+  if (!secret) new Document(`${name}-${kind}`, review, command, { parent });
   return command.stdout.apply((line) => JSON.parse(line) as Answer<Kind>);
 }
 

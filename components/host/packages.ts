@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { sealed, toml } from "../../protocol/document.ts";
+import { toml } from "../../protocol/document.ts";
 import type { PackagesDocument } from "../../protocol/items.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
@@ -34,15 +34,11 @@ export class Packages extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("gatehouse:index:Packages", name, {}, opts);
-    const document = pulumi.output(
-      sealed(
-        toml({
-          manager: host.platform.packages.manager,
-          names: [...names],
-          units: [...held],
-        } satisfies PackagesDocument),
-      ),
-    );
+    const document = toml({
+      manager: host.platform.packages.manager,
+      names: [...names],
+      units: [...held],
+    } satisfies PackagesDocument);
     const answer = askFor(
       {
         host,

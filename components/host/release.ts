@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Manifest, manifestDocument } from "../../protocol/manifest.ts";
+import { type Manifest, manifestText } from "../../protocol/manifest.ts";
 import { taken, thingsOf } from "../../protocol/things.ts";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
+import { type Review, reviewFiles, reviewText } from "./review.ts";
 
 /** A release: its manifest, and what happens to its data when it is deleted. */
 export interface ReleaseArgs {
@@ -56,14 +57,27 @@ export class Release extends pulumi.ComponentResource {
     const { host, releaseName: item = name, manifest, secret = false, purge = false } = args;
     const owner = ownerOf(item);
     const sketch = args.sketch ?? (isPlain(manifest) ? manifest : {});
-    const document = pulumi
-      .output(manifest)
-      .apply((plain) =>
-        manifestDocument(item, owner, secret, plain as Manifest, taken(host.takeOver, thingsOf(plain as Manifest))),
-      );
+    const whole = pulumi.output(manifest) as pulumi.Output<Manifest>;
+    const text = (plain: Manifest, part = plain) =>
+      manifestText(item, owner, secret, part, taken(host.takeOver, thingsOf(plain)));
+    const document = whole.apply((plain) => text(plain));
+    const review: Review = {
+      document: whole.apply((plain) => reviewText(plain, (rest) => text(plain, rest))),
+      files: whole.apply(reviewFiles),
+    };
     const removal = `remove ${item} --owner ${owner}${purge ? " --purge" : ""}`;
     const answer = askFor(
-      { host, kind: "release", name, item, document, removal, secret, claim: { owner, things: thingsOf(sketch) } },
+      {
+        host,
+        kind: "release",
+        name,
+        item,
+        document,
+        review,
+        removal,
+        secret,
+        claim: { owner, things: thingsOf(sketch) },
+      },
       this,
       opts,
     );

@@ -27,7 +27,8 @@ function open(value: unknown, key = ""): unknown {
   if (value instanceof Secret) return "[secret]";
   if (key === "stdin" && typeof value === "string")
     return value.endsWith(" bytes\n") ? open(parse(value)) : "[the agent]";
-  if (key === "content" && typeof value === "string") return `[${value.split("\n").length - 1} lines]`;
+  if ((key === "content" || key === "document") && typeof value === "string")
+    return `[${value.split("\n").length - 1} lines]`;
   if (Array.isArray(value)) return value.map((item) => open(item));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, open(inner, name)]));

@@ -1,60 +1,28 @@
 // `npm run plan` with the engine under test/engine/with. A fake host answers as the agent would.
-import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Report } from "../../plan/report/report.ts";
 import { FULL } from "../plan/configurations.ts";
-import { host } from "../plan/host.ts";
 import { newKey, type Sshd } from "../unit/sshd.ts";
+import { REPOSITORY, TestStack } from "./stack.ts";
 
-const REPOSITORY = resolve(import.meta.dirname, "../..");
 const STACK = `plan-test-${process.pid}`;
+let stack: TestStack;
 let dir: string;
 let server: Sshd;
 
-const run = (program: string, args: string[], input?: string) =>
-  new Promise<{ status: number; stdout: string; stderr: string }>((done) => {
-    const env = { ...process.env, PULUMI_BACKEND_URL: `file://${dir}/backend`, PULUMI_CONFIG_PASSPHRASE: "plan test" };
-    const child = execFile(program, args, { cwd: REPOSITORY, env, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
-      done({ status: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-    // A program may exit before it has read its input; the exit status reports whether that is an error.
-    child.stdin?.on("error", () => {});
-    child.stdin?.end(input);
-  });
-const plan = (...args: string[]) =>
-  run("npm", ["run", "--silent", "plan", "--", "--stack", STACK, "--config-file", configFile(), ...args]);
-const configFile = () => join(dir, `Pulumi.${STACK}.yaml`);
-
-async function pulumi(args: string[], input?: string): Promise<void> {
-  const { status, stdout, stderr } = await run("pulumi", [...args, "--non-interactive"], input);
-  expect(`${status} ${status === 0 ? "" : stdout + stderr}`).toBe("0 ");
-}
-
-async function configure(change: object = {}, key = server.key): Promise<void> {
-  const connection = { address: "127.0.0.1", port: server.port, hostKey: server.hostKey };
-  const settings = Object.entries({ drift: false, ...FULL, host: connection, ...change });
-  await writeFile(
-    configFile(),
-    ["config:", ...settings.map(([key, value]) => `  gatehouse:${key}: ${JSON.stringify(value)}`)].join("\n"),
-  );
-  await pulumi(["config", "set", "--secret", "gatehouse:sshKey", "--stack", STACK, "--config-file", configFile()], key);
-}
+const run: TestStack["run"] = (...args) => stack.run(...args);
+const plan = (...args: string[]) => run("npm", ["run", "--silent", "plan", "--", ...stack.options, ...args]);
+const configFile = () => stack.configFile;
+const pulumi: TestStack["pulumi"] = (...args) => stack.pulumi(...args);
+const configure: TestStack["configure"] = (...args) => stack.configure(...args);
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), "plan-test-"));
-  await mkdir(join(dir, "backend"));
-  server = await host();
-  await pulumi(["stack", "init", STACK]);
-  await rm(join(REPOSITORY, `Pulumi.${STACK}.yaml`), { force: true });
-  await configure();
+  stack = await TestStack.create(STACK);
+  ({ dir, server } = stack);
 });
-afterAll(async () => {
-  await server.close();
-  await rm(dir, { recursive: true });
-});
+afterAll(() => stack.remove());
 
 test("a stack without a configuration, and a stack that does not exist, are named with the next step", async () => {
   const plain = (...args: string[]) => run("npm", ["run", "--silent", "plan", "--", ...args]);
@@ -83,14 +51,7 @@ test("an update plan is refused at the start, when it is made and when it is fol
     ["preview", `--save-plan=${file}`],
     ["up", "--yes", "--skip-preview", "--plan", file],
   ]) {
-    const { status, stdout } = await run("pulumi", [
-      ...args,
-      "--non-interactive",
-      "--stack",
-      STACK,
-      "--config-file",
-      configFile(),
-    ]);
+    const { status, stdout } = await run("pulumi", [...args, "--non-interactive", ...stack.options]);
     expect([args[0], status === 0, stdout]).toEqual([
       args[0],
       false,
@@ -130,7 +91,7 @@ test("a fresh stack: everything starts, and the plan is written in each format",
 });
 
 test("after the deployment: nothing to do, and one change is that change only", async () => {
-  await pulumi(["up", "--yes", "--skip-preview", "--stack", STACK, "--config-file", configFile()]);
+  await pulumi(["up", "--yes", "--skip-preview", ...stack.options]);
   const asked = server.asked.length;
   expect(await plan()).toMatchObject({
     status: 0,

@@ -1,13 +1,20 @@
 // A fake host: an SSH server that answers like the agent, so that a real `up` produces a real state.
+import { createHash } from "node:crypto";
 import { type Sshd, sshd } from "../unit/sshd.ts";
 
 const IDS: Record<string, number> = { "postgres-clients": 987, "valkey-clients": 986, authentik: 985 };
 
-/** Accepts every document; a release's generation counts the changes of its document. */
+const MACHINE = "0123456789ab";
+
+/** Accepts every document; a release's generation counts the changes of its document. It never drifts. */
 export async function host(): Promise<Sshd> {
   const releases = new Map<string, { document: string; generation: number }>();
+  const items: Record<string, { due: string; document: string }> = {};
   const answer = (command: string, document: string): object => {
-    const [, kind, name = ""] = /^gatehouse (\w+) (\S+)/.exec(command) ?? [];
+    if (command === "sh -s")
+      return document.includes("gatehouse facts") ? { protocol: 1, machine: MACHINE, items } : [];
+    const [, kind, name = "", due = ""] = /^gatehouse (\w+) (\S+) --due (\S+)/.exec(command) ?? [];
+    if (kind) items[`${kind}-${name}`] = { due, document: createHash("sha256").update(document).digest("hex") };
     if (kind === "group") return { name, gid: IDS[name] };
     if (kind === "account") return { name, uid: IDS[name], gid: IDS[name], groups: [] };
     if (kind === "packages") return { versions: { [name]: "1.2.3-1" } };

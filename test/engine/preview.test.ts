@@ -1,0 +1,164 @@
+// What `pulumi preview --diff` shows a reviewer, with the engine under test/engine/with and a fake host.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { FULL } from "../plan/configurations.ts";
+import { TestStack } from "./stack.ts";
+
+const NAME = `preview-test-${process.pid}`;
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await TestStack.create(NAME);
+});
+afterAll(() => stack.remove());
+
+const up = (variables?: Record<string, string>) =>
+  stack.pulumi(["up", "--yes", "--skip-preview", ...stack.options], undefined, variables);
+
+/** The preview of a change, without the values that differ between runs. */
+async function previewOf(change: object): Promise<string> {
+  await stack.configure({ drift: true, ...change });
+  const shown = await stack.pulumi(["preview", "--diff", "--color", "never", ...stack.options]);
+  return shown
+    .replaceAll(NAME, "STACK")
+    .replace(/^ *\[provider=.*\n/gm, "")
+    .replaceAll(/(\[id=release-\w+?)[0-9a-f]{8}\]/g, "$1]")
+    .replaceAll(/(--due \w+)\/0\.\d{10}/g, "$1/0.TIME");
+}
+
+test("the state of a program whose components had no inputs gets them, and no command runs", async () => {
+  await stack.configure({ drift: true });
+  await up({ PULUMI_NODEJS_SKIP_COMPONENT_INPUTS: "true" });
+  const commands = () => stack.server.asked.filter(({ command }) => command !== "sh -s").length;
+  const before = commands();
+  expect(before).toBeGreaterThan(15);
+  expect(await up()).toMatch(/\n {4}~ \d+ updated\n {4}\d+ unchanged\n/);
+  expect(commands()).toBe(before);
+  await stack.pulumi(["preview", "--expect-no-changes", ...stack.options]);
+});
+
+test("a changed line of a file is shown with the file's name", async () => {
+  const { work_mem, ...settings } = FULL.postgres.settings;
+  expect(await previewOf({ postgres: { ...FULL.postgres, settings: { ...settings, work_mem: "8MB" } } })).toBe(`\
+Previewing update (STACK):
+  pulumi:pulumi:Stack: (same)
+    [urn=urn:pulumi:STACK::gatehouse::pulumi:pulumi:Stack::gatehouse-STACK]
+    ~ gatehouse:index:Release: (update)
+        [urn=urn:pulumi:STACK::gatehouse::gatehouse:index:Postgres$gatehouse:index:Release::postgres]
+      ~ document: 
+            ...
+            gatehouse-reload.conf: # Written by gatehouse. These settings take effect with a reload of PostgreSQL.
+            gatehouse-reload.conf: password_encryption = 'scram-sha-256'
+          - gatehouse-reload.conf: work_mem = '${work_mem}'
+          + gatehouse-reload.conf: work_mem = '8MB'
+            /etc/postgresql/17/main/pg_hba.conf 0640 root:postgres, reloads postgresql@17-main.service
+            pg_hba.conf: # Written by gatehouse. Clients that are not listed are refused.
+            ...
+        ~ command:remote:Command: (update)
+            [id=release-postgres]
+            [urn=urn:pulumi:STACK::gatehouse::gatehouse:index:Postgres$gatehouse:index:Release$command:remote:Command::release-postgres]
+            addPreviousOutputInEnv: false
+            connection            : [secret]
+            create                : "gatehouse release postgres --due 0123456789ab/0.TIME"
+            delete                : "gatehouse remove postgres --owner gatehouse/STACK/postgres"
+            logging               : "stderr"
+            stdin                 : "release = \\"postgres\\"\\nowner = \\"gatehouse/STACK/postgres\\"\\nprotocol = 1\\n..."
+Resources:
+    ~ 2 to update
+    52 unchanged
+`);
+});
+
+test("a new release is shown with its files: path, mode, owner and every line", async () => {
+  const sites = { ...FULL.caddy.sites, status: { domain: "status.example.org", backend: "127.0.0.1:3001" } };
+  expect(await previewOf({ caddy: { ...FULL.caddy, sites } })).toBe(`\
+Previewing update (STACK):
+  pulumi:pulumi:Stack: (same)
+    [urn=urn:pulumi:STACK::gatehouse::pulumi:pulumi:Stack::gatehouse-STACK]
+    + gatehouse:index:Release: (create)
+        [urn=urn:pulumi:STACK::gatehouse::gatehouse:index:Caddy$gatehouse:index:Release::site-status]
+        document: "/etc/caddy/sites/status.caddy 0644 root:root, reloads caddy.service\\nstatus.caddy: # Written by gatehouse.\\nstatus.caddy: status.example.org {\\n..."
+        files   : {
+            /etc/caddy/sites/status.caddy: {
+                content: {
+                    01: "# Written by gatehouse."
+                    02: "status.example.org {"
+                    03: "\\ttls internal"
+                    04: "\\troute {"
+                    05: "\\t\\t# Removes client headers that a client could forge. This is first, because trusted ones are set below."
+                    06: "\\t\\trequest_header -*_*"
+                    07: "\\t\\trequest_header -*.*"
+                    08: "\\t\\trequest_header -Remote-*"
+                    09: "\\t\\trequest_header -X-Remote-*"
+                    10: "\\t\\trequest_header -X-Auth-Request-*"
+                    11: "\\t\\trequest_header -X-Auth-User*"
+                    12: "\\t\\trequest_header -X-Authenticated-*"
+                    13: "\\t\\trequest_header -X-WebAuth-*"
+                    14: "\\t\\trequest_header -X-Forwarded-User*"
+                    15: "\\t\\trequest_header -X-Forwarded-Email*"
+                    16: "\\t\\trequest_header -X-Forwarded-Group*"
+                    17: "\\t\\trequest_header -X-Forwarded-Preferred*"
+                    18: "\\t\\trequest_header -X-Forwarded-Access*"
+                    19: "\\t\\trequest_header -Forwarded"
+                    20: "\\t\\trequest_header -X-SSL-*"
+                    21: "\\t\\trequest_header -SSL-Client-*"
+                    22: "\\t\\trequest_header -X-Goog-*"
+                    23: "\\t\\trequest_header -Cf-Access-*"
+                    24: "\\t\\trequest_header -Tailscale-User-*"
+                    25: "\\t\\trequest_header -X-Authentik-*"
+                    26: "\\t\\trequest_header X-Real-IP {http.request.remote.host}"
+                    27: "\\t\\t# From trusted proxies, if there are any."
+                    28: "\\t\\timport ../proxies/client*.caddy"
+                    29: "\\t\\t# A client must not remove these again by listing them in Connection."
+                    30: "\\t\\trequest_header Connection \`(?i)^.*\\\\b(upgrade)\\\\b.*$|^.*$\` $1"
+                    31: "\\t\\thandle {"
+                    32: "\\t\\t\\treverse_proxy 127.0.0.1:3001 {"
+                    33: "\\t\\t\\t\\timport ../proxies/backend*.caddy"
+                    34: "\\t\\t\\t}"
+                    35: "\\t\\t}"
+                    36: "\\t}"
+                    37: "}"
+                }
+                mode   : "0644"
+                owner  : "root:root"
+                reloads: [
+                    [0]: "caddy.service"
+                ]
+            }
+        }
+        + command:remote:Command: (create)
+            [urn=urn:pulumi:STACK::gatehouse::gatehouse:index:Caddy$gatehouse:index:Release$command:remote:Command::release-site-status]
+            addPreviousOutputInEnv: false
+            connection            : [secret]
+            create                : "gatehouse release site-status --due 0123456789ab/0.TIME"
+            delete                : "gatehouse remove site-status --owner gatehouse/STACK/site-status"
+            logging               : "stderr"
+            stdin                 : "release = \\"site-status\\"\\nowner = \\"gatehouse/STACK/site-status\\"\\nprotocol = 1\\n..."
+Resources:
+    + 2 to create
+    54 unchanged
+`);
+});
+
+test("a new file of a release that exists is shown whole, and an unchanged file is not", async () => {
+  expect(await previewOf({ trustedProxies: ["203.0.113.7/32"] })).toContain(`\
+      ~ document: 
+            ...
+            Caddyfile: # Relative, so that a copy can be validated before it goes live.
+            Caddyfile: import sites/*.caddy
+          + /etc/caddy/proxies/backend.caddy 0644 root:root, reloads caddy.service
+          + backend.caddy: # Written by gatehouse.
+          + backend.caddy: # Their headers about the client reach the backend, with their own address appended. Those of other clients are replaced.
+          + backend.caddy: trusted_proxies 203.0.113.7/32
+          + /etc/caddy/proxies/client.caddy 0644 root:root, reloads caddy.service
+          + client.caddy: # Written by gatehouse.
+          + client.caddy: @proxied {
+          + client.caddy: 	remote_ip 203.0.113.7/32
+          + client.caddy: 	header X-Forwarded-For *
+          + client.caddy: }
+          + client.caddy: # The last address is the one that the proxy itself saw; a client may have sent the addresses before it.
+          + client.caddy: request_header @proxied X-Real-IP {http.request.header.X-Forwarded-For}
+          + client.caddy: request_header @proxied X-Real-IP \`^(?:.*[,\\s])?([^,\\s]+)\\s*$\` $1
+            /etc/systemd/system/caddy.service.d/gatehouse.conf 0644 root:root, restarts caddy.service
+            gatehouse.conf: # Written by gatehouse.
+            ...
+`);
+});
