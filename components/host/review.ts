@@ -4,18 +4,17 @@ import * as pulumi from "@pulumi/pulumi";
 import type { File, Manifest } from "../../protocol/manifest.ts";
 
 export interface Review {
-  /** The text whose changed lines are shown. */
+  /** A text; its changed lines are shown. */
   document: pulumi.Input<string>;
   /** Shown if the item is new. @default none */
   files?: pulumi.Input<Record<string, object>>;
 }
 
 /**
- * The document of an item as a reviewer reads it. Nothing is done with it: the command of the item has the document for
- * the host, whose changes are hidden, since Pulumi would also show the length in its last line.
+ * The document of an item as a reviewer reads it. It has no effect on the host: the item's command sends the document,
+ * and hides its changes, because Pulumi would also show the length in the last line.
  *
- * The state gets the text after the command has succeeded. After a failure, the next preview still shows what is not
- * on the host.
+ * The state gets the text after the command has succeeded. After a failure, the next preview shows the change again.
  */
 export class Document extends pulumi.ComponentResource {
   constructor(name: string, { document, files = {} }: Review, command: remote.Command, opts: pulumi.ResourceOptions) {

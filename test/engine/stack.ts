@@ -20,17 +20,21 @@ export class TestStack {
   readonly name: string;
   readonly dir: string;
   readonly server: Sshd;
+  /** The names of the items that the host does not apply. */
+  readonly failing: Set<string>;
 
-  private constructor(name: string, dir: string, server: Sshd) {
+  private constructor(name: string, dir: string, server: Sshd, failing: Set<string>) {
     this.name = name;
     this.dir = dir;
     this.server = server;
+    this.failing = failing;
   }
 
   static async create(name: string): Promise<TestStack> {
     const dir = await mkdtemp(join(tmpdir(), `${name}-`));
     await mkdir(join(dir, "backend"));
-    const stack = new TestStack(name, dir, await host());
+    const failing = new Set<string>();
+    const stack = new TestStack(name, dir, await host(failing), failing);
     await stack.pulumi(["stack", "init", name]);
     await rm(join(REPOSITORY, `Pulumi.${name}.yaml`), { force: true });
     await stack.configure();

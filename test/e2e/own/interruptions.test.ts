@@ -184,8 +184,8 @@ test("killed in an update, the next `up` waits for running operations, and rolls
   const outcome = await next.ended;
   await unhold();
   succeeded(outcome);
-  // authentik's release too, if its probe could not reach PostgreSQL.
-  expect([2, 3]).toContain(outcome.counts.updated);
+  // Two commands and their documents; authentik's release too, if its probe could not reach PostgreSQL.
+  expect([4, 5]).toContain(outcome.counts.updated);
   expect(outcome.text).toContain("an earlier apply of postgres was interrupted: rolling back to generation 1");
   expect(outcome.text).toContain("release valkey is in sync: generation 2");
   expect(await starts(VALKEY, "/etc/valkey/valkey.conf"), "not done twice").toBe(1);
