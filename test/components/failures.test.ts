@@ -90,7 +90,7 @@ async function registered(hooks: boolean, preview = false) {
 test("a host registers one hook, and with mocks, which have none, the same resources", async () => {
   const [engine, mocks] = [await registered(true), await registered(false)];
   expect([engine.names, mocks.names]).toEqual([["gatehouse-failure-host"], []]);
-  expect(mocks.resources).toHaveLength(4);
+  expect(mocks.resources).toHaveLength(5);
   expect((await registered(true, true)).names, "a preview runs no command").toEqual([]);
   expect(engine.resources).toEqual(mocks.resources);
 });

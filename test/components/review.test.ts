@@ -95,8 +95,8 @@ describe("an item's document is a component beside its command", () => {
         resources.filter(({ type }) => type === DOCUMENT).map(({ name, inputs }) => [name, inputs.files]),
       );
     const shown = filesOf(await ran(true));
-    expect(shown["caddy-release"]).toHaveProperty(["/etc/caddy/Caddyfile"]);
-    expect(shown["caddy-packages"]).toEqual({});
+    expect(shown["gatehouse-caddy-release"]).toHaveProperty(["/etc/caddy/Caddyfile"]);
+    expect(shown["gatehouse-caddy-packages"]).toEqual({});
     const kept = filesOf(await ran(false));
     expect(Object.keys(kept)).toEqual(Object.keys(shown));
     for (const files of Object.values(kept)) expect(files).toEqual({});

@@ -20,6 +20,7 @@ async function previewOf(change: object): Promise<string[]> {
     .replaceAll(NAME, "STACK")
     .replace(/^ *\[provider=.*\n/gm, "")
     .replaceAll(/(\[id=[\w-]+?)[0-9a-f]{8}\]/g, "$1]")
+    .replace(/\d+ unchanged/, "N unchanged")
     .replaceAll(/(--due \w+)\/0\.\d{10}/g, "$1/0.TIME")
     .split(/^(?=Resources:| *[~+ ] \S+: \()/m);
 }
@@ -48,7 +49,8 @@ Resources:
 test("a changed line of a file is shown with the file's name", async () => {
   const { work_mem, ...settings } = FULL.postgres.settings;
   const shown = await previewOf({ postgres: { ...FULL.postgres, settings: { ...settings, work_mem: "8MB" } } });
-  const above = "urn:pulumi:STACK::gatehouse::gatehouse:index:Postgres$gatehouse:index:Release";
+  const above =
+    "urn:pulumi:STACK::gatehouse::gatehouse:index:Gatehouse$gatehouse:index:Postgres$gatehouse:index:Release";
   expect(shown.sort()).toEqual(
     [
       "Previewing update (STACK):\n",
@@ -58,7 +60,7 @@ test("a changed line of a file is shown with the file's name", async () => {
 `,
       `\
     ~ gatehouse:index:Document: (update)
-        [urn=${above}$gatehouse:index:Document::postgres-release]
+        [urn=${above}$gatehouse:index:Document::gatehouse-postgres-release]
       ~ document: 
             ...
             gatehouse-reload.conf: # Written by gatehouse. These settings take effect with a reload of PostgreSQL.
@@ -72,8 +74,8 @@ test("a changed line of a file is shown with the file's name", async () => {
       // Pulumi shows the inputs in the state if all changed ones are hidden.
       `\
     ~ command:remote:Command: (update)
-        [id=postgres-release]
-        [urn=${above}$command:remote:Command::postgres-release]
+        [id=gatehouse-postgres-release]
+        [urn=${above}$command:remote:Command::gatehouse-postgres-release]
         addPreviousOutputInEnv: false
         connection            : [secret]
         create                : "gatehouse release postgres --due 0123456789ab/0.TIME"
@@ -81,7 +83,7 @@ test("a changed line of a file is shown with the file's name", async () => {
         logging               : "stderr"
         stdin                 : "release = \\"postgres\\"\\nowner = \\"gatehouse/STACK/postgres\\"\\nprotocol = 1\\n..."
 `,
-      "Resources:\n    ~ 2 to update\n    67 unchanged\n",
+      "Resources:\n    ~ 2 to update\n    N unchanged\n",
     ].sort(),
   );
 });
@@ -89,16 +91,16 @@ test("a changed line of a file is shown with the file's name", async () => {
 test("a new release is shown with its files: path, mode, owner and every line", async () => {
   const sites = { ...FULL.caddy.sites, status: { domain: "status.example.org", backend: "127.0.0.1:3001" } };
   const shown = await previewOf({ caddy: { ...FULL.caddy, sites } });
-  const above = "urn:pulumi:STACK::gatehouse::gatehouse:index:Caddy$gatehouse:index:Release";
+  const above = "urn:pulumi:STACK::gatehouse::gatehouse:index:Gatehouse$gatehouse:index:Caddy$gatehouse:index:Release";
   expect(shown.slice(2).sort()).toEqual(
     [
       `\
     + gatehouse:index:Release: (create)
-        [urn=${above}::caddy-site-status]
+        [urn=${above}::gatehouse-caddy-site-status]
 `,
       `\
         + gatehouse:index:Document: (create)
-            [urn=${above}$gatehouse:index:Document::caddy-site-status-release]
+            [urn=${above}$gatehouse:index:Document::gatehouse-caddy-site-status-release]
             document: "/etc/caddy/sites/status.caddy 0644 root:root, reloads caddy.service\\nstatus.caddy: # Written by gatehouse.\\nstatus.caddy: status.example.org {\\n..."
             files   : {
                 /etc/caddy/sites/status.caddy: {
@@ -151,7 +153,7 @@ test("a new release is shown with its files: path, mode, owner and every line", 
 `,
       `\
         + command:remote:Command: (create)
-            [urn=${above}$command:remote:Command::caddy-site-status-release]
+            [urn=${above}$command:remote:Command::gatehouse-caddy-site-status-release]
             addPreviousOutputInEnv: false
             connection            : [secret]
             create                : "gatehouse release site-status --due 0123456789ab/0.TIME"
@@ -159,14 +161,14 @@ test("a new release is shown with its files: path, mode, owner and every line", 
             logging               : "stderr"
             stdin                 : "release = \\"site-status\\"\\nowner = \\"gatehouse/STACK/site-status\\"\\nprotocol = 1\\n..."
 `,
-      "Resources:\n    + 3 to create\n    69 unchanged\n",
+      "Resources:\n    + 3 to create\n    N unchanged\n",
     ].sort(),
   );
 });
 
 test("a new file of a release that exists is shown whole, and an unchanged file is not", async () => {
   const shown = await previewOf({ trustedProxies: ["203.0.113.7/32"] });
-  expect(shown.find((block) => block.includes("::caddy-release]") && block.includes("Document"))).toContain(`\
+  expect(shown.find((block) => block.includes("::gatehouse-caddy-release]") && block.includes("Document"))).toContain(`\
       ~ document: 
             ...
             Caddyfile: # Relative, so that a copy can be validated before it goes live.
