@@ -109,7 +109,9 @@ export const CASES: Record<string, object> = {
 
 /** The secret values of a case, by its name. */
 export const SECRETS: Record<string, Record<string, string>> = {
-  "backup-over-sftp": { backupKey: "the private key for the backups\n" },
+  "backup-over-sftp": {
+    backupKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nthe key for the backups\n-----END OPENSSH PRIVATE KEY-----\n",
+  },
   "backup-in-a-bucket": { backupKey: "the secret of the bucket's key" },
 };
 
