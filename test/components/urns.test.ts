@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { App } from "../../components/app/app.ts";
 import { debian } from "../../components/distribution/debian.ts";
+import { formerNames } from "../../components/gatehouse/former-names.ts";
 import { Gatehouse } from "../../components/gatehouse/gatehouse.ts";
 import { Account } from "../../components/host/account.ts";
 import { Host } from "../../components/host/host.ts";
@@ -52,9 +53,9 @@ function lost(all: readonly Recorded[], urns: readonly string[]): { gone: string
   };
 }
 
-const app = () =>
+const app = (host: Host) =>
   new App("wiki", {
-    host: newHost("host"),
+    host,
     containers: { web: { image: IMAGE, port: 8080, secrets: { key: "k" } } },
     postgres: { clients: { groupName: "postgres-clients", gid: 987 } },
     valkey: {},
@@ -82,7 +83,16 @@ test("only the program of the configuration takes over resources at the top: in 
 });
 
 test("a stack of an app keeps every resource", async () => {
-  const { resources } = await record({ config: {} }, app);
+  const { resources } = await record({ config: {} }, () => app(newHost("host")));
+  expect(lost(resources, recorded("app"))).toEqual({ gone: [], twice: [] });
+});
+
+test("an app in the program of the platform keeps every resource, although its host has another name now", async () => {
+  const { resources } = await record({ config: {} }, () => {
+    const host = { address: "192.0.2.10", hostKey: HOST_KEY };
+    const authentik = { domain: "auth.example.org", version: "2026.8.3" };
+    app(new Gatehouse("gatehouse", { host, authentik }, { transformations: [formerNames] }).host);
+  });
   expect(lost(resources, recorded("app"))).toEqual({ gone: [], twice: [] });
 });
 
