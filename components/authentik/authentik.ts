@@ -86,7 +86,7 @@ export class Authentik extends pulumi.ComponentResource {
 
   constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, after = [], postgres, valkey, secretEnvironment = {}, trustedProxies = [], ...asked } = args;
-    const faults = known(args, argumentFaults(args));
+    const faults = known(args, argumentFaults);
     const { directives, ...settings } = settingsOf("Authentik", name, authentikSchema, asked, faults);
     super("gatehouse:index:Authentik", name, {}, opts);
     const { [SECRET_KEY]: givenKey, ...given } = secretEnvironment;

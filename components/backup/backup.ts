@@ -47,7 +47,7 @@ export class Backup extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, after, key, passphrase: chosen, ...given } = args;
-    const faults = known(args, secretFaults(given.repository ?? {}, args));
+    const faults = known(args, (plain) => secretFaults(plain.repository ?? {}, plain));
     const settings = settingsOf("Backup", name, backupSchema, given, faults);
     super("gatehouse:index:Backup", name, {}, opts);
     const { repository } = settings;

@@ -41,7 +41,13 @@ export function allSettings(name: string, args: GatehouseArgs) {
   const { secretEnvironment, ...authentik } = args.authentik;
   const { key, passphrase, ...backup } = args.backup ?? {};
   const plain = { ...others, host, authentik, backup: args.backup && backup };
-  const settings = settingsOf("Gatehouse", name, settingsSchema, plain, known(args, faultsOfSecrets(args)));
+  const settings = settingsOf(
+    "Gatehouse",
+    name,
+    settingsSchema,
+    plain,
+    known({ authentik: args.authentik, backup: args.backup, registries }, faultsOfSecrets),
+  );
   return {
     ...settings,
     registries,
@@ -51,7 +57,11 @@ export function allSettings(name: string, args: GatehouseArgs) {
   };
 }
 
-function* faultsOfSecrets({ authentik, backup, registries = {} }: GatehouseArgs): Generator<Fault> {
+function* faultsOfSecrets({
+  authentik,
+  backup,
+  registries = {},
+}: Pick<GatehouseArgs, "authentik" | "backup" | "registries">): Generator<Fault> {
   const below = (part: string) => (fault: Fault) => ({ ...fault, path: [part, ...fault.path] });
   const { secretEnvironment = {}, ...settings } = authentik;
   const environment = secretEnvironmentFaults(secretEnvironment, settings as Partial<Settings["authentik"]>);

@@ -78,7 +78,11 @@ export class Host extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     if (usesUpdatePlan()) throw new pulumi.RunError(NO_UPDATE_PLANS);
-    refuse("Host", name, known({ connection, takeOver }, faultsIn(hostArguments, { connection, takeOver })));
+    refuse(
+      "Host",
+      name,
+      known({ connection, takeOver }, (given) => faultsIn(hostArguments, given)),
+    );
     super("gatehouse:index:Host", name, {}, opts);
     this.name = name;
     this.connection = complete(connection);

@@ -28,12 +28,26 @@ export function refuse(component: string, name: string, faults: readonly Fault[]
   throw new pulumi.RunError(`${component} ${name} is invalid; nothing was changed:\n${lines.join("\n")}`);
 }
 
-/** The faults of values that are known already: an Output gets its value after all resources are declared. */
-export const known = (given: unknown, faults: Iterable<Fault>): Fault[] =>
-  [...faults].filter(({ path }) => !isPending(given, path));
+/**
+ * The faults of values that are known already: an Output gets its value after all resources are declared.
+ *
+ * @param check gets a copy without Outputs, because a message that prints one is an error of the SDK.
+ */
+export const known = <Given>(given: Given, check: (given: Given) => Iterable<Fault>): Fault[] =>
+  [...check(withoutOutputs(given))].filter(({ path }) => !isPending(given, path));
+
+const isOutput = (value: unknown): boolean => pulumi.Output.isInstance(value) || value instanceof Promise;
 
 function isPending(value: unknown, [key, ...rest]: Fault["path"]): boolean {
-  if (pulumi.Output.isInstance(value) || value instanceof Promise) return true;
+  if (isOutput(value)) return true;
   if (key === undefined || typeof value !== "object" || value === null) return false;
   return isPending((value as Record<PropertyKey, unknown>)[key], rest);
+}
+
+/** A copy of plain tables and lists; a resource in them stays the same. */
+function withoutOutputs<T>(value: T): T {
+  if (isOutput(value)) return "a value that is not known yet" as T;
+  if (Array.isArray(value)) return value.map(withoutOutputs) as T;
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutOutputs(inner)])) as T;
 }

@@ -12,6 +12,7 @@ import { type Logins, registriesSchema } from "./schema.ts";
 /** Podman reads the logins of a host from one place, whatever a program calls them. */
 const NAME = "registries";
 const SECRETS = `${NAME}-secrets`;
+const argumentsSchema = z.object({ logins: registriesSchema });
 
 /** Logins by registry. */
 export interface RegistriesArgs {
@@ -33,7 +34,11 @@ export class Registries extends pulumi.ComponentResource {
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, { host, logins }: RegistriesArgs, opts?: pulumi.ComponentResourceOptions) {
-    refuse("Registries", name, known({ logins }, faultsIn(z.object({ logins: registriesSchema }), { logins })));
+    refuse(
+      "Registries",
+      name,
+      known({ logins }, (given) => faultsIn(argumentsSchema, given)),
+    );
     super("gatehouse:index:Registries", name, {}, opts);
     const below = { parent: this };
     const logged = pulumi.output(logins).apply((plain) => loginsManifest(SECRETS, plain));

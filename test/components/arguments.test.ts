@@ -220,10 +220,23 @@ test("a private key ends with a line break, and a secret of S3 and a passphrase 
 
 test("an Output has no fault, since its value comes later; the plain values beside it have theirs", async () => {
   const later = pulumi.secret("x y");
+  // As with PULUMI_ERROR_OUTPUT_STRING=true: a message must not print an Output.
+  const print = () => {
+    throw new Error("an Output is printed");
+  };
+  Object.assign(later, { toString: print, toJSON: print });
   const { named } = await run((host) => {
     new Registries("registries", { host, logins: { "ghcr.io": { username: "deploy", password: later } } });
     const s3 = { endpoint: "s3.example.org", bucket: "backups", keyId: "AKIA" };
     new Backup("backup", { host, after: [], repository: { s3 }, key: pulumi.secret("k\n"), passphrase: later });
+    const postgres = new Postgres("postgres", { host, databases: { authentik: {} } });
+    const secretEnvironment = { AUTHENTIK_BOOTSTRAP_PASSWORD: later };
+    new Authentik("authentik", { host, postgres, ...AUTHENTIK, secretEnvironment });
+    new Host("other", { connection: { address: later, hostKey: HOST_KEY }, platform: platforms.debian });
+    const args = { authentik: { ...AUTHENTIK, secretEnvironment }, registries: later.apply(() => ({})) };
+    const sftp = { address: "keeper.example.org", user: "backup", hostKey: HOST_KEY, path: "/srv/backups" };
+    const two = { address: "192.0.2.11", hostKey: HOST_KEY, privateKey: later };
+    new Gatehouse("prod", { host: two, ...args, backup: { repository: { sftp }, key: later, passphrase: later } });
   });
   expect(document(named("release-registries-secrets"))).toContain("x y");
   expect(document(named("release-backup-secrets"))).toContain('content = "k"\n');
