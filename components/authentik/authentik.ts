@@ -13,6 +13,7 @@ import { proxies } from "../schema/scalars.ts";
 import { legible } from "../sdk/legible.ts";
 import { ADMINISTRATOR, FIRST, firstStart, givesPassword } from "./administrator.ts";
 import { GUARD, guardManifest } from "./guard.ts";
+import type { AuthentikInput } from "./input.ts";
 import {
   type AuthentikSite,
   asAuthentik,
@@ -22,7 +23,7 @@ import {
   NAME,
   pathOf,
 } from "./manifest.ts";
-import { type AuthentikInput, type AuthentikSettings, authentikSchema } from "./schema.ts";
+import { type AuthentikSettings, authentikSchema } from "./schema.ts";
 import { secretEnvironmentFaults } from "./secret-environment.ts";
 import { authentikSecrets, type Secret } from "./secrets.ts";
 import { SECRET_KEY } from "./variables.ts";

@@ -145,5 +145,3 @@ export const authentikSchema = settings.superRefine(({ environment, version }, c
     context.addIssue({ code: "custom", path: ["environment", name], message });
 });
 export type AuthentikSettings = z.output<typeof authentikSchema>;
-/** The same as it is given: what has a default may be left out. */
-export type AuthentikInput = z.input<typeof authentikSchema>;

@@ -5,8 +5,9 @@ import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { known, settingsOf } from "../host/settings.ts";
 import { legible } from "../sdk/legible.ts";
+import type { BackupInput } from "./input.ts";
 import { backupManifest, backupSecrets, placeOf, SECRETS } from "./manifest.ts";
-import { type BackupInput, backupSchema } from "./schema.ts";
+import { backupSchema } from "./schema.ts";
 import { oneLine, secretFaults, wholeKey } from "./secrets.ts";
 
 /** A host has one backup, whatever a program calls it. */

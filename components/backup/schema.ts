@@ -143,6 +143,4 @@ export const backupSchema = z.strictObject({
   }),
 });
 export type BackupSettings = z.output<typeof backupSchema>;
-/** The same as it is given: what has a default may be left out. */
-export type BackupInput = z.input<typeof backupSchema>;
 export type Repository = BackupSettings["repository"];

@@ -7,8 +7,9 @@ import { settingsOf } from "../host/settings.ts";
 import { faultsIn } from "../schema/faults.ts";
 import { proxies } from "../schema/scalars.ts";
 import { type Site, siteManifest } from "../site/site.ts";
+import type { CaddyInput } from "./input.ts";
 import { caddyManifest } from "./manifest.ts";
-import { type CaddyInput, caddySchema } from "./schema.ts";
+import { caddySchema } from "./schema.ts";
 
 /** A host has one Caddy, whatever a program calls it. */
 const NAME = "caddy";

@@ -65,5 +65,3 @@ export const caddySchema = settings.superRefine(({ sites }, context) => {
   }
 });
 export type CaddySettings = z.output<typeof caddySchema>;
-/** The same as it is given: what has a default may be left out. */
-export type CaddyInput = z.input<typeof caddySchema>;

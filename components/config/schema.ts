@@ -75,8 +75,6 @@ export const settingsSchema = z
     for (const { path, message } of clashes(settings)) context.addIssue({ code: "custom", path, message });
   });
 export type Settings = z.output<typeof settingsSchema>;
-/** The same as it is given: what has a default may be left out. */
-export type SettingsInput = z.input<typeof settingsSchema>;
 
 function* clashes({ authentik, backup, caddy, policy, postgres, valkey }: Omit<Settings, "host" | "drift">) {
   // Without the policy pack, the setting would have no effect.

@@ -1,24 +1,10 @@
-// Generates the reference of the configuration, and of the protocol with the agent, from the schemas. With --check it
-// only compares.
+// Generates the reference and the types of the configuration, and the reference of the protocol with the agent, from the
+// schemas. With --check it only compares.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { schemas, withTables } from "../../protocol/reference.ts";
 import { settingsSchema } from "./schema.ts";
-
-type Node = {
-  type?: string | string[];
-  description?: string;
-  default?: unknown;
-  examples?: unknown[];
-  /** Unit of a number, if it has one. */
-  unit?: string;
-  enum?: unknown[];
-  const?: unknown;
-  properties?: Record<string, Node>;
-  required?: string[];
-  additionalProperties?: Node | boolean;
-  anyOf?: Node[];
-};
+import { fileOf as interfaceFile, type Node } from "./write-types.ts";
 
 const schema = z.toJSONSchema(settingsSchema, { io: "input", unrepresentable: "any" }) as Node;
 
@@ -101,10 +87,30 @@ const kind = ({ type, anyOf, enum: choices, const: only, properties, additionalP
     : ({ string: "text", integer: "whole number" } as Record<string, string>)[String(type)]) ??
   String(type);
 
+const PARTS = {
+  authentik: "AuthentikInput",
+  backup: "BackupInput",
+  caddy: "CaddyInput",
+  postgres: "PostgresInput",
+  valkey: "ValkeyInput",
+};
+
+/** The interfaces of the settings, by their files: an editor shows the docstring of each key. */
+function interfaces(): Record<string, string> {
+  const doc = "Settings as they are given: what has a default may be left out.";
+  const files = Object.entries(PARTS).map(([service, name]) => {
+    const node = schema.properties?.[service] as Node;
+    return [`components/${service}/input.ts`, interfaceFile({ name, doc, node })];
+  });
+  const whole = interfaceFile({ name: "SettingsInput", doc, node: schema, parts: PARTS });
+  return { ...Object.fromEntries(files), "components/config/input.ts": whole };
+}
+
 const fileOf = (path: string) => new URL(`../../${path}`, import.meta.url);
 const documents = {
   "docs/configuration.md": reference(),
   "docs/stack.schema.json": stackSchema(),
+  ...interfaces(),
   "docs/manifest.md": withTables(readFileSync(fileOf("docs/manifest.md"), "utf8")),
   ...schemas,
 };

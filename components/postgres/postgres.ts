@@ -5,8 +5,9 @@ import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { settingsOf } from "../host/settings.ts";
+import type { PostgresInput } from "./input.ts";
 import { clusterManifest, passwordsManifest, postgresManifest, rolesOf, scramVerifier } from "./manifest.ts";
-import { type PostgresInput, postgresSchema } from "./schema.ts";
+import { postgresSchema } from "./schema.ts";
 
 /** A host has one PostgreSQL, whatever a program calls it. */
 const NAME = "postgres";

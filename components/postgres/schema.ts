@@ -101,5 +101,3 @@ export const postgresSchema = z.strictObject({
     }),
 });
 export type PostgresSettings = z.output<typeof postgresSchema>;
-/** The same as it is given: what has a default may be left out. */
-export type PostgresInput = z.input<typeof postgresSchema>;

@@ -90,5 +90,3 @@ export const valkeySchema = z
       context.addIssue({ code: "custom", path: ["databases", name], message: fault });
   });
 export type ValkeySettings = z.output<typeof valkeySchema>;
-/** The same as it is given: what has a default may be left out. */
-export type ValkeyInput = z.input<typeof valkeySchema>;

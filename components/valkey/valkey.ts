@@ -7,8 +7,9 @@ import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { settingsOf } from "../host/settings.ts";
 import { legible } from "../sdk/legible.ts";
+import type { ValkeyInput } from "./input.ts";
 import { AGENT_USER, secretsOf, userSecrets, valkeyManifest } from "./manifest.ts";
-import { type ValkeyInput, valkeySchema } from "./schema.ts";
+import { valkeySchema } from "./schema.ts";
 
 /** A host has one Valkey for the platform, whatever a program calls it. */
 const NAME = "valkey";

@@ -1,0 +1,86 @@
+// TypeScript interfaces for the input of a schema, so that an editor shows the description, default and example of a key.
+
+/** The part of JSON Schema that the configuration uses. */
+export interface Node {
+  type?: string | string[];
+  description?: string;
+  default?: unknown;
+  examples?: unknown[];
+  /** Unit of a number, if it has one. */
+  unit?: string;
+  enum?: unknown[];
+  const?: unknown;
+  properties?: Record<string, Node>;
+  required?: string[];
+  additionalProperties?: Node | boolean;
+  items?: Node;
+  anyOf?: Node[];
+}
+
+/** An interface for the input of a schema, and the names of the interfaces for its parts, each in a folder of this name. */
+export interface Interface {
+  name: string;
+  doc: string;
+  node: Node;
+  /** By key. @default none */
+  parts?: Record<string, string>;
+}
+
+/** The file that exports an interface. */
+export function fileOf({ name, doc, node, parts = {} }: Interface): string {
+  const imports = Object.entries(parts).map(([key, part]) => `import type { ${part} } from "../${key}/input.ts";\n`);
+  const head = `// Generated from schema.ts by \`npm run schema\`.\n${imports.sort().join("")}`;
+  return `${head}\n/** ${doc} */\nexport interface ${name} ${fieldsOf(node, "", parts)}\n`;
+}
+
+function typeOf(node: Node, indent: string): string {
+  if (node.anyOf) return node.anyOf.map((one) => typeOf(one, indent)).join(" | ");
+  if (node.enum) return node.enum.map((choice) => JSON.stringify(choice)).join(" | ");
+  if (node.items) return listOf(typeOf(node.items, indent));
+  if (node.properties) return fieldsOf(node, indent);
+  if (typeof node.additionalProperties === "object") return tableOf(node.additionalProperties, indent);
+  return [node.type]
+    .flat()
+    .map((type) => (type === "integer" ? "number" : type))
+    .join(" | ");
+}
+
+/** As the formatter writes it. */
+function tableOf(value: Node, indent: string): string {
+  if (!value.properties) return `Record<string, ${typeOf(value, indent)}>`;
+  const inner = `${indent}  `;
+  return `Record<\n${inner}string,\n${inner}${typeOf(value, inner)}\n${indent}>`;
+}
+
+const listOf = (type: string): string => (type.includes(" ") ? `(${type})[]` : `${type}[]`);
+
+function fieldsOf({ properties = {}, required = [] }: Node, indent: string, parts: Interface["parts"] = {}): string {
+  const inner = `${indent}  `;
+  const fields = Object.entries(properties).map(([key, node]) => {
+    const mark = required.includes(key) ? "" : "?";
+    return `${docOf(node, inner)}${inner}${key}${mark}: ${parts[key] ?? typeOf(node, inner)};\n`;
+  });
+  return `{\n${fields.join("")}${indent}}`;
+}
+
+function docOf({ description, unit, default: fallback, examples = [] }: Node, indent: string): string {
+  const unitOf = unit && !description?.toLowerCase().includes(unit) ? ` In ${unit}.` : "";
+  const lines = [
+    ...(description ? wrapped(`${description}${unitOf}`, 116 - indent.length) : []),
+    ...(fallback === undefined ? [] : [`@default ${JSON.stringify(fallback)}`]),
+    ...(examples.length > 0 ? [`@example ${JSON.stringify(examples[0])}`] : []),
+  ];
+  return lines.length === 0
+    ? ""
+    : `${indent}/**\n${lines.map((line) => `${indent} * ${line}\n`).join("")}${indent} */\n`;
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
