@@ -8,6 +8,7 @@ import { Caddy } from "../caddy/caddy.ts";
 import { inspect } from "../connection/inspect.ts";
 import { inspectionMode } from "../connection/inspection-mode.ts";
 import { Host } from "../host/host.ts";
+import { refuseUpdatePlans } from "../host/update-plans.ts";
 import { platformOf } from "../platform/producer.ts";
 import { Postgres } from "../postgres/postgres.ts";
 import { Registries } from "../registries/registries.ts";
@@ -58,6 +59,7 @@ export class Gatehouse extends pulumi.ComponentResource {
   readonly recovery: Backup["recovery"] | null;
 
   constructor(name: string, args: GatehouseArgs, opts?: pulumi.ComponentResourceOptions) {
+    refuseUpdatePlans();
     const { trustedProxies, registries: logins, ...settings } = allSettings(name, args);
     const { abandoned, takeOver, platform: _, ...connection } = settings.host;
     const { tls } = settings.caddy;

@@ -16,10 +16,10 @@ import { connectionSettings, hop } from "../connection/schema.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { faultsIn } from "../schema/faults.ts";
 import { onError } from "../sdk/error-hook.ts";
-import { usesUpdatePlan } from "../sdk/update-plan.ts";
 import { Admission } from "./admission.ts";
 import { explainer } from "./failure.ts";
 import { known, refuse } from "./settings.ts";
+import { refuseUpdatePlans } from "./update-plans.ts";
 
 /** How to reach a host, and what it is expected to be. */
 export interface HostArgs extends Expectations {
@@ -77,7 +77,7 @@ export class Host extends pulumi.ComponentResource {
     { connection, platform, gids, facts, abandoned = false, takeOver = [] }: HostArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
-    if (usesUpdatePlan()) throw new pulumi.RunError(NO_UPDATE_PLANS);
+    refuseUpdatePlans();
     refuse(
       "Host",
       name,
@@ -123,7 +123,3 @@ const hostArguments = z.object({
   connection: z.object({ ...connectionSettings, proxy: z.object(hop).optional() }),
   takeOver: z.array(thing),
 });
-
-const NO_UPDATE_PLANS =
-  "update plans (--save-plan, --plan) do not work with gatehouse; nothing was changed. A plan permits only the values of the preview, and a preview has placeholders for the values that only the host knows. " +
-  "Leave the option out; `npm run plan` shows and saves what an `up` would do. More: docs/delivery.md#update-plans";
