@@ -7,6 +7,8 @@ export class DirectivesFault extends Error {}
 /** One directive of a site, including its block. */
 export interface Directive {
   name: string;
+  /** The words after the name in its first line, up to its block. */
+  words: string[];
   /**
    * Its lines as written, without the indentation of the first. `kept`: begins inside quotes, where blanks are
    * significant.
@@ -68,7 +70,12 @@ function grouped(source: string, tokens: readonly Token[]): Directive[] {
   const unclosed = open.at(-1);
   if (unclosed) throw fault(source, unclosed, "this { has no matching }; add one after it");
   for (const { tokens } of directives) refuseHeredoc(source, tokens);
-  return directives.map(({ name, tokens }) => ({ name, lines: linesOf(source, tokens) }));
+  return directives.map(({ name, tokens }) => ({ name, words: wordsOf(tokens), lines: linesOf(source, tokens) }));
+}
+
+function wordsOf([, ...rest]: readonly Token[]): string[] {
+  const end = rest.findIndex(({ first, text }) => first || text === "{");
+  return rest.slice(0, end < 0 ? undefined : end).map(({ text }) => text);
 }
 
 /**

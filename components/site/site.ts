@@ -2,6 +2,7 @@
 import type { Check, Manifest } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
+import { bindChecks } from "./bind.ts";
 import { directivesOf } from "./caddyfile.ts";
 
 /** A public name, and its backend on this host in plain HTTP. */
@@ -62,7 +63,7 @@ export function siteManifest(
         reloads: [names.unit],
       },
     ],
-    checks: [validate(names)],
+    checks: [validate(names), ...bindChecks(names, all)],
     // With ACME, the certificate depends on DNS and third parties, so it is not part of the health of this change.
     probes:
       tls === "internal" ? [{ name: `${domain} completes TLS`, exec: handshake(domain), through: names.unit }] : [],

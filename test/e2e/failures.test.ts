@@ -34,6 +34,17 @@ const BAD: { what: string; make: (settings: Settings) => void; says: RegExp[] }[
     ],
   },
   {
+    what: "a site at an address that the host does not have",
+    make: (settings) =>
+      Object.assign(settings.caddy, {
+        sites: { extra: { domain: "extra.lab.internal", backend: "127.0.0.1:9000", directives: "bind 10.9.9.9" } },
+      }),
+    says: [
+      /check the host has the addresses refuses the new files, nothing was changed/,
+      /bind 10\.9\.9\.9: Cannot assign/,
+    ],
+  },
+  {
     what: "a key that Quadlet does not support",
     make: (settings) => Object.assign(settings.authentik, { container: { Memry: "1g" } }),
     says: [
@@ -75,12 +86,17 @@ test.each(BAD)("$what is refused; no unit is affected and no request fails", asy
 test("a site that Caddy accepts but cannot load is rolled back, and Caddy continues and accepts the next one", async () => {
   const stack = new Stack(lab);
   const site = { domain: "extra.lab.internal", backend: "127.0.0.1:9000" };
-  Object.assign(stack.settings.caddy, { sites: { extra: { ...site, directives: "bind 10.9.9.9" } } });
+  // Caddy's sandbox hides this folder, which the check sees.
+  await lab.sh(
+    "mkdir -p /home/site && cd /home/site && openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=own -keyout own.key -out own.pem 2>/dev/null && chown caddy own.key",
+  );
+  const directives = "tls /home/site/own.pem /home/site/own.key";
+  Object.assign(stack.settings.caddy, { sites: { extra: { ...site, directives } } });
   const stop = watch(lab.address, DOMAIN);
   const failed = await stack.up();
   expect(failed.status).not.toBe(0);
   expect(failed.text).toMatch(/systemctl reload caddy\.service failed/);
-  expect(failed.text).toContain("bind: cannot assign requested address");
+  expect(failed.text).toContain("open /home/site/own.pem: ");
   expect(await lab.sh("systemctl is-active caddy && ls /etc/caddy/sites")).toBe("active\nauthentik.caddy");
   const reported = await lab.try("gatehouse status");
   expect(reported).toMatchObject({ status: 3 });
@@ -95,6 +111,7 @@ test("a site that Caddy accepts but cannot load is rolled back, and Caddy contin
   expect((await lab.try("gatehouse status")).status).toBe(0);
   expect((await ask(lab.address, site.domain)).status).toBe(200);
   expect((await stop()).failures).toEqual([]);
+  await lab.sh("rm -r /home/site");
 });
 
 test("a reload that never ends is reported by status, and ended by the next up", async () => {

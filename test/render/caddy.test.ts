@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { debian } from "../../components/distribution/debian.ts";
 import { siteManifest } from "../../components/site/site.ts";
@@ -108,6 +109,43 @@ describe("Caddy itself", () => {
   test("is checked as its own user: root would leave folders that only root can read (H11)", () => {
     for (const { checks } of [partsOfCase("full").caddy, ...Object.values(partsOfCase("full").sites)])
       expect(checks).toMatchObject([{ tree: "/etc/caddy", user: "caddy" }]);
+  });
+});
+
+describe("the addresses of a site's `bind` are tried before Caddy loads the site:", () => {
+  const tried = (directives: string) => {
+    const { checks = [] } = siteManifest(debian.caddy, "internal", "x", {
+      domain: "x.test",
+      backend: "[::1]:1",
+      directives,
+    });
+    return checks.slice(1).map(({ exec }) => exec);
+  };
+
+  test.each<[string, string[]]>([
+    ["bind 192.0.2.1 ::1", ["192.0.2.1", "::1"]],
+    ["bind tcp4/192.0.2.1 udp/192.0.2.2 tcp/[::1]", ["192.0.2.1", "192.0.2.2", "::1"]],
+    ['bind "192.0.2.1" {\n\tprotocols h1\n}', ["192.0.2.1"]],
+    ["bind \\\n  192.0.2.1\nbind localhost", ["192.0.2.1", "localhost"]],
+  ])("%j", (directives, hosts) => {
+    expect(tried(directives).map((exec) => exec.slice(4))).toEqual([hosts]);
+  });
+
+  test.each(["bind unix//run/x.sock", "bind {$ADDRESS}", "header X-Line bind", ""])("%j has none", (directives) => {
+    expect(tried(directives)).toEqual([]);
+  });
+
+  test.each<[string, number, string]>([
+    ["bind 127.0.0.1 localhost 0.0.0.0", 0, ""],
+    [
+      "bind 127.0.0.1 192.0.2.1",
+      1,
+      "bind 192.0.2.1: Cannot assign requested address: the host has no such address; `ip address` lists those that it has\n",
+    ],
+    ["bind nowhere.invalid", 1, expect.stringMatching(/^bind nowhere\.invalid: .*: the host has no such address/)],
+  ])("%j exits with %i", (directives, status, stderr) => {
+    const [[program = "", ...args] = []] = tried(directives);
+    expect(spawnSync(program, args, { encoding: "utf8" })).toMatchObject({ status, stderr });
   });
 });
 
