@@ -90,6 +90,15 @@ export async function checkAgent(hasPrivateKey: boolean, socket = process.env.SS
     );
 }
 
+/** How long an agent may take to answer, in milliseconds. One that is suspended accepts the connection all the same. */
+const PATIENCE = 5000;
+
 /** The number of keys in an agent; undefined if it does not answer. */
 const agentKeys = (socket: string): Promise<number | undefined> =>
-  new Promise((resolve) => ssh2.createAgent(socket).getIdentities((_, keys) => resolve(keys?.length)));
+  new Promise((resolve) => {
+    const late = setTimeout(() => resolve(undefined), PATIENCE);
+    ssh2.createAgent(socket).getIdentities((_, keys) => {
+      clearTimeout(late);
+      resolve(keys?.length);
+    });
+  });

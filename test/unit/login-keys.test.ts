@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2 from "ssh2";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { checkAgent, readableKey } from "../../components/connection/keys.ts";
 import { newKey } from "./sshd.ts";
 
@@ -119,5 +119,14 @@ describe("the SSH agent", () => {
     );
     expect(await refusal(true, file)).toMatch(/does not answer, .* although/);
     expect(await refusal(false, gone)).toMatch(/does not answer, and the connection needs it: start one/);
+  });
+
+  test("is suspended: it accepts the connection, and never answers", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const socket = join(folder, "silent");
+    agent = createServer((connection) => connection.once("data", () => vi.advanceTimersByTime(5000))).listen(socket);
+    await once(agent, "listening");
+    expect(await refusal(true, socket)).toMatch(/agent of \$SSH_AUTH_SOCK \(.*silent\) does not answer/);
   });
 });
