@@ -1,5 +1,5 @@
 import type { Fault } from "../schema/faults.ts";
-import { keyFault, NOT_PRIVATE, WITHOUT_PASSPHRASE } from "../schema/private-key.ts";
+import { INCOMPLETE, keyFault, NOT_PRIVATE, WITHOUT_PASSPHRASE } from "../schema/private-key.ts";
 import type { Repository } from "./schema.ts";
 
 // The format that pgbackrest.conf and a credentials file require.
@@ -25,6 +25,7 @@ export function* secretFaults(
 
 const KEY_FAULTS = {
   "not private": NOT_PRIVATE,
+  incomplete: INCOMPLETE,
   passphrase: `has a passphrase, which a backup cannot ask for: ${WITHOUT_PASSPHRASE}`,
 };
 

@@ -1,7 +1,7 @@
 // The keys that a login uses: a private key of the configuration, or those of the SSH agent.
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import ssh2 from "ssh2";
-import { keyFault, NOT_PRIVATE, OPENSSH, WITHOUT_PASSPHRASE } from "../schema/private-key.ts";
+import { INCOMPLETE, keyFault, NOT_PRIVATE, OPENSSH, WITHOUT_PASSPHRASE } from "../schema/private-key.ts";
 
 /** A login key that cannot be used; the message names the cause and the remedy. */
 export class UnusableKey extends Error {}
@@ -9,20 +9,23 @@ export class UnusableKey extends Error {}
 const SET_KEY = "`pulumi config set --secret gatehouse:sshKey < KEYFILE`";
 
 /**
- * A private key in a format that ssh2 reads. The command plugin also reads PKCS#8, which ssh2 does not.
+ * A private key in a format that ssh2 reads. The command plugin also reads PKCS#8, and a key below other lines, which
+ * ssh2 does not.
  *
- * @throws UnusableKey for a key with a passphrase, a public key, or another format.
+ * @throws UnusableKey for a key with a passphrase, a part of a key, a public key, or another format.
  */
 export function readableKey(key: string): string {
   const fault = keyFault(key);
   if (fault === "not private")
     throw new UnusableKey(`gatehouse:sshKey ${NOT_PRIVATE}: ${SET_KEY}, with the file of the private key`);
+  if (fault === "incomplete") throw new UnusableKey(`gatehouse:sshKey ${INCOMPLETE}: ${SET_KEY}, with the whole file`);
   if (fault === "passphrase")
     throw new UnusableKey(
       `gatehouse:sshKey has a passphrase, which a deployment cannot ask for: ${WITHOUT_PASSPHRASE} and set it with ${SET_KEY}, or remove gatehouse:sshKey and use the SSH agent (\`ssh-add KEYFILE\`)`,
     );
   try {
-    const readable = key.includes("-----BEGIN PRIVATE KEY-----") ? fromPkcs8(createPrivateKey(key)) : key;
+    const alone = key.slice(key.indexOf("-----BEGIN "));
+    const readable = alone.startsWith("-----BEGIN PRIVATE KEY-----") ? fromPkcs8(createPrivateKey(alone)) : alone;
     const parsed = ssh2.utils.parseKey(readable);
     if (parsed instanceof Error) throw parsed;
     return readable;

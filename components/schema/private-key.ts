@@ -1,9 +1,11 @@
 /** Why a key cannot be used without a person at the keyboard, by its text alone. */
-export type KeyFault = "not private" | "passphrase";
+export type KeyFault = "not private" | "incomplete" | "passphrase";
 
 /** Parts of the messages: what is wrong, and how to create a key without a passphrase. */
 export const NOT_PRIVATE =
   "is not a private key in OpenSSH or PEM format, which begins with -----BEGIN ... PRIVATE KEY-----";
+export const INCOMPLETE =
+  "is only a part of a private key, or has lost its line breaks: its first line, -----BEGIN ... PRIVATE KEY-----, is there, but not all lines up to -----END ... PRIVATE KEY-----";
 export const WITHOUT_PASSPHRASE = "create a key without one (`ssh-keygen -t ed25519 -N '' -f KEYFILE`)";
 
 /** The first bytes of a key in OpenSSH's format. */
@@ -11,8 +13,10 @@ export const OPENSSH = Buffer.from("openssh-key-v1\0");
 
 /** The fault of a private key; undefined if it has none. Whether its numbers are valid is not checked. */
 export function keyFault(key: string): KeyFault | undefined {
-  const [, label = "", body = ""] = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n([\s\S]*?)-----END/.exec(key) ?? [];
+  const [, label = "", rest = ""] = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*)/.exec(key) ?? [];
   if (!label.endsWith("PRIVATE KEY")) return "not private";
+  const [, body] = /^\r?\n([\s\S]*?)-----END/.exec(rest) ?? [];
+  if (body === undefined) return "incomplete";
   return isEncrypted(label, body) ? "passphrase" : undefined;
 }
 

@@ -63,6 +63,22 @@ describe("a private key", () => {
     expect(() => readableKey(key)).toThrow(/^gatehouse:sshKey is not a private key in OpenSSH or PEM format/);
   });
 
+  test("below other lines is used, as by the plugin", () => {
+    const own = newKey().private;
+    expect(readableKey(`# of the deployment\n${own}`)).toBe(own);
+  });
+
+  test.each([
+    ["its first half", (key: string) => key.slice(0, key.length / 2)],
+    ["all but its last line", (key: string) => key.trimEnd().split("\n").slice(0, -1).join("\n")],
+    ["one line", (key: string) => key.trimEnd().replaceAll("\n", " ")],
+    ["one line with escapes", (key: string) => key.replaceAll("\n", "\\n")],
+  ])("of which %s was set is refused as incomplete", (_, part) => {
+    expect(() => readableKey(part(newKey().private))).toThrow(
+      /^gatehouse:sshKey is only a part of a private key, or has lost its line breaks: .*, with the whole file$/,
+    );
+  });
+
   test.each([
     ["cut off", newKey().private.replace(/\n.{40}/, "\n")],
     [
