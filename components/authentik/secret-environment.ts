@@ -20,6 +20,9 @@ export function* secretEnvironmentFaults(
   const given = Object.keys(secrets);
   for (const { message } of faultsOf(names.safeParse(given.filter((name) => name !== SECRET_KEY)).error))
     yield { path: ["secretEnvironment"], message };
+  // A dot in a path of `pulumi config set --path` makes a table, where authentik's own names have `__`.
+  for (const name of given.filter((name) => typeof secrets[name] === "object"))
+    yield { path: ["secretEnvironment", name], message: "expected text, got keys and values" };
   for (const name of given.filter((name) => name in environment))
     yield { path: ["secretEnvironment", name], message: "is also in authentik.environment; remove one of them" };
   if (VERSION.test(version))

@@ -1,7 +1,7 @@
 // Differences between versions of authentik.
 
-/** A version such as 2026.8.3. */
-export const VERSION = /^(20\d\d)\.(\d{1,2})\.(\d+)$/;
+/** A version such as 2026.8.3. No number begins with a 0: no image has such a tag. */
+export const VERSION = /^(20\d\d)\.([1-9]|1[0-2])\.(0|[1-9]\d*)$/;
 
 const series = (version: string): number => {
   const found = VERSION.exec(version);

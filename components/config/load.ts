@@ -31,7 +31,7 @@ export function load() {
   for (const key of Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix))) {
     const name = key.slice(prefix.length);
     if (/[.[]/.test(name)) {
-      faults.push({ path: [name], message: withoutPath(key) });
+      faults.push({ path: [name], message: withoutPath(key, name) });
       continue;
     }
     if (SECRET_KEYS.includes(name)) {
@@ -92,8 +92,9 @@ function* backupFaults(backup: unknown, config: pulumi.Config): Generator<Fault>
 }
 
 /** Without --path, Pulumi stores a key whose name contains the dots. */
-function withoutPath(key: string): string {
-  const set = `pulumi config set ${isConfigSecret(key) ? "--secret " : ""}--path '${key}' VALUE`;
+function withoutPath(key: string, name: string): string {
+  const [setting = ""] = name.split(/[.[]/);
+  const set = `pulumi config set ${SECRET_KEYS.includes(setting) ? "--secret " : ""}--path '${key}' VALUE`;
   return `was set without --path, as one key of this name: remove it (\`pulumi config rm '${key}'\`), and \`${set}\``;
 }
 
@@ -104,7 +105,7 @@ type Table = Record<string, unknown>;
 /** Parses a secret table; undefined if it is not one. The SDK's own error message would contain the text. */
 function tableOf(text: string): Table | undefined {
   const table = decoded(text);
-  return typeof table === "object" && table !== null ? (table as Table) : undefined;
+  return typeof table === "object" && table !== null && !Array.isArray(table) ? (table as Table) : undefined;
 }
 
 const secretOf = (config: pulumi.Config, name: string): pulumi.Output<string> =>

@@ -145,6 +145,7 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["authentik.version", "2026.8", 'expected an exact version such as 2026.8.3, got "2026.8"'],
   ["authentik.version", "latest", 'expected an exact version such as 2026.8.3, got "latest"'],
   ["authentik.version", 2026.8, "expected text, got 2026.8"],
+  ["authentik.version", "2026.08.3", 'expected an exact version such as 2026.8.3, got "2026.08.3"'],
   [
     "authentik.image",
     "ghcr.io/goauthentik/server:2026.8.3",
@@ -436,6 +437,23 @@ test("a key that was set without --path is refused, with the two commands that c
   ]);
   const [secret] = await faults({ ...SMALL, "authentikSecrets.AUTHENTIK_X": "x" }, ["authentikSecrets.AUTHENTIK_X"]);
   expect(secret).toMatch(/and `pulumi config set --secret --path 'gatehouse:authentikSecrets\.AUTHENTIK_X' VALUE`$/);
+});
+
+test("the command keeps a secret encrypted, and any other setting not, however it was set", async () => {
+  expect(await faults({ ...SMALL, 'registries["ghcr.io"].password': "x", "host.port": 22 }, ["host.port"])).toEqual([
+    expect.stringContaining(`\`pulumi config set --secret --path 'gatehouse:registries["ghcr.io"].password' VALUE\``),
+    expect.stringContaining("`pulumi config set --path 'gatehouse:host.port' VALUE`"),
+  ]);
+});
+
+test("secret settings of authentik are texts by variable: a table in place of one is refused, without its values", async () => {
+  const set = (authentikSecrets: unknown) => faults({ ...SMALL, authentikSecrets }, ["authentikSecrets"]);
+  const name = "AUTHENTIK_EMAIL";
+  expect(await set({ [name]: { PASSWORD: "hunter22" } })).toEqual([
+    `authentikSecrets.${name}: expected text, got keys and values`,
+  ]);
+  expect(await set(["hunter22"])).toEqual(["authentikSecrets: expected keys and values"]);
+  expect(await set({ [`${name}__PASSWORD`]: "hunter22" })).toEqual([]);
 });
 
 test("policy.requireDigest holds without the policy pack", async () => {

@@ -21,7 +21,10 @@ test.each([
   expect([usesValkey(version), hasData(version), knowsBaseUrl(version)]).toEqual([valkey, folder, baseUrl]);
 });
 
-test.each(["2026.8", "latest", "2026.8.3-rc1", "v2026.8.3", "", "1999.1.1"])("%j is not a version", (text) => {
-  expect(VERSION.test(text)).toBe(false);
-  expect(() => usesValkey(text)).toThrow(`${text} is not a version of authentik such as 2026.8.3`);
-});
+test.each(["2026.8", "2026.08.3", "2026.8.03", "2026.13.0", "latest", "2026.8.3-rc1", "v2026.8.3", "", "1999.1.1"])(
+  "%j is not a version",
+  (text) => {
+    expect(VERSION.test(text)).toBe(false);
+    expect(() => usesValkey(text)).toThrow(`${text} is not a version of authentik such as 2026.8.3`);
+  },
+);
