@@ -17,6 +17,7 @@ class Invalid(VerbTest):
             text = self.shows(2, f"invalid choice: '{typo}' (did you mean {meant}?)", argv=(typo, "caddy"))
             for verb in VERBS:
                 self.assertIn(verb, text)
+        self.shows(2, "invalid choice: 'Status' (did you mean status?)", argv=("Status",))
         self.assertNotIn("did you mean", self.shows(2, "invalid choice: 'zzz'; choose from status,", argv=("zzz",)))
         self.shows(2, "invalid choice: 'rolback' (did you mean rollback?)", argv=("help", "rolback"))
 
@@ -34,7 +35,17 @@ class Invalid(VerbTest):
             (("remove", "app"), "the following arguments are required: --owner"),
             (("backup", "--keeps", "many"), "argument --keeps: expected a whole number such as 3, got 'many'"),
             (("backup", "--keeps"), "argument --keeps: expected one argument"),
-            (("backup", "--ful"), "unrecognized arguments: --ful"),
+            (("backup", "--ful"), "unrecognized arguments: --ful (did you mean --full?)"),
+            (("restore", "--too", "latest"), "unrecognized arguments: --too (did you mean --to?)"),
+            (("restore", "--confrim=1"), "unrecognized arguments: --confrim (did you mean --confirm?)"),
+            (
+                ("leave", "prod"),
+                "argument PROJECT/STACK: expected a project and a stack such as gatehouse/prod, got 'prod'",
+            ),
+            (
+                ("leave", "a/"),
+                "argument PROJECT/STACK: expected a project and a stack such as gatehouse/prod, got 'a/'",
+            ),
             (("backup", "--full", "--prepare"), "argument --prepare: not allowed with argument --full"),
             (("backup", "--in", "/srv"), "argument --in: only allowed with argument --keeps"),
             (("status", "app"), "unrecognized arguments: app"),

@@ -46,6 +46,13 @@ class _Parser(ArgumentParser):
         )
         verb.arguments(self)
 
+    def refuse_unknown(self, words: list[str]) -> None:
+        """argparse reports an unknown option last: a mistyped one would only be reported as missing."""
+        known = [option for action in self._actions for option in action.option_strings]
+        for option in (word.partition("=")[0] for word in words if word.startswith("--") and word != "--"):
+            if option not in known:
+                self.error(f"unrecognized arguments: {option}{_suggestion(option, known)}")
+
     def print_help(self, file: object = None) -> None:
         show(self.format_help().rstrip().splitlines())
 
@@ -76,6 +83,7 @@ def parse(argv: list[str]) -> Namespace:
 
 def _call(verb: Verb, rest: list[str]) -> Namespace:
     parser = _Parser(verb)
+    parser.refuse_unknown(rest)
     # Options may appear between positional arguments, which parse_args of Python 3.11 does not support.
     call = parser.parse_intermixed_args(rest, Namespace(verb=verb.name))
     for option, other in verb.needs.items():
@@ -96,7 +104,7 @@ def _refuse(what: str) -> NoReturn:
 def _suggestion(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # imported only for an invalid call
 
-    close = get_close_matches(word, known, n=1)
+    close = get_close_matches(word.lower(), known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
 

@@ -33,6 +33,12 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
+def _stack(text: str) -> str:
+    if [bool(part) for part in text.split("/")] != [True, True]:
+        raise ArgumentTypeError(f"expected a project and a stack such as gatehouse/prod, got {text!r}")
+    return text
+
+
 def _history(parser: ArgumentParser) -> None:
     parser.add_argument("release", metavar="RELEASE", nargs="?", help="this release only; without it, all")
 
@@ -105,7 +111,7 @@ def _remove(parser: ArgumentParser) -> None:
 
 
 def _leave(parser: ArgumentParser) -> None:
-    parser.add_argument("stack", metavar="PROJECT/STACK", help="a stack that no longer uses this host")
+    parser.add_argument("stack", metavar="PROJECT/STACK", type=_stack, help="a stack that no longer uses this host")
 
 
 VERBS = {
