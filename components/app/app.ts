@@ -137,7 +137,10 @@ export class App extends pulumi.ComponentResource {
     if (given.length === 0) return undefined;
     const manifest = pulumi
       .output(Object.fromEntries(given.map(([container, { secrets }]) => [container, secrets])))
-      .apply((plain) => secretsManifest(this.#app, plain));
+      .apply((plain) => {
+        for (const [container, secrets] of Object.entries(plain)) refuseOthers(this.#app, container, secrets);
+        return secretsManifest(this.#app, plain);
+      });
     return this.release("secrets", manifest, this.account, true);
   }
 
@@ -173,4 +176,17 @@ export class App extends pulumi.ComponentResource {
     const sketch = render({ uid: 0, gid: 0, sockets: [], secrets: secrets && 0, tls: undefined });
     return { manifest: numbers.apply(render), sketch };
   }
+}
+
+/**
+ * Checks the secrets of a container once they are known: the Output of a missing configuration key has no value.
+ *
+ * @throws pulumi.RunError with the first that is no text, without its value.
+ */
+function refuseOthers(app: string, container: string, secrets: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(secrets))
+    if (typeof value !== "string")
+      throw new pulumi.RunError(
+        `App ${app}: containers.${container}.secrets.${name}: expected text, got ${value === undefined ? "an Output without a value" : `an Output with a ${typeof value}`}`,
+      );
 }

@@ -46,6 +46,11 @@ const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
 const secretName = z.string().regex(/^\w[\w.-]{0,62}$/, {
   error: ({ input }) => `expected a file name of letters, digits, _, . and -, got ${JSON.stringify(input)}`,
 });
+// The value is secret, so the message does not contain it. That of an Output is checked when it is known.
+const secret = z.custom<pulumi.Input<string>>(
+  (value) => typeof value === "string" || pulumi.Output.isInstance(value) || value instanceof Promise,
+  { error: "expected text, or an Output with a text" },
+);
 const inContainer = (what: string) =>
   z.string().regex(/^(\/[\w.-]*[\w-][\w.-]*)+$/, {
     error: ({ input }) => `expected ${what}, got ${JSON.stringify(input)}`,
@@ -71,7 +76,7 @@ const container = z.strictObject({
   command: z.array(word.superRefine(writtenBy(quadletWord))).default([]),
   environment: z.record(variable, settingOf(envFile)).default({}),
   files: z.record(containerFilePath, z.string()).default({}),
-  secrets: z.record(secretName, z.custom<pulumi.Input<string>>()).default({}),
+  secrets: z.record(secretName, secret).default({}),
   volumes: z.record(containerPath, releaseName).default({}),
   port: port.min(1024, { error: ({ input }) => `${input} is a privileged port: use a port from 1024` }).optional(),
   publish: port.optional(),

@@ -17,15 +17,23 @@ export function settingsOf<Schema extends z.ZodType>(
   more: Iterable<Fault> = [],
 ): z.output<Schema> {
   const parsed = schema.safeParse(given, { error: defaultMessage });
-  refuse(component, name, [...more, ...faultsOf(parsed.error)]);
+  const faults = faultsOf(parsed.error).map((fault) =>
+    isPending(given, fault.path) ? { ...fault, message: NO_OUTPUT } : fault,
+  );
+  refuse(component, name, [...more, ...faults]);
   return parsed.data as z.output<Schema>;
 }
+
+/** In place of a message with the value: the SDK would print how to convert an Output. */
+const NO_OUTPUT =
+  "expected a plain value, got an Output or a promise, whose value is not known when the component is declared";
 
 /** @throws pulumi.RunError if there are faults. */
 export function refuse(component: string, name: string, faults: readonly Fault[]): void {
   if (faults.length === 0) return;
-  const lines = faults.map(({ path, message }) => `  ${path.join(".")}: ${message}`);
-  throw new pulumi.RunError(`${component} ${name} is invalid; nothing was changed:\n${lines.join("\n")}`);
+  // Each once: several checks may fail for one Output.
+  const lines = new Set(faults.map(({ path, message }) => `  ${path.join(".")}: ${message}`));
+  throw new pulumi.RunError(`${component} ${name} is invalid; nothing was changed:\n${[...lines].join("\n")}`);
 }
 
 /**

@@ -250,6 +250,19 @@ test("a secret is only in its own release, which is secret as a whole", async ()
   expect(document(run, "release-app-wiki")).toContain("/app-wiki-secrets/3/web:/run/secrets:ro");
 });
 
+test("a secret without a value, such as that of a missing key, is named; its release is not sent", async () => {
+  const secrets = { key: "the key", other: pulumi.output(undefined) };
+  const containers = { web: { image: IMAGE, secrets: secrets as never } };
+  let sent: string[] = [];
+  const reported = await rejectionsOf(async () => {
+    sent = commands(await deploy({ containers }));
+  });
+  expect(reported.join()).toContain(
+    "App wiki: containers.web.secrets.other: expected text, got an Output without a value",
+  );
+  expect(sent).not.toContain("release-app-wiki-secrets");
+});
+
 test("invalid arguments are reported before any resource is declared", async () => {
   let declared: string[] = [];
   const reported = await rejectionsOf(async () => {

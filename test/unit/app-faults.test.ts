@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { appSettings } from "../../components/app/schema.ts";
 
@@ -222,4 +223,19 @@ describe("a schedule", () => {
 test("all faults are reported together", () => {
   const given = { containers: { web: { image: "web" } }, deadline: 1, site: { domain: "x", port: 8080 } };
   expect(faults(given, "root")).toHaveLength(5);
+});
+
+test("an Output is only accepted for what may be secret; the message prints neither it nor a secret", () => {
+  const late = pulumi.output("text");
+  const reported =
+    "expected a plain value, got an Output or a promise, whose value is not known when the component is declared";
+  expect(
+    container({ image: late, command: [late], environment: { A: late }, files: { "/etc/a": Promise.resolve("text") } }),
+  ).toEqual(
+    ["image", "command.0", "environment.A", "files./etc/a"].map((path) => `containers.web.${path}: ${reported}`),
+  );
+  expect(container({ secrets: { a: late, b: "text", c: Promise.resolve("text") } })).toEqual([]);
+  expect(container({ secrets: { a: 12345678, b: undefined, c: { d: "text" } } })).toEqual(
+    ["a", "b", "c"].map((name) => `containers.web.secrets.${name}: expected text, or an Output with a text`),
+  );
 });
