@@ -24,7 +24,7 @@ export function templates(directory: string, autoescape: boolean, filters: Filte
     const template = environment.getTemplate(name) as nunjucks.Template & { tmplStr: string };
     const used = known.get(name) ?? variables(template.tmplStr);
     known.set(name, used);
-    const missing = [...used].filter((variable) => !(variable in view));
+    const missing = [...used].filter((variable) => !Object.hasOwn(view, variable));
     if (missing.length > 0) throw new Error(`the view has no ${missing.join(", ")}`);
     return template.render(Object.fromEntries(Object.entries(view).map(([key, value]) => [key, strict(value)])));
   };

@@ -1,5 +1,9 @@
-import { expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { render } from "../../components/render/render.ts";
+import { templates } from "../../components/render/templates.ts";
 import { variables } from "../../components/render/variables.ts";
 
 const SITE = {
@@ -40,6 +44,31 @@ test("the variables of a template are those of every branch, without its own nam
   const source =
     "{% macro m(p) %}{{ p }}{{ a }}{% endmacro %}{{ m(i) }}{% set s = j %}{{ s }}{% if a %}{{ b.c | f(d) }}{% elif not e == 'x' %}{% for k, v in g %}{{ k }}{{ loop.last }}{{ v[h] }}{% endfor %}{% endif %}";
   expect([...variables(source)].sort()).toEqual(["a", "b", "d", "e", "g", "h", "i", "j"]);
+});
+
+test.each([
+  ["the variable of a loop, after the loop", "{% for x in a %}{{ x }}{% endfor %}{% if x %}b{% endif %}", ["a", "x"]],
+  ["`loop` outside a loop", "{% for x in a %}{% endfor %}{% if loop.last %}b{% endif %}", ["a", "loop"]],
+  [
+    "what `loop` does not have",
+    "{% for x in a %}{% if loop.lats %}{{ loop.last }}{% endif %}{% endfor %}",
+    ["a", "loop.lats"],
+  ],
+  ["a parameter, after its macro", "{% macro m(p) %}{{ p }}{% endmacro %}{{ m(1) }}{% if p %}b{% endif %}", ["p"]],
+  ["a variable before it is set", "{% if s %}b{% endif %}{% set s = 1 %}{{ s }}", ["s"]],
+  ["a function", "{% if f(1) %}{{ range(3) }}{% endif %}", ["f"]],
+  ["keys of a table and filters are none", "{{ {k: v} | join(w) }}", ["v", "w"]],
+])("%s has to be in the view", (_, source, expected) => {
+  expect([...variables(source)].sort()).toEqual(expected);
+});
+
+test("what every object inherits is no variable of the view", () => {
+  const folder = mkdtempSync(join(tmpdir(), "templates-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "a"), "{% if constructor %}b{% endif %}");
+  const template = templates(folder, false);
+  expect(() => template("a", {})).toThrow("the view has no constructor");
+  expect(template("a", { constructor: "c" })).toBe("b");
 });
 
 test("a value that the file's grammar cannot represent is an error that names both", () => {
