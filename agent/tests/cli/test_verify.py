@@ -53,6 +53,12 @@ class Verify(VerbTest):
         self.shows(3, f"{certs}/auth.key is 600 ", "nobody cannot read it: chgrp nobody", argv=("verify",))
         os.chmod(certs / "auth.key", 0o644)
         os.chmod(certs / "closed", 0o755)
+        (certs / "same.key").symlink_to("closed/inner.key")
+        self.clean()
+        for name, target in (("live", "/etc/letsencrypt/live/corp"), ("etc.pem", "/etc/passwd"), ("up.pem", "../../x")):
+            (certs / name).symlink_to(target)
+            self.shows(3, f"{certs}/{name} is a link to {target}, ", "copy the file itself there", argv=("verify",))
+            (certs / name).unlink()
         self.clean()
 
     def reachable(self, path: Path) -> None:
