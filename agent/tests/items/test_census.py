@@ -1,6 +1,7 @@
 """Objects on the host with a name that gatehouse would use, and whether gatehouse created them."""
 
 import contextlib
+import errno
 import grp
 import hashlib
 import io
@@ -9,6 +10,7 @@ import os
 import pwd
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from gatehouse.drift import facts
 from gatehouse.items import accounts, census, claims, packages
@@ -396,6 +398,15 @@ class ForTheProgram(Host):
         self.assertEqual(wanted.of_stacks(), {"shop/prod": ["app-wiki", "caddy"]})
         self.asked(claims=[], takes=[], wants={**wants, "releases": ["caddy"]})
         self.assertEqual(facts.facts()["wanted"], {"shop/prod": ["caddy"]})
+
+    def test_a_full_disk_is_named_with_its_path(self):
+        self.patch(wanted, "write_private", mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+        with self.assertRaises(SystemExit) as ended:
+            self.asked(claims=[], takes=[], wants={"stack": "shop/prod", "releases": ["caddy"]})
+        self.assertRegex(
+            str(ended.exception.code),
+            f"cannot be recorded in {store.STATE}: No space left on device; nothing was changed.*df -h {store.STATE}",
+        )
 
     def test_ports_in_a_manifest_have_one_form(self):
         for port in ("80", "*:80", "localhost:80/tcp", "*:80/sctp"):

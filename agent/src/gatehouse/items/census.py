@@ -47,8 +47,14 @@ def main() -> None:
     question = json.load(sys.stdin)
     found = unmanaged_objects([_claim(claim) for claim in question["claims"]]) if question["claims"] else []
     if (wants := question.get("wants")) and all(one.thing in question["takes"] for one in found):
-        store.prepare()
-        wanted.record(wants["stack"], wants["releases"])
+        try:
+            store.prepare()
+            wanted.record(wants["stack"], wants["releases"])
+        except OSError as error:
+            sys.exit(
+                f"the wanted releases cannot be recorded in {store.STATE}: {error.strerror}; nothing was changed. "
+                f"Its disk and the room on it: df -h {store.STATE}; df -i {store.STATE}"
+            )
     print(json.dumps([vars(one) for one in found]))
 
 
