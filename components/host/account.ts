@@ -1,11 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import { toml } from "../../protocol/document.ts";
 import type { AccountDocument } from "../../protocol/items.ts";
 import { taken } from "../../protocol/things.ts";
+import { faultsIn } from "../schema/faults.ts";
+import { text, uid as uidSchema } from "../schema/scalars.ts";
 import { legible } from "../sdk/legible.ts";
 import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
+import { known, refuse } from "./settings.ts";
 
 /** Properties of a system account. */
 export interface AccountArgs {
@@ -43,8 +47,13 @@ export class Account extends pulumi.ComponentResource {
   readonly gid: pulumi.Output<number>;
 
   constructor(name: string, args: AccountArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("gatehouse:index:Account", name, {}, opts);
     const { host, accountName = name, home, groups = [], uid, releases } = args;
+    refuse(
+      "Account",
+      name,
+      known({ home, uid }, (given) => faultsIn(accountArguments, given)),
+    );
+    super("gatehouse:index:Account", name, {}, opts);
     const owner = releases && ownerOf(accountName);
     this.accountName = accountName;
     // The agent guarantees the GIDs of this program's groups; those from another stack are checked before use.
@@ -89,3 +98,9 @@ export class Account extends pulumi.ComponentResource {
     this.registerOutputs({ uid: this.uid, gid: this.gid });
   }
 }
+
+/** What useradd accepts. */
+const accountArguments = z.object({
+  home: text("an absolute path such as /var/lib/wiki", /^(\/[\w.@+=~-]+)+$/),
+  uid: uidSchema.optional(),
+});

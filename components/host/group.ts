@@ -1,9 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import { toml } from "../../protocol/document.ts";
 import type { GroupDocument } from "../../protocol/items.ts";
 import { taken } from "../../protocol/things.ts";
+import { faultsIn } from "../schema/faults.ts";
+import { gid as gidSchema } from "../schema/scalars.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
+import { known, refuse } from "./settings.ts";
 
 /** Properties of a group. */
 export interface GroupArgs {
@@ -38,6 +42,11 @@ export class Group extends pulumi.ComponentResource {
   readonly gid: pulumi.Output<number>;
 
   constructor(name: string, { host, groupName = name, gid }: GroupArgs, opts?: pulumi.ComponentResourceOptions) {
+    refuse(
+      "Group",
+      name,
+      known({ gid }, (given) => faultsIn(groupArguments, given)),
+    );
     super("gatehouse:index:Group", name, {}, opts);
     this.groupName = groupName;
     const things = [`group ${groupName}`];
@@ -47,6 +56,8 @@ export class Group extends pulumi.ComponentResource {
     this.registerOutputs({ gid: this.gid });
   }
 }
+
+const groupArguments = z.object({ gid: gidSchema.optional() });
 
 /**
  * A group's GID for a component that uses it. A GID that no client group can have stops the deployment: 0 would grant

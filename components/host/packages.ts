@@ -1,8 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import { toml } from "../../protocol/document.ts";
 import type { PackagesDocument } from "../../protocol/items.ts";
+import { faultsIn } from "../schema/faults.ts";
+import { text } from "../schema/scalars.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
+import { known, refuse } from "./settings.ts";
 
 /** Native packages that belong together. */
 export interface PackagesArgs {
@@ -33,6 +37,11 @@ export class Packages extends pulumi.ComponentResource {
     { host, setName = name, names, held = [] }: PackagesArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
+    refuse(
+      "Packages",
+      name,
+      known({ names, held }, (given) => faultsIn(packagesArguments, given)),
+    );
     super("gatehouse:index:Packages", name, {}, opts);
     const document = toml({
       manager: host.platform.packages.manager,
@@ -55,6 +64,12 @@ export class Packages extends pulumi.ComponentResource {
     this.registerOutputs({ versions: this.versions });
   }
 }
+
+/** Names that every package manager takes as such, and not as an option or a pattern. */
+const packagesArguments = z.object({
+  names: z.array(text("the name of a package such as caddy", /^[a-z0-9][a-z0-9+._@:-]*$/i)).min(1),
+  held: z.array(text("the name of a unit such as caddy.service", /^[\w:.@\\-]+\.[a-z]+$/)),
+});
 
 type Shared = Partial<Record<"podman" | "valkey", Packages>>;
 const shared = new WeakMap<Host, Shared>();

@@ -8,7 +8,8 @@ const expected = (what: string) => ({
 });
 const shown = (input: unknown) => (input === undefined ? "nothing" : JSON.stringify(input));
 
-const text = (what: string, pattern: RegExp) => z.string(expected(what)).regex(pattern, expected(what));
+/** A text of this form. */
+export const text = (what: string, pattern: RegExp) => z.string(expected(what)).regex(pattern, expected(what));
 
 const DOMAIN = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -107,6 +108,9 @@ export const gid = z
   .int(expected("a GID from 1 to 65533"))
   .min(1, expected("a GID from 1 to 65533"))
   .max(65533, expected("a GID from 1 to 65533"));
+
+/** Excludes 0, which is root's. */
+export const uid = z.int(expected("a UID of at least 1")).min(1, expected("a UID of at least 1"));
 
 /** Deadline for the start of a service. A shorter one leaves no time to check that the service keeps running. */
 export const deadline = z

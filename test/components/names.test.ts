@@ -49,3 +49,39 @@ test.each<[Kind, string[]]>([
 ])("a %s with another name is declared", async (kind, names) => {
   for (const name of names) expect([name, await refusal(kind, name)]).toEqual([name, "none"]);
 });
+
+test("other arguments that the host cannot have are refused, all together, before anything is declared", async () => {
+  const refused = async (body: (host: Host) => unknown) => {
+    let message = "none";
+    await record({ config: {} }, () => {
+      const connection = { address: "192.0.2.10", hostKey: HOST_KEY };
+      const host = new Host("host", { connection, platform: debian, gids: {} });
+      try {
+        body(host);
+      } catch (error) {
+        message = (error as Error).message;
+      }
+    });
+    return message.split("\n");
+  };
+  expect(await refused((host) => new Packages("web", { host, names: ["--purge", "a b"], held: ["caddy"] }))).toEqual([
+    "Packages web is invalid; nothing was changed:",
+    '  names.0: expected the name of a package such as caddy, got "--purge"',
+    '  names.1: expected the name of a package such as caddy, got "a b"',
+    '  held.0: expected the name of a unit such as caddy.service, got "caddy"',
+  ]);
+  expect(await refused((host) => new Packages("web", { host, names: [] }))).toHaveLength(2);
+  expect(await refused((host) => new Account("wiki", { host, home: "lib/wiki", uid: 0 }))).toEqual([
+    "Account wiki is invalid; nothing was changed:",
+    '  home: expected an absolute path such as /var/lib/wiki, got "lib/wiki"',
+    "  uid: expected a UID of at least 1, got 0",
+  ]);
+  expect(await refused((host) => new Group("wiki", { host, gid: 0 }))).toEqual([
+    "Group wiki is invalid; nothing was changed:",
+    "  gid: expected a GID from 1 to 65533, got 0",
+  ]);
+  const held = ["postgresql@17-main.service"];
+  expect(await refused((host) => new Packages("web", { host, names: ["libstdc++6", "g++"], held }))).toEqual(["none"]);
+  expect(await refused((host) => new Account("wiki", { host, home: "/var/lib/wiki", uid: 990 }))).toEqual(["none"]);
+  expect(await refused((host) => new Group("wiki", { host, gid: 990 }))).toEqual(["none"]);
+});
