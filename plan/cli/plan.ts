@@ -11,7 +11,7 @@ import { HELP, optionsOf, refused } from "./options.ts";
 const NOTHING_TO_DO = 0;
 const CHANGES = 2;
 const REFUSED = 3;
-const UNREACHABLE = 4;
+const UNKNOWN = 4;
 
 await command("plan", async (args) => {
   const options = optionsOf(args);
@@ -30,6 +30,6 @@ await command("plan", async (args) => {
     say(`refused by --fail-on: the plan has ${unwanted.join(", ")}`);
     return REFUSED;
   }
-  if (report.notInspected === "unreachable") return UNREACHABLE;
+  if (report.notInspected === "unreachable" || report.notInspected === "busy") return UNKNOWN;
   return report.changes ? CHANGES : NOTHING_TO_DO;
 });

@@ -8,6 +8,7 @@ import type { ReleaseChange, Report } from "../report/report.ts";
 const NOT_INSPECTED: Record<NonNullable<Report["notInspected"]>, string> = {
   unreachable: "the host cannot be reached, so its drift is unknown",
   off: "the host was not inspected",
+  busy: "an operation is in progress on the host, so its drift is unknown",
 };
 
 /** The first line of a plan. A host that was not inspected may have drifted, so this is said before anything else. */

@@ -3,6 +3,7 @@
 import type { Verb } from "../predict/effect.ts";
 import { fileChanges } from "../predict/files.ts";
 import { impactOf, relocated, relocationWords, saved, type UnitImpact } from "../predict/impact.ts";
+import { inProgress } from "../read/due.ts";
 import { type ReleaseStep, releasesOf } from "../read/releases.ts";
 import type { Preview } from "../read/steps.ts";
 import { type DatabaseChange, databaseChanges, ownerChanges } from "./databases.ts";
@@ -28,7 +29,7 @@ export function reportOf(preview: Preview): Report {
     project: preview.project,
     stack: preview.stack,
     changes: preview.touched > 0,
-    ...(!preview.facts && { notInspected: preview.unreachable === undefined ? "off" : "unreachable" }),
+    ...notInspected(preview),
     summary: summary(totals, data),
     totals,
     data,
@@ -36,10 +37,20 @@ export function reportOf(preview: Preview): Report {
     releases,
     items,
     databases,
-    warnings: [...preview.warnings, ...reconnected(preview, steps)],
+    warnings: [...preview.warnings, ...unfinished(preview), ...reconnected(preview, steps)],
     doors: doorsOf(preview, steps, units),
   };
 }
+
+function notInspected(preview: Preview): Pick<Report, "notInspected"> {
+  if (!preview.facts) return { notInspected: preview.unreachable === undefined ? "off" : "unreachable" };
+  return inProgress(preview).length > 0 ? { notInspected: "busy" } : {};
+}
+
+const unfinished = (preview: Preview): string[] =>
+  inProgress(preview).map(
+    ({ item, busy }) => `${item} is not known yet: ${busy} is in progress on the host; plan again when it has finished`,
+  );
 
 /** Pulumi deletes a resource over the connection in its state, not over the one of the configuration. */
 function reconnected({ steps }: Preview, releases: readonly ReleaseStep[]): string[] {

@@ -45,10 +45,11 @@ export interface Report {
   /** Whether there is anything to do. */
   changes: boolean;
   /**
-   * Why the host was not inspected, so that its drift is unknown: it cannot be reached, or drift checking is off.
+   * Why the host was not inspected, or not completely, so that its drift is unknown: it cannot be reached, drift checking
+   * is off, or an operation is in progress there, which a warning names.
    * @default - it was inspected
    */
-  notInspected?: "unreachable" | "off";
+  notInspected?: "unreachable" | "off" | "busy";
   /** One line, such as `2 files, 1 reload, 0 restarts, no data touched`. */
   summary: string;
   totals: Totals;

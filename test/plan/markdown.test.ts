@@ -6,6 +6,7 @@ import { fenced, markdown, marker } from "../../plan/render/markdown.ts";
 import { terminal } from "../../plan/render/terminal.ts";
 import { reportOf } from "../../plan/report/changes.ts";
 import type { Report } from "../../plan/report/report.ts";
+import type { Facts } from "../../protocol/facts.ts";
 import { SMALL } from "../components/program.ts";
 import { FULL } from "./configurations.ts";
 import { type Change, factsOf, previewOfChange } from "./program.ts";
@@ -67,6 +68,12 @@ test("the marker is the first line, and differs between stacks", () => {
 
 const CHANGED = { ...FULL, postgres: { ...FULL.postgres, settings: { work_mem: "16MB" } } };
 
+/** The facts while caddy is applied. */
+const busy = ({ items, ...facts }: Facts): Facts => {
+  const { due = "" } = items["release-caddy"] ?? {};
+  return { ...facts, items: { ...items, "release-caddy": { due, differences: [], busy: "apply of release caddy" } } };
+};
+
 describe("the first line of every format says", () => {
   test.each([
     ["that there is nothing to do", FULL, "inspected", "nothing to do"],
@@ -89,17 +96,28 @@ describe("the first line of every format says", () => {
       "off",
       "the host was not inspected; no change in the configuration",
     ],
+    [
+      "that an operation is in progress on the host",
+      FULL,
+      "busy",
+      "an operation is in progress on the host, so its drift is unknown; no change in the configuration",
+    ],
   ])("%s", async (_, to, inspection, line) => {
     const preview = await previewOfChange({ from: FULL, to });
     const report = reportOf({
       ...preview,
       ...(inspection === "inspected" && { facts: factsOf(preview) }),
       ...(inspection === "unreachable" && { unreachable: "timed out" }),
+      ...(inspection === "busy" && { facts: busy(factsOf(preview)) }),
     });
     expect(markdown(report).split("\n")[2]).toBe(`### Plan for test: ${line}`);
     expect(terminal(report).split("\n")[0]).toBe(`test: ${line}`);
     expect(html(report)).toContain(`<title>Plan for test: ${line}</title>`);
     expect(report.notInspected).toBe(inspection === "inspected" ? undefined : inspection);
+    if (inspection === "busy")
+      expect(report.warnings).toEqual([
+        "release caddy is not known yet: apply of release caddy is in progress on the host; plan again when it has finished",
+      ]);
   });
 });
 
