@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Manifest } from "../../protocol/manifest.ts";
 import { Account } from "../host/account.ts";
+import { Component } from "../host/component.ts";
 import { type GroupHandle, usableGid } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { sharedPackages } from "../host/packages.ts";
@@ -46,7 +47,7 @@ type DependsOn = pulumi.ComponentResourceOptions["dependsOn"];
  *   site: { domain: "grafana.example.org", port: 3000 },
  * });
  */
-export class App extends pulumi.ComponentResource {
+export class App extends Component {
   /** The public address; undefined without a site. */
   readonly url: string | undefined;
   /** The account that its processes run as. */
@@ -65,7 +66,7 @@ export class App extends pulumi.ComponentResource {
     const asked = appSettings(app, { ...given, database: postgres?.database, connections: postgres?.connections });
     const settings = { ...asked, database: postgres && (asked.database ?? app) };
     const { containers, database, connections, valkey, site, purge } = settings;
-    super("gatehouse:index:App", name, {}, opts);
+    super("App", name, opts);
     this.#name = name;
     this.#app = app;
     this.#host = host;
@@ -73,13 +74,12 @@ export class App extends pulumi.ComponentResource {
     this.#releases = [releaseOf(app), ...partsOf(settings).map((part) => releaseOf(app, part))];
 
     this.url = site && `https://${site.domain}`;
-    // Everything else depends on the first account, and so on the dependencies of the app.
-    const server = valkey && this.server(opts?.dependsOn);
+    const server = valkey && this.server();
     const doors = [...(postgres ? [this.postgresDoor(postgres)] : []), ...(server ? [this.valkeyDoor(server)] : [])];
     this.account = new Account(
       name,
       { host, accountName: app, home: homeOf(app), groups: doors.map(({ group }) => group), releases: this.#releases },
-      { parent: this, dependsOn: server ?? opts?.dependsOn },
+      { parent: this, dependsOn: server },
     );
     const stores = [
       ...(database ? [this.database(database, connections, [this.account, ...(postgres?.ready ?? [])])] : []),
@@ -109,10 +109,10 @@ export class App extends pulumi.ComponentResource {
   }
 
   /** Account for a Valkey of this app alone. Only its group may use the socket. */
-  private server(dependsOn: DependsOn): Account {
+  private server(): Account {
     const { account: accountName, data } = valkeyOf(this.#app);
     const args = { host: this.#host, accountName, home: data, releases: this.#releases };
-    return new Account(`${this.#name}-valkey`, args, { parent: this, dependsOn });
+    return new Account(`${this.#name}-valkey`, args, { parent: this });
   }
 
   private database(database: string, connections: number | undefined, dependsOn: DependsOn): Release {

@@ -3,6 +3,7 @@ import * as random from "@pulumi/random";
 import { z } from "zod";
 import { secretsFolder } from "../../protocol/secrets.ts";
 import { Account } from "../host/account.ts";
+import { Component } from "../host/component.ts";
 import { type Group, usableGid } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
@@ -73,7 +74,7 @@ export interface AuthentikArgs extends Omit<AuthentikInput, "valkey"> {
  * const authentik = new Authentik("authentik", { host, postgres, domain: "auth.example.org", version: "2026.8.3" });
  * new Caddy("caddy", { host, sites: { authentik: { ...authentik.site, after: authentik.ready } } });
  */
-export class Authentik extends pulumi.ComponentResource {
+export class Authentik extends Component {
   /** Site for Caddy: the public name, and the address on the host. */
   readonly site: AuthentikSite;
   /** Public address, such as `https://auth.example.org`. */
@@ -89,7 +90,7 @@ export class Authentik extends pulumi.ComponentResource {
     const { host, after = [], postgres, valkey, secretEnvironment = {}, trustedProxies = [], ...asked } = args;
     const faults = known(args, argumentFaults);
     const { directives, ...settings } = settingsOf("Authentik", name, authentikSchema, asked, faults);
-    super("gatehouse:index:Authentik", name, {}, opts);
+    super("Authentik", name, opts);
     const { [SECRET_KEY]: givenKey, ...given } = secretEnvironment;
     const [first, secretSettings] = [true, false].map((is) => only(given, (name) => FIRST.test(name) === is)) as Pair;
     const below = { parent: this };

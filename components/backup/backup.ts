@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { Component } from "../host/component.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
@@ -40,7 +41,7 @@ export interface BackupArgs extends BackupInput {
  * const backup = new Backup("backup", { host, after: postgres.ready, repository: { path: "/srv/backups" } });
  * export const recovery = backup.recovery;
  */
-export class Backup extends pulumi.ComponentResource {
+export class Backup extends Component {
   /** Secrets for a restore on another host. Store them away from both this host and the state. */
   readonly recovery: pulumi.Output<{ passphrase: string; repository: string }>;
   /** For `dependsOn`: resolved once the repositories exist and receive WAL. */
@@ -50,7 +51,7 @@ export class Backup extends pulumi.ComponentResource {
     const { host, after, key, passphrase: chosen, ...given } = args;
     const faults = known(args, (plain) => secretFaults(plain.repository ?? {}, plain));
     const settings = settingsOf("Backup", name, backupSchema, given, faults);
-    super("gatehouse:index:Backup", name, {}, opts);
+    super("Backup", name, opts);
     const { repository } = settings;
     const { postgres: names, backup } = host.platform;
     const below = { parent: this };

@@ -1,5 +1,6 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { Component } from "../host/component.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
@@ -40,7 +41,7 @@ export interface CaddyArgs extends Omit<CaddyInput, "sites"> {
  * @example
  * new Caddy("caddy", { host, sites: { grafana: { domain: "grafana.example.org", backend: "127.0.0.1:3000" } } });
  */
-export class Caddy extends pulumi.ComponentResource {
+export class Caddy extends Component {
   /** Directory of the fragments; Caddy imports every `*.caddy` file in it. */
   readonly siteDirectory: string;
   /** Version by package name, as the package manager reports it. */
@@ -52,7 +53,7 @@ export class Caddy extends pulumi.ComponentResource {
     const faults = faultsIn(z.object({ trustedProxies: z.array(proxies) }), { trustedProxies });
     const settings = settingsOf("Caddy", name, caddySchema, { ...given, sites: Object.fromEntries(plain) }, faults);
     const { tls, sites, ...global } = settings;
-    super("gatehouse:index:Caddy", name, {}, opts);
+    super("Caddy", name, opts);
     const names = host.platform.caddy;
     const below = { parent: this };
 

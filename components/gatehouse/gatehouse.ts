@@ -1,5 +1,6 @@
 // The architecture on a page: the services, and what each gets from the others.
-import * as pulumi from "@pulumi/pulumi";
+
+import type * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
 import { Authentik } from "../authentik/authentik.ts";
 import { Backup } from "../backup/backup.ts";
@@ -7,8 +8,9 @@ import { clusterFolder } from "../backup/manifest.ts";
 import { Caddy } from "../caddy/caddy.ts";
 import { inspect } from "../connection/inspect.ts";
 import { inspectionMode } from "../connection/inspection-mode.ts";
+import { Component } from "../host/component.ts";
 import { Host } from "../host/host.ts";
-import { refuseUpdatePlans } from "../host/update-plans.ts";
+import { refuseRunOptions } from "../host/run-options.ts";
 import { platformOf } from "../platform/producer.ts";
 import { Postgres } from "../postgres/postgres.ts";
 import { Registries } from "../registries/registries.ts";
@@ -35,7 +37,7 @@ import { allSettings, expectationsOf, type GatehouseArgs } from "./args.ts";
  * export const platform = prod.platform;
  * export const recovery = prod.recovery;
  */
-export class Gatehouse extends pulumi.ComponentResource {
+export class Gatehouse extends Component {
   /** For other components on this host. */
   readonly host: Host;
   /** For apps that use PostgreSQL. */
@@ -59,11 +61,11 @@ export class Gatehouse extends pulumi.ComponentResource {
   readonly recovery: Backup["recovery"] | null;
 
   constructor(name: string, args: GatehouseArgs, opts?: pulumi.ComponentResourceOptions) {
-    refuseUpdatePlans();
+    refuseRunOptions();
     const { trustedProxies, registries: logins, ...settings } = allSettings(name, args);
     const { abandoned, takeOver, platform: _, ...connection } = settings.host;
     const { tls } = settings.caddy;
-    super("gatehouse:index:Gatehouse", name, {}, opts);
+    super("Gatehouse", name, opts);
     const below = { parent: this };
 
     const expectations = expectationsOf(settings);

@@ -6,6 +6,7 @@ import { taken } from "../../protocol/things.ts";
 import { faultsIn } from "../schema/faults.ts";
 import { text, uid as uidSchema } from "../schema/scalars.ts";
 import { legible } from "../sdk/legible.ts";
+import { Component } from "./component.ts";
 import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
@@ -38,7 +39,7 @@ export interface AccountArgs {
  * const account = new Account("wiki", { host, home: "/var/lib/wiki", groups: [postgres.clients] });
  * export const uid = account.uid;
  */
-export class Account extends pulumi.ComponentResource {
+export class Account extends Component {
   /** Its name on the host. */
   readonly accountName: string;
   /** As the host chose it, or as it was given. */
@@ -53,7 +54,7 @@ export class Account extends pulumi.ComponentResource {
       name,
       known({ home, uid }, (given) => faultsIn(accountArguments, given)),
     );
-    super("gatehouse:index:Account", name, {}, opts);
+    super("Account", name, opts);
     const owner = releases && ownerOf(accountName);
     this.accountName = accountName;
     // The agent guarantees the GIDs of this program's groups; those from another stack are checked before use.
@@ -88,10 +89,7 @@ export class Account extends pulumi.ComponentResource {
         claim: { things: [`account ${accountName}`], groups: wanted },
       },
       this,
-      pulumi.mergeOptions(
-        { dependsOn: groups.filter((group) => pulumi.Resource.isInstance(group)) },
-        { dependsOn: opts?.dependsOn },
-      ),
+      groups.filter((group) => pulumi.Resource.isInstance(group)),
     );
     this.uid = answer.uid;
     this.gid = answer.gid;

@@ -5,6 +5,7 @@ import type { GroupDocument } from "../../protocol/items.ts";
 import { taken } from "../../protocol/things.ts";
 import { faultsIn } from "../schema/faults.ts";
 import { gid as gidSchema } from "../schema/scalars.ts";
+import { Component } from "./component.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
 import { known, refuse } from "./settings.ts";
@@ -35,7 +36,7 @@ export interface GroupHandle {
  * const editors = new Group("editors", { host });
  * export const gid = editors.gid; // an Output, as the host returned it
  */
-export class Group extends pulumi.ComponentResource {
+export class Group extends Component {
   /** Its name on the host. */
   readonly groupName: string;
   /** Resolved once the group exists. */
@@ -47,11 +48,11 @@ export class Group extends pulumi.ComponentResource {
       name,
       known({ gid }, (given) => faultsIn(groupArguments, given)),
     );
-    super("gatehouse:index:Group", name, {}, opts);
+    super("Group", name, opts);
     this.groupName = groupName;
     const things = [`group ${groupName}`];
     const document = toml({ name: groupName, gid, takes: taken(host.takeOver, things) } satisfies GroupDocument);
-    const answer = askFor({ host, kind: "group", name, item: groupName, document, claim: { things } }, this, opts);
+    const answer = askFor({ host, kind: "group", name, item: groupName, document, claim: { things } }, this);
     this.gid = answer.gid;
     this.registerOutputs({ gid: this.gid });
   }

@@ -17,9 +17,10 @@ import type { Distribution } from "../distribution/distribution.ts";
 import { faultsIn } from "../schema/faults.ts";
 import { onError } from "../sdk/error-hook.ts";
 import { Admission } from "./admission.ts";
+import { Component } from "./component.ts";
 import { explainer } from "./failure.ts";
+import { refuseRunOptions } from "./run-options.ts";
 import { known, refuse } from "./settings.ts";
-import { refuseUpdatePlans } from "./update-plans.ts";
 
 /** How to reach a host, and what it is expected to be. */
 export interface HostArgs extends Expectations {
@@ -50,7 +51,7 @@ export interface HostArgs extends Expectations {
  * const host = new Host("host", { connection, platform: platforms.debian });
  * new Group("editors", { host });
  */
-export class Host extends pulumi.ComponentResource {
+export class Host extends Component {
   /** Its name in the program. */
   readonly name: string;
   /** With the defaults. */
@@ -77,13 +78,13 @@ export class Host extends pulumi.ComponentResource {
     { connection, platform, gids, facts, abandoned = false, takeOver = [] }: HostArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
-    refuseUpdatePlans();
+    refuseRunOptions();
     refuse(
       "Host",
       name,
       known({ connection, takeOver }, (given) => faultsIn(hostArguments, given)),
     );
-    super("gatehouse:index:Host", name, {}, opts);
+    super("Host", name, opts);
     this.name = name;
     this.connection = complete(connection);
     this.remote = pulumi.output(remoteConnection(this.connection));
@@ -107,11 +108,12 @@ export class Host extends pulumi.ComponentResource {
       },
       {
         parent: this,
+        dependsOn: this.waitsFor,
         // The diff of the agent source says nothing about the platform.
         hideDiffs: ["stdin"],
         ignoreChanges: facts ? [] : ["create"],
         deleteBeforeReplace: true,
-        retainOnDelete: abandoned,
+        retainOnDelete: abandoned || undefined,
       },
     );
     this.registerOutputs();

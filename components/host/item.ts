@@ -7,6 +7,7 @@ import { formatDue, NEVER_ASKED, parseDue } from "../../protocol/due.ts";
 import type { Claim } from "../../protocol/things.ts";
 import { isRecorded } from "../connection/recorded-facts.ts";
 import { plain } from "../render/plain.ts";
+import { type Component, merged } from "./component.ts";
 import type { Host } from "./host.ts";
 import { Document, type Review } from "./review.ts";
 
@@ -38,8 +39,8 @@ export interface ItemArgs<Kind> {
  */
 export function askFor<Kind extends keyof typeof answers>(
   args: ItemArgs<Kind>,
-  parent: pulumi.ComponentResource,
-  { dependsOn }: pulumi.ComponentResourceOptions = {},
+  parent: Component,
+  dependsOn?: pulumi.ResourceOptions["dependsOn"],
 ): pulumi.Output<Answer<Kind>> {
   const { host, kind, name, item, document, review = { document }, removal, secret = false, claim } = args;
   if (!NAMES[kind].pattern.test(item))
@@ -65,12 +66,12 @@ export function askFor<Kind extends keyof typeof answers>(
       parent,
       // Its name in stacks from before a program could have several hosts.
       aliases: [{ name: `${kind}-${item}` }],
-      // A component's own dependsOn does not reach its children. Passed in an Output, the resources and everything they
-      // reference would be searched for unknown values.
-      ...pulumi.mergeOptions({ dependsOn: host.agent }, { dependsOn }),
+      // Not in an Output, because the resources and everything they reference would be searched for unknown values.
+      dependsOn: merged(host.agent, merged(parent.waitsFor, dependsOn)),
       // By default Pulumi creates the replacement first and then deletes, which would remove the new object.
       deleteBeforeReplace: true,
-      retainOnDelete: host.abandoned,
+      // Not false, which would replace that of a component around it.
+      retainOnDelete: host.abandoned || undefined,
       ignoreChanges: host.facts ? [] : ["create"],
       additionalSecretOutputs: secret ? ["stdout", "stderr"] : [],
       hideDiffs: [...(secret ? [] : ["stdin"]), ...(isDue ? [] : ["create"])],

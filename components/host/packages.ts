@@ -4,6 +4,7 @@ import { toml } from "../../protocol/document.ts";
 import type { PackagesDocument } from "../../protocol/items.ts";
 import { faultsIn } from "../schema/faults.ts";
 import { text } from "../schema/scalars.ts";
+import { Component } from "./component.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
 import { known, refuse } from "./settings.ts";
@@ -28,7 +29,7 @@ export interface PackagesArgs {
  * @example
  * new Packages("caddy", { host, names: ["caddy"], held: ["caddy.service"] });
  */
-export class Packages extends pulumi.ComponentResource {
+export class Packages extends Component {
   /** Version by package name, as the package manager reports it. */
   readonly versions: pulumi.Output<Record<string, string>>;
 
@@ -42,7 +43,7 @@ export class Packages extends pulumi.ComponentResource {
       name,
       known({ names, held }, (given) => faultsIn(packagesArguments, given)),
     );
-    super("gatehouse:index:Packages", name, {}, opts);
+    super("Packages", name, opts);
     const document = toml({
       manager: host.platform.packages.manager,
       names: [...names],
@@ -58,7 +59,6 @@ export class Packages extends pulumi.ComponentResource {
         claim: { packages: names, things: held.map((unit) => `unit ${unit}`) },
       },
       this,
-      opts,
     );
     this.versions = answer.versions;
     this.registerOutputs({ versions: this.versions });

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Manifest, manifestText } from "../../protocol/manifest.ts";
 import { taken, thingsOf } from "../../protocol/things.ts";
+import { Component } from "./component.ts";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
 import { type Review, reviewFiles, reviewText } from "./review.ts";
@@ -44,7 +45,7 @@ export interface ReleaseArgs {
  * const files = [{ ...file, restarts: [unit] }];
  * new Release("idle", { host, manifest: { files, units: [{ name: unit, enabled: true }] } });
  */
-export class Release extends pulumi.ComponentResource {
+export class Release extends Component {
   /** Counts the changes that went live; resolved once this change is healthy. Never secret, even if the manifest is. */
   readonly generation: pulumi.Output<number>;
   /**
@@ -53,7 +54,7 @@ export class Release extends pulumi.ComponentResource {
   readonly opens: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("gatehouse:index:Release", name, {}, opts);
+    super("Release", name, opts);
     const { host, releaseName: item = name, manifest, secret = false, purge = false } = args;
     const owner = ownerOf(item);
     const sketch = args.sketch ?? (isPlain(manifest) ? manifest : {});
@@ -79,7 +80,6 @@ export class Release extends pulumi.ComponentResource {
         claim: { owner, things: thingsOf(sketch) },
       },
       this,
-      opts,
     );
     this.generation = pulumi.unsecret(answer.apply(({ generation }) => generation));
     this.opens = answer.apply(({ opens = {} }) => opens);

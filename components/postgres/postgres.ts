@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { Component } from "../host/component.ts";
 import { Group } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
@@ -32,7 +33,7 @@ export interface PostgresArgs extends PostgresInput {
  * });
  * new App("grafana", { host, postgres, containers: { web: { image: "docker.io/grafana/grafana:12.3.0", port: 3000 } } });
  */
-export class Postgres extends pulumi.ComponentResource {
+export class Postgres extends Component {
   /** Members of this group may use the socket. */
   readonly clients: Group;
   /** Its systemd unit. */
@@ -51,7 +52,7 @@ export class Postgres extends pulumi.ComponentResource {
   constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, repository, ...given } = args;
     const { gid, ...options } = settingsOf("Postgres", name, postgresSchema, given);
-    super("gatehouse:index:Postgres", name, {}, opts);
+    super("Postgres", name, opts);
     const names = host.platform.postgres;
     const below = { parent: this };
 

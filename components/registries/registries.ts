@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { secretsFolder } from "../../protocol/secrets.ts";
+import { Component } from "../host/component.ts";
 import type { Host } from "../host/host.ts";
 import { Release } from "../host/release.ts";
 import { known, refuse } from "../host/settings.ts";
@@ -29,7 +30,7 @@ export interface RegistriesArgs {
  * const password = new pulumi.Config().requireSecret("registryPassword");
  * new Registries("registries", { host, logins: { "ghcr.io": { username: "deploy", password } } });
  */
-export class Registries extends pulumi.ComponentResource {
+export class Registries extends Component {
   /** For `dependsOn`: resolved once images can be pulled. */
   readonly ready: pulumi.Resource[];
 
@@ -39,7 +40,7 @@ export class Registries extends pulumi.ComponentResource {
       name,
       known({ logins }, (given) => faultsIn(argumentsSchema, given)),
     );
-    super("gatehouse:index:Registries", name, {}, opts);
+    super("Registries", name, opts);
     const below = { parent: this };
     const logged = pulumi.output(logins).apply((plain) => loginsManifest(SECRETS, plain));
     const secrets = new Release(

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { secretsFolder } from "../../protocol/secrets.ts";
+import { Component } from "../host/component.ts";
 import { Group } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
@@ -38,7 +39,7 @@ export interface ValkeyLogin {
  * const valkey = new Valkey("valkey", { host, settings: { maxmemory: "256mb" }, databases: { grafana: 1 } });
  * export const url = valkey.login("grafana").url;
  */
-export class Valkey extends pulumi.ComponentResource {
+export class Valkey extends Component {
   /** Members of this group may use the socket. */
   readonly clients: Group;
   /** Its systemd unit. */
@@ -61,7 +62,7 @@ export class Valkey extends pulumi.ComponentResource {
   constructor(name: string, args: ValkeyArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, ...given } = args;
     const { gid, settings, databaseCount, databases, rotation } = settingsOf("Valkey", name, valkeySchema, given);
-    super("gatehouse:index:Valkey", name, {}, opts);
+    super("Valkey", name, opts);
     const names = host.platform.valkey;
     const below = { parent: this };
 
