@@ -33,7 +33,12 @@ export const SIDEBAR: readonly Group[] = [
   },
   {
     label: "Build beside",
-    documents: ["docs/service-integration-guide.md", "docs/platform.md", "examples/app/README.md"],
+    documents: [
+      "docs/service-integration-guide.md",
+      "docs/platform.md",
+      "docs/resource-options.md",
+      "examples/app/README.md",
+    ],
   },
   {
     label: "Reference",

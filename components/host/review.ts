@@ -22,7 +22,9 @@ export class Document extends pulumi.ComponentResource {
       ? { document, files }
       : { document: pulumi.all([document, command.stdout]).apply(([text]) => text), files: {} };
     // The state has no entries of `files`, so ignoring changes of entries removes them, except from a new item.
-    super("gatehouse:index:Document", name, inputs, { ...opts, ignoreChanges: ["files[*]"] });
+    // With `--target` or `--exclude`, the engine fails if a resource is registered before those that it depends on in the
+    // state.
+    super("gatehouse:index:Document", name, inputs, { ...opts, dependsOn: command, ignoreChanges: ["files[*]"] });
     this.registerOutputs();
   }
 }

@@ -102,16 +102,15 @@ describe("an item's document is a component beside its command", () => {
     for (const files of Object.values(kept)) expect(files).toEqual({});
   });
 
-  test("which reaches the state after the command has succeeded, and a preview before", async () => {
-    const waiting = (resources: Recorded[]) =>
-      resources.filter(
-        ({ type, parentUrn, dependsOn }) =>
-          type === DOCUMENT &&
-          dependsOn.includes(itemsOf(resources).find((item) => item.parentUrn === parentUrn)?.name ?? ""),
-      ).length;
-    const update = await ran(false);
-    expect(waiting(update)).toBe(update.filter(({ type }) => type === DOCUMENT).length);
-    expect(waiting(await ran(true))).toBe(0);
+  test("which is registered after the command, and a preview has its text before the command has run", async () => {
+    const isAfter = (resources: Recorded[], { parentUrn, dependsOn }: Recorded) =>
+      dependsOn.includes(itemsOf(resources).find((item) => item.parentUrn === parentUrn)?.name ?? "");
+    for (const preview of [false, true]) {
+      const resources = await ran(preview);
+      const documents = resources.filter(({ type }) => type === DOCUMENT);
+      expect(documents.filter((document) => !isAfter(resources, document))).toEqual([]);
+      expect(new Set(documents.map(({ inputs }) => typeof inputs.document))).toEqual(new Set(["string"]));
+    }
   });
 });
 
