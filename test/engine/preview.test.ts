@@ -16,13 +16,17 @@ const up = () => stack.pulumi(["up", "--yes", "--skip-preview", ...stack.options
 async function previewOf(change: object): Promise<string[]> {
   await stack.configure({ drift: true, ...change });
   const shown = await stack.pulumi(["preview", "--diff", "--color", "never", ...stack.options]);
-  return shown
-    .replaceAll(NAME, "STACK")
-    .replace(/^ *\[provider=.*\n/gm, "")
-    .replaceAll(/(\[id=[\w-]+?)[0-9a-f]{8}\]/g, "$1]")
-    .replace(/\d+ unchanged/, "N unchanged")
-    .replaceAll(/(--due \w+)\/0\.\d{10}/g, "$1/0.TIME")
-    .split(/^(?=Resources:| *[~+ ] \S+: \()/m);
+  return (
+    shown
+      .replaceAll(NAME, "STACK")
+      .replace(/^ *\[provider=.*\n/gm, "")
+      // Progress, which Pulumi prints if nothing happens for a while.
+      .replace(/^@ .*\n/gm, "")
+      .replaceAll(/(\[id=[\w-]+?)[0-9a-f]{8}\]/g, "$1]")
+      .replace(/\d+ unchanged/, "N unchanged")
+      .replaceAll(/(--due \w+)\/0\.\d{10}/g, "$1/0.TIME")
+      .split(/^(?=Resources:| *[~+ ] \S+: \()/m)
+  );
 }
 
 test("a state without documents, as from an earlier version, gets them, and no command runs", async () => {
