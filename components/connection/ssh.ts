@@ -106,6 +106,13 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
         );
       if (/host key format|no matching host key/i.test(error.message))
         return reject(refused(`${address} has no host key of the type ${kind} that ${at}.hostKey specifies`));
+      if (/no matching/i.test(error.message))
+        return reject(
+          refused(
+            `${where} and this program have no algorithm in common (${plain(error.message)}): sshd there permits others only. ` +
+              "Its lists: `sshd -T | grep -iE '^(kexalgorithms|ciphers|macs)'`; add one such as curve25519-sha256, aes256-gcm@openssh.com or hmac-sha2-256-etm@openssh.com to the list that lacks it",
+          ),
+        );
       if (connected && !offered && error.level !== "client-timeout") {
         const message =
           `${where} cannot be reached: it accepts the connection, but ends it before the handshake (${plain(error.message)}). ` +
@@ -144,7 +151,11 @@ const tunnel = (client: Client, { address, port }: KnownConnection): Promise<Con
   new Promise((resolve, reject) =>
     client.forwardOut("127.0.0.1", 0, address, port, (error, stream) =>
       error
-        ? reject(new Unreachable(`${address}:${port} cannot be reached through host.proxy (${plain(error.message)})`))
+        ? reject(
+            new Unreachable(
+              `${address}:${port} cannot be reached through host.proxy (${plain(error.message)}): check host.address and host.port, as seen from the proxy, and that its sshd forwards (\`sshd -T | grep -i allowtcpforwarding\`)`,
+            ),
+          )
         : resolve(stream),
     ),
   );

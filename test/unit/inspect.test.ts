@@ -152,6 +152,17 @@ describe("a host that cannot be trusted or reached", () => {
     expect(server.asked).toEqual([]);
   });
 
+  test("permits no algorithm that the program has, which waiting does not change", async () => {
+    const server = await sshd(() => ({}), newKey(), { kex: ["diffie-hellman-group1-sha1"] });
+    servers.push(server);
+    await run(false);
+    const [first, ...others] = (await reported(to(server))).split("\n");
+    expect(first).toMatch(
+      /^root@127\.0\.0\.1:\d+ and this program have no algorithm in common \(.*key exchange algorithm\): .*`sshd -T \| grep /,
+    );
+    expect(others).toEqual([MORE]);
+  });
+
   test("has no host key of the expected type", async () => {
     const server = await serve();
     expect(await reported(to(server, { hostKey: "ecdsa-sha2-nistp256 AAAA" }))).toBe(
@@ -229,7 +240,9 @@ describe("a host that cannot be trusted or reached", () => {
     const pair = newKey();
     const [host, proxy, port] = [await serve({}, pair), await serve({}, pair), await unusedPort()];
     expect(await reported(to({ ...host, port }, { proxy: to(proxy) }))).toMatch(
-      new RegExp(`^127.0.0.1:${port} cannot be reached through host.proxy `),
+      new RegExp(
+        `^127.0.0.1:${port} cannot be reached through host.proxy .*: check host.address and host.port, as seen from the proxy, and that its sshd forwards`,
+      ),
     );
     expect(await reported(to(host, { proxy: to({ ...proxy, port }) }))).toContain(
       "check host.proxy.address and host.proxy.port, and that sshd runs there",

@@ -37,13 +37,17 @@ export function newKey(): { private: string; public: string } {
 }
 
 /** @param answer always the same, or depending on stdin. */
-export async function sshd(answer: Answer | ((stdin: string) => Answer), client = newKey()): Promise<Sshd> {
+export async function sshd(
+  answer: Answer | ((stdin: string) => Answer),
+  client = newKey(),
+  algorithms: ssh2.Algorithms = {},
+): Promise<Sshd> {
   const host = newKey();
   const parse = (key: string) => utils.parseKey(key) as ssh2.ParsedKey;
   let allowed = [parse(client.public)];
   const state: Pick<Sshd, "asked" | "sessions" | "connections"> = { asked: [], sessions: 0, connections: 0 };
   const connections = new Set<ssh2.Connection>();
-  const ssh = new Server({ hostKeys: [host.private] }, (connection) => {
+  const ssh = new Server({ hostKeys: [host.private], algorithms }, (connection) => {
     let user = "";
     connections.add(connection);
     state.connections++;
