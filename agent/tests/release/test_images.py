@@ -94,6 +94,25 @@ class Images(HostTest):
         images.prune()
         self.assertNotIn("app:1", self.systemd.images)
 
+    def test_an_operator_may_write_it_in_another_form(self):
+        named = images._named
+        for reference, text in (
+            ("ghcr.io/a/b:1", "Image=docker://ghcr.io/a/b:1"),
+            ("docker.io/library/web:1", "Image=web:1"),
+            ("docker.io/library/web:1", "ExecStart=podman run library/web:1 serve"),
+            ("docker.io/a/b:1", "Image=a/b:1"),
+        ):
+            with self.subTest(text):
+                self.assertTrue(named(reference, [text]))
+        for reference, text in (
+            ("ghcr.io/a/b:1", "Image=a/b:1"),
+            ("ghcr.io/a/b:1", "Image=docker://ghcr.io/a/b:1.2"),
+            ("docker.io/library/web:1", "Image=ghcr.io/web:1"),
+            ("docker.io/a/b:1", "Image=ghcr.io/a/b:1"),
+        ):
+            with self.subTest(text):
+                self.assertFalse(named(reference, [text]))
+
     def test_another_image_that_an_operator_gave_this_name_stays(self):
         self.run_through(last=KEPT_GENERATIONS)
         self.systemd.images["app:1"] = machine.Image("another", 1)

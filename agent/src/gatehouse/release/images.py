@@ -1,6 +1,7 @@
 """The images that gatehouse pulled: they are removed once no kept generation refers to them. An image that was on the
 host before, or that anything else uses, stays."""
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable
@@ -116,11 +117,15 @@ def _kept_texts() -> list[str]:
 
 def _texts(folder: Path) -> Iterable[str]:
     for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            yield path.read_text(errors="replace")
+        with contextlib.suppress(FileNotFoundError):  # an operator may rename one at this moment
+            if path.is_file() and not path.is_symlink():
+                yield path.read_text(errors="replace")
 
 
 def _named(reference: str, texts: Iterable[str]) -> bool:
-    """Whether a text has the reference, and not only a longer one that begins with it."""
-    pattern = re.compile(rf"(?<![\w./:@-]){re.escape(reference)}(?![\w./:@-])")
+    """Whether a text has the reference, and not only a longer one that begins with it. An operator may write it with
+    its transport, or without the registry that Podman searches."""
+    forms = {reference, reference.removeprefix("docker.io/"), reference.removeprefix("docker.io/library/")}
+    written = "|".join(map(re.escape, sorted(forms)))
+    pattern = re.compile(rf"(?:(?<![\w./:@-])|(?<=docker://))(?:{written})(?![\w./:@-])")
     return any(pattern.search(text) for text in texts)
