@@ -59,7 +59,7 @@ function withoutConfiguration(stackName: string, file: string): string {
   const demo = `${DEMO}/Pulumi.${stackName}.yaml`;
   const written = `${file} does not exist, so stack ${stackName} has no configuration: `;
   if (existsSync(join(REPOSITORY, demo)))
-    return `${written}the stack of \`make demo\` has its own, and a backend of its own. \`make demo-plan\` plans a change of it; the plan as it is: \`test/engine/with npm run plan -- --stack ${stackName} --config-file ${demo}\``;
+    return `${written}the stack of \`make demo\` has its own, and a backend of its own. \`make demo-plan\` plans a change of it; the plan as it is: \`test/engine/with npm run plan -- --stack ${stackName} --config-file ${demo}\`, and its drift likewise, with \`npm run drift\``;
   return `${written}check --stack (\`pulumi stack ls\` lists the stacks), write that file, or name another one with --config-file`;
 }
 

@@ -14,6 +14,7 @@ from gatehouse.backup import catalog, create, inventory, parts, pgbackrest, rest
 from gatehouse.backup.inventory import Backup, Names, Rows
 from gatehouse.cli import rollback
 from gatehouse.output.report import Failure
+from gatehouse.release import remove
 from gatehouse.state import repositories, workspace
 from gatehouse.system import process
 from tests import support
@@ -677,6 +678,17 @@ class Series(HostTest):
         rollback.rollback("app")
         self.assertEqual(support.live("etc/app"), "2026.8.3")
         self.apply(**self.version("2026.8.10"))
+        self.apply(**self.version("2026.8.3", downgrade=True))
+        self.assertEqual(support.live("etc/app"), "2026.8.3")
+
+    def test_a_removed_release_leaves_its_data_and_so_its_version_counts(self):
+        self.apply(**self.version("2026.8.10"))
+        remove.remove("app", "shop/prod/app")
+        older = self.version("2026.8.3", permission="app.older")
+        self.refused(1, "is older than localhost/app:2026.8.10, which this host has or had", **older)
+        self.assertFalse((support.TREE / "etc/app").exists())
+        self.apply(**self.version("2026.8.10"))
+        remove.remove("app", "shop/prod/app")
         self.apply(**self.version("2026.8.3", downgrade=True))
         self.assertEqual(support.live("etc/app"), "2026.8.3")
 

@@ -10,7 +10,7 @@ from gatehouse.items import census
 from gatehouse.output.report import Failure
 from gatehouse.protocol.difference import Difference
 from gatehouse.protocol.manifest import Directory, Guard, Image, Manifest, Probe, Step, Unit
-from gatehouse.state import secrets, store
+from gatehouse.state import remains, secrets, store
 from gatehouse.state.left import Left
 from gatehouse.state.store import Release
 from gatehouse.system import systemd
@@ -100,7 +100,7 @@ def make(release: Release, manifest: Manifest, text: str, downgrade: bool = Fals
     census.refuse_release(manifest, current)
     _refuse_leap(manifest, current)
     if not downgrade:
-        _refuse_downgrade(manifest, current)
+        _refuse_downgrade(manifest, current.image if current else remains.last_images(release.name))
     names = [u.name for u in manifest.unit]
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
     stops = systemd.existing(dropped + systemd.triggered(dropped))  # a timer's service is stopped with it
@@ -240,13 +240,14 @@ def _way(image: Image, there: Image) -> str:
     return f"A permitted downgrade goes back by one series only, here to {_listed(there.follows)}"
 
 
-def _refuse_downgrade(manifest: Manifest, current: Manifest | None) -> None:
+def _refuse_downgrade(manifest: Manifest, before: Iterable[Image]) -> None:
+    """`before`: the images that last used the data, also those of a removed release, which leaves its data."""
     for image in manifest.image:
-        for there in current.image if current and not image.downgrade else ():
+        for there in () if image.downgrade else before:
             if image.is_older_than(there):
                 raise Failure(
-                    f"{image.reference} is older than {there.reference}, which this host has: it may not be able to "
-                    f"use data that the newer one has migrated. {_permission(image)}; nothing was changed"
+                    f"{image.reference} is older than {there.reference}, which this host has or had: it may not be "
+                    f"able to use data that the newer one has migrated. {_permission(image)}; nothing was changed"
                 )
 
 

@@ -1,13 +1,15 @@
 """What removed releases left on this host, since their manifests are no longer here."""
 
 import json
+from dataclasses import asdict
 
-from gatehouse.protocol.manifest import Manifest
+from gatehouse.protocol.document import remembered
+from gatehouse.protocol.manifest import Image, Manifest
 from gatehouse.state.store import STATE, read_private, write_private
 from gatehouse.system import safepath
 
 FOLDER = STATE / "remains"  # of one file for each removed release
-Remains = dict[str, list[str]]  # by kind: data, directory, image
+Remains = dict[str, list[str]]  # by kind: data, directory, image, and last: its last images, each as JSON
 
 
 def record(manifest: Manifest, images: list[str]) -> None:
@@ -16,6 +18,7 @@ def record(manifest: Manifest, images: list[str]) -> None:
         "data": [data.path or f"database {data.database or data.name}" for data in manifest.data],
         "directory": [folder.path for folder in manifest.directory],
         "image": list(dict.fromkeys(images)),
+        "last": [json.dumps(asdict(image)) for image in manifest.image],
     }
     write_private(FOLDER / manifest.release, json.dumps(found))
 
@@ -23,6 +26,12 @@ def record(manifest: Manifest, images: list[str]) -> None:
 def drop(name: str) -> None:
     """The release is back, or its data was deleted."""
     safepath.remove(str(FOLDER / name))
+
+
+def last_images(name: str) -> list[Image]:
+    """The images that last used the data of a removed release; none from an older agent, which did not record them."""
+    kept: Remains = json.loads(read_private(FOLDER / name) or "{}")
+    return [remembered(Image, json.loads(image)) for image in kept.get("last", [])]
 
 
 def of(kind: str) -> list[str]:
