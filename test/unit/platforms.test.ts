@@ -16,6 +16,8 @@ const KNOW = [
   /^components\/distribution\//,
   /^agent\/src\/gatehouse\/(system\/(apt|pacman)|items\/packages)\.py$/,
   /^protocol\/items\.ts$/,
+  // Written from the schemas, which list the profiles.
+  /^components\/\w+\/input\.ts$/,
 ];
 const NAMES = /\b(arch|archlinux|debian|ubuntu|apt|apt-get|dpkg|pacman)\b/i;
 
