@@ -185,7 +185,8 @@ test("an apply does not wait until the deadline for a container that Podman cann
 describe("with any sessions in the database, and any settings of the cluster:", () => {
   const GUCS: Record<string, string> = {
     statement_timeout: "20ms",
-    transaction_timeout: "20ms",
+    // The authentication of any session is a transaction too, before the settings of its role apply.
+    transaction_timeout: "200ms",
     idle_session_timeout: "20ms",
     lock_timeout: "1ms",
     default_transaction_read_only: "on",
