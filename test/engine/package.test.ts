@@ -260,7 +260,8 @@ describe("the tarball", () => {
   });
 });
 
-test("the program of docs/platform.md has the right types, and a wrong one is found", async () => {
+test("the program of docs/platform.md and examples/automation have the right types, and a wrong one is found", async () => {
+  cpSync(join(ROOT, "examples/automation/platforms.ts"), join(consumer, "platforms.ts"));
   writeFileSync(
     join(consumer, "wrong.ts"),
     `import { Host, type Platform, platforms } from "gatehouse";
@@ -275,7 +276,7 @@ new Host("host", { connection: { ...platform.host, port: "22" }, platform: platf
     join(consumer, "tsconfig.json"),
     JSON.stringify({
       compilerOptions: { target: "esnext", module: "nodenext", strict: true, noEmit: true, types: ["node"] },
-      files: ["index.ts", "wrong.ts"],
+      files: ["index.ts", "platforms.ts", "wrong.ts"],
     }),
   );
   await must(join(MODULES, ".bin/tsc"), [], consumer);
