@@ -32,7 +32,7 @@ const REPLACES = "has no effect on a component, whose items are changed in place
 const ADOPTS =
   "cannot adopt an object on a host: declare it. What this stack applied is found again; list other objects in `takeOver` of the host";
 
-/** The options that a component cannot have, each with what to use instead; docs/resource-options.md has all others. */
+/** The options that a component cannot have, each with what to use instead, as docs/resource-options.md says too. */
 const REFUSED: Record<string, string> = {
   ignoreChanges:
     "has no effect on a component, whose items are applied as a whole; leave out or keep the argument instead",
@@ -44,7 +44,8 @@ const REFUSED: Record<string, string> = {
   import: ADOPTS,
   id: ADOPTS,
   urn: ADOPTS,
-  hooks: TRANSFORMS,
+  hooks:
+    "would run when the component is registered, before its items are applied; use `transforms`, which reaches its commands",
   hideDiffs: TRANSFORMS,
   additionalSecretOutputs: TRANSFORMS,
   deleteBeforeReplace: TRANSFORMS,

@@ -64,6 +64,7 @@ const REFUSED = {
   customTimeouts: { create: "1m" },
   replaceOnChanges: ["*"],
   import: "x",
+  hooks: {},
   version: "1",
 };
 const RELEASES = ["plain", "guarded", "kept", "gone", "transformed"];
@@ -173,7 +174,8 @@ const ROWS: Record<string, () => void> = {
   "`replaceOnChanges`, `replacementTrigger`, `replaceWith`": () =>
     refused("refused", "replaceOnChanges: has no effect"),
   "`import`, `id`, `urn`": () => refused("refused", "import: cannot adopt an object on a host", "`takeOver`"),
-  "`hooks`, `hideDiffs`, `version`, ...": () => refused("refused", "version: has no effect", "use `transforms`"),
+  "`hooks`": () => refused("refused", "hooks: would run when the component is registered", "use `transforms`"),
+  "`hideDiffs`, `version`, ...": () => refused("refused", "version: has no effect", "use `transforms`"),
   "`--target`, `--exclude`": () => {
     succeeded("target");
     expect(of("target").asked).toEqual(["gatehouse release plain"]);
