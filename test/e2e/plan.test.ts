@@ -56,7 +56,7 @@ test("a new SSH key: everything is resent, and nothing is affected", async () =>
   const { report, text } = await stack.plan();
   expect(text).toContain("0 files, 0 reloads, 0 restarts, no data touched");
   const preview = await stack.preview("--diff");
-  expect(preview.text, "only numbers of the host become placeholders").toContain("<gid of postgres-clients>");
+  expect(preview.text, "only numbers of the host become placeholders").toContain("<generation of valkey-gatehouse>");
   expect(report.units.filter(({ verb }) => verb !== "none")).toEqual([]);
   const { result, units } = await touched(lab, () => stack.up());
   expect(result.status, result.text).toBe(0);
