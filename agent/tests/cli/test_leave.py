@@ -1,4 +1,4 @@
-"""`gatehouse leave`: a stack that leaves is told what stays on the host, and how to delete each of it."""
+"""`gatehouse leave`: when a stack leaves a host, it lists what stays there, and the command that deletes each of it."""
 
 import io
 import pwd
