@@ -45,8 +45,8 @@ It runs one ordinary preview and changes nothing.
   --help               this text
 
 Exit codes: 0 nothing to do, 1 an error, 2 there are changes, 3 there are changes that --fail-on refuses, 4 the host
-cannot be reached, or an operation is in progress there: the plan has the changes of the configuration, and the host's
-drift is unknown.
+was not inspected, since it cannot be reached, an operation is in progress there, or drift checking is off: the plan
+has the changes of the configuration, and the host's drift is unknown.
 docs/plan.md explains what the parts of a plan mean.
 `;
 

@@ -30,6 +30,6 @@ await command("plan", async (args) => {
     say(`refused by --fail-on: the plan has ${unwanted.join(", ")}`);
     return REFUSED;
   }
-  if (report.notInspected === "unreachable" || report.notInspected === "busy") return UNKNOWN;
+  if (report.notInspected) return UNKNOWN;
   return report.changes ? CHANGES : NOTHING_TO_DO;
 });

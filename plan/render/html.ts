@@ -5,7 +5,7 @@ import { templates } from "../../components/render/templates.ts";
 import type { FileChange } from "../predict/files.ts";
 import type { Report } from "../report/report.ts";
 import { placed } from "./drawing.ts";
-import { AGAIN, databaseWords, headline, impactWords, itemWords, releaseWords } from "./words.ts";
+import { AGAIN, databaseWords, impactWords, itemWords, releaseWords } from "./words.ts";
 
 // Every inserted value is escaped for HTML.
 const template = templates(fileURLToPath(new URL(".", import.meta.url)), true);
@@ -17,7 +17,7 @@ export function html(report: Report): string {
   const page = template("page.html.njk", {
     stack: report.stack,
     project: report.project,
-    summary: headline(report),
+    summary: report.summary,
     units: units.map((unit) => ({ ...unit, words: impactWords(unit) })),
     data: [...data, ...databases.map(databaseWords)],
     warnings,

@@ -4,7 +4,7 @@ import { plain } from "../../components/render/plain.ts";
 import type { FileChange } from "../predict/files.ts";
 import type { ItemChange } from "../report/items.ts";
 import type { ReleaseChange, Report } from "../report/report.ts";
-import { AGAIN, databaseWords, headline, impactWords, itemWords, releaseWords } from "./words.ts";
+import { AGAIN, databaseWords, impactWords, itemWords, releaseWords } from "./words.ts";
 
 export interface MarkdownOptions {
   /** URL of the complete plan, for the note about omitted parts. @default - the note has no link */
@@ -24,7 +24,7 @@ export const marker = ({ project, stack }: Pick<Report, "project" | "stack">): s
 export function markdown(report: Report, { link, limit = 60_000 }: MarkdownOptions = {}): string {
   const head = [
     marker(report),
-    `### Plan for ${text(report.stack)}: ${headline(report)}`,
+    `### Plan for ${text(report.stack)}: ${report.summary}`,
     ...impact(report),
     ...data(report),
     ...warnings(report),

@@ -1,10 +1,10 @@
 // The plan for a terminal, without diffs.
 import type { Report } from "../report/report.ts";
-import { AGAIN, databaseWords, headline, impactWords, itemWords, releaseWords } from "./words.ts";
+import { AGAIN, databaseWords, impactWords, itemWords, releaseWords } from "./words.ts";
 
 /** Renders the plan as aligned lines. */
 export function terminal(report: Report): string {
-  const first = `${report.stack}: ${headline(report)}`;
+  const first = `${report.stack}: ${report.summary}`;
   if (!report.changes) return [first, ...section("warnings", report.warnings)].join("\n");
   const { units, releases, items, databases, data, warnings } = report;
   const touched = units.filter(({ verb, enabled }) => verb !== "none" || enabled !== undefined);

@@ -3,19 +3,7 @@
 import type { UnitImpact } from "../predict/impact.ts";
 import type { DatabaseChange } from "../report/databases.ts";
 import type { ItemChange } from "../report/items.ts";
-import type { ReleaseChange, Report } from "../report/report.ts";
-
-const NOT_INSPECTED: Record<NonNullable<Report["notInspected"]>, string> = {
-  unreachable: "the host cannot be reached, so its drift is unknown",
-  off: "the host was not inspected",
-  busy: "an operation is in progress on the host, so its drift is unknown",
-};
-
-/** The first line of a plan. A host that was not inspected may have drifted, so this is said before anything else. */
-export function headline({ changes, summary, notInspected }: Report): string {
-  const what = changes ? summary : notInspected ? "no change in the configuration" : "nothing to do";
-  return notInspected ? `${NOT_INSPECTED[notInspected]}; ${what}` : what;
-}
+import type { ReleaseChange } from "../report/report.ts";
 
 /** Such as `restart` or `start, enabled`. */
 export const impactWords = ({ verb, enabled }: UnitImpact): string =>

@@ -11,6 +11,7 @@ import { doorsOf } from "./doors.ts";
 import { itemChanges } from "./items.ts";
 import { notesOn } from "./notes.ts";
 import type { ReleaseChange, Report, Totals } from "./report.ts";
+import { summaryOf } from "./summary.ts";
 
 /** The report for one preview; a pure function. */
 export function reportOf(preview: Preview): Report {
@@ -24,13 +25,12 @@ export function reportOf(preview: Preview): Report {
   const data = [guarded, unsuited, moved, reowned, moving, purging].flatMap((notes) => steps.flatMap(notes));
   const repairs = [...releases, ...items].filter(({ what }) => what === "repair").length;
   const totals = { ...count(releases, units), databases: created(databases), repairs };
+  const first = { schemaVersion: 2 as const, project: preview.project, stack: preview.stack };
+  const changes = { changes: preview.touched > 0, ...notInspected(preview) };
   return {
-    schemaVersion: 2,
-    project: preview.project,
-    stack: preview.stack,
-    changes: preview.touched > 0,
-    ...notInspected(preview),
-    summary: summary(totals, data),
+    ...first,
+    ...changes,
+    summary: summaryOf({ ...changes, totals, data }),
     totals,
     data,
     units,
@@ -155,24 +155,3 @@ function count(
     destroyed: releases.filter(({ what, purged, secret }) => what === "delete" && (purged || !secret)).length,
   };
 }
-
-/** Files, reloads and restarts are always counted, even if zero; the rest only if there are any. */
-function summary(
-  { files, reloads, restarts, starts, stops, destroyed, databases, repairs }: Totals,
-  data: readonly string[],
-): string {
-  const some = (number: number, one: string) => (number > 0 ? [counted(number, one)] : []);
-  return [
-    counted(files, "file"),
-    ...some(starts, "start"),
-    counted(reloads, "reload"),
-    counted(restarts, "restart"),
-    ...some(stops, "stop"),
-    ...(destroyed > 0 ? [`${counted(destroyed, "release")} destroyed`] : []),
-    ...some(databases, "new database"),
-    ...some(repairs, "repair"),
-    data.length > 0 ? "data touched" : "no data touched",
-  ].join(", ");
-}
-
-const counted = (number: number, one: string): string => `${number} ${one}${number === 1 ? "" : "s"}`;

@@ -50,7 +50,7 @@ export interface Report {
    * @default - it was inspected
    */
   notInspected?: "unreachable" | "off" | "busy";
-  /** One line, such as `2 files, 1 reload, 0 restarts, no data touched`. */
+  /** The first line of each format: why the host was not inspected, and `2 files, 1 reload, 0 restarts, no data touched`. */
   summary: string;
   totals: Totals;
   /** Sentences about changes that may alter existing data; empty if there are none. */

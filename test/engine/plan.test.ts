@@ -79,23 +79,29 @@ test("a fresh stack: everything starts, and the plan is written in each format",
   ];
   const { status, stdout, stderr } = await plan("--out", md, "--html", html, "--json", json);
   expect(stderr).toBe(`preview of ${STACK}\nwrote ${md}\nwrote ${html}\nwrote ${json}\n`);
-  expect(status).toBe(2);
+  expect(status, "drift is off").toBe(4);
   expect(stdout).toMatch(
-    /^plan-test-\d+: the host was not inspected; \d+ files, 9 starts, 0 reloads, 0 restarts, 2 new databases, no data touched\n/,
+    /^plan-test-\d+: the host was not inspected, so its drift is unknown; \d+ files, 9 starts, 0 reloads, 0 restarts, 2 new databases, no data touched\n/,
   );
-  expect(await readFile(md, "utf8")).toContain(`### Plan for ${STACK}: `);
-  expect(await readFile(html, "utf8")).toContain("<!doctype html>");
+  const first = "the host was not inspected, so its drift is unknown; ";
+  expect(await readFile(md, "utf8")).toContain(`### Plan for ${STACK}: ${first}`);
+  expect(await readFile(html, "utf8")).toContain(`<title>Plan for ${STACK}: ${first}`);
   const report = JSON.parse(await readFile(json, "utf8")) as Report;
   expect([report.schemaVersion, report.project, report.stack]).toEqual([2, "gatehouse", STACK]);
+  expect(report).toMatchObject({ notInspected: "off", changes: true, summary: expect.stringContaining(first) });
   expect(server.asked).toEqual([]);
 });
 
 test("after the deployment: nothing to do, and one change is that change only", async () => {
+  await configure({ drift: true });
   await pulumi(["up", "--yes", "--skip-preview", ...stack.options]);
+  expect(await plan()).toMatchObject({ status: 0, stdout: `${STACK}: nothing to do\n` });
+
+  await configure();
   const asked = server.asked.length;
-  expect(await plan()).toMatchObject({
-    status: 0,
-    stdout: `${STACK}: the host was not inspected; no change in the configuration\n`,
+  expect(await plan(), "a plan that did not inspect the host cannot say that there is nothing to do").toMatchObject({
+    status: 4,
+    stdout: `${STACK}: the host was not inspected, so its drift is unknown; no change in the configuration\n`,
   });
 
   await configure({ postgres: { ...FULL.postgres, settings: { max_connections: 120 } } });
@@ -103,11 +109,11 @@ test("after the deployment: nothing to do, and one change is that change only", 
   expect(restart.stdout).toMatch(/; 2 files, 0 reloads, 1 restart, no data touched\n/);
   expect(restart.stderr).toContain("refused by --fail-on: the plan has restart\n");
   expect(restart.status).toBe(3);
-  expect((await plan("--fail-on", "destroy")).status).toBe(2);
+  expect((await plan("--fail-on", "destroy")).status, "without a refused kind").toBe(4);
 
   await configure({}, newKey().private);
   const key = await plan();
-  expect(key.status).toBe(2);
+  expect(key.status).toBe(4);
   expect(key.stdout).toMatch(
     /; 0 files, 0 reloads, 0 restarts, no data touched\n\nResent, with nothing to do on the host: /,
   );
@@ -154,6 +160,7 @@ test("the steps of the workflows run exactly as written", async () => {
       expect(`${step}: ${status} ${status === 0 ? "" : stdout + stderr}`).toBe(`${step}: 0 `);
     }
     expect(await readFile(join(dir, "step-plan.md"), "utf8")).toMatch(/^<!-- gatehouse plan [0-9a-f]{12} -->\n/);
+    await configure({ drift: true, caddy: { tls: "internal" } });
     expect(await plan()).toMatchObject({ status: 0 });
   } finally {
     await rm(beside);

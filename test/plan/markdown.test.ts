@@ -94,7 +94,7 @@ describe("the first line of every format says", () => {
       "that the host was not to be inspected",
       FULL,
       "off",
-      "the host was not inspected; no change in the configuration",
+      "the host was not inspected, so its drift is unknown; no change in the configuration",
     ],
     [
       "that an operation is in progress on the host",
@@ -113,6 +113,7 @@ describe("the first line of every format says", () => {
     expect(markdown(report).split("\n")[2]).toBe(`### Plan for test: ${line}`);
     expect(terminal(report).split("\n")[0]).toBe(`test: ${line}`);
     expect(html(report)).toContain(`<title>Plan for test: ${line}</title>`);
+    expect((JSON.parse(JSON.stringify(report)) as Report).summary).toBe(line);
     expect(report.notInspected).toBe(inspection === "inspected" ? undefined : inspection);
     if (inspection === "busy")
       expect(report.warnings).toEqual([
