@@ -46,8 +46,9 @@ docs: ## build the documentation site into website/dist, and check its links
 golden: ## update the golden files from what is rendered now
 	@UPDATE_GOLDEN=1 $(VITEST) --project check
 
-bench: ## measure `pulumi up`; results go to bench/
+bench: ## measure `pulumi up` and the package; results go to bench/
 	@$(WITH) bench/run
+	@$(WITH) bench/package
 
 bench-scale: ## the same with 10, 25 and 50 apps
 	@$(WITH) bench/scale

@@ -18,6 +18,7 @@ export const SIDEBAR: readonly Group[] = [
       "docs/platforms.md",
       "bench/results.md",
       "bench/scale.md",
+      "bench/package.md",
     ],
   },
   {

@@ -6,6 +6,7 @@
 //     ```sh upgrade        on a host that is upgraded, by the test of upgrades: test/e2e/own/upgrade.test.ts
 //     ```sh internet       only parsed by `bash -n`: no lab has the services that it needs; or `human`: it needs a person,
 //                          another test runs it (`make demo`: test/e2e/own/demo.test.ts), or none can (`make test`)
+//     ```sh package        in an empty folder beside the packed package: test/engine/install.test.ts
 //     ```yaml PATH         that file, written where the commands run; `diff` is applied to it
 //
 // and `<!-- sh host` to `-->`: commands that readers do not need, such as those that cause a failure. All other blocks
@@ -58,12 +59,12 @@ export function blocksOf(document: string, markdown = readFileSync(ROOT + docume
 }
 
 /** Words that can mark commands. */
-export const MARKS = ["host", "upgrade", "internet", "human"];
+export const MARKS = ["host", "upgrade", "internet", "human", "package"];
 
 export const isCommands = ({ kind }: Block): boolean => kind === "sh" || kind === "console";
 export const isFile = (block: Block): boolean => !isCommands(block) && /[./]/.test(block.words[0] ?? "");
 export const needsMore = ({ words }: Block): boolean =>
-  ["upgrade", "internet", "human"].some((mark) => words.includes(mark));
+  ["upgrade", "internet", "human", "package"].some((mark) => words.includes(mark));
 export const isRun = (block: Block): boolean => isFile(block) || (isCommands(block) && !needsMore(block));
 
 /** A command and its expected output lines. */

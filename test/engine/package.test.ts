@@ -7,26 +7,11 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Sshd, sshd } from "../unit/sshd.ts";
+import { pack } from "./pack.ts";
 import { platformAt } from "./platform.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const MODULES = join(ROOT, "node_modules");
-/**
- * Files copied into a checkout to be packed there, so that no build output appears in the repository while other tests
- * run.
- */
-const SOURCES = [
-  "agent",
-  "components",
-  "docs",
-  "protocol",
-  "templates",
-  "package.json",
-  "tsconfig.json",
-  "tsconfig.package.json",
-  "README.md",
-  "LICENSE",
-];
 const PLATFORM = "organization/gatehouse/prod";
 const PROJECT = (name: string) => `name: ${name}
 main: index.ts
@@ -100,21 +85,6 @@ function items(): object {
   return Object.fromEntries(asked);
 }
 
-/** Packs gatehouse; returns the path of the tarball. */
-async function pack(): Promise<string> {
-  const checkout = join(folder, "checkout");
-  mkdirSync(checkout);
-  for (const source of SOURCES) cpSync(join(ROOT, source), join(checkout, source), { recursive: true });
-  symlinkSync(MODULES, join(checkout, "node_modules"));
-  // As Python leaves them behind after the agent's tests.
-  const cache = join(checkout, "agent/src/gatehouse/release/__pycache__");
-  mkdirSync(cache, { recursive: true });
-  writeFileSync(join(cache, "plan.cpython-313.pyc"), "");
-  await must("npm", ["pack", "--silent", "--pack-destination", folder], checkout);
-  rmSync(checkout, { recursive: true });
-  return join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) as string);
-}
-
 /** Creates node_modules as npm would, without a registry: gatehouse from the tarball, its dependencies as links. */
 async function install(tarball: string): Promise<void> {
   const modules = join(consumer, "node_modules");
@@ -154,7 +124,7 @@ export const logins = pulumi.secret({ postgres: {} });
   );
   await must(...pulumi(producer, ["stack", "init", PLATFORM]));
 
-  tarball = await pack();
+  tarball = await pack(folder);
   packed = (await must("tar", ["--list", "--file", tarball], folder)).trim().split("\n");
   await install(tarball);
   const documented = readFileSync(join(ROOT, "docs/platform.md"), "utf8");
