@@ -52,6 +52,8 @@ const item = z
     document: z.string().optional(),
     /** For a release: SHA-256 of its stack and of the names that it uses on the host; absent from older agents. */
     claims: z.string().optional(),
+    /** For a release: checksum of the sketch that its stack wanted when it was applied last; absent from older agents. */
+    sketch: z.string().optional(),
   })
   .transform(({ drifted, differences = drifted.map(unclassified), ...rest }) => ({ ...rest, differences }));
 
@@ -66,8 +68,11 @@ export const factsSchema = z.object({
   /** Problems that need an operator, each with the command that resolves it; absent from older agents. */
   warnings: z.array(z.string()).default([]),
   items: z.record(z.string(), item),
-  /** By `PROJECT/STACK`: the releases that it declared in its last `pulumi up`; absent from older agents. */
-  wanted: z.record(z.string(), z.array(z.string())).optional(),
+  /**
+   * By `PROJECT/STACK`: the releases that it declared in its last `pulumi up`, each with the checksum of its sketch;
+   * absent from older agents.
+   */
+  wants: z.record(z.string(), z.record(z.string(), z.string())).optional(),
 });
 /** What a host reported in an inspection: its name in due numbers, and how each item differs from its last state. */
 export type Facts = z.output<typeof factsSchema>;

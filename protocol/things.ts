@@ -16,13 +16,22 @@ export interface Claim {
   packages?: readonly string[];
 }
 
+/** A claim, and for a release what the host records as the wanted version of it. */
+export interface Declaration extends Claim {
+  /** Checksum of the release's sketch, which is known before the first command runs. @default none */
+  sketch?: string;
+}
+
 /** What the program asks a host before it changes anything there. The agent's items/census.py reads it. */
 export interface Question {
   claims: readonly Claim[];
   /** Objects that may be taken over. */
   takes: readonly string[];
-  /** Releases to record as wanted by the stack, if nothing is in the way. Absent in a preview. */
-  wants?: { stack: string; releases: readonly string[] };
+  /**
+   * Releases to record as wanted by the stack, each with the checksum of its sketch, if nothing is in the way. Absent in
+   * a preview.
+   */
+  wants?: { stack: string; releases: Readonly<Record<string, string>> };
 }
 
 /** An object that has one of these names and is not managed by gatehouse. */

@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
-import { type Claim, digestOf, type UnmanagedObject } from "../../protocol/things.ts";
+import { type Claim, type Declaration, digestOf, type UnmanagedObject } from "../../protocol/things.ts";
 import { close, unmanagedObjects } from "../connection/session.ts";
 import { plain } from "../render/plain.ts";
 
@@ -21,8 +22,8 @@ export class Admission {
   readonly #warn: (message: string) => void;
   readonly #items = new Set<string>();
   #packages: Claim[] = [];
-  /** Names of all releases that were declared so far. */
-  readonly #releases = new Set<string>();
+  /** The releases that were declared so far, each with the checksum of its sketch. */
+  readonly #releases = new Map<string, string>();
   #batch: { claims: Claim[]; free: Promise<void> } | undefined;
 
   /** @param warn receives one message for each object that is taken over. */
@@ -37,15 +38,18 @@ export class Admission {
    * @throws pulumi.RunError at once for an item that the program has declared already; later, with all names that are
    * in use, and how to take them over.
    */
-  claim(...claims: Claim[]): Promise<void> {
+  claim(...declarations: Declaration[]): Promise<void> {
     const { facts } = this.#args;
-    for (const { item } of claims) {
+    for (const { item } of declarations) {
       if (this.#items.has(item)) throw new pulumi.RunError(twice(item));
       this.#items.add(item);
     }
     if (!facts) return Promise.resolve();
     this.#batch ??= this.#open(facts);
-    this.#batch.claims.push(...claims);
+    for (const { sketch = "", ...claim } of declarations) {
+      this.#batch.claims.push(claim);
+      if (claim.item.startsWith(RELEASE)) this.#releases.set(claim.item.slice(RELEASE.length), sketch);
+    }
     return this.#batch.free;
   }
 
@@ -55,7 +59,7 @@ export class Admission {
       this.#batch = undefined;
       this.#packages.push(...claims.filter(({ packages }) => packages));
       const news = claims.filter((claim) => !claim.packages && !isSettled(facts, claim));
-      const wants = this.#wants(facts, claims);
+      const wants = this.#wants(facts);
       if (news.length > 0 || wants) {
         const asked = news.length > 0 ? [...this.#packages, ...news] : [];
         this.#check(await unmanagedObjects(facts, { claims: asked, takes: this.#args.takeOver, wants }));
@@ -64,13 +68,12 @@ export class Admission {
     return { claims, free };
   }
 
-  /** What the host is to record, in an update of which it does not know the releases yet. */
-  #wants({ wanted }: Facts, claims: readonly Claim[]) {
-    for (const { item } of claims) if (item.startsWith(RELEASE)) this.#releases.add(item.slice(RELEASE.length));
+  /** What the host is to record, in an update of which it does not know the releases, or their versions. */
+  #wants({ wants = {} }: Facts) {
     const stack = `${pulumi.getProject()}/${pulumi.getStack()}`;
-    const releases = [...this.#releases].sort();
-    const known = wanted?.[stack] ?? [];
-    return pulumi.runtime.isDryRun() || known.join() === releases.join() ? undefined : { stack, releases };
+    const releases = Object.fromEntries([...this.#releases].sort());
+    const isKnown = isDeepStrictEqual(wants[stack] ?? {}, releases);
+    return pulumi.runtime.isDryRun() || isKnown ? undefined : { stack, releases };
   }
 
   #check(found: UnmanagedObject[]): void {

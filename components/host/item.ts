@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Answer, answers } from "../../protocol/answers.ts";
 import { sealed } from "../../protocol/document.ts";
 import { formatDue, NEVER_ASKED, parseDue } from "../../protocol/due.ts";
-import type { Claim } from "../../protocol/things.ts";
+import type { Declaration } from "../../protocol/things.ts";
 import { isRecorded } from "../connection/recorded-facts.ts";
 import { plain } from "../render/plain.ts";
 import { type Component, merged } from "./component.ts";
@@ -26,7 +26,7 @@ export interface ItemArgs<Kind> {
   /** The agent's arguments on deletion. @default - the item remains when its resource is deleted */
   removal?: string;
   /** The names that it needs on the host. */
-  claim: Omit<Claim, "item">;
+  claim: Omit<Declaration, "item">;
   /** Hides the input and the output. @default false */
   secret?: boolean;
 }
@@ -55,7 +55,13 @@ export function askFor<Kind extends keyof typeof answers>(
     {
       connection: host.remote,
       create: pulumi.output(
-        free.then(() => due(host, `${kind}-${item}`, stdin, (number) => `gatehouse ${kind} ${item} --due ${number}`)),
+        free.then(() =>
+          due(
+            host,
+            { item: `${kind}-${item}`, document: stdin, sketch: claim.sketch },
+            (number) => `gatehouse ${kind} ${item} --due ${number}`,
+          ),
+        ),
       ),
       delete: removal && `gatehouse ${removal}`,
       stdin: secret ? pulumi.secret(stdin) : stdin,
@@ -102,15 +108,20 @@ const NAMES: Record<keyof typeof answers, { pattern: RegExp; text: string }> = {
   },
 };
 
+interface Sent {
+  item: string;
+  document: pulumi.Output<string>;
+  sketch: string | undefined;
+}
+
 /**
  * The command with the current due number of the host, or with a new one if the document is not the one that the host
  * received last: the state may record this document, but the host may have been restored from an older snapshot of its
- * disk.
+ * disk. Likewise if only the sketch differs, so that the host does not report the release as another version.
  */
 function due(
   { facts }: Host,
-  item: string,
-  document: pulumi.Output<string>,
+  { item, document, sketch }: Sent,
   command: (number: string) => string,
 ): pulumi.Input<string> {
   if (!facts) return command(NEVER_ASKED);
@@ -122,6 +133,7 @@ function due(
   // With the time instead of the next number: after a restored snapshot, the state already contains the next number.
   const { machine, repairs } = parseDue(known.due) ?? { machine: facts.machine, repairs: 0 };
   const fresh = formatDue({ machine, repairs, resent: moment() });
+  if (sketch && known.sketch && sketch !== known.sketch) return command(fresh);
   const digest = (text: string) => createHash("sha256").update(text).digest("hex");
   // Whether a secret document changed is not a secret.
   return pulumi.unsecret(document.apply((text) => command(digest(text) === known.document ? known.due : fresh)));

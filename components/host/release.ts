@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { type Manifest, manifestText } from "../../protocol/manifest.ts";
 import { taken, thingsOf } from "../../protocol/things.ts";
@@ -62,6 +63,7 @@ export class Release extends Component {
     const text = (plain: Manifest, part = plain) =>
       manifestText(item, owner, secret, part, taken(host.takeOver, thingsOf(plain)));
     const document = whole.apply((plain) => text(plain));
+    const wanted = secret ? undefined : createHash("sha256").update(text(sketch)).digest("hex");
     const review: Review = {
       document: whole.apply((plain) => reviewText(plain, (rest) => text(plain, rest))),
       files: whole.apply(reviewFiles),
@@ -77,7 +79,7 @@ export class Release extends Component {
         review,
         removal,
         secret,
-        claim: { owner, things: thingsOf(sketch) },
+        claim: { owner, things: thingsOf(sketch), ...(wanted !== undefined && { sketch: wanted }) },
       },
       this,
     );

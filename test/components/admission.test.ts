@@ -1,4 +1,5 @@
 // The program asks the host about the ownership of its names before anything is declared.
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, describe, expect, test } from "vitest";
 import { inspect } from "../../components/connection/inspect.ts";
@@ -9,6 +10,7 @@ import { Host } from "../../components/host/host.ts";
 import { Packages } from "../../components/host/packages.ts";
 import { Release } from "../../components/host/release.ts";
 import type { Facts } from "../../protocol/facts.ts";
+import { manifestText } from "../../protocol/manifest.ts";
 import { type Claim, digestOf, type Question, type UnmanagedObject } from "../../protocol/things.ts";
 import { difference } from "../plan/program.ts";
 import { type Sshd, sshd } from "../unit/sshd.ts";
@@ -37,6 +39,8 @@ const THINGS = [
   "unit wiki.service",
   "volume kept",
 ];
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+const SKETCH = sha256(manifestText("wiki", OWNER, false, MANIFEST));
 const left = (claims?: string) => ({ due: "0123456789ab/0", differences: [], claims });
 
 let server: Sshd;
@@ -54,9 +58,9 @@ interface Ran {
 /** Runs a program with an account, a group, packages and a release, on a host with these unmanaged objects. */
 async function program(
   unmanagedObjects: UnmanagedObject[],
-  { items = {} as Facts["items"], takeOver = [] as string[], wanted = {} as Facts["wanted"], preview = false } = {},
+  { items = {} as Facts["items"], takeOver = [] as string[], wants = {} as Facts["wants"], preview = false } = {},
 ) {
-  const facts = `${JSON.stringify({ protocol: 1, machine: "0123456789ab", items, wanted })}\n`;
+  const facts = `${JSON.stringify({ protocol: 1, machine: "0123456789ab", items, wants })}\n`;
   server = await sshd((stdin) => ({
     stdout: stdin.includes("gatehouse facts") ? facts : JSON.stringify(unmanagedObjects),
   }));
@@ -88,7 +92,7 @@ describe("a host on which the stack was never deployed", () => {
     const { run, reported, asked, wanted } = await program([]);
     expect(reported).toEqual([]);
     expect([server.connections, server.sessions]).toEqual([1, 2]);
-    expect(wanted).toEqual([{ stack: "gatehouse/test", releases: ["wiki"] }]);
+    expect(wanted).toEqual([{ stack: "gatehouse/test", releases: { wiki: SKETCH } }]);
     expect(asked).toEqual([
       [
         { item: "packages-wiki", packages: ["wiki"], things: ["unit wiki.service"] },
@@ -136,22 +140,36 @@ describe("a host on which this stack already has everything", () => {
   const claims = digestOf({ item: "", owner: OWNER, things: THINGS });
   const items = { "account-wiki": left(), "group-clients": left(), "release-wiki": left(claims) };
 
-  const wanted = { "gatehouse/test": ["wiki"], "shop/prod": ["caddy"] };
+  const wants = { "gatehouse/test": { wiki: SKETCH }, "shop/prod": { caddy: "" } };
 
   test("is not asked", async () => {
-    const { reported, asked } = await program([{ thing: "account wiki", what: "not reported" }], { items, wanted });
+    const { reported, asked } = await program([{ thing: "account wiki", what: "not reported" }], { items, wants });
     expect([reported, asked, server.connections, server.sessions]).toEqual([[], [], 1, 1]);
   });
 
   test.each([
     ["of a stack that is new to it", {}],
-    ["that are different since the last update", { "gatehouse/test": ["wiki", "former"] }],
-  ])("is given the releases %s in an update, and asked nothing else; a preview gives it none", async (_, wanted) => {
-    const update = await program([], { items, wanted });
-    expect([update.asked, update.wanted]).toEqual([[[]], [{ stack: "gatehouse/test", releases: ["wiki"] }]]);
+    ["that are different since the last update", { "gatehouse/test": { wiki: SKETCH, former: "" } }],
+    ["of which one is wanted in another version", { "gatehouse/test": { wiki: "1".repeat(64) } }],
+  ])("is given the releases %s in an update, and asked nothing else; a preview gives it none", async (_, wants) => {
+    const update = await program([], { items, wants });
+    expect([update.asked, update.wanted]).toEqual([[[]], [{ stack: "gatehouse/test", releases: { wiki: SKETCH } }]]);
     expect([server.connections, server.sessions]).toEqual([1, 2]);
     server.close();
-    expect((await program([], { items, wanted, preview: true })).asked).toEqual([]);
+    expect((await program([], { items, wants, preview: true })).asked).toEqual([]);
+  });
+
+  test.each([
+    ["has", SKETCH, false],
+    ["has as another version", "1".repeat(64), true],
+    ["has from an agent that did not record its version", undefined, false],
+  ])("is sent a release that it %s again: %s, %s", async (_, sketch, isSent) => {
+    const document = String((await program([])).run?.named("release-wiki").inputs.stdin);
+    server.close();
+    const there = { ...left(claims), document: sha256(document), sketch };
+    const { run } = await program([], { items: { ...items, "release-wiki": there }, wants });
+    const create = String(run?.named("release-wiki").inputs.create);
+    expect(create).toMatch(isSent ? /^gatehouse release wiki --due 0123456789ab\/0\.\d+$/ : / --due 0123456789ab\/0$/);
   });
 
   test.each([
@@ -177,7 +195,7 @@ describe("a host on which this stack already has everything", () => {
       "account-wiki",
     ],
   ])("is asked only about the rest if %s", async (_, changed, item) => {
-    const { reported, asked } = await program([], { items: { ...items, ...changed }, wanted });
+    const { reported, asked } = await program([], { items: { ...items, ...changed }, wants });
     expect(reported).toEqual([]);
     expect(asked.map((claims) => claims.map(({ item }: Claim) => item))).toEqual([["packages-wiki", item]]);
   });

@@ -134,7 +134,7 @@ class Leave(VerbTest):
         self.assertEqual(self.stays("agent")["/usr/local/bin/gatehouse"], "rm -r /usr/local/bin/gatehouse")
 
     def test_it_wants_nothing_any_more_and_names_the_stacks_that_stay(self):
-        wanted.record(STACK, ["app", "server"])
+        wanted.record(STACK, {"app": "", "server": ""})
         super().given(release="site", owner="other/prod/site")
         self.assertIn("check first what other stacks on this host use: other/prod\n", self.ask("leave", STACK)[1])
         self.shows(0, "1 release, all healthy", argv=("status",))

@@ -1,14 +1,18 @@
 """`gatehouse status`: exits with 0 if all is healthy, and otherwise with 3 and a list of problems."""
 
+import contextlib
 import errno
 import io
 import os
 import sys
 import unittest
+from unittest import mock
 
 from gatehouse.drift import facts
 from gatehouse.health import disks
+from gatehouse.items import packages
 from gatehouse.output import table
+from gatehouse.output.report import Failure
 from gatehouse.protocol.document import sealed
 from gatehouse.release import apply
 from gatehouse.state import store, wanted
@@ -130,8 +134,8 @@ class Status(VerbTest):
         self.shows(0, "no release is on this host", argv=("status",))
 
 
-def wants(*names: str, stack: str = "shop/prod") -> None:
-    wanted.record(stack, list(names))
+def wants(*names: str, stack: str = "shop/prod", **sketches: str) -> None:
+    wanted.record(stack, dict.fromkeys(names, "") | sketches)
 
 
 class Images(VerbTest):
@@ -269,7 +273,7 @@ class WhatTheLastUpWanted(VerbTest):
         self.patch(self.systemd, "pull", lambda reference: None)
         self.release(release="server", image=[{"reference": "app:9"}])
         self.shows(0, "2 releases, all healthy", argv=("status",))
-        self.assertFalse((support.STATE / "releases/server/failed").exists())
+        self.assertFalse((support.STATE / "failures/release-server").exists())
 
     def test_a_release_that_its_stack_removed_is_not_missing(self):
         wants("app")
@@ -288,7 +292,71 @@ class WhatTheLastUpWanted(VerbTest):
         self.refuse("server")
         wanted.leave("shop/prod")
         self.shows(0, "1 release, all healthy", argv=("status",))
-        self.assertEqual((wanted.stacks(), (support.STATE / "releases/server/failed").exists()), ([], False))
+        self.assertEqual((wanted.stacks(), (support.STATE / "failures/release-server").exists()), ([], False))
+
+    def test_a_release_that_is_not_the_wanted_version_is_named_with_the_reason_and_so_is_what_waits_for_it(self):
+        wants(app="1", site="1")
+        for name in ("app", "site"):
+            self.release(release=name, file=[file(f"etc/{name}.conf", "port = 1\n")])
+        self.shows(0, "2 releases, all healthy", argv=("status",))
+        wants(app="2", site="2")
+        self.refuse("app")
+        behind = "it is not the version that the last `pulumi up` of shop/prod wanted; run that again"
+        self.assertEqual(
+            self.rows(3),
+            {
+                "app": f"{behind}: image app:9 cannot be pulled, nothing was changed: Error: manifest unknown if app:9 "
+                "requires a login, set `registries` in the configuration: docs/configuration.md",
+                "site": behind,
+            },
+        )
+        found = self.answers(3, "status")
+        self.assertEqual(([one["release"] for one in found["behind"]], found["missing"]), (["app", "site"], []))
+        self.shows(3, f"release site  {behind}", argv=("verify",))
+        with store.lock("release-app", "apply of release app"):
+            self.assertEqual(self.rows(3)["app"], "apply of release app is in progress")
+        self.patch(self.systemd, "pull", lambda reference: None)
+        self.release(release="app", image=[{"reference": "app:9"}])
+        self.assertEqual(self.rows(3), {"site": behind})
+        self.release(release="site", file=[file("etc/site.conf", "port = 2\n")])
+        self.shows(0, "2 releases, all healthy", argv=("status",))
+
+    def test_it_is_the_wanted_version_again_once_the_change_is_taken_back(self):
+        wants(app="1")
+        self.release(release="app", file=[file("etc/app.conf", "port = 1\n")])
+        wants(app="2")
+        self.refuse("app")
+        self.assertIn("app", self.rows(3))
+        wants(app="1")
+        self.shows(0, "1 release, all healthy", argv=("status",))
+        wants(app="3")
+        self.assertEqual(
+            self.rows(3)["app"], "it is not the version that the last `pulumi up` of shop/prod wanted; run that again"
+        )
+
+    def test_a_secret_release_and_one_that_an_older_agent_applied_have_no_known_version(self):
+        wants("app")
+        self.shows(0, "1 release, all healthy", argv=("status",))
+        wants(app="2")
+        self.shows(0, "1 release, all healthy", argv=("status",))
+
+    def test_packages_that_cannot_be_installed_are_the_reason_until_they_are(self):
+        wants("app", "server")
+        self.patch(packages, "versions", lambda manager, names: {})
+        self.patch(packages, "_install", mock.Mock(side_effect=Failure("web cannot be installed: no such package")))
+        self.packages()
+        missing = "it is not on this host although the last `pulumi up` of shop/prod wanted it; run that again"
+        self.assertEqual(
+            self.rows(3), {"server": f"{missing}: packages web failed: web cannot be installed: no such package"}
+        )
+        self.patch(packages, "_install", lambda *_: None)
+        self.packages()
+        self.assertEqual(self.rows(3), {"server": missing})
+
+    def packages(self) -> None:
+        self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(sealed('names = ["web"]\n'))))
+        with contextlib.suppress(Failure):
+            self.ask("packages", "web", "--due", "machine/0")
 
     def test_of_a_stack_that_sends_no_names_what_could_not_be_applied_is_missing(self):
         """With drift checking off, the program does not inspect the host."""

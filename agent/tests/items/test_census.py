@@ -390,19 +390,19 @@ class ForTheProgram(Host):
     def test_the_wanted_releases_are_recorded_unless_an_object_is_in_the_way(self):
         self.user("deploy", 1000)
         claims = [{"item": "account-deploy", "things": ["account deploy"], "groups": []}]
-        wants = {"stack": "shop/prod", "releases": ["caddy", "app-wiki"]}
+        wants = {"stack": "shop/prod", "releases": {"caddy": "1", "app-wiki": ""}}
         self.asked(claims=claims, takes=[], wants=wants)
         self.asked(claims=claims, takes=["account deploy"])
         self.assertEqual(wanted.of_stacks(), {})
         self.asked(claims=claims, takes=["account deploy"], wants=wants)
-        self.assertEqual(wanted.of_stacks(), {"shop/prod": ["app-wiki", "caddy"]})
-        self.asked(claims=[], takes=[], wants={**wants, "releases": ["caddy"]})
-        self.assertEqual(facts.facts()["wanted"], {"shop/prod": ["caddy"]})
+        self.assertEqual(wanted.of_stacks(), {"shop/prod": {"app-wiki": "", "caddy": "1"}})
+        self.asked(claims=[], takes=[], wants={**wants, "releases": {"caddy": "2"}})
+        self.assertEqual(facts.facts()["wants"], {"shop/prod": {"caddy": "2"}})
 
     def test_a_full_disk_is_named_with_its_path(self):
         self.patch(wanted, "write_private", mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
         with self.assertRaises(SystemExit) as ended:
-            self.asked(claims=[], takes=[], wants={"stack": "shop/prod", "releases": ["caddy"]})
+            self.asked(claims=[], takes=[], wants={"stack": "shop/prod", "releases": {"caddy": ""}})
         self.assertRegex(
             str(ended.exception.code),
             f"cannot be recorded in {store.STATE}: No space left on device; nothing was changed.*df -h {store.STATE}",

@@ -39,7 +39,6 @@ from gatehouse.protocol.answers import (
     RestoreAnswer,
     UndoAnswer,
 )
-from gatehouse.protocol.manifest import load
 from gatehouse.release import apply, failpoints, recover, remove
 from gatehouse.state import created, remains, store, wanted
 from gatehouse.tree import files
@@ -152,8 +151,16 @@ def _apply(call: Namespace, ensure: Callable[[str], _Item]) -> _Item:
     store.prepare()
     created.begin()
     restore.resolve()
-    done = ensure(text)
-    store.settle(f"{call.verb}-{call.name}", call.due, done, raw)
+    item, owner = f"{call.verb}-{call.name}", str(document.parse(text).get("owner", ""))
+    sketch = wanted.sketch(owner, call.name)
+    try:
+        done = ensure(text)
+    except Exception as error:
+        with contextlib.suppress(OSError):  # the disk may be full
+            wanted.failed(item, owner, legible(masked(str(error))))
+        raise
+    store.settle(item, call.due, done, raw, sketch)
+    wanted.applied(item, owner)
     return done
 
 
@@ -173,26 +180,12 @@ def _packages(call: Namespace) -> int:
 
 
 def _release(call: Namespace) -> int:
-    done = _apply(call, _attempt)
-    wanted.applied(call.name)
+    done = _apply(call, apply.apply)
     remains.drop(call.name)
     if opened := _opened(call.name):
         done["opens"] = opened
     answer(done)
     return 0
-
-
-def _attempt(text: str) -> ReleaseAnswer:
-    """Apply a release, or record why one that is not on the host could not be applied."""
-    try:
-        return apply.apply(text)
-    except Exception as error:
-        with contextlib.suppress(OSError, Failure):  # the disk may be full, or the manifest invalid
-            manifest = load(text)
-            release = store.Release(manifest.release)
-            if release.retained or not release.generation:
-                wanted.failed(manifest, legible(masked(str(error))))
-        raise
 
 
 def _remove(call: Namespace) -> int:

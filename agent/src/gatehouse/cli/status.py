@@ -4,7 +4,7 @@ from gatehouse.backup import directory_swap, inventory
 from gatehouse.drift import facts, unmanaged
 from gatehouse.health import disks, survey
 from gatehouse.output.table import ago, columns, counted, iso, size
-from gatehouse.protocol.answers import DiskStatus, MissingRelease, ReleaseStatus, Status
+from gatehouse.protocol.answers import DiskStatus, ReleaseStatus, Status, WantedRelease
 from gatehouse.release import images
 from gatehouse.state import secrets, store, wanted
 from gatehouse.state.store import Release
@@ -15,16 +15,17 @@ def status() -> Status:
     secrets.learn_all()
     owned = unmanaged.owned()
     releases = [_look(release, owned) for release in store.releases() if not release.retained]
-    missing, room = _missing(), _disks()
+    missing, behind, room = _wanted(there=False), _wanted(there=True), _disks()
     kept = inventory.overview() if inventory.SETTINGS.exists() else None
     waiting = directory_swap.kept()
     return {
         "healthy": all(release["healthy"] for release in releases)
         and (not kept or kept["healthy"])
-        and not missing
+        and not (missing or behind)
         and not any(disk["problem"] for disk in room),
         "releases": releases,
         "missing": missing,
+        "behind": behind,
         "disks": room,
         "images": images.overview(),
         "retained": [release.name for release in store.releases() if release.retained],
@@ -54,7 +55,9 @@ def lines(found: Status) -> list[str]:
         complaints += [[r["release"], text] for text in _complaints(r)]
     for m in found["missing"]:
         rows.append([m["release"], "-", "-", "-", "", "-", "in progress" if m["in_progress"] else "missing"])
-        complaints.append([m["release"], _absence(m)])
+        complaints.append([m["release"], _lack(m, there=False)])
+    # One in progress is among the releases.
+    complaints += [[m["release"], _lack(m, there=True)] for m in found["behind"] if not m["in_progress"]]
     complaints += [["-", disk["problem"]] for disk in found["disks"] if disk["problem"]]
     if not rows and not complaints:
         return [*_kept(found), "no release is on this host"]
@@ -92,18 +95,19 @@ def _kept(found: Status) -> list[str]:
     return summary
 
 
-def _missing() -> list[MissingRelease]:
-    found: list[MissingRelease] = []
-    for release, stack, why in wanted.missing():
-        with store.glance(f"release-{release}") as busy:
-            found.append({"release": release, "stack": stack, "in_progress": busy, "why": why})
+def _wanted(there: bool) -> list[WantedRelease]:
+    found: list[WantedRelease] = []
+    for lack in wanted.lacks():
+        if lack.there == there:
+            with store.glance(f"release-{lack.release}") as busy:
+                found.append({"release": lack.release, "stack": lack.stack, "in_progress": busy, "why": lack.why})
     return found
 
 
-def _absence(m: MissingRelease) -> str:
+def _lack(m: WantedRelease, there: bool) -> str:
     if m["in_progress"]:
         return f"{m['in_progress']} is in progress"
-    return wanted.described(wanted.Missing(m["release"], m["stack"], m["why"]))
+    return wanted.described(wanted.Lack(m["release"], m["stack"], there, m["why"]))
 
 
 def _disks() -> list[DiskStatus]:

@@ -24,9 +24,10 @@ def verify() -> VerifyAnswer:
                 # again.
                 more = unmanaged.images_of(release, manifest) + unmanaged.modes_of(manifest) + unreadable(manifest)
                 found += [difference for difference in more if difference not in found]
-    for lack in wanted.missing():
+    for lack in wanted.lacks():
+        what = "behind" if lack.there else "missing"
         items.setdefault(f"release-{lack.release}", []).append(
-            Difference("generation", lack.release, "missing", wanted.described(lack))
+            Difference("generation", lack.release, what, wanted.described(lack))
         )
     unexpected = unmanaged.unexpected(owned)
     messages = {item: [str(difference) for difference in found] for item, found in items.items()}

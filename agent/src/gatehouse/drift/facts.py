@@ -32,7 +32,7 @@ def facts(diffs: bool = False) -> Facts:
         "machine": store.machine(),
         "items": {item: _look(item, record, ahead, diffs) for item, record in records.items()},
         "warnings": firewall.warnings() + disks.problems(),
-        "wanted": wanted.of_stacks(),
+        "wants": wanted.of_stacks(),
     }
 
 
@@ -62,6 +62,8 @@ def _look(item: str, record: Item, ahead: _Ahead, diffs: bool) -> ItemFacts:
     found: list[Difference] = []
     if record.document is not None:
         answer["document"] = record.document
+    if record.sketch:
+        answer["sketch"] = record.sketch
     with store.glance(item) as busy:
         if busy:  # an operation in progress is not drift: it ends with a due number of its own
             answer["busy"] = busy

@@ -63,6 +63,7 @@ class ItemFacts(TypedDict):
     differences: list[dict[str, object]]  # each a Difference
     busy: NotRequired[str]  # an operation in progress, so that the state is unknown
     claims: NotRequired[str]  # of a release: the checksum of the names that it has on this host
+    sketch: NotRequired[str]  # of a release: what its stack wanted when it was applied last
 
 
 class Facts(TypedDict):
@@ -70,7 +71,7 @@ class Facts(TypedDict):
     machine: str
     items: dict[str, ItemFacts]
     warnings: list[str]
-    wanted: dict[str, list[str]]  # by PROJECT/STACK: the releases that it declared in its last `pulumi up`
+    wants: dict[str, dict[str, str]]  # by PROJECT/STACK: the releases of its last `pulumi up`, each with its sketch
 
 
 class RemoveAnswer(TypedDict):
@@ -213,13 +214,13 @@ class ReleaseStatus(TypedDict):
     healthy: bool
 
 
-class MissingRelease(TypedDict):
-    """A release that a stack declared in its last `pulumi up` and that is not on the host."""
+class WantedRelease(TypedDict):
+    """A release that is not on the host as a stack declared it in its last `pulumi up`."""
 
     release: str
     stack: str
     in_progress: str | None
-    why: str | None  # the error of its last apply, if there was one
+    why: str | None  # the error of its last apply, or of what it may wait for
 
 
 class DiskStatus(TypedDict):
@@ -241,7 +242,8 @@ class ImageStatus(TypedDict):
 class Status(TypedDict):
     healthy: bool
     releases: list[ReleaseStatus]
-    missing: list[MissingRelease]
+    missing: list[WantedRelease]  # not on the host
+    behind: list[WantedRelease]  # on the host in an earlier version
     disks: list[DiskStatus]
     images: list[ImageStatus]
     retained: list[str]  # releases of secrets that a stack removed, and whose secrets stay

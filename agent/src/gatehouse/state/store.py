@@ -201,6 +201,7 @@ class Item:
     due: str  # the due number that it was given
     answer: Answer
     document: str | None = None  # the checksum of its document; older agents did not record it
+    sketch: str | None = None  # of a release: the one that its stack wanted; older agents did not record it
     note: str | None = None  # reported to the program until it sends the item's document again
 
 
@@ -217,8 +218,8 @@ def item(name: str) -> Item | None:
     return remembered(Item, json.loads(text)) if text else None
 
 
-def settle(item: str, due: str, answer: Answer, document: bytes | None = None) -> None:
-    _write_item(item, Item(due, answer, None if document is None else digest(document)))
+def settle(item: str, due: str, answer: Answer, document: bytes | None = None, sketch: str | None = None) -> None:
+    _write_item(item, Item(due, answer, None if document is None else digest(document), sketch))
 
 
 def note(name: str, text: str | None) -> None:

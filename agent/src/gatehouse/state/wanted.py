@@ -1,39 +1,79 @@
-"""The releases that each stack declared in its last `pulumi up`, whether or not they were applied. The program sends
-the names before it applies anything."""
+"""What each stack declared in its last `pulumi up`, whether or not it was applied: the names of its releases, and a
+checksum of the sketch of each. The program sends both before it applies anything."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from gatehouse.protocol.manifest import Manifest
 from gatehouse.state import store
-from gatehouse.state.store import STATE, Release, read_private, write_private
+from gatehouse.state.store import STATE, read_private, write_private
 from gatehouse.system import safepath
 
 FOLDER = STATE / "wanted"  # of one file for each stack
+FAILURES = STATE / "failures"  # of one file for each item whose last apply failed
+
+Sketches = dict[str, str]  # by release; empty if its manifest is secret
 
 
-class Missing(NamedTuple):
+class Lack(NamedTuple):
+    """A release that is not on this host, or not as its stack wants it."""
+
     release: str
     stack: str
-    why: str | None  # the error of its last apply, if there was one
+    there: bool  # an earlier version is
+    why: str | None = None  # the error of its last apply, or of what it may wait for
 
 
-_NONE = Missing("", "", None)
+class _Failed(NamedTuple):
+    stack: str
+    why: str
+    sketch: str  # that its stack wanted then
 
 
-def missing() -> list[Missing]:
-    """The releases that a stack wants and that this host does not have. Of a stack that has sent no names, because its
-    program does not inspect the host, these are the releases that could not be applied."""
-    there, errors, known = {release.name for release in store.releases() if not release.retained}, _errors(), stacks()
-    found = [Missing(name, stack, errors.get(name, _NONE).why) for stack in known for name in _names(stack)]
-    found += [lack for lack in errors.values() if lack.stack not in known]
-    return [lack for lack in found if lack.release not in there]
+def lacks() -> list[Lack]:
+    """What the last `pulumi up` of a stack did not do. Of a stack that has sent no names, because its program does not
+    inspect the host, these are the releases that are missing since they could not be applied."""
+    there = {release.name for release in store.releases() if not release.retained}
+    failures, known = _failures(), stacks()
+    sent = [(stack, name, sketch) for stack in known for name, sketch in _sketches(stack).items()]
+    found = [
+        Lack(name, stack, name in there, _reason(stack, name, sketch, failures))
+        for stack, name, sketch in sent
+        if name not in there or _behind(name, sketch)
+    ]
+    return found + [
+        Lack(item.partition("-")[2], failure.stack, False, failure.why)
+        for item, failure in failures.items()
+        if item.startswith("release-") and failure.stack not in known and item.partition("-")[2] not in there
+    ]
 
 
-def described(lack: Missing) -> str:
+def _behind(name: str, sketch: str) -> bool:
+    """Unknown, and not reported, if an older agent applied the release."""
+    item = store.item(f"release-{name}")
+    return bool(sketch and item and item.sketch and item.sketch != sketch)
+
+
+def _reason(stack: str, name: str, sketch: str, failures: Mapping[str, _Failed]) -> str | None:
+    """Its own failure, if that was with the wanted version; or those of packages, accounts and groups, which come
+    first."""
+    own = failures.get(f"release-{name}")
+    if own and own.sketch == sketch:
+        return own.why
+    before = [
+        f"{item.replace('-', ' ', 1)} failed: {failure.why}"
+        for item, failure in failures.items()
+        if not item.startswith("release-") and failure.stack in (stack, "")
+    ]
+    return "; ".join(before) or None
+
+
+def described(lack: Lack) -> str:
     because = f": {lack.why}" if lack.why else ""
+    if lack.there:
+        return f"it is not the version that the last `pulumi up` of {lack.stack} wanted; run that again{because}"
     return f"it is not on this host although the last `pulumi up` of {lack.stack} wanted it; run that again{because}"
 
 
@@ -42,63 +82,69 @@ def stacks() -> list[str]:
     return sorted(unquote(name) for name in names if not name.startswith("."))  # without unfinished writes
 
 
-def record(stack: str, names: list[str]) -> None:
-    if names:
-        write_private(_file(stack), json.dumps(sorted(names)))
+def record(stack: str, sketches: Sketches) -> None:
+    if sketches:
+        write_private(_file(stack), json.dumps(sketches, sort_keys=True))
     else:
         safepath.remove(str(_file(stack)))
 
 
-def of_stacks() -> dict[str, list[str]]:
-    return {stack: _names(stack) for stack in stacks()}
+def of_stacks() -> dict[str, Sketches]:
+    return {stack: _sketches(stack) for stack in stacks()}
+
+
+def sketch(owner: str, name: str) -> str:
+    """What the stack of an owner wants a release to be; empty if that is not known."""
+    return _sketches(_stack(owner)).get(name, "") if owner else ""
 
 
 def drop(stack: str, name: str) -> None:
     """The stack no longer wants the release."""
-    if name in (names := _names(stack)):
-        names.remove(name)
-        record(stack, names)
+    safepath.remove(str(FAILURES / f"release-{name}"))
+    if name in (sketches := _sketches(stack)):
+        del sketches[name]
+        record(stack, sketches)
 
 
 def leave(stack: str) -> None:
     """The stack no longer wants anything on this host."""
-    for lack in _errors().values():
-        if lack.stack == stack:
-            safepath.remove(str(_error(lack.release)))
-    record(stack, [])
+    for item, failure in _failures().items():
+        if failure.stack in (stack, ""):
+            safepath.remove(str(FAILURES / item))
+    record(stack, {})
 
 
-def failed(manifest: Manifest, error: str) -> None:
-    """Record why a release could not be applied, until it can."""
-    stack = manifest.owner.rpartition("/")[0]
-    write_private(_error(manifest.release), json.dumps({"stack": stack, "why": error}))
+def failed(item: str, owner: str, error: str) -> None:
+    """Record why an item could not be applied, until it can. Packages and groups have no owner."""
+    name = item.partition("-")[2]
+    found = _Failed(_stack(owner), error, sketch(owner, name))
+    write_private(FAILURES / item, json.dumps(found._asdict()))
 
 
-def applied(name: str) -> None:
+def applied(item: str, owner: str) -> None:
     """Another stack may have had the release before, and no longer wants it."""
-    safepath.remove(str(_error(name)))
-    for manifest in Release(name).manifests():
-        for stack in stacks():
-            if stack != manifest.owner.rpartition("/")[0]:
-                drop(stack, name)
+    safepath.remove(str(FAILURES / item))
+    kind, _, name = item.partition("-")
+    for stack in stacks() if kind == "release" else ():
+        if stack != _stack(owner):
+            drop(stack, name)
 
 
-def _errors() -> dict[str, Missing]:
-    """By release."""
-    folder = STATE / "releases"
-    names = [path.name for path in (sorted(folder.iterdir()) if folder.exists() else ())]
-    texts = {name: read_private(_error(name)) for name in names}
-    return {name: Missing(name, **json.loads(text)) for name, text in texts.items() if text}
+def _failures() -> dict[str, _Failed]:
+    """By item, such as release-caddy."""
+    names = [path.name for path in (sorted(FAILURES.iterdir()) if FAILURES.exists() else ())]
+    texts = {name: read_private(FAILURES / name) for name in names if not name.startswith(".")}
+    return {name: _Failed(**json.loads(text)) for name, text in texts.items() if text}
 
 
-def _names(stack: str) -> list[str]:
-    names: list[str] = json.loads(read_private(_file(stack)) or "[]")
-    return names
+def _sketches(stack: str) -> Sketches:
+    found: Sketches | list[str] = json.loads(read_private(_file(stack)) or "{}")
+    return dict.fromkeys(found, "") if isinstance(found, list) else found  # a list from an older program
+
+
+def _stack(owner: str) -> str:
+    return owner.rpartition("/")[0]
 
 
 def _file(stack: str) -> Path:
     return FOLDER / quote(stack, safe="")
-
-
-def _error(name: str) -> Path:
-    return Release(name).folder / "failed"
