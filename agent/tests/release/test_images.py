@@ -18,7 +18,7 @@ class Images(HostTest):
         super().setUp()
         self.units = support.TREE / "etc/containers/systemd"
         self.units.mkdir(parents=True)
-        self.patch(images, "_UNITS", (self.units,))
+        self.patch(images, "_UNITS", (str(self.units),))
 
     def run_through(self, first: int = 1, last: int = ENOUGH, release: str = "app", name: str = "app") -> None:
         for number in range(first, last + 1):
@@ -91,6 +91,52 @@ class Images(HostTest):
         self.run_through()
         self.assertIn("app:1", self.systemd.images)
         (self.units / "other.container").write_text("[Container]\nImage=app:10\n")
+        images.prune()
+        self.assertNotIn("app:1", self.systemd.images)
+
+    def test_one_in_a_unit_behind_symlinks_stays(self):
+        elsewhere = support.ROOM / "opt"
+        (elsewhere / "quadlets").mkdir(parents=True)
+        unit = "[Container]\nImage=app:1\n"
+
+        def linked_file():
+            (elsewhere / "own.container").write_text(unit)
+            (elsewhere / "link").symlink_to("own.container")
+            (self.units / "own.container").symlink_to(elsewhere / "link")
+
+        def linked_folder():
+            (elsewhere / "quadlets/own.container").write_text(unit)
+            (elsewhere / "quadlets/again").symlink_to(".")
+            (self.units / "quadlets").symlink_to(elsewhere / "quadlets")
+
+        def kube():
+            (elsewhere / "pod.yaml").write_text("spec: {containers: [{image: app:1}]}\n")
+            (self.units / "pod.kube").write_text(f"[Kube]\nYaml={elsewhere}/pod.yaml\n")
+
+        for make in (linked_file, linked_folder, kube):
+            with self.subTest(make.__name__):
+                make()
+                self.run_through()
+                self.assertIn("app:1", self.systemd.images)
+                for path in self.units.iterdir():
+                    path.unlink()
+                images.prune()
+                self.assertNotIn("app:1", self.systemd.images)
+
+    def test_links_that_lead_nowhere_and_masks_name_nothing(self):
+        (self.units / "gone.container").symlink_to(support.ROOM / "nowhere")
+        (self.units / "loop.container").symlink_to("loop.container")
+        (self.units / "masked.service").symlink_to("/dev/null")
+        self.run_through()
+        self.assertNotIn("app:1", self.systemd.images)
+
+    def test_a_unit_that_cannot_be_read_may_name_any_image(self):
+        with open(self.units / "large.container", "wb") as large:
+            large.truncate(65 << 20)
+        self.run_through()
+        self.assertIn("app:1", self.systemd.images)
+        self.assertIn(f"no image is removed: {self.units}/large.container", "".join(self.output))
+        (self.units / "large.container").unlink()
         images.prune()
         self.assertNotIn("app:1", self.systemd.images)
 

@@ -75,7 +75,7 @@ READ_BY_PATH = CHANGE_BY_PATH | {
     "state.repositories": "/var/lib/gatehouse",
     "drift.unmanaged": "systemd's and Quadlet's folders of units",
     "state.secrets": "/var/lib/gatehouse",
-    "release.images": "/var/lib/gatehouse, systemd's and Quadlet's folders of units",
+    "release.images": "/var/lib/gatehouse",
     "state.remains": "/var/lib/gatehouse",
     "state.wanted": "/var/lib/gatehouse",
 }

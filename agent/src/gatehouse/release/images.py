@@ -3,9 +3,10 @@ host before, or that anything else uses, stays."""
 
 import contextlib
 import json
+import os
 import re
+import stat
 from collections.abc import Iterable
-from pathlib import Path
 
 from gatehouse.output.report import At, Failure, say
 from gatehouse.output.table import size
@@ -18,8 +19,17 @@ from gatehouse.system import machine, process, safepath
 _PULLED = STATE / "images.json"  # by reference: the ID of the image, or none while it is being pulled
 _COMING = "fetching"  # file in the release's directory, while an apply needs images that no manifest names yet
 _LOCK = "images"
-# Where an operator's own units may name an image that no container uses at the moment.
-_UNITS = (Path("/etc/containers/systemd"), Path("/run/containers/systemd"), Path("/etc/systemd/system"))
+# The folders of Quadlet and systemd: an operator's own units there may name an image that no container uses now.
+_UNITS = (
+    "/etc/containers/systemd",
+    "/run/containers/systemd",
+    "/usr/share/containers/systemd",
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+)
+_LINKS = 40  # as many as the kernel follows
+_YAML = re.compile(r"^Yaml=(.+?)\s*$", re.M)  # in a .kube Quadlet: the file that names the images
 
 
 def fetch(release: Release, manifest: Manifest) -> None:
@@ -51,7 +61,10 @@ def prune() -> None:
         unused = [reference for reference in pulled if not _named(reference, texts)]
         if not unused:
             return
-        units = [text for folder in _UNITS for text in _texts(folder)]
+        try:
+            units = [text for folder in _UNITS for text in _texts(folder, set())]
+        except Failure as failure:  # what it names is not known
+            return say(f"no image is removed: {failure}")
         used = machine.system.images_of_containers()
         for reference in unused:
             image = machine.system.image(reference)
@@ -115,11 +128,37 @@ def _kept_texts() -> list[str]:
     return found
 
 
-def _texts(folder: Path) -> Iterable[str]:
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # an operator may rename one at this moment
-            if path.is_file() and not path.is_symlink():
-                yield path.read_text(errors="replace")
+def _texts(folder: str, seen: set[str]) -> Iterable[str]:
+    """The files in and below a directory, also behind symlinks, as systemd and Quadlet read them. Raises Failure for
+    one that cannot be read."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # an operator may rename one at this moment
+        if (real := safepath.real(folder)) in seen:
+            return
+        seen.add(real)
+        for name in safepath.entries(real):
+            yield from _unit_texts(f"{real}/{name}", seen)
+
+
+def _unit_texts(path: str, seen: set[str]) -> Iterable[str]:
+    path, found = _followed(path)
+    if found and stat.S_ISDIR(found.st_mode):
+        yield from _texts(path, seen)
+    elif found and stat.S_ISREG(found.st_mode):  # a mask is a link to a device
+        with contextlib.suppress(FileNotFoundError):
+            yield (text := safepath.read(path).decode(errors="replace"))
+            if path.endswith(".kube"):
+                for other in _YAML.findall(text):
+                    yield from _unit_texts(os.path.join(os.path.dirname(path), other), seen)
+
+
+def _followed(path: str) -> tuple[str, os.stat_result | None]:
+    """Where the symlinks at a path lead, and what is there; None for a broken or endless one."""
+    for _ in range(_LINKS):
+        found = safepath.status(path)
+        if not found or not stat.S_ISLNK(found.st_mode):
+            return path, found
+        path = os.path.join(os.path.dirname(path), safepath.target(path))
+    return path, None
 
 
 def _named(reference: str, texts: Iterable[str]) -> bool:
