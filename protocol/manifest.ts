@@ -37,6 +37,9 @@ export const manifestSchema = z.object({
     "Folders of secrets of this stack, one generation each, that are kept as long as this manifest is live.",
   ),
   gives: list("Releases of the same stack that may have secrets of this release in their files."),
+  leaves: list(
+    "Databases and roles of PostgreSQL that the steps create, as `database NAME` and `role NAME`. They stay when the release is removed, and [`gatehouse leave`](operations.md#what-stays-after-a-destroy) lists them. Entries of `data` are listed in any case.",
+  ),
   directory: z.array(parts.directory).default([]),
   image: z.array(parts.image).default([]),
   preparation: z.array(parts.step).default([]),
@@ -91,7 +94,7 @@ export type Probe = Row<"probe">;
 
 /** The complete state of a service on the host, as the program declares it. */
 export type Manifest = { readonly [Plural in keyof Lists]?: readonly Row<Lists[Plural]>[] } & Listed<
-  Pick<ManifestDocument, "deadline" | "listens" | "refers" | "gives">
+  Pick<ManifestDocument, "deadline" | "listens" | "refers" | "gives" | "leaves">
 >;
 
 /** A parsed manifest: with every default, and without keys from other versions of the program. */
@@ -130,6 +133,7 @@ export function manifestText(
     takes: takes && [...takes],
     refers: manifest.refers?.length ? [...manifest.refers] : undefined,
     gives: manifest.gives?.length ? [...manifest.gives] : undefined,
+    leaves: manifest.leaves?.length ? [...manifest.leaves] : undefined,
     ...Object.fromEntries(lists),
   };
   return toml(table);

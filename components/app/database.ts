@@ -18,6 +18,7 @@ export function databaseManifest(
   const { user, unit, config } = names;
   return {
     data: [databaseData(names, database, app)],
+    leaves: [`role ${app}`],
     files: [
       {
         ...rendered(`${config}/hba.d/app-${app}.conf`, `root:${user}`, "0640", "etc/postgresql/hba.d/app.conf", {

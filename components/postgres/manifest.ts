@@ -78,6 +78,7 @@ export function postgresManifest(names: Names, clientsGroup: string, options: Op
     [...new Set([owner, ...clients])].map((role) => ({ database: name, role, method: method(role) })),
   );
   return {
+    leaves: [...databases.map(({ name }) => `database ${name}`), ...rolesOf(options).map((name) => `role ${name}`)],
     holdings: [
       { name: "PostgreSQL's data", unit, user, exec: psql(names, "--tuples-only", "--no-align", "--command", HELD) },
     ],

@@ -7,6 +7,7 @@ import unittest
 
 from gatehouse.cli import leave
 from gatehouse.items import accounts
+from gatehouse.output.report import Failure
 from gatehouse.protocol.answers import PackagesAnswer
 from gatehouse.release import purge
 from gatehouse.state import created, remains, repositories, store, wanted
@@ -21,10 +22,14 @@ STACK = "shop/prod"
 class Leave(VerbTest):
     def setUp(self):
         super().setUp()
-        self.patch(sys, "stdin", io.StringIO("the source of the agent, which it does not need\n"))
         self.there = {"/var/lib/app"}
         self.patch(purge, "BACKUPS", support.TREE / "backups")
         self.patch(leave, "_there", lambda path: path in self.there or safepath.status(path) is not None)
+
+    def ask(self, *argv: str) -> tuple[int, str]:
+        """As `pulumi destroy` calls it."""
+        self.patch(sys, "stdin", io.StringIO("the source of the agent, which it does not need\n"))
+        return super().ask(*argv)
 
     def given(self, **keys) -> None:
         super().given(owner=f"{STACK}/{keys.get('release', 'app')}", **keys)
@@ -138,6 +143,40 @@ class Leave(VerbTest):
         super().given(release="site", owner="other/prod/site")
         self.assertIn("check first what other stacks on this host use: other/prod\n", self.ask("leave", STACK)[1])
         self.shows(0, "1 release, all healthy", argv=("status",))
+
+    def test_databases_and_roles_that_steps_created_stay_each_once(self):
+        self.app()
+        self.given(release="postgres", leaves=["database wiki", "database shop", "role wiki"])
+        for name in ("app", "postgres"):
+            self.ask("remove", name, "--owner", f"{STACK}/{name}")
+        self.assertEqual(
+            self.stays("data"),
+            {
+                name: f"runuser -u postgres -- drop{name.replace('atabase', 'b')}"
+                for name in ("database wiki", "database shop")
+            },
+        )
+        self.assertEqual(self.stays("role"), {"wiki": "runuser -u postgres -- dropuser wiki"})
+        self.refused(1, "leaves: 'table wiki' is not `database NAME` or `role NAME`", leaves=["table wiki"])
+
+    def test_a_mistyped_stack_is_refused_to_an_operator_with_those_that_are_known(self):
+        def mistyped() -> str:
+            self.patch(sys, "stdin", io.StringIO(""))
+            with self.assertRaises(Failure) as refused:
+                VerbTest.ask(self, "leave", "shop/prdo")
+            return str(refused.exception)
+
+        unknown = "stack shop/prdo has nothing on this host; nothing was changed. Stacks that have, or had: "
+        self.assertEqual(mistyped(), f"{unknown}none")
+        self.app()
+        super().given(release="site", owner="other/prod/site")
+        wanted.record("other/live", {"site": ""})
+        self.assertEqual(mistyped(), f"{unknown}other/live, other/prod, shop/prod")
+        self.ask("remove", "app", "--owner", f"{STACK}/app")
+        self.assertEqual(mistyped(), f"{unknown}other/live, other/prod, shop/prod")
+        self.patch(sys, "stdin", io.StringIO(""))
+        self.assertEqual(VerbTest.ask(self, "leave", STACK)[0], 0, "the list once more after a destroy")
+        self.assertEqual(self.ask("leave", "shop/prdo")[0], 0, "in a destroy of a stack whose first up failed")
 
     def test_a_stack_with_releases_on_the_host_has_not_left(self):
         self.app()

@@ -215,6 +215,7 @@ test("`destroy` stops its units and keeps the data; a later `up` finds them agai
   expect(destroyed.status, destroyed.text).toBe(0);
   for (const line of [
     /data +\/var\/lib\/authentik\/data +rm -r \/var\/lib\/authentik\/data\s/,
+    /role +authentik +runuser -u postgres -- dropuser authentik\s/,
     /folder +\/var\/lib\/postgresql +rm -r/,
     /secrets +\/var\/lib\/gatehouse\/secrets\/authentik-secrets +rm -r/,
     /package +caddy +apt-get purge caddy\s/,
@@ -224,6 +225,14 @@ test("`destroy` stops its units and keeps the data; a later `up` finds them agai
     /agent +\/var\/lib\/gatehouse /,
   ])
     expect(destroyed.text, "what stays, and how it goes").toMatch(line);
+  const left = (name: string) => lab.try(`gatehouse leave gatehouse/${name} </dev/null`);
+  expect((await left(stack.name)).text, "once more").toMatch(/^role +authentik /m);
+  expect(await left("mistyped")).toEqual({
+    status: 1,
+    text: expect.stringContaining(
+      `has nothing on this host; nothing was changed. Stacks that have, or had: gatehouse/${stack.name}`,
+    ),
+  });
   const kept = ["authentik-secrets", "postgres-passwords", "valkey-authentik", "valkey-gatehouse"];
   expect(JSON.parse(await lab.sh("gatehouse status --json")), "nothing is wanted any more").toMatchObject({
     healthy: true,

@@ -21,6 +21,17 @@ _AGENT = (
 )
 
 
+def refuse_unknown(stack: str) -> None:
+    """Raises Failure for a stack that never had a release on this host, with those that have, or had one."""
+    owners = [manifest.owner.rpartition("/")[0] for manifest in store.live()]
+    known = sorted({*owners, *wanted.stacks(), *remains.of("stack")})
+    if stack not in known:
+        raise Failure(
+            f"stack {stack} has nothing on this host; nothing was changed. Stacks that have, or had: "
+            f"{', '.join(known) or 'none'}"
+        )
+
+
 def leave(stack: str) -> LeaveAnswer:
     wanted.leave(stack)
     there = [(manifest.owner.rpartition("/")[0], manifest.release) for manifest in store.expected()]
@@ -28,7 +39,7 @@ def leave(stack: str) -> LeaveAnswer:
         "stack": stack,
         "running": sorted(release for owner, release in there if owner == stack),
         "others": sorted({owner for owner, _ in there if owner != stack}),
-        "stays": [*_data(), *_secrets(), *_backups(), *_system(), *_images(), *_agent()],
+        "stays": [*_data(), *_roles(), *_secrets(), *_backups(), *_system(), *_images(), *_agent()],
     }
 
 
@@ -59,6 +70,11 @@ def _data() -> list[Left]:
 def _deletion(name: str) -> str:
     kind, _, database = name.rpartition(" ")
     return f"runuser -u postgres -- dropdb {database}" if kind else f"rm -r {name}"
+
+
+def _roles() -> list[Left]:
+    """Come after the databases that they own."""
+    return [_left("role", name, f"runuser -u postgres -- dropuser {name}") for name in remains.of("role")]
 
 
 def _secrets() -> list[Left]:

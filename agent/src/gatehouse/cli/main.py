@@ -198,8 +198,10 @@ def _remove(call: Namespace) -> int:
 
 
 def _leave(call: Namespace) -> int:
-    if not sys.stdin.isatty():
-        sys.stdin.read()  # the agent's source again, in `pulumi destroy`, which fails if it cannot send all of it
+    # `pulumi destroy` sends the agent's source again, and fails if it cannot send all of it. The stack that it destroys
+    # is not mistyped, even if none of its releases reached this host.
+    if sys.stdin.isatty() or not sys.stdin.read():
+        leave.refuse_unknown(call.stack)
     done = leave.leave(call.stack)
     if call.json:
         answer(done)

@@ -182,6 +182,7 @@ class Manifest:
     takes: tuple[str, ...] = ()  # items to take over although gatehouse did not create them, each as kind and name
     refers: tuple[str, ...] = ()  # directories of secret versions, kept as long as this manifest is
     gives: tuple[str, ...] = ()  # releases of the stack with files that may contain secrets of this one
+    leaves: tuple[str, ...] = ()  # databases and roles of PostgreSQL that stay after its removal, as kind and name
     directory: tuple[Directory, ...] = ()
     image: tuple[Image, ...] = ()
     preparation: tuple[Step, ...] = ()  # run before any check, to create its prerequisites; must be idempotent
@@ -216,6 +217,7 @@ PLACE = re.compile(r"\{\{secrets ([^{}\s]+)\}\}")  # the placeholder of a secret
 SECRET = re.compile(r"([a-z0-9-]+)/(?:(\d+)/)?(\w[\w.-]*)")
 _ENDPOINT = re.compile(r"(\[[\da-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}")
 _PORT = re.compile(r"(\*|[\d.]+|\[[\da-fA-F:]+\]):\d{1,5}/(tcp|udp)")
+_LEFT = re.compile(r"(database|role) \S+")
 _KINDS = ("exec", "http", "tcp", "socket", "unit")
 
 
@@ -238,6 +240,9 @@ def _faults(m: Manifest) -> Iterator[tuple[str, str]]:
                 f"listens[{n}]",
                 f"listens: {port!r} is not ADDRESS:PORT/tcp or /udp, such as 127.0.0.1:9000/tcp or *:443/udp",
             )
+    for n, thing in enumerate(m.leaves):
+        if not _LEFT.fullmatch(thing):
+            yield f"leaves[{n}]", f"leaves: {thing!r} is not `database NAME` or `role NAME`"
     seen: set[str] = set()
     files = {f.path for f in m.file}
     places: list[tuple[str, int, File | Directory]] = [

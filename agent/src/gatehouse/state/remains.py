@@ -9,13 +9,17 @@ from gatehouse.state.store import STATE, read_private, write_private
 from gatehouse.system import safepath
 
 FOLDER = STATE / "remains"  # of one file for each removed release
-Remains = dict[str, list[str]]  # by kind: data, directory, image, and last: its last images, each as JSON
+# By kind: stack, data, role, directory, image, and last: its last images, each as JSON.
+Remains = dict[str, list[str]]
 
 
 def record(manifest: Manifest, images: list[str]) -> None:
     """`images`: of all kept generations."""
+    data = [data.path or f"database {data.database or data.name}" for data in manifest.data]
     found: Remains = {
-        "data": [data.path or f"database {data.database or data.name}" for data in manifest.data],
+        "stack": [manifest.owner.rpartition("/")[0]],
+        "data": list(dict.fromkeys([*data, *(thing for thing in manifest.leaves if thing.startswith("database "))])),
+        "role": [thing.removeprefix("role ") for thing in manifest.leaves if thing.startswith("role ")],
         "directory": [folder.path for folder in manifest.directory],
         "image": list(dict.fromkeys(images)),
         "last": [json.dumps(asdict(image)) for image in manifest.image],
