@@ -51,7 +51,7 @@ const PACKAGES = [
 
 /** What is run, or read from outside. */
 const ENTRIES =
-  "^(index|components/(library|config/write-schema|sdk/node-version)|plan/cli/(plan|drift)|policy/index)\\.c?[jt]s$";
+  "^(index|components/(library|config/write-schema|sdk/(node-version|deferred))|plan/cli/(plan|drift)|policy/index)\\.c?[jt]s$";
 /** What knows no Output. */
 const PURE = [
   ...inside("protocol", ...components("schema", "distribution", "render", "quadlet", "postgres-client", "site")),

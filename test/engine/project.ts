@@ -26,7 +26,7 @@ export class Projects {
   /** Writes the files of a project. */
   add(name: string, files: Record<string, string>): void {
     const all = {
-      "Pulumi.yaml": `name: ${name}\nmain: index.ts\nruntime:\n  name: nodejs\n  options:\n    typescript: false\n`,
+      "Pulumi.yaml": `name: ${name}\nmain: index.ts\nruntime:\n  name: nodejs\n  options:\n    typescript: false\n    nodeargs: --require=./components/sdk/deferred.cjs\n`,
       // The name under which programs import the package, which contains the same files as a packed one.
       "package.json": '{ "name": "gatehouse", "type": "module", "exports": "./components/library.ts" }',
       ...files,

@@ -1,5 +1,6 @@
 // Parts of Pulumi's SDK that gatehouse and its tests rely on although no public type promises them. A test tries each
 // part with the installed SDK; its failure names the SDK's version and the files that rely on the part.
+import { spawnSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -76,6 +77,16 @@ const command = (stdin: unknown) =>
     },
   ]).steps[0]?.new;
 
+/** The result of a script in another process, whose modules are as at the start of a program. */
+function started(script: string, ...options: string[]): Record<string, unknown> {
+  const text = `const sdk = (path) => require("@pulumi/pulumi/" + path + ".js"), pulumi = sdk("index");
+    (async () => {${script}})().then((result) => console.log(JSON.stringify(result)))`;
+  const command = ["--no-warnings", ...options, "-e", text];
+  const { stdout, stderr } = spawnSync(process.execPath, command, { cwd: ROOT, encoding: "utf8" });
+  expect(stderr).toBe("");
+  return JSON.parse(stdout);
+}
+
 /** The private parts, with the files that rely on each. */
 const LEANS: { on: string; by: string[]; try(): unknown }[] = [
   {
@@ -103,6 +114,28 @@ const LEANS: { on: string; by: string[]; try(): unknown }[] = [
     on: "runtime/debuggable.js wraps each promise of a resource, called through its module",
     by: ["components/sdk/quiet.ts"],
     try: async () => expect(await callsOf(debuggable, "debuggablePromise", aResource)).toBeGreaterThan(6),
+  },
+  {
+    on: "the modules that serialize functions and trace are imported by path, and export these functions",
+    by: ["components/sdk/deferred.cjs"],
+    try: () => {
+      const modules = ["runtime/closure/serializeClosure", "runtime/closure/codePaths", "runtime/closure/v8Hooks"];
+      const start = `
+        const [names, { newSpan }, { isInitializedAsync }] = [
+          ${JSON.stringify([...modules, "cmd/run/tracing"])}.map((path) => Object.keys(sdk(path)).sort()),
+          sdk("cmd/run/tracing"),
+          sdk("runtime/closure/v8Hooks"),
+        ];
+        newSpan("start").end();
+        await isInitializedAsync();
+        const unneeded = /typescript|createClosure|normalize-|sdk-trace/;
+        const loaded = Object.keys(require.cache).filter((path) => unneeded.test(path)).length;
+        const x = 41;
+        return { names, loaded, serialized: (await pulumi.runtime.serializeFunction(() => x + 1)).text };`;
+      const { loaded, ...same } = started(start);
+      expect(loaded).toBeGreaterThan(10);
+      expect(started(start, "--require", "./components/sdk/deferred.cjs")).toEqual({ loaded: 0, ...same });
+    },
   },
   {
     on: "log.debug is called through its module",
