@@ -196,6 +196,35 @@ class AfterAGoodGeneration(HostTest):
         self.apply(**new(file=[file("etc/app.conf", "repaired", restarts=["app.service"]), *new()["file"][1:]]))
         self.assertIn("app.service", self.systemd.active)
 
+    def fails_to_start_old_files(self, times: int) -> None:
+        """app.service cannot start with the new files, and with the old ones only after so many failures."""
+        failures = iter(range(times))
+        self.systemd.broken = lambda name: (
+            name == "app.service" and (live("etc/app.conf") == "new" or next(failures, None) is not None)
+        )
+
+    def test_a_unit_whose_first_start_fails_is_judged_by_its_health_after_the_rollback(self):
+        self.fails_to_start_old_files(1)
+        self.refused(ROLLED_BACK, "rolled back to generation 1, which is healthy", **new())
+        self.as_before()
+
+    def test_also_if_systemd_starts_it_later(self):
+        self.fails_to_start_old_files(2)
+        waited = self.clock.sleep
+
+        def restarted(seconds: float) -> None:
+            waited(seconds)
+            if live("etc/app.conf") == "old" and "app.service" not in self.systemd.active:
+                self.systemd.do("start", "app.service")
+
+        self.patch(self.clock, "sleep", restarted)
+        self.refused(ROLLED_BACK, "rolled back to generation 1, which is healthy", **new())
+        self.as_before()
+
+    def test_a_unit_that_never_starts_again_is_reported_with_its_first_failure(self):
+        self.fails_to_start_old_files(1000)
+        self.refused(ROLLED_BACK_UNHEALTHY, "but it is not healthy:\nsystemctl restart app.service failed", **new())
+
     def test_a_unit_that_does_not_stop_does_not_prevent_the_rollback_of_files(self):
         job = self.systemd.job
 

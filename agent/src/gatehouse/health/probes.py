@@ -24,6 +24,11 @@ def await_through(reloaded: Collection[str], manifest: Manifest, deadline: float
     _await([p for p in manifest.probe if p.through in reloaded], [], deadline)
 
 
+def await_units(names: Collection[str], deadline: float) -> None:
+    """Wait until units are active. Raises Failure after `deadline`."""
+    _await([], list(names), deadline)
+
+
 def await_every(manifest: Manifest, deadline: float) -> None:
     """Wait until the release is healthy, including probes that need other releases. Raises Failure after `deadline`."""
     _await(list(manifest.probe), [u.name for u in manifest.unit], deadline)

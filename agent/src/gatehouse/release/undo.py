@@ -1,6 +1,6 @@
 """Rolls back an apply that failed or was killed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NoReturn, ParamSpec
 
 from gatehouse.health import probes
@@ -133,7 +133,7 @@ class _Faults(list[str]):
 
 def _undo(release: Release, record: Record) -> None:
     """Restore everything. If guarded data cannot be restored, keep the new generation."""
-    current, faults = release.manifest(), _Faults()
+    current, faults, starts = release.manifest(), _Faults(), _Faults()
     if record.reached != "started":
         holdings.resume(record)
     if record.reached != "begun":
@@ -165,16 +165,27 @@ def _undo(release: Release, record: Record) -> None:
     patience = (current or stored(record.text)).deadline
     until = machine.system.monotonic() + patience
     if record.reached != "begun":
-        faults.attempt(jobs.run, "restart", [u for u in record.restarts if u in record.ran], until)
+        starts.attempt(jobs.run, "restart", [u for u in record.restarts if u in record.ran], until)
         faults.attempt(jobs.run, "reload", systemd.running([u for u in record.reloads if u in record.ran]), until)
-    faults.attempt(jobs.run, "start", systemd.inactive(record.ran), until)
+    starts.attempt(jobs.run, "start", systemd.inactive(record.ran), until)
     reloaded = _reload_dependents(record, faults, patience) if record.reached != "begun" else []
     journal.close(release)
     if current:
         faults.attempt(probes.await_all, current, until)
         faults.attempt(probes.await_through, reloaded, current, machine.system.monotonic() + patience)
+    if starts and not _run(record.ran, until):
+        faults[:0] = starts
     if faults:
         raise Failure("\n".join(faults))
+
+
+def _run(names: Collection[str], until: float) -> bool:
+    """Whether units run, at the latest by a time: systemd restarts a unit whose first start failed."""
+    try:
+        probes.await_units(names, until)
+    except Failure:
+        return False
+    return True
 
 
 def _reload_dependents(record: Record, faults: _Faults, patience: int) -> list[str]:
@@ -202,6 +213,9 @@ def _stay(release: Release, record: Record, faults: _Faults) -> None:
     manifest = stored(record.text)
     wanted = dict.fromkeys(record.touched + [u.name for u in manifest.unit])
     until = machine.system.monotonic() + manifest.deadline
-    faults.attempt(jobs.run, "start", systemd.inactive(list(wanted)), until)
+    starts = _Faults()
+    starts.attempt(jobs.run, "start", systemd.inactive(list(wanted)), until)
+    if starts and not _run(wanted, until):
+        faults += starts
     faults.attempt(jobs.run, "reload", systemd.running(list(record.dependents)), until)
     journal.commit(release, record, UNPROVEN + record.text)
