@@ -274,8 +274,8 @@ function ssh({ address, port, user }: Server, secrets: string): string[] {
 /** The repository for pgBackRest: all kinds but one are empty. */
 const postgresRepository = ({ path, sftp, s3 }: Repository) => ({
   path: below(sftp?.path ?? s3?.path ?? (path as string), "postgres"),
-  sftp: sftp ?? "",
-  s3: s3 ?? "",
+  sftp,
+  s3,
 });
 
 const below = (path: string, name: string) => (path === "/" ? `/${name}` : `${path}/${name}`);
