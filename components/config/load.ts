@@ -5,6 +5,7 @@ import { secretFaults, wholeKey } from "../backup/secrets.ts";
 import { type Logins, registriesSchema } from "../registries/schema.ts";
 import { defaultMessage, type Fault, faultsOf } from "../schema/faults.ts";
 import { isConfigSecret } from "../sdk/config-secret.ts";
+import { misplaced } from "./misplaced.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
 
 /** Commands that set each secret setting. */
@@ -16,6 +17,7 @@ const SET_SECRET: Record<string, string> = {
   backupPassphrase: "pulumi config set --secret gatehouse:backupPassphrase",
 };
 const SECRET_KEYS = Object.keys(SET_SECRET);
+const SETTINGS = [...Object.keys(settingsSchema.shape), ...SECRET_KEYS];
 
 /**
  * Reads and validates the stack's configuration. Unknown keys are faults.
@@ -28,7 +30,14 @@ export function load() {
   const prefix = `${pulumi.getProject()}:`;
   const given: Record<string, unknown> = {};
   const faults: Fault[] = [];
-  for (const key of Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix))) {
+  for (const key of Object.keys(pulumi.runtime.allConfig())) {
+    const meant = misplaced(key, SETTINGS, pulumi.getProject());
+    if (meant !== undefined)
+      faults.push({
+        path: [key],
+        message: `is not read, since it belongs to another project or provider: ${inPlace(key, meant)}`,
+      });
+    if (!key.startsWith(prefix)) continue;
     const name = key.slice(prefix.length);
     if (/[.[]/.test(name)) {
       faults.push({ path: [name], message: withoutPath(key, name) });
@@ -92,10 +101,14 @@ function* backupFaults(backup: unknown, config: pulumi.Config): Generator<Fault>
 }
 
 /** Without --path, Pulumi stores a key whose name contains the dots. */
-function withoutPath(key: string, name: string): string {
+const withoutPath = (key: string, name: string): string =>
+  `was set without --path, as one key of this name: ${inPlace(key, name)}`;
+
+/** The commands that remove a key, and set what was meant. */
+function inPlace(key: string, name: string): string {
   const [setting = ""] = name.split(/[.[]/);
-  const set = `pulumi config set ${SECRET_KEYS.includes(setting) ? "--secret " : ""}--path '${key}' VALUE`;
-  return `was set without --path, as one key of this name: remove it (\`pulumi config rm '${key}'\`), and \`${set}\``;
+  const set = `pulumi config set ${SECRET_KEYS.includes(setting) ? "--secret " : ""}--path '${pulumi.getProject()}:${name}' VALUE`;
+  return `remove it (\`pulumi config rm '${key}'\`), and \`${set}\``;
 }
 
 const RM_SECRET = "pulumi config rm";

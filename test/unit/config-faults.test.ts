@@ -430,6 +430,45 @@ test("all faults of a backup are reported together, also beside one that hides t
   ]);
 });
 
+test("a key in the namespace of one of our settings, or of a mistyped project, is refused with both commands", async () => {
+  const elsewhere = (key: string, meant: string, secret = "") =>
+    `${key}: is not read, since it belongs to another project or provider: remove it (\`pulumi config rm '${key}'\`), and \`pulumi config set ${secret}--path 'gatehouse:${meant}' VALUE\``;
+  expect(
+    await faults({
+      ...SMALL,
+      "authentik:version": "2026.8.4",
+      "postgres:settings.work_mem": "16MB",
+      "host:address": "192.0.2.1",
+      "authentikSecrets:AUTHENTIK_EMAIL__PASSWORD": "x",
+      "gatehous:authentik": {},
+      "Gate-House:sshKey": "x",
+    }),
+  ).toEqual([
+    elsewhere("authentik:version", "authentik.version"),
+    elsewhere("postgres:settings.work_mem", "postgres.settings.work_mem"),
+    elsewhere("host:address", "host.address"),
+    elsewhere("authentikSecrets:AUTHENTIK_EMAIL__PASSWORD", "authentikSecrets.AUTHENTIK_EMAIL__PASSWORD", "--secret "),
+    elsewhere("gatehous:authentik", "authentik"),
+    elsewhere("Gate-House:sshKey", "sshKey", "--secret "),
+  ]);
+});
+
+test("keys of providers and of other projects are none of ours", async () => {
+  const others = [
+    "aws:region",
+    "command:host",
+    "docker:host",
+    "kubernetes:host",
+    "random:x",
+    "pulumi:tags",
+    "shop:caddy",
+  ];
+  const provider = ["authentik:url", "authentik:token"];
+  expect(await faults({ ...SMALL, ...Object.fromEntries([...others, ...provider].map((key) => [key, "x"])) })).toEqual(
+    [],
+  );
+});
+
 test("a key that was set without --path is refused, with the two commands that correct it", async () => {
   expect(await faults({ ...SMALL, "host.address": "x", "caddy.sites[0]": "x" })).toEqual([
     "host.address: was set without --path, as one key of this name: remove it (`pulumi config rm 'gatehouse:host.address'`), and `pulumi config set --path 'gatehouse:host.address' VALUE`",

@@ -31,13 +31,15 @@ export function changed(table: Table, changes: Record<string, unknown>): Table {
   return copy;
 }
 
-/** Pulumi passes tables, numbers and booleans as JSON. */
+/** Pulumi passes tables, numbers and booleans as JSON. A key with another namespace keeps it. */
 export async function read(table: Table, secretKeys: string[] = [], stack = "test"): Promise<ReturnType<typeof load>> {
   const mocks = { newResource: () => ({ id: undefined, state: {} }), call: () => ({}) };
   await pulumi.runtime.setMocks(mocks, "gatehouse", stack);
   const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
   pulumi.runtime.setAllConfig(
-    Object.fromEntries(Object.entries(table).map(([key, value]) => [`gatehouse:${key}`, text(value)])),
+    Object.fromEntries(
+      Object.entries(table).map(([key, value]) => [key.includes(":") ? key : `gatehouse:${key}`, text(value)]),
+    ),
     secretKeys.map((key) => `gatehouse:${key}`),
   );
   return load();
