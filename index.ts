@@ -29,9 +29,11 @@ export const administrator = gatehouse.administrator;
 export const recovery = gatehouse.recovery;
 
 /** Overview for people: `pulumi stack output readme`. */
-export const readme = readmeOf({
-  stack: getStack(),
-  host: args.host,
-  authentik: gatehouse.authentik,
-  repository: args.backup && placeOf(args.backup.repository),
-});
+export const readme = gatehouse.authentik.url.apply((url) =>
+  readmeOf({
+    stack: getStack(),
+    host: args.host,
+    authentik: { url },
+    repository: args.backup && placeOf(args.backup.repository),
+  }),
+);

@@ -1,18 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Manifest } from "../../protocol/manifest.ts";
 import { Account } from "../host/account.ts";
 import { Component } from "../host/component.ts";
 import { type GroupHandle, usableGid } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { sharedPackages } from "../host/packages.ts";
-import { Release } from "../host/release.ts";
+import { Release, type ReleaseArgs } from "../host/release.ts";
 import { legible } from "../sdk/legible.ts";
-import { siteManifest, type Tls } from "../site/site.ts";
+import { siteManifest } from "../site/site.ts";
 import type { AppArgs } from "./args.ts";
 import { databaseManifest } from "./database.ts";
 import { type AppView, appManifest, secretsManifest } from "./manifest.ts";
 import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
-import { type AppSettings, appSettings, partsOf } from "./schema.ts";
+import { appSettings, partsOf } from "./schema.ts";
 import { siteOf } from "./site.ts";
 import { valkeyManifest } from "./valkey.ts";
 
@@ -25,9 +24,10 @@ interface Door {
   directory: string;
 }
 
-/** Values from the host, the app's secrets and the platform. */
-type Numbers = Pick<AppView, "uid" | "gid" | "sockets" | "secrets"> & { tls?: Tls };
+/** Values from the host. */
+type Numbers = Pick<AppView, "uid" | "gid" | "sockets" | "secrets">;
 
+type Given = ReturnType<typeof appSettings<Omit<AppArgs, "host">>>;
 type DependsOn = pulumi.ComponentResourceOptions["dependsOn"];
 
 /**
@@ -49,7 +49,7 @@ type DependsOn = pulumi.ComponentResourceOptions["dependsOn"];
  */
 export class App extends Component {
   /** The public address; undefined without a site. */
-  readonly url: string | undefined;
+  readonly url: pulumi.Output<string> | undefined;
   /** The account that its processes run as. */
   readonly account: Account;
   /** For `dependsOn`: resolved once the app is healthy. */
@@ -58,22 +58,27 @@ export class App extends Component {
   /** Its name on the host. */
   readonly #app: string;
   readonly #host: Host;
-  readonly #purge: boolean;
+  readonly #purge: pulumi.Input<boolean> | undefined;
   readonly #releases: readonly string[];
 
   constructor(name: string, args: AppArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, appName: app = name, postgres, ...given } = args;
-    const asked = appSettings(app, { ...given, database: postgres?.database, connections: postgres?.connections });
-    const settings = { ...asked, database: postgres && (asked.database ?? app) };
-    const { containers, database, connections, valkey, site, purge } = settings;
+    const settings = appSettings(app, {
+      ...given,
+      database: postgres?.database,
+      connections: postgres?.connections,
+    });
+    const shape = { ...settings.shape, database: postgres && (settings.shape.database ?? app) };
+    const { containers, database, valkey } = shape;
     super("App", name, opts);
     this.#name = name;
     this.#app = app;
     this.#host = host;
-    this.#purge = purge;
-    this.#releases = [releaseOf(app), ...partsOf(settings).map((part) => releaseOf(app, part))];
+    this.#purge = settings.args.purge;
+    this.#releases = [releaseOf(app), ...partsOf(shape).map((part) => releaseOf(app, part))];
 
-    this.url = site && `https://${site.domain}`;
+    const { site } = settings.args;
+    this.url = site && pulumi.interpolate`https://${pulumi.output(site).domain}`;
     const server = valkey && this.server();
     const doors = [...(postgres ? [this.postgresDoor(postgres)] : []), ...(server ? [this.valkeyDoor(server)] : [])];
     this.account = new Account(
@@ -82,25 +87,33 @@ export class App extends Component {
       { parent: this, dependsOn: server },
     );
     const stores = [
-      ...(database ? [this.database(database, connections, [this.account, ...(postgres?.ready ?? [])])] : []),
-      ...(valkey
-        ? [this.release("valkey", valkeyManifest(app, valkey), [this.account, sharedPackages(host, "valkey")])]
-        : []),
+      ...(database ? [this.database(settings, [this.account, ...(postgres?.ready ?? [])])] : []),
+      ...(valkey ? [this.ownValkey(settings, [this.account, sharedPackages(host, "valkey")])] : []),
     ];
     const runs = Object.keys(containers).length > 0 ? [sharedPackages(host, "podman")] : [];
     const releaseName = releaseOf(app);
     const release = new Release(
       `${name}-app`,
-      { host, releaseName, ...this.manifest(settings, doors, this.secrets(containers)), purge },
+      {
+        host,
+        releaseName,
+        ...this.manifest(settings, database, doors, this.secrets(given.containers)),
+        purge: this.#purge,
+      },
       { parent: this, dependsOn: [this.account, ...runs, ...stores], aliases: [{ name: releaseName }] },
     );
     this.ready = [release];
     this.registerOutputs({ url: this.url });
   }
 
-  private release(part: Part, manifest: pulumi.Input<Manifest>, dependsOn: DependsOn, secret = false): Release {
+  private release(
+    part: Part,
+    manifest: Pick<ReleaseArgs, "manifest" | "sketch">,
+    dependsOn: DependsOn,
+    secret = false,
+  ) {
     const releaseName = releaseOf(this.#app, part);
-    const args = { host: this.#host, releaseName, manifest, secret, purge: this.#purge };
+    const args = { host: this.#host, releaseName, ...manifest, secret, purge: this.#purge };
     return new Release(`${this.#name}-app-${part}`, args, {
       parent: this,
       dependsOn,
@@ -115,9 +128,17 @@ export class App extends Component {
     return new Account(`${this.#name}-valkey`, args, { parent: this });
   }
 
-  private database(database: string, connections: number | undefined, dependsOn: DependsOn): Release {
-    const manifest = databaseManifest(this.#host.platform.postgres, this.#app, database, connections);
+  private database(settings: Given, dependsOn: DependsOn): Release {
+    const app = this.#app;
+    const manifest = settings.manifest(({ database = app, connections }) =>
+      databaseManifest(this.#host.platform.postgres, app, database, connections),
+    );
     return this.release("postgres", manifest, dependsOn);
+  }
+
+  private ownValkey(settings: Given, dependsOn: DependsOn): Release {
+    const manifest = settings.manifest(({ valkey = {} }) => valkeyManifest(this.#app, valkey));
+    return this.release("valkey", manifest, dependsOn);
   }
 
   private postgresDoor({ clients }: NonNullable<AppArgs["postgres"]>): Door {
@@ -132,23 +153,23 @@ export class App extends Component {
   }
 
   /** The secrets are a release of their own, which is secret as a whole; undefined if no container has secrets. */
-  private secrets(containers: AppSettings["containers"]): Release | undefined {
-    const given = Object.entries(containers).filter(([, { secrets }]) => Object.keys(secrets).length > 0);
+  private secrets(containers: AppArgs["containers"] = {}): Release | undefined {
+    const secrets = Object.entries(containers).map(([container, { secrets = {} }]) => [container, secrets] as const);
+    const given = secrets.filter(([, secrets]) => Object.keys(secrets).length > 0);
     if (given.length === 0) return undefined;
-    const manifest = pulumi
-      .output(Object.fromEntries(given.map(([container, { secrets }]) => [container, secrets])))
-      .apply((plain) => {
-        for (const [container, secrets] of Object.entries(plain)) refuseOthers(this.#app, container, secrets);
-        return secretsManifest(this.#app, plain);
-      });
-    return this.release("secrets", manifest, this.account, true);
+    const manifest = pulumi.output(Object.fromEntries(given)).apply((plain) => {
+      for (const [container, secrets] of Object.entries(plain)) refuseOthers(this.#app, container, secrets);
+      return secretsManifest(this.#app, plain);
+    });
+    return this.release("secrets", { manifest }, this.account, true);
   }
 
   private manifest(
-    { containers, database, shmSize, deadline, site }: AppSettings,
+    settings: Given,
+    database: string | undefined,
     doors: readonly Door[],
     secrets: Release | undefined,
-  ): { manifest: pulumi.Output<Manifest>; sketch: Manifest } {
+  ) {
     const app = this.#app;
     const { postgres, caddy } = this.#host.platform;
     const sockets = doors.map(({ group, called, unit, directory }) =>
@@ -159,22 +180,21 @@ export class App extends Component {
       gid: legible(this.account.gid, `gid of ${app}`),
       sockets: pulumi.all(sockets),
       secrets: secrets && legible(secrets.generation, `generation of ${releaseOf(app, "secrets")}`),
-      tls: site && legible<Tls>(site.tls, "tls of the platform"),
     });
-    const render = ({ tls = "internal", ...given }: Numbers) =>
-      appManifest({
-        ...given,
-        app,
-        containers,
-        shmSize,
-        deadline,
-        database: database === undefined ? undefined : { names: postgres, name: database },
-        // The Caddy fragment and the main release have the same name.
-        site: site && siteManifest(caddy, tls, releaseOf(app), siteOf(app, site)),
-        served: site?.files === undefined ? undefined : { folder: site.files, names: caddy },
-      });
-    const sketch = render({ uid: 0, gid: 0, sockets: [], secrets: secrets && 0, tls: undefined });
-    return { manifest: numbers.apply(render), sketch };
+    return settings.manifest<Numbers>(
+      ({ site, ...values }, given) =>
+        appManifest({
+          ...values,
+          ...given,
+          app,
+          database: database === undefined ? undefined : { names: postgres, name: values.database ?? app },
+          // The Caddy fragment and the main release have the same name.
+          site: site && siteManifest(caddy, site.tls, releaseOf(app), siteOf(app, site)),
+          served: site?.files === undefined ? undefined : { folder: site.files, names: caddy },
+        }),
+      numbers,
+      { uid: 0, gid: 0, sockets: [], secrets: secrets && 0 },
+    );
   }
 }
 

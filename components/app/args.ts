@@ -14,16 +14,16 @@ export interface PostgresFacts {
 /** One container or job of an app. */
 export interface ContainerArgs {
   /** Image with its registry and a version or a digest; `latest` is refused. */
-  image: string;
+  image: Input<string>;
   /** Arguments for the image's entry point. @default the image's own */
-  command?: string[];
+  command?: Input<Input<string>[]>;
   /** Environment variables, not secret. @default none */
-  environment?: Record<string, string | number | boolean>;
+  environment?: Input<Record<string, Input<string | number | boolean>>>;
   /**
    * Configuration files, not secret, by path in the container. Only the app can read them. A change is shown line by
    * line in a preview, and restarts the app. @default none
    */
-  files?: Record<string, string>;
+  files?: Input<Record<string, Input<string>>>;
   /**
    * Secrets by file name: each is the file /run/secrets/NAME, which only the app can read. A change restarts the
    * containers that have secrets. @default none
@@ -33,22 +33,22 @@ export interface ContainerArgs {
    * Directories in the container, each with the name of its directory below /var/lib/apps/APP. Containers that use the
    * same name share the directory. @default none
    */
-  volumes?: Record<string, string>;
+  volumes?: Input<Record<string, Input<string>>>;
   /** Port on which it listens inside the container, on all addresses. @default - it does not listen */
-  port?: number;
+  port?: Input<number>;
   /** Port on the host's 127.0.0.1 at which it is published. @default the same number */
-  publish?: number;
+  publish?: Input<number>;
   /**
    * Health check: a command that succeeds in the container, or a path that returns 2xx at the published port.
    * @default - the container keeps running
    */
-  health?: string[] | { http: string };
+  health?: Input<Input<string>[] | { http: Input<string> }>;
   /**
    * Makes the container a job: a timer starts it at a systemd calendar expression, such as `daily`, `Mon..Fri 03:30` or
    * `*-*-01 04:00:00`, up to a minute later, and it runs to its end. A run that was missed while the host was down runs
    * later. A job has no `port`, `publish` or `health`. @default - the container runs permanently
    */
-  schedule?: string;
+  schedule?: Input<string>;
 }
 
 /** What an app consists of, and what it may use. Each part that is left out does not exist on the host. */
@@ -68,45 +68,45 @@ export interface AppArgs {
    */
   postgres?: PostgresFacts & {
     /** @default the app's name */
-    database?: string;
+    database?: Input<string>;
     /** Maximum number of concurrent connections. @default half of max_connections */
-    connections?: number;
+    connections?: Input<number>;
   };
   /** A Valkey for the app only, at /run/valkey-APP/valkey.sock, without a password. @default none */
-  valkey?: {
+  valkey?: Input<{
     /** Memory limit, above which writes fail. @default no limit except the host's memory */
-    maxmemory?: string;
-  };
+    maxmemory?: Input<string>;
+  }>;
   /** A public name, under which Caddy serves the app or its files. @default - only the host can reach the app */
-  site?: {
-    domain: string;
+  site?: Input<{
+    domain: Input<string>;
     /** One of the published ports, to which Caddy forwards requests. @default - `files`; set exactly one of the two */
-    port?: number;
+    port?: Input<number>;
     /**
      * Directory below /var/lib/apps/APP that is served as static files. The app writes it, and its files are public,
      * except names that begin with a dot, symlinks and directory listings. Containers may use it as a volume.
      * @default - `port`; set exactly one of the two
      */
-    files?: string;
+    files?: Input<string>;
     /** More Caddyfile lines for this site; lines that close its block or open another are refused. @default none */
-    directives?: string;
+    directives?: Input<string>;
     /**
      * Issuer of the certificate. Use `platform.caddy.tls` of another stack for the same one as the platform.
      * @default "acme"
      */
     tls?: Input<Tls>;
-  };
+  }>;
   /**
    * Size of /dev/shm in each container and job, such as `1g`. It is a limit: memory is used only as files are written.
    * Browsers and databases in containers need more than the default. @default Podman's 64 MiB
    */
-  shmSize?: string;
+  shmSize?: Input<string>;
   /** Seconds until all parts must be healthy after a start. @default 120 */
-  deadline?: number;
+  deadline?: Input<number>;
   /**
    * Whether deleting the app also deletes its data: database and role, volumes, Valkey data and secrets, each after a
    * copy has been written to /var/backups/gatehouse. The same applies to the data of a part that is removed, such as
    * `valkey`. Requires an `up` before the one that deletes. @default false
    */
-  purge?: boolean;
+  purge?: Input<boolean>;
 }

@@ -1,12 +1,12 @@
-import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { settingsOf } from "../host/settings.ts";
 import { SIZE } from "../quadlet/pod.ts";
 import { envFile, quadlet, quadletWord } from "../render/grammars.ts";
 import { faultsIn } from "../schema/faults.ts";
+import { PLAIN } from "../schema/partly.ts";
 import { connections, deadline, domain, port, releaseName, settingOf, writtenBy } from "../schema/scalars.ts";
+import { isOutput, isTable } from "../sdk/outputs.ts";
 import { directives } from "../site/schema.ts";
-import type { Tls } from "../site/site.ts";
 import { PARTS, type Part } from "./names.ts";
 
 /** Accounts of a distribution or the platform. An app with such a name would run as another account on some host. */
@@ -46,11 +46,8 @@ const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
 const secretName = z.string().regex(/^\w[\w.-]{0,62}$/, {
   error: ({ input }) => `expected a file name of letters, digits, _, . and -, got ${JSON.stringify(input)}`,
 });
-// The value is secret, so the message does not contain it. That of an Output is checked when it is known.
-const secret = z.custom<pulumi.Input<string>>(
-  (value) => typeof value === "string" || pulumi.Output.isInstance(value) || value instanceof Promise,
-  { error: "expected text, or an Output with a text" },
-);
+// The value is secret, so the message does not contain it.
+const secret = z.string({ error: "expected text, or an Output with a text" });
 const inContainer = (what: string) =>
   z.string().regex(/^(\/[\w.-]*[\w-][\w.-]*)+$/, {
     error: ({ input }) => `expected ${what}, got ${JSON.stringify(input)}`,
@@ -76,7 +73,7 @@ const container = z.strictObject({
   command: z.array(word.superRefine(writtenBy(quadletWord))).default([]),
   environment: z.record(variable, settingOf(envFile)).default({}),
   files: z.record(containerFilePath, z.string()).default({}),
-  secrets: z.record(secretName, secret).default({}),
+  secrets: z.record(secretName, secret).default({}).meta(PLAIN),
   volumes: z.record(containerPath, releaseName).default({}),
   port: port.min(1024, { error: ({ input }) => `${input} is a privileged port: use a port from 1024` }).optional(),
   publish: port.optional(),
@@ -90,7 +87,7 @@ const container = z.strictObject({
 
 export const appSchema = z
   .strictObject({
-    containers: z.record(containerName, container).default({}),
+    containers: z.record(containerName, container.meta(PLAIN)).default({}).meta(PLAIN),
     database: releaseName.optional(),
     connections: connections.optional(),
     valkey: z
@@ -109,9 +106,7 @@ export const appSchema = z
         port: port.optional(),
         files: releaseName.optional(),
         directives,
-        tls: z
-          .union([z.enum(["acme", "internal"]), z.custom<pulumi.Output<Tls>>(pulumi.Output.isInstance)])
-          .default("acme"),
+        tls: z.enum(["acme", "internal"]).default("acme"),
       })
       .optional(),
     shmSize: z
@@ -199,6 +194,17 @@ function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">
  *
  * @throws pulumi.RunError with every fault and its path.
  */
-export function appSettings(name: string, given: object): AppSettings {
-  return settingsOf("App", name, appSchema, given, faultsIn(z.object({ name: appName }), { name }));
+export function appSettings<Given extends object>(name: string, given: Given) {
+  const faults = () => faultsIn(z.object({ name: appName }), { name });
+  return settingsOf("App", name, appSchema, withoutSecrets(given), { given: {}, faults });
+}
+
+/** With an empty text in place of each secret: all values in the settings may be shown. */
+function withoutSecrets<Given extends { containers?: unknown }>(given: Given): Given {
+  const hidden = (table: unknown, hide: (value: unknown) => unknown) =>
+    isTable(table) ? Object.fromEntries(Object.entries(table).map(([key, value]) => [key, hide(value)])) : table;
+  const secret = (value: unknown) => (isOutput(value) || typeof value === "string" ? "" : value);
+  const container = (one: unknown) =>
+    isTable(one) && "secrets" in one ? { ...one, secrets: hidden(one.secrets, secret) } : one;
+  return "containers" in given ? { ...given, containers: hidden(given.containers, container) } : given;
 }

@@ -8,9 +8,9 @@ import { type Group, usableGid } from "../host/group.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
-import { known, settingsOf } from "../host/settings.ts";
+import { settingsOf } from "../host/settings.ts";
 import { type Fault, faultsIn } from "../schema/faults.ts";
-import { proxies } from "../schema/scalars.ts";
+import { asNetwork, proxies } from "../schema/scalars.ts";
 import { legible } from "../sdk/legible.ts";
 import { ADMINISTRATOR, FIRST, firstStart, givesPassword } from "./administrator.ts";
 import { GUARD, guardManifest } from "./guard.ts";
@@ -19,7 +19,8 @@ import {
   type AuthentikSite,
   asAuthentik,
   authentikManifest,
-  authentikSite,
+  backendOf,
+  closedPaths,
   FIRST_START,
   NAME,
   pathOf,
@@ -42,7 +43,7 @@ interface SocketService {
 interface ValkeyLogin {
   readonly url: pulumi.Output<string>;
   readonly secrets: pulumi.Output<string>;
-  readonly rotation: string;
+  readonly rotation: pulumi.Output<string>;
 }
 
 /** authentik's settings, and the services that it uses. */
@@ -56,13 +57,16 @@ export interface AuthentikArgs extends Omit<AuthentikInput, "valkey"> {
    */
   secretEnvironment?: Record<string, pulumi.Input<string>>;
   /** CIDRs of proxies in front of Caddy that are trusted to identify clients. @default none */
-  trustedProxies?: readonly string[];
+  trustedProxies?: pulumi.Input<readonly pulumi.Input<string>[]>;
   /** Resources that must be ready before the image is pulled. @default nothing */
   after?: readonly pulumi.Resource[];
   /** Must have a database `authentik` with an owner of the same name. */
   postgres: SocketService & { readonly port: number };
   /** Needs a database number for authentik in versions up to 2025.8. @default - the pod is not in Valkey's group */
-  valkey?: SocketService & { login(application: string): ValkeyLogin };
+  valkey?: SocketService & {
+    readonly databases: Readonly<Record<string, unknown>>;
+    login(application: string): ValkeyLogin;
+  };
 }
 
 /**
@@ -76,9 +80,9 @@ export interface AuthentikArgs extends Omit<AuthentikInput, "valkey"> {
  */
 export class Authentik extends Component {
   /** Site for Caddy: the public name, and the address on the host. */
-  readonly site: AuthentikSite;
+  readonly site: Inputs<AuthentikSite>;
   /** Public address, such as `https://auth.example.org`. */
-  readonly url: string;
+  readonly url: pulumi.Output<string>;
   /** First login to a new authentik; null if the operator sets a password. */
   readonly administrator: pulumi.Output<{ name: string; password: string } | null>;
   /** The account that its processes run as. */
@@ -88,17 +92,28 @@ export class Authentik extends Component {
 
   constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, after = [], postgres, valkey, secretEnvironment = {}, trustedProxies = [], ...asked } = args;
-    const faults = known(args, argumentFaults);
-    const { directives, ...settings } = settingsOf("Authentik", name, authentikSchema, asked, faults);
+    const hasDatabase = valkey && NAME in valkey.databases;
+    const further = { ...asked, secretEnvironment, trustedProxies, valkey: hasDatabase };
+    const settings = settingsOf("Authentik", name, authentikSchema, asked, { given: further, faults: argumentFaults });
     super("Authentik", name, opts);
     const { [SECRET_KEY]: givenKey, ...given } = secretEnvironment;
     const [first, secretSettings] = [true, false].map((is) => only(given, (name) => FIRST.test(name) === is)) as Pair;
     const below = { parent: this };
-    const login = usesValkey(settings.version) ? valkey?.login(NAME) : undefined;
+    // Which versions use it is decided where the version is known.
+    const login = hasDatabase ? valkey.login(NAME) : undefined;
     const services = valkey ? [postgres, valkey] : [postgres];
 
-    this.url = `https://${settings.domain}${pathOf(settings).replace(/\/$/, "")}`;
-    this.site = authentikSite({ directives, ...settings });
+    const path = settings.of(["environment"], pathOf);
+    this.url = pulumi
+      .all([settings.args.domain, path])
+      .apply(([domain, path]) => `https://${domain}${path.replace(/\/$/, "")}`);
+    this.site = {
+      domain: settings.args.domain,
+      backend: settings.of(["port"], backendOf),
+      directives: settings.of(["directives"], ({ directives }) => directives),
+      identifies: true,
+      closed: settings.of(["environment"], closedPaths),
+    };
     const packages = new Packages(
       `${name}-podman`,
       { host, setName: "podman", names: host.platform.podman.packages },
@@ -112,7 +127,16 @@ export class Authentik extends Component {
     const password = givesPassword(Object.keys(first)) ? undefined : this.firstPassword(name);
     this.administrator = pulumi.output(password ? { name: ADMINISTRATOR, password } : null);
     const start = pulumi.output({ first, password }).apply((plain) => firstStart(plain.first, plain.password));
-    const secrets = this.secrets(name, host, this.key(name, settings.rotation, givenKey), login, start, secretSettings);
+    const { version, rotation } = {
+      version: settings.of(["version"], ({ version }) => version),
+      rotation: pulumi.output(settings.of(["rotation"], ({ rotation }) => rotation)),
+    };
+    const url = pulumi
+      .output({ version, url: login?.url, rotation: login?.rotation })
+      .apply(({ version, url, rotation }) =>
+        url !== undefined && usesValkey(version) ? { content: url, rotation } : undefined,
+      );
+    const secrets = this.secrets(name, host, this.key(name, rotation, givenKey), url, start, secretSettings);
     const gid = (service: SocketService) =>
       legible(usableGid(service.clients, NAME), `gid of ${service.clients.groupName}`);
     const numbers = pulumi.output({
@@ -122,46 +146,60 @@ export class Authentik extends Component {
       valkeyGid: valkey ? gid(valkey) : 0,
       generation: legible(secrets.generation, "generation of authentik-secrets"),
       valkeySecrets: login ? login.secrets : "",
+      trusted: pulumi.output(trustedProxies).apply((list) => list.map(asNetwork)),
     });
-    const render = ({ uid, gid, postgresGid, valkeyGid, generation, valkeySecrets }: pulumi.Unwrap<typeof numbers>) =>
-      authentikManifest(host.platform.postgres, {
-        ...settings,
-        uid,
-        gid,
-        postgres: { ...socketOf(postgres), port: postgres.port, gid: postgresGid },
-        valkey: valkey && { ...socketOf(valkey), gid: valkeyGid },
-        trustedProxies,
-        secretVariables: Object.keys(secretSettings),
-        secrets: secretsFolder(`${NAME}-secrets`, generation),
-        refers: login ? [valkeySecrets] : [],
-      });
-    const sketch = render({ uid: 0, gid: 0, postgresGid: 0, valkeyGid: 0, generation: 0, valkeySecrets: "" });
+    const manifest = settings.manifest<pulumi.Unwrap<typeof numbers>>(
+      (settings, { uid, gid, postgresGid, valkeyGid, generation, valkeySecrets, trusted }) =>
+        authentikManifest(host.platform.postgres, {
+          ...settings,
+          uid,
+          gid,
+          postgres: { ...socketOf(postgres), port: postgres.port, gid: postgresGid },
+          valkey: valkey && { ...socketOf(valkey), gid: valkeyGid },
+          trustedProxies: trusted,
+          secretVariables: Object.keys(secretSettings),
+          secrets: secretsFolder(`${NAME}-secrets`, generation),
+          refers: login && usesValkey(settings.version) ? [valkeySecrets] : [],
+        }),
+      numbers,
+      { uid: 0, gid: 0, postgresGid: 0, valkeyGid: 0, generation: 0, valkeySecrets: "", trusted: [] },
+    );
     const guard = new Release(
       `${name}-${GUARD}`,
       { host, releaseName: GUARD, manifest: guardManifest() },
       { ...below, dependsOn: [packages], aliases: [{ name: GUARD }] },
     );
     const dependsOn = [packages, guard, ...after, ...services.flatMap(({ ready }) => ready)];
-    this.ready = [
-      new Release(name, { host, releaseName: NAME, manifest: numbers.apply(render), sketch }, { ...below, dependsOn }),
-    ];
+    this.ready = [new Release(name, { host, releaseName: NAME, ...manifest }, { ...below, dependsOn })];
     this.registerOutputs({ url: this.url });
   }
 
   /**
    * Returns another site for Caddy. If it also leads to authentik, it blocks the same paths as authentik's own site.
    */
-  front<Wishes extends { backend: string }>(site: Wishes) {
-    return asAuthentik(site, this.site);
+  front<Wishes extends { backend: pulumi.Input<string> }>(site: Wishes) {
+    const { backend, closed } = this.site;
+    const own = pulumi
+      .all([site.backend, backend, closed])
+      .apply(([its, backend, closed]) => asAuthentik({ backend: its }, { backend, identifies: true, closed }));
+    return {
+      ...site,
+      identifies: own.apply(({ identifies }) => identifies),
+      closed: own.apply(({ closed }) => closed),
+    };
   }
 
   /** The key that signs sessions: an existing one, or one that is generated again at each rotation. */
-  private key(name: string, rotation: number, given: pulumi.Input<string> | undefined): pulumi.Input<Secret> {
+  private key(
+    name: string,
+    rotation: pulumi.Output<number>,
+    given: pulumi.Input<string> | undefined,
+  ): pulumi.Input<Secret> {
     if (given) return pulumi.output(given).apply((content) => ({ content }));
-    const keepers = { rotation: String(rotation) };
+    const keepers = { rotation: rotation.apply(String) };
     const args = { length: 64, special: false, keepers };
     const key = new random.RandomPassword(`${name}-secret-key`, args, { parent: this }).result;
-    return key.apply((content) => ({ content, rotation: String(rotation) }));
+    return pulumi.all([key, rotation]).apply(([content, rotation]) => ({ content, rotation: String(rotation) }));
   }
 
   /** Not generated again at a rotation, because authentik reads it only once. */
@@ -174,16 +212,16 @@ export class Authentik extends Component {
     name: string,
     host: Host,
     key: pulumi.Input<Secret>,
-    login: ValkeyLogin | undefined,
+    valkeyUrl: pulumi.Input<Secret | undefined>,
     start: pulumi.Input<Secret>,
     settings: Table,
   ): Release {
     const releaseName = `${NAME}-secrets`;
-    const manifest = pulumi.output({ key, url: login?.url, start, settings }).apply((plain) =>
+    const manifest = pulumi.output({ key, valkeyUrl, start, settings }).apply((plain) =>
       authentikSecrets(releaseName, {
         secret_key: plain.key,
         [FIRST_START]: plain.start,
-        ...(login && { valkey_url: { content: plain.url as string, rotation: login.rotation } }),
+        ...(plain.valkeyUrl && { valkey_url: plain.valkeyUrl }),
         ...Object.fromEntries(Object.entries(plain.settings).map(([name, content]) => [name, { content }])),
       }),
     );
@@ -192,15 +230,30 @@ export class Authentik extends Component {
   }
 }
 
+/** Arguments with placeholders in place of Outputs. */
+type Plain = Omit<Partial<AuthentikSettings>, "valkey"> & {
+  /** Whether authentik has a database there. */
+  valkey: boolean | undefined;
+  secretEnvironment: Record<string, unknown>;
+  trustedProxies: unknown;
+};
+
 /** Faults that the schema of the settings does not cover. */
-function* argumentFaults(args: AuthentikArgs): Generator<Fault> {
-  const { secretEnvironment = {}, trustedProxies = [], version, valkey } = args;
-  yield* secretEnvironmentFaults(secretEnvironment, args as Partial<AuthentikSettings>);
+function* argumentFaults(args: object): Generator<Fault> {
+  const { secretEnvironment, trustedProxies, version = "", valkey, ...settings } = args as Plain;
+  yield* secretEnvironmentFaults(secretEnvironment, { ...settings, version });
   yield* faultsIn(z.object({ trustedProxies: z.array(proxies) }), { trustedProxies });
-  if (VERSION.test(version) && usesValkey(version) && !valkey)
+  if (!VERSION.test(version) || !usesValkey(version)) return;
+  if (valkey === undefined)
     yield { path: ["valkey"], message: `authentik ${version} needs Valkey; versions from 2025.10 on do not` };
+  if (valkey === false)
+    yield {
+      path: ["valkey"],
+      message: `authentik ${version} needs a database in Valkey: give ${NAME} a number in valkey.databases`,
+    };
 }
 
+type Inputs<T> = { [Key in keyof T]: pulumi.Input<T[Key]> };
 type Table = Record<string, pulumi.Input<string>>;
 type Pair = [Table, Table];
 const only = (table: Table, wanted: (name: string) => boolean): Table =>

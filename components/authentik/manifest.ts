@@ -283,18 +283,26 @@ export const authentikSite = (
   settings: Pick<AuthentikSettings, "domain" | "port" | "directives" | "environment">,
 ): AuthentikSite => ({
   domain: settings.domain,
-  backend: `127.0.0.1:${settings.port}`,
+  backend: backendOf(settings),
   directives: settings.directives,
   identifies: true,
-  closed: setupPaths(pathOf(settings)),
+  closed: closedPaths(settings),
 });
+
+/** Its address on the host. */
+export const backendOf = ({ port }: Pick<AuthentikSettings, "port">): string => `127.0.0.1:${port}`;
+/** Its paths that are blocked from outside. */
+export const closedPaths = (settings: Pick<AuthentikView, "environment">): string[] => setupPaths(pathOf(settings));
 
 const portOf = (backend: string) => backend.replace(/^.*:/, "");
 
 /**
  * If a site also leads to authentik, such as that of another brand, it blocks the same paths as authentik's own site.
  */
-export const asAuthentik = <Wishes extends { backend: string }>(site: Wishes, own: AuthentikSite) =>
+export const asAuthentik = <Wishes extends { backend: string }>(
+  site: Wishes,
+  own: Pick<AuthentikSite, "backend" | "identifies" | "closed">,
+): Wishes & Partial<Pick<AuthentikSite, "identifies" | "closed">> =>
   portOf(site.backend) === portOf(own.backend) ? { ...site, identifies: own.identifies, closed: own.closed } : site;
 
 const quadlet = (name: string, template: string, view: object): File => ({

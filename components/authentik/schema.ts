@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { misplaced } from "../quadlet/pod.ts";
 import { quadlet } from "../render/grammars.ts";
+import { PLAIN } from "../schema/partly.ts";
 import { cidr, deadline, digest, domain, port, rotation, settingOf, versionOf } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
 import { environmentFaults, value, variable } from "./variables.ts";
@@ -51,7 +52,10 @@ const settings = z.strictObject({
   valkey: z
     .boolean()
     .default(true)
-    .meta({ description: "Whether the pod gets Valkey's client group and socket. Versions up to 2025.8 need them." }),
+    .meta({
+      ...PLAIN,
+      description: "Whether the pod gets Valkey's client group and socket. Versions up to 2025.8 need them.",
+    }),
   port: port.default(9000).meta({ description: "Port on the loopback interface of the host, for Caddy." }),
   network: z
     .strictObject({

@@ -4,8 +4,9 @@ import { Component } from "../host/component.ts";
 import type { Host } from "../host/host.ts";
 import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
-import { known, settingsOf } from "../host/settings.ts";
+import { settingsOf } from "../host/settings.ts";
 import { legible } from "../sdk/legible.ts";
+import { isTable } from "../sdk/outputs.ts";
 import type { BackupInput } from "./input.ts";
 import { backupManifest, backupSecrets, placeOf, SECRETS } from "./manifest.ts";
 import { backupSchema } from "./schema.ts";
@@ -49,46 +50,53 @@ export class Backup extends Component {
 
   constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, after, key, passphrase: chosen, ...given } = args;
-    const faults = known(args, (plain) => secretFaults(plain.repository ?? {}, plain));
-    const settings = settingsOf("Backup", name, backupSchema, given, faults);
+    const settings = settingsOf("Backup", name, backupSchema, given, {
+      given: { repository: given.repository, key, passphrase: chosen },
+      faults: (given) => secretFaults(isTable(given.repository) ? given.repository : {}, given),
+    });
     super("Backup", name, opts);
-    const { repository } = settings;
+    const { sftp } = settings.shape.repository;
+    const repository = pulumi.output(settings.of(["repository"], ({ repository }) => repository));
     const { postgres: names, backup } = host.platform;
     const below = { parent: this };
 
     const packages = new Packages(
       name,
-      { host, setName: NAME, names: [...backup.packages, ...(repository.sftp ? backup.sftp : [])] },
+      { host, setName: NAME, names: [...backup.packages, ...(sftp ? backup.sftp : [])] },
       below,
     );
     const generated = chosen === undefined;
     const passphrase = pulumi.secret(chosen ?? this.generated(name)).apply(oneLine);
-    const opens = pulumi.output(key).apply((text) => text && (repository.sftp ? wholeKey : oneLine)(text));
+    const opens = pulumi.output(key).apply((text) => text && (sftp ? wholeKey : oneLine)(text));
     const secrets = new Release(
       `${name}-secrets`,
       {
         host,
         releaseName: SECRETS,
-        manifest: pulumi
-          .output({ passphrase, key: opens })
-          .apply((plain) => ({ ...backupSecrets(names, repository, { ...plain, generated }), gives: [NAME] })),
+        manifest: pulumi.output({ repository, passphrase, key: opens }).apply(({ repository, ...plain }) => ({
+          ...backupSecrets(names, repository, { ...plain, generated }),
+          gives: [NAME],
+        })),
         secret: true,
       },
       // One of the files is owned by PostgreSQL's user, which must exist.
       { ...below, dependsOn: [...after] },
     );
-    const place = placeOf(repository);
+    const place = repository.apply(placeOf);
     this.recovery = pulumi.secret({
-      passphrase: secrets.opens.apply((opens) => opens[place] as string),
+      passphrase: pulumi.all([secrets.opens, place]).apply(([opens, place]) => opens[place] as string),
       repository: place,
     });
-    const render = (generation: number) => backupManifest(names, { ...settings, generation });
-    const manifest = legible(secrets.generation, `generation of ${SECRETS}`).apply(render);
-    const sketch = render(0);
+    const generation = legible(secrets.generation, `generation of ${SECRETS}`);
+    const manifest = settings.manifest(
+      (settings, generation) => backupManifest(names, { ...settings, generation }),
+      generation,
+      0,
+    );
     this.ready = [
       new Release(
         name,
-        { host, releaseName: NAME, manifest, sketch },
+        { host, releaseName: NAME, ...manifest },
         { ...below, dependsOn: [packages, secrets, ...after] },
       ),
     ];

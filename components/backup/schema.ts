@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PLAIN } from "../schema/partly.ts";
 import { address, hostKey, port, unixName } from "../schema/scalars.ts";
 
 const text = (what: string, pattern: RegExp) => {
@@ -119,6 +120,7 @@ const whole = (least: number) => {
 /** Configuration of backups. */
 export const backupSchema = z.strictObject({
   repository: repository.meta({
+    ...PLAIN,
     description: "Repository for the encrypted backups: exactly one of `path`, `sftp` and `s3`.",
     examples: [{ path: "/srv/backups" }],
   }),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PLAIN } from "../schema/partly.ts";
 import { domain, releaseName } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
 
@@ -36,20 +37,22 @@ const settings = z.strictObject({
   sites: z
     .record(
       releaseName,
-      z.strictObject({
-        domain: domain.meta({ description: "Public domain name of the site.", examples: ["grafana.example.org"] }),
-        backend: backend.meta({
-          description: "Address on this host at which the site is served over plain HTTP.",
-          examples: ["127.0.0.1:3000"],
-        }),
-        directives: directives.meta({
-          description:
-            "Additional Caddyfile lines for the site, which cannot open another site. Caddy checks them before they go live.",
-        }),
-      }),
+      z
+        .strictObject({
+          domain: domain.meta({ description: "Public domain name of the site.", examples: ["grafana.example.org"] }),
+          backend: backend.meta({
+            description: "Address on this host at which the site is served over plain HTTP.",
+            examples: ["127.0.0.1:3000"],
+          }),
+          directives: directives.meta({
+            description:
+              "Additional Caddyfile lines for the site, which cannot open another site. Caddy checks them before they go live.",
+          }),
+        })
+        .meta(PLAIN),
     )
     .default({})
-    .meta({ description: "Sites in addition to that of authentik." }),
+    .meta({ ...PLAIN, description: "Sites in addition to that of authentik." }),
 });
 export const caddySchema = settings.superRefine(({ sites }, context) => {
   const holders = new Map<string, string>();

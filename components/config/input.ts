@@ -1,4 +1,5 @@
 // Generated from schema.ts by `npm run schema`.
+import type { Input } from "@pulumi/pulumi";
 import type { AuthentikInput } from "../authentik/input.ts";
 import type { BackupInput } from "../backup/input.ts";
 import type { CaddyInput } from "../caddy/input.ts";
@@ -16,27 +17,34 @@ export interface SettingsInput {
      * IP address or host name.
      * @example "192.0.2.10"
      */
-    address: string;
+    address: Input<string>;
     /**
      * Port of sshd.
      * @default 22
      */
-    port?: number;
+    port?: Input<number>;
     /**
      * User to log in as.
      * @default "root"
      */
-    user?: string;
+    user?: Input<string>;
     /**
      * Public host key; no other key is trusted.
      * @example "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."
      */
-    hostKey: string;
+    hostKey: Input<string>;
     /**
      * Whether to run everything through `sudo -n`, for a user with passwordless sudo.
      * @default false
      */
-    sudo?: boolean;
+    sudo?: Input<boolean>;
+    /**
+     * Seconds that an update waits for sshd to accept the login, and for cloud-init to finish if the host has it: for
+     * a server that the same program creates. A preview does not wait.
+     * @default 0
+     * @example 300
+     */
+    wait?: Input<number>;
     /**
      * Jump host, which uses the same SSH private key. Without it, the connection is direct.
      * @example {"address":"198.51.100.7","user":"deploy","hostKey":"ssh-ed25519 AAAA..."}
@@ -46,22 +54,22 @@ export interface SettingsInput {
        * IP address or host name.
        * @example "192.0.2.10"
        */
-      address: string;
+      address: Input<string>;
       /**
        * Port of sshd.
        * @default 22
        */
-      port?: number;
+      port?: Input<number>;
       /**
        * User to log in as.
        * @default "root"
        */
-      user?: string;
+      user?: Input<string>;
       /**
        * Public host key; no other key is trusted.
        * @example "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."
        */
-      hostKey: string;
+      hostKey: Input<string>;
     };
     /**
      * Whether the host no longer exists. With this setting, `pulumi destroy --run-program` removes its resources from
@@ -106,7 +114,7 @@ export interface SettingsInput {
    * and other X-Forwarded headers are trusted. Applies to Caddy, for every site, and to authentik.
    * @default []
    */
-  trustedProxies?: string[];
+  trustedProxies?: Input<Input<string>[]>;
   /**
    * Backups of PostgreSQL and of all folders with data. Without it, there are no backups.
    * @example {"repository":{"path":"/srv/backups"}}
@@ -121,6 +129,6 @@ export interface SettingsInput {
      * pack. Otherwise the policy pack only recommends a digest.
      * @default false
      */
-    requireDigest?: boolean;
+    requireDigest?: Input<boolean>;
   };
 }

@@ -9,20 +9,26 @@ import { connectionSettings } from "../connection/schema.ts";
 import { platforms, USUAL } from "../distribution/distributions.ts";
 import { postgresSchema } from "../postgres/schema.ts";
 import { ARCHIVE_SETTINGS } from "../postgres/settings.ts";
+import { PLAIN } from "../schema/partly.ts";
 import { asNetwork, proxies } from "../schema/scalars.ts";
 import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
 
 const hostSchema = z.strictObject({
   ...connectionSettings,
-  abandoned: z.boolean().default(false).meta({
-    description:
-      "Whether the host no longer exists. With this setting, `pulumi destroy --run-program` removes its resources from the state without connecting to it.",
-  }),
+  abandoned: z
+    .boolean()
+    .default(false)
+    .meta({
+      ...PLAIN,
+      description:
+        "Whether the host no longer exists. With this setting, `pulumi destroy --run-program` removes its resources from the state without connecting to it.",
+    }),
   takeOver: z
-    .array(thing)
+    .array(thing.meta(PLAIN))
     .default([])
     .meta({
+      ...PLAIN,
       description:
         "Objects on the host that gatehouse takes over although it did not create them, each as kind and name. If any other object has a name that the stack uses, the `up` is refused before anything is changed. `stack PROJECT/STACK` moves the releases of that stack to this one.",
       examples: [["account authentik", "unit caddy.service", "file /etc/caddy/Caddyfile", "stack gatehouse/old"]],
@@ -30,7 +36,7 @@ const hostSchema = z.strictObject({
   platform: z
     .enum(Object.keys(platforms) as (keyof typeof platforms)[])
     .default(USUAL)
-    .meta({ description: "Distribution of the host; checked against its /etc/os-release." }),
+    .meta({ ...PLAIN, description: "Distribution of the host; checked against its /etc/os-release." }),
 });
 
 /** Read by policy/ too. */
@@ -45,17 +51,21 @@ const policySchema = z.strictObject({
 export const settingsSchema = z
   .strictObject({
     host: hostSchema.meta({
+      ...PLAIN,
       description: "The host, and how to connect to it over SSH.",
       examples: [{ address: "192.0.2.10", user: "deploy", sudo: true, hostKey: "ssh-ed25519 AAAA..." }],
     }),
     drift: z
       .boolean()
       .default(true)
-      .meta({ description: "Whether each run first checks the host for drift, in one read-only SSH session." }),
-    postgres: postgresSchema.default(postgresSchema.parse({})),
-    valkey: valkeySchema.default(valkeySchema.parse({})),
-    authentik: authentikSchema,
-    caddy: caddySchema.default(caddySchema.parse({})),
+      .meta({
+        ...PLAIN,
+        description: "Whether each run first checks the host for drift, in one read-only SSH session.",
+      }),
+    postgres: postgresSchema.default(postgresSchema.parse({})).meta(PLAIN),
+    valkey: valkeySchema.default(valkeySchema.parse({})).meta(PLAIN),
+    authentik: authentikSchema.meta(PLAIN),
+    caddy: caddySchema.default(caddySchema.parse({})).meta(PLAIN),
     trustedProxies: z
       .array(proxies)
       .default([])
@@ -66,10 +76,11 @@ export const settingsSchema = z
         examples: [["173.245.48.0/20", "2400:cb00::/32"]],
       }),
     backup: backupSchema.optional().meta({
+      ...PLAIN,
       description: "Backups of PostgreSQL and of all folders with data. Without it, there are no backups.",
       examples: [{ repository: { path: "/srv/backups" } }],
     }),
-    policy: policySchema.default(policySchema.parse({})),
+    policy: policySchema.default(policySchema.parse({})).meta(PLAIN),
   })
   .superRefine((settings, context) => {
     for (const { path, message } of clashes(settings)) context.addIssue({ code: "custom", path, message });

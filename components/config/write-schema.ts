@@ -38,7 +38,8 @@ function stackSchema(): string {
     properties: { config },
     required: ["config"],
   };
-  return `${JSON.stringify(whole, null, 2)}\n`;
+  // In a configuration, every value is plain.
+  return `${JSON.stringify(whole, (key, value) => (key === "plain" ? undefined : value), 2)}\n`;
 }
 
 /** Markdown reference for people: one row for each key. */

@@ -8,6 +8,8 @@ export interface Node {
   examples?: unknown[];
   /** Unit of a number, if it has one. */
   unit?: string;
+  /** Whether the value cannot be an Output. */
+  plain?: boolean;
   enum?: unknown[];
   const?: unknown;
   properties?: Record<string, Node>;
@@ -29,12 +31,19 @@ export interface Interface {
 /** The file that exports an interface. */
 export function fileOf({ name, doc, node, parts = {} }: Interface): string {
   const imports = Object.entries(parts).map(([key, part]) => `import type { ${part} } from "../${key}/input.ts";\n`);
-  const head = `// Generated from schema.ts by \`npm run schema\`.\n${imports.sort().join("")}`;
+  const sdk = 'import type { Input } from "@pulumi/pulumi";\n';
+  const head = `// Generated from schema.ts by \`npm run schema\`.\n${[sdk, ...imports.sort()].join("")}`;
   return `${head}\n/** ${doc} */\nexport interface ${name} ${fieldsOf(node, "", parts)}\n`;
 }
 
+/** The type of a value, which may be an Output unless it decides which resources exist. */
 function typeOf(node: Node, indent: string): string {
-  if (node.anyOf) return node.anyOf.map((one) => typeOf(one, indent)).join(" | ");
+  const type = plainTypeOf(node, indent);
+  return node.plain ? type : `Input<${type}>`;
+}
+
+function plainTypeOf(node: Node, indent: string): string {
+  if (node.anyOf) return node.anyOf.map((one) => plainTypeOf(one, indent)).join(" | ");
   if (node.enum) return node.enum.map((choice) => JSON.stringify(choice)).join(" | ");
   if (node.items) return listOf(typeOf(node.items, indent));
   if (node.properties) return fieldsOf(node, indent);
@@ -52,7 +61,7 @@ function tableOf(value: Node, indent: string): string {
   return `Record<\n${inner}string,\n${inner}${typeOf(value, inner)}\n${indent}>`;
 }
 
-const listOf = (type: string): string => (type.includes(" ") ? `(${type})[]` : `${type}[]`);
+const listOf = (type: string): string => (/ (?![^<]*>)/.test(type) ? `(${type})[]` : `${type}[]`);
 
 function fieldsOf({ properties = {}, required = [] }: Node, indent: string, parts: Interface["parts"] = {}): string {
   const inner = `${indent}  `;

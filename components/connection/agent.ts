@@ -1,5 +1,6 @@
 // Scripts for a host that may not have the agent yet, and the installation of the agent.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import type * as pulumi from "@pulumi/pulumi";
 import { PROTOCOL } from "../../protocol/manifest.ts";
 import type { Question } from "../../protocol/things.ts";
 import type { Distribution } from "../distribution/distribution.ts";
@@ -15,11 +16,17 @@ export interface Expectations {
   /** Its distribution, such as `platforms.debian`; checked against /etc/os-release. */
   platform: Distribution;
   /** GIDs by group. Each must be the existing group's, or free; undefined if the host chooses. @default none */
-  gids?: Record<string, number | undefined>;
+  gids?: Record<string, pulumi.Input<number | undefined>>;
+}
+
+/** The same with known values. */
+export interface KnownExpectations {
+  platform: Distribution;
+  gids: Record<string, number | undefined>;
 }
 
 /** Shell code that lists every problem and exits if the host cannot be used. */
-export function preflight({ platform, gids = {} }: Expectations): string {
+export function preflight({ platform, gids }: KnownExpectations): string {
   const groups = Object.entries(gids).flatMap(([name, gid]) => (gid === undefined ? [] : [`${name}=${gid}`]));
   return `PLATFORM_ID=${platform.id} PLATFORM_VERSION=${platform.version} PYTHON_PACKAGE=${platform.packages.python}
 podman_offered() { ${platform.packages.podmanOffered}; }
@@ -27,12 +34,18 @@ GROUPS_WANTED='${groups.join(" ")}'
 ${readFileSync(new URL("preflight.sh", BOOTSTRAP), "utf8")}`;
 }
 
+/** Shell code that waits until cloud-init has finished, whether with errors or without; none without a wait. */
+const finished = (wait: number): string =>
+  wait === 0 ? "" : `WAIT=${wait}\n${readFileSync(new URL("finished.sh", BOOTSTRAP), "utf8")}`;
+
 /**
  * Shell script that installs the agent; its argument becomes the host's name in due numbers. It runs nothing before its
  * last line has arrived.
+ *
+ * @param wait seconds to wait for cloud-init.
  */
-export const installation = (expectations: Expectations): string =>
-  whole(`${preflight(expectations)}
+export const installation = (expectations: KnownExpectations, wait = 0): string =>
+  whole(`${finished(wait)}${preflight(expectations)}
 exec python3 - "$1" <<'PYTHON'
 ${readFileSync(new URL("install.py", BOOTSTRAP), "utf8")}
 install(json.loads(${sources()}), sys.argv[1])
@@ -52,9 +65,11 @@ let read: string | undefined;
 /**
  * Shell script that inspects the host and prints one line of JSON. A host without the agent gets a new name, so that
  * every item in the state is due again, even if an older snapshot of the machine was restored.
+ *
+ * @param wait seconds to wait for cloud-init.
  */
-export const inspection = (expectations: Expectations): string =>
-  whole(`${preflight(expectations)}
+export const inspection = (expectations: KnownExpectations, wait = 0): string =>
+  whole(`${finished(wait)}${preflight(expectations)}
 if [ -x /usr/local/bin/gatehouse ]; then exec gatehouse facts; fi
 printf '{"protocol":0,"machine":"%s","items":{}}\\n' "$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')"`);
 

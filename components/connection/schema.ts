@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { address, hostKey, port, unixName } from "../schema/scalars.ts";
+import { PLAIN } from "../schema/partly.ts";
+import { address, hostKey, port, seconds, unixName } from "../schema/scalars.ts";
 
 /** An SSH server and the user to log in as. */
 export const hop = {
@@ -19,10 +20,20 @@ export const connectionSettings = {
     .boolean()
     .default(false)
     .meta({ description: "Whether to run everything through `sudo -n`, for a user with passwordless sudo." }),
+  wait: seconds
+    .max(3600, { error: ({ input }) => `expected at most 3600 seconds, got ${input}` })
+    .default(0)
+    .meta({
+      description:
+        "Seconds that an update waits for sshd to accept the login, and for cloud-init to finish if the host has it: for a server that the same program creates. A preview does not wait.",
+      unit: "seconds",
+      examples: [300],
+    }),
   proxy: z
     .strictObject(hop)
     .optional()
     .meta({
+      ...PLAIN,
       description: "Jump host, which uses the same SSH private key. Without it, the connection is direct.",
       examples: [{ address: "198.51.100.7", user: "deploy", hostKey: "ssh-ed25519 AAAA..." }],
     }),

@@ -51,6 +51,9 @@ async function loginKey({ privateKey }: KnownConnection): Promise<string | undef
   }
 }
 
+/** A failure that a host may have only while it starts: its accounts are not there yet, or it restarts once. */
+export class Premature extends pulumi.RunError {}
+
 /** The remedy if a host does not answer because it is gone. */
 export const ABANDONED =
   "If the host no longer exists, set host.abandoned to true and run `pulumi destroy --run-program`";
@@ -65,10 +68,8 @@ export class Unreachable extends Error {
   }
 }
 
-const refused = (message: string) =>
-  new pulumi.RunError(
-    `${message}\nMore: docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-has-another-host-key`,
-  );
+const MORE = "docs/authentik-deployment-guide.md#pulumi-says-cannot-be-reached-refuses-the-key-or-has-another-host-key";
+const refused = (message: string, Kind = pulumi.RunError) => new Kind(`${message}\nMore: ${MORE}`);
 
 type Hop = Pick<KnownConnection, "address" | "port" | "user" | "hostKey">;
 
@@ -102,6 +103,7 @@ function dial(hop: Hop, at: string, privateKey: string | undefined, sock?: Conne
               (username === "root"
                 ? ` If \`sshd -T | grep permitrootlogin\` prints no there, root cannot log in: set ${at}.user to a user with passwordless sudo${at === "host" ? ", and host.sudo to true" : ""}.`
                 : ""),
+            Premature,
           ),
         );
       if (/host key format|no matching host key/i.test(error.message))

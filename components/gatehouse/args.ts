@@ -9,14 +9,15 @@ import { type Settings, settingsSchema } from "../config/schema.ts";
 import type { Expectations } from "../connection/agent.ts";
 import type { Connection } from "../connection/connection.ts";
 import { platforms } from "../distribution/distributions.ts";
-import { known, settingsOf } from "../host/settings.ts";
+import { settingsOf } from "../host/settings.ts";
 import type { RegistriesArgs } from "../registries/registries.ts";
 import { registriesSchema } from "../registries/schema.ts";
 import { type Fault, faultsIn } from "../schema/faults.ts";
+import { isTable } from "../sdk/outputs.ts";
 
 /**
  * The configuration of a platform: the keys of docs/configuration.md, with the secrets beside the settings that they
- * belong to. A secret may be an Output.
+ * belong to. Every value may be an Output, unless it decides which resources exist.
  */
 export interface GatehouseArgs extends Omit<SettingsInput, "host" | "authentik" | "backup"> {
   /** The host, and how to connect to it. */
@@ -32,51 +33,59 @@ export interface GatehouseArgs extends Omit<SettingsInput, "host" | "authentik" 
 }
 
 /**
- * Validates the arguments of all parts at once, and fills in their defaults.
+ * Validates the arguments of all parts at once.
  *
  * @throws pulumi.RunError with every fault and its path.
  */
-export function allSettings(name: string, args: GatehouseArgs) {
-  const { registries, facts, ...others } = args;
-  const { privateKey, ...host } = args.host;
-  const { secretEnvironment, ...authentik } = args.authentik;
-  const { key, passphrase, ...backup } = args.backup ?? {};
-  const plain = { ...others, host, authentik, backup: args.backup && backup };
-  const settings = settingsOf(
-    "Gatehouse",
-    name,
-    settingsSchema,
-    plain,
-    known({ authentik: args.authentik, backup: args.backup, registries }, faultsOfSecrets),
-  );
+export function allSettings(name: string, { registries, facts, ...args }: GatehouseArgs) {
+  const { privateKey } = args.host;
+  const { secretEnvironment } = args.authentik;
+  const { key, passphrase }: Partial<NonNullable<GatehouseArgs["backup"]>> = args.backup ?? {};
+  const plain: SettingsInput = {
+    ...args,
+    host: without(args.host, "privateKey"),
+    authentik: without(args.authentik, "secretEnvironment"),
+    backup: args.backup && without(args.backup, "key", "passphrase"),
+  };
+  const secrets = { authentik: args.authentik, backup: args.backup, registries };
+  const settings = settingsOf("Gatehouse", name, settingsSchema, plain, { given: secrets, faults: faultsOfSecrets });
+  const { host, authentik, backup, ...others } = settings.args;
   return {
-    ...settings,
-    registries,
-    host: { ...settings.host, privateKey },
-    authentik: { ...settings.authentik, secretEnvironment },
-    backup: settings.backup && { ...settings.backup, key, passphrase },
+    shape: settings.shape,
+    args: {
+      ...others,
+      registries,
+      host: { ...host, privateKey },
+      authentik: { ...authentik, secretEnvironment },
+      backup: backup && { ...backup, key, passphrase },
+    },
   };
 }
 
-function* faultsOfSecrets({
-  authentik,
-  backup,
-  registries = {},
-}: Pick<GatehouseArgs, "authentik" | "backup" | "registries">): Generator<Fault> {
-  const below = (part: string) => (fault: Fault) => ({ ...fault, path: [part, ...fault.path] });
-  const { secretEnvironment = {}, ...settings } = authentik;
-  const environment = secretEnvironmentFaults(secretEnvironment, settings as Partial<Settings["authentik"]>);
-  yield* [...environment].map(below("authentik"));
-  if (backup) yield* [...secretFaults(backup.repository, backup)].map(below("backup"));
-  yield* faultsIn(registriesSchema, registries).map(below("registries"));
+/** A table without these keys; something else, which is a fault, as it is. */
+function without<T extends object, Key extends keyof T>(table: T, ...keys: Key[]): Omit<T, Key> {
+  if (!isTable(table)) return table;
+  return Object.fromEntries(Object.entries(table).filter(([key]) => !(keys as string[]).includes(key))) as Omit<T, Key>;
 }
 
+function* faultsOfSecrets({ authentik, backup, registries = {} }: Secrets): Generator<Fault> {
+  const below = (part: string) => (fault: Fault) => ({ ...fault, path: [part, ...fault.path] });
+  if (isTable(authentik)) {
+    const { secretEnvironment = {}, ...settings } = authentik;
+    const environment = secretEnvironmentFaults(secretEnvironment, settings as Partial<Settings["authentik"]>);
+    yield* [...environment].map(below("authentik"));
+  }
+  if (isTable(backup) && isTable(backup.repository))
+    yield* [...secretFaults(backup.repository, backup)].map(below("backup"));
+  yield* faultsIn(registriesSchema, registries).map(below("registries"));
+}
+type Secrets = Pick<GatehouseArgs, "authentik" | "backup" | "registries">;
+
 /** What the settings expect of the host. */
-export const expectationsOf = ({
-  host,
-  postgres,
-  valkey,
-}: Pick<Settings, "host" | "postgres" | "valkey">): Expectations => ({
+export const expectationsOf = (
+  { host }: Pick<Settings, "host">,
+  { postgres, valkey }: Pick<SettingsInput, "postgres" | "valkey">,
+): Expectations => ({
   platform: platforms[host.platform],
-  gids: { "postgres-clients": postgres.gid, "valkey-clients": valkey.gid },
+  gids: { "postgres-clients": postgres?.gid, "valkey-clients": valkey?.gid },
 });

@@ -1,6 +1,6 @@
 // The architecture on a page: the services, and what each gets from the others.
 
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
 import { Authentik } from "../authentik/authentik.ts";
 import { Backup } from "../backup/backup.ts";
@@ -62,17 +62,18 @@ export class Gatehouse extends Component {
 
   constructor(name: string, args: GatehouseArgs, opts?: pulumi.ComponentResourceOptions) {
     refuseRunOptions();
-    const { trustedProxies, registries: logins, ...settings } = allSettings(name, args);
-    const { abandoned, takeOver, platform: _, ...connection } = settings.host;
-    const { tls } = settings.caddy;
+    const { shape, args: settings } = allSettings(name, args);
+    const { trustedProxies, registries: logins } = settings;
+    const { abandoned, takeOver } = shape.host;
     super("Gatehouse", name, opts);
     const below = { parent: this };
 
-    const expectations = expectationsOf(settings);
+    const expectations = expectationsOf(shape, settings);
     const { facts } = args;
-    const host = new Host(`${name}-host`, { connection, ...expectations, abandoned, takeOver, facts }, below);
-    const repository = settings.backup && clusterFolder(settings.backup.repository);
-    const databases = { ...settings.postgres.databases, authentik: {} };
+    const hostArgs = { connection: settings.host, ...expectations, abandoned, takeOver, facts };
+    const host = new Host(`${name}-host`, hostArgs, below);
+    const repository = pulumi.output(settings.backup?.repository.path).apply((path) => clusterFolder({ path }));
+    const databases = pulumi.output(settings.postgres?.databases ?? {}).apply((all) => ({ ...all, authentik: {} }));
     const postgres = new Postgres(`${name}-postgres`, { host, ...settings.postgres, repository, databases }, below);
     const valkey = new Valkey(`${name}-valkey`, { host, ...settings.valkey }, below);
     const registries = logins && new Registries(`${name}-registries`, { host, logins }, below);
@@ -84,7 +85,7 @@ export class Gatehouse extends Component {
         after: registries?.ready,
         ...settings.authentik,
         trustedProxies,
-        valkey: settings.authentik.valkey ? valkey : undefined,
+        valkey: shape.authentik.valkey ? valkey : undefined,
       },
       below,
     );
@@ -93,7 +94,9 @@ export class Gatehouse extends Component {
     const after = [...postgres.ready, ...authentik.ready];
     const backup = settings.backup && new Backup(`${name}-backup`, { host, after, ...settings.backup }, below);
     const sites = {
-      ...Object.fromEntries(Object.entries(settings.caddy.sites).map(([site, its]) => [site, authentik.front(its)])),
+      ...Object.fromEntries(
+        Object.entries(settings.caddy?.sites ?? {}).map(([site, its]) => [site, authentik.front(its)]),
+      ),
       authentik: { ...authentik.site, after: authentik.ready },
     };
     const caddy = new Caddy(`${name}-caddy`, { host, ...settings.caddy, trustedProxies, sites }, below);
@@ -103,7 +106,14 @@ export class Gatehouse extends Component {
     this.valkey = valkey;
     this.authentik = authentik;
     this.caddy = caddy;
-    this.platform = platformOf({ host, postgres, valkey, authentik, caddy, tls });
+    this.platform = platformOf({
+      host,
+      postgres,
+      valkey,
+      authentik,
+      caddy,
+      tls: settings.caddy?.tls ?? shape.caddy.tls,
+    });
     this.logins = { postgres: postgres.passwords, valkey: valkey.urls };
     this.administrator = authentik.administrator;
     this.recovery = backup?.recovery ?? null;
@@ -117,8 +127,9 @@ export class Gatehouse extends Component {
    * @returns undefined if `drift` is false or the host is abandoned, or if a preview cannot reach the host.
    */
   static async inspect(args: GatehouseArgs): Promise<Facts | undefined> {
-    const settings = allSettings(`on ${args.host.address}`, args);
-    const mode = inspectionMode(settings.drift && !settings.host.abandoned);
-    return mode === "off" ? undefined : inspect(settings.host, expectationsOf(settings), mode);
+    const { address } = args.host;
+    const { shape, args: settings } = allSettings(typeof address === "string" ? `on ${address}` : "to inspect", args);
+    const mode = inspectionMode(shape.drift && !shape.host.abandoned);
+    return mode === "off" ? undefined : inspect(settings.host, expectationsOf(shape, settings), mode);
   }
 }

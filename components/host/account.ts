@@ -3,14 +3,13 @@ import { z } from "zod";
 import { toml } from "../../protocol/document.ts";
 import type { AccountDocument } from "../../protocol/items.ts";
 import { taken } from "../../protocol/things.ts";
-import { faultsIn } from "../schema/faults.ts";
 import { text, uid as uidSchema } from "../schema/scalars.ts";
 import { legible } from "../sdk/legible.ts";
 import { Component } from "./component.ts";
 import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
 import { askFor, ownerOf } from "./item.ts";
-import { known, refuse } from "./settings.ts";
+import { settingsOf } from "./settings.ts";
 
 /** Properties of a system account. */
 export interface AccountArgs {
@@ -19,16 +18,16 @@ export interface AccountArgs {
   /** Name of the account on the host. @default - the name of the resource */
   accountName?: string;
   /** Home directory. Not created here. */
-  home: string;
+  home: pulumi.Input<string>;
   /** Supplementary groups, exactly these; each must exist. @default none */
   groups?: readonly GroupHandle[];
   /** @default - the next free one */
-  uid?: number;
+  uid?: pulumi.Input<number>;
   /**
    * The releases that run as this account. If one of them belongs to another stack, the account is refused.
    * @default none
    */
-  releases?: readonly string[];
+  releases?: pulumi.Input<readonly pulumi.Input<string>[]>;
 }
 
 /**
@@ -49,11 +48,7 @@ export class Account extends Component {
 
   constructor(name: string, args: AccountArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, accountName = name, home, groups = [], uid, releases } = args;
-    refuse(
-      "Account",
-      name,
-      known({ home, uid }, (given) => faultsIn(accountArguments, given)),
-    );
+    const { values } = settingsOf("Account", name, accountArguments, { home, uid, releases });
     super("Account", name, opts);
     const owner = releases && ownerOf(accountName);
     this.accountName = accountName;
@@ -66,17 +61,11 @@ export class Account extends Component {
     );
     const things = [`account ${accountName}`, `group ${accountName}`];
     const takes = taken(host.takeOver, things);
-    const document = pulumi.all(names).apply((groups) =>
-      toml({
-        name: accountName,
-        home,
-        groups,
-        uid,
-        owner,
-        releases: releases && [...releases],
-        takes,
-      } satisfies AccountDocument),
-    );
+    const document = pulumi
+      .all([pulumi.all(names), values])
+      .apply(([groups, { home, uid, releases }]) =>
+        toml({ name: accountName, home, groups, uid, owner, releases, takes } satisfies AccountDocument),
+      );
     // Names from another stack may not be known yet. Omitting one only adds a membership to the message of a refusal.
     const wanted = groups.flatMap(({ groupName }) => (typeof groupName === "string" ? [groupName] : []));
     const answer = askFor(
@@ -101,4 +90,5 @@ export class Account extends Component {
 const accountArguments = z.object({
   home: text("an absolute path such as /var/lib/wiki", /^(\/[\w.@+=~-]+)+$/),
   uid: uidSchema.optional(),
+  releases: z.array(z.string()).optional(),
 });

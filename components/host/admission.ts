@@ -4,6 +4,7 @@ import type { Facts } from "../../protocol/facts.ts";
 import { type Claim, type Declaration, digestOf, type UnmanagedObject } from "../../protocol/things.ts";
 import { close, unmanagedObjects } from "../connection/session.ts";
 import { plain } from "../render/plain.ts";
+import { refusal } from "./settings.ts";
 
 export interface AdmissionArgs {
   /** @default - the host was not inspected; the agent itself refuses, item by item */
@@ -79,7 +80,7 @@ export class Admission {
   #check(found: UnmanagedObject[]): void {
     const { takeOver } = this.#args;
     const refusable = found.filter(({ thing }) => !takeOver.includes(thing));
-    if (refusable.length > 0) throw refused(plain(refusal(refusable)));
+    if (refusable.length > 0) throw refusal(plain(inUse(refusable)));
     for (const { thing, what } of found) this.#warn(plain(`taken over: ${thing}: ${what}`));
   }
 }
@@ -99,11 +100,7 @@ function isSettled({ items }: Facts, claim: Claim): boolean {
 const twice = (item: string) =>
   `${item.replace("-", " ")} is declared twice on the same host, which can have one of each name; choose another name for one of them, or use one resource in both places`;
 
-/** Otherwise the SDK would prepend the location of each resource that waits for it to the message. */
-const refused = (message: string): pulumi.RunError =>
-  Object.defineProperty(new pulumi.RunError(message), "message", { get: () => message, set: () => {} });
-
-const refusal = (found: readonly UnmanagedObject[]) =>
+const inUse = (found: readonly UnmanagedObject[]) =>
   `this host has objects that gatehouse did not create, with names that this stack uses; nothing was changed:
 ${found.map(({ thing, what }) => `  ${thing}: ${what}`).join("\n")}
 Rename or remove them, or choose another name or port in the configuration. To have gatehouse take over all or some of them, list them there:

@@ -3,12 +3,11 @@ import { z } from "zod";
 import { toml } from "../../protocol/document.ts";
 import type { GroupDocument } from "../../protocol/items.ts";
 import { taken } from "../../protocol/things.ts";
-import { faultsIn } from "../schema/faults.ts";
 import { gid as gidSchema } from "../schema/scalars.ts";
 import { Component } from "./component.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
-import { known, refuse } from "./settings.ts";
+import { settingsOf } from "./settings.ts";
 
 /** Properties of a group. */
 export interface GroupArgs {
@@ -17,7 +16,7 @@ export interface GroupArgs {
   /** Name of the group on the host. @default - the name of the resource */
   groupName?: string;
   /** @default - the next free one; an existing group keeps its own */
-  gid?: number;
+  gid?: pulumi.Input<number>;
 }
 
 /** A group on the host: one of this program (a `Group`), or one of another stack, with Outputs. */
@@ -43,15 +42,12 @@ export class Group extends Component {
   readonly gid: pulumi.Output<number>;
 
   constructor(name: string, { host, groupName = name, gid }: GroupArgs, opts?: pulumi.ComponentResourceOptions) {
-    refuse(
-      "Group",
-      name,
-      known({ gid }, (given) => faultsIn(groupArguments, given)),
-    );
+    const { values } = settingsOf("Group", name, groupArguments, { gid });
     super("Group", name, opts);
     this.groupName = groupName;
     const things = [`group ${groupName}`];
-    const document = toml({ name: groupName, gid, takes: taken(host.takeOver, things) } satisfies GroupDocument);
+    const takes = taken(host.takeOver, things);
+    const document = values.apply(({ gid }) => toml({ name: groupName, gid, takes } satisfies GroupDocument));
     const answer = askFor({ host, kind: "group", name, item: groupName, document, claim: { things } }, this);
     this.gid = answer.gid;
     this.registerOutputs({ gid: this.gid });

@@ -14,13 +14,13 @@ import {
 } from "../connection/connection.ts";
 import { connectionSettings, hop } from "../connection/schema.ts";
 import type { Distribution } from "../distribution/distribution.ts";
-import { faultsIn } from "../schema/faults.ts";
+import { PLAIN } from "../schema/partly.ts";
 import { onError } from "../sdk/error-hook.ts";
 import { Admission } from "./admission.ts";
 import { Component } from "./component.ts";
 import { explainer } from "./failure.ts";
 import { refuseRunOptions } from "./run-options.ts";
-import { known, refuse } from "./settings.ts";
+import { settingsOf } from "./settings.ts";
 
 /** How to reach a host, and what it is expected to be. */
 export interface HostArgs extends Expectations {
@@ -79,14 +79,10 @@ export class Host extends Component {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     refuseRunOptions();
-    refuse(
-      "Host",
-      name,
-      known({ connection, takeOver }, (given) => faultsIn(hostArguments, given)),
-    );
+    const { args } = settingsOf("Host", name, hostArguments, { connection, takeOver });
     super("Host", name, opts);
     this.name = name;
-    this.connection = complete(connection);
+    this.connection = complete(args.connection);
     this.remote = pulumi.output(remoteConnection(this.connection));
     this.platform = platform;
     this.facts = facts;
@@ -94,13 +90,14 @@ export class Host extends Component {
     this.takeOver = takeOver;
     this.admission = new Admission({ facts, takeOver }, (message) => pulumi.log.warn(message, this.agent));
     this.hooks = onError(`gatehouse-failure-${name}`, explainer());
-    const command = asRoot(this.connection, `sh -s -- ${facts?.machine ?? NEVER_ASKED}`);
+    const { sudo, wait } = this.connection;
+    const install = `sh -s -- ${facts?.machine ?? NEVER_ASKED}`;
     this.agent = new remote.Command(
       `${name}-agent`,
       {
-        connection: this.remote,
-        create: this.admission.claim().then(() => command),
-        stdin: installation({ platform, gids }),
+        connection: pulumi.output(wait).apply((wait) => remoteConnection(this.connection, wait)),
+        create: pulumi.output(this.admission.claim().then(() => sudo)).apply((sudo) => asRoot({ sudo }, install)),
+        stdin: pulumi.all([gids ?? {}, wait]).apply(([gids, wait]) => installation({ platform, gids }, wait)),
         // Deletes nothing: the agent reports what stays on the host, and an operator uses it afterwards.
         delete: `gatehouse leave ${pulumi.getProject()}/${pulumi.getStack()}`,
         addPreviousOutputInEnv: false,
@@ -122,6 +119,6 @@ export class Host extends Component {
 
 /** Not strict: a platform of another stack has more than a connection needs. */
 const hostArguments = z.object({
-  connection: z.object({ ...connectionSettings, proxy: z.object(hop).optional() }),
-  takeOver: z.array(thing),
+  connection: z.object({ ...connectionSettings, proxy: z.object(hop).optional().meta(PLAIN) }).meta(PLAIN),
+  takeOver: z.array(thing.meta(PLAIN)).meta(PLAIN),
 });

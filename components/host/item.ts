@@ -24,7 +24,7 @@ export interface ItemArgs<Kind> {
   /** What a preview shows of the document. @default - all of it */
   review?: Review;
   /** The agent's arguments on deletion. @default - the item remains when its resource is deleted */
-  removal?: string;
+  removal?: pulumi.Input<string>;
   /** The names that it needs on the host. */
   claim: Omit<Declaration, "item">;
   /** Hides the input and the output. @default false */
@@ -63,7 +63,7 @@ export function askFor<Kind extends keyof typeof answers>(
           ),
         ),
       ),
-      delete: removal && `gatehouse ${removal}`,
+      delete: removal && pulumi.interpolate`gatehouse ${removal}`,
       stdin: secret ? pulumi.secret(stdin) : stdin,
       addPreviousOutputInEnv: false,
       logging: secret ? remote.Logging.None : remote.Logging.Stderr,

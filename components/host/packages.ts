@@ -2,12 +2,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { toml } from "../../protocol/document.ts";
 import type { PackagesDocument } from "../../protocol/items.ts";
-import { faultsIn } from "../schema/faults.ts";
+import { withoutPlaceholders } from "../../protocol/placeholder.ts";
 import { text } from "../schema/scalars.ts";
 import { Component } from "./component.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
-import { known, refuse } from "./settings.ts";
+import { settingsOf } from "./settings.ts";
 
 /** Native packages that belong together. */
 export interface PackagesArgs {
@@ -16,11 +16,11 @@ export interface PackagesArgs {
   /** Name of this package set on the host. @default - the name of the resource */
   setName?: string;
   /** The first one provides the units in `held`. */
-  names: readonly string[];
+  names: pulumi.Input<readonly pulumi.Input<string>[]>;
   /**
    * Units that the installation must not start, because they would run with the default configuration. @default none
    */
-  held?: readonly string[];
+  held?: pulumi.Input<readonly pulumi.Input<string>[]>;
 }
 
 /**
@@ -38,17 +38,12 @@ export class Packages extends Component {
     { host, setName = name, names, held = [] }: PackagesArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
-    refuse(
-      "Packages",
-      name,
-      known({ names, held }, (given) => faultsIn(packagesArguments, given)),
-    );
+    const { values, shape } = settingsOf("Packages", name, packagesArguments, { names, held });
     super("Packages", name, opts);
-    const document = toml({
-      manager: host.platform.packages.manager,
-      names: [...names],
-      units: [...held],
-    } satisfies PackagesDocument);
+    const { manager } = host.platform.packages;
+    const document = values.apply(({ names, held }) =>
+      toml({ manager, names, units: held } satisfies PackagesDocument),
+    );
     const answer = askFor(
       {
         host,
@@ -56,13 +51,21 @@ export class Packages extends Component {
         name,
         item: setName,
         document,
-        claim: { packages: names, things: held.map((unit) => `unit ${unit}`) },
+        claim: claimOf(shape),
       },
       this,
     );
     this.versions = answer.versions;
     this.registerOutputs({ versions: this.versions });
   }
+}
+
+/** The names that are known when the packages are declared. */
+function claimOf({ names, held }: z.output<typeof packagesArguments>) {
+  const packages = withoutPlaceholders(names);
+  return packages.length > 0
+    ? { packages, things: withoutPlaceholders(held).map((unit) => `unit ${unit}`) }
+    : { things: [] };
 }
 
 /** Names that every package manager takes as such, and not as an option or a pattern. */

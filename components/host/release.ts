@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { type Manifest, manifestText } from "../../protocol/manifest.ts";
+import { withoutPlaceholders } from "../../protocol/placeholder.ts";
 import { taken, thingsOf } from "../../protocol/things.ts";
 import { Component } from "./component.ts";
 import type { Host } from "./host.ts";
@@ -25,7 +26,7 @@ export interface ReleaseArgs {
   /** The whole manifest is secret: it is hidden in previews, the state and logs. @default false */
   secret?: boolean;
   /** On deletion, also deletes the manifest's `data` after copying it. @default false - the data is kept */
-  purge?: boolean;
+  purge?: pulumi.Input<boolean>;
 }
 
 /**
@@ -68,7 +69,7 @@ export class Release extends Component {
       document: whole.apply((plain) => reviewText(plain, (rest) => text(plain, rest))),
       files: whole.apply(reviewFiles),
     };
-    const removal = `remove ${item} --owner ${owner}${purge ? " --purge" : ""}`;
+    const removal = pulumi.output(purge).apply((purge) => `remove ${item} --owner ${owner}${purge ? " --purge" : ""}`);
     const answer = askFor(
       {
         host,
@@ -79,7 +80,11 @@ export class Release extends Component {
         review,
         removal,
         secret,
-        claim: { owner, things: thingsOf(sketch), ...(wanted !== undefined && { sketch: wanted }) },
+        claim: {
+          owner,
+          things: withoutPlaceholders(thingsOf(sketch)),
+          ...(wanted !== undefined && { sketch: wanted }),
+        },
       },
       this,
     );

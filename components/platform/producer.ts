@@ -1,6 +1,6 @@
+import * as pulumi from "@pulumi/pulumi";
 import type { Authentik } from "../authentik/authentik.ts";
 import type { Caddy } from "../caddy/caddy.ts";
-import type { CaddySettings } from "../caddy/schema.ts";
 import type { Host } from "../host/host.ts";
 import type { Postgres } from "../postgres/postgres.ts";
 import type { Valkey } from "../valkey/valkey.ts";
@@ -20,7 +20,7 @@ export function platformOf(parts: {
   valkey: Valkey;
   authentik: Authentik;
   caddy: Caddy;
-  tls: CaddySettings["tls"];
+  tls: pulumi.Input<PlatformFacts["caddy"]["tls"]>;
 }) {
   const { host, postgres, valkey, authentik, caddy, tls } = parts;
   const group = ({ clients }: Postgres | Valkey) => ({ name: clients.groupName, gid: clients.gid });
@@ -48,7 +48,7 @@ export function platformOf(parts: {
     caddy: { siteDirectory: caddy.siteDirectory, unit: host.platform.caddy.unit, tls, versions: caddy.versions },
     authentik: {
       url: authentik.url,
-      issuer: `${authentik.url}/application/o/`,
+      issuer: pulumi.interpolate`${authentik.url}/application/o/`,
       uid: authentik.account.uid,
       gid: authentik.account.gid,
     },

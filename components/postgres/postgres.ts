@@ -7,7 +7,7 @@ import { Packages } from "../host/packages.ts";
 import { Release } from "../host/release.ts";
 import { settingsOf } from "../host/settings.ts";
 import type { PostgresInput } from "./input.ts";
-import { clusterManifest, passwordsManifest, postgresManifest, rolesOf, scramVerifier } from "./manifest.ts";
+import { clusterManifest, passwordsManifest, postgresManifest, scramVerifier } from "./manifest.ts";
 import { postgresSchema } from "./schema.ts";
 
 /** A host has one PostgreSQL, whatever a program calls it. */
@@ -18,7 +18,7 @@ export interface PostgresArgs extends PostgresInput {
   /** The host that it runs on, which has no other one. */
   host: Host;
   /** Directory of the backup repository, if it is on the host. @default - it is elsewhere, or there is no backup */
-  repository?: string;
+  repository?: pulumi.Input<string | undefined>;
 }
 
 /**
@@ -51,14 +51,15 @@ export class Postgres extends Component {
 
   constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, repository, ...given } = args;
-    const { gid, ...options } = settingsOf("Postgres", name, postgresSchema, given);
+    const settings = settingsOf("Postgres", name, postgresSchema, given);
+    const { roles } = settings.shape;
     super("Postgres", name, opts);
     const names = host.platform.postgres;
     const below = { parent: this };
 
     this.unit = names.unit;
     this.socketDirectory = names.socketDirectory;
-    this.clients = new Group(`${name}-clients`, { host, groupName: `${NAME}-clients`, gid }, below);
+    this.clients = new Group(`${name}-clients`, { host, groupName: `${NAME}-clients`, gid: settings.args.gid }, below);
     const defaults = clusterManifest(names);
     const first =
       defaults && new Release(`${name}-cluster`, { host, releaseName: `${NAME}-cluster`, manifest: defaults }, below);
@@ -68,13 +69,16 @@ export class Postgres extends Component {
       { ...below, dependsOn: first },
     );
     this.versions = packages.versions;
-    const manifest = postgresManifest(names, this.clients.groupName, options, repository);
+    const manifest = settings.manifest(
+      (options, repository) => postgresManifest(names, this.clients.groupName, options, repository),
+      repository,
+    );
     const release = new Release(
       name,
-      { host, releaseName: NAME, manifest },
+      { host, releaseName: NAME, ...manifest },
       { ...below, dependsOn: [packages, this.clients] },
     );
-    const scram = rolesOf(options).filter((role) => options.roles[role]?.auth === "scram");
+    const scram = Object.keys(roles).filter((role) => roles[role]?.auth === "scram");
     this.passwords = Object.fromEntries(scram.map((role) => [role, this.password(name, role)]));
     this.ready = [release, ...this.setPasswords(name, host, release)];
     this.registerOutputs({ versions: this.versions });

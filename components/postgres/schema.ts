@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { postgresSetting } from "../render/grammars.ts";
+import { PLAIN } from "../schema/partly.ts";
 import { connections, gid, settingOf, unixName } from "../schema/scalars.ts";
 import { OWN_SETTINGS } from "./settings.ts";
 
@@ -78,24 +79,28 @@ export const postgresSchema = z.strictObject({
   roles: z
     .record(
       name,
-      z.strictObject({
-        auth: z
-          .enum(["peer", "scram"])
-          .default("peer")
-          .meta({
+      z
+        .strictObject({
+          auth: z
+            .enum(["peer", "scram"])
+            .default("peer")
+            .meta({
+              ...PLAIN,
+              description:
+                "peer (the default): the operating-system account with the same name may log in, without a password. scram: the role has a generated password; a client with require_auth=scram-sha-256 does not reveal it to a fake server.",
+              examples: ["scram"],
+            }),
+          connections: connections.optional().meta({
             description:
-              "peer (the default): the operating-system account with the same name may log in, without a password. scram: the role has a generated password; a client with require_auth=scram-sha-256 does not reveal it to a fake server.",
-            examples: ["scram"],
+              "Maximum number of concurrent connections of the role. Without it, half of max_connections, so that a client that leaks connections leaves some for others.",
+            examples: [20],
           }),
-        connections: connections.optional().meta({
-          description:
-            "Maximum number of concurrent connections of the role. Without it, half of max_connections, so that a client that leaks connections leaves some for others.",
-          examples: [20],
-        }),
-      }),
+        })
+        .meta(PLAIN),
     )
     .default({})
     .meta({
+      ...PLAIN,
       description: "How roles authenticate, and how many connections they may hold.",
       examples: [{ reporting: { auth: "scram" } }],
     }),

@@ -1,11 +1,10 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { secretsFolder } from "../../protocol/secrets.ts";
 import { Component } from "../host/component.ts";
 import type { Host } from "../host/host.ts";
 import { Release } from "../host/release.ts";
-import { known, refuse } from "../host/settings.ts";
-import { faultsIn } from "../schema/faults.ts";
+import { settingsOf } from "../host/settings.ts";
 import { legible } from "../sdk/legible.ts";
 import { helperManifest, loginsManifest } from "./manifest.ts";
 import { type Logins, registriesSchema } from "./schema.ts";
@@ -35,14 +34,10 @@ export class Registries extends Component {
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, { host, logins }: RegistriesArgs, opts?: pulumi.ComponentResourceOptions) {
-    refuse(
-      "Registries",
-      name,
-      known({ logins }, (given) => faultsIn(argumentsSchema, given)),
-    );
+    const { values } = settingsOf("Registries", name, argumentsSchema, { logins });
     super("Registries", name, opts);
     const below = { parent: this };
-    const logged = pulumi.output(logins).apply((plain) => loginsManifest(SECRETS, plain));
+    const logged = values.apply(({ logins }) => loginsManifest(SECRETS, logins));
     const secrets = new Release(
       `${name}-secrets`,
       { host, releaseName: SECRETS, manifest: logged, secret: true },

@@ -113,6 +113,8 @@ export const gid = z
 export const uid = z.int(expected("a UID of at least 1")).min(1, expected("a UID of at least 1"));
 
 /** Deadline for the start of a service. A shorter one leaves no time to check that the service keeps running. */
+export const seconds = z.int(expected("a whole number of seconds")).min(0, expected("a whole number of seconds"));
+
 export const deadline = z
   .int(expected("a whole number of seconds"))
   .min(10, expected("at least 10 seconds"))

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { valkeySetting } from "../render/grammars.ts";
+import { PLAIN } from "../schema/partly.ts";
 import { gid, releaseName, rotation, settingOf } from "../schema/scalars.ts";
 import { allotmentFaults } from "./databases.ts";
 
@@ -80,6 +81,7 @@ export const valkeySchema = z
       .record(application, z.int())
       .default({})
       .meta({
+        ...PLAIN,
         description:
           "Database number of each application, from 1. Each application gets an ACL user with its name and a generated password.",
         examples: [{ grafana: 2 }],

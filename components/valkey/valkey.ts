@@ -28,7 +28,7 @@ export interface ValkeyLogin {
   /** Directory of secrets on the host, which must be kept while the login is in use. */
   secrets: pulumi.Output<string>;
   /** Changes if and only if the URL changes; while it is unchanged, a host keeps the URL that it has. */
-  rotation: string;
+  rotation: pulumi.Output<string>;
 }
 
 /**
@@ -49,19 +49,21 @@ export class Valkey extends Component {
   /** Path of the socket. */
   readonly socket: string;
   /** The database number of each application. */
-  readonly databases: Readonly<Record<string, number>>;
+  readonly databases: Readonly<Record<string, pulumi.Input<number>>>;
   /** Version by package name, as the package manager reports it. */
   readonly versions: pulumi.Output<Record<string, string>>;
   /** Login URL of each application, secret: `unix://user:password@/path?db=N`. */
   readonly urls: Readonly<Record<string, pulumi.Output<string>>>;
   /** For `dependsOn`: resolved once Valkey is healthy and has its users. */
   readonly ready: pulumi.Resource[];
-  readonly #rotation: number;
+  readonly #rotation: pulumi.Output<number>;
   readonly #users: Record<string, { password: pulumi.Output<string>; secrets: Release }>;
 
   constructor(name: string, args: ValkeyArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, ...given } = args;
-    const { gid, settings, databaseCount, databases, rotation } = settingsOf("Valkey", name, valkeySchema, given);
+    const settings = settingsOf("Valkey", name, valkeySchema, given);
+    const { gid, databases = {} } = settings.args;
+    const rotation = pulumi.output(settings.of(["rotation"], ({ rotation }) => rotation));
     super("Valkey", name, opts);
     const names = host.platform.valkey;
     const below = { parent: this };
@@ -84,22 +86,21 @@ export class Valkey extends Component {
         (generation) => [user, generation] as const,
       ),
     );
-    const render = (generations: Record<string, number>) =>
-      valkeyManifest(names, {
-        clientsGroup: this.clients.groupName,
-        settings,
-        databaseCount,
-        applications,
-        generations,
-      });
-    const manifest = pulumi.all(generations).apply((pairs) => render(Object.fromEntries(pairs)));
-    const sketch = render({});
+    const numbers = pulumi.all(generations).apply((pairs) => Object.fromEntries(pairs) as Record<string, number>);
+    const manifest = settings.manifest(
+      ({ settings, databaseCount }, generations) =>
+        valkeyManifest(names, {
+          clientsGroup: this.clients.groupName,
+          settings,
+          databaseCount,
+          applications,
+          generations,
+        }),
+      numbers,
+      {},
+    );
     this.ready = [
-      new Release(
-        name,
-        { host, releaseName: NAME, manifest, sketch },
-        { ...below, dependsOn: [packages, this.clients] },
-      ),
+      new Release(name, { host, releaseName: NAME, ...manifest }, { ...below, dependsOn: [packages, this.clients] }),
     ];
     this.registerOutputs({ versions: this.versions });
   }
@@ -115,22 +116,24 @@ export class Valkey extends Component {
     if (!user || number === undefined)
       throw new pulumi.RunError(`${application} has no Valkey database: give it a number in valkey.databases`);
     return {
-      url: user.password.apply((password) => `unix://${application}:${password}@${this.socket}?db=${number}`),
+      url: pulumi.interpolate`unix://${application}:${user.password}@${this.socket}?db=${number}`,
       secrets: legible(user.secrets.generation, `generation of ${secretsOf(application)}`).apply((generation) =>
         secretsFolder(secretsOf(application), generation),
       ),
-      rotation: `${this.#rotation} ${this.socket} ${number}`,
+      rotation: pulumi.interpolate`${this.#rotation} ${this.socket} ${number}`,
     };
   }
 
-  private user(name: string, user: string, host: Host, rotation: number) {
-    const keepers = { rotation: String(rotation) };
+  private user(name: string, user: string, host: Host, rotation: pulumi.Output<number>) {
+    const keepers = { rotation: rotation.apply(String) };
     const password = new random.RandomPassword(
       `${name}-${user}`,
       { length: 48, special: false, keepers },
       { parent: this },
     ).result;
-    const manifest = password.apply((plain) => ({ ...userSecrets(user, plain, rotation), gives: [NAME] }));
+    const manifest = pulumi
+      .all([password, rotation])
+      .apply(([plain, rotation]) => ({ ...userSecrets(user, plain, rotation), gives: [NAME] }));
     const args = { host, releaseName: secretsOf(user), manifest, secret: true };
     return { password, secrets: new Release(`${name}-${user}`, args, { parent: this }) };
   }

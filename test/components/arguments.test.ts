@@ -13,7 +13,7 @@ import {
   Valkey,
 } from "../../components/library.ts";
 import { newKey } from "../unit/sshd.ts";
-import { HOST_KEY, type Run, record, Secret } from "./program.ts";
+import { HOST_KEY, type Run, record, resolved, Secret } from "./program.ts";
 
 const newHost = () =>
   new Host("host", { connection: { address: "192.0.2.10", hostKey: HOST_KEY }, platform: platforms.debian });
@@ -187,9 +187,9 @@ test("the whole platform reports the faults of all its parts, secrets included, 
 });
 
 test("the smallest platform: a host, a domain and a version", async () => {
-  const { named, resources } = await record({ config: {} }, () => {
+  const { named, resources } = await record({ config: {} }, async () => {
     const prod = new Gatehouse("prod", { host: { address: "192.0.2.10", hostKey: HOST_KEY }, authentik: AUTHENTIK });
-    expect(prod.authentik.url).toBe("https://auth.example.org");
+    expect(await resolved(prod.authentik.url)).toBe("https://auth.example.org");
     expect(prod.recovery).toBeNull();
   });
   expect(document(named("release-site-authentik"))).toContain("auth.example.org");
@@ -219,29 +219,34 @@ test("a private key ends with a line break, and a secret of S3 and a passphrase 
 });
 
 test("an Output has no fault, since its value comes later; the plain values beside it have theirs", async () => {
-  const later = pulumi.secret("x y");
-  // As with PULUMI_ERROR_OUTPUT_STRING=true: a message must not print an Output.
-  const print = () => {
-    throw new Error("an Output is printed");
+  const later = (text: string) => {
+    const output = pulumi.secret(text);
+    // As with PULUMI_ERROR_OUTPUT_STRING=true: a message must not print an Output.
+    const print = () => {
+      throw new Error("an Output is printed");
+    };
+    return Object.assign(output, { toString: print, toJSON: print });
   };
-  Object.assign(later, { toString: print, toJSON: print });
   const { named } = await run((host) => {
-    new Registries("registries", { host, logins: { "ghcr.io": { username: "deploy", password: later } } });
+    const password = later("x y");
+    new Registries("registries", { host, logins: { "ghcr.io": { username: "deploy", password } } });
     const s3 = { endpoint: "s3.example.org", bucket: "backups", keyId: "AKIA" };
-    new Backup("backup", { host, after: [], repository: { s3 }, key: pulumi.secret("k\n"), passphrase: later });
+    new Backup("backup", { host, after: [], repository: { s3 }, key: pulumi.secret("k\n"), passphrase: password });
     const postgres = new Postgres("postgres", { host, databases: { authentik: {} } });
-    const secretEnvironment = { AUTHENTIK_BOOTSTRAP_PASSWORD: later };
+    const secretEnvironment = { AUTHENTIK_BOOTSTRAP_PASSWORD: password };
     new Authentik("authentik", { host, postgres, ...AUTHENTIK, secretEnvironment });
-    new Host("other", { connection: { address: later, hostKey: HOST_KEY }, platform: platforms.debian });
-    const args = { authentik: { ...AUTHENTIK, secretEnvironment }, registries: later.apply(() => ({})) };
+    const other = { address: later("192.0.2.12"), hostKey: HOST_KEY };
+    new Host("other", { connection: other, platform: platforms.debian });
+    const args = { authentik: { ...AUTHENTIK, secretEnvironment }, registries: password.apply(() => ({})) };
     const sftp = { address: "keeper.example.org", user: "backup", hostKey: HOST_KEY, path: "/srv/backups" };
-    const two = { address: "192.0.2.11", hostKey: HOST_KEY, privateKey: later };
-    new Gatehouse("prod", { host: two, ...args, backup: { repository: { sftp }, key: later, passphrase: later } });
+    const two = { address: "192.0.2.11", hostKey: HOST_KEY, privateKey: password };
+    const backup = { repository: { sftp }, key: later(newKey().private), passphrase: password };
+    new Gatehouse("prod", { host: two, ...args, backup });
   });
   expect(document(named("release-registries-secrets"))).toContain("x y");
   expect(document(named("release-backup-secrets"))).toContain('content = "k"\n');
   const { message } = await refusal((host) => {
-    new Registries("x", { host, logins: { "ghcr.io": { username: "a b", password: later } } });
+    new Registries("x", { host, logins: { "ghcr.io": { username: "a b", password: pulumi.secret("x y") } } });
   });
   expect(message.split("\n  ").slice(1)).toEqual([
     "logins.ghcr.io.username: expected a user name without blanks and colons",

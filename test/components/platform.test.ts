@@ -89,6 +89,9 @@ test("additional keys of a newer platform are ignored at any depth, without a fa
   expect(Object.keys(platform.groups)).toEqual(["postgres", "valkey"]);
 });
 
+const NOT_KNOWN =
+  "Not known before the update: host.address, host.port, host.hostKey. It comes from a server or a stack that does not exist yet, so only the update checks whether the host can be used, and whether other objects on it have the names of this program";
+
 test("in a preview in which the stack has not been read yet, everything is unknown and nothing fails", async () => {
   const reported = await rejectionsOf(async () => {
     const { run, platform } = await consume({
@@ -106,7 +109,7 @@ test("in a preview in which the stack has not been read yet, everything is unkno
     ]);
     expect(run.named("account-wiki").inputs.stdin).toBe(UNKNOWN);
     expect(run.warnings.map(({ message }) => message)).toEqual([
-      "The host's address comes from another stack and is not known yet. The preview continues without checking the host for drift.",
+      `${NOT_KNOWN}. The preview continues without checking the host for drift.`,
     ]);
   });
   expect(reported).toEqual([]);
@@ -115,7 +118,7 @@ test("in a preview in which the stack has not been read yet, everything is unkno
 test("if an inspection of the host is required, an unknown address is an error", async () => {
   const look = (platform: Platform) => inspect({ ...platform.host }, { platform: platforms.debian }, "required");
   const message = await refusal({ preview: true, stacks: { [STACK]: undefined }, body: look });
-  expect(message).toBe("The host's address comes from another stack and is not known yet");
+  expect(message).toBe(NOT_KNOWN);
 });
 
 test("an account checks the GID of a group that no schema has checked", async () => {

@@ -92,9 +92,15 @@ export const APPS: Record<string, Wishes> = {
 
 /** The manifests that App creates from its arguments, through the same pure functions, with the answers of a host. */
 export function partsOfApp(app: string, platform: Distribution = debian): Record<string, Manifest> {
-  const { containers, database, connections, valkey, site, shmSize, deadline } = appSettings(app, APPS[app] as Wishes);
+  const { containers, database, connections, valkey, site, shmSize, deadline } = appSettings(
+    app,
+    APPS[app] as Wishes,
+  ).shape;
   const secrets = Object.fromEntries(
-    Object.entries(containers).map(([name, container]) => [name, container.secrets as Record<string, string>]),
+    Object.entries(APPS[app]?.containers ?? {}).map(([name, { secrets = {} }]) => [
+      name,
+      secrets as Record<string, string>,
+    ]),
   );
   const door = ({ unit, socketDirectory }: { unit: string; socketDirectory: string }, gid: number) => ({
     unit,

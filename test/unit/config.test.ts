@@ -15,6 +15,7 @@ test("omitted keys get their defaults", async () => {
       port: 22,
       user: "root",
       sudo: false,
+      wait: 0,
       takeOver: [],
       abandoned: false,
       platform: "debian",

@@ -1,4 +1,5 @@
-// The interfaces that `npm run schema` writes are the inputs of the schemas: `tsc` compares them.
+// The interfaces that `npm run schema` writes are, without Outputs, the inputs of the schemas: `tsc` compares them.
+import type { Output } from "@pulumi/pulumi";
 import { expectTypeOf, test } from "vitest";
 import type { z } from "zod";
 import type { AuthentikInput } from "../../components/authentik/input.ts";
@@ -14,11 +15,18 @@ import type { postgresSchema } from "../../components/postgres/schema.ts";
 import type { ValkeyInput } from "../../components/valkey/input.ts";
 import type { valkeySchema } from "../../components/valkey/schema.ts";
 
+/** The same without Outputs. */
+type Values<T> = T extends Output<unknown> | Promise<unknown>
+  ? never
+  : T extends object
+    ? { [Key in keyof T]: Values<T[Key]> }
+    : T;
+
 test("each has the keys and the types of its schema", () => {
-  expectTypeOf<AuthentikInput>().toEqualTypeOf<z.input<typeof authentikSchema>>();
-  expectTypeOf<BackupInput>().toEqualTypeOf<z.input<typeof backupSchema>>();
-  expectTypeOf<CaddyInput>().toEqualTypeOf<z.input<typeof caddySchema>>();
-  expectTypeOf<PostgresInput>().toEqualTypeOf<z.input<typeof postgresSchema>>();
-  expectTypeOf<ValkeyInput>().toEqualTypeOf<z.input<typeof valkeySchema>>();
-  expectTypeOf<SettingsInput>().toEqualTypeOf<z.input<typeof settingsSchema>>();
+  expectTypeOf<Values<AuthentikInput>>().toEqualTypeOf<z.input<typeof authentikSchema>>();
+  expectTypeOf<Values<BackupInput>>().toEqualTypeOf<z.input<typeof backupSchema>>();
+  expectTypeOf<Values<CaddyInput>>().toEqualTypeOf<z.input<typeof caddySchema>>();
+  expectTypeOf<Values<PostgresInput>>().toEqualTypeOf<z.input<typeof postgresSchema>>();
+  expectTypeOf<Values<ValkeyInput>>().toEqualTypeOf<z.input<typeof valkeySchema>>();
+  expectTypeOf<Values<SettingsInput>>().toEqualTypeOf<z.input<typeof settingsSchema>>();
 });
