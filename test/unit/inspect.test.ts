@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import ssh2 from "ssh2";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Connection } from "../../components/connection/connection.ts";
 import { inspect } from "../../components/connection/inspect.ts";
 import { debian } from "../../components/distribution/debian.ts";
@@ -282,6 +283,74 @@ describe("a host that cannot be trusted or reached", () => {
     await run(false);
   });
 });
+
+describe("a host that has just been created", () => {
+  afterEach(() => run(false));
+
+  test("is waited for during an update, until sshd listens", async () => {
+    await run(false);
+    const [server, port] = [await serve(), await unusedPort()];
+    const listener = createServer((socket) => socket.pipe(connect(server.port, "127.0.0.1")).pipe(socket));
+    const delay = setTimeout(() => listener.listen(port, "127.0.0.1"), 1500);
+    onTestFinished(() => {
+      clearTimeout(delay);
+      listener.close();
+    });
+    expect(await inspect({ ...to(server), port, wait: 30 }, HOST, "on")).toEqual(FACTS);
+    expect(server.sessions).toBe(1);
+  });
+
+  test("is waited for until it has the account and the key", async () => {
+    await run(false);
+    const [server, other] = [await serve(), newKey()];
+    server.allow(other.public);
+    const delay = setTimeout(() => server.allow(newPublic(server.key)), 1500);
+    onTestFinished(() => clearTimeout(delay));
+    expect(await inspect({ ...to(server), wait: 30 }, HOST, "on")).toEqual(FACTS);
+  });
+
+  test("is an error like any other once the wait is over", async () => {
+    await run(false);
+    const began = Date.now();
+    expect(await reported({ ...to(await serve()), port: await unusedPort(), wait: 2 })).toContain("cannot be reached");
+    expect(Date.now() - began).toBeGreaterThan(1900);
+  });
+
+  test("is not waited for in a preview, whose host is there or not, nor if it has another host key", async () => {
+    const [server, other] = [await serve(), await serve()];
+    const began = Date.now();
+    await run(false);
+    expect(await reported(to(server, { hostKey: other.hostKey, wait: 60 }))).toContain("has another host key");
+    await run(true);
+    expect(await reported({ ...to(server), port: await unusedPort(), wait: 60 }, "required")).toContain(
+      "cannot be reached",
+    );
+    expect(Date.now() - began).toBeLessThan(10_000);
+  });
+
+  test("is asked whether cloud-init has finished, during an update that waits", async () => {
+    for (const [preview, wait, asked] of [
+      [false, 60, true],
+      [false, 0, false],
+      [true, 60, false],
+    ] as const) {
+      await run(preview);
+      const server = await serve();
+      await inspect(to(server, { wait }), HOST, "on");
+      expect([preview, wait, server.asked[0]?.stdin.includes("cloud-init status --wait")]).toEqual([
+        preview,
+        wait,
+        asked,
+      ]);
+    }
+  });
+});
+
+const newPublic = (key: string) => {
+  const parsed = ssh2.utils.parseKey(key);
+  if (parsed instanceof Error) throw parsed;
+  return `${parsed.type} ${parsed.getPublicSSH().toString("base64")}`;
+};
 
 /** A port that was free a moment ago. */
 function unusedPort(): Promise<number> {

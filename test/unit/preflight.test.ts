@@ -1,4 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { inspection, installation, preflight } from "../../components/connection/agent.ts";
@@ -9,14 +12,14 @@ import type { Distribution } from "../../components/distribution/distribution.ts
 /** The last line of every such message. */
 const MORE = "More: docs/authentik-deployment-guide.md#pulumi-says-this-host-cannot-be-used\n";
 
-const FILE = fileURLToPath(new URL("../../agent/bootstrap/preflight.sh", import.meta.url));
+const FOLDER = fileURLToPath(new URL("../../agent/bootstrap", import.meta.url));
 const EXPECTED = { platform: debian, gids: { "postgres-clients": 2001, "valkey-clients": undefined } };
 const run = (command: string, args: string[], input = "") => spawnSync(command, args, { encoding: "utf8", input });
 const TOOLS = fileURLToPath(new URL("../tools/python", import.meta.url));
 
-test("preflight.sh passes shellcheck, for any POSIX shell", () => {
+test.each(["preflight.sh", "finished.sh"])("%s passes shellcheck, for any POSIX shell", (name) => {
   const rules = ["--shell=sh", "--enable=all", "--exclude=SC2250,SC2312,SC2154"];
-  const { status, stdout } = run(TOOLS, ["shellcheck", ...rules, FILE]);
+  const { status, stdout } = run(TOOLS, ["shellcheck", ...rules, `${FOLDER}/${name}`]);
   expect([status, stdout]).toEqual([0, ""]);
 });
 
@@ -24,6 +27,7 @@ test.each([
   ["preflight.sh", () => preflight(EXPECTED)],
   ["the installation of the agent", () => installation(EXPECTED)],
   ["the inspection of a host", () => inspection(EXPECTED)],
+  ["the installation that waits for cloud-init", () => installation(EXPECTED, 60)],
 ])("%s is a valid shell script", (_, script) => {
   expect(run("sh", ["-n"], script())).toMatchObject({ status: 0, stderr: "" });
   expect(run("sh", ["-n"], `${script()}\nif`).status).not.toBe(0);
@@ -54,6 +58,35 @@ function judged(
   const { status, stderr } = run("sh", ["-s"], functions.join("") + script);
   return { status, reported: stderr };
 }
+
+describe("a wait for cloud-init", () => {
+  /** Runs the script with a cloud-init that ends after some seconds with a status; without one, there is none. */
+  const waited = (body?: string) => {
+    const folder = mkdtempSync(join(tmpdir(), "cloud-init-test-"));
+    if (body !== undefined) writeFileSync(join(folder, "cloud-init"), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    const script = readFileSync(`${FOLDER}/finished.sh`, "utf8");
+    const { status, stdout, stderr } = run("sh", ["-s"], `PATH=${folder}:$PATH WAIT=1\n${script}`);
+    rmSync(folder, { recursive: true });
+    return [status, stdout, stderr];
+  };
+
+  test("has nothing to do on a host without it", () => {
+    expect(waited()).toEqual([0, "", ""]);
+  });
+
+  test("ends with it, whether it had errors or not: what is missing then is reported by the checks", () => {
+    expect(waited('[ "$*" = "status --wait" ] && echo .... && exit 0')).toEqual([0, "", ""]);
+    expect(waited("echo status: error; exit 2")).toEqual([0, "", ""]);
+  });
+
+  test("fails if it takes longer", () => {
+    expect(waited("sleep 20")).toEqual([
+      1,
+      "",
+      "gatehouse: cloud-init has not finished after 1 seconds: raise host.wait, or see what it does: cloud-init status --long\n",
+    ]);
+  });
+});
 
 describe("a host is checked before anything is installed on it", () => {
   test("a Debian 13 with systemd, Python and free space is accepted without output", () => {
