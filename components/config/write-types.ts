@@ -38,8 +38,10 @@ export function fileOf({ name, doc, node, parts = {} }: Interface): string {
 
 /** The type of a value, which may be an Output unless it decides which resources exist. */
 function typeOf(node: Node, indent: string): string {
-  const type = plainTypeOf(node, indent);
-  return node.plain ? type : `Input<${type}>`;
+  if (node.plain) return plainTypeOf(node, indent);
+  if (!isLong(node.additionalProperties)) return `Input<${plainTypeOf(node, indent)}>`;
+  // As the formatter writes it.
+  return `Input<\n${indent}  ${plainTypeOf(node, `${indent}  `)}\n${indent}>`;
 }
 
 function plainTypeOf(node: Node, indent: string): string {
@@ -54,9 +56,13 @@ function plainTypeOf(node: Node, indent: string): string {
     .join(" | ");
 }
 
+/** Whether a table of such values has a line for each of their keys. */
+const isLong = (value: Node["additionalProperties"]): boolean =>
+  typeof value === "object" && value.properties !== undefined;
+
 /** As the formatter writes it. */
 function tableOf(value: Node, indent: string): string {
-  if (!value.properties) return `Record<string, ${typeOf(value, indent)}>`;
+  if (!isLong(value)) return `Record<string, ${typeOf(value, indent)}>`;
   const inner = `${indent}  `;
   return `Record<\n${inner}string,\n${inner}${typeOf(value, inner)}\n${indent}>`;
 }
