@@ -19,6 +19,7 @@ const SECONDS: Record<string, number> = {
   "own/interruptions": 340,
   "own/migration": 250,
   "own/example": 250,
+  "own/server": 150,
   "own/arch": 130,
   "own/grammars": 75,
   "e2e/changes": 950,

@@ -39,6 +39,7 @@ export const SIDEBAR: readonly Group[] = [
       "docs/platform.md",
       "docs/resource-options.md",
       "examples/app/README.md",
+      "examples/server/README.md",
     ],
   },
   {

@@ -230,8 +230,17 @@ describe("the tarball", () => {
   });
 });
 
-test("the program of docs/platform.md and examples/automation have the right types, and a wrong one is found", async () => {
+test("the program of docs/platform.md, examples/automation and both servers of examples/server have the right types, and a wrong one is found", async () => {
   cpSync(join(ROOT, "examples/automation/platforms.ts"), join(consumer, "platforms.ts"));
+  const server = readFileSync(join(ROOT, "examples/server/index.ts"), "utf8");
+  for (const place of ["lab", "hetzner"]) {
+    cpSync(join(ROOT, `examples/server/${place}.ts`), join(consumer, `${place}.ts`));
+    const program = server.replace('"./lab.ts"', `"./${place}.ts"`);
+    expect(program).toContain(`from "./${place}.ts"`);
+    writeFileSync(join(consumer, `at-${place}.ts`), program);
+  }
+  for (const name of ["hcloud", "tls"])
+    symlinkSync(join(MODULES, "@pulumi", name), join(consumer, "node_modules/@pulumi", name));
   writeFileSync(
     join(consumer, "wrong.ts"),
     `import { Host, type Platform, platforms } from "gatehouse";
@@ -245,8 +254,15 @@ new Host("host", { connection: { ...platform.host, port: "22" }, platform: platf
   writeFileSync(
     join(consumer, "tsconfig.json"),
     JSON.stringify({
-      compilerOptions: { target: "esnext", module: "nodenext", strict: true, noEmit: true, types: ["node"] },
-      files: ["index.ts", "platforms.ts", "wrong.ts"],
+      compilerOptions: {
+        target: "esnext",
+        module: "nodenext",
+        strict: true,
+        noEmit: true,
+        allowImportingTsExtensions: true,
+        types: ["node"],
+      },
+      files: ["index.ts", "platforms.ts", "at-lab.ts", "at-hetzner.ts", "wrong.ts"],
     }),
   );
   await must(join(MODULES, ".bin/tsc"), [], consumer);

@@ -21,7 +21,7 @@ import { faults, type Table } from "./configuration.ts";
 
 const DOCUMENTS = [
   ...globSync("*.md", { cwd: ROOT }),
-  ...globSync("{docs,docs/decisions,examples/app}/*.md", { cwd: ROOT }),
+  ...globSync("{docs,docs/decisions,examples/*}/*.md", { cwd: ROOT }),
 ].sort();
 const FOLLOWED = [...TOLD_IN_ORDER, MIGRATION];
 const text = (document: string) => readFileSync(ROOT + document, "utf8");

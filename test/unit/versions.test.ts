@@ -25,14 +25,17 @@ test.each<[what: string, version: string, places: [files: string, pattern: RegEx
     [
       [WORKFLOWS, /pulumi-version: (.+)/g],
       ["test/engine/go.mod", /github\.com\/pulumi\/pulumi\/(?:pkg|sdk)\/v3 v(\S+)/g],
-      ["examples/app/package.json", /"@pulumi\/pulumi": "(.+)"/g],
+      ["examples/*/package.json", /"@pulumi\/pulumi": "(.+)"/g],
       ["docs/platform.md", /@pulumi\/pulumi@(\S+)/g],
     ],
   ],
   [
     "the command plugin",
     dependencies["@pulumi/command"],
-    [["test/engine/stand-in/*-command/main.go", /\tVersion: +"(.+)"/g]],
+    [
+      ["test/engine/stand-in/*-command/main.go", /\tVersion: +"(.+)"/g],
+      ["examples/*/package.json", /"@pulumi\/command": "(.+)"/g],
+    ],
   ],
   [
     "the random plugin",
@@ -79,7 +82,7 @@ test("the oldest Pulumi CLI is the one of the projects, and the documents match 
   const [, oldest = ""] = /^oldest_cli=(.+)$/m.exec(read("test/engine/setup")) ?? [];
   expect(oldest).toMatch(/^3\.\d+$/);
   const projects = found("{Pulumi,examples/*/Pulumi,policy/PulumiPolicy}.yaml", /^requiredPulumiVersion: "(.+)"$/gm);
-  expect(projects.map(([, range]) => range)).toEqual(Array(3).fill(`>=${oldest}.0`));
+  expect(projects.map(([, range]) => range)).toEqual(Array(4).fill(`>=${oldest}.0`));
   expect(prose("README.md")).toContain(`Pulumi ${oldest} or newer`);
 });
 
