@@ -11,7 +11,7 @@ import type { AppArgs } from "./args.ts";
 import { databaseManifest } from "./database.ts";
 import { type AppView, appManifest, secretsManifest } from "./manifest.ts";
 import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
-import { appSettings, partsOf } from "./schema.ts";
+import { appSettings, partsOf, unwritable } from "./schema.ts";
 import { siteOf } from "./site.ts";
 import { valkeyManifest } from "./valkey.ts";
 
@@ -204,9 +204,9 @@ export class App extends Component {
  * @throws pulumi.RunError with the first that is no text, without its value.
  */
 function refuseOthers(app: string, container: string, secrets: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(secrets))
-    if (typeof value !== "string")
-      throw new pulumi.RunError(
-        `App ${app}: containers.${container}.secrets.${name}: expected text, got ${value === undefined ? "an Output without a value" : `an Output with a ${typeof value}`}`,
-      );
+  for (const [name, value] of Object.entries(secrets)) {
+    const got = value === undefined ? "an Output without a value" : `an Output with a ${typeof value}`;
+    const fault = typeof value === "string" ? unwritable(value) : `expected text, got ${got}`;
+    if (fault) throw new pulumi.RunError(`App ${app}: containers.${container}.secrets.${name}: ${fault}`);
+  }
 }

@@ -46,8 +46,20 @@ const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
 const secretName = z.string().regex(/^\w[\w.-]{0,62}$/, {
   error: ({ input }) => `expected a file name of letters, digits, _, . and -, got ${JSON.stringify(input)}`,
 });
-// The value is secret, so the message does not contain it.
-const secret = z.string({ error: "expected text, or an Output with a text" });
+/** Why a text is not that of a file; undefined if it is. The reason does not contain it: it may be secret. */
+export function unwritable(text: string): string | undefined {
+  if (text.isWellFormed() && !text.includes("\0")) return undefined;
+  const reason = text.isWellFormed() ? "contains a NUL character, so it is not text" : "is not valid Unicode";
+  return `${reason}: put a binary file into the image or a volume, or encode it, such as with base64`;
+}
+
+/** The content of a file. */
+const content = (message: string) =>
+  z.string({ error: message }).superRefine((text, context) => {
+    const fault = unwritable(text);
+    if (fault) context.addIssue({ code: "custom", message: fault });
+  });
+const secret = content("expected text, or an Output with a text");
 const inContainer = (what: string) =>
   z.string().regex(/^(\/[\w.-]*[\w-][\w.-]*)+$/, {
     error: ({ input }) => `expected ${what}, got ${JSON.stringify(input)}`,
@@ -72,7 +84,7 @@ const container = z.strictObject({
   image,
   command: z.array(word.superRefine(writtenBy(quadletWord))).default([]),
   environment: z.record(variable, settingOf(envFile)).default({}),
-  files: z.record(containerFilePath, z.string()).default({}),
+  files: z.record(containerFilePath, content("expected text")).default({}),
   secrets: z.record(secretName, secret).default({}).meta(PLAIN),
   volumes: z.record(containerPath, releaseName).default({}),
   port: port.min(1024, { error: ({ input }) => `${input} is a privileged port: use a port from 1024` }).optional(),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { PLAIN } from "../schema/partly.ts";
-import { address, hostKey, port, unixName } from "../schema/scalars.ts";
+import { address, hostKey, loginName, port } from "../schema/scalars.ts";
 
 const text = (what: string, pattern: RegExp) => {
   const fault = {
@@ -24,6 +24,11 @@ const schedule = text(
   /^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/,
 );
 
+// Part of a URL, in which @ ends it.
+const sftpUser = loginName.refine((name) => !name.includes("@"), {
+  error: ({ input }) => `expected a user name without @, got ${JSON.stringify(input)}`,
+});
+
 const REPOSITORIES = ["path", "sftp", "s3"] as const;
 const repository = z
   .strictObject({
@@ -37,7 +42,7 @@ const repository = z
           examples: ["keeper.example.org"],
         }),
         port: port.default(22).meta({ description: "Port of sshd on the server." }),
-        user: unixName.meta({
+        user: sftpUser.meta({
           description: "User to log in as, with the key `gatehouse:backupKey`.",
           examples: ["backup"],
         }),

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { PLAIN } from "../schema/partly.ts";
-import { address, hostKey, port, seconds, unixName } from "../schema/scalars.ts";
+import { address, hostKey, loginName, port, seconds } from "../schema/scalars.ts";
 
 /** An SSH server and the user to log in as. */
 export const hop = {
   address: address.meta({ description: "IP address or host name.", examples: ["192.0.2.10"] }),
   port: port.default(22).meta({ description: "Port of sshd." }),
-  user: unixName.default("root").meta({ description: "User to log in as." }),
+  user: loginName.default("root").meta({ description: "User to log in as." }),
   hostKey: hostKey.meta({
     description: "Public host key; no other key is trusted.",
     examples: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."],

@@ -204,7 +204,7 @@ export function failureMessage({ address, user }: KnownConnection, { status, std
   if (/^sudo:/m.test(errors))
     return (
       `${user}@${address} may not use sudo without a password (${errors.split("\n").at(-1)}). ` +
-      `Allow it there: echo '${user} ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/gatehouse`
+      `Allow it there: echo '${user.replaceAll("@", "\\@")} ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/gatehouse`
     );
   if (status === 0)
     return `${address} printed ${JSON.stringify(plain(stdout.split("\n", 1)[0] ?? ""))} instead of facts. A shell that is not interactive must not print anything itself.`;

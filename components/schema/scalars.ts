@@ -85,6 +85,15 @@ export const unixName = text(
   /^[a-z][a-z0-9_-]{0,30}$/,
 );
 
+/**
+ * A user to log in as, who exists on another machine: also one of a directory service, such as `First.Last` or
+ * `first.last@corp.example.org`. A shell reads the name as one word.
+ */
+export const loginName = text(
+  "a user name of letters, digits, ., _, @ and -, which does not begin with - or .",
+  /^[A-Za-z0-9_][A-Za-z0-9._@-]{0,254}$/,
+);
+
 /** The name of an object that has its own release on the host. */
 export const releaseName = text(
   "a name of lower-case letters, digits and -, at most 31 long",

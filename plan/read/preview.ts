@@ -1,9 +1,11 @@
 // Runs one Pulumi preview and collects the engine's events.
+import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type EngineEvent, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
+import { promisify } from "node:util";
+import { type EngineEvent, type Stack, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
 import { open } from "../../components/sdk/stack.ts";
 import { inspectionSchema } from "../../protocol/inspection.ts";
 import { type Preview, previewOf } from "./steps.ts";
@@ -30,8 +32,11 @@ export async function preview(
   const folder = mkdtempSync(join(tmpdir(), "gatehouse-facts-"));
   const file = join(folder, "facts.json");
   let stderr = "";
+  let stack: Stack | undefined;
   try {
-    const { project, stack } = await open(stackName, REPOSITORY, { GATEHOUSE_FACTS: file });
+    const opened = await open(stackName, REPOSITORY, { GATEHOUSE_FACTS: file });
+    const { project } = opened;
+    stack = opened.stack;
     progress(`preview of ${stackName}`);
     await stack.preview({
       onEvent: (event) => events.push(event),
@@ -46,7 +51,8 @@ export async function preview(
       diagnosticEvent?.severity === "error" ? [diagnosticEvent.message.trim()] : [],
     );
     const reason = [...new Set(errors)].join("\n") || stderr.trim() || (error as Error).message.trim();
-    throw new PreviewError([reason, ...hints(error, configuration)].join("\n"));
+    const large = stack && (await tooLarge(stack, configuration));
+    throw new PreviewError([reason, ...hints(error), ...(large ? [large] : [])].join("\n"));
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -64,12 +70,37 @@ function withoutConfiguration(stackName: string, file: string): string {
 }
 
 /** What an error of the CLI does not say. */
-function* hints(error: unknown, configuration: string): Generator<string> {
+function* hints(error: unknown): Generator<string> {
   if (error instanceof StackNotFoundError)
     yield "`pulumi whoami --verbose` prints the backend that was searched, and `pulumi stack ls --all` its stacks; `pulumi stack init` creates one.";
-  const size = statSync(configuration).size;
-  if (size > ONE_VARIABLE)
-    yield `${configuration} has ${Math.round(size / 1024)} KiB: Pulumi passes the configuration to the program in one environment variable, which holds ${ONE_VARIABLE / 1024} KiB. Shorten it, for example by moving long directives of Caddy to a file on the host and importing it.`;
 }
-/** The longest environment variable that Linux passes to a program, in bytes. */
+
+/** Whether the configuration is too large for a program; undefined if it is not, or if its secrets cannot be decrypted. */
+async function tooLarge({ name, workspace }: Stack, configuration: string): Promise<string | undefined> {
+  if (statSync(configuration).size * LONGEST_ESCAPE < ONE_VARIABLE) return undefined;
+  const args = ["config", "--show-secrets", "--json", "--stack", name, "--config-file", configuration];
+  const options = {
+    cwd: REPOSITORY,
+    env: { ...process.env, ...workspace.envVars },
+    maxBuffer: Number.POSITIVE_INFINITY,
+  };
+  const found = await promisify(execFile)(workspace.pulumiCommand.command, args, options).catch(() => undefined);
+  if (!found) return undefined;
+  const values = Object.entries<{ value?: string }>(JSON.parse(found.stdout)).map(([key, { value = "" }]) => [
+    key,
+    value,
+  ]);
+  const size = sizeOf(Object.fromEntries(values));
+  if (size <= ONE_VARIABLE) return undefined;
+  return `The configuration has ${Math.round(size / 1024)} KiB, as Pulumi passes it to the program: secrets decrypted, as JSON, in one environment variable, which holds ${ONE_VARIABLE / 1024} KiB. Shorten ${configuration}, for example by moving long directives of Caddy to a file on the host and importing it.`;
+}
+
+/** The size of the environment variable, as the CLI writes it: some characters are escaped with six. */
+const sizeOf = (configuration: Readonly<Record<string, string>>): number =>
+  Buffer.byteLength(`PULUMI_CONFIG=${JSON.stringify(configuration).replace(/[<>&\u2028\u2029]/g, "\\u0000")}\0`);
+
+/** A table is JSON in JSON. */
+const LONGEST_ESCAPE = 7;
+
+/** The longest environment variable that Linux passes to a program, in bytes, with its end. */
 const ONE_VARIABLE = 128 * 1024;

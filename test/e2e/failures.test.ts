@@ -262,9 +262,10 @@ test("if the power fails while a new image migrates, image and database are roll
   await lab.reboot({ hard: true });
   await up.kill();
   await stack.must(["cancel", "--yes"]);
-  await lab.sh(
-    "for i in $(seq 600); do if gatehouse status >/dev/null; then exit; fi; sleep 0.2; done; gatehouse status",
-  );
+  const healthy = `all(release["healthy"] for release in json.load(sys.stdin)["releases"])`;
+  await lab.awaits(`gatehouse status --json | python3 -c 'import json, sys; sys.exit(not ${healthy})'`);
+  const { behind } = JSON.parse((await lab.try("gatehouse status --json")).text);
+  expect(behind, "what the last `up` wanted").toEqual([expect.objectContaining({ release: "authentik", why: null })]);
   expect(await lab.sh("journalctl --boot --output=cat --unit=gatehouse-recovered")).toContain(
     "restore database authentik",
   );

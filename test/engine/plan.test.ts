@@ -68,7 +68,24 @@ test("a configuration that is too large for Pulumi is named, with its size", asy
   const { status, stderr } = await plan();
   await configure();
   expect(status).toBe(1);
-  expect(stderr).toMatch(/argument list too long\n.*has 19\d KiB: Pulumi passes the configuration .* holds 128 KiB/s);
+  expect(stderr).toMatch(
+    /argument list too long\nThe configuration has 19\d KiB, as Pulumi passes it .* holds 128 KiB/s,
+  );
+});
+
+test("its size is that of the variable, not that of the file", async () => {
+  const site = { domain: "x.example.org", directives: "<".repeat(25_000) };
+  await configure({ caddy: { ...FULL.caddy, sites: { x: site } } });
+  const escaped = await plan();
+  expect([escaped.status, escaped.stderr]).toEqual([
+    1,
+    expect.stringMatching(/argument list too long\nThe configuration has 17\d KiB, as Pulumi passes it/),
+  ]);
+  await configure({ authentik: { domain: "not a domain", version: "2026.8.3" } });
+  await writeFile(configFile(), `${await readFile(configFile(), "utf8")}\n# ${"a comment ".repeat(20_000)}`);
+  const commented = await plan();
+  expect(commented.stderr).toContain("authentik.domain: ");
+  expect(commented.stderr, "a comment is not passed on").not.toContain("KiB");
 });
 
 test("a fresh stack: everything starts, and the plan is written in each format", async () => {

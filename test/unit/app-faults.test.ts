@@ -121,6 +121,18 @@ test.each([
     { volumes: { "/srv/data": "data" }, files: { "/srv/data/app.ini": "x", "/srv/data.ini": "x" } },
     "files./srv/data/app.ini: is inside the volume /srv/data",
   ],
+  [
+    { files: { "/etc/a.p12": "secret\0" } },
+    "files./etc/a.p12: contains a NUL character, so it is not text: put a binary file into the image or a volume, or encode it, such as with base64",
+  ],
+  [
+    { secrets: { key: "secret\0" } },
+    "secrets.key: contains a NUL character, so it is not text: put a binary file into the image or a volume, or encode it, such as with base64",
+  ],
+  [
+    { files: { "/etc/a": "half of \ud83d" } },
+    "files./etc/a: is not valid Unicode: put a binary file into the image or a volume, or encode it, such as with base64",
+  ],
   [{ secrets: { "../a": "x" } }, 'secrets.../a: expected a file name of letters, digits, _, . and -, got "../a"'],
   [{ environment: { "A B": "x" } }, 'environment.A B: expected the name of a variable, got "A B"'],
   [{ health: "curl" }, 'health: expected a command as a list of words, or { http: "/path" }, got "curl"'],

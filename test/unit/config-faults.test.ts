@@ -3,6 +3,7 @@ import { changed, faults, read, SMALL, type Table } from "./configuration.ts";
 import { newKey } from "./sshd.ts";
 
 const NAME = "expected a name of lower-case letters, digits, - and _, at most 31 long, got";
+const LOGIN = "expected a user name of letters, digits, ., _, @ and -, which does not begin with - or ., got";
 const RELEASE_NAME = "expected a name of lower-case letters, digits and -, at most 31 long, got";
 const PORT = "expected a port from 1 to 65535, got";
 const GID = "expected a GID from 1 to 65533, got";
@@ -42,7 +43,9 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["host.port", 65536, `${PORT} 65536`],
   ["host.port", 22.5, `${PORT} 22.5`],
   ["host.port", "22", `${PORT} "22"`],
-  ["host.user", "Root", `${NAME} "Root"`],
+  ...["", "-oProxyCommand=x", "two words", "a;b", "$(id)", "CORP\\deploy", "déploy", ".deploy", "a".repeat(256)].map(
+    (name) => ["host.user", name, `${LOGIN} ${JSON.stringify(name)}`] as const,
+  ),
   ["host.hostKey", undefined, `${HOST_KEY} nothing`],
   ["host.hostKey", "ssh-rsa AAAAB3Nz", `${HOST_KEY} "ssh-rsa AAAAB3Nz"`],
   ["host.hostKey", "192.0.2.10 ssh-ed25519 AAAA", `${HOST_KEY} "192.0.2.10 ssh-ed25519 AAAA"`],
@@ -308,7 +311,8 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   ["backup.repository.path", "/etc/backups", `${FOLDER} "/etc/backups"`],
   ["backup.repository.path", "/var/lib", `${FOLDER} "/var/lib"`],
   ["backup.repository.sftp", { ...SFTP, hostKey: undefined }, `[hostKey] ${HOST_KEY} nothing`],
-  ["backup.repository.sftp", { ...SFTP, user: "The Backup" }, `[user] ${NAME} "The Backup"`],
+  ["backup.repository.sftp", { ...SFTP, user: "The Backup" }, `[user] ${LOGIN} "The Backup"`],
+  ["backup.repository.sftp", { ...SFTP, user: "a@b" }, '[user] expected a user name without @, got "a@b"'],
   ["backup.repository.sftp", { ...SFTP, port: 0 }, `[port] ${PORT} 0`],
   ["backup.repository.sftp", { ...SFTP, path: "~" }, '[path] expected an absolute path such as /srv/backups, got "~"'],
   [
@@ -352,6 +356,9 @@ test.each(WRONG)("%s: %j is refused, with its path and what is allowed", async (
 test.each([
   ["host.port", 2222],
   ["host.user", "deploy"],
+  ["host.user", "first.last"],
+  ["host.user", "First.Last@corp.example.org"],
+  ["host.user", "svc_deploy-2"],
   ["host.address", "2001:db8::1"],
   ["host.sudo", true],
   ["host.proxy", { address: "bastion.example.org", hostKey: "ssh-ed25519 AAAA" }],

@@ -108,8 +108,8 @@ test.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])(
 );
 
 test("half a character is refused: UTF-8 cannot represent it", () => {
-  expect(() => toml({ value: "a\ud83d" })).toThrow('"a\\ud83d" is not valid Unicode');
-  expect(() => toml({ value: "a\n\udea2\n" })).toThrow("is not valid Unicode");
+  expect(() => toml({ value: "a\ud83d" })).toThrow(/^value is not valid Unicode$/);
+  expect(() => toml({ row: [{ value: ["a\n\udea2\n"] }] })).toThrow(/^value is not valid Unicode$/);
   expect(toml({ value: "🚢" })).toBe('value = "🚢"\n');
 });
 
