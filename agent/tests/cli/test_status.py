@@ -334,6 +334,14 @@ class WhatTheLastUpWanted(VerbTest):
             self.rows(3)["app"], "it is not the version that the last `pulumi up` of shop/prod wanted; run that again"
         )
 
+    def test_one_whose_document_alone_differs_is_named_if_it_could_not_be_applied(self):
+        wants(app="1")
+        self.release(release="app", file=[file("etc/app.conf", "password 1\n")])
+        self.refuse("app")
+        self.assertIn("it is not the version", self.rows(3)["app"])
+        self.release(release="app", file=[file("etc/app.conf", "password 2\n")])
+        self.shows(0, "1 release, all healthy", argv=("status",))
+
     def test_a_secret_release_and_one_that_an_older_agent_applied_have_no_known_version(self):
         wants("app")
         self.shows(0, "1 release, all healthy", argv=("status",))

@@ -157,7 +157,7 @@ def _apply(call: Namespace, ensure: Callable[[str], _Item]) -> _Item:
         done = ensure(text)
     except Exception as error:
         with contextlib.suppress(OSError):  # the disk may be full
-            wanted.failed(item, owner, legible(masked(str(error))))
+            wanted.failed(item, owner, legible(masked(str(error))), document.digest(raw))
         raise
     store.settle(item, call.due, done, raw, sketch)
     wanted.applied(item, owner)

@@ -30,6 +30,7 @@ class _Failed(NamedTuple):
     stack: str
     why: str
     sketch: str  # that its stack wanted then
+    document: str  # checksum of the one that could not be applied
 
 
 def lacks() -> list[Lack]:
@@ -41,7 +42,7 @@ def lacks() -> list[Lack]:
     found = [
         Lack(name, stack, name in there, _reason(stack, name, sketch, failures))
         for stack, name, sketch in sent
-        if name not in there or _behind(name, sketch)
+        if name not in there or _behind(name, sketch, failures.get(f"release-{name}"))
     ]
     return found + [
         Lack(item.partition("-")[2], failure.stack, False, failure.why)
@@ -50,10 +51,14 @@ def lacks() -> list[Lack]:
     ]
 
 
-def _behind(name: str, sketch: str) -> bool:
-    """Unknown, and not reported, if an older agent applied the release."""
+def _behind(name: str, sketch: str, failure: _Failed | None) -> bool:
+    """Whether the stack wants another sketch, or a document that could not be applied with this one: a secret has no
+    sketch, and a generation of secrets is in no sketch. Unknown if an older agent applied the release."""
     item = store.item(f"release-{name}")
-    return bool(sketch and item and item.sketch and item.sketch != sketch)
+    if not item:
+        return False
+    refused = failure and failure.sketch == sketch and failure.document != item.document
+    return bool(refused or (sketch and item.sketch and item.sketch != sketch))
 
 
 def _reason(stack: str, name: str, sketch: str, failures: Mapping[str, _Failed]) -> str | None:
@@ -114,10 +119,10 @@ def leave(stack: str) -> None:
     record(stack, {})
 
 
-def failed(item: str, owner: str, error: str) -> None:
+def failed(item: str, owner: str, error: str, document: str) -> None:
     """Record why an item could not be applied, until it can. Packages and groups have no owner."""
     name = item.partition("-")[2]
-    found = _Failed(_stack(owner), error, sketch(owner, name))
+    found = _Failed(_stack(owner), error, sketch(owner, name), document)
     write_private(FAILURES / item, json.dumps(found._asdict()))
 
 
