@@ -211,11 +211,12 @@ export function appSettings<Given extends object>(name: string, given: Given) {
   return settingsOf("App", name, appSchema, withoutSecrets(given), { given: {}, faults });
 }
 
-/** With an empty text in place of each secret: all values in the settings may be shown. */
+/** With an empty text in place of each valid secret: all values in the settings may be shown. */
 function withoutSecrets<Given extends { containers?: unknown }>(given: Given): Given {
   const hidden = (table: unknown, hide: (value: unknown) => unknown) =>
     isTable(table) ? Object.fromEntries(Object.entries(table).map(([key, value]) => [key, hide(value)])) : table;
-  const secret = (value: unknown) => (isOutput(value) || typeof value === "string" ? "" : value);
+  const isValid = (value: unknown) => typeof value === "string" && unwritable(value) === undefined;
+  const secret = (value: unknown) => (isOutput(value) || isValid(value) ? "" : value);
   const container = (one: unknown) =>
     isTable(one) && "secrets" in one ? { ...one, secrets: hidden(one.secrets, secret) } : one;
   return "containers" in given ? { ...given, containers: hidden(given.containers, container) } : given;
