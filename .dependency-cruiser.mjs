@@ -29,6 +29,7 @@ const ROOMS = {
     "protocol",
     ...components("schema", "sdk", "distribution", "connection", "host", "config", "platform", ...SERVICES),
   ],
+  "components/plugin": components("schema", "sdk", "config", "platform", "gatehouse", "registries"),
   "plan/read": ["protocol", ...components("sdk")],
   "plan/predict": ["protocol", "plan/read", ...components("quadlet")],
   "plan/report": ["protocol", "plan/read", "plan/predict", ...components("quadlet")],
@@ -51,7 +52,7 @@ const PACKAGES = [
 
 /** What is run, or read from outside. */
 const ENTRIES =
-  "^(index|components/(library|config/write-schema|sdk/(node-version|deferred))|plan/cli/(plan|drift)|policy/index)\\.c?[jt]s$";
+  "^(index|components/(library|config/write-schema|plugin/serve|sdk/(node-version|deferred))|plan/cli/(plan|drift)|policy/index)\\.c?[jt]s$";
 /** What knows no Output. */
 const PURE = [
   ...inside("protocol", ...components("schema", "distribution", "render", "quadlet", "postgres-client", "site")),

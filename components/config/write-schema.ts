@@ -3,8 +3,9 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { schemas, withTables } from "../../protocol/reference.ts";
+import type { Node } from "../schema/json.ts";
 import { settingsSchema } from "./schema.ts";
-import { fileOf as interfaceFile, type Node } from "./write-types.ts";
+import { fileOf as interfaceFile } from "./write-types.ts";
 
 const schema = z.toJSONSchema(settingsSchema, { io: "input", unrepresentable: "any" }) as Node;
 

@@ -1,23 +1,5 @@
 // TypeScript interfaces for the input of a schema, so that an editor shows the description, default and example of a key.
-
-/** The part of JSON Schema that the configuration uses. */
-export interface Node {
-  type?: string | string[];
-  description?: string;
-  default?: unknown;
-  examples?: unknown[];
-  /** Unit of a number, if it has one. */
-  unit?: string;
-  /** Whether the value cannot be an Output. */
-  plain?: boolean;
-  enum?: unknown[];
-  const?: unknown;
-  properties?: Record<string, Node>;
-  required?: string[];
-  additionalProperties?: Node | boolean;
-  items?: Node;
-  anyOf?: Node[];
-}
+import type { Node } from "../schema/json.ts";
 
 /** An interface for the input of a schema, and the names of the interfaces for its parts, each in a folder of this name. */
 export interface Interface {

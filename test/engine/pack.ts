@@ -1,7 +1,7 @@
 // gatehouse as `npm pack` makes it, for the tests that use it as another repository does.
 import { execFile } from "node:child_process";
-import { cp, mkdir, rm, symlink, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -12,6 +12,8 @@ const SOURCES = [
   "protocol",
   "templates",
   "package.json",
+  "plugin.cjs",
+  "PulumiPlugin.yaml",
   "tsconfig.json",
   "tsconfig.package.json",
   "README.md",
@@ -36,4 +38,18 @@ export async function pack(folder: string): Promise<string> {
   const { stdout } = await promisify(execFile)("npm", npm, { cwd: checkout });
   await rm(checkout, { recursive: true });
   return join(folder, stdout.trim());
+}
+
+/** Creates node_modules in a folder as npm would, without a registry: gatehouse from the tarball, its dependencies as links. */
+export async function install(tarball: string, folder: string, more: readonly string[] = []): Promise<void> {
+  const modules = join(folder, "node_modules");
+  const own = join(modules, "gatehouse");
+  await mkdir(own, { recursive: true });
+  const tar = ["--extract", "--file", tarball, "--directory", own, "--strip-components=1"];
+  await promisify(execFile)("tar", tar);
+  const { dependencies } = JSON.parse(await readFile(join(own, "package.json"), "utf8"));
+  for (const name of [...Object.keys(dependencies), ...more]) {
+    await mkdir(dirname(join(modules, name)), { recursive: true });
+    await symlink(join(ROOT, "node_modules", name), join(modules, name));
+  }
 }

@@ -4,10 +4,10 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Sshd, sshd } from "../unit/sshd.ts";
-import { pack } from "./pack.ts";
+import { install, pack } from "./pack.ts";
 import { platformAt } from "./platform.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -85,20 +85,6 @@ function items(): object {
   return Object.fromEntries(asked);
 }
 
-/** Creates node_modules as npm would, without a registry: gatehouse from the tarball, its dependencies as links. */
-async function install(tarball: string): Promise<void> {
-  const modules = join(consumer, "node_modules");
-  const own = join(modules, "gatehouse");
-  mkdirSync(own, { recursive: true });
-  await must("tar", ["--extract", "--file", tarball, "--directory", own, "--strip-components=1"], folder);
-  const { dependencies } = JSON.parse(readFileSync(join(own, "package.json"), "utf8"));
-  // The last two belong to the consumer, for type checks. No other development dependency of gatehouse is installed.
-  for (const name of [...Object.keys(dependencies), "typescript", "@types/node"]) {
-    mkdirSync(dirname(join(modules, name)), { recursive: true });
-    symlinkSync(join(MODULES, name), join(modules, name));
-  }
-}
-
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "package-test-"));
   producer = join(folder, "producer");
@@ -126,7 +112,8 @@ export const logins = pulumi.secret({ postgres: {} });
 
   tarball = await pack(folder);
   packed = (await must("tar", ["--list", "--file", tarball], folder)).trim().split("\n");
-  await install(tarball);
+  // The last two belong to the consumer, for type checks. No other development dependency of gatehouse is installed.
+  await install(tarball, consumer, ["typescript", "@types/node"]);
   const documented = readFileSync(join(ROOT, "docs/platform.md"), "utf8");
   const [, example = ""] = /^```ts\n(.*?)^```$/ms.exec(documented) ?? [];
   expect(example.split("\n").length).toBeLessThan(40);
@@ -169,7 +156,13 @@ describe("the tarball", () => {
 
   test("has nothing else: no tests, no state, no configuration, no caches", () => {
     const others = packed.filter((path) => !/^package\/(agent|dist|docs|templates)\//.test(path)).sort();
-    expect(others).toEqual(["package/LICENSE", "package/README.md", "package/package.json"]);
+    expect(others).toEqual([
+      "package/LICENSE",
+      "package/PulumiPlugin.yaml",
+      "package/README.md",
+      "package/package.json",
+      "package/plugin.cjs",
+    ]);
     expect(packed.join("\n")).not.toContain("__pycache__");
   });
 

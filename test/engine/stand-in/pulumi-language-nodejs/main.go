@@ -42,6 +42,7 @@ func main() {
 // serve prints the port that it listens on, as the engine expects of a plugin.
 func serve() error {
 	tracing := flag.String("tracing", "", "where to send traces to")
+	flag.String("root", "", "sent by older engines; not used")
 	flag.Parse()
 	engine := flag.Arg(0)
 	node, err := exec.LookPath("node")

@@ -1,11 +1,9 @@
 // A test fixture standing in for the Node.js language host, which is not available as a Go module; a difference in
-// behaviour is a bug in the fixture. This file runs policy packs; it runs no other plugins.
+// behaviour is a bug in the fixture. This file runs policy packs.
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os/exec"
 
 	"github.com/pulumi/pulumi/sdk/v3"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
@@ -14,12 +12,9 @@ import (
 
 // A pack expects the stack's configuration in its environment, but the engine sends it only over gRPC. Therefore the
 // engine talks to a server here, which waits for the configuration, then starts the pack, and forwards everything else.
-func (host *languageHost) RunPlugin(
+func (host *languageHost) runPolicyPack(
 	request *pulumirpc.RunPluginRequest, stream pulumirpc.LanguageRuntime_RunPluginServer,
 ) error {
-	if request.GetKind() != "analyzer" {
-		return fmt.Errorf("the stand-in runs no %s plugins", request.GetKind())
-	}
 	directory := request.GetInfo().GetProgramDirectory()
 	run, err := findCommand(directory, "run-policy-pack")
 	if err != nil {
@@ -49,11 +44,7 @@ func (host *languageHost) RunPlugin(
 	if err := pack.Start(); err != nil {
 		return fmt.Errorf("the policy pack was not started: %w", err)
 	}
-	err = proxy.Attach(stream.Context(), pack)
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return errors.New(exited(exit.ExitCode()))
-	}
-	return err
+	return ended(proxy.Attach(stream.Context(), pack))
 }
 
 // The names of the secret keys are not included.
