@@ -2,7 +2,8 @@ import { z } from "zod";
 import { settingsOf } from "../host/settings.ts";
 import { SIZE } from "../quadlet/pod.ts";
 import { envFile, quadlet, quadletWord } from "../render/grammars.ts";
-import { faultsIn } from "../schema/faults.ts";
+import { type Path, withClashes } from "../schema/clashes.ts";
+import { type Fault, faultsIn } from "../schema/faults.ts";
 import { PLAIN } from "../schema/partly.ts";
 import { connections, deadline, domain, port, releaseName, settingOf, writtenBy } from "../schema/scalars.ts";
 import { isOutput, isTable } from "../sdk/outputs.ts";
@@ -97,43 +98,39 @@ const container = z.strictObject({
   schedule: schedule.optional(),
 });
 
-export const appSchema = z
-  .strictObject({
-    containers: z.record(containerName, container.meta(PLAIN)).default({}).meta(PLAIN),
-    database: releaseName.optional(),
-    connections: connections.optional(),
-    valkey: z
-      .strictObject({
-        maxmemory: z
-          .string()
-          .regex(/^[1-9]\d*(kb|mb|gb)$/, {
-            error: ({ input }) => `expected a size such as 64mb, got ${JSON.stringify(input)}`,
-          })
-          .optional(),
-      })
-      .optional(),
-    site: z
-      .strictObject({
-        domain,
-        port: port.optional(),
-        files: releaseName.optional(),
-        directives,
-        tls: z.enum(["acme", "internal"]).default("acme"),
-      })
-      .optional(),
-    shmSize: z
-      .string()
-      .regex(SIZE, {
-        error: ({ input }) => `expected a size such as 512m or 1g, got ${JSON.stringify(input)}`,
-      })
-      .optional(),
-    deadline: deadline.default(120),
-    purge: z.boolean().default(false),
-  })
-  .superRefine((settings, context) => {
-    for (const { path, message } of clashes(settings)) context.addIssue({ code: "custom", path, message });
-  });
-export type AppSettings = z.output<typeof appSchema>;
+const settings = z.strictObject({
+  containers: z.record(containerName, container.meta(PLAIN)).default({}).meta(PLAIN),
+  database: releaseName.optional(),
+  connections: connections.optional(),
+  valkey: z
+    .strictObject({
+      maxmemory: z
+        .string()
+        .regex(/^[1-9]\d*(kb|mb|gb)$/, {
+          error: ({ input }) => `expected a size such as 64mb, got ${JSON.stringify(input)}`,
+        })
+        .optional(),
+    })
+    .optional(),
+  site: z
+    .strictObject({
+      domain,
+      port: port.optional(),
+      files: releaseName.optional(),
+      directives,
+      tls: z.enum(["acme", "internal"]).default("acme"),
+    })
+    .optional(),
+  shmSize: z
+    .string()
+    .regex(SIZE, {
+      error: ({ input }) => `expected a size such as 512m or 1g, got ${JSON.stringify(input)}`,
+    })
+    .optional(),
+  deadline: deadline.default(120),
+  purge: z.boolean().default(false),
+});
+export type AppSettings = z.output<typeof settings>;
 export type ContainerSettings = AppSettings["containers"][string];
 
 /** The port on the host's loopback at which a container is published; undefined if it does not listen. */
@@ -152,7 +149,7 @@ export const partsOf = ({ containers, database, valkey }: AppSettings): Part[] =
   return PARTS.filter((part) => asked[part]);
 };
 
-function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">) {
+function* clashes({ containers, site }: AppSettings, invalid: readonly Path[]): Generator<Fault> {
   const entries = Object.entries(containers);
   if (entries.length === 0 && site?.files === undefined)
     yield { path: ["containers"], message: "an app needs at least one container, or a site with files" };
@@ -188,18 +185,24 @@ function* clashes({ containers, site }: Pick<AppSettings, "containers" | "site">
         path: ["containers", name, "publish"],
         message: "has no effect without port, the port inside the container",
       };
-    if (health && "http" in health)
+    if (typeof health === "object" && "http" in health)
       yield { path: ["containers", name, "health"], message: "uses HTTP and requires port" };
   }
   const ports = entries.flatMap(([, container]) => published(container) ?? []);
   if (site && (site.port === undefined) === (site.files === undefined))
     yield { path: ["site"], message: `expected exactly one of port and files, got ${site.port ? "both" : "neither"}` };
-  else if (site?.port !== undefined && !ports.includes(site.port))
+  else if (site?.port !== undefined && !hidesPorts(invalid) && !ports.includes(site.port))
     yield {
       path: ["site", "port"],
       message: `no container publishes ${site.port}; published are ${ports.join(", ") || "none"}`,
     };
 }
+
+/** Whether the ports of some container are not known, since they or its name are invalid. */
+const hidesPorts = (invalid: readonly Path[]): boolean =>
+  invalid.some(([table, , key]) => table === "containers" && [undefined, "port", "publish"].includes(key as string));
+
+export const appSchema = withClashes(settings, clashes);
 
 /**
  * Validates an app's arguments and fills in the defaults.

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { misplaced } from "../quadlet/pod.ts";
 import { quadlet } from "../render/grammars.ts";
+import { withClashes } from "../schema/clashes.ts";
 import { PLAIN } from "../schema/partly.ts";
 import { cidr, deadline, digest, domain, port, rotation, settingOf, versionOf } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
@@ -124,10 +125,6 @@ const settings = z.strictObject({
         error: ({ input }) => `expected a text, a number, a boolean or a list of such, got ${JSON.stringify(input)}`,
       }),
     )
-    .superRefine((keys, context) => {
-      for (const { key, message } of [...misplaced(keys), ...mountFaults(keys)])
-        context.addIssue({ code: "custom", path: [key], message });
-    })
     .default({})
     .meta({
       description:
@@ -143,9 +140,11 @@ const settings = z.strictObject({
 });
 
 /** Configuration of authentik. */
-export const authentikSchema = settings.superRefine(({ environment, version }, context) => {
-  if (!VERSION.test(version)) return;
-  for (const { name, message } of environmentFaults(environment, version))
-    context.addIssue({ code: "custom", path: ["environment", name], message });
+export const authentikSchema = withClashes(settings, function* ({ container, environment, version }) {
+  for (const { key, message } of [...misplaced(container), ...mountFaults(container)])
+    yield { path: ["container", key], message };
+  if (VERSION.test(version))
+    for (const { name, message } of environmentFaults(environment, version))
+      yield { path: ["environment", name], message };
 });
 export type AuthentikSettings = z.output<typeof authentikSchema>;

@@ -1,6 +1,6 @@
 // Secret settings of authentik, which it reads from files.
 import { z } from "zod";
-import { type Fault, faultsOf } from "../schema/faults.ts";
+import { type Fault, faultsIn } from "../schema/faults.ts";
 import { firstFaults } from "./administrator.ts";
 import type { AuthentikSettings } from "./schema.ts";
 import { SECRET_KEY, secretFaults, variable } from "./variables.ts";
@@ -18,7 +18,10 @@ export function* secretEnvironmentFaults(
   { version = "", environment = {}, rotation = 1 }: Partial<AuthentikSettings>,
 ): Generator<Fault> {
   const given = Object.keys(secrets);
-  for (const { message } of faultsOf(names.safeParse(given.filter((name) => name !== SECRET_KEY)).error))
+  for (const { message } of faultsIn(
+    names,
+    given.filter((name) => name !== SECRET_KEY),
+  ))
     yield { path: ["secretEnvironment"], message };
   // A dot in a path of `pulumi config set --path` makes a table, where authentik's own names have `__`.
   for (const name of given.filter((name) => typeof secrets[name] === "object"))

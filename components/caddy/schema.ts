@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { withClashes } from "../schema/clashes.ts";
 import { PLAIN } from "../schema/partly.ts";
 import { domain, releaseName } from "../schema/scalars.ts";
 import { directives } from "../site/schema.ts";
@@ -54,16 +55,13 @@ const settings = z.strictObject({
     .default({})
     .meta({ ...PLAIN, description: "Sites in addition to that of authentik." }),
 });
-export const caddySchema = settings.superRefine(({ sites }, context) => {
+export const caddySchema = withClashes(settings, function* ({ sites }) {
   const holders = new Map<string, string>();
   for (const [name, { domain }] of Object.entries(sites)) {
+    if (domain === undefined) continue;
     const holder = holders.get(domain);
     if (holder)
-      context.addIssue({
-        code: "custom",
-        path: ["sites", name, "domain"],
-        message: `${domain} is already the domain of the site ${holder}`,
-      });
+      yield { path: ["sites", name, "domain"], message: `${domain} is already the domain of the site ${holder}` };
     holders.set(domain, holder ?? name);
   }
 });

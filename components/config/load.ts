@@ -3,7 +3,7 @@ import { z } from "zod";
 import { secretEnvironmentFaults } from "../authentik/secret-environment.ts";
 import { secretFaults, wholeKey } from "../backup/secrets.ts";
 import { type Logins, registriesSchema } from "../registries/schema.ts";
-import { defaultMessage, type Fault, faultsOf } from "../schema/faults.ts";
+import { type Fault, faultsIn } from "../schema/faults.ts";
 import { isConfigSecret } from "../sdk/config-secret.ts";
 import { misplaced } from "./misplaced.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
@@ -50,16 +50,16 @@ export function load() {
     given[name] = decoded(config.require(name));
     if (isConfigSecret(key)) faults.push({ path: [name], message: NOT_SECRET });
   }
-  const parsed = settingsSchema.safeParse(given, { error: defaultMessage });
+  const parsed = settingsSchema.safeParse(given);
   // Omit the faults of encrypted keys, because their messages may contain the value.
   const shown = ({ path }: Fault) => !isConfigSecret(prefix + String(path[0]));
-  faults.push(...faultsOf(parsed.error).filter(shown));
+  faults.push(...faultsIn(settingsSchema, given).filter(shown));
   const secrets = tableOf(config.get("authentikSecrets") ?? "{}");
   const secretNames = secrets && Object.keys(secrets);
   if (secrets) faults.push(...environmentFaults(secrets, parsed.data?.authentik));
   else faults.push({ path: ["authentikSecrets"], message: "expected keys and values" });
-  const registries = registriesSchema.safeParse(decoded(config.get("registries") ?? "{}"));
-  faults.push(...faultsOf(registries.error).map(({ path, message }) => ({ path: ["registries", ...path], message })));
+  const registries = faultsIn(registriesSchema, decoded(config.get("registries") ?? "{}"));
+  faults.push(...registries.map(({ path, message }) => ({ path: ["registries", ...path], message })));
   faults.push(...backupFaults(given.backup, config));
   if (faults.length > 0 || !parsed.success) throw new pulumi.RunError(refusal(pulumi.getStack(), faults));
   const { host, authentik, backup, ...settings } = parsed.data;

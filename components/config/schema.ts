@@ -9,6 +9,8 @@ import { connectionSettings } from "../connection/schema.ts";
 import { platforms, USUAL } from "../distribution/distributions.ts";
 import { postgresSchema } from "../postgres/schema.ts";
 import { ARCHIVE_SETTINGS } from "../postgres/settings.ts";
+import { withClashes } from "../schema/clashes.ts";
+import type { Fault } from "../schema/faults.ts";
 import { PLAIN } from "../schema/partly.ts";
 import { asNetwork, proxies } from "../schema/scalars.ts";
 import { nextFree } from "../valkey/databases.ts";
@@ -47,47 +49,48 @@ const policySchema = z.strictObject({
   }),
 });
 
-/** All settings that are not secret. */
-export const settingsSchema = z
-  .strictObject({
-    host: hostSchema.meta({
+const settings = z.strictObject({
+  host: hostSchema.meta({
+    ...PLAIN,
+    description: "The host, and how to connect to it over SSH.",
+    examples: [{ address: "192.0.2.10", user: "deploy", sudo: true, hostKey: "ssh-ed25519 AAAA..." }],
+  }),
+  drift: z
+    .boolean()
+    .default(true)
+    .meta({
       ...PLAIN,
-      description: "The host, and how to connect to it over SSH.",
-      examples: [{ address: "192.0.2.10", user: "deploy", sudo: true, hostKey: "ssh-ed25519 AAAA..." }],
+      description: "Whether each run first checks the host for drift, in one read-only SSH session.",
     }),
-    drift: z
-      .boolean()
-      .default(true)
-      .meta({
-        ...PLAIN,
-        description: "Whether each run first checks the host for drift, in one read-only SSH session.",
-      }),
-    postgres: postgresSchema.default(postgresSchema.parse({})).meta(PLAIN),
-    valkey: valkeySchema.default(valkeySchema.parse({})).meta(PLAIN),
-    authentik: authentikSchema.meta(PLAIN),
-    caddy: caddySchema.default(caddySchema.parse({})).meta(PLAIN),
-    trustedProxies: z
-      .array(proxies)
-      .default([])
-      .transform((list) => list.map(asNetwork))
-      .meta({
-        description:
-          "Proxies in front of Caddy, as addresses or networks. Only their X-Forwarded-For header (the address of the client) and other X-Forwarded headers are trusted. Applies to Caddy, for every site, and to authentik.",
-        examples: [["173.245.48.0/20", "2400:cb00::/32"]],
-      }),
-    backup: backupSchema.optional().meta({
-      ...PLAIN,
-      description: "Backups of PostgreSQL and of all folders with data. Without it, there are no backups.",
-      examples: [{ repository: { path: "/srv/backups" } }],
+  postgres: postgresSchema.default(postgresSchema.parse({})).meta(PLAIN),
+  valkey: valkeySchema.default(valkeySchema.parse({})).meta(PLAIN),
+  authentik: authentikSchema.meta(PLAIN),
+  caddy: caddySchema.default(caddySchema.parse({})).meta(PLAIN),
+  trustedProxies: z
+    .array(proxies)
+    .default([])
+    .transform((list) => list.map(asNetwork))
+    .meta({
+      description:
+        "Proxies in front of Caddy, as addresses or networks. Only their X-Forwarded-For header (the address of the client) and other X-Forwarded headers are trusted. Applies to Caddy, for every site, and to authentik.",
+      examples: [["173.245.48.0/20", "2400:cb00::/32"]],
     }),
-    policy: policySchema.default(policySchema.parse({})).meta(PLAIN),
-  })
-  .superRefine((settings, context) => {
-    for (const { path, message } of clashes(settings)) context.addIssue({ code: "custom", path, message });
-  });
-export type Settings = z.output<typeof settingsSchema>;
+  backup: backupSchema.optional().meta({
+    ...PLAIN,
+    description: "Backups of PostgreSQL and of all folders with data. Without it, there are no backups.",
+    examples: [{ repository: { path: "/srv/backups" } }],
+  }),
+  policy: policySchema.default(policySchema.parse({})).meta(PLAIN),
+});
 
-function* clashes({ authentik, backup, caddy, policy, postgres, valkey }: Omit<Settings, "host" | "drift">) {
+function* clashes({
+  authentik,
+  backup,
+  caddy,
+  policy,
+  postgres,
+  valkey,
+}: Omit<Settings, "host" | "drift">): Generator<Fault> {
   // Without the policy pack, the setting would have no effect.
   if (policy.requireDigest && authentik.digest === undefined)
     yield {
@@ -127,7 +130,7 @@ function* clashes({ authentik, backup, caddy, policy, postgres, valkey }: Omit<S
       };
   }
   for (const [name, site] of Object.entries(caddy.sites)) {
-    if (site.domain === authentik.domain)
+    if (site.domain !== undefined && site.domain === authentik.domain)
       yield { path: ["caddy", "sites", name, "domain"], message: `${site.domain} is already authentik.domain` };
     if (name === "authentik")
       yield {
@@ -136,3 +139,7 @@ function* clashes({ authentik, backup, caddy, policy, postgres, valkey }: Omit<S
       };
   }
 }
+
+/** All settings that are not secret. */
+export const settingsSchema = withClashes(settings, clashes);
+export type Settings = z.output<typeof settings>;

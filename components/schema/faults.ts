@@ -1,14 +1,26 @@
 // Faults in a configuration: their paths and messages.
 import type { z } from "zod";
+import { schemaAt } from "./partly.ts";
 
 export type Fault = Pick<z.core.$ZodIssue, "path" | "message">;
 
-/** The faults that zod found, one for each correction to make; empty without an error. */
-export const faultsOf = (error: z.ZodError | undefined): Fault[] => error?.issues.flatMap(flat) ?? [];
+/** The faults in a value, by a schema: one for each correction to make. */
+export function faultsIn(schema: z.ZodType, given: unknown): Fault[] {
+  const { error } = schema.safeParse(given, { error: defaultMessage });
+  return (
+    error?.issues.flatMap((issue) => [
+      ...flat(issue),
+      ...(issue.code === "invalid_key" ? below(schema, given, issue) : []),
+    ]) ?? []
+  );
+}
 
-/** The faults in a value, by a schema. */
-export const faultsIn = (schema: z.ZodType, given: unknown): Fault[] =>
-  faultsOf(schema.safeParse(given, { error: defaultMessage }).error);
+/** Faults below an invalid key, whose value zod does not read. */
+function below(schema: z.ZodType, given: unknown, { path }: Fault): Fault[] {
+  const inner = schemaAt(schema, path);
+  const value = path.reduce<unknown>((table, key) => Reflect.get(Object(table), key), given);
+  return inner ? faultsIn(inner, value).map((fault) => ({ ...fault, path: [...path, ...fault.path] })) : [];
+}
 
 /** Message for a value if the schema does not define one. */
 export function defaultMessage(issue: z.core.$ZodRawIssue): string | undefined {

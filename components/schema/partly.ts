@@ -38,6 +38,14 @@ export function partly<Schema extends z.ZodType>(schema: Schema, given: unknown)
   // As zod's own `parse` does, which returns no value with faults.
   const result = schema._zod.run({ value: given, issues: [] }, { async: false });
   if (result instanceof Promise) throw new Error("the schema is not synchronous");
-  const whole = !result.issues.some((issue) => issue.code === "invalid_type" && TABLES.includes(issue.expected));
-  return { value: result.value as z.output<Schema>, whole };
+  return { value: result.value as z.output<Schema>, whole: isWhole(result.issues) };
+}
+
+/** Whether no issue is that something else stands where a table or a list belongs. */
+export const isWhole = (issues: readonly z.core.$ZodRawIssue[]): boolean =>
+  !issues.some((issue) => issue.code === "invalid_type" && TABLES.includes(issue.expected));
+
+/** The schema of the value at a path; undefined if it has none. */
+export function schemaAt(schema: z.ZodType | undefined, [key, ...rest]: readonly PropertyKey[]): z.ZodType | undefined {
+  return key === undefined ? schema : schemaAt(below(unwrapped(schema).inner, key), rest);
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { valkeySetting } from "../render/grammars.ts";
+import { withClashes } from "../schema/clashes.ts";
 import { PLAIN } from "../schema/partly.ts";
 import { gid, releaseName, rotation, settingOf } from "../schema/scalars.ts";
 import { allotmentFaults } from "./databases.ts";
@@ -54,41 +55,40 @@ const application = releaseName.refine((name) => name !== "default" && name !== 
   error: ({ input }) => `${input} is a user of the platform; choose another name`,
 });
 
-/** Configuration of Valkey. */
-export const valkeySchema = z
-  .strictObject({
-    gid: gid.optional().meta({
+const settings = z.strictObject({
+  gid: gid.optional().meta({
+    description:
+      "GID of the group valkey-clients. Without it, the host chooses one, and an existing group keeps its GID.",
+    examples: [2002],
+  }),
+  settings: z
+    .record(settingName, settingOf(valkeySetting))
+    .default({})
+    .meta({
       description:
-        "GID of the group valkey-clients. Without it, the host chooses one, and an existing group keeps its GID.",
-      examples: [2002],
+        "Settings for valkey.conf. A change restarts Valkey and keeps all keys: appendonly is switched while the server runs.",
+      examples: [{ maxmemory: "256mb" }],
     }),
-    settings: z
-      .record(settingName, settingOf(valkeySetting))
-      .default({})
-      .meta({
-        description:
-          "Settings for valkey.conf. A change restarts Valkey and keeps all keys: appendonly is switched while the server runs.",
-        examples: [{ maxmemory: "256mb" }],
-      }),
-    databaseCount: z
-      .int()
-      .min(2)
-      .max(1024)
-      .default(16)
-      .meta({ description: "Number of databases, including database 0." }),
-    rotation: rotation.meta({ description: "Increase it by one to give every user a new password." }),
-    databases: z
-      .record(application, z.int())
-      .default({})
-      .meta({
-        ...PLAIN,
-        description:
-          "Database number of each application, from 1. Each application gets an ACL user with its name and a generated password.",
-        examples: [{ grafana: 2 }],
-      }),
-  })
-  .superRefine(({ databases, databaseCount }, context) => {
-    for (const { name, fault } of allotmentFaults(databases, databaseCount))
-      context.addIssue({ code: "custom", path: ["databases", name], message: fault });
-  });
+  databaseCount: z
+    .int()
+    .min(2)
+    .max(1024)
+    .default(16)
+    .meta({ description: "Number of databases, including database 0." }),
+  rotation: rotation.meta({ description: "Increase it by one to give every user a new password." }),
+  databases: z
+    .record(application, z.int())
+    .default({})
+    .meta({
+      ...PLAIN,
+      description:
+        "Database number of each application, from 1. Each application gets an ACL user with its name and a generated password.",
+      examples: [{ grafana: 2 }],
+    }),
+});
+
+/** Configuration of Valkey. */
+export const valkeySchema = withClashes(settings, ({ databases, databaseCount }) =>
+  allotmentFaults(databases, databaseCount).map(({ name, fault }) => ({ path: ["databases", name], message: fault })),
+);
 export type ValkeySettings = z.output<typeof valkeySchema>;

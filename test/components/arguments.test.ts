@@ -115,6 +115,7 @@ describe("all faults are reported together, with their paths, and nothing is dec
       [
         "logins.ghcr.io.username: expected a user name without blanks and colons",
         "logins.Ghcr.io: expected a registry as at the beginning of an image name, such as ghcr.io or registry.example.org:5000",
+        "logins.Ghcr.io.username: expected a user name without blanks and colons",
       ],
     ],
     [

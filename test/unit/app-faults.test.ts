@@ -237,6 +237,29 @@ test("all faults are reported together", () => {
   expect(faults(given, "root")).toHaveLength(5);
 });
 
+test("what does not fit together is reported beside invalid values, and what depends on those is not", () => {
+  const given = {
+    nope: 1,
+    containers: {
+      web: { ...web, port: 8080, health: "curl", files: { "/data/a": "x" }, volumes: { "/data": "data" } },
+      other: { ...web, port: 8080, environment: { "A B": { c: 1 } } },
+      "Bad Name": { ...web, port: 9000, image: "web" },
+    },
+    site: { domain: "wiki.example.org", port: 9000 },
+  };
+  expect(faults(given).sort()).toEqual([
+    'containers.Bad Name.image: expected an image with its registry such as docker.io/grafana/grafana:12.3.0, got "web"',
+    'containers.Bad Name: expected a name of lower-case letters, digits and -, at most 31 long, got "Bad Name"',
+    'containers.other.environment.A B: expected text, a number or a boolean, got {"c":1}',
+    'containers.other.environment.A B: expected the name of a variable, got "A B"',
+    "containers.other.port: web already listens on 8080",
+    "containers.other.publish: web already publishes 8080",
+    "containers.web.files./data/a: is inside the volume /data",
+    'containers.web.health: expected a command as a list of words, or { http: "/path" }, got "curl"',
+    "nope: unknown key",
+  ]);
+});
+
 test("what decides which resources exist is no Output; the message prints neither it nor a secret", () => {
   const late = pulumi.output({});
   const reported =

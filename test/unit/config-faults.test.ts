@@ -437,6 +437,63 @@ test("all faults of a backup are reported together, also beside one that hides t
   ]);
 });
 
+test("faults below an invalid name are reported with that of the name, at any depth", async () => {
+  const sites = { "My Site": { domain: "two words", backend: "127.0.0.1:1", nope: 1 } };
+  const databases = { Wiki: { owner: "The Owner", clients: "editors" } };
+  expect((await faults(changed(SMALL, { "caddy.sites": sites, "postgres.databases": databases }))).sort()).toEqual([
+    `caddy.sites.My Site.domain: expected a domain name in lower case, such as auth.example.org, got "two words"`,
+    "caddy.sites.My Site.nope: unknown key",
+    `caddy.sites.My Site: ${RELEASE_NAME} "My Site"`,
+    'postgres.databases.Wiki.clients: expected a list, got "editors"',
+    `postgres.databases.Wiki.owner: ${NAME} "The Owner"`,
+    `postgres.databases.Wiki: ${NAME} "Wiki"`,
+  ]);
+});
+
+test("values that do not fit together are reported with those that are invalid themselves", async () => {
+  const site = { domain: "a.example.org", backend: "127.0.0.1:1" };
+  const given = changed(SMALL, {
+    drfit: true,
+    "host.port": "22",
+    "policy.requireDigest": true,
+    "postgres.gid": 2001,
+    "valkey.gid": 2001,
+    "valkey.databases": { one: 1, two: 1, three: "3" },
+    "authentik.container": { Volume: ["/srv/x:/media", "/srv/x:/media"], LogDriver: {}, IP: ["10.0.0.1"] },
+    "authentik.environment": { AUTHENTIK_LISTEN__HTTP: "x", nope: 1 },
+    "caddy.sites": { one: site, two: site, three: { ...site, domain: 3 }, four: { ...site, domain: 3 } },
+    "backup.repository.path": "/srv/backups",
+    "backup.keep": 0,
+    "postgres.settings": { archive_mode: "on" },
+  });
+  expect((await faults(given)).map((line) => line.split(": ")[0]).sort()).toEqual(
+    [
+      "authentik.container.LogDriver",
+      "authentik.container.Volume",
+      "authentik.container.Volume",
+      "authentik.digest",
+      "authentik.environment.nope",
+      "authentik.environment.AUTHENTIK_LISTEN__HTTP",
+      "backup.keep",
+      "caddy.sites.four.domain",
+      "caddy.sites.three.domain",
+      "caddy.sites.two.domain",
+      "drfit",
+      "host.port",
+      "postgres.settings.archive_mode",
+      "valkey.databases.three",
+      "valkey.databases.two",
+      "valkey.gid",
+    ].sort(),
+  );
+});
+
+test("nothing is compared where something else stands in place of a table, and a valid value is no fault beside it", async () => {
+  expect(await faults(changed(SMALL, { caddy: "internal", "postgres.gid": 7, "valkey.gid": 7 }))).toEqual([
+    'caddy: expected keys and values, got "internal"',
+  ]);
+});
+
 test("a key in the namespace of one of our settings, or of a mistyped project, is refused with both commands", async () => {
   const elsewhere = (key: string, meant: string, secret = "") =>
     `${key}: is not read, since it belongs to another project or provider: remove it (\`pulumi config rm '${key}'\`), and \`pulumi config set ${secret}--path 'gatehouse:${meant}' VALUE\``;
