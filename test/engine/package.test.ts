@@ -160,6 +160,7 @@ describe("the tarball", () => {
       "package/LICENSE",
       "package/PulumiPlugin.yaml",
       "package/README.md",
+      "package/components/sdk/node-version.cjs",
       "package/package.json",
       "package/plugin.cjs",
     ]);

@@ -105,6 +105,10 @@ test.each([
 test("Pulumi and the npm scripts check the version of Node first", () => {
   const { scripts } = JSON.parse(read("package.json"));
   expect(read("Pulumi.yaml")).toMatch(/^ {4}nodeargs: --require=\.\/components\/sdk\/node-version\.cjs /m);
+  for (const path of ["examples/app/Pulumi.yaml", "examples/server/Pulumi.yaml", "docs/platform.md"])
+    expect(read(path), path).toMatch(
+      /^ {4}nodeargs: --require=\.\/node_modules\/gatehouse\/components\/sdk\/node-version\.cjs$/m,
+    );
   for (const name of ["plan", "drift"])
     expect(scripts[name]).toMatch(/^node --require \.\/components\/sdk\/node-version\.cjs .*plan\//);
 });

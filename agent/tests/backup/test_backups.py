@@ -692,6 +692,23 @@ class Series(HostTest):
         self.apply(**self.version("2026.8.3", downgrade=True))
         self.assertEqual(support.live("etc/app"), "2026.8.3")
 
+    def test_nor_does_a_removed_release_let_an_upgrade_skip_a_series(self):
+        self.apply(**self.image("2026.2"))
+        remove.remove("app", "shop/prod/app")
+        self.refused(
+            1,
+            "series 2026.8",
+            "this host has 2026.2",
+            f"If that data was deleted since the removal: rm {support.STATE}/remains/app",
+            **self.image("2026.8", "2026.5"),
+        )
+        self.assertFalse((support.TREE / "etc/app").exists())
+        self.apply(**self.image("2026.5", "2026.2"))
+        remove.remove("app", "shop/prod/app")
+        os.remove(support.STATE / "remains/app")
+        self.apply(**self.image("2026.12", "2026.8"))
+        self.assertEqual(support.live("etc/app"), "2026.12")
+
     def test_a_series_goes_back_only_where_that_is_allowed(self):
         self.apply(**self.version("2026.8.3", series="2026.8", follows=["2026.5"]))
         older = {"series": "2026.5", "follows": ["2026.2"], "permission": "app.older"}

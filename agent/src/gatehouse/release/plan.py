@@ -98,9 +98,12 @@ def make(release: Release, manifest: Manifest, text: str, downgrade: bool = Fals
     current, generation = release.manifest(), release.generation
     claim(manifest)
     census.refuse_release(manifest, current)
-    _refuse_leap(manifest, current)
+    # The data of a removed release stays, and so does what its last images have done to it.
+    before = current.image if current else remains.last_images(release.name)
+    unless = "" if current else f". If that data was deleted since the removal: rm {remains.place(release.name)}"
+    _refuse_leap(manifest, before, unless)
     if not downgrade:
-        _refuse_downgrade(manifest, current.image if current else remains.last_images(release.name))
+        _refuse_downgrade(manifest, before, unless)
     names = [u.name for u in manifest.unit]
     dropped = [u.name for u in (current.unit if current else ()) if u.name not in names]
     stops = systemd.existing(dropped + systemd.triggered(dropped))  # a timer's service is stopped with it
@@ -221,14 +224,15 @@ def _paths(manifest: Manifest) -> list[str]:
     ]
 
 
-def _refuse_leap(manifest: Manifest, current: Manifest | None) -> None:
+def _refuse_leap(manifest: Manifest, before: Iterable[Image], unless: str) -> None:
+    """`before`: the images that last used the data; `unless`: what to do if it no longer exists."""
     for image in manifest.image:
-        for there in current.image if current else ():
+        for there in before:
             if image.leaps(there):
                 raise Failure(
                     f"{image.reference} is of series {image.series}, which can only follow "
                     f"{_listed(image.follows)}, and this host has {there.series}: its data is migrated one "
-                    f"series at a time, and never back. {_way(image, there)}; nothing was changed"
+                    f"series at a time, and never back. {_way(image, there)}{unless}; nothing was changed"
                 )
 
 
@@ -240,14 +244,14 @@ def _way(image: Image, there: Image) -> str:
     return f"A permitted downgrade goes back by one series only, here to {_listed(there.follows)}"
 
 
-def _refuse_downgrade(manifest: Manifest, before: Iterable[Image]) -> None:
-    """`before`: the images that last used the data, also those of a removed release, which leaves its data."""
+def _refuse_downgrade(manifest: Manifest, before: Iterable[Image], unless: str) -> None:
     for image in manifest.image:
         for there in () if image.downgrade else before:
             if image.is_older_than(there):
                 raise Failure(
                     f"{image.reference} is older than {there.reference}, which this host has or had: it may not be "
-                    f"able to use data that the newer one has migrated. {_permission(image)}; nothing was changed"
+                    f"able to use data that the newer one has migrated. {_permission(image)}{unless}; "
+                    "nothing was changed"
                 )
 
 

@@ -32,6 +32,11 @@ def drop(name: str) -> None:
     safepath.remove(str(FOLDER / name))
 
 
+def place(name: str) -> str:
+    """The file of a removed release."""
+    return str(FOLDER / name)
+
+
 def last_images(name: str) -> list[Image]:
     """The images that last used the data of a removed release; none from an older agent, which did not record them."""
     kept: Remains = json.loads(read_private(FOLDER / name) or "{}")
