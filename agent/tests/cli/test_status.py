@@ -342,6 +342,13 @@ class WhatTheLastUpWanted(VerbTest):
         self.release(release="app", file=[file("etc/app.conf", "password 2\n")])
         self.shows(0, "1 release, all healthy", argv=("status",))
 
+    def test_an_error_of_the_agent_itself_is_named_as_one(self):
+        wants("app", "server")
+        self.patch(apply, "make", mock.Mock(side_effect=KeyError("Id")))
+        with self.assertRaises(KeyError):
+            self.release(release="server")
+        self.assertIn("run that again: KeyError: 'Id'", self.rows(3)["server"])
+
     def test_a_secret_release_and_one_that_an_older_agent_applied_have_no_known_version(self):
         wants("app")
         self.shows(0, "1 release, all healthy", argv=("status",))

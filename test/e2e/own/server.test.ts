@@ -17,7 +17,11 @@ let projects: Projects;
 beforeAll(async () => {
   projects = new Projects("server-test");
   const files = readdirSync(EXAMPLE).filter((name) => /\.ts$|^Pulumi\.yaml$|^lab-server$/.test(name));
-  const texts = files.map((name) => [name, readFileSync(join(EXAMPLE, name), "utf8")]);
+  // The project is the package itself, which in other projects is in node_modules.
+  const texts = files.map((name) => [
+    name,
+    readFileSync(join(EXAMPLE, name), "utf8").replace("=./node_modules/gatehouse/", "=./"),
+  ]);
   projects.add("examples/server", Object.fromEntries(texts));
   // The program finds the lab as it does in this checkout.
   symlinkSync(join(ROOT, "test"), join(projects.folder, "test"));

@@ -156,8 +156,9 @@ def _apply(call: Namespace, ensure: Callable[[str], _Item]) -> _Item:
     try:
         done = ensure(text)
     except Exception as error:
+        why = str(error) if isinstance(error, Failure) else disks.explain(error) or f"{type(error).__name__}: {error}"
         with contextlib.suppress(OSError):  # the disk may be full
-            wanted.failed(item, owner, legible(masked(str(error))), document.digest(raw))
+            wanted.failed(item, owner, legible(masked(why)), document.digest(raw))
         raise
     store.settle(item, call.due, done, raw, sketch)
     wanted.applied(item, owner)
