@@ -20,6 +20,7 @@ const SECONDS: Record<string, number> = {
   "own/migration": 250,
   "own/example": 250,
   "own/server": 150,
+  "own/release": 160,
   "own/arch": 130,
   "own/grammars": 75,
   "e2e/changes": 950,
