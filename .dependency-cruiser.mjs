@@ -23,11 +23,11 @@ const ROOMS = {
       ],
     ]),
   ),
-  "components/config": ["protocol", ...components("schema", "sdk", "distribution", "connection", ...SERVICES)],
+  "components/config": ["protocol", ...components("schema", "sdk", "distribution", "connection", ...SERVICES, "app")],
   "components/platform": components("schema", "sdk", "host", ...SERVICES),
   "components/gatehouse": [
     "protocol",
-    ...components("schema", "sdk", "distribution", "connection", "host", "config", "platform", ...SERVICES),
+    ...components("schema", "sdk", "distribution", "connection", "host", "config", "platform", ...SERVICES, "app"),
   ],
   "components/plugin": components("schema", "sdk", "config", "platform", "gatehouse", "registries"),
   "plan/read": ["protocol", ...components("sdk")],
@@ -42,7 +42,7 @@ const ROOMS = {
 const PACKAGES = [
   ["@pulumi/command", components("host"), "Only components/host runs commands on a host; ask for a Release there."],
   ["ssh2", components("connection"), "Only components/connection connects to a host."],
-  ["@pulumi/random", components(...SERVICES), "Only a service generates its secrets."],
+  ["@pulumi/random", components(...SERVICES, "app"), "Only a service or an app generates its secrets."],
   [
     "@pulumi/pulumi/(?!automation/|index\\.js)[^/]+/",
     components("sdk"),

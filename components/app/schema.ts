@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { settingsOf } from "../host/settings.ts";
 import { SIZE } from "../quadlet/pod.ts";
-import { envFile, quadlet, quadletWord } from "../render/grammars.ts";
 import { type Path, withClashes } from "../schema/clashes.ts";
 import { type Fault, faultsIn } from "../schema/faults.ts";
 import { PLAIN } from "../schema/partly.ts";
-import { connections, deadline, domain, port, releaseName, settingOf, writtenBy } from "../schema/scalars.ts";
+import { connections, deadline, domain, port, releaseName } from "../schema/scalars.ts";
 import { isOutput, isTable } from "../sdk/outputs.ts";
 import { directives } from "../site/schema.ts";
+import { container, containerName, content, secretName, unwritable } from "./container.ts";
 import { PARTS, type Part } from "./names.ts";
 
 /** Accounts of a distribution or the platform. An app with such a name would run as another account on some host. */
@@ -25,83 +25,35 @@ export const appName = releaseName
       `${input} has an ending that is reserved for the parts of an app (${PARTS.join(", ")}); choose another name`,
   });
 
-const containerName = releaseName.refine((name) => !/(^|-)(pod|network)$/.test(name), {
-  error: ({ input }) => `${input} is the name of a unit that Podman generates; choose another name`,
-});
-
-const REGISTRY = /^([a-z0-9-]+(\.[a-z0-9-]+)+|localhost|[a-z0-9-]+(?=:))(:\d+)?\//;
-const REFERENCE = /^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)+(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$/;
-const image = z
-  .string()
-  .refine((reference) => REFERENCE.test(reference) && REGISTRY.test(reference), {
-    error: ({ input }) =>
-      `expected an image with its registry such as docker.io/grafana/grafana:12.3.0, got ${JSON.stringify(input)}`,
-  })
-  .refine((reference) => /@sha256:/.test(reference) || !/(\/[^:]*|:latest)$/.test(reference), {
-    error: ({ input }) => `${input} is a moving tag: use a version or a digest`,
-  });
-
-const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-  error: ({ input }) => `expected the name of a variable, got ${JSON.stringify(input)}`,
-});
-const secretName = z.string().regex(/^\w[\w.-]{0,62}$/, {
-  error: ({ input }) => `expected a file name of letters, digits, _, . and -, got ${JSON.stringify(input)}`,
-});
-/** Why a text is not that of a file; undefined if it is. The reason does not contain it: it may be secret. */
-export function unwritable(text: string): string | undefined {
-  if (text.isWellFormed() && !text.includes("\0")) return undefined;
-  const reason = text.isWellFormed() ? "contains a NUL character, so it is not text" : "is not valid Unicode";
-  return `${reason}: put a binary file into the image or a volume, or encode it, such as with base64`;
-}
-
-/** The content of a file. */
-const content = (message: string) =>
-  z.string({ error: message }).superRefine((text, context) => {
-    const fault = unwritable(text);
-    if (fault) context.addIssue({ code: "custom", message: fault });
-  });
 const secret = content("expected text, or an Output with a text");
-const inContainer = (what: string) =>
-  z.string().regex(/^(\/[\w.-]*[\w-][\w.-]*)+$/, {
-    error: ({ input }) => `expected ${what}, got ${JSON.stringify(input)}`,
-  });
-const containerPath = inContainer("a folder in the container such as /var/lib/grafana");
-const containerFilePath = inContainer("a file in the container such as /etc/grafana/grafana.ini");
-const word = z.string().min(1, { error: "expected a word, got an empty string", abort: true });
-const path = z.string().regex(/^\/[\x21-\x7e]*$/, {
-  error: ({ input }) => `expected a path such as /healthz, got ${JSON.stringify(input)}`,
+
+export const database = releaseName.optional().meta({
+  description: "Name of the database, which the role with the app's name owns. Without it, the app's name.",
+  examples: ["boards"],
 });
-
-/** Rejects lines of a crontab, which have more words. systemd on the host validates the rest. */
-const schedule = z.string().regex(/^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/, {
-  error: ({ input }) =>
-    `expected a systemd calendar expression such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(input)}`,
+export const connectionLimit = connections.optional().meta({
+  description: "Maximum number of concurrent connections to PostgreSQL. Without it, half of max_connections.",
+  examples: [20],
 });
-
-// A JSON list, which Podman runs without a shell.
-const asJson = (words: string[]): string => quadlet(JSON.stringify(words));
-
-const container = z.strictObject({
-  image,
-  command: z.array(word.superRefine(writtenBy(quadletWord))).default([]),
-  environment: z.record(variable, settingOf(envFile)).default({}),
-  files: z.record(containerFilePath, content("expected text")).default({}),
-  secrets: z.record(secretName, secret).default({}).meta(PLAIN),
-  volumes: z.record(containerPath, releaseName).default({}),
-  port: port.min(1024, { error: ({ input }) => `${input} is a privileged port: use a port from 1024` }).optional(),
-  publish: port.optional(),
-  health: z
-    .union([z.array(word).min(1).superRefine(writtenBy(asJson)), z.strictObject({ http: path })], {
-      error: ({ input }) => `expected a command as a list of words, or { http: "/path" }, got ${JSON.stringify(input)}`,
-    })
-    .optional(),
-  schedule: schedule.optional(),
+export const site = z.strictObject({
+  domain: domain.meta({ description: "Public domain name of the app.", examples: ["grafana.example.org"] }),
+  port: port.optional().meta({
+    description: "One of the published ports, to which Caddy forwards requests. Set exactly one of `port` and `files`.",
+    examples: [3000],
+  }),
+  files: releaseName.optional().meta({
+    description:
+      "Directory below /var/lib/apps/APP that is served as static files. The app writes it, and its files are public, except names that begin with a dot, symlinks and directory listings. Containers may use it as a volume.",
+    examples: ["public"],
+  }),
+  directives: directives.meta({
+    description: "Additional Caddyfile lines for the site; lines that close its block or open another are refused.",
+  }),
 });
+export const issuer = z.enum(["acme", "internal"]);
 
-const settings = z.strictObject({
-  containers: z.record(containerName, container.meta(PLAIN)).default({}).meta(PLAIN),
-  database: releaseName.optional(),
-  connections: connections.optional(),
+/** What an app in the configuration and one in a program have in common. */
+export const shared = {
   valkey: z
     .strictObject({
       maxmemory: z
@@ -109,29 +61,57 @@ const settings = z.strictObject({
         .regex(/^[1-9]\d*(kb|mb|gb)$/, {
           error: ({ input }) => `expected a size such as 64mb, got ${JSON.stringify(input)}`,
         })
-        .optional(),
+        .optional()
+        .meta({
+          description: "Memory limit, above which writes fail. Without it, no limit except the host's memory.",
+          examples: ["64mb"],
+        }),
     })
-    .optional(),
-  site: z
-    .strictObject({
-      domain,
-      port: port.optional(),
-      files: releaseName.optional(),
-      directives,
-      tls: z.enum(["acme", "internal"]).default("acme"),
-    })
-    .optional(),
+    .optional()
+    .meta({
+      description: "A Valkey for the app only, at /run/valkey-APP/valkey.sock, without a password.",
+      examples: [{ maxmemory: "64mb" }],
+    }),
   shmSize: z
     .string()
     .regex(SIZE, {
       error: ({ input }) => `expected a size such as 512m or 1g, got ${JSON.stringify(input)}`,
     })
-    .optional(),
-  deadline: deadline.default(120),
-  purge: z.boolean().default(false),
+    .optional()
+    .meta({
+      description:
+        "Size of /dev/shm in each container and job. It is a limit: memory is used only as files are written. Browsers and databases in containers need more than Podman's 64 MiB, which apply without it.",
+      examples: ["1g"],
+    }),
+  deadline: deadline
+    .default(120)
+    .meta({ description: "Time until all parts must be healthy after a start.", unit: "seconds" }),
+  purge: z.boolean().default(false).meta({
+    description:
+      "Whether deleting the app also deletes its data: database and role, volumes, Valkey data and secrets, each after a copy has been written to /var/backups/gatehouse. The same applies to the data of a part that is removed, such as `valkey`. Requires an `up` before the one that deletes.",
+  }),
+};
+
+const settings = z.strictObject({
+  containers: z
+    .record(
+      containerName,
+      container.extend({ secrets: z.record(secretName, secret).default({}).meta(PLAIN) }).meta(PLAIN),
+    )
+    .default({})
+    .meta(PLAIN),
+  database,
+  connections: connectionLimit,
+  site: site.extend({ tls: issuer.default("acme") }).optional(),
+  ...shared,
 });
 export type AppSettings = z.output<typeof settings>;
 export type ContainerSettings = AppSettings["containers"][string];
+
+interface Whole {
+  containers: Record<string, Omit<ContainerSettings, "secrets">>;
+  site?: Pick<NonNullable<AppSettings["site"]>, "port" | "files"> | undefined;
+}
 
 /** The port on the host's loopback at which a container is published; undefined if it does not listen. */
 export const published = ({ port, publish = port }: Pick<ContainerSettings, "port" | "publish">) => publish;
@@ -149,7 +129,7 @@ export const partsOf = ({ containers, database, valkey }: AppSettings): Part[] =
   return PARTS.filter((part) => asked[part]);
 };
 
-function* clashes({ containers, site }: AppSettings, invalid: readonly Path[]): Generator<Fault> {
+export function* clashes({ containers, site }: Whole, invalid: readonly Path[]): Generator<Fault> {
   const entries = Object.entries(containers);
   if (entries.length === 0 && site?.files === undefined)
     yield { path: ["containers"], message: "an app needs at least one container, or a site with files" };
@@ -162,7 +142,7 @@ function* clashes({ containers, site }: AppSettings, invalid: readonly Path[]): 
         };
   for (const [what, key, of] of [
     ["already publishes", "publish", published],
-    ["already listens on", "port", ({ port }: ContainerSettings) => port],
+    ["already listens on", "port", ({ port }: Pick<ContainerSettings, "port">) => port],
   ] as const) {
     const holders = new Map<number, string>();
     for (const [name, container] of entries) {

@@ -1,4 +1,4 @@
-// Generated from schema.ts by `npm run schema`.
+// Generated from the schema by `npm run schema`.
 import type { Input } from "@pulumi/pulumi";
 
 /** Settings as they are given: what has a default may be left out. */

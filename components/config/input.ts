@@ -1,5 +1,6 @@
-// Generated from schema.ts by `npm run schema`.
+// Generated from the schema by `npm run schema`.
 import type { Input } from "@pulumi/pulumi";
+import type { AppInput } from "../app/input.ts";
 import type { AuthentikInput } from "../authentik/input.ts";
 import type { BackupInput } from "../backup/input.ts";
 import type { CaddyInput } from "../caddy/input.ts";
@@ -109,6 +110,12 @@ export interface SettingsInput {
    * @default {"tls":"acme","sites":{}}
    */
   caddy?: CaddyInput;
+  /**
+   * Apps beside the platform, by name: containers, jobs or files with the parts of the platform that they use
+   * (service-integration-guide.md).
+   * @default {}
+   */
+  apps?: Record<string, AppInput>;
   /**
    * Proxies in front of Caddy, as addresses or networks. Only their X-Forwarded-For header (the address of the client)
    * and other X-Forwarded headers are trusted. Applies to Caddy, for every site, and to authentik.

@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import type { AppSecrets } from "../app/entries.ts";
+import { appSecretFaults } from "../app/entry-secrets.ts";
 import { secretEnvironmentFaults } from "../authentik/secret-environment.ts";
 import { secretFaults, wholeKey } from "../backup/secrets.ts";
 import { type Logins, registriesSchema } from "../registries/schema.ts";
@@ -12,6 +14,7 @@ import { type Settings, settingsSchema } from "./schema.ts";
 const SET_SECRET: Record<string, string> = {
   sshKey: "pulumi config set --secret gatehouse:sshKey < KEYFILE",
   authentikSecrets: "pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD",
+  appSecrets: "pulumi config set --secret --path gatehouse:appSecrets.wiki.smtp-password",
   registries: "pulumi config set --secret --path 'gatehouse:registries[\"ghcr.io\"].password'",
   backupKey: "pulumi config set --secret gatehouse:backupKey < KEYFILE",
   backupPassphrase: "pulumi config set --secret gatehouse:backupPassphrase",
@@ -60,7 +63,8 @@ export function load() {
   else faults.push({ path: ["authentikSecrets"], message: "expected keys and values" });
   const registries = faultsIn(registriesSchema, decoded(config.get("registries") ?? "{}"));
   faults.push(...registries.map(({ path, message }) => ({ path: ["registries", ...path], message })));
-  faults.push(...backupFaults(given.backup, config));
+  const appSecrets = decoded(config.get("appSecrets") ?? "{}");
+  faults.push(...appFaults(given.apps, appSecrets), ...backupFaults(given.backup, config));
   if (faults.length > 0 || !parsed.success) throw new pulumi.RunError(refusal(pulumi.getStack(), faults));
   const { host, authentik, backup, ...settings } = parsed.data;
   const secretEnvironment = Object.fromEntries((secretNames ?? []).map((name) => [name, secretOf(config, name)]));
@@ -68,6 +72,7 @@ export function load() {
     ...settings,
     host: { ...host, privateKey: config.getSecret("sshKey")?.apply(wholeKey) },
     authentik: { ...authentik, secretEnvironment },
+    appSecrets: appSecretsOf(config, appSecrets as Record<string, Table>),
     registries: config.getSecretObject<Logins>("registries"),
     backup: backup && {
       ...backup,
@@ -83,6 +88,26 @@ const environmentFaults = (secrets: Table, authentik: Partial<Settings["authenti
     path: first === "secretEnvironment" ? ["authentikSecrets", ...rest] : ["authentik", first as string, ...rest],
     message,
   }));
+
+/** The values of the apps' secrets, each as a secret Output. */
+function appSecretsOf(config: pulumi.Config, given: Record<string, Table>): AppSecrets {
+  const output = (app: string, name: string) =>
+    config
+      .requireSecretObject<Record<string, Record<string, string>>>("appSecrets")
+      .apply((all) => all[app]?.[name] as string);
+  const ofApp = (app: string, values: Table) =>
+    Object.fromEntries(Object.keys(values).map((name) => [name, output(app, name)]));
+  return Object.fromEntries(Object.entries(given).map(([app, values]) => [app, ofApp(app, values)]));
+}
+
+/** Faults in the values of the apps' secrets, each with the command that mends it. */
+function* appFaults(apps: unknown, secrets: unknown): Generator<Fault> {
+  for (const { path, message, remedy } of appSecretFaults(apps, secrets)) {
+    const key = `'gatehouse:appSecrets${path.map((name) => `["${String(name)}"]`).join("")}'`;
+    const command = { set: `pulumi config set --secret --path ${key}`, remove: `${RM_SECRET} --path ${key}` };
+    yield { path: ["appSecrets", ...path], message: remedy ? `${message}: ${command[remedy]}` : message };
+  }
+}
 
 /** Conflicts between the backup settings, which may be invalid themselves, and their secrets. */
 function* backupFaults(backup: unknown, config: pulumi.Config): Generator<Fault> {

@@ -1,6 +1,8 @@
 // The complete configuration of a stack: the schemas of all services, and the constraints between them.
 import { z } from "zod";
 import { thing } from "../../protocol/things.ts";
+import { entrySchema } from "../app/entry.ts";
+import { appName } from "../app/schema.ts";
 import { authentikSchema } from "../authentik/schema.ts";
 import { usesValkey, VERSION } from "../authentik/version.ts";
 import { backupSchema } from "../backup/schema.ts";
@@ -15,6 +17,7 @@ import { PLAIN } from "../schema/partly.ts";
 import { asNetwork, proxies } from "../schema/scalars.ts";
 import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
+import { clashesOfApps } from "./app-clashes.ts";
 
 const hostSchema = z.strictObject({
   ...connectionSettings,
@@ -66,6 +69,14 @@ const settings = z.strictObject({
   valkey: valkeySchema.default(valkeySchema.parse({})).meta(PLAIN),
   authentik: authentikSchema.meta(PLAIN),
   caddy: caddySchema.default(caddySchema.parse({})).meta(PLAIN),
+  apps: z
+    .record(appName, entrySchema.meta(PLAIN))
+    .default({})
+    .meta({
+      ...PLAIN,
+      description:
+        "Apps beside the platform, by name: containers, jobs or files with the parts of the platform that they use (service-integration-guide.md).",
+    }),
   trustedProxies: z
     .array(proxies)
     .default([])
@@ -84,6 +95,7 @@ const settings = z.strictObject({
 });
 
 function* clashes({
+  apps,
   authentik,
   backup,
   caddy,
@@ -120,6 +132,7 @@ function* clashes({
         path: ["postgres", kind, name],
         message: "the platform creates authentik's databases and role; remove it",
       };
+  yield* clashesOfApps(apps, { authentik, caddy, postgres });
   if (backup) {
     for (const name of ARCHIVE_SETTINGS.filter((name) => name in postgres.settings))
       yield { path: ["postgres", "settings", name], message: `${name} is set by the backup; remove it` };

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { schemas, withTables } from "../../protocol/reference.ts";
 import type { Node } from "../schema/json.ts";
 import { settingsSchema } from "./schema.ts";
-import { fileOf as interfaceFile } from "./write-types.ts";
+import { elementOf, fileOf as interfaceFile } from "./write-types.ts";
 
 const schema = z.toJSONSchema(settingsSchema, { io: "input", unrepresentable: "any" }) as Node;
 
@@ -22,7 +22,8 @@ function stackSchema(): string {
     description: "Key to the backup repository, secret: an SSH private key, or the secret of an S3 access key.",
   };
   const backupPassphrase = { description: "Passphrase of an existing backup repository, secret." };
-  const secrets = { sshKey, authentikSecrets, registries, backupKey, backupPassphrase };
+  const appSecrets = { description: "Secrets of apps, by app and name: those that `apps` calls `configured`." };
+  const secrets = { sshKey, authentikSecrets, appSecrets, registries, backupKey, backupPassphrase };
   const properties = Object.entries({ ...schema.properties, ...secrets }).map(([key, node]) => [
     `gatehouse:${key}`,
     node,
@@ -60,6 +61,7 @@ the JSON Schema for editors, [stack.schema.json](stack.schema.json). Keys that a
 |---|---|---|---|---|
 | \`sshKey\` | secret text | the SSH agent | SSH private key for the login. | \`pulumi config set --secret gatehouse:sshKey < KEYFILE\` |
 | \`authentikSecrets\` | secret map | none | Secret settings of authentik, each of which authentik reads from a file. AUTHENTIK_SECRET_KEY is the secret key of an existing authentik; without it, a key is generated. AUTHENTIK_BOOTSTRAP_PASSWORD is the first password of akadmin, and AUTHENTIK_BOOTSTRAP_PASSWORD_HASH its hash (from 2026.5 on); without them, a password is generated. | \`pulumi config set --secret --path gatehouse:authentikSecrets.AUTHENTIK_EMAIL__PASSWORD\` |
+| \`appSecrets\` | secret map | none | Secrets of apps, by app and name: those that \`apps.NAME.containers.NAME.secrets\` calls \`configured\`. | \`pulumi config set --secret --path gatehouse:appSecrets.wiki.smtp-password\` |
 | \`registries\` | secret map | none | Logins of the host to private registries: \`username\` and \`password\` by registry, as in the names of images. Podman uses them for all pulls by root, at an \`up\`, at boot or manual. | \`pulumi config set --secret --path 'gatehouse:registries["ghcr.io"].password'\` |
 | \`backupKey\` | secret text | none | Key to \`backup.repository\`: the SSH private key for \`sftp\`, the secret of \`keyId\` for \`s3\`; not used for \`path\`. | \`pulumi config set --secret gatehouse:backupKey < KEYFILE\` |
 | \`backupPassphrase\` | secret text | a generated one | Passphrase of an existing repository, if the state that contained it was lost: the output \`recovery\` of the stack. | \`pulumi config set --secret gatehouse:backupPassphrase\` |
@@ -89,20 +91,22 @@ const kind = ({ type, anyOf, enum: choices, const: only, properties, additionalP
     : ({ string: "text", integer: "whole number" } as Record<string, string>)[String(type)]) ??
   String(type);
 
+/** The interfaces of the parts by key, each in the folder of its component. */
 const PARTS = {
-  authentik: "AuthentikInput",
-  backup: "BackupInput",
-  caddy: "CaddyInput",
-  postgres: "PostgresInput",
-  valkey: "ValkeyInput",
+  apps: { name: "AppInput", folder: "app" },
+  authentik: { name: "AuthentikInput", folder: "authentik" },
+  backup: { name: "BackupInput", folder: "backup" },
+  caddy: { name: "CaddyInput", folder: "caddy" },
+  postgres: { name: "PostgresInput", folder: "postgres" },
+  valkey: { name: "ValkeyInput", folder: "valkey" },
 };
 
 /** The interfaces of the settings, by their files: an editor shows the docstring of each key. */
 function interfaces(): Record<string, string> {
   const doc = "Settings as they are given: what has a default may be left out.";
-  const files = Object.entries(PARTS).map(([service, name]) => {
-    const node = schema.properties?.[service] as Node;
-    return [`components/${service}/input.ts`, interfaceFile({ name, doc, node })];
+  const files = Object.entries(PARTS).map(([key, { name, folder }]) => {
+    const part = schema.properties?.[key] as Node;
+    return [`components/${folder}/input.ts`, interfaceFile({ name, doc, node: elementOf(part) ?? part })];
   });
   const whole = interfaceFile({ name: "SettingsInput", doc, node: schema, parts: PARTS });
   return { ...Object.fromEntries(files), "components/config/input.ts": whole };

@@ -1,26 +1,33 @@
 // TypeScript interfaces for the input of a schema, so that an editor shows the description, default and example of a key.
 import type { Node } from "../schema/json.ts";
 
-/** An interface for the input of a schema, and the names of the interfaces for its parts, each in a folder of this name. */
+/** An interface for the input of a schema, and those of its parts. */
 export interface Interface {
   name: string;
   doc: string;
   node: Node;
-  /** By key. @default none */
-  parts?: Record<string, string>;
+  /** By key; a key with a table of values is a table of the interface. @default none */
+  parts?: Record<string, { name: string; folder: string }>;
 }
+
+/** The values of a table with names that the operator chooses; undefined for anything else. */
+export const elementOf = ({ additionalProperties }: Node): Node | undefined =>
+  typeof additionalProperties === "object" ? additionalProperties : undefined;
 
 /** The file that exports an interface. */
 export function fileOf({ name, doc, node, parts = {} }: Interface): string {
-  const imports = Object.entries(parts).map(([key, part]) => `import type { ${part} } from "../${key}/input.ts";\n`);
+  const imports = Object.values(parts).map(
+    ({ name, folder }) => `import type { ${name} } from "../${folder}/input.ts";\n`,
+  );
   const sdk = 'import type { Input } from "@pulumi/pulumi";\n';
-  const head = `// Generated from schema.ts by \`npm run schema\`.\n${[sdk, ...imports.sort()].join("")}`;
+  const head = `// Generated from the schema by \`npm run schema\`.\n${[sdk, ...imports.sort()].join("")}`;
   return `${head}\n/** ${doc} */\nexport interface ${name} ${fieldsOf(node, "", parts)}\n`;
 }
 
 /** The type of a value, which may be an Output unless it decides which resources exist. */
 function typeOf(node: Node, indent: string): string {
   if (node.plain) return plainTypeOf(node, indent);
+  if (node.anyOf?.some(({ properties }) => properties)) return choiceOf(node.anyOf, indent);
   if (!isLong(node.additionalProperties)) return `Input<${plainTypeOf(node, indent)}>`;
   // As the formatter writes it.
   return `Input<\n${indent}  ${plainTypeOf(node, `${indent}  `)}\n${indent}>`;
@@ -49,13 +56,20 @@ function tableOf(value: Node, indent: string): string {
   return `Record<\n${inner}string,\n${inner}${typeOf(value, inner)}\n${indent}>`;
 }
 
+/** As the formatter writes it. */
+function choiceOf(choices: Node[], indent: string): string {
+  const lines = choices.map((one) => `${indent}  | ${plainTypeOf(one, `${indent}    `)}\n`);
+  return `Input<\n${lines.join("")}${indent}>`;
+}
+
 const listOf = (type: string): string => (/ (?![^<]*>)/.test(type) ? `(${type})[]` : `${type}[]`);
 
 function fieldsOf({ properties = {}, required = [] }: Node, indent: string, parts: Interface["parts"] = {}): string {
   const inner = `${indent}  `;
   const fields = Object.entries(properties).map(([key, node]) => {
     const mark = required.includes(key) ? "" : "?";
-    return `${docOf(node, inner)}${inner}${key}${mark}: ${parts[key] ?? typeOf(node, inner)};\n`;
+    const part = parts[key] && (elementOf(node) ? `Record<string, ${parts[key].name}>` : parts[key].name);
+    return `${docOf(node, inner)}${inner}${key}${mark}: ${part ?? typeOf(node, inner)};\n`;
   });
   return `{\n${fields.join("")}${indent}}`;
 }

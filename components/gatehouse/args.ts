@@ -1,4 +1,6 @@
 import type { Facts } from "../../protocol/facts.ts";
+import type { AppSecrets } from "../app/entries.ts";
+import { appSecretFaults } from "../app/entry-secrets.ts";
 import type { AuthentikArgs } from "../authentik/authentik.ts";
 import { secretEnvironmentFaults } from "../authentik/secret-environment.ts";
 import type { BackupArgs } from "../backup/backup.ts";
@@ -28,6 +30,8 @@ export interface GatehouseArgs extends Omit<SettingsInput, "host" | "authentik" 
   backup?: BackupInput & Pick<BackupArgs, "key" | "passphrase">;
   /** Logins to private registries, for every image on the host. @default none */
   registries?: RegistriesArgs["logins"];
+  /** Values of the apps' configured secrets, by app and name. @default none */
+  appSecrets?: AppSecrets;
   /** What `Gatehouse.inspect` returned. @default - the host was not inspected: drift is neither reported nor reverted */
   facts?: Facts;
 }
@@ -37,7 +41,7 @@ export interface GatehouseArgs extends Omit<SettingsInput, "host" | "authentik" 
  *
  * @throws pulumi.RunError with every fault and its path.
  */
-export function allSettings(name: string, { registries, facts, ...args }: GatehouseArgs) {
+export function allSettings(name: string, { registries, appSecrets, facts, ...args }: GatehouseArgs) {
   const { privateKey } = args.host;
   const { secretEnvironment } = args.authentik;
   const { key, passphrase }: Partial<NonNullable<GatehouseArgs["backup"]>> = args.backup ?? {};
@@ -47,7 +51,7 @@ export function allSettings(name: string, { registries, facts, ...args }: Gateho
     authentik: without(args.authentik, "secretEnvironment"),
     backup: args.backup && without(args.backup, "key", "passphrase"),
   };
-  const secrets = { authentik: args.authentik, backup: args.backup, registries };
+  const secrets = { authentik: args.authentik, backup: args.backup, apps: args.apps, appSecrets, registries };
   const settings = settingsOf("Gatehouse", name, settingsSchema, plain, { given: secrets, faults: faultsOfSecrets });
   const { host, authentik, backup, ...others } = settings.args;
   return {
@@ -55,6 +59,7 @@ export function allSettings(name: string, { registries, facts, ...args }: Gateho
     args: {
       ...others,
       registries,
+      appSecrets,
       host: { ...host, privateKey },
       authentik: { ...authentik, secretEnvironment },
       backup: backup && { ...backup, key, passphrase },
@@ -68,7 +73,7 @@ function without<T extends object, Key extends keyof T>(table: T, ...keys: Key[]
   return Object.fromEntries(Object.entries(table).filter(([key]) => !(keys as string[]).includes(key))) as Omit<T, Key>;
 }
 
-function* faultsOfSecrets({ authentik, backup, registries = {} }: Secrets): Generator<Fault> {
+function* faultsOfSecrets({ authentik, backup, apps, appSecrets = {}, registries = {} }: Secrets): Generator<Fault> {
   const below = (part: string) => (fault: Fault) => ({ ...fault, path: [part, ...fault.path] });
   if (isTable(authentik)) {
     const { secretEnvironment = {}, ...settings } = authentik;
@@ -77,9 +82,10 @@ function* faultsOfSecrets({ authentik, backup, registries = {} }: Secrets): Gene
   }
   if (isTable(backup) && isTable(backup.repository))
     yield* [...secretFaults(backup.repository, backup)].map(below("backup"));
+  yield* [...appSecretFaults(apps, appSecrets)].map(below("appSecrets"));
   yield* faultsIn(registriesSchema, registries).map(below("registries"));
 }
-type Secrets = Pick<GatehouseArgs, "authentik" | "backup" | "registries">;
+type Secrets = Pick<GatehouseArgs, "authentik" | "backup" | "apps" | "appSecrets" | "registries">;
 
 /** What the settings expect of the host. */
 export const expectationsOf = (

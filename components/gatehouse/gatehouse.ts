@@ -2,6 +2,8 @@
 
 import * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
+import type { App } from "../app/app.ts";
+import { declaredApps } from "../app/entries.ts";
 import { Authentik } from "../authentik/authentik.ts";
 import { Backup } from "../backup/backup.ts";
 import { clusterFolder } from "../backup/manifest.ts";
@@ -48,6 +50,8 @@ export class Gatehouse extends Component {
   readonly authentik: Authentik;
   /** For `dependsOn` of an app with a site. */
   readonly caddy: Caddy;
+  /** The apps of the configuration, by name. */
+  readonly apps: Readonly<Record<string, App>>;
   /** For other stacks: `Platform.fromStack` reads it if the program exports it under this name. Not secret. */
   readonly platform: ReturnType<typeof platformOf>;
   /** Passwords of PostgreSQL roles and URLs of Valkey users, by name. Secret. */
@@ -100,20 +104,16 @@ export class Gatehouse extends Component {
       authentik: { ...authentik.site, after: authentik.ready },
     };
     const caddy = new Caddy(`${name}-caddy`, { host, ...settings.caddy, trustedProxies, sites }, below);
+    const tls = settings.caddy?.tls ?? shape.caddy.tls;
+    const forApps = { host, postgres, after: registries?.ready ?? [], caddy, tls, secrets: settings.appSecrets ?? {} };
 
     this.host = host;
     this.postgres = postgres;
     this.valkey = valkey;
     this.authentik = authentik;
     this.caddy = caddy;
-    this.platform = platformOf({
-      host,
-      postgres,
-      valkey,
-      authentik,
-      caddy,
-      tls: settings.caddy?.tls ?? shape.caddy.tls,
-    });
+    this.apps = declaredApps(name, settings.apps ?? {}, forApps, this);
+    this.platform = platformOf({ host, postgres, valkey, authentik, caddy, tls });
     this.logins = { postgres: postgres.passwords, valkey: valkey.urls };
     this.administrator = authentik.administrator;
     this.recovery = backup?.recovery ?? null;

@@ -48,6 +48,38 @@ const LARGEST: Stack = {
   }),
 };
 
+const IMAGE = "registry.example.org/board:4.2.0";
+const APPS = {
+  board: {
+    containers: {
+      api: { image: IMAGE, port: 8089 },
+      feed: { image: IMAGE, port: 8090, publish: 9590 },
+      web: {
+        image: IMAGE,
+        command: ["serve"],
+        environment: { LEVEL: "info" },
+        files: { "/etc/board.ini": "a = b" },
+        secrets: { key: "generated", smtp: "configured" },
+        volumes: { "/srv": "pages" },
+        port: 8088,
+        health: ["board", "check"],
+      },
+      nightly: { image: IMAGE, schedule: "daily" },
+    },
+    postgres: { database: "boards", connections: 1718 },
+    valkey: { maxmemory: "65mb" },
+    site: { domain: "board.example.org", port: 8088, directives: "header X-Line app", tls: "internal" },
+    shmSize: "1g",
+    deadline: 61,
+    purge: true,
+    rotation: 2,
+  },
+  pages: {
+    containers: { build: { image: IMAGE, schedule: "weekly", volumes: { "/srv": "public" } } },
+    site: { domain: "pages.example.org", files: "public" },
+  },
+};
+
 /** Stacks in which each key has a value somewhere. A key without one is tried with the example in its schema. */
 const STACKS: Stack[] = [
   LARGEST,
@@ -56,6 +88,10 @@ const STACKS: Stack[] = [
   {
     config: CASES["backup-over-sftp"] as Table,
     secrets: SECRETS["backup-over-sftp"] as Record<string, string>,
+  },
+  {
+    config: { ...CASES.acme, apps: APPS },
+    secrets: { appSecrets: JSON.stringify({ board: { smtp: "the password for the mail" } }) },
   },
   {
     config: changed(CASES["backup-in-a-bucket"] as Table, {
@@ -73,6 +109,9 @@ const OTHERS: Record<string, unknown> = {
   domain: "else.example.org",
   version: "2026.8.2",
   backend: "127.0.0.1:3999",
+  image: "registry.example.org/board:4.3.0",
+  port: 8089,
+  files: "else",
   user: "else",
   path: "/srv/else",
   endpoint: "else.example.org",
@@ -81,7 +120,15 @@ const OTHERS: Record<string, unknown> = {
 };
 
 /** Keys that are read in another way: as secrets, which do not appear in plain text, and by the policies. */
-const APART = ["sshKey", "authentikSecrets", "registries", "backupKey", "backupPassphrase", "policy.requireDigest"];
+const APART = [
+  "sshKey",
+  "authentikSecrets",
+  "appSecrets",
+  "registries",
+  "backupKey",
+  "backupPassphrase",
+  "policy.requireDigest",
+];
 
 const FACTS: Facts = factsSchema.parse({ protocol: 1, machine: "0123456789ab", items: {} });
 

@@ -56,6 +56,31 @@ const PLATFORM = {
     acmeDirectory: "https://ca.example.org/acme/directory",
     sites: { wiki: { domain: "wiki.example.org", backend: "127.0.0.1:8000", directives: "encode gzip" } },
   },
+  apps: {
+    board: {
+      containers: {
+        web: {
+          image: "registry.example.org/board:4.2.0",
+          command: ["serve"],
+          environment: { LEVEL: "info" },
+          files: { "/etc/board.ini": "a = b" },
+          secrets: { key: "generated" as const },
+          volumes: { "/srv": "pages" },
+          port: 8080,
+          publish: 9500,
+          health: { http: "/healthz" },
+        },
+        nightly: { image: "registry.example.org/board:4.2.0", schedule: "daily" },
+      },
+      postgres: { database: "boards", connections: 20 },
+      valkey: { maxmemory: "64mb" },
+      site: { domain: "board.example.org", port: 9500, directives: "encode gzip", tls: "internal" as const },
+      shmSize: "1g",
+      deadline: 60,
+      purge: true,
+      rotation: 2,
+    },
+  },
   trustedProxies: ["198.51.100.8"],
   backup: {
     repository: { path: "/srv/backups" },

@@ -37,6 +37,8 @@ test("omitted keys get their defaults", async () => {
       environment: {},
       container: {},
     }),
+    apps: {},
+    appSecrets: {},
     trustedProxies: [],
     caddy: { tls: "acme", sites: {} },
   });

@@ -32,7 +32,7 @@ const REFUSED = [
   ["components/connection", "@pulumi/command", "@pulumi/command"],
   ["plan/read", "@pulumi/command", "@pulumi/command"],
   ["components/host", "ssh2", "ssh2"],
-  ["components/app", "@pulumi/random", "@pulumi/random"],
+  ["components/host", "@pulumi/random", "@pulumi/random"],
   ["components/host", "@pulumi/pulumi/runtime/debuggable.js", "@pulumi/pulumi's private parts"],
   ["components/site", "@pulumi/pulumi", "pure"],
   ["protocol", "@pulumi/pulumi", "pure"],

@@ -1,0 +1,119 @@
+import { z } from "zod";
+import { envFile, quadlet, quadletWord } from "../render/grammars.ts";
+import { port, releaseName, settingOf, writtenBy } from "../schema/scalars.ts";
+
+export const containerName = releaseName.refine((name) => !/(^|-)(pod|network)$/.test(name), {
+  error: ({ input }) => `${input} is the name of a unit that Podman generates; choose another name`,
+});
+
+const REGISTRY = /^([a-z0-9-]+(\.[a-z0-9-]+)+|localhost|[a-z0-9-]+(?=:))(:\d+)?\//;
+const REFERENCE = /^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)+(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$/;
+const image = z
+  .string()
+  .refine((reference) => REFERENCE.test(reference) && REGISTRY.test(reference), {
+    error: ({ input }) =>
+      `expected an image with its registry such as docker.io/grafana/grafana:12.3.0, got ${JSON.stringify(input)}`,
+  })
+  .refine((reference) => /@sha256:/.test(reference) || !/(\/[^:]*|:latest)$/.test(reference), {
+    error: ({ input }) => `${input} is a moving tag: use a version or a digest`,
+  });
+
+const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+  error: ({ input }) => `expected the name of a variable, got ${JSON.stringify(input)}`,
+});
+export const secretName = z.string().regex(/^\w[\w.-]{0,62}$/, {
+  error: ({ input }) => `expected a file name of letters, digits, _, . and -, got ${JSON.stringify(input)}`,
+});
+/** Why a text is not that of a file; undefined if it is. The reason does not contain it: it may be secret. */
+export function unwritable(text: string): string | undefined {
+  if (text.isWellFormed() && !text.includes("\0")) return undefined;
+  const reason = text.isWellFormed() ? "contains a NUL character, so it is not text" : "is not valid Unicode";
+  return `${reason}: put a binary file into the image or a volume, or encode it, such as with base64`;
+}
+
+/** The content of a file. */
+export const content = (message: string) =>
+  z.string({ error: message }).superRefine((text, context) => {
+    const fault = unwritable(text);
+    if (fault) context.addIssue({ code: "custom", message: fault });
+  });
+const inContainer = (what: string) =>
+  z.string().regex(/^(\/[\w.-]*[\w-][\w.-]*)+$/, {
+    error: ({ input }) => `expected ${what}, got ${JSON.stringify(input)}`,
+  });
+const containerPath = inContainer("a folder in the container such as /var/lib/grafana");
+const containerFilePath = inContainer("a file in the container such as /etc/grafana/grafana.ini");
+const word = z.string().min(1, { error: "expected a word, got an empty string", abort: true });
+const path = z.string().regex(/^\/[\x21-\x7e]*$/, {
+  error: ({ input }) => `expected a path such as /healthz, got ${JSON.stringify(input)}`,
+});
+
+/** Rejects lines of a crontab, which have more words. systemd on the host validates the rest. */
+const schedule = z.string().regex(/^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/, {
+  error: ({ input }) =>
+    `expected a systemd calendar expression such as daily, Mon..Fri 03:30 or *-*-01 04:00:00, got ${JSON.stringify(input)}`,
+});
+
+// A JSON list, which Podman runs without a shell.
+const asJson = (words: string[]): string => quadlet(JSON.stringify(words));
+
+/** One container or job, without its secrets. */
+export const container = z.strictObject({
+  image: image.meta({
+    description: "Image with its registry and a version or a digest; `latest` is refused.",
+    examples: ["docker.io/grafana/grafana:12.3.0"],
+  }),
+  command: z
+    .array(word.superRefine(writtenBy(quadletWord)))
+    .default([])
+    .meta({
+      description: "Arguments for the image's entry point. Without it, the image's own.",
+      examples: [["serve", "--verbose"]],
+    }),
+  environment: z
+    .record(variable, settingOf(envFile))
+    .default({})
+    .meta({ description: "Environment variables, not secret.", examples: [{ GF_DATABASE_HOST: "/run/postgresql" }] }),
+  files: z
+    .record(containerFilePath, content("expected text"))
+    .default({})
+    .meta({
+      description:
+        "Configuration files, not secret, by path in the container. Only the app can read them. A change is shown line by line in a preview, and restarts the app.",
+      examples: [{ "/etc/wiki.conf": "mode = plain\n" }],
+    }),
+  volumes: z
+    .record(containerPath, releaseName)
+    .default({})
+    .meta({
+      description:
+        "Directories in the container, each with the name of its directory below /var/lib/apps/APP. Containers that use the same name share the directory.",
+      examples: [{ "/var/lib/grafana": "data" }],
+    }),
+  port: port
+    .min(1024, { error: ({ input }) => `${input} is a privileged port: use a port from 1024` })
+    .optional()
+    .meta({
+      description: "Port on which it listens inside the container, on all addresses. Without it, it does not listen.",
+      examples: [3000],
+    }),
+  publish: port.optional().meta({
+    description: "Port on the host's 127.0.0.1 at which it is published. Without it, the same number as `port`.",
+    examples: [9500],
+  }),
+  health: z
+    .union([z.array(word).min(1).superRefine(writtenBy(asJson)), z.strictObject({ http: path })], {
+      error: ({ input }) => `expected a command as a list of words, or { http: "/path" }, got ${JSON.stringify(input)}`,
+    })
+    .optional()
+    .meta({
+      description:
+        "Health check: a command that succeeds in the container, or a path that returns 2xx at the published port. Without it, the container is healthy while it runs.",
+      examples: [{ http: "/api/health" }],
+    }),
+  schedule: schedule.optional().meta({
+    description:
+      "Makes the container a job: a timer starts it at a systemd calendar expression, up to a minute later, and it runs to its end. A run that was missed while the host was down runs later. A job has no `port`, `publish` or `health`. Without it, the container runs permanently.",
+    examples: ["Mon..Fri 03:30"],
+  }),
+});

@@ -1,0 +1,136 @@
+// Apps in the configuration: the same as apps of a program, with what they use of the platform.
+import { beforeAll, describe, expect, test } from "vitest";
+import { changed, faults, SMALL, type Table } from "../unit/configuration.ts";
+import { type Run, runProgram, type Secret } from "./program.ts";
+
+const IMAGE = "registry.example.org/wiki:1.4.2";
+const WIKI = {
+  containers: {
+    web: { image: IMAGE, port: 8080, secrets: { "session-key": "generated", smtp: "configured" } },
+    worker: { image: IMAGE, secrets: { "session-key": "generated" } },
+  },
+  postgres: {},
+  site: { domain: "wiki.example.org", port: 8080 },
+};
+const stack = (wiki: Table = WIKI): Table => ({ ...SMALL, caddy: { tls: "internal" }, apps: { wiki } });
+const secrets = { appSecrets: JSON.stringify({ wiki: { smtp: "the password for the mail" } }) };
+const GIDS = { "group-postgres-clients": { gid: 987 } };
+
+describe("an app in the configuration", () => {
+  let run: Run;
+  beforeAll(async () => {
+    run = await runProgram({ config: stack(), secrets, answers: GIDS });
+  });
+  const document = (name: string) => String(run.named(name).inputs.stdin);
+
+  test("has the releases of an app in a program, below the platform", () => {
+    const names = run.resources.filter(({ type }) => type === "command:remote:Command").map(({ name }) => name);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        "account-wiki",
+        "release-app-wiki",
+        "release-app-wiki-postgres",
+        "release-app-wiki-secrets",
+      ]),
+    );
+    expect(run.resources.find(({ type }) => type === "gatehouse:index:App")?.parent).toBe("gatehouse");
+  });
+
+  test("uses PostgreSQL of the platform, and its certificates", () => {
+    expect(document("release-app-wiki")).toContain("--group-add=987");
+    expect(document("release-app-wiki")).toContain("tls internal");
+  });
+
+  test("waits for Caddy if it has a site, and for nothing otherwise", async () => {
+    const waits = ({ named }: Run) => named("account-wiki").dependsOn.includes("release-caddy");
+    expect(waits(run)).toBe(true);
+    expect(waits(await runProgram({ config: stack({ containers: { web: { image: IMAGE } } }) }))).toBe(false);
+  });
+
+  test("has its secrets as files: generated ones are the same in each container", () => {
+    const { value } = run.named("release-app-wiki-secrets").inputs.stdin as Secret;
+    expect(String(value)).toContain("the password for the mail");
+    const passwords = run.resources.filter(({ name }) => name.includes("wiki-session-key"));
+    expect(passwords.map(({ type }) => type)).toEqual(["random:index/randomPassword:RandomPassword"]);
+    const contents = [...String(value).matchAll(/password-of-gatehouse-wiki-session-key/g)];
+    expect(contents).toHaveLength(2);
+  });
+
+  test("has its configured secret in no other command", () => {
+    const others = run.resources.filter(({ name }) => name !== "release-app-wiki-secrets");
+    expect(JSON.stringify(others)).not.toContain("the password for the mail");
+  });
+});
+
+describe("the configuration is refused", () => {
+  const refused = (changes: Table, appSecrets: unknown = { wiki: { smtp: "x" } }) =>
+    faults(changed({ ...stack(), appSecrets }, changes), ["appSecrets"]);
+
+  test("not if it is valid", async () => {
+    expect(await refused({})).toEqual([]);
+  });
+
+  test("with every fault of every app, by its path", async () => {
+    expect(
+      await refused({
+        "apps.wiki.containers.web.image": "wiki:latest",
+        "apps.wiki.containers.worker.secrets.smtp": "generated",
+        "apps.root": { containers: { web: { image: IMAGE } } },
+        "apps.notes": {
+          containers: { web: { image: IMAGE, port: 8080 } },
+          site: { domain: "wiki.example.org", port: 1 },
+        },
+      }),
+    ).toEqual([
+      expect.stringContaining("apps.wiki.containers.web.image: expected an image with its registry"),
+      "apps.wiki.containers.web.image: wiki:latest is a moving tag: use a version or a digest",
+      "apps.wiki.containers.worker.secrets.smtp: is configured in the container web",
+      "apps.root: root is an account of the system or the platform; choose another name",
+      "apps.notes.site.port: no container publishes 1; published are 8080",
+    ]);
+  });
+
+  test.each([
+    [
+      "a domain of authentik",
+      { "apps.wiki.site.domain": "auth.example.org" },
+      "apps.wiki.site.domain: auth.example.org is already authentik.domain",
+    ],
+    [
+      "a port of another app",
+      { "apps.notes": { containers: { web: { image: IMAGE, port: 3000, publish: 8080 } } } },
+      "apps.notes.containers.web.publish: 8080 is already apps.wiki.containers.web.port",
+    ],
+    [
+      "a domain of another site",
+      { "caddy.sites.wiki": { domain: "wiki.example.org", backend: "127.0.0.1:9" } },
+      "apps.wiki.site.domain: wiki.example.org is already caddy.sites.wiki.domain",
+    ],
+    [
+      "its own database",
+      { "postgres.databases.wiki": {} },
+      "postgres.databases.wiki: is created by the app wiki; remove it",
+    ],
+  ])("with %s", async (_, changes, fault) => {
+    expect(await refused(changes)).toEqual([fault]);
+  });
+
+  test("if a configured secret has no value, with the command that sets it", async () => {
+    expect(await refused({}, {})).toEqual([
+      `appSecrets.wiki.smtp: the app wiki has no value for this secret: pulumi config set --secret --path 'gatehouse:appSecrets["wiki"]["smtp"]'`,
+    ]);
+  });
+
+  test("if no app uses a value, with the command that removes it", async () => {
+    expect(await refused({}, { wiki: { smtp: "x", old: "y" } })).toEqual([
+      `appSecrets.wiki.old: no container has a configured secret of this name: pulumi config rm --path 'gatehouse:appSecrets["wiki"]["old"]'`,
+    ]);
+  });
+
+  test("if a value is no text, or is not encrypted, without the value", async () => {
+    expect(await refused({}, { wiki: { smtp: 4711 } })).toEqual(["appSecrets.wiki.smtp: expected text"]);
+    expect(await faults({ ...stack(), appSecrets: { wiki: { smtp: "x" } } })).toEqual([
+      "appSecrets: must be encrypted: pulumi config set --secret --path gatehouse:appSecrets.wiki.smtp-password",
+    ]);
+  });
+});

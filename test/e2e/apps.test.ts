@@ -1,0 +1,101 @@
+// Apps in the configuration of the platform: added, changed and removed with the rest of it.
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { IMAGE, Lab } from "./support/lab.ts";
+import { Stack } from "./support/stack.ts";
+import { touched, UNITS } from "./support/touched.ts";
+
+const PYTHON = "localhost/python:1";
+const WIKI = {
+  containers: {
+    web: {
+      image: PYTHON,
+      command: ["-m", "http.server", "8080", "--directory", "/srv"],
+      secrets: { key: "generated", smtp: "configured" },
+      volumes: { "/srv": "pages" },
+      port: 8080,
+      publish: 9100,
+      health: { http: "/" },
+    },
+  },
+  postgres: { connections: 7 },
+  site: { domain: "wiki.lab.internal", port: 9100 },
+};
+const WATCHED = [...UNITS, "app-wiki-network.service", "app-wiki.service"];
+const SITE = "curl -sk --resolve wiki.lab.internal:443:127.0.0.1 https://wiki.lab.internal/page";
+let lab: Lab;
+let stack: Stack;
+
+beforeAll(async () => {
+  lab = await Lab.at(inject("host"));
+  stack = new Stack(lab);
+  await stack.up();
+  // The stand-in's image contains Python, but has its own entry point.
+  await lab.sh(
+    `podman create -q --name base ${IMAGE}:2026.8.3 && podman commit -q --change 'ENTRYPOINT ["python3"]' base ${PYTHON} && podman rm base`,
+  );
+});
+afterAll(async () => {
+  await stack.dropSecret("appSecrets");
+  await new Stack(lab).up();
+  await lab.sh(`podman rmi --force ${PYTHON}`);
+});
+
+const secret = (name: string) => lab.sh(`podman exec app-wiki python3 -c "print(open('/run/secrets/${name}').read())"`);
+
+describe("an app in the configuration", () => {
+  let key: string;
+
+  test("is refused without the value of its secret, with the command that sets it", async () => {
+    stack.settings.apps = { wiki: WIKI };
+    const { status, text } = await stack.up();
+    expect(status).not.toBe(0);
+    expect(text).toContain(`pulumi config set --secret --path 'gatehouse:appSecrets["wiki"]["smtp"]'`);
+  });
+
+  test("is served with its database, its secrets and a certificate; nothing of the platform is restarted", async () => {
+    await stack.setSecret("appSecrets", JSON.stringify({ wiki: { smtp: "the password for the mail" } }));
+    const { result, units } = await touched(lab, () => stack.up(), WATCHED);
+    expect(result.status, result.text).toBe(0);
+    expect(units).toEqual({
+      "app-wiki-network.service": "restarted",
+      "app-wiki.service": "restarted",
+      "caddy.service": "reloaded",
+      "postgresql@17-main.service": "reloaded",
+    });
+    await lab.sh("echo hello >/var/lib/apps/wiki/pages/page");
+    expect(await lab.sh(SITE)).toBe("hello");
+    expect(
+      await lab.sh(
+        `su postgres -c "psql -XAtc \\"select rolname, rolconnlimit from pg_database join pg_authid on datdba = pg_authid.oid where datname = 'wiki'\\""`,
+      ),
+    ).toBe("wiki|7");
+    key = await secret("key");
+    expect(key).toMatch(/^[A-Za-z0-9]{48}$/);
+    expect(await secret("smtp")).toBe("the password for the mail");
+  });
+
+  test("is unchanged by the next `up`, and no argument list, unit or state has its secrets", async () => {
+    expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
+    const found = `grep -rlF -e ${key} -e 'the password for the mail' /etc/containers /etc/systemd /run/systemd || true; podman inspect app-wiki | grep -cF -e ${key} || true`;
+    expect(await lab.sh(found)).toBe("0");
+  });
+
+  test("restarts alone with a new generated secret", async () => {
+    stack.settings.apps.wiki.rotation = 2;
+    const { result, units } = await touched(lab, () => stack.up(), WATCHED);
+    expect(result.status, result.text).toBe(0);
+    expect(units).toEqual({ "app-wiki.service": "restarted" });
+    expect(await secret("key")).not.toBe(key);
+    expect(await secret("smtp")).toBe("the password for the mail");
+  });
+
+  test("is removed with its units and its site; its data is still there", async () => {
+    delete stack.settings.apps;
+    await stack.dropSecret("appSecrets");
+    const { result, units } = await touched(lab, () => stack.up(), WATCHED);
+    expect(result.status, result.text).toBe(0);
+    expect(units).toMatchObject({ "caddy.service": "reloaded" });
+    expect(await lab.sh("systemctl is-active app-wiki || true")).toBe("inactive");
+    expect(await lab.sh("cat /var/lib/apps/wiki/pages/page; ls /etc/caddy/sites")).toBe("hello\nauthentik.caddy");
+  });
+});
