@@ -8,10 +8,11 @@ import { Release, type ReleaseArgs } from "../host/release.ts";
 import { legible } from "../sdk/legible.ts";
 import { siteManifest } from "../site/site.ts";
 import type { AppArgs } from "./args.ts";
+import { unwritable } from "./container.ts";
 import { databaseManifest } from "./database.ts";
 import { type AppView, appManifest, secretsManifest } from "./manifest.ts";
 import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
-import { appSettings, partsOf, unwritable } from "./schema.ts";
+import { appSettings, partsOf } from "./schema.ts";
 import { siteOf } from "./site.ts";
 import { valkeyManifest } from "./valkey.ts";
 

@@ -1,8 +1,11 @@
 // Apps in the configuration: the same as apps of a program, with what they use of the platform.
+import { createRequire } from "node:module";
 import { beforeAll, describe, expect, test } from "vitest";
+import { blocksOf } from "../documents/blocks.ts";
 import { changed, faults, SMALL, type Table } from "../unit/configuration.ts";
 import { type Run, runProgram, type Secret } from "./program.ts";
 
+const { load } = createRequire(import.meta.url)("js-yaml") as { load(text: string): unknown };
 const IMAGE = "registry.example.org/wiki:1.4.2";
 const WIKI = {
   containers: {
@@ -60,6 +63,16 @@ describe("an app in the configuration", () => {
     const others = run.resources.filter(({ name }) => name !== "release-app-wiki-secrets");
     expect(JSON.stringify(others)).not.toContain("the password for the mail");
   });
+});
+
+test("the example of the guide is accepted, with a database and a generated secret", async () => {
+  const [example] = blocksOf("docs/service-integration-guide.md").filter(({ kind }) => kind === "yaml");
+  const { config } = load(example?.text ?? "") as { config: Table };
+  const { named } = await runProgram({ config: { ...SMALL, apps: config["gatehouse:apps"] } });
+  expect(String(named("release-app-grafana").inputs.stdin)).toContain("/api/health");
+  expect(named("release-app-grafana-postgres").inputs.stdin).toBeDefined();
+  const { value } = named("release-app-grafana-secrets").inputs.stdin as Secret;
+  expect(value).toContain("password-of-gatehouse-grafana-admin");
 });
 
 describe("the configuration is refused", () => {
