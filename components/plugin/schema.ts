@@ -56,7 +56,13 @@ function inputs(): Node {
     description: "Logins to private registries, by registry, for every image on the host.",
     secret: true,
   };
-  return { ...settings, properties: { ...Object.fromEntries(parts), registries } };
+  const appSecrets = {
+    type: "object",
+    additionalProperties: textsByName,
+    description: "Values of the apps' configured secrets, by app and name.",
+    secret: true,
+  };
+  return { ...settings, properties: { ...Object.fromEntries(parts), appSecrets, registries } };
 }
 
 const OUTPUTS = {

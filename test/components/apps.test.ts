@@ -100,6 +100,8 @@ describe("the configuration is refused", () => {
       "apps.wiki.containers.worker.secrets.smtp: is configured in the container web",
       "apps.root: root is an account of the system or the platform; choose another name",
       "apps.notes.site.port: no container publishes 1; published are 8080",
+      "apps.notes.site.domain: wiki.example.org is already apps.wiki.site.domain",
+      "apps.notes.containers.web.port: 8080 is already apps.wiki.containers.web.port",
     ]);
   });
 

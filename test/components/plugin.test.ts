@@ -79,7 +79,10 @@ test("secrets are marked as such", () => {
     ["secretEnvironment"],
     ["key", "passphrase"],
   ]);
-  expect([secrets(inputs), secrets(outputs)]).toEqual([["registries"], ["logins", "administrator", "recovery"]]);
+  expect([secrets(inputs), secrets(outputs)]).toEqual([
+    ["appSecrets", "registries"],
+    ["logins", "administrator", "recovery"],
+  ]);
 });
 
 const host = { address: "192.0.2.10", hostKey: HOST_KEY, privateKey: SSH_KEY };
