@@ -153,7 +153,7 @@ test("an image that never becomes healthy is rolled back, together with the data
   await lab.sh(`podman create --name operators ${UNHEALTHY}`);
 });
 
-test("its image, which nothing needs, goes with the next healthy apply, unless an operator's container has it", async () => {
+test("its image, which nothing needs, goes with the next healthy apply, unless an operator's container or Quadlet has it", async () => {
   const isThere = async () => (await lab.try(`podman image exists ${UNHEALTHY}`)).status === 0;
   const stack = new Stack(lab);
   Object.assign(stack.settings.caddy, { email: "operator@lab.internal" });
@@ -161,7 +161,15 @@ test("its image, which nothing needs, goes with the next healthy apply, unless a
   expect(kept.status, kept.text).toBe(0);
   expect(await isThere(), "a stopped container has it").toBe(true);
   expect((await lab.try("gatehouse status")).text).toMatch(/^images: .* no longer needed$/m);
-  await lab.sh("podman rm operators");
+  // A Quadlet of the operator, which is not started at the moment, behind a symlink.
+  const linked = "/etc/containers/systemd/own.container";
+  await lab.sh(
+    `podman rm operators && printf '[Container]\\nImage=${UNHEALTHY}\\n' >/root/own.container && ln -s /root/own.container ${linked}`,
+  );
+  Object.assign(stack.settings.caddy, { email: "other@lab.internal" });
+  expect((await stack.up()).status).toBe(0);
+  expect(await isThere(), "a symlinked Quadlet has it").toBe(true);
+  await lab.sh(`rm ${linked} /root/own.container`);
   const freed = await new Stack(lab).up();
   expect(freed.text).toMatch(/image \S+:2026\.8\.5 is no longer needed and removed: /);
   expect(await isThere()).toBe(false);

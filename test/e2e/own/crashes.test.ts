@@ -307,6 +307,21 @@ test("a unit that exits and is restarted again and again is unhealthy, although 
   expect(await lab.sh("systemctl show -P ActiveState -P NRestarts one.service")).toBe("0\nactive");
 });
 
+test("a unit whose first start in a rollback fails, and that systemd starts again, is healthy after it", async () => {
+  const service = (pre: string, more = "") =>
+    give(`[Service]\n${more}ExecStartPre=/bin/sh -c '${pre}'\nExecStart=/bin/sleep infinity\n`);
+  const busyOnce = "test ! -e /run/one.busy || { rm /run/one.busy; exit 1; }";
+  const first = await service(busyOnce, "Restart=on-failure\nRestartSec=1\n");
+  expect(first.status, first.text).toBe(0);
+  const { status, text } = await service("touch /run/one.busy; exit 1");
+  expect(status, text).toBe(3);
+  expect(text).toMatch(/rolled back to generation \d+, which is healthy/);
+  expect(await lab.sh("systemctl is-active one.service; ls /run/one.busy 2>&1 || true")).toMatch(
+    /^active\nls: cannot access/,
+  );
+  expect(await lab.sh("journalctl --unit one.service --output cat | grep -c 'Failed to start'"), "twice").toBe("2");
+});
+
 test("the reason for a failed program is shown, however many processes systemd then ends and logs", async () => {
   const leaves = "echo broken on purpose; for i in $(seq 30); do sleep 100 & done; exit 1";
   const { status, text } = await give(`[Service]\nType=oneshot\nKillMode=mixed\nExecStart=/bin/sh -c '${leaves}'\n`);
