@@ -190,6 +190,11 @@ test("errors are reported, with exit code 1", async () => {
   expect(wrong.status).toBe(1);
   expect(wrong.stderr).toContain("the preview failed; nothing was changed:\n");
   expect(wrong.stderr).toContain("authentik.domain: ");
+  await configure();
+  await pulumi(["config", "set", "authentik:version", "2026.8.4", ...stack.options]);
+  expect((await plan()).stderr, "the engine passes the keys of every namespace").toContain(
+    "authentik:version: is not read, since it belongs to another project or provider",
+  );
 });
 
 test("a destroy of a host that no longer exists names `host.abandoned`, which then removes the stack without a connection", async () => {
