@@ -125,11 +125,11 @@ function* backupFaults(backup: unknown, config: pulumi.Config): Generator<Fault>
     };
 }
 
-/** Without --path, Pulumi stores a key whose name contains the dots. */
+/** Without --path, Pulumi stores a key with the dots in its name. */
 const withoutPath = (key: string, name: string): string =>
   `was set without --path, as one key of this name: ${inPlace(key, name)}`;
 
-/** The commands that remove a key, and set what was meant. */
+/** The commands that remove a key, and set the intended one. */
 function inPlace(key: string, name: string): string {
   const [setting = ""] = name.split(/[.[]/);
   const set = `pulumi config set ${SECRET_KEYS.includes(setting) ? "--secret " : ""}--path '${pulumi.getProject()}:${name}' VALUE`;

@@ -14,7 +14,7 @@ export function misplaced(key: string, settings: readonly string[], project: str
   return settings.includes(setting) && edits(namespace.toLowerCase(), project) <= TYPOS ? name : undefined;
 }
 
-/** Settings of providers whose name is one of ours: a program that includes the platform may use them. */
+/** Settings of providers that have the name of one of ours: a program that includes the platform may use them. */
 const PROVIDERS: Readonly<Record<string, readonly string[]>> = { authentik: ["url", "token", "insecure", "headers"] };
 
 /** As far as a mistyped name of the project may be from it: a provider has such settings too, such as `docker:host`. */

@@ -28,8 +28,8 @@ const LOOP = { index: 1, index0: 0, revindex: 1, revindex0: 0, first: true, last
 
 /**
  * The paths that a template reads, in any branch and in the templates that it includes, and that its view does not have,
- * such as `site.tsl`. A variable of a loop stands for each element of its list, and a parameter of a macro for the
- * arguments of each call. What depends on a value that is undefined, or on an empty list, is not known.
+ * such as `site.tsl`. A variable of a loop has the value of each element of its list, and a parameter of a macro that
+ * of the arguments of each call. Properties of an undefined value, or of an element of an empty list, are not checked.
  *
  * @param load parses another template.
  * @throws Error if the name of an included template is not a literal.
@@ -55,7 +55,7 @@ class Walk {
     this.#found = found;
   }
 
-  /** Visits all branches. Returns what the expression can be. */
+  /** Visits all branches. Returns the possible values of an expression. */
   visit(field: unknown, scope: Scope): Values {
     if (Array.isArray(field)) for (const one of field) this.visit(one, scope);
     if (!(field instanceof nodes.Node)) return undefined;
@@ -174,7 +174,7 @@ const either = (one: Values, other: Values): Values => one && other && [...one, 
 
 const isIndex = (value: unknown, key: string): boolean => Array.isArray(value) && /^\d+$/.test(key);
 
-/** The values of a loop's names in each turn: of the elements of a list, or of the keys and values of a table. */
+/** The values for the names of a loop in each turn: the elements of a list, or the keys and values of a table. */
 function rowsOf(value: unknown, names: number): unknown[][] {
   if (Array.isArray(value)) return value.map((one) => (names > 1 && Array.isArray(one) ? one : [one]));
   return typeof value === "object" && value !== null ? Object.entries(value) : [];

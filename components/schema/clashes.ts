@@ -7,10 +7,10 @@ import { isWhole } from "./partly.ts";
 export type Path = readonly PropertyKey[];
 
 /**
- * A schema that also refuses values that do not fit together. They are compared beside faults of single values too, so
- * that all are reported together: `clashes` gets invalid values as they are given, no entry with an invalid key, and
- * the paths of both. A fault of what is reported already, or contains it, is left out. If something else stands where a table or a list belongs,
- * nothing is compared.
+ * A schema that also refuses values that do not fit together, and reports them beside invalid values. `clashes` gets
+ * invalid values as they are given, no entry with an invalid key, and the paths of both. A fault at a path that is
+ * reported already, or contains it, is left out. If a value other than a table or a list is in the place of one, nothing
+ * is compared.
  */
 export const withClashes = <Schema extends z.ZodType>(
   schema: Schema,

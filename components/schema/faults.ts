@@ -15,7 +15,7 @@ export function faultsIn(schema: z.ZodType, given: unknown): Fault[] {
   );
 }
 
-/** Faults below an invalid key, whose value zod does not read. */
+/** Faults below an invalid key: zod does not read its value. */
 function below(schema: z.ZodType, given: unknown, { path }: Fault): Fault[] {
   const inner = schemaAt(schema, path);
   const value = path.reduce<unknown>((table, key) => Reflect.get(Object(table), key), given);

@@ -220,7 +220,7 @@ class WantedRelease(TypedDict):
     release: str
     stack: str
     in_progress: str | None
-    why: str | None  # the error of its last apply, or of what it may wait for
+    why: str | None  # the error of its last apply, or of items that it may wait for
 
 
 class DiskStatus(TypedDict):

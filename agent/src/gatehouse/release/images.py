@@ -63,7 +63,7 @@ def prune() -> None:
             return
         try:
             units = [text for folder in _UNITS for text in _texts(folder, set())]
-        except Failure as failure:  # what it names is not known
+        except Failure as failure:  # it may name any image
             return say(f"no image is removed: {failure}")
         used = machine.system.images_of_containers()
         for reference in unused:
@@ -152,7 +152,7 @@ def _unit_texts(path: str, seen: set[str]) -> Iterable[str]:
 
 
 def _followed(path: str) -> tuple[str, os.stat_result | None]:
-    """Where the symlinks at a path lead, and what is there; None for a broken or endless one."""
+    """The target of the symlinks at a path, and its status; None for a broken or endless one."""
     for _ in range(_LINKS):
         found = safepath.status(path)
         if not found or not stat.S_ISLNK(found.st_mode):

@@ -180,7 +180,7 @@ def _undo(release: Release, record: Record) -> None:
 
 
 def _run(names: Collection[str], until: float) -> bool:
-    """Whether units run, at the latest by a time: systemd restarts a unit whose first start failed."""
+    """Whether units run, at the latest by a time: systemd restarts a unit after its first start failed."""
     try:
         probes.await_units(names, until)
     except Failure:

@@ -12,7 +12,7 @@ from gatehouse.state.store import STATE, read_private, write_private
 from gatehouse.system import safepath
 
 FOLDER = STATE / "wanted"  # of one file for each stack
-FAILURES = STATE / "failures"  # of one file for each item whose last apply failed
+FAILURES = STATE / "failures"  # of one file for each item that failed in its last apply
 
 Sketches = dict[str, str]  # by release; empty if its manifest is secret
 
@@ -23,7 +23,7 @@ class Lack(NamedTuple):
     release: str
     stack: str
     there: bool  # an earlier version is
-    why: str | None = None  # the error of its last apply, or of what it may wait for
+    why: str | None = None  # the error of its last apply, or of items that it may wait for
 
 
 class _Failed(NamedTuple):
@@ -34,8 +34,8 @@ class _Failed(NamedTuple):
 
 
 def lacks() -> list[Lack]:
-    """What the last `pulumi up` of a stack did not do. Of a stack that has sent no names, because its program does not
-    inspect the host, these are the releases that are missing since they could not be applied."""
+    """The releases that are missing, or in an earlier version. If a stack has sent no names, because its program does
+    not inspect the host, only releases that could not be applied are known to be missing."""
     there = {release.name for release in store.releases() if not release.retained}
     failures, known = _failures(), stacks()
     sent = [(stack, name, sketch) for stack in known for name, sketch in _sketches(stack).items()]
@@ -99,7 +99,7 @@ def of_stacks() -> dict[str, Sketches]:
 
 
 def sketch(owner: str, name: str) -> str:
-    """What the stack of an owner wants a release to be; empty if that is not known."""
+    """The sketch that the stack of an owner wants; empty if it is not known."""
     return _sketches(_stack(owner)).get(name, "") if owner else ""
 
 
