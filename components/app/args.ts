@@ -44,6 +44,15 @@ export interface ContainerArgs {
    */
   health?: Input<Input<string>[] | { http: Input<string> }>;
   /**
+   * Keys of a Quadlet's [Container] section, such as `Tmpfs`, `ReadOnly`, `Ulimit` or `AddHost`; a list for a key that
+   * occurs several times. Those that containers of a pod share are set on the pod. @default none
+   */
+  quadlet?: Input<Record<string, Input<string | number | boolean | Input<string | number | boolean>[]>>>;
+  /** Memory limit such as `512m`, above which the kernel ends processes of the container. @default the host's memory */
+  memory?: Input<string>;
+  /** Processors that it may use at once. @default all */
+  cpus?: Input<number>;
+  /**
    * Makes the container a job: a timer starts it at a systemd calendar expression, such as `daily`, `Mon..Fri 03:30` or
    * `*-*-01 04:00:00`, up to a minute later, and it runs to its end. A run that was missed while the host was down runs
    * later. A job has no `port`, `publish` or `health`. @default - the container runs permanently

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { SIZE } from "../quadlet/pod.ts";
 import { envFile, quadlet, quadletWord } from "../render/grammars.ts";
 import { port, releaseName, settingOf, writtenBy } from "../schema/scalars.ts";
 
@@ -57,6 +58,27 @@ const schedule = z.string().regex(/^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/, {
 // A JSON list, which Podman runs without a shell.
 const asJson = (words: string[]): string => quadlet(JSON.stringify(words));
 
+/** Keys of a [Container] section that open nothing: neither of the host, nor to the network, nor of other accounts. */
+const KEYS = [
+  "AddHost",
+  "DNS",
+  "DNSOption",
+  "DNSSearch",
+  "Entrypoint",
+  "HostName",
+  "Label",
+  "LogDriver",
+  "PidsLimit",
+  "ReadOnly",
+  "ReadOnlyTmpfs",
+  "StopSignal",
+  "StopTimeout",
+  "Timezone",
+  "Tmpfs",
+  "Ulimit",
+  "WorkingDir",
+];
+
 /** One container or job, without its secrets. */
 export const container = z.strictObject({
   image: image.meta({
@@ -111,6 +133,36 @@ export const container = z.strictObject({
         "Health check: a command that succeeds in the container, or a path that returns 2xx at the published port. Without it, the container is healthy while it runs.",
       examples: [{ http: "/api/health" }],
     }),
+  quadlet: z
+    .record(
+      z.string().refine((key) => KEYS.includes(key), {
+        error: ({ input }) => `expected one of ${KEYS.join(", ")}, got ${JSON.stringify(input)}`,
+      }),
+      z.union([settingOf(quadlet), z.array(settingOf(quadlet))], {
+        error: ({ input }) => `expected a text, a number, a boolean or a list of such, got ${JSON.stringify(input)}`,
+      }),
+    )
+    .default({})
+    .meta({
+      description: `Keys of a Quadlet's [Container] section; a list for a key that occurs several times. Podman checks them before they go live. Allowed are ${KEYS.join(", ")}. AddHost, DNS, DNSOption, DNSSearch and HostName of containers that share a pod are set on the pod.`,
+      examples: [
+        { ReadOnly: true, Tmpfs: ["/tmp:size=64m"], Ulimit: "nofile=65536:65536", AddHost: ["mail.lan:192.0.2.7"] },
+      ],
+    }),
+  memory: z
+    .string()
+    .regex(SIZE, { error: ({ input }) => `expected a size such as 512m or 1g, got ${JSON.stringify(input)}` })
+    .optional()
+    .meta({
+      description:
+        "Memory limit, above which the kernel ends processes of the container. Without it, the host's memory.",
+      examples: ["512m"],
+    }),
+  cpus: z
+    .number({ error: ({ input }) => `expected a number of processors such as 1.5, got ${JSON.stringify(input)}` })
+    .min(0.01, { error: ({ input }) => `expected at least 0.01 processors, got ${JSON.stringify(input)}` })
+    .optional()
+    .meta({ description: "Processors that it may use at once. Without it, all.", examples: [1.5] }),
   schedule: schedule.optional().meta({
     description:
       "Makes the container a job: a timer starts it at a systemd calendar expression, up to a minute later, and it runs to its end. A run that was missed while the host was down runs later. A job has no `port`, `publish` or `health`. Without it, the container runs permanently.",

@@ -64,6 +64,25 @@ export interface AppInput {
           }
       >;
       /**
+       * Keys of a Quadlet's [Container] section; a list for a key that occurs several times. Podman checks them before
+       * they go live. Allowed are AddHost, DNS, DNSOption, DNSSearch, Entrypoint, HostName, Label, LogDriver,
+       * PidsLimit, ReadOnly, ReadOnlyTmpfs, StopSignal, StopTimeout, Timezone, Tmpfs, Ulimit, WorkingDir. AddHost,
+       * DNS, DNSOption, DNSSearch and HostName of containers that share a pod are set on the pod.
+       * @default {}
+       * @example {"ReadOnly":true,"Tmpfs":["/tmp:size=64m"],"Ulimit":"nofile=65536:65536","AddHost":["mail.lan:192.0.2.7"]}
+       */
+      quadlet?: Input<Record<string, Input<string | number | boolean | Input<string | number | boolean>[]>>>;
+      /**
+       * Memory limit, above which the kernel ends processes of the container. Without it, the host's memory.
+       * @example "512m"
+       */
+      memory?: Input<string>;
+      /**
+       * Processors that it may use at once. Without it, all.
+       * @example 1.5
+       */
+      cpus?: Input<number>;
+      /**
        * Makes the container a job: a timer starts it at a systemd calendar expression, up to a minute later, and it
        * runs to its end. A run that was missed while the host was down runs later. A job has no `port`, `publish` or
        * `health`. Without it, the container runs permanently.

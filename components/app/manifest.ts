@@ -2,6 +2,7 @@ import type { File, Manifest, Probe } from "../../protocol/manifest.ts";
 import { secretsFolder, secretsHome } from "../../protocol/secrets.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { databaseGuard } from "../postgres-client/database.ts";
+import { repeated, sorted } from "../quadlet/pod.ts";
 import {
   containerFile,
   containerUnit,
@@ -122,10 +123,11 @@ export function appManifest(view: AppView): Manifest {
       ...(entries.length > 0
         ? [quadlet(networkFile(own), "app.network", { app, network: own }, [networkUnit(own), ...restarts])]
         : []),
-      ...(pod ? [quadlet(podFile(own), "app.pod", { app, pod: own, ...front })] : []),
+      ...(pod ? [quadlet(podFile(own), "app.pod", { app, pod: own, options: optionsOf(running), ...front })] : []),
       ...placed.map(({ name, container, job, called, restarts }) => {
         const place = { name: called, job, pod: pod && !job ? podFile(own) : "", ...front, ...(job && { ports: [] }) };
-        const values = { ...place, ...containerView(view, name, container, folder) };
+        const keys = place.pod ? sorted(container.quadlet).container : repeated(container.quadlet);
+        const values = { ...place, keys, ...containerView(view, name, container, folder) };
         return quadlet(containerFile(called), "app.container", values, restarts);
       }),
       ...beside.flatMap(({ files = [] }) => files),
@@ -149,6 +151,11 @@ export function appManifest(view: AppView): Manifest {
     ],
   };
 }
+
+/** Options of the pod, from the keys of its members. */
+const optionsOf = (members: readonly { container: ContainerSettings }[]): string[] => [
+  ...new Set(members.flatMap(({ container }) => sorted(container.quadlet).pod)),
+];
 
 const imagesOf = (entries: readonly [string, ContainerSettings][]) => [
   ...new Set(entries.map(([, { image }]) => image)),
@@ -177,7 +184,7 @@ const frontOf = ({ app, sockets, containers, shmSize = "" }: AppView) => ({
 function containerView(
   { app, uid, gid, sockets, deadline }: AppView,
   name: string,
-  { image, command, environment, files, secrets, volumes, health }: ContainerSettings,
+  { image, command, environment, files, secrets, volumes, health, memory, cpus }: ContainerSettings,
   folder: string | undefined,
 ) {
   return {
@@ -200,6 +207,10 @@ function containerView(
     ],
     // A JSON list, which Podman runs without a shell: not every image has one.
     health: Array.isArray(health) ? JSON.stringify(health) : "",
+    limits: [
+      ...(memory ? [["MemoryMax", memory.toUpperCase().replace(/B$/, "")]] : []),
+      ...(cpus ? [["CPUQuota", `${Math.round(cpus * 100)}%`]] : []),
+    ],
     deadline,
     // Each check takes 0.1 s of CPU time and more, so a start that may take minutes is not checked each second.
     interval: Math.max(1, Math.floor(deadline / 180)),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { settingsOf } from "../host/settings.ts";
-import { SIZE } from "../quadlet/pod.ts";
+import { misplaced, SIZE } from "../quadlet/pod.ts";
 import { type Path, withClashes } from "../schema/clashes.ts";
 import { type Fault, faultsIn } from "../schema/faults.ts";
 import { PLAIN } from "../schema/partly.ts";
@@ -153,6 +153,14 @@ export function* clashes({ containers, site }: Whole, invalid: readonly Path[]):
       holders.set(number, holder ?? name);
     }
   }
+  for (const [name, { quadlet, volumes }] of entries) {
+    for (const { key, message } of misplaced(quadlet)) yield { path: ["containers", name, "quadlet", key], message };
+    for (const mount of [quadlet.Tmpfs ?? []].flat().map(String))
+      if (Object.hasOwn(volumes, mount.split(":")[0] as string))
+        yield { path: ["containers", name, "quadlet", "Tmpfs"], message: `${mount} would hide a volume` };
+  }
+  const members = entries.filter(([, container]) => !isJob(container));
+  if (members.length > 1) yield* clashesInPod(Object.fromEntries(members));
   // Podman would create a mount point for the file in the volume and leave it there.
   for (const [name, { files, volumes }] of entries)
     for (const file of Object.keys(files))
@@ -176,6 +184,24 @@ export function* clashes({ containers, site }: Whole, invalid: readonly Path[]):
       path: ["site", "port"],
       message: `no container publishes ${site.port}; published are ${ports.join(", ") || "none"}`,
     };
+}
+
+/** Members of a pod share their host name: two of them cannot differ. */
+function* clashesInPod(members: Readonly<Record<string, Pick<ContainerSettings, "quadlet">>>): Generator<Fault> {
+  const [[first, other] = [], ...others] = Object.entries(members).flatMap(
+    ([
+      name,
+      {
+        quadlet: { HostName },
+      },
+    ]) => (HostName === undefined ? [] : [[name, HostName] as const]),
+  );
+  for (const [name, own] of others)
+    if (own !== other)
+      yield {
+        path: ["containers", name, "quadlet", "HostName"],
+        message: `is ${other} in the container ${first}, with which it shares a pod`,
+      };
 }
 
 /** Whether the ports of some container are not known, since they or its name are invalid. */

@@ -53,11 +53,13 @@ const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   ExposeHostPort: "has no effect on a member of a pod, whose ports the pod publishes",
 };
 
+/** A line for each value. */
+export const repeated = (keys: Keys): [key: string, value: Value][] =>
+  Object.entries(keys).flatMap(([key, value]) => valuesOf(value).map((one): [string, Value] => [key, one]));
+
 /** Splits keys into those of the pod, as options for `podman pod create`, and those of its containers. */
 export function sorted(keys: Keys): { pod: string[]; container: [key: string, value: Value][] } {
-  const each = Object.entries(keys).flatMap(([key, value]) =>
-    valuesOf(value).map((one): [string, Value] => [key, one]),
-  );
+  const each = repeated(keys);
   return {
     pod: each.flatMap(([key, value]) => (SHARED[key] ? [`--${SHARED[key].option}=${value}`] : [])),
     container: each.filter(([key]) => !SHARED[key]),

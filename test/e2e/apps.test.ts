@@ -15,6 +15,15 @@ const WIKI = {
       port: 8080,
       publish: 9100,
       health: { http: "/" },
+      quadlet: {
+        ReadOnly: true,
+        Tmpfs: "/tmp:size=8m",
+        HostName: "wiki",
+        AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"],
+        Ulimit: "nofile=512:512",
+      },
+      memory: "256m",
+      cpus: 0.5,
     },
   },
   postgres: { connections: 7 },
@@ -39,6 +48,10 @@ afterAll(async () => {
   await new Stack(lab).up();
   await lab.sh(`podman rmi --force ${PYTHON}`);
 });
+
+/** What the keys of the Quadlet do, as seen in the container. */
+const INSIDE =
+  "import os, resource, socket; s = os.statvfs('/tmp'); print(socket.gethostname(), socket.gethostbyname('mail.lan'), socket.gethostbyname('ldap.lan'), s.f_blocks * s.f_frsize >> 20, resource.getrlimit(resource.RLIMIT_NOFILE), bool(os.statvfs('/').f_flag & os.ST_RDONLY))";
 
 const secret = (name: string) => lab.sh(`podman exec app-wiki python3 -c "print(open('/run/secrets/${name}').read())"`);
 
@@ -72,6 +85,15 @@ describe("an app in the configuration", () => {
     key = await secret("key");
     expect(key).toMatch(/^[A-Za-z0-9]{48}$/);
     expect(await secret("smtp")).toBe("the password for the mail");
+  });
+
+  test("has the keys of its Quadlet and its limits", async () => {
+    expect(await lab.sh(`podman exec app-wiki python3 -c "${INSIDE}"`)).toBe(
+      "wiki 192.0.2.7 192.0.2.8 8 (512, 512) True",
+    );
+    expect(await lab.sh("systemctl show app-wiki --property MemoryMax,CPUQuotaPerSecUSec")).toBe(
+      "CPUQuotaPerSecUSec=500ms\nMemoryMax=268435456",
+    );
   });
 
   test("is unchanged by the next `up`, and no argument list, unit or state has its secrets", async () => {
