@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { settingsOf } from "../host/settings.ts";
+import { mountFaults } from "../quadlet/mounts.ts";
 import { misplaced, SIZE } from "../quadlet/pod.ts";
 import { type Path, withClashes } from "../schema/clashes.ts";
 import { type Fault, faultsIn } from "../schema/faults.ts";
@@ -153,11 +154,10 @@ export function* clashes({ containers, site }: Whole, invalid: readonly Path[]):
       holders.set(number, holder ?? name);
     }
   }
-  for (const [name, { quadlet, volumes }] of entries) {
-    for (const { key, message } of misplaced(quadlet)) yield { path: ["containers", name, "quadlet", key], message };
-    for (const mount of [quadlet.Tmpfs ?? []].flat().map(String))
-      if (Object.hasOwn(volumes, mount.split(":")[0] as string))
-        yield { path: ["containers", name, "quadlet", "Tmpfs"], message: `${mount} would hide a volume` };
+  for (const [name, { quadlet, volumes, files }] of entries) {
+    const mounts = [...Object.keys(volumes), ...Object.keys(files), "/run/secrets", "/run/postgresql"];
+    for (const { key, message } of [...misplaced(quadlet), ...mountFaults(quadlet, mounts)])
+      yield { path: ["containers", name, "quadlet", key], message };
   }
   const members = entries.filter(([, container]) => !isJob(container));
   if (members.length > 1) yield* clashesInPod(Object.fromEntries(members));

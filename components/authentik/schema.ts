@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mountFaults } from "../quadlet/mounts.ts";
 import { misplaced } from "../quadlet/pod.ts";
 import { quadlet } from "../render/grammars.ts";
 import { withClashes } from "../schema/clashes.ts";
@@ -7,7 +8,6 @@ import { cidr, deadline, digest, domain, port, rotation, settingOf, versionOf } 
 import { directives } from "../site/schema.ts";
 import { environmentFaults, value, variable } from "./variables.ts";
 import { isSupported, VERSION } from "./version.ts";
-import { mountFaults } from "./volumes.ts";
 
 /**
  * Keys of a [Container] section that the platform sets, or that would change the mapping of processes to the host's
@@ -139,9 +139,20 @@ const settings = z.strictObject({
     }),
 });
 
+/** Directories that the platform mounts, in any version of authentik. */
+const OWN_MOUNTS = [
+  "/data",
+  "/media",
+  "/certs",
+  "/templates",
+  "/run/secrets/authentik",
+  "/run/postgresql",
+  "/run/valkey",
+];
+
 /** Configuration of authentik. */
 export const authentikSchema = withClashes(settings, function* ({ container, environment, version }) {
-  for (const { key, message } of [...misplaced(container), ...mountFaults(container)])
+  for (const { key, message } of [...misplaced(container), ...mountFaults(container, OWN_MOUNTS)])
     yield { path: ["container", key], message };
   if (VERSION.test(version))
     for (const { name, message } of environmentFaults(environment, version))

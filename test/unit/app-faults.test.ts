@@ -22,7 +22,9 @@ const container = (more: object) => faults({ containers: { web: { ...web, ...mor
 
 test("the minimum of an app is a container with its image", () => {
   expect(appSettings("wiki", { containers: { web: { image: web.image } } }).shape).toEqual({
-    containers: { web: { image: web.image, command: [], environment: {}, files: {}, secrets: {}, volumes: {} } },
+    containers: {
+      web: { image: web.image, command: [], environment: {}, files: {}, secrets: {}, volumes: {}, quadlet: {} },
+    },
     deadline: 120,
     purge: false,
   });
@@ -121,6 +123,28 @@ test.each([
     { volumes: { "/srv/data": "data" }, files: { "/srv/data/app.ini": "x", "/srv/data.ini": "x" } },
     "files./srv/data/app.ini: is inside the volume /srv/data",
   ],
+  [
+    { quadlet: { Network: "host" } },
+    'quadlet.Network: expected one of AddHost, DNS, DNSOption, DNSSearch, Entrypoint, HostName, Label, LogDriver, PidsLimit, ReadOnly, ReadOnlyTmpfs, StopSignal, StopTimeout, Timezone, Tmpfs, Ulimit, WorkingDir, got "Network"',
+  ],
+  [
+    { quadlet: { AddHost: ["mail"] } },
+    'quadlet.AddHost: expected a name and an address such as mail.lan:192.0.2.7, got "mail"',
+  ],
+  [
+    { quadlet: { Label: "a\nUser=0" } },
+    'quadlet.Label: "a\\nUser=0" cannot be written into a unit file: it contains a line break or another control character',
+  ],
+  [
+    { volumes: { "/srv": "data" }, quadlet: { Tmpfs: "/srv/:size=1m" } },
+    "quadlet.Tmpfs: /srv/:size=1m would hide a mount that the container already has; use another path than /srv",
+  ],
+  [
+    { quadlet: { Tmpfs: ["/tmp", "/run/secrets"] } },
+    "quadlet.Tmpfs: /run/secrets would hide a mount that the container already has; use another path than /run/secrets",
+  ],
+  [{ memory: "lots" }, 'memory: expected a size such as 512m or 1g, got "lots"'],
+  [{ cpus: 0 }, "cpus: expected at least 0.01 processors, got 0"],
   [
     { files: { "/etc/a.p12": "secret\0" } },
     "files./etc/a.p12: contains a NUL character, so it is not text: put a binary file into the image or a volume, or encode it, such as with base64",
@@ -272,4 +296,13 @@ test("what decides which resources exist is no Output; the message prints neithe
   expect(container({ secrets: { a: 12345678, b: undefined, c: { d: "text" } } })).toEqual(
     ["a", "b", "c"].map((name) => `containers.web.secrets.${name}: expected text, or an Output with a text`),
   );
+});
+
+test("containers that share a pod have one host name; a job beside them may have another", () => {
+  const named = (HostName: string, more: object = {}) => ({ image: web.image, quadlet: { HostName }, ...more });
+  expect(faults({ containers: { web: named("a"), worker: named("b") } })).toEqual([
+    "containers.worker.quadlet.HostName: is a in the container web, with which it shares a pod",
+  ]);
+  expect(faults({ containers: { web: named("a"), worker: named("a") } })).toEqual([]);
+  expect(faults({ containers: { web: named("a"), nightly: named("b", { schedule: "daily" }) } })).toEqual([]);
 });

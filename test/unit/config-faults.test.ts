@@ -245,7 +245,7 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   [
     "authentik.container.Volume",
     ["/srv/a:/blueprints/a:ro", "/srv/b:/data/"],
-    "/srv/b:/data/ would hide a mount of the platform; use another path than /data",
+    "/srv/b:/data/ would hide a mount that the container already has; use another path than /data",
   ],
   [
     "authentik.container.Volume",
@@ -255,7 +255,7 @@ const WRONG: readonly (readonly [path: string, value: unknown, message: string])
   [
     "authentik.container.Mount",
     "type=bind,source=/srv/a,destination=/certs",
-    "type=bind,source=/srv/a,destination=/certs would hide a mount of the platform; use another path than /certs",
+    "type=bind,source=/srv/a,destination=/certs would hide a mount that the container already has; use another path than /certs",
   ],
   ["authentik.container.UserNS", "keep-id", `UserNS ${UNDECIDED}`],
   ["authentik.container.UIDMap", "0:1:1", `UIDMap ${UNDECIDED}`],

@@ -1,21 +1,21 @@
-// Volumes that an operator adds to those of authentik.
-import type { Keys } from "../quadlet/pod.ts";
+// Mounts that keys of a [Container] section add to those that a container has already.
+import type { Keys } from "./pod.ts";
 
-/** Directories that the platform mounts, in any version of authentik. */
-const OWN = ["/data", "/media", "/certs", "/templates", "/run/secrets/authentik", "/run/postgresql", "/run/valkey"];
 const MOUNTS = ["Volume", "Tmpfs", "Mount"];
 
 /**
  * Faults in the mount points that the keys of a [Container] section set. Podman would only report them at the start.
+ *
+ * @param own the other mount points of the container.
  */
-export function* mountFaults(keys: Keys): Generator<{ key: string; message: string }> {
-  const taken = new Set<string>(OWN);
+export function* mountFaults(keys: Keys, own: readonly string[]): Generator<{ key: string; message: string }> {
+  const taken = new Set<string>(own);
   for (const key of MOUNTS)
     for (const given of [keys[key] ?? []].flat().map(String)) {
       const target = targetOf(key, given);
       if (target === undefined) continue;
       if (taken.has(target)) {
-        const whose = OWN.includes(target) ? "a mount of the platform" : "another mount";
+        const whose = own.includes(target) ? "a mount that the container already has" : "another mount";
         yield { key, message: `${given} would hide ${whose}; use another path than ${target}` };
       }
       taken.add(target);
