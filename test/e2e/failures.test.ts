@@ -142,6 +142,11 @@ test("an image that never becomes healthy is rolled back, together with the data
     expect(result.text, "the apply restarts only the pod").toContain(`the last lines of ${unit}.service:`);
   expect(result.text.split(documentUrl("docs/manifest.md#exit-codes"))).toHaveLength(2);
   expect(result.text).toContain("restore database authentik");
+  const reported = await lab.try("gatehouse status");
+  expect([reported.status, reported.text]).toEqual([
+    3,
+    expect.stringMatching(/^authentik +it is not the version that the last .* wanted; run that again: .*answers 503/m),
+  ]);
   const page = JSON.parse((await ask(lab.address, DOMAIN)).body);
   expect(page.version).toBe("2026.8.3");
   expect(page.postgresql.history).not.toContain("2026.8.5");
