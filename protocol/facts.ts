@@ -52,6 +52,8 @@ const item = z
     document: z.string().optional(),
     /** For a release: SHA-256 of its stack and of the names that it uses on the host; absent from older agents. */
     claims: z.string().optional(),
+    /** For a release: the directories and databases that stay after its removal; absent from older agents. */
+    data: z.array(z.string()).optional(),
     /** For a release: checksum of the sketch that its stack wanted when it was applied last; absent from older agents. */
     sketch: z.string().optional(),
   })

@@ -71,7 +71,7 @@ export class App extends Component {
     });
     const shape = { ...settings.shape, database: postgres && (settings.shape.database ?? app) };
     const { containers, database, valkey } = shape;
-    super("App", name, opts);
+    super("App", name, opts, { appName: args.appName });
     this.#name = name;
     this.#app = app;
     this.#host = host;

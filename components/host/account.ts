@@ -8,7 +8,7 @@ import { legible } from "../sdk/legible.ts";
 import { Component } from "./component.ts";
 import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
-import { askFor, ownerOf } from "./item.ts";
+import { askFor } from "./item.ts";
 import { settingsOf } from "./settings.ts";
 
 /** Properties of a system account. */
@@ -49,8 +49,8 @@ export class Account extends Component {
   constructor(name: string, args: AccountArgs, opts?: pulumi.ComponentResourceOptions) {
     const { host, accountName = name, home, groups = [], uid, releases } = args;
     const { values } = settingsOf("Account", name, accountArguments, { home, uid, releases });
-    super("Account", name, opts);
-    const owner = releases && ownerOf(accountName);
+    super("Account", name, opts, { accountName: args.accountName });
+    const owner = releases && `${pulumi.getProject()}/${pulumi.getStack()}/${accountName}`;
     this.accountName = accountName;
     // The agent guarantees the GIDs of this program's groups; those from another stack are checked before use.
     const names = groups.map((group) =>
@@ -60,7 +60,7 @@ export class Account extends Component {
           legible(usableGid(group, accountName), `gid for ${accountName}`).apply(() => group.groupName),
     );
     const things = [`account ${accountName}`, `group ${accountName}`];
-    const takes = taken(host.takeOver, things);
+    const takes = taken([...host.takeOver, ...this.formerStacks], things);
     const document = pulumi
       .all([pulumi.all(names), values])
       .apply(([groups, { home, uid, releases }]) =>

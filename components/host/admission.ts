@@ -22,6 +22,8 @@ export class Admission {
   readonly #args: AdmissionArgs;
   readonly #warn: (message: string) => void;
   readonly #items = new Set<string>();
+  /** Of which releases may be taken over: those of the host, and of components that were in another stack. */
+  readonly #takes: Set<string>;
   #packages: Claim[] = [];
   /** The releases that were declared so far, each with the checksum of its sketch. */
   readonly #releases = new Map<string, string>();
@@ -30,7 +32,27 @@ export class Admission {
   /** @param warn receives one message for each object that is taken over. */
   constructor(args: AdmissionArgs, warn: (message: string) => void) {
     this.#args = args;
+    this.#takes = new Set(args.takeOver);
     this.#warn = warn;
+  }
+
+  /** Permits that an item is taken over from another stack that it was in, according to its aliases. */
+  permit(stacks: readonly string[]): void {
+    for (const stack of stacks) this.#takes.add(stack);
+  }
+
+  /**
+   * A message about releases that the program no longer declares, if it also declares new ones, which may be the same
+   * under other names. To be called once it has declared all of them.
+   */
+  renames(): string | undefined {
+    const { items = {}, wants = {} } = this.#args.facts ?? {};
+    const before = Object.keys(wants[thisStack()] ?? {});
+    const gone = before.filter((name) => !this.#releases.has(name));
+    const added = [...this.#releases.keys()].sort().filter((name) => !before.includes(name) && !items[RELEASE + name]);
+    if (gone.length === 0 || added.length === 0) return undefined;
+    const data = gone.flatMap((name) => items[RELEASE + name]?.data ?? []);
+    return plain(renamed(gone, added, [...new Set(data)]));
   }
 
   /**
@@ -63,7 +85,7 @@ export class Admission {
       const wants = this.#wants(facts);
       if (news.length > 0 || wants) {
         const asked = news.length > 0 ? [...this.#packages, ...news] : [];
-        this.#check(await unmanagedObjects(facts, { claims: asked, takes: this.#args.takeOver, wants }));
+        this.#check(await unmanagedObjects(facts, { claims: asked, takes: [...this.#takes], wants }));
       } else close(facts);
     });
     return { claims, free };
@@ -71,21 +93,26 @@ export class Admission {
 
   /** What the host is to record, in an update of which it does not know the releases, or their versions. */
   #wants({ wants = {} }: Facts) {
-    const stack = `${pulumi.getProject()}/${pulumi.getStack()}`;
+    const stack = thisStack();
     const releases = Object.fromEntries([...this.#releases].sort());
     const isKnown = isDeepStrictEqual(wants[stack] ?? {}, releases);
     return pulumi.runtime.isDryRun() || isKnown ? undefined : { stack, releases };
   }
 
   #check(found: UnmanagedObject[]): void {
-    const { takeOver } = this.#args;
-    const refusable = found.filter(({ thing }) => !takeOver.includes(thing));
+    const refusable = found.filter(({ thing }) => !this.#takes.has(thing));
     if (refusable.length > 0) throw refusal(plain(inUse(refusable)));
     for (const { thing, what } of found) this.#warn(plain(`taken over: ${thing}: ${what}`));
   }
 }
 
 const RELEASE = "release-";
+const thisStack = () => `${pulumi.getProject()}/${pulumi.getStack()}`;
+
+const renamed = (gone: readonly string[], added: readonly string[], data: readonly string[]) =>
+  `no longer declared on this host: ${gone.join(", ")}; new: ${added.join(", ")}. The update removes the former. ${
+    data.length > 0 ? `Their data stays (${data.join(", ")}), and the new ones begin without it. ` : ""
+  }If one of them only got another name, keep its name on the host and add an alias, such as new App("docs", { appName: "wiki", ... }, { aliases: [{ name: "wiki" }] }). A purge is refused in this update. More: docs/platform.md#renames-and-moves`;
 
 /**
  * Whether a claim needs no check: a group or an account that is in sync, or a release of this stack with the same

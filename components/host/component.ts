@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Fault } from "../schema/faults.ts";
+import { namesBefore, stacksBefore } from "./moves.ts";
 import { refuse } from "./settings.ts";
 
 /** What a component waits for, as Pulumi accepts it. */
@@ -11,17 +12,42 @@ type DependsOn = pulumi.ResourceOptions["dependsOn"];
  * would have no effect.
  */
 export abstract class Component extends pulumi.ComponentResource {
+  /** The other stacks that it was in according to its aliases, as things to take over. */
+  readonly formerStacks: readonly string[];
+  /** Where the component is in the program: the outermost one of gatehouse, and the types of what that is in. */
+  readonly place: { name: string; kind: string; within: string };
   /** What every item waits for: its own `dependsOn`, and those of the components that it is in. */
   readonly waitsFor: DependsOn;
 
-  /** @throws pulumi.RunError with every option that a component cannot have, and what to use instead. */
-  constructor(kind: string, name: string, opts: pulumi.ComponentResourceOptions = {}) {
-    refuse(kind, name, optionFaults(opts));
+  /**
+   * @param named the argument with its name on the host, if it has one, which is the component's name by default.
+   * @throws pulumi.RunError with every option that a component cannot have, and what to use instead.
+   */
+  constructor(
+    kind: string,
+    name: string,
+    opts: pulumi.ComponentResourceOptions = {},
+    named: Record<string, unknown> = {},
+  ) {
+    refuse(kind, name, [...optionFaults(opts), ...renameFaults(name, opts, named)]);
     super(`gatehouse:index:${kind}`, name, {}, opts);
-    const above = opts.parent instanceof Component ? opts.parent.waitsFor : undefined;
-    this.waitsFor = merged(above, opts.dependsOn);
+    const above = opts.parent instanceof Component ? opts.parent : undefined;
+    this.waitsFor = merged(above?.waitsFor, opts.dependsOn);
+    this.place = above?.place ?? { name, kind, within: typesAbove(opts.parent) };
+    const own = stacksBefore(opts.aliases).map((stack) => `stack ${stack}`);
+    this.formerStacks = [...(above?.formerStacks ?? []), ...own];
   }
 }
+
+/** The types of a resource and of everything that it is in, as in a URN. */
+function typesAbove(resource: pulumi.Resource | undefined): string {
+  // The SDK's public types lack all of these.
+  const { __pulumiType: type, __parentResource: parent } = (resource ?? {}) as Internals;
+  return type === undefined || type === "pulumi:pulumi:Stack"
+    ? ""
+    : [typesAbove(parent), type].filter(Boolean).join("$");
+}
+type Internals = { __pulumiType?: string; __parentResource?: pulumi.Resource };
 
 /** Both together. */
 export const merged = (one: DependsOn, other: DependsOn): DependsOn =>
@@ -67,4 +93,15 @@ function* faultsOf(opts: pulumi.ComponentResourceOptions): Generator<Fault> {
         "expected a resource whose deletion deletes the host, such as its server, got another component on the host; use `retainOnDelete` to keep an item there",
     };
 }
+/** Its name on the host is that of the component, unless it is given: another name would begin without the data. */
+const renameFaults = (name: string, { aliases }: pulumi.ComponentResourceOptions, named: Record<string, unknown>) =>
+  Object.entries(named)
+    .filter(([, given]) => given === undefined)
+    .flatMap(([key]) =>
+      namesBefore(name, aliases).map((former) => ({
+        path: ["aliases"],
+        message: `${former} is also its name on the host: set ${key} to ${JSON.stringify(former)} to keep what it has there, or leave out the alias to begin without that`,
+      })),
+    );
+
 const optionFaults = (opts: pulumi.ComponentResourceOptions): Fault[] => [...faultsOf(opts)];

@@ -41,9 +41,10 @@ export class Group extends Component {
   /** Resolved once the group exists. */
   readonly gid: pulumi.Output<number>;
 
-  constructor(name: string, { host, groupName = name, gid }: GroupArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: GroupArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { host, groupName = name, gid } = args;
     const { values } = settingsOf("Group", name, groupArguments, { gid });
-    super("Group", name, opts);
+    super("Group", name, opts, { groupName: args.groupName });
     this.groupName = groupName;
     const things = [`group ${groupName}`];
     const takes = taken(host.takeOver, things);

@@ -16,6 +16,7 @@ import { connectionSettings, hop } from "../connection/schema.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { PLAIN } from "../schema/partly.ts";
 import { onError } from "../sdk/error-hook.ts";
+import { onceDeclared } from "../sdk/stack-outputs.ts";
 import { Admission } from "./admission.ts";
 import { Component } from "./component.ts";
 import { explainer } from "./failure.ts";
@@ -87,8 +88,14 @@ export class Host extends Component {
     this.platform = platform;
     this.facts = facts;
     this.abandoned = abandoned;
-    this.takeOver = takeOver;
-    this.admission = new Admission({ facts, takeOver }, (message) => pulumi.log.warn(message, this.agent));
+    this.takeOver = [...takeOver, ...this.formerStacks];
+    this.admission = new Admission({ facts, takeOver: this.takeOver }, (message) =>
+      pulumi.log.warn(message, this.agent),
+    );
+    onceDeclared(() => {
+      const notice = this.admission.renames();
+      if (notice) pulumi.log.warn(notice, this.agent);
+    });
     this.hooks = onError(`gatehouse-failure-${name}`, explainer());
     const { sudo, wait } = this.connection;
     const install = `sh -s -- ${facts?.machine ?? NEVER_ASKED}`;

@@ -45,6 +45,7 @@ export function askFor<Kind extends keyof typeof answers>(
   const { host, kind, name, item, document, review = { document }, removal, secret = false, claim } = args;
   if (!NAMES[kind].pattern.test(item))
     throw new pulumi.RunError(`${kind} ${JSON.stringify(item)}: expected ${NAMES[kind].text}; choose another name`);
+  host.admission.permit(parent.formerStacks);
   const free = host.admission.claim({ ...claim, item: `${kind}-${item}` });
   const known = host.facts?.items[`${kind}-${item}`];
   const { differences = [], busy } = known ?? {};
@@ -79,6 +80,8 @@ export function askFor<Kind extends keyof typeof answers>(
       // Not false, which would replace that of a component around it.
       retainOnDelete: host.abandoned || undefined,
       ignoreChanges: host.facts ? [] : ["create"],
+      // Another name on the host is another item: the one with the former name is removed first.
+      replacementTrigger: kind === "release" ? item : undefined,
       additionalSecretOutputs: secret ? ["stdout", "stderr"] : [],
       hideDiffs: [...(secret ? [] : ["stdin"]), ...(isDue ? [] : ["create"])],
       hooks: host.hooks,
@@ -139,7 +142,17 @@ function due(
   return pulumi.unsecret(document.apply((text) => command(digest(text) === known.document ? known.due : fresh)));
 }
 
-/** The owner of an item of this stack, as the host records it. */
-export const ownerOf = (item: string): string => `${pulumi.getProject()}/${pulumi.getStack()}/${item}`;
+/**
+ * The owner of an item of this stack, as the host records it. Its last part is another one for each resource that may have
+ * the item: a resource with another name or parent, without an alias, applies the item before Pulumi deletes the former
+ * resource, which then is not its owner and removes nothing.
+ */
+export function ownerOf(item: string, { place: { name, kind, within } }: Component): string {
+  const usual = [name, `app-${name}`].some((own) => item === own || item.startsWith(`${own}-`));
+  // As before there were such parts: the program of the configuration, and items with the name of their component.
+  const isPlain = within === "" && (usual || (kind === "Gatehouse" && name === "gatehouse"));
+  const place = createHash("sha256").update(`${within}$${kind}::${name}`).digest("hex").slice(0, 8);
+  return `${pulumi.getProject()}/${pulumi.getStack()}/${isPlain ? item : `${item}@${place}`}`;
+}
 
 const moment = (): number => Math.floor(Date.now() / 1000);

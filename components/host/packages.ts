@@ -33,13 +33,10 @@ export class Packages extends Component {
   /** Version by package name, as the package manager reports it. */
   readonly versions: pulumi.Output<Record<string, string>>;
 
-  constructor(
-    name: string,
-    { host, setName = name, names, held = [] }: PackagesArgs,
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, args: PackagesArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { host, setName = name, names, held = [] } = args;
     const { values, shape } = settingsOf("Packages", name, packagesArguments, { names, held });
-    super("Packages", name, opts);
+    super("Packages", name, opts, { setName: args.setName });
     const { manager } = host.platform.packages;
     const document = values.apply(({ names, held }) =>
       toml({ manager, names, units: held } satisfies PackagesDocument),

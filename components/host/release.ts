@@ -56,13 +56,13 @@ export class Release extends Component {
   readonly opens: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: ReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("Release", name, opts);
+    super("Release", name, opts, { releaseName: args.releaseName });
     const { host, releaseName: item = name, manifest, secret = false, purge = false } = args;
-    const owner = ownerOf(item);
+    const owner = ownerOf(item, this);
     const sketch = args.sketch ?? (isPlain(manifest) ? manifest : {});
     const whole = pulumi.output(manifest) as pulumi.Output<Manifest>;
     const text = (plain: Manifest, part = plain) =>
-      manifestText(item, owner, secret, part, taken(host.takeOver, thingsOf(plain)));
+      manifestText(item, owner, secret, part, taken([...host.takeOver, ...this.formerStacks], thingsOf(plain)));
     const document = whole.apply((plain) => text(plain));
     const wanted = secret ? undefined : createHash("sha256").update(text(sketch)).digest("hex");
     const review: Review = {

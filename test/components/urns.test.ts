@@ -119,7 +119,7 @@ test("two hosts in one program have the same items, each below its own resources
   const items = (host: string) =>
     resources
       .filter(({ type, urn }) => type === "command:remote:Command" && urn.includes(`::${host}-`))
-      .map(({ name, inputs }) => [name.replace(/^(one|two)-/, ""), inputs.create, inputs.delete])
+      .map(({ name, inputs }) => [name.replace(/^(one|two)-/, ""), inputs.create, String(inputs.delete).split("@")[0]])
       .sort();
   expect(items("one")).toHaveLength(30);
   expect(items("two")).toEqual(items("one"));
@@ -134,7 +134,7 @@ test("a release and an account have another name on the host than in the program
   expect(run.named("account-wiki").inputs.stdin).toMatch(/^name = "wiki"\n.*owner = "gatehouse\/test\/wiki"\n/s);
   expect(run.named("release-wiki").inputs).toMatchObject({
     create: "gatehouse release wiki --due never-asked",
-    delete: "gatehouse remove wiki --owner gatehouse/test/wiki",
+    delete: expect.stringMatching(/^gatehouse remove wiki --owner gatehouse\/test\/wiki@[0-9a-f]{8}$/),
     stdin: expect.stringContaining('release = "wiki"\n'),
   });
 });

@@ -10,6 +10,7 @@ from unittest import mock
 from gatehouse.output.report import Failure
 from gatehouse.release import purge
 from gatehouse.release import remove as removal
+from gatehouse.state import wanted
 from gatehouse.system import process
 from tests.support import OWNER, STATE, TREE, HostTest, at, file, live, secret, tree
 
@@ -70,6 +71,36 @@ class Purge(HostTest):
         with tarfile.open(folder / "folder/app.tar.gz") as tar:
             self.assertEqual(tar.extractfile("app/deep/file").read(), b"kept")
         self.assertEqual([(folder / name).stat().st_mode & 0o7777 for name in ("folder", "database")], [0o700, 0o700])
+
+    def test_data_is_not_deleted_by_the_update_that_adds_a_release_which_may_be_the_same_under_another_name(self):
+        self.give()
+        wanted.declare("shop/prod", {"renamed": ""})
+        with self.assertRaises(Failure) as caught:
+            self.remove()
+        self.assertIn("because the same `pulumi up` adds renamed: if app only got another name", str(caught.exception))
+        self.assertEqual((self.data_is_there(), self.copies()), ((True, True), []))
+        self.assertTrue(Path(at("etc/app.conf")).exists())
+        # Of all releases, until the next update, which is to declare its releases again.
+        self.assertRaises(Failure, self.remove)
+        self.assertEqual(wanted.of_stacks(), {})
+        self.apply(release="renamed", owner="shop/prod/renamed")
+        wanted.declare("shop/prod", {"renamed": ""})
+        self.assertEqual(wanted.of_stacks(), {"shop/prod": {"renamed": ""}})
+        self.remove()
+        self.assertEqual(self.data_is_there(), (False, False))
+
+    def test_another_stack_may_add_a_release_meanwhile_and_what_is_there_already_is_not_new(self):
+        self.give()
+        wanted.declare("wiki/prod", {"renamed": ""})
+        wanted.declare("shop/prod", {"app": ""})
+        self.remove()
+        self.assertEqual(self.data_is_there(), (False, False))
+
+    def test_without_a_purge_a_renamed_release_goes_and_its_data_stays(self):
+        self.give()
+        wanted.declare("shop/prod", {"renamed": ""})
+        self.assertEqual(self.remove(purging=False), {"release": "app", "removed": True})
+        self.assertEqual((self.data_is_there(), self.copies()), ((True, True), []))
 
     def test_an_update_touches_no_data(self):
         self.give()

@@ -14,7 +14,7 @@ from gatehouse.protocol.answers import Answer, Facts, ItemFacts, PackagesAnswer
 from gatehouse.protocol.difference import Difference
 from gatehouse.protocol.due import after_drift
 from gatehouse.protocol.manifest import PROTOCOL, File, Manifest, owner_ids
-from gatehouse.state import secrets, store, wanted
+from gatehouse.state import remains, secrets, store, wanted
 from gatehouse.state.left import Access, Mark
 from gatehouse.state.store import UNPROVEN, Item
 from gatehouse.system import firewall, systemd
@@ -73,6 +73,8 @@ def _look(item: str, record: Item, ahead: _Ahead, diffs: bool) -> ItemFacts:
             found = _drifted(kind, name, record.answer, ahead, diffs)
             if kind == "release" and (manifest := store.Release(name).manifest()):
                 answer["claims"] = claims.digest(manifest)
+                if data := remains.data_of(manifest):
+                    answer["data"] = data
         except Exception as error:
             message = f"{kind} {name} cannot be inspected: {type(error).__name__}"
             found = [Difference("other", name, "unreadable", message)]

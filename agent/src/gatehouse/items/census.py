@@ -49,7 +49,7 @@ def main() -> None:
     if (wants := question.get("wants")) and all(one.thing in question["takes"] for one in found):
         try:
             store.prepare()
-            wanted.record(wants["stack"], wants["releases"])
+            wanted.declare(wants["stack"], wants["releases"])
         except OSError as error:
             sys.exit(
                 f"the wanted releases cannot be recorded in {store.STATE}: {error.strerror}; nothing was changed. "

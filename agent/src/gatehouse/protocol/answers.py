@@ -63,6 +63,7 @@ class ItemFacts(TypedDict):
     differences: list[dict[str, object]]  # each a Difference
     busy: NotRequired[str]  # an operation in progress, so that the state is unknown
     claims: NotRequired[str]  # of a release: the checksum of the names that it has on this host
+    data: NotRequired[list[str]]  # of a release: the directories and databases that stay after its removal
     sketch: NotRequired[str]  # of a release: what its stack wanted when it was applied last
 
 

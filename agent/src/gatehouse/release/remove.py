@@ -4,7 +4,7 @@ from gatehouse.output.report import Failure
 from gatehouse.protocol.answers import RemoveAnswer
 from gatehouse.protocol.manifest import Manifest
 from gatehouse.release import plan, purge, undo
-from gatehouse.state import remains, store
+from gatehouse.state import remains, store, wanted
 from gatehouse.state.store import HOST, Release
 from gatehouse.system import jobs, machine, systemd
 from gatehouse.tree import originals
@@ -28,6 +28,8 @@ def remove(name: str, owner: str, purging: bool = False) -> RemoveAnswer:
             return {"release": name, "removed": True}
         if current.owner != owner:
             return {"release": name, "removed": False, "why": f"it belongs to {current.owner}"}
+        if purging:
+            wanted.refuse_purge(name, owner)
         if current.secret and not purging:
             release.retain()
             return {"release": name, "removed": False, "why": f"secrets are data: {store.SECRETS / name} is kept"}

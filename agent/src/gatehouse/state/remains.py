@@ -15,16 +15,21 @@ Remains = dict[str, list[str]]
 
 def record(manifest: Manifest, images: list[str]) -> None:
     """`images`: of all kept generations."""
-    data = [data.path or f"database {data.database or data.name}" for data in manifest.data]
     found: Remains = {
         "stack": [manifest.owner.rpartition("/")[0]],
-        "data": list(dict.fromkeys([*data, *(thing for thing in manifest.leaves if thing.startswith("database "))])),
+        "data": data_of(manifest),
         "role": [thing.removeprefix("role ") for thing in manifest.leaves if thing.startswith("role ")],
         "directory": [folder.path for folder in manifest.directory],
         "image": list(dict.fromkeys(images)),
         "last": [json.dumps(asdict(image)) for image in manifest.image],
     }
     write_private(FOLDER / manifest.release, json.dumps(found))
+
+
+def data_of(manifest: Manifest) -> list[str]:
+    """The directories and databases that stay after a removal without a purge."""
+    data = [data.path or f"database {data.database or data.name}" for data in manifest.data]
+    return list(dict.fromkeys([*data, *(thing for thing in manifest.leaves if thing.startswith("database "))]))
 
 
 def drop(name: str) -> None:

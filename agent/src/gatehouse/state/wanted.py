@@ -4,14 +4,16 @@ checksum of the sketch of each. The program sends both before it applies anythin
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 from urllib.parse import quote, unquote
 
+from gatehouse.output.report import Failure
 from gatehouse.state import store
 from gatehouse.state.store import STATE, read_private, write_private
 from gatehouse.system import safepath
 
 FOLDER = STATE / "wanted"  # of one file for each stack
+NEW = STATE / "new"  # of one file for each stack whose last `pulumi up` declared releases that were not on this host
 FAILURES = STATE / "failures"  # of one file for each item that failed in its last apply
 
 Sketches = dict[str, str]  # by release; empty if its manifest is secret
@@ -94,8 +96,48 @@ def record(stack: str, sketches: Sketches) -> None:
         safepath.remove(str(_file(stack)))
 
 
+def declare(stack: str, sketches: Sketches) -> None:
+    """Record what a `pulumi up` declares before it applies anything, and which of it is not on this host yet."""
+    there = {release.name for release in store.releases()}
+    _write_new(stack, [name for name in sketches if name not in there])
+    record(stack, sketches)
+
+
+def refuse_purge(name: str, owner: str) -> None:
+    """Raises Failure if the stack declared new releases in the same `pulumi up`: one of them may be this one under
+    another name. The next `pulumi up` declares its releases again, and deletes the data if it still does not have this
+    one."""
+    stack = _stack(owner)
+    new = _new(stack)["names"]
+    if new:
+        _write_new(stack, new, refused=True)
+        raise Failure(
+            f"the data of {name} is not deleted and {name} is not removed, because the same `pulumi up` adds "
+            f"{', '.join(new)}: if {name} only got another name, its data would be lost. To keep the data, undo the "
+            "new name; docs/platform.md#renames-and-moves says how to rename. To delete it, run `pulumi up` again"
+        )
+
+
+class _New(TypedDict):
+    names: list[str]
+    refused: bool  # a purge was
+
+
+def _new(stack: str) -> _New:
+    found: _New = json.loads(read_private(NEW / quote(stack, safe="")) or '{"names": [], "refused": false}')
+    return found
+
+
+def _write_new(stack: str, names: list[str], *, refused: bool = False) -> None:
+    if names:
+        write_private(NEW / quote(stack, safe=""), json.dumps(_New(names=names, refused=refused)))
+    else:
+        safepath.remove(str(NEW / quote(stack, safe="")))
+
+
 def of_stacks() -> dict[str, Sketches]:
-    return {stack: _sketches(stack) for stack in stacks()}
+    """Without a stack whose purge was refused: its next `pulumi up` declares its releases again."""
+    return {stack: _sketches(stack) for stack in stacks() if not _new(stack)["refused"]}
 
 
 def sketch(owner: str, name: str) -> str:
@@ -116,6 +158,7 @@ def leave(stack: str) -> None:
     for item, failure in _failures().items():
         if failure.stack in (stack, ""):
             safepath.remove(str(FAILURES / item))
+    _write_new(stack, [])
     record(stack, {})
 
 
