@@ -14,7 +14,7 @@ export const manifestSchema = z.object({
   release: z.string().meta({ description: "Name of the release: lower-case letters, digits and dashes." }),
   owner: z.string().meta({
     description:
-      "Resource that may change and remove the release, as `PROJECT/STACK/RESOURCE`. A resource of the same stack takes the release over by applying it; one of another stack must also list the former stack in `takes`. The program names a release after its resource: a renamed resource is another release, which is refused while the first one has its files.",
+      "Resource that may change and remove the release, as `PROJECT/STACK/RESOURCE`. A resource of the same stack takes the release over by applying it; one of another stack must also list the former stack in `takes`. RESOURCE is the name of the release, followed by `@` and a checksum of the place of its component in the program if that has another name or a parent. Only the owner can remove the release.",
   }),
   protocol: z
     .int()
