@@ -1,4 +1,4 @@
-// What the aliases of a component say about its former place in the state. One that is an Output says nothing yet.
+// The former place of a component in the state, by its aliases. One that is an Output is not known yet.
 import * as pulumi from "@pulumi/pulumi";
 
 type Aliases = pulumi.ComponentResourceOptions["aliases"];

@@ -10,7 +10,7 @@ import { at, outputsIn, withOutputs } from "../sdk/outputs.ts";
 
 /** The valid arguments of a component. */
 export interface Settings<Values, Given> {
-  /** With the defaults, and a placeholder for each Output: for what is decided when the component is declared. */
+  /** With the defaults, and a placeholder for each Output: for decisions when the component is declared. */
   shape: Values;
   /**
    * With the defaults and the values of all Outputs; fails with all faults of the component. In a preview, a value that
@@ -25,7 +25,7 @@ export interface Settings<Values, Given> {
     compute: (values: Pick<Values, Key>) => T,
   ): T | pulumi.Output<T>;
   /**
-   * For a release whose manifest depends on the arguments, and possibly on numbers from the host.
+   * The arguments of a release with a manifest that depends on these arguments, and possibly on numbers from the host.
    *
    * @param zeros in place of the numbers in the sketch.
    */

@@ -1,5 +1,5 @@
 // An app gets another name, another parent, another stack or another project, with the engine under test/engine/with and a
-// fake host: what the preview says, and which commands reach the host.
+// fake host: the messages of the preview, and the commands that reach the host.
 import { createHash } from "node:crypto";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -34,7 +34,7 @@ interface Run extends Result {
   asked: string[];
 }
 
-/** An agent that knows who owns a release, what each stack wants, and the data of each release. */
+/** An agent that knows the owner and the data of each release, and the releases that each stack declared. */
 class Agent {
   readonly owners: Record<string, string> = {};
   readonly items: Record<string, object> = {};
@@ -102,7 +102,7 @@ const must = async (...args: Parameters<typeof pulumi>): Promise<Run> => {
 };
 const UP = ["up", "--yes", "--skip-preview"];
 const WIKI = { apps: { wiki: {} } };
-/** The operations of a preview, by what they are done to: the kind and the name of an item on the host. */
+/** The commands of a preview by their operation. */
 async function planned(given: Given): Promise<Record<string, string[]>> {
   const { steps } = JSON.parse((await must(["preview", "--json"], given)).text) as {
     steps: { op: string; urn: string }[];
@@ -120,7 +120,7 @@ async function planned(given: Given): Promise<Record<string, string[]>> {
   );
 }
 
-/** After the first update: the state, and what the host knows. */
+/** The state and the host after the first update. */
 let deployed: { backend: string; agent: Agent };
 
 beforeAll(async () => {

@@ -13,7 +13,7 @@ from gatehouse.state.store import STATE, read_private, write_private
 from gatehouse.system import safepath
 
 FOLDER = STATE / "wanted"  # of one file for each stack
-NEW = STATE / "new"  # of one file for each stack whose last `pulumi up` declared releases that were not on this host
+NEW = STATE / "new"  # of one file for each stack: the releases of its last `pulumi up` that were not on this host then
 FAILURES = STATE / "failures"  # of one file for each item that failed in its last apply
 
 Sketches = dict[str, str]  # by release; empty if its manifest is secret
@@ -136,7 +136,7 @@ def _write_new(stack: str, names: list[str], *, refused: bool = False) -> None:
 
 
 def of_stacks() -> dict[str, Sketches]:
-    """Without a stack whose purge was refused: its next `pulumi up` declares its releases again."""
+    """Without a stack with a refused purge: its next `pulumi up` declares its releases again."""
     return {stack: _sketches(stack) for stack in stacks() if not _new(stack)["refused"]}
 
 
