@@ -12,7 +12,7 @@ import { unwritable } from "./container.ts";
 import { databaseManifest } from "./database.ts";
 import { type AppView, appManifest, secretsManifest } from "./manifest.ts";
 import { homeOf, type Part, releaseOf, valkeyOf } from "./names.ts";
-import { appSettings, partsOf } from "./schema.ts";
+import { appSettings, hasSecrets, partsOf } from "./schema.ts";
 import { siteOf } from "./site.ts";
 import { valkeyManifest } from "./valkey.ts";
 
@@ -155,11 +155,12 @@ export class App extends Component {
 
   /** The secrets are a release of their own, which is secret as a whole; undefined if no container has secrets. */
   private secrets(containers: AppArgs["containers"] = {}): Release | undefined {
-    const secrets = Object.entries(containers).map(([container, { secrets = {} }]) => [container, secrets] as const);
-    const given = secrets.filter(([, secrets]) => Object.keys(secrets).length > 0);
+    const given = Object.entries(containers)
+      .filter(([, container]) => hasSecrets(container))
+      .map(([name, { secrets = {}, secretEnvironment = {} }]) => [name, { secrets, secretEnvironment }] as const);
     if (given.length === 0) return undefined;
     const manifest = pulumi.output(Object.fromEntries(given)).apply((plain) => {
-      for (const [container, secrets] of Object.entries(plain)) refuseOthers(this.#app, container, secrets);
+      for (const [container, tables] of Object.entries(plain)) refuseOthers(this.#app, container, tables);
       return secretsManifest(this.#app, plain);
     });
     return this.release("secrets", { manifest }, this.account, true);
@@ -204,10 +205,11 @@ export class App extends Component {
  *
  * @throws pulumi.RunError with the first that is no text, without its value.
  */
-function refuseOthers(app: string, container: string, secrets: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(secrets)) {
-    const got = value === undefined ? "an Output without a value" : `an Output with a ${typeof value}`;
-    const fault = typeof value === "string" ? unwritable(value) : `expected text, got ${got}`;
-    if (fault) throw new pulumi.RunError(`App ${app}: containers.${container}.secrets.${name}: ${fault}`);
-  }
+function refuseOthers(app: string, container: string, tables: Readonly<Record<string, object>>): void {
+  for (const [key, secrets] of Object.entries(tables))
+    for (const [name, value] of Object.entries(secrets)) {
+      const got = value === undefined ? "an Output without a value" : `an Output with a ${typeof value}`;
+      const fault = typeof value === "string" ? unwritable(value) : `expected text, got ${got}`;
+      if (fault) throw new pulumi.RunError(`App ${app}: containers.${container}.${key}.${name}: ${fault}`);
+    }
 }

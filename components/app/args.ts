@@ -30,6 +30,11 @@ export interface ContainerArgs {
    */
   secrets?: Record<string, Input<string>>;
   /**
+   * Secret environment variables, for an image that cannot read a secret from a file. They reach the container through
+   * Podman's secrets: no unit file, argument list or `podman inspect` contains them. @default none
+   */
+  secretEnvironment?: Record<string, Input<string>>;
+  /**
    * Directories in the container, each with the name of its directory below /var/lib/apps/APP. Containers that use the
    * same name share the directory. @default none
    */

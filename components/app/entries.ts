@@ -36,8 +36,12 @@ export function declaredApps(name: string, apps: Entries, platform: Platform, pa
       ]),
     );
     const filled = Object.entries(containers).map(([container, its]): [string, ContainerArgs] => {
-      const own = Object.keys(its.secrets ?? {}).map((secret) => [secret, values[secret]]);
-      return [container, { ...its, secrets: Object.fromEntries(own) }];
+      const own = (names: object = {}) => Object.fromEntries(Object.keys(names).map((name) => [name, values[name]]));
+      const { secrets, secretEnvironment, ...others } = its;
+      return [
+        container,
+        { ...others, secrets: own(secrets), secretEnvironment: own(secretEnvironment) } as ContainerArgs,
+      ];
     });
     const args = {
       ...entry,

@@ -2,10 +2,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Fault } from "../schema/faults.ts";
 import { isTable } from "../sdk/outputs.ts";
+import { SECRET_KEYS, type SecretKey } from "./schema.ts";
 
-/** How each secret of an app comes about. */
-export const kindsOf = (containers: Readonly<Record<string, { secrets?: Readonly<Record<string, string>> }>>) =>
-  Object.assign({}, ...Object.values(containers).map(({ secrets }) => secrets)) as Record<string, string>;
+/** How each secret of an app comes about: those of all its containers, by name. */
+export const kindsOf = (
+  containers: Readonly<Record<string, Partial<Record<SecretKey, object>>>>,
+): Record<string, string> =>
+  Object.assign({}, ...Object.values(containers).flatMap((one) => SECRET_KEYS.map((key) => one[key])));
 
 /** A secret of an app that lacks its value, or a value that no app uses. */
 export type AppSecretFault = Fault & { remedy?: "set" | "remove" };
@@ -41,7 +44,7 @@ const tableOf = (value: unknown) => (isTable(value) ? value : {}) as Record<stri
 const configured = (containers: unknown): Set<string> =>
   new Set(
     Object.values(tableOf(containers)).flatMap((container) =>
-      Object.entries(tableOf(tableOf(container).secrets)).flatMap(([name, kind]) =>
+      SECRET_KEYS.flatMap((key) => Object.entries(tableOf(tableOf(container)[key]))).flatMap(([name, kind]) =>
         kind === "configured" ? name : [],
       ),
     ),

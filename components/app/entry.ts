@@ -3,8 +3,10 @@ import { withClashes } from "../schema/clashes.ts";
 import type { Fault } from "../schema/faults.ts";
 import { PLAIN } from "../schema/partly.ts";
 import { rotation } from "../schema/scalars.ts";
-import { container, containerName, secretName } from "./container.ts";
-import { clashes, connectionLimit, database, issuer, shared, site } from "./schema.ts";
+import { container, containerName, secretName, variable } from "./container.ts";
+import { clashes, connectionLimit, database, issuer, SECRET_KEYS, shared, site } from "./schema.ts";
+
+const kind = z.enum(["generated", "configured"]).meta(PLAIN);
 
 const entry = z.strictObject({
   containers: z
@@ -13,13 +15,22 @@ const entry = z.strictObject({
       container
         .extend({
           secrets: z
-            .record(secretName, z.enum(["generated", "configured"]).meta(PLAIN))
+            .record(secretName, kind)
             .default({})
             .meta({
               ...PLAIN,
               description:
                 "Secrets by file name: each is the file /run/secrets/NAME, which only the app can read. `generated`: a password of 48 letters and digits. `configured`: the value of `appSecrets.APP.NAME`. Containers that use the same name share the secret.",
               examples: [{ "session-key": "generated", "smtp-password": "configured" }],
+            }),
+          secretEnvironment: z
+            .record(variable, kind)
+            .default({})
+            .meta({
+              ...PLAIN,
+              description:
+                "Secret environment variables, `generated` or `configured` like `secrets`, for an image that cannot read a secret from a file. They reach the container through Podman's secrets: no unit file, argument list or `podman inspect` contains them.",
+              examples: [{ SMTP_PASSWORD: "configured" }],
             }),
         })
         .meta(PLAIN),
@@ -60,13 +71,14 @@ export type AppEntry = z.output<typeof entry>;
 
 function* twoKinds({ containers }: AppEntry): Generator<Fault> {
   const holders = new Map<string, [container: string, kind: string]>();
-  for (const [container, { secrets }] of Object.entries(containers))
-    for (const [name, kind] of Object.entries(secrets)) {
-      const [holder, other] = holders.get(name) ?? [container, kind];
-      if (kind !== other)
-        yield { path: ["containers", container, "secrets", name], message: `is ${other} in the container ${holder}` };
-      holders.set(name, [holder, other]);
-    }
+  for (const [container, tables] of Object.entries(containers))
+    for (const key of SECRET_KEYS)
+      for (const [name, kind] of Object.entries(tables[key])) {
+        const [holder, other] = holders.get(name) ?? [container, kind];
+        if (kind !== other)
+          yield { path: ["containers", container, key, name], message: `is ${other} in the container ${holder}` };
+        holders.set(name, [holder, other]);
+      }
 }
 
 /** An app in the configuration of a platform, whose secrets are generated or set apart from it. */

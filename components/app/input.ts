@@ -97,6 +97,14 @@ export interface AppInput {
        * @example {"session-key":"generated","smtp-password":"configured"}
        */
       secrets?: Record<string, "generated" | "configured">;
+      /**
+       * Secret environment variables, `generated` or `configured` like `secrets`, for an image that cannot read a
+       * secret from a file. They reach the container through Podman's secrets: no unit file, argument list or `podman
+       * inspect` contains them.
+       * @default {}
+       * @example {"SMTP_PASSWORD":"configured"}
+       */
+      secretEnvironment?: Record<string, "generated" | "configured">;
     }
   >;
   /**

@@ -47,22 +47,28 @@ export interface AppView extends Pick<AppSettings, "containers" | "shmSize" | "d
   served?: { folder: string; names: Distribution["caddy"] };
 }
 
-/** The secrets, in a separate directory for each container. */
-export function secretsManifest(app: string, secrets: Record<string, Record<string, string>>): Manifest {
+/** The secrets of a container, by name: files, and variables. */
+export type ContainerSecrets = Pick<ContainerSettings, "secrets" | "secretEnvironment">;
+
+/** The secrets, in a separate directory for the files of each container, and one for its variables. */
+export function secretsManifest(app: string, secrets: Record<string, ContainerSecrets>): Manifest {
   const release = releaseOf(app, "secrets");
   const folder = secretsFolder(release, "{generation}");
-  const secret = (container: string, name: string, content: string): File => ({
-    path: `${folder}/${container}/${name}`,
-    // Owned by root: another owner could change the file, or keep root from opening it.
+  // Owned by root: another owner could change the file, or keep root from opening it.
+  const secret = (path: string, content: string, group: string): File => ({
+    path: `${folder}/${path}`,
     mode: "0440",
-    owner: `root:${app}`,
+    owner: `root:${group}`,
     content,
   });
   return {
     data: [{ name: "secrets", path: secretsHome(release) }],
-    files: Object.entries(secrets).flatMap(([container, files]) =>
-      Object.entries(files).map(([name, content]) => secret(container, name, content)),
-    ),
+    files: Object.entries(secrets).flatMap(([container, { secrets, secretEnvironment }]) => [
+      ...Object.entries(secrets).map(([name, content]) => secret(`${container}/${name}`, content, app)),
+      ...Object.entries(secretEnvironment).map(([name, content]) =>
+        secret(`${variablesOf(container)}/${name}`, content, "root"),
+      ),
+    ]),
   };
 }
 
@@ -161,6 +167,8 @@ const imagesOf = (entries: readonly [string, ContainerSettings][]) => [
   ...new Set(entries.map(([, { image }]) => image)),
 ];
 
+/** No container has a dot in its name. */
+const variablesOf = (container: string) => `${container}.environment`;
 const environmentFile = (app: string, container: string) => `${configOf(app)}/${container}.env`;
 const configFile = (app: string, container: string, path: string) => `${configOf(app)}/${container}${path}`;
 
@@ -184,7 +192,7 @@ const frontOf = ({ app, sockets, containers, shmSize = "" }: AppView) => ({
 function containerView(
   { app, uid, gid, sockets, deadline }: AppView,
   name: string,
-  { image, command, environment, files, secrets, volumes, health, memory, cpus }: ContainerSettings,
+  { image, command, environment, files, secrets, secretEnvironment, volumes, health, memory, cpus }: ContainerSettings,
   folder: string | undefined,
 ) {
   return {
@@ -193,6 +201,11 @@ function containerView(
     uid,
     gid,
     groups: sockets.map(({ gid }) => gid),
+    secretVariables: Object.keys(secretEnvironment).map((variable) => ({
+      variable,
+      name: `${quadletOf(app, name)}-${variable}`,
+      file: `${folder}/${variablesOf(name)}/${variable}`,
+    })),
     environmentFile: Object.keys(environment).length > 0 ? environmentFile(app, name) : "",
     volumes: [
       // Read-only: a client only connects to the socket.

@@ -8,7 +8,7 @@ import { PLAIN } from "../schema/partly.ts";
 import { connections, deadline, domain, port, releaseName } from "../schema/scalars.ts";
 import { isOutput, isTable } from "../sdk/outputs.ts";
 import { directives } from "../site/schema.ts";
-import { container, containerName, content, secretName, unwritable } from "./container.ts";
+import { container, containerName, content, secretName, unwritable, variable } from "./container.ts";
 import { PARTS, type Part } from "./names.ts";
 
 /** Accounts of a distribution or the platform. An app with such a name would run as another account on some host. */
@@ -97,7 +97,12 @@ const settings = z.strictObject({
   containers: z
     .record(
       containerName,
-      container.extend({ secrets: z.record(secretName, secret).default({}).meta(PLAIN) }).meta(PLAIN),
+      container
+        .extend({
+          secrets: z.record(secretName, secret).default({}).meta(PLAIN),
+          secretEnvironment: z.record(variable, secret).default({}).meta(PLAIN),
+        })
+        .meta(PLAIN),
     )
     .default({})
     .meta(PLAIN),
@@ -109,8 +114,15 @@ const settings = z.strictObject({
 export type AppSettings = z.output<typeof settings>;
 export type ContainerSettings = AppSettings["containers"][string];
 
+/** The tables of a container's secrets: files, and variables. */
+export const SECRET_KEYS = ["secrets", "secretEnvironment"] as const;
+export type SecretKey = (typeof SECRET_KEYS)[number];
+
+export const hasSecrets = (container: Partial<Record<SecretKey, object>>): boolean =>
+  SECRET_KEYS.some((key) => Object.keys(container[key] ?? {}).length > 0);
+
 interface Whole {
-  containers: Record<string, Omit<ContainerSettings, "secrets">>;
+  containers: Record<string, Omit<ContainerSettings, SecretKey> & Record<SecretKey, Record<string, string>>>;
   site?: Pick<NonNullable<AppSettings["site"]>, "port" | "files"> | undefined;
 }
 
@@ -123,7 +135,7 @@ export const isJob = ({ schedule }: Pick<ContainerSettings, "schedule">) => sche
 /** The parts of an app besides its main release. */
 export const partsOf = ({ containers, database, valkey }: AppSettings): Part[] => {
   const asked = {
-    secrets: Object.values(containers).some(({ secrets }) => Object.keys(secrets).length > 0),
+    secrets: Object.values(containers).some(hasSecrets),
     postgres: database !== undefined,
     valkey: valkey !== undefined,
   };
@@ -154,6 +166,12 @@ export function* clashes({ containers, site }: Whole, invalid: readonly Path[]):
       holders.set(number, holder ?? name);
     }
   }
+  for (const [name, { environment, secretEnvironment }] of entries)
+    for (const variable of Object.keys(secretEnvironment).filter((variable) => Object.hasOwn(environment, variable)))
+      yield {
+        path: ["containers", name, "secretEnvironment", variable],
+        message: "is set in environment too; remove one",
+      };
   for (const [name, { quadlet, volumes, files }] of entries) {
     const mounts = [...Object.keys(volumes), ...Object.keys(files), "/run/secrets", "/run/postgresql"];
     for (const { key, message } of [...misplaced(quadlet), ...mountFaults(quadlet, mounts)])
@@ -226,7 +244,12 @@ function withoutSecrets<Given extends { containers?: unknown }>(given: Given): G
     isTable(table) ? Object.fromEntries(Object.entries(table).map(([key, value]) => [key, hide(value)])) : table;
   const isValid = (value: unknown) => typeof value === "string" && unwritable(value) === undefined;
   const secret = (value: unknown) => (isOutput(value) || isValid(value) ? "" : value);
+  const isSecret = (key: string) => (SECRET_KEYS as readonly string[]).includes(key);
   const container = (one: unknown) =>
-    isTable(one) && "secrets" in one ? { ...one, secrets: hidden(one.secrets, secret) } : one;
+    isTable(one)
+      ? Object.fromEntries(
+          Object.entries(one).map(([key, value]) => [key, isSecret(key) ? hidden(value, secret) : value]),
+        )
+      : one;
   return "containers" in given ? { ...given, containers: hidden(given.containers, container) } : given;
 }

@@ -10,13 +10,14 @@ const IMAGE = "registry.example.org/wiki:1.4.2";
 const WIKI = {
   containers: {
     web: { image: IMAGE, port: 8080, secrets: { "session-key": "generated", smtp: "configured" } },
-    worker: { image: IMAGE, secrets: { "session-key": "generated" } },
+    worker: { image: IMAGE, secrets: { "session-key": "generated" }, secretEnvironment: { SMTP: "configured" } },
   },
   postgres: {},
   site: { domain: "wiki.example.org", port: 8080 },
 };
 const stack = (wiki: Table = WIKI): Table => ({ ...SMALL, caddy: { tls: "internal" }, apps: { wiki } });
-const secrets = { appSecrets: JSON.stringify({ wiki: { smtp: "the password for the mail" } }) };
+const VALUES = { smtp: "the password for the mail", SMTP: "the same as a variable" };
+const secrets = { appSecrets: JSON.stringify({ wiki: VALUES }) };
 const GIDS = { "group-postgres-clients": { gid: 987 } };
 
 describe("an app in the configuration", () => {
@@ -59,6 +60,13 @@ describe("an app in the configuration", () => {
     expect(contents).toHaveLength(2);
   });
 
+  test("has a secret variable by the name of Podman's secret", () => {
+    const { value } = run.named("release-app-wiki-secrets").inputs.stdin as Secret;
+    expect(value).toContain("the same as a variable");
+    expect(document("release-app-wiki")).toContain("Secret=app-wiki-worker-SMTP,type=env,target=SMTP");
+    expect(document("release-app-wiki")).toContain("podman secret create --replace app-wiki-worker-SMTP /var/lib/");
+  });
+
   test("has its configured secret in no other command", () => {
     const others = run.resources.filter(({ name }) => name !== "release-app-wiki-secrets");
     expect(JSON.stringify(others)).not.toContain("the password for the mail");
@@ -76,7 +84,7 @@ test("the example of the guide is accepted, with a database and a generated secr
 });
 
 describe("the configuration is refused", () => {
-  const refused = (changes: Table, appSecrets: unknown = { wiki: { smtp: "x" } }) =>
+  const refused = (changes: Table, appSecrets: unknown = { wiki: VALUES }) =>
     faults(changed({ ...stack(), appSecrets }, changes), ["appSecrets"]);
 
   test("not if it is valid", async () => {
@@ -133,18 +141,19 @@ describe("the configuration is refused", () => {
   test("if a configured secret has no value, with the command that sets it", async () => {
     expect(await refused({}, {})).toEqual([
       `appSecrets.wiki.smtp: the app wiki has no value for this secret: pulumi config set --secret --path 'gatehouse:appSecrets["wiki"]["smtp"]'`,
+      `appSecrets.wiki.SMTP: the app wiki has no value for this secret: pulumi config set --secret --path 'gatehouse:appSecrets["wiki"]["SMTP"]'`,
     ]);
   });
 
   test("if no app uses a value, with the command that removes it", async () => {
-    expect(await refused({}, { wiki: { smtp: "x", old: "y" } })).toEqual([
+    expect(await refused({}, { wiki: { ...VALUES, old: "y" } })).toEqual([
       `appSecrets.wiki.old: no container has a configured secret of this name: pulumi config rm --path 'gatehouse:appSecrets["wiki"]["old"]'`,
     ]);
   });
 
   test("if a value is no text, or is not encrypted, without the value", async () => {
-    expect(await refused({}, { wiki: { smtp: 4711 } })).toEqual(["appSecrets.wiki.smtp: expected text"]);
-    expect(await faults({ ...stack(), appSecrets: { wiki: { smtp: "x" } } })).toEqual([
+    expect(await refused({}, { wiki: { ...VALUES, smtp: 4711 } })).toEqual(["appSecrets.wiki.smtp: expected text"]);
+    expect(await faults({ ...stack(), appSecrets: { wiki: VALUES } })).toEqual([
       "appSecrets: must be encrypted: pulumi config set --secret --path gatehouse:appSecrets.wiki.smtp-password",
     ]);
   });

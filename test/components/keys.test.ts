@@ -60,6 +60,7 @@ const APPS = {
         environment: { LEVEL: "info" },
         files: { "/etc/board.ini": "a = b" },
         secrets: { key: "generated", smtp: "configured" },
+        secretEnvironment: { TOKEN: "generated" },
         volumes: { "/srv": "pages" },
         port: 8088,
         health: ["board", "check"],

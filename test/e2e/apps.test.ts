@@ -11,6 +11,7 @@ const WIKI = {
       image: PYTHON,
       command: ["-m", "http.server", "8080", "--directory", "/srv"],
       secrets: { key: "generated", smtp: "configured" },
+      secretEnvironment: { TOKEN: "generated", SMTP: "configured" },
       volumes: { "/srv": "pages" },
       port: 8080,
       publish: 9100,
@@ -29,6 +30,7 @@ const WIKI = {
   postgres: { connections: 7 },
   site: { domain: "wiki.lab.internal", port: 9100 },
 };
+const VARIABLE = "50% of\n$HOME";
 const WATCHED = [...UNITS, "app-wiki-network.service", "app-wiki.service"];
 const SITE = "curl -sk --resolve wiki.lab.internal:443:127.0.0.1 https://wiki.lab.internal/page";
 let lab: Lab;
@@ -53,10 +55,12 @@ afterAll(async () => {
 const INSIDE =
   "import os, resource, socket; s = os.statvfs('/tmp'); print(socket.gethostname(), socket.gethostbyname('mail.lan'), socket.gethostbyname('ldap.lan'), s.f_blocks * s.f_frsize >> 20, resource.getrlimit(resource.RLIMIT_NOFILE), bool(os.statvfs('/').f_flag & os.ST_RDONLY))";
 
+const variable = (name: string) => lab.sh(`podman exec app-wiki python3 -c "import os; print(os.environ['${name}'])"`);
 const secret = (name: string) => lab.sh(`podman exec app-wiki python3 -c "print(open('/run/secrets/${name}').read())"`);
 
 describe("an app in the configuration", () => {
   let key: string;
+  let token: string;
 
   test("is refused without the value of its secret, with the command that sets it", async () => {
     stack.settings.apps = { wiki: WIKI };
@@ -66,7 +70,10 @@ describe("an app in the configuration", () => {
   });
 
   test("is served with its database, its secrets and a certificate; nothing of the platform is restarted", async () => {
-    await stack.setSecret("appSecrets", JSON.stringify({ wiki: { smtp: "the password for the mail" } }));
+    await stack.setSecret(
+      "appSecrets",
+      JSON.stringify({ wiki: { smtp: "the password for the mail", SMTP: VARIABLE } }),
+    );
     const { result, units } = await touched(lab, () => stack.up(), WATCHED);
     expect(result.status, result.text).toBe(0);
     expect(units).toEqual({
@@ -85,6 +92,9 @@ describe("an app in the configuration", () => {
     key = await secret("key");
     expect(key).toMatch(/^[A-Za-z0-9]{48}$/);
     expect(await secret("smtp")).toBe("the password for the mail");
+    expect(await variable("SMTP")).toBe(VARIABLE);
+    token = await variable("TOKEN");
+    expect(token).toMatch(/^[A-Za-z0-9]{48}$/);
   });
 
   test("has the keys of its Quadlet and its limits", async () => {
@@ -98,7 +108,8 @@ describe("an app in the configuration", () => {
 
   test("is unchanged by the next `up`, and no argument list, unit or state has its secrets", async () => {
     expect(Object.keys((await stack.up("--expect-no-changes")).counts)).toEqual(["unchanged"]);
-    const found = `grep -rlF -e ${key} -e 'the password for the mail' /etc/containers /etc/systemd /run/systemd || true; podman inspect app-wiki | grep -cF -e ${key} || true`;
+    const values = `-e ${key} -e ${token} -e 'the password for the mail' -e '50% of'`;
+    const found = `grep -rlF ${values} /etc/containers /etc/systemd /run/systemd || true; podman inspect app-wiki | grep -cF ${values} || true`;
     expect(await lab.sh(found)).toBe("0");
   });
 
@@ -108,6 +119,7 @@ describe("an app in the configuration", () => {
     expect(result.status, result.text).toBe(0);
     expect(units).toEqual({ "app-wiki.service": "restarted" });
     expect(await secret("key")).not.toBe(key);
+    expect(await variable("TOKEN")).not.toBe(token);
     expect(await secret("smtp")).toBe("the password for the mail");
   });
 
@@ -117,7 +129,7 @@ describe("an app in the configuration", () => {
     const { result, units } = await touched(lab, () => stack.up(), WATCHED);
     expect(result.status, result.text).toBe(0);
     expect(units).toMatchObject({ "caddy.service": "reloaded" });
-    expect(await lab.sh("systemctl is-active app-wiki || true")).toBe("inactive");
+    expect(await lab.sh("systemctl is-active app-wiki || true; podman secret ls --quiet")).toBe("inactive");
     expect(await lab.sh("cat /var/lib/apps/wiki/pages/page; ls /etc/caddy/sites")).toBe("hello\nauthentik.caddy");
   });
 });

@@ -262,9 +262,11 @@ describe("a container gets", () => {
       expect(secrets(name)).toEqual([`/var/lib/gatehouse/secrets/app-paperless-secrets/2/${name}:/run/secrets:ro`]);
     expect(partsOfApp("paperless").app?.refers).toEqual(["/var/lib/gatehouse/secrets/app-paperless-secrets/2"]);
     const folder = "/var/lib/gatehouse/secrets/app-paperless-secrets/{generation}";
-    expect(partsOfApp("paperless").secrets?.files).toMatchObject(
-      ["web", "worker"].map((name) => ({ path: `${folder}/${name}/key`, mode: "0440", owner: "root:paperless" })),
-    );
+    expect(partsOfApp("paperless").secrets?.files).toMatchObject([
+      ...["web", "worker"].map((name) => ({ path: `${folder}/${name}/key`, mode: "0440", owner: "root:paperless" })),
+      // Root alone reads a variable, and passes it on to Podman.
+      { path: `${folder}/worker.environment/SMTP_PASSWORD`, mode: "0440", owner: "root:root" },
+    ]);
   });
 
   test("its volumes, which containers of one app may share, for the account only", () => {

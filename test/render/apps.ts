@@ -1,9 +1,9 @@
 // The apps with golden files for every rendered file.
 import type { AppArgs } from "../../components/app/args.ts";
 import { databaseManifest } from "../../components/app/database.ts";
-import { appManifest, secretsManifest } from "../../components/app/manifest.ts";
+import { appManifest, type ContainerSecrets, secretsManifest } from "../../components/app/manifest.ts";
 import { releaseOf, valkeyOf } from "../../components/app/names.ts";
-import { appSettings } from "../../components/app/schema.ts";
+import { appSettings, hasSecrets } from "../../components/app/schema.ts";
 import { siteOf } from "../../components/app/site.ts";
 import { valkeyManifest } from "../../components/app/valkey.ts";
 import { debian } from "../../components/distribution/debian.ts";
@@ -40,6 +40,7 @@ export const APPS: Record<string, Wishes> = {
         volumes: { "/srv/media": "media", "/srv/queue": "queue" },
         environment: { QUEUE: "/srv/queue" },
         secrets: { key: "the worker's key" },
+        secretEnvironment: { SMTP_PASSWORD: "50% of $HOME" },
         quadlet: {
           AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"],
           HostName: "paperless",
@@ -111,9 +112,9 @@ export function partsOfApp(app: string, platform: Distribution = debian): Record
     APPS[app] as Wishes,
   ).shape;
   const secrets = Object.fromEntries(
-    Object.entries(APPS[app]?.containers ?? {}).map(([name, { secrets = {} }]) => [
+    Object.entries(APPS[app]?.containers ?? {}).map(([name, { secrets = {}, secretEnvironment = {} }]) => [
       name,
-      secrets as Record<string, string>,
+      { secrets, secretEnvironment } as ContainerSecrets,
     ]),
   );
   const door = ({ unit, socketDirectory }: { unit: string; socketDirectory: string }, gid: number) => ({
@@ -133,7 +134,7 @@ export function partsOfApp(app: string, platform: Distribution = debian): Record
       uid: 975,
       gid: 974,
       sockets: [...(database ? [door(platform.postgres, 987)] : []), ...(valkey ? [door(valkeyOf(app), 973)] : [])],
-      secrets: Object.values(secrets).some((files) => Object.keys(files).length > 0) ? 2 : undefined,
+      secrets: Object.values(secrets).some(hasSecrets) ? 2 : undefined,
       database: database ? { names: platform.postgres, name: database } : undefined,
       site: site && siteManifest(platform.caddy, site.tls as Tls, releaseOf(app), siteOf(app, site)),
       served: site?.files === undefined ? undefined : { folder: site.files, names: platform.caddy },

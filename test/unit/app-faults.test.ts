@@ -23,7 +23,16 @@ const container = (more: object) => faults({ containers: { web: { ...web, ...mor
 test("the minimum of an app is a container with its image", () => {
   expect(appSettings("wiki", { containers: { web: { image: web.image } } }).shape).toEqual({
     containers: {
-      web: { image: web.image, command: [], environment: {}, files: {}, secrets: {}, volumes: {}, quadlet: {} },
+      web: {
+        image: web.image,
+        command: [],
+        environment: {},
+        files: {},
+        secrets: {},
+        secretEnvironment: {},
+        volumes: {},
+        quadlet: {},
+      },
     },
     deadline: 120,
     purge: false,
@@ -122,6 +131,15 @@ test.each([
   [
     { volumes: { "/srv/data": "data" }, files: { "/srv/data/app.ini": "x", "/srv/data.ini": "x" } },
     "files./srv/data/app.ini: is inside the volume /srv/data",
+  ],
+  [
+    { environment: { KEY: "a" }, secretEnvironment: { KEY: "b" } },
+    "secretEnvironment.KEY: is set in environment too; remove one",
+  ],
+  [{ secretEnvironment: { "A-B": "b" } }, 'secretEnvironment.A-B: expected the name of a variable, got "A-B"'],
+  [
+    { secretEnvironment: { KEY: "secret\0" } },
+    "secretEnvironment.KEY: contains a NUL character, so it is not text: put a binary file into the image or a volume, or encode it, such as with base64",
   ],
   [
     { quadlet: { Network: "host" } },
