@@ -23,6 +23,7 @@ const SECONDS: Record<string, number> = {
   "own/release": 160,
   "own/arch": 130,
   "own/grammars": 75,
+  "own/renames": 75,
   "e2e/changes": 950,
   "e2e/failures": 910,
   "e2e/plan": 330,
