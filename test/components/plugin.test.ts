@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { RandomPassword } from "@pulumi/random";
 import { expect, test } from "vitest";
+import type { GatehouseArgs } from "../../components/gatehouse/args.ts";
 import { provider } from "../../components/plugin/provider.ts";
 import { GATEHOUSE, outputNames, packageSchema } from "../../components/plugin/schema.ts";
 import type { Named, Property, Type } from "../../components/plugin/types.ts";
@@ -29,6 +30,24 @@ const within = (type: Type): Type[] =>
     one === undefined ? [] : one === type ? [one] : within(one),
   );
 const propertiesOf = (type: Named): Property[] => (type.type === "object" ? Object.values(type.properties) : []);
+
+test("it has every argument of a Gatehouse but the facts, which the plugin finds out itself", () => {
+  const all: Record<Exclude<keyof GatehouseArgs, "facts">, true> = {
+    host: true,
+    drift: true,
+    postgres: true,
+    valkey: true,
+    authentik: true,
+    caddy: true,
+    apps: true,
+    trustedProxies: true,
+    backup: true,
+    policy: true,
+    appSecrets: true,
+    registries: true,
+  };
+  expect(Object.keys(inputs).sort()).toEqual(Object.keys(all).sort());
+});
 
 test("every type that is referred to is there, and no other", () => {
   const all = [...Object.values(inputs), ...Object.values(outputs), ...Object.values(types).flatMap(propertiesOf)];
@@ -105,6 +124,17 @@ test.each([
   for (const { inputs } of commands) expect(inputs.connection).toBeInstanceOf(Secret);
   expect(Object.keys(answer?.state ?? {})).toEqual(outputNames);
   expect(await resolved(pulumi.output(answer?.state.platform.authentik.url))).toBe("https://auth.example.org");
+});
+
+test("apps are declared too, with their secrets", async () => {
+  const secrets = { password: "configured" };
+  const wiki = { containers: { web: { image: "registry.example.org/wiki:1.4.2", port: 8080, secrets } } };
+  const appSecrets = pulumi.secret({ wiki: { password: "of-the-wiki" } });
+  const { named } = await record({ config: {} }, () =>
+    construct({ host, authentik, drift: false, apps: { wiki }, appSecrets }),
+  );
+  expect(named("release-app-wiki").inputs.stdin).toContain("registry.example.org/wiki:1.4.2");
+  expect(named("release-app-wiki-secrets").inputs.stdin).toBeInstanceOf(Secret);
 });
 
 test("options that the engine sends empty are not refused, and others are", async () => {
