@@ -86,6 +86,7 @@ test("its size is that of the variable, not that of the file", async () => {
   const commented = await plan();
   expect(commented.stderr).toContain("authentik.domain: ");
   expect(commented.stderr, "a comment is not passed on").not.toContain("KiB");
+  await configure();
 });
 
 test("a fresh stack: everything starts, and the plan is written in each format", async () => {
