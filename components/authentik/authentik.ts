@@ -15,19 +15,11 @@ import { legible } from "../sdk/legible.ts";
 import { ADMINISTRATOR, FIRST, firstStart, givesPassword } from "./administrator.ts";
 import { GUARD, guardManifest } from "./guard.ts";
 import type { AuthentikInput } from "./input.ts";
-import {
-  type AuthentikSite,
-  asAuthentik,
-  authentikManifest,
-  backendOf,
-  closedPaths,
-  FIRST_START,
-  NAME,
-  pathOf,
-} from "./manifest.ts";
+import { authentikManifest, FIRST_START, NAME } from "./manifest.ts";
 import { type AuthentikSettings, authentikSchema } from "./schema.ts";
 import { secretEnvironmentFaults } from "./secret-environment.ts";
 import { authentikSecrets, type Secret } from "./secrets.ts";
+import { type AuthentikSite, asAuthentik, backendOf, closedPaths, pathOf } from "./site.ts";
 import { SECRET_KEY } from "./variables.ts";
 import { usesValkey, VERSION } from "./version.ts";
 

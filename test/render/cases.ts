@@ -1,7 +1,8 @@
 // The stacks with golden files for every rendered file.
 
 import { guardManifest } from "../../components/authentik/guard.ts";
-import { asAuthentik, authentikManifest, authentikSite } from "../../components/authentik/manifest.ts";
+import { authentikManifest } from "../../components/authentik/manifest.ts";
+import { asAuthentik, authentikSite } from "../../components/authentik/site.ts";
 import { usesValkey } from "../../components/authentik/version.ts";
 import { backupManifest, clusterFolder } from "../../components/backup/manifest.ts";
 import { caddyManifest } from "../../components/caddy/manifest.ts";
