@@ -4,6 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { RandomPassword } from "@pulumi/random";
 import { expect, test } from "vitest";
+import type { SettingsInput } from "../../components/config/input.ts";
+import { settingsSchema } from "../../components/config/schema.ts";
 import type { GatehouseArgs } from "../../components/gatehouse/args.ts";
 import { provider } from "../../components/plugin/provider.ts";
 import { GATEHOUSE, outputNames, packageSchema } from "../../components/plugin/schema.ts";
@@ -32,20 +34,11 @@ const within = (type: Type): Type[] =>
 const propertiesOf = (type: Named): Property[] => (type.type === "object" ? Object.values(type.properties) : []);
 
 test("it has every argument of a Gatehouse but the facts, which the plugin finds out itself", () => {
-  const all: Record<Exclude<keyof GatehouseArgs, "facts">, true> = {
-    host: true,
-    drift: true,
-    postgres: true,
-    valkey: true,
-    authentik: true,
-    caddy: true,
-    apps: true,
-    trustedProxies: true,
-    backup: true,
-    policy: true,
+  const apart: Record<Exclude<keyof GatehouseArgs, "facts" | keyof SettingsInput>, true> = {
     appSecrets: true,
     registries: true,
   };
+  const all = { ...settingsSchema.shape, ...apart };
   expect(Object.keys(inputs).sort()).toEqual(Object.keys(all).sort());
 });
 
