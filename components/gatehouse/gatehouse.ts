@@ -1,6 +1,6 @@
 // The architecture on a page: the services, and what each gets from the others.
 
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { Facts } from "../../protocol/facts.ts";
 import type { App } from "../app/app.ts";
 import { declaredApps } from "../app/entries.ts";
@@ -16,6 +16,7 @@ import { refuseRunOptions } from "../host/run-options.ts";
 import { platformOf } from "../platform/producer.ts";
 import { Postgres } from "../postgres/postgres.ts";
 import { Registries } from "../registries/registries.ts";
+import { computed } from "../sdk/outputs.ts";
 import { Valkey } from "../valkey/valkey.ts";
 import { allSettings, expectationsOf, type GatehouseArgs } from "./args.ts";
 
@@ -76,8 +77,8 @@ export class Gatehouse extends Component {
     const { facts } = args;
     const hostArgs = { connection: settings.host, ...expectations, abandoned, takeOver, facts };
     const host = new Host(`${name}-host`, hostArgs, below);
-    const repository = pulumi.output(settings.backup?.repository.path).apply((path) => clusterFolder({ path }));
-    const databases = pulumi.output(settings.postgres?.databases ?? {}).apply((all) => ({ ...all, authentik: {} }));
+    const repository = computed(settings.backup?.repository.path, (path) => clusterFolder({ path }));
+    const databases = computed(settings.postgres?.databases ?? {}, (all) => ({ ...all, authentik: {} }));
     const postgres = new Postgres(`${name}-postgres`, { host, ...settings.postgres, repository, databases }, below);
     const valkey = new Valkey(`${name}-valkey`, { host, ...settings.valkey }, below);
     const registries = logins && new Registries(`${name}-registries`, { host, logins }, below);

@@ -4,6 +4,13 @@ import * as pulumi from "@pulumi/pulumi";
 export const isOutput = (value: unknown): value is pulumi.Output<unknown> | Promise<unknown> =>
   pulumi.Output.isInstance(value) || value instanceof Promise;
 
+/** A value computed from another: an Output only if that is one. */
+export const computed = <T extends object | string | undefined, U>(
+  value: pulumi.Input<T>,
+  compute: (value: T) => U,
+): pulumi.Input<U> =>
+  isOutput(value) ? pulumi.output(value).apply((known) => compute(known as T)) : compute(value as T);
+
 type Path = readonly PropertyKey[];
 /** Whether a value is a table of values, and nothing more. */
 export const isTable = <T>(value: T): value is T & object =>
