@@ -342,6 +342,22 @@ class WhatTheLastUpWanted(VerbTest):
         self.release(release="app", file=[file("etc/app.conf", "password 2\n")])
         self.shows(0, "1 release, all healthy", argv=("status",))
 
+    def test_a_document_that_was_taken_back_is_no_longer_wanted_after_the_next_up_and_one_that_was_not_fails_again(
+        self,
+    ):
+        wanted.declare("shop/prod", {"app": "1"})
+        self.release(release="app", file=[file("etc/app.conf", "password 1\n")])
+        self.refuse("app")
+        self.assertEqual(wanted.of_stacks(), {}, "the next `pulumi up` declares its releases again")
+        wanted.declare("shop/prod", {"app": "1"})
+        self.refuse("app")
+        self.assertIn("it is not the version", self.rows(3)["app"])
+        wanted.declare("other/live", {})
+        self.assertIn("it is not the version", self.rows(3)["app"])
+        wanted.declare("shop/prod", {"app": "1"})
+        self.shows(0, "1 release, all healthy", argv=("status",))
+        self.assertEqual(wanted.of_stacks(), {"shop/prod": {"app": "1"}})
+
     def test_an_error_of_the_agent_itself_is_named_as_one(self):
         wants("app", "server")
         self.patch(apply, "make", mock.Mock(side_effect=KeyError("Id")))

@@ -97,7 +97,11 @@ def record(stack: str, sketches: Sketches) -> None:
 
 
 def declare(stack: str, sketches: Sketches) -> None:
-    """Record what a `pulumi up` declares before it applies anything, and which of it is not on this host yet."""
+    """Record what a `pulumi up` declares before it applies anything, and which of it is not on this host yet. What
+    failed before is forgotten: it is sent again if it is still wanted, and not if it was taken back."""
+    for item, failure in _failures().items():
+        if failure.stack == stack:
+            safepath.remove(str(FAILURES / item))
     there = {release.name for release in store.releases()}
     _write_new(stack, [name for name in sketches if name not in there])
     record(stack, sketches)
@@ -136,8 +140,9 @@ def _write_new(stack: str, names: list[str], *, refused: bool = False) -> None:
 
 
 def of_stacks() -> dict[str, Sketches]:
-    """Without a stack with a refused purge: its next `pulumi up` declares its releases again."""
-    return {stack: _sketches(stack) for stack in stacks() if not _new(stack)["refused"]}
+    """Without a stack with a failure or a refused purge: its next `pulumi up` declares its releases again."""
+    failed = {failure.stack for failure in _failures().values()}
+    return {stack: _sketches(stack) for stack in stacks() if stack not in failed and not _new(stack)["refused"]}
 
 
 def sketch(owner: str, name: str) -> str:
