@@ -15,7 +15,7 @@ import {
 import { rendered } from "../render/render.ts";
 import { folders } from "./folders.ts";
 import { timerManifest } from "./jobs.ts";
-import { configOf, folderOf, homeOf, quadletOf, releaseOf } from "./names.ts";
+import { configOf, folderOf, homeOf, quadletOf, releaseOf, secretOf } from "./names.ts";
 import { type AppSettings, type ContainerSettings, isJob, published } from "./schema.ts";
 import { servedManifest } from "./site.ts";
 
@@ -203,7 +203,7 @@ function containerView(
     groups: sockets.map(({ gid }) => gid),
     secretVariables: Object.keys(secretEnvironment).map((variable) => ({
       variable,
-      name: `${quadletOf(app, name)}-${variable}`,
+      name: secretOf(app, name, variable),
       file: `${folder}/${variablesOf(name)}/${variable}`,
     })),
     environmentFile: Object.keys(environment).length > 0 ? environmentFile(app, name) : "",

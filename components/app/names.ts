@@ -9,6 +9,13 @@ export type Part = (typeof PARTS)[number];
 /** The name of a Quadlet. Without `container`: that of the network, and of the pod or the single container. */
 export const quadletOf = (app: string, container?: string) => (container ? `app-${app}-${container}` : `app-${app}`);
 
+/**
+ * The name of a secret in Podman. No name of an app or a container has a dot, so that those of two apps are never the
+ * same: Podman would give one of them the other's.
+ */
+export const secretOf = (app: string, container: string, variable: string) =>
+  `${quadletOf(app)}.${container}.${variable}`;
+
 /** Parent directory of the data of all apps. */
 export const HOMES = "/var/lib/apps";
 export const homeOf = (app: string) => `${HOMES}/${app}`;

@@ -63,8 +63,8 @@ describe("an app in the configuration", () => {
   test("has a secret variable by the name of Podman's secret", () => {
     const { value } = run.named("release-app-wiki-secrets").inputs.stdin as Secret;
     expect(value).toContain("the same as a variable");
-    expect(document("release-app-wiki")).toContain("Secret=app-wiki-worker-SMTP,type=env,target=SMTP");
-    expect(document("release-app-wiki")).toContain("podman secret create --replace app-wiki-worker-SMTP /var/lib/");
+    expect(document("release-app-wiki")).toContain("Secret=app-wiki.worker.SMTP,type=env,target=SMTP");
+    expect(document("release-app-wiki")).toContain("podman secret create --replace app-wiki.worker.SMTP /var/lib/");
   });
 
   test("has its configured secret in no other command", () => {

@@ -1,17 +1,16 @@
 // Apps in the configuration of the platform: added, changed and removed with the rest of it.
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { IMAGE, Lab } from "./support/lab.ts";
+import { Lab, PYTHON } from "./support/lab.ts";
 import { Stack } from "./support/stack.ts";
 import { touched, UNITS } from "./support/touched.ts";
 
-const PYTHON = "localhost/python:1";
 const WIKI = {
   containers: {
     web: {
       image: PYTHON,
       command: ["-m", "http.server", "8080", "--directory", "/srv"],
       secrets: { key: "generated", smtp: "configured" },
-      secretEnvironment: { TOKEN: "generated", SMTP: "configured" },
+      secretEnvironment: { TOKEN: "generated", SMTP_: "configured" },
       volumes: { "/srv": "pages" },
       port: 8080,
       publish: 9100,
@@ -40,10 +39,7 @@ beforeAll(async () => {
   lab = await Lab.at(inject("host"));
   stack = new Stack(lab);
   await stack.up();
-  // The stand-in's image contains Python, but has its own entry point.
-  await lab.sh(
-    `podman create -q --name base ${IMAGE}:2026.8.3 && podman commit -q --change 'ENTRYPOINT ["python3"]' base ${PYTHON} && podman rm base`,
-  );
+  await lab.addPython();
 });
 afterAll(async () => {
   await stack.dropSecret("appSecrets");
@@ -72,7 +68,7 @@ describe("an app in the configuration", () => {
   test("is served with its database, its secrets and a certificate; nothing of the platform is restarted", async () => {
     await stack.setSecret(
       "appSecrets",
-      JSON.stringify({ wiki: { smtp: "the password for the mail", SMTP: VARIABLE } }),
+      JSON.stringify({ wiki: { smtp: "the password for the mail", SMTP_: VARIABLE } }),
     );
     const { result, units } = await touched(lab, () => stack.up(), WATCHED);
     expect(result.status, result.text).toBe(0);
@@ -92,7 +88,7 @@ describe("an app in the configuration", () => {
     key = await secret("key");
     expect(key).toMatch(/^[A-Za-z0-9]{48}$/);
     expect(await secret("smtp")).toBe("the password for the mail");
-    expect(await variable("SMTP")).toBe(VARIABLE);
+    expect(await variable("SMTP_")).toBe(VARIABLE);
     token = await variable("TOKEN");
     expect(token).toMatch(/^[A-Za-z0-9]{48}$/);
   });

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
+import { quadletOf, secretOf } from "../../components/app/names.ts";
 import { servedManifest } from "../../components/app/site.ts";
 import { debian } from "../../components/distribution/debian.ts";
 import { APPS, partsOfApp } from "./apps.ts";
@@ -565,4 +566,13 @@ test("no secret is in any file except the secret files", () => {
     const { secrets, ...open } = partsOfApp(app);
     for (const { content } of secrets?.files ?? []) expect(JSON.stringify(open)).not.toContain(content);
   }
+});
+
+test("two apps never share a secret in Podman, even if their quadlets have the same name", () => {
+  const [one, other] = [
+    ["wiki", "web-a"],
+    ["wiki-web", "a"],
+  ] as const;
+  expect(quadletOf(...one)).toBe(quadletOf(...other));
+  expect(secretOf(...one, "KEY")).not.toBe(secretOf(...other, "KEY"));
 });

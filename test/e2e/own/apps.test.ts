@@ -3,12 +3,11 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../support/client.ts";
-import { IMAGE, Lab } from "../support/lab.ts";
+import { Lab, PYTHON } from "../support/lab.ts";
 import { type Outcome, Stack } from "../support/stack.ts";
 import { touched, UNITS } from "../support/touched.ts";
 
 const PROGRAM = fileURLToPath(new URL("apps", import.meta.url));
-const PYTHON = "localhost/python:1";
 /** The same image under another name. */
 const OTHER = "localhost/python:2";
 const PG = "/run/postgresql";
@@ -49,10 +48,7 @@ beforeAll(async () => {
   stack = await Stack.create(lab);
   const { status, text } = await stack.up();
   expect(status, text).toBe(0);
-  // The stand-in's image contains Python, but has its own entry point.
-  await lab.sh(
-    `podman create -q --name base ${IMAGE}:2026.8.3 && podman commit -q --change 'ENTRYPOINT ["python3"]' base ${PYTHON} && podman rm base`,
-  );
+  await lab.addPython();
   const { platform } = await stack.outputs();
   apps = await Stack.create(lab, { platform, apps: allApps() }, { program: PROGRAM, suffix: "-apps" });
   first = await touched(lab, () => apps.up());

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newKey } from "../../unit/sshd.ts";
 import { ask } from "../support/client.ts";
-import { BACKED_UP, IMAGE, Lab } from "../support/lab.ts";
+import { BACKED_UP, Lab, PYTHON } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 
 const DOMAIN = "auth.lab.internal";
@@ -219,12 +219,10 @@ test("a restore of a named backup restores database and files of one moment, and
 });
 
 test("the backup includes an app of another stack: its volume, its database and its Valkey", async () => {
-  await host.sh(
-    `podman create -q --name base ${IMAGE}:2026.8.3 && podman commit -q --change 'ENTRYPOINT ["python3"]' base localhost/python:1 && podman rm base`,
-  );
+  await host.addPython();
   const { platform } = await stack.outputs();
   const web = {
-    image: "localhost/python:1",
+    image: PYTHON,
     command: ["-m", "http.server", "8080", "--directory", "/srv"],
     volumes: { "/srv": "pages" },
     port: 8080,

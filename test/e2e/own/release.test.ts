@@ -3,13 +3,12 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { BACKED_UP, IMAGE, Lab, run } from "../support/lab.ts";
+import { BACKED_UP, Lab, PYTHON, run } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 import { announced, touched, UNITS } from "../support/touched.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../../", import.meta.url));
 const APPS = "test/e2e/own/apps";
-const PYTHON = "localhost/python:1";
 const NOTES = "http://127.0.0.1:9000/notes";
 const DATA = {
   "of authentik": `curl --silent --fail ${NOTES}`,
@@ -62,8 +61,7 @@ beforeAll(async () => {
   lab = await Lab.stocked("release", "2026.8.3");
   const platform = await Stack.create(lab, settings, { program: released });
   await must(platform);
-  const base = `podman create -q --name base ${IMAGE}:2026.8.3`;
-  await lab.sh(`${base} && podman commit -q --change 'ENTRYPOINT ["python3"]' base ${PYTHON} && podman rm base`);
+  await lab.addPython();
   outputs = await platform.outputs();
   const given = { platform: (outputs as { platform: object }).platform, apps: { wiki } };
   const apps = await Stack.create(lab, given, { program: join(released, APPS), suffix: "-apps" });

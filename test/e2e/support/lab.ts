@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 const TOOL = fileURLToPath(new URL("../../lab/lab", import.meta.url));
 const LOAD = fileURLToPath(new URL("../../lab/authentik/load", import.meta.url));
 export const IMAGE = "localhost:5000/authentik-stand-in";
+/** An image whose arguments are those of Python. */
+export const PYTHON = "localhost/python:1";
 
 /** Whether to run all tests: `make test-all`. */
 export const EXHAUSTIVE = process.env.GATEHOUSE_EXHAUSTIVE === "1";
@@ -92,6 +94,13 @@ export class Lab {
   }
 
   /** Waits until a shell command succeeds, for up to five minutes. */
+  /** Makes the image `PYTHON`: that of the stand-in contains Python, and has its own entry point. */
+  async addPython(): Promise<void> {
+    await this.sh(
+      `podman create -q --name base ${IMAGE}:2026.8.3 && podman commit -q --change 'ENTRYPOINT ["python3"]' base ${PYTHON} && podman rm base`,
+    );
+  }
+
   awaits(condition: string): Promise<string> {
     return this.sh(`for i in $(seq 1000); do if ${condition}; then exit; fi; sleep 0.3; done; exit 1`);
   }
