@@ -15,7 +15,7 @@ def status() -> Status:
     secrets.learn_all()
     owned = unmanaged.owned()
     releases = [_look(release, owned) for release in store.releases() if not release.retained]
-    missing, behind, room = _wanted(there=False), _wanted(there=True), _disks()
+    (missing, behind), room = _lacks(), _disks()
     kept = inventory.overview() if inventory.SETTINGS.exists() else None
     waiting = directory_swap.kept()
     return {
@@ -95,13 +95,16 @@ def _kept(found: Status) -> list[str]:
     return summary
 
 
-def _wanted(there: bool) -> list[WantedRelease]:
-    found: list[WantedRelease] = []
+def _lacks() -> tuple[list[WantedRelease], list[WantedRelease]]:
+    """The releases that are not on this host, and those that are in an earlier version."""
+    missing: list[WantedRelease] = []
+    behind: list[WantedRelease] = []
     for lack in wanted.lacks():
-        if lack.there == there:
-            with store.glance(f"release-{lack.release}") as busy:
-                found.append({"release": lack.release, "stack": lack.stack, "in_progress": busy, "why": lack.why})
-    return found
+        with store.glance(f"release-{lack.release}") as busy:
+            (behind if lack.there else missing).append(
+                {"release": lack.release, "stack": lack.stack, "in_progress": busy, "why": lack.why}
+            )
+    return missing, behind
 
 
 def _lack(m: WantedRelease, there: bool) -> str:
