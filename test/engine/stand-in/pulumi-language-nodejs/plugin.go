@@ -3,8 +3,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
@@ -14,21 +16,18 @@ import (
 func (host *languageHost) RunPlugin(
 	request *pulumirpc.RunPluginRequest, stream pulumirpc.LanguageRuntime_RunPluginServer,
 ) error {
-	switch request.GetKind() {
-	case "analyzer":
-		return host.runPolicyPack(request, stream)
-	case "resource":
-		return host.runProvider(request, stream)
+	start, found := map[string]struct {
+		command string
+		run     func(*languageHost, plugin) error
+	}{
+		"analyzer": {"run-policy-pack", (*languageHost).runPolicyPack},
+		"resource": {"run-plugin", (*languageHost).runProvider},
+	}[request.GetKind()]
+	if !found {
+		return fmt.Errorf("the stand-in runs no %s plugins", request.GetKind())
 	}
-	return fmt.Errorf("the stand-in runs no %s plugins", request.GetKind())
-}
-
-// A provider runs in the working directory of the engine; its first argument is its own directory.
-func (host *languageHost) runProvider(
-	request *pulumirpc.RunPluginRequest, stream pulumirpc.LanguageRuntime_RunPluginServer,
-) error {
 	directory := request.GetInfo().GetProgramDirectory()
-	run, err := findCommand(directory, "run-plugin")
+	command, err := findCommand(directory, start.command)
 	if err != nil {
 		return err
 	}
@@ -37,9 +36,22 @@ func (host *languageHost) runProvider(
 		return err
 	}
 	defer streams.Close()
-	provider := host.command(stream.Context(), append([]string{run, directory}, request.GetArgs()...)...)
-	provider.Dir, provider.Env = request.GetPwd(), request.GetEnv()
-	provider.Stdout, provider.Stderr = stdout, stderr
+	return start.run(host, plugin{stream.Context(), request, command, directory, stdout, stderr})
+}
+
+// A plugin that the engine asks for: the SDK's command that runs it, its directory, and where its output goes.
+type plugin struct {
+	context            context.Context
+	request            *pulumirpc.RunPluginRequest
+	command, directory string
+	stdout, stderr     io.Writer
+}
+
+// A provider runs in the working directory of the engine; its first argument is its own directory.
+func (host *languageHost) runProvider(p plugin) error {
+	provider := host.command(p.context, append([]string{p.command, p.directory}, p.request.GetArgs()...)...)
+	provider.Dir, provider.Env = p.request.GetPwd(), p.request.GetEnv()
+	provider.Stdout, provider.Stderr = p.stdout, p.stderr
 	return ended(provider.Run())
 }
 

@@ -6,45 +6,32 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
 // A pack expects the stack's configuration in its environment, but the engine sends it only over gRPC. Therefore the
 // engine talks to a server here, which waits for the configuration, then starts the pack, and forwards everything else.
-func (host *languageHost) runPolicyPack(
-	request *pulumirpc.RunPluginRequest, stream pulumirpc.LanguageRuntime_RunPluginServer,
-) error {
-	directory := request.GetInfo().GetProgramDirectory()
-	run, err := findCommand(directory, "run-policy-pack")
+func (host *languageHost) runPolicyPack(p plugin) error {
+	proxy, attached, err := sdk.NewPolicyProxy(p.context, p.stdout)
 	if err != nil {
 		return err
 	}
-	streams, stdout, stderr, err := rpcutil.MakeRunPluginStreams(inTurn(stream), false)
-	if err != nil {
-		return err
-	}
-	defer streams.Close()
-	proxy, attached, err := sdk.NewPolicyProxy(stream.Context(), stdout)
-	if err != nil {
-		return err
-	}
-	config, err := proxy.AwaitConfiguration(stream.Context())
+	config, err := proxy.AwaitConfiguration(p.context)
 	if err != nil {
 		return err
 	}
 
-	pack := host.command(stream.Context(), append(append([]string{run}, request.GetArgs()...), directory)...)
-	pack.Dir = directory
-	pack.Env = request.GetEnv()
+	pack := host.command(p.context, append(append([]string{p.command}, p.request.GetArgs()...), p.directory)...)
+	pack.Dir = p.directory
+	pack.Env = p.request.GetEnv()
 	if config != nil {
 		pack.Env = append(pack.Env, told(config)...)
 	}
-	pack.Stdout, pack.Stderr = attached, stderr
+	pack.Stdout, pack.Stderr = attached, p.stderr
 	if err := pack.Start(); err != nil {
 		return fmt.Errorf("the policy pack was not started: %w", err)
 	}
-	return ended(proxy.Attach(stream.Context(), pack))
+	return ended(proxy.Attach(p.context, pack))
 }
 
 // The names of the secret keys are not included.
