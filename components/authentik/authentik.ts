@@ -119,10 +119,8 @@ export class Authentik extends Component {
     const password = givesPassword(Object.keys(first)) ? undefined : this.firstPassword(name);
     this.administrator = pulumi.output(password ? { name: ADMINISTRATOR, password } : null);
     const start = pulumi.output({ first, password }).apply((plain) => firstStart(plain.first, plain.password));
-    const { version, rotation } = {
-      version: settings.of(["version"], ({ version }) => version),
-      rotation: pulumi.output(settings.of(["rotation"], ({ rotation }) => rotation)),
-    };
+    const version = settings.of(["version"], ({ version }) => version);
+    const rotation = pulumi.output(settings.of(["rotation"], ({ rotation }) => rotation));
     const url = pulumi
       .output({ version, url: login?.url, rotation: login?.rotation })
       .apply(({ version, url, rotation }) =>

@@ -9,6 +9,7 @@ import { Component } from "./component.ts";
 import { type GroupHandle, usableGid } from "./group.ts";
 import type { Host } from "./host.ts";
 import { askFor } from "./item.ts";
+import { thisStack } from "./moves.ts";
 import { settingsOf } from "./settings.ts";
 
 /** Properties of a system account. */
@@ -50,7 +51,7 @@ export class Account extends Component {
     const { host, accountName = name, home, groups = [], uid, releases } = args;
     const { values } = settingsOf("Account", name, accountArguments, { home, uid, releases });
     super("Account", name, opts, { accountName: args.accountName });
-    const owner = releases && `${pulumi.getProject()}/${pulumi.getStack()}/${accountName}`;
+    const owner = releases && `${thisStack()}/${accountName}`;
     this.accountName = accountName;
     // The agent guarantees the GIDs of this program's groups; those from another stack are checked before use.
     const names = groups.map((group) =>

@@ -4,6 +4,7 @@ import type { Facts } from "../../protocol/facts.ts";
 import { type Claim, type Declaration, digestOf, type UnmanagedObject } from "../../protocol/things.ts";
 import { close, unmanagedObjects } from "../connection/session.ts";
 import { plain } from "../render/plain.ts";
+import { thisStack } from "./moves.ts";
 import { refusal } from "./settings.ts";
 
 export interface AdmissionArgs {
@@ -107,7 +108,6 @@ export class Admission {
 }
 
 const RELEASE = "release-";
-const thisStack = () => `${pulumi.getProject()}/${pulumi.getStack()}`;
 
 const renamed = (gone: readonly string[], added: readonly string[], data: readonly string[]) =>
   `no longer declared on this host: ${gone.join(", ")}; new: ${added.join(", ")}. The update removes the former. ${

@@ -93,6 +93,7 @@ function* faultsOf(opts: pulumi.ComponentResourceOptions): Generator<Fault> {
         "expected a resource whose deletion deletes the host, such as its server, got another component on the host; use `retainOnDelete` to keep an item there",
     };
 }
+
 /** Its name on the host is that of the component, unless it is given: another name would begin without the data. */
 const renameFaults = (name: string, { aliases }: pulumi.ComponentResourceOptions, named: Record<string, unknown>) =>
   Object.entries(named)

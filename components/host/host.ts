@@ -20,6 +20,7 @@ import { onceDeclared } from "../sdk/stack-outputs.ts";
 import { Admission } from "./admission.ts";
 import { Component } from "./component.ts";
 import { explainer } from "./failure.ts";
+import { thisStack } from "./moves.ts";
 import { refuseRunOptions } from "./run-options.ts";
 import { settingsOf } from "./settings.ts";
 
@@ -106,7 +107,7 @@ export class Host extends Component {
         create: pulumi.output(this.admission.claim().then(() => sudo)).apply((sudo) => asRoot({ sudo }, install)),
         stdin: pulumi.all([gids ?? {}, wait]).apply(([gids, wait]) => installation({ platform, gids }, wait)),
         // Deletes nothing: the agent reports what stays on the host, and an operator uses it afterwards.
-        delete: `gatehouse leave ${pulumi.getProject()}/${pulumi.getStack()}`,
+        delete: `gatehouse leave ${thisStack()}`,
         addPreviousOutputInEnv: false,
         logging: remote.Logging.Stderr,
       },

@@ -9,6 +9,7 @@ import { isRecorded } from "../connection/recorded-facts.ts";
 import { plain } from "../render/plain.ts";
 import { type Component, merged } from "./component.ts";
 import type { Host } from "./host.ts";
+import { thisStack } from "./moves.ts";
 import { Document, type Review } from "./review.ts";
 
 /** An object on the host that the agent manages according to a document. */
@@ -152,7 +153,7 @@ export function ownerOf(item: string, { place: { name, kind, within } }: Compone
   // As before there were such parts: the program of the configuration, and items with the name of their component.
   const isPlain = within === "" && (usual || (kind === "Gatehouse" && name === "gatehouse"));
   const place = createHash("sha256").update(`${within}$${kind}::${name}`).digest("hex").slice(0, 8);
-  return `${pulumi.getProject()}/${pulumi.getStack()}/${isPlain ? item : `${item}@${place}`}`;
+  return `${thisStack()}/${isPlain ? item : `${item}@${place}`}`;
 }
 
 const moment = (): number => Math.floor(Date.now() / 1000);

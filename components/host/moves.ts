@@ -4,6 +4,9 @@ import * as pulumi from "@pulumi/pulumi";
 type Aliases = pulumi.ComponentResourceOptions["aliases"];
 type Former = Partial<Record<"name" | "project" | "stack", string>>;
 
+/** This stack, as `PROJECT/STACK`. */
+export const thisStack = (): string => `${pulumi.getProject()}/${pulumi.getStack()}`;
+
 /** Its former names. */
 export const namesBefore = (name: string, aliases: Aliases = []): string[] =>
   aliases.map(formerOf).flatMap((former) => (former.name === undefined || former.name === name ? [] : former.name));
@@ -12,7 +15,7 @@ export const namesBefore = (name: string, aliases: Aliases = []): string[] =>
 export const stacksBefore = (aliases: Aliases = []): string[] => {
   const own = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const all = aliases.map(formerOf).map(({ project = own.project, stack = own.stack }) => `${project}/${stack}`);
-  return [...new Set(all)].filter((one) => one !== `${own.project}/${own.stack}`);
+  return [...new Set(all)].filter((one) => one !== thisStack());
 };
 
 function formerOf(alias: pulumi.Input<pulumi.URN | pulumi.Alias>): Former {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { postgresSetting } from "../render/grammars.ts";
 import { PLAIN } from "../schema/partly.ts";
-import { connections, gid, settingOf, unixName } from "../schema/scalars.ts";
+import { clientsGid, connections, settingOf, unixName } from "../schema/scalars.ts";
 import { OWN_SETTINGS } from "./settings.ts";
 
 const settingName = z
@@ -32,11 +32,7 @@ const folder = z.string().regex(FOLDER, {
 
 /** Configuration of PostgreSQL. */
 export const postgresSchema = z.strictObject({
-  gid: gid.optional().meta({
-    description:
-      "GID of the group postgres-clients. Without it, the host chooses one, and an existing group keeps its GID.",
-    examples: [2001],
-  }),
+  gid: clientsGid("postgres-clients", 2001),
   settings: z
     .record(settingName, settingOf(postgresSetting))
     .default({})

@@ -118,12 +118,19 @@ export const gid = z
   .min(1, expected("a GID from 1 to 65533"))
   .max(65533, expected("a GID from 1 to 65533"));
 
+/** The GID of a group whose members may use a socket, in the configuration of its service. */
+export const clientsGid = (group: string, example: number) =>
+  gid.optional().meta({
+    description: `GID of the group ${group}. Without it, the host chooses one, and an existing group keeps its GID.`,
+    examples: [example],
+  });
+
 /** Excludes 0, which is root's. */
 export const uid = z.int(expected("a UID of at least 1")).min(1, expected("a UID of at least 1"));
 
-/** Deadline for the start of a service. A shorter one leaves no time to check that the service keeps running. */
 export const seconds = z.int(expected("a whole number of seconds")).min(0, expected("a whole number of seconds"));
 
+/** Deadline for the start of a service. A shorter one leaves no time to check that the service keeps running. */
 export const deadline = z
   .int(expected("a whole number of seconds"))
   .min(10, expected("at least 10 seconds"))

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { valkeySetting } from "../render/grammars.ts";
 import { withClashes } from "../schema/clashes.ts";
 import { PLAIN } from "../schema/partly.ts";
-import { gid, releaseName, rotation, settingOf } from "../schema/scalars.ts";
+import { clientsGid, releaseName, rotation, settingOf } from "../schema/scalars.ts";
 import { allotmentFaults } from "./databases.ts";
 
 /** Settings that the platform decides. */
@@ -56,11 +56,7 @@ const application = releaseName.refine((name) => name !== "default" && name !== 
 });
 
 const settings = z.strictObject({
-  gid: gid.optional().meta({
-    description:
-      "GID of the group valkey-clients. Without it, the host chooses one, and an existing group keeps its GID.",
-    examples: [2002],
-  }),
+  gid: clientsGid("valkey-clients", 2002),
   settings: z
     .record(settingName, settingOf(valkeySetting))
     .default({})

@@ -11,6 +11,31 @@ import { rejectionsOf } from "./rejections.ts";
 
 type Path = readonly PropertyKey[];
 
+/** What an app in the configuration and one in a program have in common. */
+const WIKI = {
+  containers: {
+    web: {
+      image: "registry.example.org/wiki:1.4.2",
+      command: ["serve"],
+      environment: { LEVEL: "info" },
+      files: { "/etc/wiki.ini": "a = b" },
+      volumes: { "/srv": "pages" },
+      port: 8080,
+      publish: 8081,
+      health: { http: "/healthz" },
+      quadlet: { HostName: "board" },
+      memory: "512m",
+      cpus: 1.5,
+    },
+    nightly: { image: "registry.example.org/wiki:1.4.2", schedule: "daily" },
+  },
+  valkey: { maxmemory: "64mb" },
+  site: { domain: "app.example.org", port: 8081, directives: "encode gzip", tls: "internal" as const },
+  shmSize: "1g",
+  deadline: 60,
+  purge: true,
+};
+
 /** A value for every key, except for what excludes each other. */
 const PLATFORM = {
   host: {
@@ -58,30 +83,16 @@ const PLATFORM = {
   },
   apps: {
     board: {
+      ...WIKI,
       containers: {
         web: {
-          image: "registry.example.org/board:4.2.0",
-          command: ["serve"],
-          environment: { LEVEL: "info" },
-          files: { "/etc/board.ini": "a = b" },
+          ...WIKI.containers.web,
           secrets: { key: "generated" as const },
           secretEnvironment: { TOKEN: "generated" as const },
-          volumes: { "/srv": "pages" },
-          port: 8080,
-          publish: 9500,
-          health: { http: "/healthz" },
-          quadlet: { HostName: "board" },
-          memory: "512m",
-          cpus: 1.5,
         },
-        nightly: { image: "registry.example.org/board:4.2.0", schedule: "daily" },
+        nightly: WIKI.containers.nightly,
       },
       postgres: { database: "boards", connections: 20 },
-      valkey: { maxmemory: "64mb" },
-      site: { domain: "board.example.org", port: 9500, directives: "encode gzip", tls: "internal" as const },
-      shmSize: "1g",
-      deadline: 60,
-      purge: true,
       rotation: 2,
     },
   },
@@ -96,29 +107,11 @@ const PLATFORM = {
   },
 };
 const APP = {
+  ...WIKI,
   containers: {
-    web: {
-      image: "registry.example.org/wiki:1.4.2",
-      command: ["serve"],
-      environment: { LEVEL: "info" },
-      files: { "/etc/wiki.ini": "a = b" },
-      secrets: { token: "s3cret" },
-      secretEnvironment: { PASSWORD: "s3cret" },
-      volumes: { "/srv": "pages" },
-      port: 8080,
-      publish: 8081,
-      health: { http: "/healthz" },
-      quadlet: { HostName: "board" },
-      memory: "512m",
-      cpus: 1.5,
-    },
-    nightly: { image: "registry.example.org/wiki:1.4.2", schedule: "daily" },
+    web: { ...WIKI.containers.web, secrets: { token: "s3cret" }, secretEnvironment: { PASSWORD: "s3cret" } },
+    nightly: WIKI.containers.nightly,
   },
-  valkey: { maxmemory: "64mb" },
-  site: { domain: "app.example.org", port: 8081, directives: "encode gzip", tls: "internal" as const },
-  shmSize: "1g",
-  deadline: 60,
-  purge: true,
 };
 
 const newHost = () =>
