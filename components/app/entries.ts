@@ -10,7 +10,7 @@ import type { AppInput } from "./input.ts";
 /** Values of the apps' configured secrets, by app and name. */
 export type AppSecrets = Record<string, Record<string, pulumi.Input<string>>>;
 
-/** What the apps of a platform get from it. */
+/** The parts of a platform that its apps use. */
 interface Platform {
   host: Host;
   postgres: PostgresFacts;

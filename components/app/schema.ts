@@ -114,7 +114,7 @@ const settings = z.strictObject({
 export type AppSettings = z.output<typeof settings>;
 export type ContainerSettings = AppSettings["containers"][string];
 
-/** The tables of a container's secrets: files, and variables. */
+/** The tables of secrets in a container: files, and variables. */
 export const SECRET_KEYS = ["secrets", "secretEnvironment"] as const;
 export type SecretKey = (typeof SECRET_KEYS)[number];
 

@@ -118,7 +118,7 @@ export const gid = z
   .min(1, expected("a GID from 1 to 65533"))
   .max(65533, expected("a GID from 1 to 65533"));
 
-/** The GID of a group whose members may use a socket, in the configuration of its service. */
+/** The GID of the group of a socket, in the configuration of its service. */
 export const clientsGid = (group: string, example: number) =>
   gid.optional().meta({
     description: `GID of the group ${group}. Without it, the host chooses one, and an existing group keeps its GID.`,

@@ -1,4 +1,4 @@
-// Apps in the configuration: the same as apps of a program, with what they use of the platform.
+// Apps in the configuration: the same as apps of a program, with the same access to the platform.
 import { createRequire } from "node:module";
 import { beforeAll, describe, expect, test } from "vitest";
 import { blocksOf } from "../documents/blocks.ts";

@@ -1,4 +1,4 @@
-// What the host records as wanted before anything is applied.
+// The sketches, which the host records as wanted before anything is applied.
 import { createHash } from "node:crypto";
 import { expect, test, vi } from "vitest";
 import { Admission } from "../../components/host/admission.ts";

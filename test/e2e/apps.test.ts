@@ -47,7 +47,7 @@ afterAll(async () => {
   await lab.sh(`podman rmi --force ${PYTHON}`);
 });
 
-/** What the keys of the Quadlet do, as seen in the container. */
+/** Prints the effects of the keys of the Quadlet, in the container. */
 const INSIDE =
   "import os, resource, socket; s = os.statvfs('/tmp'); print(socket.gethostname(), socket.gethostbyname('mail.lan'), socket.gethostbyname('ldap.lan'), s.f_blocks * s.f_frsize >> 20, resource.getrlimit(resource.RLIMIT_NOFILE), bool(os.statvfs('/').f_flag & os.ST_RDONLY))";
 

@@ -44,7 +44,7 @@ const wiki = {
   site: { domain: "wiki.lab.internal", port: 9100, tls: "internal" },
 };
 
-/** Exit status of test/tools/released in a shallow clone whose origin does not provide the commit. */
+/** Exit status of test/tools/released in a shallow clone if its origin does not provide the commit. */
 const NO_COMMIT = 3;
 let lab: Lab;
 /** The stacks of the platform and of an app, each in the released version and in this one. */

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 const TOOL = fileURLToPath(new URL("../../lab/lab", import.meta.url));
 const LOAD = fileURLToPath(new URL("../../lab/authentik/load", import.meta.url));
 export const IMAGE = "localhost:5000/authentik-stand-in";
-/** An image whose arguments are those of Python. */
+/** An image with Python as its entry point. */
 export const PYTHON = "localhost/python:1";
 
 /** Whether to run all tests: `make test-all`. */
