@@ -48,6 +48,7 @@ export const manifestSchema = z.object({
   guard: z.array(parts.guard).default([]),
   holding: z.array(parts.holding).default([]),
   data: z.array(parts.data).default([]),
+  borrowed: z.array(parts.borrowed).default([]),
   unit: z.array(parts.unit).default([]),
   step: z.array(parts.step).default([]),
   probe: z.array(parts.probe).default([]),
@@ -64,6 +65,7 @@ const LISTS = {
   guards: "guard",
   holdings: "holding",
   data: "data",
+  borrowed: "borrowed",
   units: "unit",
   steps: "step",
   probes: "probe",
@@ -85,6 +87,8 @@ export type Check = Row<"check">;
 export type Guard = Row<"guard">;
 export type Holding = Row<"holding">;
 export type Data = Row<"data">;
+/** A folder or file of the operator that the units use. */
+export type Borrowed = Row<"borrowed">;
 /** A systemd unit that the release starts. */
 export type Unit = Row<"unit">;
 /** A command that the release runs while its units are up, such as one that creates a role. */

@@ -130,6 +130,10 @@ export const data = z.union([
     before: list(
       "Command that makes the folder consistent right before a backup, for example by making a server write a snapshot. It must also succeed if the server is not running. If it fails or takes more than five minutes, the backup continues and reports the release as incomplete. Only with `path`.",
     ),
+    borrowed: z.boolean().default(false).meta({
+      description:
+        "Whether the folder is the operator's, listed in `borrowed`. It is backed up, and a restore replaces it, but a purge neither copies nor deletes it. Only with `path`, which may then have two components.",
+    }),
     after: list("Command that undoes `before` after the backup of the folder, even if that failed. Only with `path`."),
   }),
   z.object({
@@ -140,6 +144,13 @@ export const data = z.union([
     database: maybe("Name of the database, if the data is a PostgreSQL database. Only with `save` and `drop`."),
   }),
 ]);
+
+export const borrowed = z.object({
+  path: text(
+    "Absolute path of a folder or plain file of the operator. It must exist, and only root may be able to replace it or a folder above it; otherwise the apply is refused. A symbolic link is refused in place of a folder, since units wait for the mount of the path that they name.",
+  ),
+  readonly: z.boolean().default(false).meta({ description: "Whether the units only read it." }),
+});
 
 export const check = z.object({
   name,

@@ -36,9 +36,12 @@ export interface ContainerArgs {
   secretEnvironment?: Record<string, Input<string>>;
   /**
    * Directories in the container, each with the name of its directory below /var/lib/apps/APP. Containers that use the
-   * same name share the directory. @default none
+   * same name share the directory. `{ host }` is a directory or file of the host, which must exist and is never changed;
+   * it is in the backup only with `backup`. @default none
    */
-  volumes?: Input<Record<string, Input<string>>>;
+  volumes?: Input<
+    Record<string, Input<string | { host: Input<string>; readOnly?: Input<boolean>; backup?: Input<boolean> }>>
+  >;
   /** Port on which it listens inside the container, on all addresses. @default - it does not listen */
   port?: Input<number>;
   /** Port on the host's 127.0.0.1 at which it is published. @default the same number */

@@ -44,6 +44,40 @@ const inContainer = (what: string) =>
   });
 const containerPath = inContainer("a folder in the container such as /var/lib/grafana");
 const containerFilePath = inContainer("a file in the container such as /etc/grafana/grafana.ini");
+
+/** Directories of the host with a key of their own, or with files that gatehouse writes. */
+const RESERVED = [
+  [/^\/var\/lib\/apps(\/|$)/, "is a directory of apps: use the name of the directory without its path"],
+  [/^\/var\/lib\/gatehouse(\/|$)/, "contains gatehouse's own state"],
+  [/^\/dev(\/|$)/, "contains devices, which are no volumes: use the key AddDevice of quadlet"],
+] as const;
+const hostPath = z
+  .string()
+  .regex(/^(\/[\w.@+-]*[\w@+-][\w.@+-]*)+$/, {
+    error: ({ input }) =>
+      `expected a directory or file of the host such as /mnt/photos, without spaces, . and .., got ${JSON.stringify(input)}`,
+  })
+  .superRefine((path, context) => {
+    for (const [pattern, message] of RESERVED)
+      if (pattern.test(path)) context.addIssue({ code: "custom", message: `${path} ${message}` });
+  });
+const volume = z.union(
+  [
+    releaseName,
+    z
+      .strictObject({ host: hostPath, readOnly: z.boolean().default(false), backup: z.boolean().default(false) })
+      .refine(({ host, readOnly }) => readOnly || !/^\/(proc|sys)(\/|$)/.test(host), {
+        error: "is a file system of the kernel: set readOnly",
+      }),
+  ],
+  {
+    error: ({ input }) =>
+      `expected the name of a directory such as data, or { host: "/mnt/photos" }, got ${JSON.stringify(input)}`,
+  },
+);
+export type Volume = z.output<typeof volume>;
+/** A directory or file of the operator. */
+export type HostVolume = Exclude<Volume, string>;
 const word = z.string().min(1, { error: "expected a word, got an empty string", abort: true });
 const path = z.string().regex(/^\/[\x21-\x7e]*$/, {
   error: ({ input }) => `expected a path such as /healthz, got ${JSON.stringify(input)}`,
@@ -105,12 +139,12 @@ export const container = z.strictObject({
       examples: [{ "/etc/wiki.conf": "mode = plain\n" }],
     }),
   volumes: z
-    .record(containerPath, releaseName)
+    .record(containerPath, volume)
     .default({})
     .meta({
       description:
-        "Directories in the container, each with the name of its directory below /var/lib/apps/APP. Containers that use the same name share the directory.",
-      examples: [{ "/var/lib/grafana": "data" }],
+        "Directories in the container, each with the name of its directory below /var/lib/apps/APP. Containers that use the same name share the directory. `{ host }` instead of a name is a directory or file of the host, which must exist: gatehouse never changes its owner, its mode or its contents, the container waits until it is mounted, and only with `backup` is it in the backup. It is refused if another account than root could replace it with a link.",
+      examples: [{ "/var/lib/grafana": "data", "/photos": { host: "/mnt/photos", readOnly: true } }],
     }),
   port: port
     .min(1024, { error: ({ input }) => `${input} is a privileged port: use a port from 1024` })

@@ -37,11 +37,32 @@ export interface AppInput {
       files?: Input<Record<string, Input<string>>>;
       /**
        * Directories in the container, each with the name of its directory below /var/lib/apps/APP. Containers that use
-       * the same name share the directory.
+       * the same name share the directory. `{ host }` instead of a name is a directory or file of the host, which must
+       * exist: gatehouse never changes its owner, its mode or its contents, the container waits until it is mounted,
+       * and only with `backup` is it in the backup. It is refused if another account than root could replace it with a
+       * link.
        * @default {}
-       * @example {"/var/lib/grafana":"data"}
+       * @example {"/var/lib/grafana":"data","/photos":{"host":"/mnt/photos","readOnly":true}}
        */
-      volumes?: Input<Record<string, Input<string>>>;
+      volumes?: Input<
+        Record<
+          string,
+          Input<
+            | string
+            | {
+                host: Input<string>;
+                /**
+                 * @default false
+                 */
+                readOnly?: Input<boolean>;
+                /**
+                 * @default false
+                 */
+                backup?: Input<boolean>;
+              }
+          >
+        >
+      >;
       /**
        * Port on which it listens inside the container, on all addresses. Without it, it does not listen.
        * @example 3000

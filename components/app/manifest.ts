@@ -13,7 +13,7 @@ import {
   QUADLETS,
 } from "../quadlet/quadlet.ts";
 import { rendered } from "../render/render.ts";
-import { folders } from "./folders.ts";
+import { folders, hostVolumes } from "./folders.ts";
 import { timerManifest } from "./jobs.ts";
 import { configOf, folderOf, homeOf, quadletOf, releaseOf, secretOf } from "./names.ts";
 import { type AppSettings, type ContainerSettings, isJob, published } from "./schema.ts";
@@ -94,6 +94,7 @@ export function appManifest(view: AppView): Manifest {
   });
   const folder = secrets === undefined ? undefined : secretsFolder(releaseOf(app, "secrets"), secrets);
   const front = frontOf(view);
+  const borrowed = hostVolumes(containers);
   const jobs = entries.flatMap(([name, { schedule }]) => (schedule ? [timerManifest(app, name, schedule)] : []));
   const timers = jobs.flatMap(({ units }) => units.map(({ name }) => name));
   const beside: Manifest[] = [
@@ -105,7 +106,17 @@ export function appManifest(view: AppView): Manifest {
     deadline,
     listens: front.ports.map(({ host }) => `127.0.0.1:${host}/tcp`),
     // The whole directory: a volume that the app no longer uses may still contain data.
-    data: [{ name: "volumes", path: homeOf(app) }],
+    data: [
+      { name: "volumes", path: homeOf(app) },
+      ...borrowed
+        .filter(({ backup }) => backup)
+        .map(({ host }) => ({
+          name: `host${host.replaceAll(/[^\w]/g, "-").toLowerCase()}`,
+          path: host,
+          borrowed: true,
+        })),
+    ],
+    borrowed: borrowed.map(({ host, readOnly }) => ({ path: host, readonly: readOnly })),
     directories: folders(app, containers, served?.folder),
     images: imagesOf(entries).map((reference) => ({ reference })),
     files: [
@@ -192,9 +203,10 @@ const frontOf = ({ app, sockets, containers, shmSize = "" }: AppView) => ({
 function containerView(
   { app, uid, gid, sockets, deadline }: AppView,
   name: string,
-  { image, command, environment, files, secrets, secretEnvironment, volumes, health, memory, cpus }: ContainerSettings,
+  container: ContainerSettings,
   folder: string | undefined,
 ) {
+  const { image, command, environment, files, secrets, secretEnvironment, volumes, health, memory, cpus } = container;
   return {
     image,
     command,
@@ -210,14 +222,15 @@ function containerView(
     volumes: [
       // Read-only: a client only connects to the socket.
       ...sockets.map(({ directory }) => ({ host: directory, container: directory, options: ":ro" })),
-      ...Object.entries(volumes).map(([path, volume]) => ({
-        host: folderOf(app, volume),
-        container: path,
-        options: "",
-      })),
+      ...Object.entries(volumes).map(([path, volume]) =>
+        typeof volume === "string"
+          ? { host: folderOf(app, volume), container: path, options: "" }
+          : { host: volume.host, container: path, options: volume.readOnly ? ":ro" : "" },
+      ),
       ...Object.keys(files).map((path) => ({ host: configFile(app, name, path), container: path, options: ":ro" })),
       ...(Object.keys(secrets).length > 0 ? [{ host: `${folder}/${name}`, container: SECRETS, options: ":ro" }] : []),
     ],
+    mounts: hostVolumes({ [name]: container }).map(({ host }) => host),
     // A JSON list, which Podman runs without a shell: not every image has one.
     health: Array.isArray(health) ? JSON.stringify(health) : "",
     limits: [

@@ -7,6 +7,7 @@ export function notesOn(old: Read | undefined, next: Read | undefined): string[]
   return [
     ...images(old, next),
     ...directories(old, next),
+    ...borrowed(old, next),
     ...named("preparation", old?.preparations, next.preparations, old),
     ...named("check", old?.checks, next.checks, old),
     ...named("guard", old?.guards, next.guards, old),
@@ -43,6 +44,25 @@ function directories(old: Read | undefined, next: Read): string[] {
     ...(old?.directories ?? [])
       .filter(({ path }) => !next.directories.some((directory) => directory.path === path))
       .map(({ path }) => `directory ${path} is no longer managed; it stays with its contents`),
+  ];
+}
+
+/** The operator's folders and files, and whether they are in the backup. */
+function borrowed(old: Read | undefined, next: Read): string[] {
+  const described = (read: Read, path: string) => {
+    const one = read.borrowed.find((one) => one.path === path);
+    const saved = read.data.some((data) => "path" in data && data.path === path);
+    return one && `${one.readonly ? "read" : "read and written"}, ${saved ? "in the backup" : "not in the backup"}`;
+  };
+  return [
+    ...next.borrowed.flatMap(({ path }) => {
+      const [was, is] = [old && described(old, path), described(next, path)];
+      if (was === is) return [];
+      return [was ? `${path} of the host: ${was} becomes ${is}` : `${path} of the host is used: ${is}`];
+    }),
+    ...(old?.borrowed ?? [])
+      .filter(({ path }) => !next.borrowed.some((one) => one.path === path))
+      .map(({ path }) => `${path} of the host is no longer used; it stays as it is`),
   ];
 }
 

@@ -11,7 +11,11 @@ const WIKI = {
       command: ["-m", "http.server", "8080", "--directory", "/srv"],
       secrets: { key: "generated", smtp: "configured" },
       secretEnvironment: { TOKEN: "generated", SMTP_: "configured" },
-      volumes: { "/srv": "pages" },
+      volumes: {
+        "/srv": "pages",
+        "/photos": { host: "/mnt/photos", readOnly: true },
+        "/etc/localtime": { host: "/etc/localtime", readOnly: true },
+      },
       port: 8080,
       publish: 9100,
       health: { http: "/" },
@@ -30,6 +34,7 @@ const WIKI = {
   site: { domain: "wiki.lab.internal", port: 9100 },
 };
 const VARIABLE = "50% of\n$HOME";
+const SECRETS = JSON.stringify({ wiki: { smtp: "the password for the mail", SMTP_: VARIABLE } });
 const WATCHED = [...UNITS, "app-wiki-network.service", "app-wiki.service"];
 const SITE = "curl -sk --resolve wiki.lab.internal:443:127.0.0.1 https://wiki.lab.internal/page";
 let lab: Lab;
@@ -40,11 +45,14 @@ beforeAll(async () => {
   stack = new Stack(lab);
   await stack.up();
   await lab.addPython();
+  await lab.sh(`printf '[Mount]\\nWhat=tmpfs\\nWhere=/mnt/photos\\nType=tmpfs\\n' >/etc/systemd/system/mnt-photos.mount
+    systemctl daemon-reload`);
 });
 afterAll(async () => {
   await stack.dropSecret("appSecrets");
   await new Stack(lab).up();
-  await lab.sh(`podman rmi --force ${PYTHON}`);
+  await lab.sh(`podman rmi --force ${PYTHON}
+    systemctl stop mnt-photos.mount; rm -r /mnt/photos /etc/systemd/system/mnt-photos.mount; systemctl daemon-reload`);
 });
 
 /** Prints the effects of the keys of the Quadlet, in the container. */
@@ -66,10 +74,9 @@ describe("an app in the configuration", () => {
   });
 
   test("is served with its database, its secrets and a certificate; nothing of the platform is restarted", async () => {
-    await stack.setSecret(
-      "appSecrets",
-      JSON.stringify({ wiki: { smtp: "the password for the mail", SMTP_: VARIABLE } }),
-    );
+    await stack.setSecret("appSecrets", SECRETS);
+    await lab.sh("systemctl start mnt-photos.mount; install -m 604 -o games /dev/null /mnt/photos/one");
+    await lab.sh("chown games /mnt/photos; chmod 705 /mnt/photos");
     const { result, units } = await touched(lab, () => stack.up(), WATCHED);
     expect(result.status, result.text).toBe(0);
     expect(units).toEqual({
@@ -100,6 +107,30 @@ describe("an app in the configuration", () => {
     expect(await lab.sh("systemctl show app-wiki --property MemoryMax,CPUQuotaPerSecUSec")).toBe(
       "CPUQuotaPerSecUSec=500ms\nMemoryMax=268435456",
     );
+  });
+
+  test("reads a directory of the host, whose owner and mode stay, and starts only once it is mounted", async () => {
+    const photos =
+      "podman exec app-wiki python3 -c \"import os; print(os.listdir('/photos'), os.access('/photos', os.W_OK))\"";
+    expect(await lab.sh(photos)).toBe("['one'] False");
+    expect(await lab.sh("stat --format '%U %a' /mnt/photos /mnt/photos/one")).toBe("games 705\ngames 604");
+    expect(await lab.sh("systemctl stop mnt-photos.mount; systemctl is-active app-wiki || true")).toBe("inactive");
+    await lab.sh("systemctl start app-wiki");
+    expect(await lab.sh("findmnt --noheadings --output FSTYPE /mnt/photos")).toBe("tmpfs");
+  });
+
+  test("is refused a directory of the host that is missing, or that another account could replace", async () => {
+    await lab.sh("mkdir -p /mnt/of-games/photos; chown games /mnt/of-games");
+    const { volumes } = stack.settings.apps.wiki.containers.web;
+    volumes["/a"] = { host: "/mnt/of-games/photos" };
+    volumes["/b"] = { host: "/mnt/nowhere" };
+    const { result, units } = await touched(lab, () => stack.up(), WATCHED);
+    expect(result.text).toContain("a folder above /mnt/of-games/photos can be written by an account other than root");
+    expect(result.text).toContain("/mnt/nowhere does not exist: create it, or mount its disk");
+    expect([result.status === 0, units]).toEqual([false, {}]);
+    delete volumes["/a"];
+    delete volumes["/b"];
+    await lab.sh("rm -r /mnt/of-games");
   });
 
   test("is unchanged by the next `up`, and no argument list, unit or state has its secrets", async () => {

@@ -5,7 +5,7 @@ import { reportOf } from "../../plan/report/changes.ts";
 import type { Report } from "../../plan/report/report.ts";
 import type { Difference } from "../../protocol/facts.ts";
 import { FULL } from "./configurations.ts";
-import { type Change, difference, drifted, factsOf, previewOfChange } from "./program.ts";
+import { type Change, type Config, difference, drifted, factsOf, previewOfChange } from "./program.ts";
 
 const POSTGRES = "postgresql@17-main.service";
 const VALKEY = "valkey-server.service";
@@ -86,6 +86,25 @@ test("with a rotated SSH key another change is only that change", async () => {
   const { valkey } = FULL;
   const report = await plan({ valkey: { ...valkey, rotation: 2 } }, { newKey: true });
   expect(verbs(report)).toEqual({ [VALKEY]: "reload", ...POD });
+});
+
+test("a directory of the host is named with its use, and whether the backup has it", async () => {
+  const app = (volume?: object) => ({
+    ...FULL,
+    apps: {
+      wiki: { containers: { web: { image: "docker.io/library/wiki:1.4", volumes: volume ? { "/srv": volume } : {} } } },
+    },
+  });
+  const notes = async (from: Config, to: Config) =>
+    reportOf(await previewOfChange({ from, to })).releases.flatMap(({ notes }) =>
+      notes.filter((note) => note.includes("/mnt/photos")),
+    );
+  const shown = { host: "/mnt/photos", readOnly: true };
+  expect(await notes(FULL, app(shown))).toEqual(["/mnt/photos of the host is used: read, not in the backup"]);
+  expect(await notes(app(shown), app({ host: "/mnt/photos", backup: true }))).toEqual([
+    "/mnt/photos of the host: read, not in the backup becomes read and written, in the backup",
+  ]);
+  expect(await notes(app(shown), app())).toEqual(["/mnt/photos of the host is no longer used; it stays as it is"]);
 });
 
 describe("the reason is given:", () => {

@@ -4,7 +4,7 @@ import type { Preview, State, Step } from "../../plan/read/steps.ts";
 import type { Difference, Facts } from "../../protocol/facts.ts";
 import { type Recorded, type Run, runProgram, Secret, type Settings } from "../components/program.ts";
 
-type Config = Record<string, unknown>;
+export type Config = Record<string, unknown>;
 
 /** The mocks' answer for every release, which is therefore in the state. */
 const GENERATION = 3;

@@ -289,6 +289,32 @@ describe("a container gets", () => {
   });
 });
 
+describe("a directory of the host", () => {
+  const unit = quadlet("paperless", "app-paperless-worker.container");
+  const { borrowed, data, directories = [] } = partsOfApp("paperless").app ?? {};
+
+  test("is mounted as it is: no directory of the release, so that nothing changes its owner and mode", () => {
+    expect(values(unit, "Volume")).toContain("/mnt/photos:/photos:ro");
+    expect(directories.map(({ path }) => path)).not.toContain("/mnt/photos");
+    expect(borrowed).toEqual([
+      { path: "/mnt/photos", readonly: true },
+      { path: "/etc/localtime", readonly: true },
+    ]);
+  });
+
+  test("is awaited by the container that uses it", () => {
+    expect(values(unit, "RequiresMountsFor")).toEqual(["/mnt/photos", "/etc/localtime"]);
+    expect(values(quadlet("paperless", "app-paperless-web.container"), "RequiresMountsFor")).toEqual([]);
+  });
+
+  test("is in the backup only if that was asked for", () => {
+    expect(data).toEqual([
+      { name: "volumes", path: "/var/lib/apps/paperless" },
+      { name: "host-mnt-photos", path: "/mnt/photos", borrowed: true },
+    ]);
+  });
+});
+
 describe("the health of a container", () => {
   test("with a command is reported by Podman, which delays the unit until then", () => {
     const unit = quadlet("paperless", "app-paperless-web.container");

@@ -37,7 +37,12 @@ export const APPS: Record<string, Wishes> = {
       },
       worker: {
         image: "docker.io/paperless/worker:2.1",
-        volumes: { "/srv/media": "media", "/srv/queue": "queue" },
+        volumes: {
+          "/srv/media": "media",
+          "/srv/queue": "queue",
+          "/photos": { host: "/mnt/photos", readOnly: true, backup: true },
+          "/etc/localtime": { host: "/etc/localtime", readOnly: true },
+        },
         environment: { QUEUE: "/srv/queue" },
         secrets: { key: "the worker's key" },
         secretEnvironment: { SMTP_PASSWORD: "50% of $HOME" },

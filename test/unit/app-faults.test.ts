@@ -125,6 +125,24 @@ test.each([
     'volumes./a: expected a name of lower-case letters, digits and -, at most 31 long, got "../b"',
   ],
   [
+    { volumes: { "/a": { host: "photos" } } },
+    'volumes./a.host: expected a directory or file of the host such as /mnt/photos, without spaces, . and .., got "photos"',
+  ],
+  [
+    { volumes: { "/a": { host: "/srv/../etc" } } },
+    'volumes./a.host: expected a directory or file of the host such as /mnt/photos, without spaces, . and .., got "/srv/../etc"',
+  ],
+  [{ volumes: { "/a": { host: "/srv", readonly: true } } }, "volumes./a.readonly: unknown key"],
+  [
+    { volumes: { "/a": { host: "/var/lib/apps/wiki/data" } } },
+    "volumes./a.host: /var/lib/apps/wiki/data is a directory of apps: use the name of the directory without its path",
+  ],
+  [
+    { volumes: { "/a": { host: "/dev/dri" } } },
+    "volumes./a.host: /dev/dri contains devices, which are no volumes: use the key AddDevice of quadlet",
+  ],
+  [{ volumes: { "/a": { host: "/proc" } } }, "volumes./a: is a file system of the kernel: set readOnly"],
+  [
     { files: { "grafana.ini": "x" } },
     'files.grafana.ini: expected a file in the container such as /etc/grafana/grafana.ini, got "grafana.ini"',
   ],

@@ -118,6 +118,16 @@ class Data:
     before: tuple[str, ...] = ()  # makes the folder consistent right before it is backed up
     after: tuple[str, ...] = ()  # undoes `before` afterwards
     database: str | None = None  # in PostgreSQL: already part of the backup of the cluster
+    borrowed: bool = False  # the operator's folder: backed up, but never purged
+
+
+@dataclass(frozen=True)
+class Borrowed:
+    """A folder or file of the operator that units use: it exists, only root can replace it, and it is never
+    changed."""
+
+    path: str
+    readonly: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,6 +201,7 @@ class Manifest:
     guard: tuple[Guard, ...] = ()
     holding: tuple[Holding, ...] = ()
     data: tuple[Data, ...] = ()
+    borrowed: tuple[Borrowed, ...] = ()
     unit: tuple[Unit, ...] = ()
     step: tuple[Step, ...] = ()
     probe: tuple[Probe, ...] = ()
@@ -296,11 +307,17 @@ def _faults(m: Manifest) -> Iterator[tuple[str, str]]:
             )
         if bool(data.path) == bool(data.save) or bool(data.save) != bool(data.drop):
             yield at, f"{what}: give either path, or save and drop"
-        for key in ("before", "after") if data.save else ("database",):
+        for key in ("before", "after", "borrowed") if data.save else ("database",):
             if getattr(data, key):
                 yield f"{at}.{key}", f"{what}: {key} is allowed only with {'path' if data.save else 'save and drop'}"
-        if data.path and not (_clean(data.path) and data.path.count("/") > 2):
-            yield f"{at}.path", f"{what}: {data.path} is not an absolute, clean path of three names or more"
+        least = 2 if data.borrowed else 3
+        if data.path and not (_clean(data.path) and data.path.count("/") >= least):
+            yield f"{at}.path", f"{what}: {data.path} is not an absolute, clean path of {least} names or more"
+        if data.borrowed and data.path not in [b.path for b in m.borrowed]:
+            yield f"{at}.path", f"{what}: {data.path} is not among the borrowed folders"
+    for n, borrowed in enumerate(m.borrowed):
+        if not _clean(borrowed.path):
+            yield f"borrowed[{n}].path", f"borrowed {borrowed.path}: not an absolute, clean path"
     for n, holding in enumerate(m.holding):
         if bool(holding.exec) == all((holding.socket, holding.config, holding.data)) or bool(holding.login) != bool(
             holding.passwords

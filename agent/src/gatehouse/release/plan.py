@@ -10,6 +10,7 @@ from gatehouse.items import census
 from gatehouse.output.report import Failure
 from gatehouse.protocol.difference import Difference
 from gatehouse.protocol.manifest import Directory, Guard, Image, Manifest, Probe, Step, Unit
+from gatehouse.release import borrowed
 from gatehouse.state import remains, secrets, store
 from gatehouse.state.left import Left
 from gatehouse.state.store import Release
@@ -98,6 +99,7 @@ def make(release: Release, manifest: Manifest, text: str, downgrade: bool = Fals
     current, generation = release.manifest(), release.generation
     claim(manifest)
     census.refuse_release(manifest, current)
+    borrowed.refuse(manifest)
     # The data of a removed release stays, and so does what its last images have done to it.
     before = current.image if current else remains.last_images(release.name)
     unless = "" if current else f". If that data was deleted since the removal: rm {remains.place(release.name)}"
@@ -210,9 +212,10 @@ def claim(manifest: Manifest) -> None:
             for data in one.data:
                 for path in _paths(theirs):
                     if f"{path}/".startswith(f"{data.path}/"):
+                        what = "a restore would replace" if data.borrowed else "a purge would delete"
                         raise Failure(
                             f"{path} of release {theirs.release} is in {data.path}, which is data of release "
-                            f"{one.release}: a purge would delete it; nothing was changed"
+                            f"{one.release}: {what} it; nothing was changed"
                         )
 
 

@@ -24,7 +24,7 @@ def save(release: Release, manifest: Manifest) -> str | None:
     folder = BACKUPS / release.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     begun = folder.with_name(f"{folder.name}.partial")
     try:
-        for data in manifest.data:
+        for data in _deleted(manifest):
             say(f"save {data.name} to {folder}")
             _save(data, begun)
         os.sync()
@@ -39,7 +39,7 @@ def save(release: Release, manifest: Manifest) -> str | None:
 
 def refuse_in_use(release: Release, manifest: Manifest) -> None:
     """Raises Failure for secrets that another release's manifest refers to or has merged into a file."""
-    paths = [f"{data.path}/" for data in manifest.data if data.path]
+    paths = [f"{data.path}/" for data in _deleted(manifest) if data.path]
     for theirs in store.claims(except_for=release.name):
         if secrets.takes(theirs, release.name) or any(
             f"{folder}/".startswith(path) for folder in theirs.refers for path in paths
@@ -59,12 +59,17 @@ def drop(release: Release, manifest: Manifest, copies: str | None) -> None:
     """Delete the data. Nothing of the release is running any more."""
     if copies:
         write_private(release.folder / _DROPPING, copies)
-    for data in manifest.data:
+    for data in _deleted(manifest):
         say(f"delete {data.name}")
         if data.path:
             safepath.remove_tree(data.path)
         else:
             _run(data, data.drop, "could not be deleted")
+
+
+def _deleted(manifest: Manifest) -> list[Data]:
+    """All data except the operator's own folders."""
+    return [data for data in manifest.data if not data.borrowed]
 
 
 def _save(data: Data, folder: Path) -> None:

@@ -28,7 +28,7 @@ def record(manifest: Manifest, images: list[str]) -> None:
 
 def data_of(manifest: Manifest) -> list[str]:
     """The directories and databases that stay after a removal without a purge."""
-    data = [data.path or f"database {data.database or data.name}" for data in manifest.data]
+    data = [data.path or f"database {data.database or data.name}" for data in manifest.data if not data.borrowed]
     return list(dict.fromkeys([*data, *(thing for thing in manifest.leaves if thing.startswith("database "))]))
 
 
