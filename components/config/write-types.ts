@@ -47,7 +47,7 @@ function plainTypeOf(node: Node, indent: string): string {
 
 /** Whether a table of such values has a line for each of their keys. */
 const isLong = (value: Node["additionalProperties"]): boolean =>
-  typeof value === "object" && value.properties !== undefined;
+  typeof value === "object" && [value, ...(value.anyOf ?? [])].some(({ properties }) => properties !== undefined);
 
 /** As the formatter writes it. */
 function tableOf(value: Node, indent: string): string {

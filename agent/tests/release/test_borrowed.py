@@ -84,6 +84,10 @@ class Kept(HostTest):
         self.give(saved=True)
         self.assertEqual(parts.paths(), {"app/photos": at("photos")})
 
+    def test_only_a_borrowed_folder_is_kept_by_a_purge(self):
+        with self.assertRaisesRegex(Failure, "data photos: .* is not among the borrowed folders"):
+            self.apply(data=[{"name": "photos", "path": at("photos"), "borrowed": True}])
+
     def test_a_purge_does_not_touch_it(self):
         self.give(saved=True)
         removal.remove("app", "shop/prod/app", True)

@@ -310,9 +310,8 @@ def _faults(m: Manifest) -> Iterator[tuple[str, str]]:
         for key in ("before", "after", "borrowed") if data.save else ("database",):
             if getattr(data, key):
                 yield f"{at}.{key}", f"{what}: {key} is allowed only with {'path' if data.save else 'save and drop'}"
-        least = 2 if data.borrowed else 3
-        if data.path and not (_clean(data.path) and data.path.count("/") >= least):
-            yield f"{at}.path", f"{what}: {data.path} is not an absolute, clean path of {least} names or more"
+        if data.path and not data.borrowed and not (_clean(data.path) and data.path.count("/") > 2):
+            yield f"{at}.path", f"{what}: {data.path} is not an absolute, clean path of three names or more"
         if data.borrowed and data.path not in [b.path for b in m.borrowed]:
             yield f"{at}.path", f"{what}: {data.path} is not among the borrowed folders"
     for n, borrowed in enumerate(m.borrowed):

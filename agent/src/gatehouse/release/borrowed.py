@@ -39,7 +39,9 @@ def _fault(path: str, saved: bool) -> str | None:
 
 
 def _followed(path: str) -> os.stat_result:
-    """The status at the end of root's symlinks. Raises Failure if there is nothing, or if an account could replace it."""
+    """The status at the end of root's symlinks.
+
+    Raises Failure if nothing is there, or if an account other than root could replace it."""
     for _ in range(_LINKS):
         try:
             safepath.refuse_shared(path)
