@@ -11,7 +11,7 @@ const pulumi = require("@pulumi/pulumi");
  * The keys that the program reads as secrets; it reads all others as plain text. Policy packs cannot see which keys are
  * encrypted.
  */
-const SECRET_KEYS = ["sshKey", "authentikSecrets", "registries", "backupKey", "backupPassphrase"].map(
+const SECRET_KEYS = ["sshKey", "authentikSecrets", "registries", "appSecrets", "backupKey", "backupPassphrase"].map(
   (key) => `gatehouse:${key}`,
 );
 
@@ -22,7 +22,9 @@ new PolicyPack("gatehouse", {
   policies: [
     policy("agent-only", "Only gatehouse's agent runs commands on a host.", agentOnly),
     policy("host-keys", "Every SSH connection pins the host key.", hostKeys),
-    policy("loopback-only", "Only Caddy listens on external addresses.", loopbackOnly),
+    policy("loopback-only", "Only Caddy listens on external addresses.", (resource) =>
+      loopbackOnly(resource, settings["gatehouse:policy"]?.ports),
+    ),
     {
       ...policy("image-digests", "Images are pinned by digest.", imageDigests),
       enforcementLevel: settings["gatehouse:policy"]?.requireDigest ? "mandatory" : "advisory",

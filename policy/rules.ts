@@ -81,8 +81,8 @@ export function plainSecrets(config: Record<string, unknown>, secretKeys: readon
     );
 }
 const SECRET_NAME = /(pass(word|wd|phrase)|secret|token|(private|secret|api|ssh)[-_]?key)s?$/i;
-/** References to a secret instead of the secret itself, and values that are public anyway. */
-const REFERENCE = /^((file|env):\/\/|sha256:|(ssh-ed25519|ecdsa-sha2-nistp\d+) )|^$/;
+/** References to a secret instead of the secret itself, how one of an app comes about, and values that are public anyway. */
+const REFERENCE = /^((file|env):\/\/|sha256:|(ssh-ed25519|ecdsa-sha2-nistp\d+) )|^(generated|configured)?$/;
 
 function looksSecret(text: string): boolean {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return true;
@@ -113,12 +113,23 @@ export function imageDigests(resource: Resource): string[] {
     );
 }
 
-/** Only Caddy listens on external addresses. */
-export function loopbackOnly(resource: Resource): string[] {
+/** Only Caddy listens on external addresses, and containers at the allowed ports. */
+export function loopbackOnly(resource: Resource, allowed: readonly string[] = []): string[] {
   return (manifestOf(resource)?.file ?? []).flatMap(({ path, content }) => {
     const look = LISTENERS.find(({ files }) => files.test(path))?.published;
-    return look ? look(content).map((what) => `${path}: ${what}; ${LOOPBACK}`) : [];
+    return (look?.(content) ?? []).flatMap((what) => {
+      const port = publishedPort(what);
+      if (port !== undefined && allowed.includes(port)) return [];
+      return [`${path}: ${what}; ${LOOPBACK}${port ? `, or allow it with policy.ports: ["${port}"]` : ""}`];
+    });
   });
+}
+
+/** The port in a line of a Quadlet, as in `policy.ports`; undefined for any other line. */
+function publishedPort(line: string): string | undefined {
+  const [, address, port, protocol = "tcp"] =
+    /^PublishPort\s*=\s*((?:\d{1,3}\.){3}\d{1,3}):(\d{1,5}):\d{1,5}(?:\/(tcp|udp))?\s*$/.exec(line) ?? [];
+  return address && `${address === "0.0.0.0" ? "*" : address}:${port}/${protocol}`;
 }
 const LOOPBACK =
   "services may only listen on 127.0.0.1, ::1 or a Unix socket: bind one of these, and add a site of Caddy for external access";

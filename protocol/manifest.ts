@@ -104,15 +104,15 @@ export type Manifest = { readonly [Plural in keyof Lists]?: readonly Row<Lists[P
 /** A parsed manifest: with every default, and without keys from other versions of the program. */
 export type Read = { [Plural in keyof Lists]: z.output<typeof manifestSchema>[Lists[Plural]] } & Pick<
   z.output<typeof manifestSchema>,
-  "deadline" | "secret" | "refers"
+  "deadline" | "secret" | "refers" | "listens"
 >;
 
 /** Parses a manifest. */
 export const readManifest = (table: unknown): Read => {
   const sent = manifestSchema.omit({ release: true, owner: true, protocol: true }).parse(table);
   const lists = Object.entries(LISTS).map(([plural, name]) => [plural, sent[name]]);
-  const { deadline, secret, refers } = sent;
-  return { deadline, secret, refers, ...(Object.fromEntries(lists) as Pick<Read, keyof Lists>) };
+  const { deadline, secret, refers, listens } = sent;
+  return { deadline, secret, refers, listens, ...(Object.fromEntries(lists) as Pick<Read, keyof Lists>) };
 };
 
 /**

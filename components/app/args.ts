@@ -47,10 +47,28 @@ export interface ContainerArgs {
   /** Port on the host's 127.0.0.1 at which it is published. @default the same number */
   publish?: Input<number>;
   /**
-   * Health check: a command that succeeds in the container, or a path that returns 2xx at the published port.
+   * Further ports. `address` is an IPv4 address of the host, or `*` for all of them; other machines reach these. The
+   * plan says so, and the policy pack refuses them unless `policy.ports` contains them.
+   * @default none
+   */
+  ports?: Input<
+    Input<{
+      /** Inside the container. */
+      port: Input<number>;
+      /** On the host. @default the same number */
+      publish?: Input<number>;
+      /** @default "tcp" */
+      protocol?: Input<"tcp" | "udp">;
+      /** @default "127.0.0.1" */
+      address?: Input<string>;
+    }>[]
+  >;
+  /**
+   * Health check: a command that succeeds in the container, a path that returns 2xx at the published port, or a
+   * published port inside the container that accepts connections.
    * @default - the container keeps running
    */
-  health?: Input<Input<string>[] | { http: Input<string> }>;
+  health?: Input<Input<string>[] | { http: Input<string> } | { tcp: Input<number> }>;
   /**
    * Keys of a Quadlet's [Container] section, such as `Tmpfs`, `ReadOnly`, `Ulimit` or `AddHost`; a list for a key that
    * occurs several times. Those that containers of a pod share are set on the pod. @default none

@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { OPENING } from "../quadlet/opening.ts";
 import { SIZE } from "../quadlet/pod.ts";
 import { envFile, quadlet, quadletWord } from "../render/grammars.ts";
 import { port, releaseName, settingOf, writtenBy } from "../schema/scalars.ts";
+import { ports } from "./ports.ts";
 
 export const containerName = releaseName.refine((name) => !/(^|-)(pod|network)$/.test(name), {
   error: ({ input }) => `${input} is the name of a unit that Podman generates; choose another name`,
@@ -93,8 +95,9 @@ const schedule = z.string().regex(/^[\w*.,:/~+-]+( [\w*.,:/~+-]+){0,3}$/, {
 const asJson = (words: string[]): string => quadlet(JSON.stringify(words));
 
 /** Keys of a [Container] section that open nothing: neither of the host, nor to the network, nor of other accounts. */
-const KEYS = [
+const CLOSED = [
   "AddHost",
+  "Annotation",
   "DNS",
   "DNSOption",
   "DNSSearch",
@@ -102,16 +105,20 @@ const KEYS = [
   "HostName",
   "Label",
   "LogDriver",
+  "LogOpt",
   "PidsLimit",
   "ReadOnly",
   "ReadOnlyTmpfs",
+  "RunInit",
   "StopSignal",
   "StopTimeout",
+  "Sysctl",
   "Timezone",
   "Tmpfs",
   "Ulimit",
   "WorkingDir",
 ];
+const KEYS = [...CLOSED, ...Object.keys(OPENING)].sort();
 
 /** One container or job, without its secrets. */
 export const container = z.strictObject({
@@ -146,25 +153,35 @@ export const container = z.strictObject({
         "Directories in the container, each with the name of its directory below /var/lib/apps/APP. Containers that use the same name share the directory. `{ host }` instead of a name is a directory or file of the host, which must exist: gatehouse never changes its owner, its mode or its contents, the container waits until it is mounted, and only with `backup` is it in the backup. It is refused if another account than root could replace it with a link.",
       examples: [{ "/var/lib/grafana": "data", "/photos": { host: "/mnt/photos", readOnly: true } }],
     }),
-  port: port
-    .min(1024, { error: ({ input }) => `${input} is a privileged port: use a port from 1024` })
-    .optional()
-    .meta({
-      description: "Port on which it listens inside the container, on all addresses. Without it, it does not listen.",
-      examples: [3000],
-    }),
+  port: port.optional().meta({
+    description: "Port on which it listens inside the container, on all addresses. Without it, it does not listen.",
+    examples: [3000],
+  }),
   publish: port.optional().meta({
     description: "Port on the host's 127.0.0.1 at which it is published. Without it, the same number as `port`.",
     examples: [9500],
   }),
+  ports: ports.meta({
+    description:
+      "Further ports, each `port` inside the container, `publish` on the host (the same number by default), `protocol` tcp or udp, and `address`: by default 127.0.0.1, or an IPv4 address of the host, or `*` for all of them. Other machines reach the last two; the plan says so, and the policy pack refuses them unless `policy.ports` contains them.",
+    examples: [[{ port: 22, publish: 2222, address: "*" }]],
+  }),
   health: z
-    .union([z.array(word).min(1).superRefine(writtenBy(asJson)), z.strictObject({ http: path })], {
-      error: ({ input }) => `expected a command as a list of words, or { http: "/path" }, got ${JSON.stringify(input)}`,
-    })
+    .union(
+      [
+        z.array(word).min(1).superRefine(writtenBy(asJson)),
+        z.strictObject({ http: path }),
+        z.strictObject({ tcp: port }),
+      ],
+      {
+        error: ({ input }) =>
+          `expected a command as a list of words, { http: "/path" } or { tcp: 22 }, got ${JSON.stringify(input)}`,
+      },
+    )
     .optional()
     .meta({
       description:
-        "Health check: a command that succeeds in the container, or a path that returns 2xx at the published port. Without it, the container is healthy while it runs.",
+        "Health check: a command that succeeds in the container, a path that returns 2xx at the published `port`, or a port inside the container that is published and accepts connections. Without it, the container is healthy while it runs.",
       examples: [{ http: "/api/health" }],
     }),
   quadlet: z
@@ -178,7 +195,7 @@ export const container = z.strictObject({
     )
     .default({})
     .meta({
-      description: `Keys of a Quadlet's [Container] section; a list for a key that occurs several times. Podman checks them before they go live. Allowed are ${KEYS.join(", ")}. AddHost, DNS, DNSOption, DNSSearch and HostName of containers that share a pod are set on the pod.`,
+      description: `Keys of a Quadlet's [Container] section; a list for a key that occurs several times. Podman checks them before they go live. Allowed are ${KEYS.join(", ")}. AddHost, DNS, DNSOption, DNSSearch, HostName and a Sysctl of the network, of containers that share a pod, are set on the pod. AddCapability and AddDevice open something to the container, and the plan names it.`,
       examples: [
         { ReadOnly: true, Tmpfs: ["/tmp:size=64m"], Ulimit: "nofile=65536:65536", AddHost: ["mail.lan:192.0.2.7"] },
       ],

@@ -74,8 +74,37 @@ export interface AppInput {
        */
       publish?: Input<number>;
       /**
-       * Health check: a command that succeeds in the container, or a path that returns 2xx at the published port.
-       * Without it, the container is healthy while it runs.
+       * Further ports, each `port` inside the container, `publish` on the host (the same number by default),
+       * `protocol` tcp or udp, and `address`: by default 127.0.0.1, or an IPv4 address of the host, or `*` for all of
+       * them. Other machines reach the last two; the plan says so, and the policy pack refuses them unless
+       * `policy.ports` contains them.
+       * @default []
+       * @example [{"port":22,"publish":2222,"address":"*"}]
+       */
+      ports?: Input<
+        Input<{
+          /**
+           * Port on which the container listens.
+           */
+          port: Input<number>;
+          /**
+           * Port of the host. Without it, the same number as `port`.
+           */
+          publish?: Input<number>;
+          /**
+           * @default "tcp"
+           */
+          protocol?: Input<"tcp" | "udp">;
+          /**
+           * @default "127.0.0.1"
+           */
+          address?: Input<string>;
+        }>[]
+      >;
+      /**
+       * Health check: a command that succeeds in the container, a path that returns 2xx at the published `port`, or a
+       * port inside the container that is published and accepts connections. Without it, the container is healthy
+       * while it runs.
        * @example {"http":"/api/health"}
        */
       health?: Input<
@@ -83,12 +112,17 @@ export interface AppInput {
         | {
             http: Input<string>;
           }
+        | {
+            tcp: Input<number>;
+          }
       >;
       /**
        * Keys of a Quadlet's [Container] section; a list for a key that occurs several times. Podman checks them before
-       * they go live. Allowed are AddHost, DNS, DNSOption, DNSSearch, Entrypoint, HostName, Label, LogDriver,
-       * PidsLimit, ReadOnly, ReadOnlyTmpfs, StopSignal, StopTimeout, Timezone, Tmpfs, Ulimit, WorkingDir. AddHost,
-       * DNS, DNSOption, DNSSearch and HostName of containers that share a pod are set on the pod.
+       * they go live. Allowed are AddCapability, AddDevice, AddHost, Annotation, DNS, DNSOption, DNSSearch,
+       * Entrypoint, HostName, Label, LogDriver, LogOpt, PidsLimit, ReadOnly, ReadOnlyTmpfs, RunInit, StopSignal,
+       * StopTimeout, Sysctl, Timezone, Tmpfs, Ulimit, WorkingDir. AddHost, DNS, DNSOption, DNSSearch, HostName and a
+       * Sysctl of the network, of containers that share a pod, are set on the pod. AddCapability and AddDevice open
+       * something to the container, and the plan names it.
        * @default {}
        * @example {"ReadOnly":true,"Tmpfs":["/tmp:size=64m"],"Ulimit":"nofile=65536:65536","AddHost":["mail.lan:192.0.2.7"]}
        */

@@ -2,7 +2,7 @@ import type { File, Manifest, Probe } from "../../protocol/manifest.ts";
 import { secretsFolder, secretsHome } from "../../protocol/secrets.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { databaseGuard } from "../postgres-client/database.ts";
-import { repeated, sorted } from "../quadlet/pod.ts";
+import { repeated, SIGNALS, sorted } from "../quadlet/pod.ts";
 import {
   containerFile,
   containerUnit,
@@ -16,6 +16,7 @@ import { rendered } from "../render/render.ts";
 import { folders, hostVolumes } from "./folders.ts";
 import { timerManifest } from "./jobs.ts";
 import { configOf, folderOf, homeOf, quadletOf, releaseOf, secretOf } from "./names.ts";
+import { ALL, FIRST_UNPRIVILEGED, LOOPBACK, listening, publishedPorts } from "./ports.ts";
 import { type AppSettings, type ContainerSettings, isJob, published } from "./schema.ts";
 import { servedManifest } from "./site.ts";
 
@@ -104,7 +105,7 @@ export function appManifest(view: AppView): Manifest {
   ];
   return {
     deadline,
-    listens: front.ports.map(({ host }) => `127.0.0.1:${host}/tcp`),
+    listens: front.ports.map(listening),
     // The whole directory: a volume that the app no longer uses may still contain data.
     data: [
       { name: "volumes", path: homeOf(app) },
@@ -142,7 +143,13 @@ export function appManifest(view: AppView): Manifest {
         : []),
       ...(pod ? [quadlet(podFile(own), "app.pod", { app, pod: own, options: optionsOf(running), ...front })] : []),
       ...placed.map(({ name, container, job, called, restarts }) => {
-        const place = { name: called, job, pod: pod && !job ? podFile(own) : "", ...front, ...(job && { ports: [] }) };
+        const place = {
+          name: called,
+          job,
+          pod: pod && !job ? podFile(own) : "",
+          ...front,
+          ...(job && { ports: [], sysctls: [] }),
+        };
         const keys = place.pod ? sorted(container.quadlet).container : repeated(container.quadlet);
         const values = { ...place, keys, ...containerView(view, name, container, folder) };
         return quadlet(containerFile(called), "app.container", values, restarts);
@@ -193,11 +200,18 @@ const frontOf = ({ app, sockets, containers, shmSize = "" }: AppView) => ({
   services: sockets.map(({ unit }) => unit),
   network: networkOf(app),
   shmSize,
-  // Only on the host's loopback.
-  ports: Object.values(containers).flatMap((container) =>
-    container.port === undefined ? [] : [{ host: published(container), container: container.port }],
-  ),
+  ...portsOf(Object.values(containers)),
 });
+
+function portsOf(containers: readonly ContainerSettings[]) {
+  const ports = containers.flatMap(publishedPorts);
+  const lowest = Math.min(...ports.map(({ port }) => port));
+  return {
+    ports: ports.map((one) => ({ ...one, bound: one.address === ALL ? "0.0.0.0" : one.address })),
+    // Of the network of the containers only, in which no other program could take such a port.
+    sysctls: lowest < FIRST_UNPRIVILEGED ? [`net.ipv4.ip_unprivileged_port_start=${lowest}`] : [],
+  };
+}
 
 /** Values for the Quadlet of a container, whether it is alone or in a pod. */
 function containerView(
@@ -237,16 +251,36 @@ function containerView(
       ...(memory ? [["MemoryMax", memory.toUpperCase().replace(/B$/, "")]] : []),
       ...(cpus ? [["CPUQuota", `${Math.round(cpus * 100)}%`]] : []),
     ],
+    patience: patienceOf(container),
+    ended: statusAfter(String(container.quadlet.StopSignal ?? "SIGTERM")),
     deadline,
     // Each check takes 0.1 s of CPU time and more, so a start that may take minutes is not checked each second.
     interval: Math.max(1, Math.floor(deadline / 180)),
   };
 }
 
+/** The exit status of a program that a signal ended. */
+const statusAfter = (signal: string): number =>
+  128 + (SIGNALS[signal.replace(/^SIG/, "") as keyof typeof SIGNALS] ?? Number(signal));
+
+/** Seconds of systemd's for the end of a container that has more time than systemd itself allows; 0 for any other. */
+function patienceOf({ quadlet }: ContainerSettings): number {
+  const timeout = Number(quadlet.StopTimeout ?? 0);
+  return timeout + REMOVAL > SYSTEMD_PATIENCE ? timeout + REMOVAL : 0;
+}
+const SYSTEMD_PATIENCE = 90;
+/** For Podman to remove the container once it has ended. */
+const REMOVAL = 30;
+
 /** A probe from the host: over HTTP if the health check is a path, otherwise whether the unit keeps running. */
 function probeOf(app: string, name: string, unit: string, container: ContainerSettings): Probe {
   const { health } = container;
-  if (health && !Array.isArray(health))
+  if (typeof health === "object" && "http" in health)
     return { name: `${name} of ${app} is healthy`, http: `http://127.0.0.1:${published(container)}${health.http}` };
+  if (typeof health === "object" && "tcp" in health) {
+    const { address = LOOPBACK, publish = health.tcp } =
+      publishedPorts(container).find(({ port, protocol }) => port === health.tcp && protocol === "tcp") ?? {};
+    return { name: `${name} of ${app} accepts connections`, tcp: `${address === ALL ? LOOPBACK : address}:${publish}` };
+  }
   return { name: `${name} of ${app} keeps running`, unit, seconds: 3 };
 }

@@ -10,6 +10,7 @@ import { isOutput, isTable } from "../sdk/outputs.ts";
 import { directives } from "../site/schema.ts";
 import { container, containerName, content, secretName, unwritable, variable } from "./container.ts";
 import { PARTS, type Part } from "./names.ts";
+import { ALL, collide, FIRST_UNPRIVILEGED, LOOPBACK, listening, publishedPorts } from "./ports.ts";
 
 /** Accounts of a distribution or the platform. An app with such a name would run as another account on some host. */
 const TAKEN =
@@ -147,25 +148,13 @@ export function* clashes({ containers, site }: Whole, invalid: readonly Path[]):
   if (entries.length === 0 && site?.files === undefined)
     yield { path: ["containers"], message: "an app needs at least one container, or a site with files" };
   for (const [name, job] of entries.filter(([, container]) => isJob(container)))
-    for (const key of ["port", "publish", "health"] as const)
-      if (job[key] !== undefined)
+    for (const key of ["port", "publish", "ports", "health"] as const)
+      if (key === "ports" ? job.ports.length > 0 : job[key] !== undefined)
         yield {
           path: ["containers", name, key],
           message: "is not allowed together with schedule: a job has no port and no health check",
         };
-  for (const [what, key, of] of [
-    ["already publishes", "publish", published],
-    ["already listens on", "port", ({ port }: Pick<ContainerSettings, "port">) => port],
-  ] as const) {
-    const holders = new Map<number, string>();
-    for (const [name, container] of entries) {
-      const number = of(container);
-      if (number === undefined) continue;
-      const holder = holders.get(number);
-      if (holder) yield { path: ["containers", name, key], message: `${holder} ${what} ${number}` };
-      holders.set(number, holder ?? name);
-    }
-  }
+  yield* clashesOfPorts(entries);
   for (const [name, { environment, secretEnvironment }] of entries)
     for (const variable of Object.keys(secretEnvironment).filter((variable) => Object.hasOwn(environment, variable)))
       yield {
@@ -184,6 +173,14 @@ export function* clashes({ containers, site }: Whole, invalid: readonly Path[]):
     for (const file of Object.keys(files))
       for (const volume of Object.keys(volumes).filter((path) => `${file}/`.startsWith(`${path}/`)))
         yield { path: ["containers", name, "files", file], message: `is inside the volume ${volume}` };
+  for (const [name, { health, ...its }] of entries) {
+    const tcp = publishedPorts(its).filter(({ protocol }) => protocol === "tcp");
+    if (typeof health === "object" && "tcp" in health && !tcp.some(({ port }) => port === health.tcp))
+      yield {
+        path: ["containers", name, "health", "tcp"],
+        message: `the container publishes no TCP port ${health.tcp}`,
+      };
+  }
   const shut = entries.filter(([, container]) => container.port === undefined && !isJob(container));
   for (const [name, { publish, health }] of shut) {
     if (publish !== undefined)
@@ -194,7 +191,11 @@ export function* clashes({ containers, site }: Whole, invalid: readonly Path[]):
     if (typeof health === "object" && "http" in health)
       yield { path: ["containers", name, "health"], message: "uses HTTP and requires port" };
   }
-  const ports = entries.flatMap(([, container]) => published(container) ?? []);
+  // Caddy connects to the loopback interface.
+  const ports = entries
+    .flatMap(([, container]) => publishedPorts(container))
+    .filter(({ protocol, address }) => protocol === "tcp" && [LOOPBACK, ALL].includes(address))
+    .map(({ publish }) => publish);
   if (site && (site.port === undefined) === (site.files === undefined))
     yield { path: ["site"], message: `expected exactly one of port and files, got ${site.port ? "both" : "neither"}` };
   else if (site?.port !== undefined && !hidesPorts(invalid) && !ports.includes(site.port))
@@ -203,6 +204,31 @@ export function* clashes({ containers, site }: Whole, invalid: readonly Path[]):
       message: `no container publishes ${site.port}; published are ${ports.join(", ") || "none"}`,
     };
 }
+
+/** Ports that two containers have in common, and those that the host has no use for. */
+function* clashesOfPorts(entries: readonly [string, Whole["containers"][string]][]): Generator<Fault> {
+  const all = entries.flatMap(([name, container]) => publishedPorts(container).map((port) => ({ name, ...port })));
+  for (const [index, one] of all.entries()) {
+    const at = (key: keyof typeof one.keys) => ["containers", one.name, ...one.keys[key]];
+    const before = all.slice(0, index);
+    const holder = before.find((other) => collide(one, other));
+    if (holder) yield { path: at("publish"), message: `${holder.name} already publishes ${shown(one)}` };
+    const listener = before.find(
+      ({ name, port, protocol }) => name !== one.name && port === one.port && protocol === one.protocol,
+    );
+    if (listener) yield { path: at("port"), message: `${listener.name} already listens on ${one.port}` };
+  }
+  for (const [name, { port, publish }] of entries)
+    if (port !== undefined && port < FIRST_UNPRIVILEGED && publish === undefined)
+      yield {
+        path: ["containers", name, "port"],
+        message: `${port} is a port of the system on the host: set publish to another one, such as ${port + 8000}`,
+      };
+}
+
+/** Only the number, if everything else is as usual. */
+const shown = (one: Parameters<typeof listening>[0]): string =>
+  listening(one) === `${LOOPBACK}:${one.publish}/tcp` ? String(one.publish) : listening(one);
 
 /** Members of a pod share their host name: two of them cannot differ. */
 function* clashesInPod(members: Readonly<Record<string, Pick<ContainerSettings, "quadlet">>>): Generator<Fault> {
@@ -224,7 +250,9 @@ function* clashesInPod(members: Readonly<Record<string, Pick<ContainerSettings, 
 
 /** Whether the ports of some container are not known, since they or its name are invalid. */
 const hidesPorts = (invalid: readonly Path[]): boolean =>
-  invalid.some(([table, , key]) => table === "containers" && [undefined, "port", "publish"].includes(key as string));
+  invalid.some(
+    ([table, , key]) => table === "containers" && [undefined, "port", "publish", "ports"].includes(key as string),
+  );
 
 export const appSchema = withClashes(settings, clashes);
 

@@ -1,10 +1,19 @@
 import type { AppEntry } from "../app/entry.ts";
-import { published } from "../app/schema.ts";
+import { ALL, collide, LOOPBACK, listening, publishedPorts } from "../app/ports.ts";
 
-type Clash = { path: string[]; message: string };
+type Clash = { path: (string | number)[]; message: string };
+
+/** A port of the host, and who has it. */
+interface Taken {
+  publish: number;
+  protocol: "tcp" | "udp";
+  address: string;
+  holder: string;
+  app?: string;
+}
 
 interface Others {
-  authentik: { domain: string };
+  authentik: { domain: string; port: number };
   caddy: { sites: Readonly<Record<string, { domain: string }>> };
   postgres: Readonly<Record<"databases" | "roles", object>>;
 }
@@ -16,13 +25,21 @@ export function* clashesOfApps(
 ): Generator<Clash> {
   const domains = new Map([[authentik.domain, "authentik.domain"]]);
   for (const [name, { domain }] of Object.entries(caddy.sites)) domains.set(domain, `caddy.sites.${name}.domain`);
-  const ports = new Map<number, string>();
+  const ports = [
+    ...[80, 443].map((publish) => ({ publish, protocol: "tcp", address: ALL, holder: "used by Caddy" }) as const),
+    { publish: 443, protocol: "udp", address: ALL, holder: "used by Caddy" } as const,
+    { publish: authentik.port, protocol: "tcp", address: LOOPBACK, holder: "authentik.port" } as const,
+  ].map((one): Taken => one);
   for (const [name, { containers, postgres: access, site }] of Object.entries(apps)) {
     if (site) yield* taken(domains, site.domain, ["apps", name, "site", "domain"]);
     for (const [container, its] of Object.entries(containers)) {
-      const port = published(its);
-      const key = its.publish === undefined ? "port" : "publish";
-      if (port !== undefined) yield* taken(ports, port, ["apps", name, "containers", container, key]);
+      for (const port of publishedPorts(its)) {
+        const path = ["apps", name, "containers", container, ...port.keys.publish];
+        const other = ports.find((other) => other.app !== name && collide(port, other));
+        const loopback = port.address === LOOPBACK && port.protocol === "tcp";
+        if (other) yield { path, message: `${loopback ? port.publish : listening(port)} is already ${other.holder}` };
+        else ports.push({ ...port, app: name, holder: path.join(".") });
+      }
     }
     const database = access && (access.database ?? name);
     for (const kind of ["databases", "roles"] as const)

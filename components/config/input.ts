@@ -128,7 +128,7 @@ export interface SettingsInput {
    */
   backup?: BackupInput;
   /**
-   * @default {"requireDigest":false}
+   * @default {"requireDigest":false,"ports":[]}
    */
   policy?: {
     /**
@@ -137,5 +137,12 @@ export interface SettingsInput {
      * @default false
      */
     requireDigest?: Input<boolean>;
+    /**
+     * Ports of containers that other machines may reach, as `ADDRESS:PORT/PROTOCOL`, with `*` for all addresses. The
+     * policy pack refuses any other.
+     * @default []
+     * @example ["*:2222/tcp"]
+     */
+    ports?: Input<Input<string>[]>;
   };
 }

@@ -14,7 +14,7 @@ import { ARCHIVE_SETTINGS } from "../postgres/settings.ts";
 import { withClashes } from "../schema/clashes.ts";
 import type { Fault } from "../schema/faults.ts";
 import { PLAIN } from "../schema/partly.ts";
-import { asNetwork, proxies } from "../schema/scalars.ts";
+import { asNetwork, proxies, text } from "../schema/scalars.ts";
 import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
 import { clashesOfApps } from "./app-clashes.ts";
@@ -44,12 +44,22 @@ const hostSchema = z.strictObject({
     .meta({ ...PLAIN, description: "Distribution of the host; checked against its /etc/os-release." }),
 });
 
+const LISTENS = /^(\*|(\d{1,3}\.){3}\d{1,3}):\d{1,5}\/(tcp|udp)$/;
+
 /** Read by policy/ too. */
 const policySchema = z.strictObject({
   requireDigest: z.boolean().default(false).meta({
     description:
       "Whether images without a digest are refused: authentik's by every `up` and preview, those of apps by the policy pack. Otherwise the policy pack only recommends a digest.",
   }),
+  ports: z
+    .array(text("a port such as 192.0.2.10:389/tcp or *:53/udp", LISTENS))
+    .default([])
+    .meta({
+      description:
+        "Ports of containers that other machines may reach, as `ADDRESS:PORT/PROTOCOL`, with `*` for all addresses. The policy pack refuses any other.",
+      examples: [["*:2222/tcp"]],
+    }),
 });
 
 const settings = z.strictObject({

@@ -28,7 +28,7 @@ export function fileOf({ name, doc, node, parts = {} }: Interface): string {
 function typeOf(node: Node, indent: string): string {
   if (node.plain) return plainTypeOf(node, indent);
   if (node.anyOf?.some(({ properties }) => properties)) return choiceOf(node.anyOf, indent);
-  if (!isLong(node.additionalProperties)) return `Input<${plainTypeOf(node, indent)}>`;
+  if (!isLong(node.additionalProperties) && !isLong(node.items)) return `Input<${plainTypeOf(node, indent)}>`;
   // As the formatter writes it.
   return `Input<\n${indent}  ${plainTypeOf(node, `${indent}  `)}\n${indent}>`;
 }
@@ -45,7 +45,7 @@ function plainTypeOf(node: Node, indent: string): string {
     .join(" | ");
 }
 
-/** Whether a table of such values has a line for each of their keys. */
+/** Whether a table or a list of such values has a line for each of their keys. */
 const isLong = (value: Node["additionalProperties"]): boolean =>
   typeof value === "object" && [value, ...(value.anyOf ?? [])].some(({ properties }) => properties !== undefined);
 
@@ -62,7 +62,8 @@ function choiceOf(choices: Node[], indent: string): string {
   return `Input<\n${lines.join("")}${indent}>`;
 }
 
-const listOf = (type: string): string => (/ (?![^<]*>)/.test(type) ? `(${type})[]` : `${type}[]`);
+const listOf = (type: string): string =>
+  / (?![^<]*>)/.test(type) && !type.startsWith("Input<{\n") ? `(${type})[]` : `${type}[]`;
 
 function fieldsOf({ properties = {}, required = [] }: Node, indent: string, parts: Interface["parts"] = {}): string {
   const inner = `${indent}  `;

@@ -1,5 +1,6 @@
 // The members of a pod share some settings, which belong to the pod: Podman rejects them on a member, or ignores them.
 import { isIP, isIPv4, isIPv6 } from "node:net";
+import { OPENING } from "./opening.ts";
 
 /** A value of a Quadlet key. A key that may be repeated takes a list. */
 export type Value = string | number | boolean;
@@ -15,6 +16,8 @@ interface Shared {
   such: string;
   /** Whether the key may be repeated. */
   many?: true;
+  /** Which values belong to the pod. @default - all */
+  only?: RegExp;
 }
 
 const SHARED: Readonly<Record<string, Shared>> = {
@@ -44,7 +47,33 @@ const SHARED: Readonly<Record<string, Shared>> = {
   },
   IP: { option: "ip", fits: isIPv4, such: "an IPv4 address of the pod's network" },
   IP6: { option: "ip6", fits: isIPv6, such: "an IPv6 address of the pod's network" },
+  Sysctl: {
+    option: "sysctl",
+    // Only those that the kernel keeps apart for each container.
+    fits: matches(/^(net|fs\.mqueue|kernel\.(shm\w*|msg\w*|sem))(\.[\w/-]+)*=[^=]+$/),
+    such: "a parameter below net. or fs.mqueue., kernel.shm*, kernel.msg* or kernel.sem, such as net.core.somaxconn=1024",
+    many: true,
+    only: /^net\./,
+  },
   ShmSize: { option: "shm-size", fits: matches(SIZE), such: "a size such as 512m or 1g" },
+};
+
+const belongsToPod = (key: string, value: Value): boolean =>
+  SHARED[key] !== undefined && (SHARED[key].only?.test(String(value)) ?? true);
+
+/** Linux's numbers of the signals that end a program. */
+export const SIGNALS = { HUP: 1, INT: 2, QUIT: 3, KILL: 9, USR1: 10, USR2: 12, TERM: 15, WINCH: 28 };
+
+/** The form of other keys, of which Podman would only report a wrong value when it starts the container, or not at all. */
+const FORMS: Readonly<Record<string, Pick<Shared, "fits" | "such" | "many">>> = {
+  StopSignal: {
+    fits: (value) => value.replace(/^SIG/, "") in SIGNALS || /^([1-9]|[1-5]\d|6[0-4])$/.test(value),
+    such: `one of ${Object.keys(SIGNALS).join(", ")}, with or without SIG, or a number`,
+  },
+  StopTimeout: { fits: matches(/^\d{1,5}$/), such: "a whole number of seconds" },
+  ...Object.fromEntries(
+    Object.entries(OPENING).map(([key, { fits, such }]) => [key, { fits: matches(fits), such, many: true as const }]),
+  ),
 };
 
 /** Keys that only have an effect outside a pod, each with the reason for the refusal. */
@@ -61,8 +90,8 @@ export const repeated = (keys: Keys): [key: string, value: Value][] =>
 export function sorted(keys: Keys): { pod: string[]; container: [key: string, value: Value][] } {
   const each = repeated(keys);
   return {
-    pod: each.flatMap(([key, value]) => (SHARED[key] ? [`--${SHARED[key].option}=${value}`] : [])),
-    container: each.filter(([key]) => !SHARED[key]),
+    pod: each.filter((one) => belongsToPod(...one)).map(([key, value]) => `--${SHARED[key]?.option}=${value}`),
+    container: each.filter((one) => !belongsToPod(...one)),
   };
 }
 
@@ -72,11 +101,12 @@ export const misplaced = (keys: Keys): { key: string; message: string }[] =>
     const values = valuesOf(given).map(String);
     if (WITHOUT_EFFECT[key]) return { key, message: `${key} ${WITHOUT_EFFECT[key]}; remove it` };
     const shared = SHARED[key];
-    if (shared === undefined) return [];
-    if (values.length > 1 && !shared.many) return { key, message: `${key} takes one value, got ${values.length}` };
+    const form = shared ?? FORMS[key];
+    if (form === undefined) return [];
+    if (values.length > 1 && !form.many) return { key, message: `${key} takes one value, got ${values.length}` };
     return values
-      .filter((value) => !shared.fits(value))
-      .map((value) => ({ key, message: `expected ${shared.such}, got ${JSON.stringify(value)}` }));
+      .filter((value) => !form.fits(value))
+      .map((value) => ({ key, message: `expected ${form.such}, got ${JSON.stringify(value)}` }));
   });
 
 const valuesOf = (value: Keys[string]): readonly Value[] => [value].flat();

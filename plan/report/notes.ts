@@ -1,4 +1,7 @@
 // Sentences about changes in a manifest other than its files.
+import { OPENING } from "../../components/quadlet/opening.ts";
+import { QUADLETS } from "../../components/quadlet/quadlet.ts";
+import { values } from "../predict/unitfile.ts";
 import type { Read } from "../read/documents.ts";
 
 /** One sentence for each notable change. */
@@ -8,6 +11,8 @@ export function notesOn(old: Read | undefined, next: Read | undefined): string[]
     ...images(old, next),
     ...directories(old, next),
     ...borrowed(old, next),
+    ...exposed(old, next),
+    ...opened(old, next),
     ...named("preparation", old?.preparations, next.preparations, old),
     ...named("check", old?.checks, next.checks, old),
     ...named("guard", old?.guards, next.guards, old),
@@ -63,6 +68,33 @@ function borrowed(old: Read | undefined, next: Read): string[] {
     ...(old?.borrowed ?? [])
       .filter(({ path }) => !next.borrowed.some((one) => one.path === path))
       .map(({ path }) => `${path} of the host is no longer used; it stays as it is`),
+  ];
+}
+
+/** Ports that other machines reach. */
+function exposed(old: Read | undefined, next: Read): string[] {
+  const ports = (read?: Read) => read?.listens.filter((port) => !/^(127\.|\[::1\])/.test(port)) ?? [];
+  const [was, is] = [ports(old), ports(next)];
+  return [
+    ...is.filter((port) => !was.includes(port)).map((port) => `exposed: other machines reach ${port}`),
+    ...was.filter((port) => !is.includes(port)).map((port) => `no longer exposed: ${port}`),
+  ];
+}
+
+/** What containers newly have of the host. */
+function opened(old: Read | undefined, next: Read): string[] {
+  const openings = (read?: Read) =>
+    (read?.files ?? [])
+      .filter(({ path }) => path.startsWith(`${QUADLETS}/`))
+      .flatMap(({ path, content }) =>
+        Object.entries(OPENING).flatMap(([key, { words }]) =>
+          values(content, "Container", key).map((value) => `${path.slice(QUADLETS.length + 1)} ${words(value)}`),
+        ),
+      );
+  const [was, is] = [openings(old), openings(next)];
+  return [
+    ...is.filter((one) => !was.includes(one)).map((one) => `opened: ${one}`),
+    ...was.filter((one) => !is.includes(one)).map((one) => `no longer opened: ${one}`),
   ];
 }
 

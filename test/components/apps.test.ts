@@ -125,6 +125,21 @@ describe("the configuration is refused", () => {
       "apps.notes.containers.web.publish: 8080 is already apps.wiki.containers.web.port",
     ],
     [
+      "a port of another app at all addresses",
+      { "apps.notes": { containers: { web: { image: IMAGE, ports: [{ port: 53, publish: 8080, address: "*" }] } } } },
+      "apps.notes.containers.web.ports.0: *:8080/tcp is already apps.wiki.containers.web.port",
+    ],
+    [
+      "a port of Caddy's",
+      { "apps.notes": { containers: { web: { image: IMAGE, ports: [{ port: 443, address: "192.0.2.10" }] } } } },
+      "apps.notes.containers.web.ports.0: 192.0.2.10:443/tcp is already used by Caddy",
+    ],
+    [
+      "authentik's port",
+      { "apps.notes": { containers: { web: { image: IMAGE, port: 9000 } } } },
+      "apps.notes.containers.web.port: 9000 is already authentik.port",
+    ],
+    [
       "a domain of another site",
       { "caddy.sites.wiki": { domain: "wiki.example.org", backend: "127.0.0.1:9" } },
       "apps.wiki.site.domain: wiki.example.org is already caddy.sites.wiki.domain",

@@ -63,6 +63,7 @@ const APPS = {
         secretEnvironment: { TOKEN: "generated" },
         volumes: { "/srv": "pages" },
         port: 8088,
+        ports: [{ port: 22, publish: 2222, address: "*" }],
         health: ["board", "check"],
         quadlet: { HostName: "board" },
         memory: "512m",
@@ -132,6 +133,7 @@ const APART = [
   "backupKey",
   "backupPassphrase",
   "policy.requireDigest",
+  "policy.ports",
 ];
 
 const FACTS: Facts = factsSchema.parse({ protocol: 1, machine: "0123456789ab", items: {} });

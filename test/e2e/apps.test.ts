@@ -1,14 +1,19 @@
 // Apps in the configuration of the platform: added, changed and removed with the rest of it.
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { Lab, PYTHON } from "./support/lab.ts";
 import { Stack } from "./support/stack.ts";
 import { touched, UNITS } from "./support/touched.ts";
 
+/** Serves /srv at port 80, and answers each UDP packet at port 53 with its content. */
+const SERVE =
+  "import functools, http.server, socketserver, threading; Echo = type('Echo', (socketserver.BaseRequestHandler,), {'handle': lambda self: self.request[1].sendto(self.request[0], self.client_address)}); threading.Thread(target=socketserver.UDPServer(('', 53), Echo).serve_forever, daemon=True).start(); http.server.ThreadingHTTPServer(('', 80), functools.partial(http.server.SimpleHTTPRequestHandler, directory='/srv')).serve_forever()";
 const WIKI = {
   containers: {
     web: {
       image: PYTHON,
-      command: ["-m", "http.server", "8080", "--directory", "/srv"],
+      command: ["-c", SERVE],
       secrets: { key: "generated", smtp: "configured" },
       secretEnvironment: { TOKEN: "generated", SMTP_: "configured" },
       volumes: {
@@ -16,8 +21,12 @@ const WIKI = {
         "/photos": { host: "/mnt/photos", readOnly: true },
         "/etc/localtime": { host: "/etc/localtime", readOnly: true },
       },
-      port: 8080,
+      port: 80,
       publish: 9100,
+      ports: [
+        { port: 80, publish: 9180, address: "*" },
+        { port: 53, publish: 9153, protocol: "udp", address: "*" },
+      ],
       health: { http: "/" },
       quadlet: {
         ReadOnly: true,
@@ -25,6 +34,14 @@ const WIKI = {
         HostName: "wiki",
         AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"],
         Ulimit: "nofile=512:512",
+        Sysctl: "net.core.somaxconn=1234",
+        StopTimeout: 100,
+        StopSignal: "SIGINT",
+        WorkingDir: "/photos",
+        Label: "team=wiki",
+        LogOpt: "tag=wiki-of-the-lab",
+        AddCapability: "NET_RAW",
+        AddDevice: "/dev/full:/dev/copy",
       },
       memory: "256m",
       cpus: 0.5,
@@ -59,8 +76,23 @@ afterAll(async () => {
 const INSIDE =
   "import os, resource, socket; s = os.statvfs('/tmp'); print(socket.gethostname(), socket.gethostbyname('mail.lan'), socket.gethostbyname('ldap.lan'), s.f_blocks * s.f_frsize >> 20, resource.getrlimit(resource.RLIMIT_NOFILE), bool(os.statvfs('/').f_flag & os.ST_RDONLY))";
 
+const OPENED =
+  "import os, stat; read = lambda path: open(path).read(); print([line.split()[1] for line in read('/proc/self/status').splitlines() if line.startswith('CapAmb')][0], stat.S_ISCHR(os.stat('/dev/copy').st_mode) and 'character device', read('/proc/sys/net/core/somaxconn').strip(), os.getcwd())";
+
 const variable = (name: string) => lab.sh(`podman exec app-wiki python3 -c "import os; print(os.environ['${name}'])"`);
 const secret = (name: string) => lab.sh(`podman exec app-wiki python3 -c "print(open('/run/secrets/${name}').read())"`);
+
+/** The answer to a UDP packet. */
+async function echoed(port: number, text: string): Promise<string> {
+  const socket = createSocket("udp4");
+  try {
+    const answer = once(socket, "message", { signal: AbortSignal.timeout(5000) });
+    socket.send(text, port, lab.address);
+    return String((await answer)[0]);
+  } finally {
+    socket.close();
+  }
+}
 
 describe("an app in the configuration", () => {
   let key: string;
@@ -100,10 +132,26 @@ describe("an app in the configuration", () => {
     expect(token).toMatch(/^[A-Za-z0-9]{48}$/);
   });
 
+  test("is reached from another machine at the ports that are for others, and at no other", async () => {
+    expect(await (await fetch(`http://${lab.address}:9180/page`)).text()).toBe("hello\n");
+    expect(await echoed(9153, "a question")).toBe("a question");
+    await expect(fetch(`http://${lab.address}:9100/page`, { signal: AbortSignal.timeout(2000) })).rejects.toThrow();
+  });
+
   test("has the keys of its Quadlet and its limits", async () => {
     expect(await lab.sh(`podman exec app-wiki python3 -c "${INSIDE}"`)).toBe(
       "wiki 192.0.2.7 192.0.2.8 8 (512, 512) True",
     );
+    expect(await lab.sh(`podman exec app-wiki python3 -c "${OPENED}"`)).toBe(
+      "0000000000002000 character device 1234 /photos",
+    );
+    expect(await lab.sh("systemctl show app-wiki --property TimeoutStopUSec")).toBe("TimeoutStopUSec=2min 10s");
+    expect(
+      await lab.sh(
+        "podman inspect app-wiki --format '{{.Config.StopSignal}} {{.Config.StopTimeout}} {{.Config.Labels.team}}'",
+      ),
+    ).toBe("SIGINT 100 wiki");
+    expect(await lab.sh("journalctl --quiet --lines 1 --output cat SYSLOG_IDENTIFIER=wiki-of-the-lab")).not.toBe("");
     expect(await lab.sh("systemctl show app-wiki --property MemoryMax,CPUQuotaPerSecUSec")).toBe(
       "CPUQuotaPerSecUSec=500ms\nMemoryMax=268435456",
     );

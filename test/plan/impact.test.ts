@@ -107,6 +107,32 @@ test("a directory of the host is named with its use, and whether the backup has 
   expect(await notes(app(shown), app())).toEqual(["/mnt/photos of the host is no longer used; it stays as it is"]);
 });
 
+test("what an app opens is named: ports for other machines, capabilities and devices", async () => {
+  const app = (web: object) => ({
+    ...FULL,
+    apps: { wiki: { containers: { web: { image: "docker.io/library/wiki:1.4", port: 8080, publish: 9900, ...web } } } },
+  });
+  const quadlet = { AddCapability: "NET_RAW", AddDevice: ["/dev/ttyUSB0"] };
+  const open = app({ ports: [{ port: 53, protocol: "udp", address: "*" }], quadlet });
+  const notes = async (from: Config, to: Config) =>
+    reportOf(await previewOfChange({ from, to })).releases.flatMap(({ notes }) =>
+      notes.filter((note) => /exposed|opened/.test(note)),
+    );
+  const added = [
+    "exposed: other machines reach *:53/udp",
+    "opened: app-wiki.container has the capability NET_RAW",
+    "opened: app-wiki.container has the device /dev/ttyUSB0",
+  ];
+  expect(await notes(FULL, app({}))).toEqual([]);
+  expect(await notes(FULL, open)).toEqual(added);
+  expect(await notes(app({}), open)).toEqual(added);
+  expect(await notes(open, app({}))).toEqual([
+    "no longer exposed: *:53/udp",
+    "no longer opened: app-wiki.container has the capability NET_RAW",
+    "no longer opened: app-wiki.container has the device /dev/ttyUSB0",
+  ]);
+});
+
 describe("the reason is given:", () => {
   test("the file", async () => {
     const report = await plan({ valkey: { ...FULL.valkey, settings: { maxmemory: "64mb" } } });

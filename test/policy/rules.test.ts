@@ -69,6 +69,7 @@ test.each<[string, unknown]>([
   ["gatehouse:authentik", { environment: { AUTHENTIK_EMAIL__PASSWORD: "file:///run/secrets/mail" } }],
   ["gatehouse:authentik", { digest: DIGEST, environment: { AUTHENTIK_EMAIL__USE_TLS: true } }],
   ["gatehouse:host", { hostKey: HOST_KEY }],
+  ["gatehouse:apps", { wiki: { containers: { web: { secrets: { "smtp-password": "configured" } } } } }],
   ["gatehouse:postgres", { settings: { password_encryption: "scram-sha-256" } }],
 ])("plain secrets: accepts %s: %j", (key, value) => {
   expect(plainSecrets({ [key]: value }, ["gatehouse:sshKey"])).toEqual([]);
@@ -118,6 +119,18 @@ test.each<[string, ...string[]]>([
   ["/etc/caddy/Caddyfile", "bind 0.0.0.0"],
 ])("loopback only: accepts %s with %s", (path, ...lines) => {
   expect(loopbackOnly(file(path, ...lines))).toEqual([]);
+});
+
+test("loopback only: a port of a container that is allowed, and no other", () => {
+  const allowed = ["*:53/udp", "192.0.2.10:389/tcp"];
+  const lines = ["PublishPort=0.0.0.0:53:53/udp", "PublishPort=192.0.2.10:389:3389"];
+  expect(loopbackOnly(file(CONTAINER, ...lines), allowed)).toEqual([]);
+  expect(loopbackOnly(file(CONTAINER, ...lines))).toEqual([
+    expect.stringMatching(/or allow it with policy\.ports: \["\*:53\/udp"\]$/),
+    expect.stringMatching(/or allow it with policy\.ports: \["192\.0\.2\.10:389\/tcp"\]$/),
+  ]);
+  for (const line of ["PublishPort=0.0.0.0:53:53", "PublishPort=53:53/udp", "PodmanArgs=--publish=53:53/udp"])
+    expect(loopbackOnly(file(CONTAINER, line), allowed)).toHaveLength(1);
 });
 
 test.each([false, true])(

@@ -6,6 +6,7 @@ import { debian } from "../../components/distribution/debian.ts";
 import { APPS, partsOfApp } from "./apps.ts";
 import { fileOf, section, values } from "./rendered.ts";
 
+type Table = Record<string, string[] | undefined>;
 const QUADLETS = "/etc/containers/systemd";
 const file = (app: string, path: string) => fileOf(Object.values(partsOfApp(app)), path);
 const quadlet = (app: string, name: string) => file(app, `${QUADLETS}/${name}`);
@@ -42,14 +43,17 @@ describe.each([...LASTING, ...JOBS])("of %s, %s", (app, name) => {
     expect(unit).not.toMatch(/UserNS|[UG]IDMap|Remap|userns|uidmap|keep-groups/i);
   });
 
-  test("has no capability that the kernel can deny, and opts out of no security", () => {
+  test("has no capability but those that were asked for, and opts out of no security", () => {
     expect([values(unit, "DropCapability"), values(unit, "NoNewPrivileges")]).toEqual([["all"], ["true"]]);
-    expect(unit).not.toMatch(/AddCapability|SecurityLabel|seccomp=|apparmor=|privileged/i);
+    const { containers = {} } = APPS[app] ?? {};
+    const asked = Object.values(containers).flatMap(({ quadlet }) => (quadlet as Table)?.AddCapability ?? []);
+    if (asked.length === 0) expect(unit).not.toContain("AddCapability");
+    expect(unit).not.toMatch(/SecurityLabel|seccomp=|apparmor=|\bprivileged/i);
   });
 
   test("exits when asked to, whatever its image starts, and does not count as failed", () => {
     expect(values(unit, "RunInit")).toEqual(["true"]);
-    expect(section(unit, "Service")).toContain("SuccessExitStatus=143");
+    expect(section(unit, "Service")).toContain(`SuccessExitStatus=${app === "pages" ? 130 : 143}`);
   });
 
   test("runs in /system.slice", () => {
@@ -181,8 +185,7 @@ describe("sockets", () => {
 
 describe("ports", () => {
   test.each([
-    ["whoami", "app-whoami.container", ["127.0.0.1:9100:8080"]],
-    ["paperless", "app-paperless.pod", ["127.0.0.1:8000:8000"]],
+    ["whoami", "app-whoami.container", ["127.0.0.1:9100:80"]],
     ["grafana", "app-grafana.container", ["127.0.0.1:9300:3000"]],
     ["pages", "app-pages.container", ["127.0.0.1:8080:8080"]],
   ])("of %s: %s publishes %j, on loopback only", (app, name, ports) => {
@@ -192,6 +195,32 @@ describe("ports", () => {
   test("of a pod belong to the pod: Podman refuses them on its containers", () => {
     for (const name of ["web", "worker"])
       expect(quadlet("paperless", `app-paperless-${name}.container`)).not.toContain("PublishPort");
+  });
+
+  test("are published where they were asked for: by default on the loopback interface", () => {
+    expect(values(quadlet("paperless", "app-paperless.pod"), "PublishPort")).toEqual([
+      "127.0.0.1:8000:8000",
+      "0.0.0.0:5300:53/udp",
+      "192.0.2.10:389:389",
+    ]);
+    expect(partsOfApp("paperless").app?.listens).toEqual(["127.0.0.1:8000/tcp", "*:5300/udp", "192.0.2.10:389/tcp"]);
+  });
+
+  test("below 1024 need no capability in the container: the kernel permits it in that network only", () => {
+    expect(values(quadlet("whoami", "app-whoami.container"), "Sysctl")).toEqual([
+      "net.ipv4.ip_unprivileged_port_start=80",
+    ]);
+    expect(values(quadlet("paperless", "app-paperless.pod"), "PodmanArgs")).toContain(
+      "--sysctl=net.ipv4.ip_unprivileged_port_start=53",
+    );
+    expect(quadlet("grafana", "app-grafana.container")).not.toContain("ip_unprivileged_port_start");
+  });
+
+  test("that are the health of a container are asked for where they are published", () => {
+    expect(partsOfApp("wiki").app?.probes).toContainEqual({
+      name: "web of wiki accepts connections",
+      tcp: "127.0.0.1:8080",
+    });
   });
 });
 
@@ -286,6 +315,27 @@ describe("a container gets", () => {
         owner: "paperless:paperless",
       })),
     ]);
+  });
+});
+
+describe("the keys of a Quadlet", () => {
+  const unit = quadlet("paperless", "app-paperless-worker.container");
+
+  test("that concern the network of a pod are the pod's, and others the container's", () => {
+    expect(values(unit, "Sysctl")).toEqual(["kernel.shmmax=1073741824"]);
+    expect(values(quadlet("paperless", "app-paperless.pod"), "PodmanArgs")).toContain(
+      '"--sysctl=net.core.somaxconn=1024"',
+    );
+  });
+
+  test("open what they name, and nothing else", () => {
+    expect(values(unit, "AddCapability")).toEqual(["NET_RAW", "CAP_SYS_NICE"]);
+    expect(values(unit, "AddDevice")).toEqual(["/dev/dri/renderD128"]);
+  });
+
+  test("give a container more time to end than systemd does by default", () => {
+    expect(values(unit, "TimeoutStopSec")).toEqual(["330"]);
+    expect(values(quadlet("whoami", "app-whoami.container"), "TimeoutStopSec")).toEqual([]);
   });
 });
 

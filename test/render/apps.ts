@@ -20,9 +20,10 @@ export const APPS: Record<string, Wishes> = {
         image: "docker.io/traefik/whoami:v1.11",
         command: ["--name", "50% of $HOME", 'say "yes"'],
         environment: { LEVEL: "debug", WORKERS: 2, VERBOSE: true },
-        port: 8080,
+        port: 80,
         publish: 9100,
         health: { http: "/health" },
+        quadlet: { StopTimeout: 60 },
       },
     },
   },
@@ -31,6 +32,10 @@ export const APPS: Record<string, Wishes> = {
       web: {
         image: "docker.io/paperless/web:2.1",
         port: 8000,
+        ports: [
+          { port: 53, publish: 5300, protocol: "udp", address: "*" },
+          { port: 389, address: "192.0.2.10" },
+        ],
         volumes: { "/srv/media": "media" },
         secrets: { key: "web's key" },
         health: ["check", "--say", 'it is "well"'],
@@ -50,6 +55,10 @@ export const APPS: Record<string, Wishes> = {
           AddHost: ["mail.lan:192.0.2.7", "ldap.lan:192.0.2.8"],
           HostName: "paperless",
           Tmpfs: "/tmp:size=64m",
+          Sysctl: ["net.core.somaxconn=1024", "kernel.shmmax=1073741824"],
+          StopTimeout: 300,
+          AddCapability: ["NET_RAW", "CAP_SYS_NICE"],
+          AddDevice: "/dev/dri/renderD128",
         },
         memory: "1g",
         cpus: 0.5,
@@ -86,7 +95,7 @@ export const APPS: Record<string, Wishes> = {
   },
   wiki: {
     containers: {
-      web: { image: "docker.io/library/wiki:3.1", port: 8080, volumes: { "/srv": "pages" } },
+      web: { image: "docker.io/library/wiki:3.1", port: 8080, health: { tcp: 8080 }, volumes: { "/srv": "pages" } },
       export: {
         image: "docker.io/library/wiki-export:1.4",
         command: ["wiki", "export", "--to", "/out"],
@@ -105,7 +114,13 @@ export const APPS: Record<string, Wishes> = {
   },
   pages: {
     containers: {
-      web: { image: "localhost:5000/pages:1", port: 8080, volumes: { "/srv": "pages" }, health: ["pages", "check"] },
+      web: {
+        image: "localhost:5000/pages:1",
+        port: 8080,
+        volumes: { "/srv": "pages" },
+        health: ["pages", "check"],
+        quadlet: { StopSignal: "SIGINT" },
+      },
     },
   },
 };

@@ -31,6 +31,7 @@ test("the minimum of an app is a container with its image", () => {
         secrets: {},
         secretEnvironment: {},
         volumes: {},
+        ports: [],
         quadlet: {},
       },
     },
@@ -161,7 +162,7 @@ test.each([
   ],
   [
     { quadlet: { Network: "host" } },
-    'quadlet.Network: expected one of AddHost, DNS, DNSOption, DNSSearch, Entrypoint, HostName, Label, LogDriver, PidsLimit, ReadOnly, ReadOnlyTmpfs, StopSignal, StopTimeout, Timezone, Tmpfs, Ulimit, WorkingDir, got "Network"',
+    'quadlet.Network: expected one of AddCapability, AddDevice, AddHost, Annotation, DNS, DNSOption, DNSSearch, Entrypoint, HostName, Label, LogDriver, LogOpt, PidsLimit, ReadOnly, ReadOnlyTmpfs, RunInit, StopSignal, StopTimeout, Sysctl, Timezone, Tmpfs, Ulimit, WorkingDir, got "Network"',
   ],
   [
     { quadlet: { AddHost: ["mail"] } },
@@ -179,6 +180,42 @@ test.each([
     { quadlet: { Tmpfs: ["/tmp", "/run/secrets"] } },
     "quadlet.Tmpfs: /run/secrets would hide a mount that the container already has; use another path than /run/secrets",
   ],
+  [
+    { quadlet: { Sysctl: ["net.core.somaxconn=1024", "vm.swappiness=1"] } },
+    'quadlet.Sysctl: expected a parameter below net. or fs.mqueue., kernel.shm*, kernel.msg* or kernel.sem, such as net.core.somaxconn=1024, got "vm.swappiness=1"',
+  ],
+  [
+    { quadlet: { AddCapability: "ALL" } },
+    'quadlet.AddCapability: expected one capability such as NET_RAW; a list for several, got "ALL"',
+  ],
+  [
+    { quadlet: { AddDevice: "/dev/../etc" } },
+    'quadlet.AddDevice: expected a device of the host such as /dev/dri/renderD128 or /dev/ttyUSB0:/dev/modem:rw, got "/dev/../etc"',
+  ],
+  [
+    { quadlet: { StopSignal: "SIGNOW" } },
+    'quadlet.StopSignal: expected one of HUP, INT, QUIT, KILL, USR1, USR2, TERM, WINCH, with or without SIG, or a number, got "SIGNOW"',
+  ],
+  [{ quadlet: { StopTimeout: "2m" } }, 'quadlet.StopTimeout: expected a whole number of seconds, got "2m"'],
+  [{ ports: [{ port: 0 }] }, "ports.0.port: expected a port from 1 to 65535, got 0"],
+  [{ ports: [{ port: 53, protocol: "sctp" }] }, 'ports.0.protocol: expected one of tcp, udp, got "sctp"'],
+  [
+    { ports: [{ port: 53, address: "eth0" }] },
+    'ports.0.address: expected an IPv4 address of the host, or * for all of them, got "eth0"',
+  ],
+  [
+    {
+      ports: [
+        { port: 53, address: "*" },
+        { port: 5353, publish: 53, address: "192.0.2.10" },
+      ],
+    },
+    "ports.1: web already publishes 192.0.2.10:53/tcp",
+  ],
+  [
+    { ports: [{ port: 53, protocol: "udp" }], health: { tcp: 53 } },
+    "health.tcp: the container publishes no TCP port 53",
+  ],
   [{ memory: "lots" }, 'memory: expected a size such as 512m or 1g, got "lots"'],
   [{ cpus: 0 }, "cpus: expected at least 0.01 processors, got 0"],
   [
@@ -195,7 +232,7 @@ test.each([
   ],
   [{ secrets: { "../a": "x" } }, 'secrets.../a: expected a file name of letters, digits, _, . and -, got "../a"'],
   [{ environment: { "A B": "x" } }, 'environment.A B: expected the name of a variable, got "A B"'],
-  [{ health: "curl" }, 'health: expected a command as a list of words, or { http: "/path" }, got "curl"'],
+  [{ health: "curl" }, 'health: expected a command as a list of words, { http: "/path" } or { tcp: 22 }, got "curl"'],
   [{ privileged: true }, "privileged: unknown key"],
   [
     { command: ["sh", "-c", "one\ntwo"] },
@@ -212,7 +249,7 @@ test.each([
   ],
   [{ publish: 99999 }, "publish: expected a port from 1 to 65535, got 99999"],
   [{ port: undefined, health: { http: "/" } }, "health: uses HTTP and requires port"],
-  [{ port: 80 }, "port: 80 is a privileged port: use a port from 1024"],
+  [{ port: 80 }, "port: 80 is a port of the system on the host: set publish to another one, such as 8080"],
   [{ port: undefined, publish: 80 }, "publish: has no effect without port, the port inside the container"],
 ])("of a container, %j is refused", (more, reported) => {
   expect(container(more)).toEqual([`containers.web.${reported}`]);
@@ -313,9 +350,9 @@ test("what does not fit together is reported beside invalid values, and what dep
     'containers.other.environment.A B: expected text, a number or a boolean, got {"c":1}',
     'containers.other.environment.A B: expected the name of a variable, got "A B"',
     "containers.other.port: web already listens on 8080",
-    "containers.other.publish: web already publishes 8080",
+    "containers.other.port: web already publishes 8080",
     "containers.web.files./data/a: is inside the volume /data",
-    'containers.web.health: expected a command as a list of words, or { http: "/path" }, got "curl"',
+    'containers.web.health: expected a command as a list of words, { http: "/path" } or { tcp: 22 }, got "curl"',
     "nope: unknown key",
   ]);
 });

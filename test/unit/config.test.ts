@@ -21,7 +21,7 @@ test("omitted keys get their defaults", async () => {
       platform: "debian",
     },
     drift: true,
-    policy: { requireDigest: false },
+    policy: { requireDigest: false, ports: [] },
     postgres: { settings: {}, databases: {}, roles: {} },
     valkey: { settings: {}, databaseCount: 16, databases: {}, rotation: 1 },
     authentik: expect.objectContaining({
