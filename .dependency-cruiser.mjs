@@ -36,6 +36,7 @@ const ROOMS = {
   "plan/render": ["protocol", "plan/predict", "plan/report", ...components("render")],
   "plan/cli": ["protocol", "plan/read", "plan/render", "plan/report", ...components("render")],
   policy: ["protocol"],
+  import: ["policy", ...components("schema", "render", "app")],
 };
 
 /** Packages that one room alone uses. */
@@ -52,14 +53,14 @@ const PACKAGES = [
 
 /** What is run, or read from outside. */
 const ENTRIES =
-  "^(index|components/(library|config/write-schema|plugin/serve|sdk/(node-version|deferred))|plan/cli/(plan|drift)|policy/index)\\.c?[jt]s$";
+  "^(index|components/(library|config/write-schema|plugin/serve|sdk/(node-version|deferred))|plan/cli/(plan|drift)|import/cli|policy/index)\\.c?[jt]s$";
 /** What knows no Output. */
 const PURE = [
   ...inside("protocol", ...components("schema", "distribution", "render", "quadlet", "postgres-client", "site")),
   ...inside("plan/predict", "plan/report", "plan/render"),
   "/manifest\\.ts$",
 ];
-const OURS = "^(index\\.ts$|(components|protocol|plan|policy|test)/)";
+const OURS = "^(index\\.ts$|(components|import|protocol|plan|policy|test)/)";
 
 function components(...names) {
   return names.map((name) => `components/${name}`);
@@ -118,8 +119,8 @@ const rules = {
   },
   resolved: { comment: "There is no such file or package.", from: {}, to: { couldNotResolve: true } },
   "installed with the package": {
-    comment: "What runs for a user is among the dependencies, and not among those of development.",
-    from: { pathNot: "^policy/" },
+    comment: "What runs for a user of the package is among the dependencies, and not among those of development.",
+    from: { pathNot: "^(import|policy)/" },
     to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"] },
   },
 };

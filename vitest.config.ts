@@ -70,7 +70,7 @@ export default defineConfig({
         // Everything that needs neither a host nor an engine: seconds, run at every change.
         test: {
           name: "check",
-          include: ["test/{unit,render,components,policy,workflows,plan}/**/*.test.ts"],
+          include: ["test/{unit,render,components,policy,workflows,plan,import}/**/*.test.ts"],
           testTimeout: 20_000,
           restoreMocks: true,
           isolate: false,

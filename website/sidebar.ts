@@ -19,6 +19,7 @@ export const SIDEBAR: readonly Group[] = [
       "bench/results.md",
       "bench/scale.md",
       "bench/package.md",
+      "bench/import.md",
     ],
   },
   {

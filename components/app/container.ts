@@ -21,7 +21,7 @@ const image = z
     error: ({ input }) => `${input} is a moving tag: use a version or a digest`,
   });
 
-export const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+export const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.]*$/, {
   error: ({ input }) => `expected the name of a variable, got ${JSON.stringify(input)}`,
 });
 export const secretName = z.string().regex(/^\w[\w.-]{0,62}$/, {
