@@ -38,26 +38,29 @@ def _await(asked: list[Probe], names: list[str], deadline: float) -> None:
     """Raises Failure, with the failing probes, after `deadline` or as soon as a unit cannot start."""
     waiting, wait = list(asked), Wait(names, deadline)
     while True:
-        complaints = []
-        for probe in list(waiting):
-            complaint = ask(probe)
-            if complaint is None:
-                waiting.remove(probe)
-            else:
-                complaints.append(f"probe {probe.name}: {complaint}")
-        down = systemd.inactive(names)
-        complaints += [f"{unit} is not active" for unit in down]
-        if not complaints:
-            return
-        if machine.system.monotonic() >= deadline:
-            down = systemd.failing_first(down)
-            raise Failure(
-                "not healthy within the deadline:\n" + "\n".join(f"    {c}" for c in complaints),
-                units=down,
-                at=At("probe", waiting[0].name) if waiting else At("unit", down[0]),
-            )
-        wait.go_on(complaints)
+        failing = _failing([probe for probe in waiting if not probe.unit])
+        # After the other probes: a unit that has stopped meanwhile is noticed. One query answers all that follows.
+        with systemd.consulting(systemd.states([*names, *(probe.unit for probe in waiting if probe.unit)])):
+            failing += _failing([probe for probe in waiting if probe.unit])
+            waiting = [probe for probe, _ in failing]
+            down = systemd.inactive(names)
+            missing = [f"probe {probe.name}: {complaint}" for probe, complaint in failing]
+            missing += [f"{unit} is not active" for unit in down]
+            if not missing:
+                return
+            if machine.system.monotonic() >= deadline:
+                down = systemd.failing_first(down)
+                raise Failure(
+                    "not healthy within the deadline:\n" + "\n".join(f"    {c}" for c in missing),
+                    units=down,
+                    at=At("probe", waiting[0].name) if waiting else At("unit", down[0]),
+                )
+            wait.go_on(missing)
         machine.system.sleep(_PAUSE)
+
+
+def _failing(asked: list[Probe]) -> list[tuple[Probe, str]]:
+    return [(probe, complaint) for probe in asked if (complaint := ask(probe)) is not None]
 
 
 def ask(probe: Probe) -> str | None:

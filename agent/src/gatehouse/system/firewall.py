@@ -244,11 +244,10 @@ def _mending(place: _Place, bridges: list[str], subnets: list[str]) -> list[str]
 
 def _networks() -> list[tuple[str, str]]:
     """Bridge and subnet of each Podman network in which a container is running."""
-    names = machine.system.ask("podman", "network", "ls", "--quiet", "--filter", "driver=bridge").split()
-    found = json.loads(machine.system.ask("podman", "network", "inspect", *names) or "[]") if names else []
+    found = json.loads(machine.system.ask("podman", "network", "ls", "--format=json", "--filter=driver=bridge") or "[]")
     return [
         (network["network_interface"], subnet["subnet"])
-        for network in found
+        for network in found or ()
         for subnet in network.get("subnets") or ()
         if os.path.exists(f"/sys/class/net/{network['network_interface']}")
     ]

@@ -23,6 +23,8 @@ RUNNING = ("active", "reloading")
 # Seconds for a reload: systemd sets no limit for a service that reports the beginning of its reload but not the end.
 _RELOAD = 10
 SINCE = ("ActiveState", "ActiveEnterTimestampMonotonic")
+# How a unit starts and ends, which a wait reads again and again.
+_WAITED = (*SINCE, "SubState", "Job", "NRestarts", "Result", "ExecMainStatus")
 HOUSE = ("RuntimeDirectory", "User", "Group")
 _ENABLED = (
     "enabled",
@@ -88,6 +90,14 @@ def _states(verb: str, units: list[str]) -> Properties:
     if len(states) != len(units):
         return {}
     return {unit: {verb: state} for unit, state in zip(units, states, strict=True)}
+
+
+def states(units: Iterable[str]) -> Properties:
+    """What a wait needs to know about each unit, in one query; "" for a property that its type of unit lacks."""
+    names = list(dict.fromkeys(units))
+    found = show(names, *_WAITED) if names else {}
+    none = dict.fromkeys(_WAITED, "")
+    return {unit: none | state | {"is-active": state["ActiveState"]} for unit, state in found.items()}
 
 
 @contextlib.contextmanager
@@ -196,7 +206,7 @@ def failing_first(units: Iterable[str]) -> list[str]:
 
 def _ended_by_itself(state: Mapping[str, str]) -> bool:
     # Not every type of unit has both properties.
-    return state.get("Result", "success") != "success" or state.get("NRestarts", "0") != "0"
+    return state.get("Result") not in (None, "", "success") or state.get("NRestarts") not in (None, "", "0")
 
 
 def enabled(unit: str) -> bool:

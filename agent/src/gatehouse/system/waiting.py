@@ -23,7 +23,7 @@ class Wait:
     def go_on(self, missing: Sequence[str] = ()) -> None:
         """Report missing conditions from time to time. Raises Failure if a unit cannot start, whatever else is
         missing."""
-        states = self._states()
+        states = systemd.states(self.names)
         if hopeless := self._hopeless(states):
             complaints = [*hopeless.values(), *missing]
             raise Failure(
@@ -39,13 +39,6 @@ class Wait:
                 if state["ActiveState"] in _CHANGING
             ]
             say(f"waiting, {self.deadline - self._reported:.0f} s left: {', '.join([*missing[:1], *changing])}")
-
-    def _states(self) -> dict[str, dict[str, str]]:
-        properties = ("ActiveState", "SubState", "Job", "NRestarts", "Result", "ExecMainStatus")
-        none = dict.fromkeys(properties, "")  # not every type of unit has all of them
-        return (
-            {name: none | state for name, state in systemd.show(self.names, *properties).items()} if self.names else {}
-        )
 
     def _hopeless(self, states: dict[str, dict[str, str]]) -> dict[str, str]:
         """The units that will not start however long the wait, each with the reason."""
