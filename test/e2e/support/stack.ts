@@ -8,6 +8,7 @@ import type { Differences } from "../../../plan/cli/differences.ts";
 import type { Report } from "../../../plan/report/report.ts";
 import { IMAGE, type Lab, type Ran, run } from "./lab.ts";
 import { distribution } from "./platform.ts";
+import { VAULT, vault } from "./vault.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -87,7 +88,7 @@ export class Stack {
 
   async #secrets(words: string[], input?: string): Promise<void> {
     const kept = join(this.folder, "secret.yaml");
-    writeFileSync(this.#file, existsSync(kept) ? readFileSync(kept) : "");
+    writeFileSync(this.#file, existsSync(kept) ? readFileSync(kept) : `secretsprovider: ${VAULT}\n`);
     await this.must(["config", ...words, "--config-file", this.#file], input);
     cpSync(this.#file, kept);
   }
@@ -205,7 +206,7 @@ export class Stack {
    * part of the project.
    */
   async #init(): Promise<void> {
-    await this.must(["stack", "init", this.name]);
+    await this.must(["stack", "init", this.name, "--secrets-provider", VAULT]);
     rmSync(join(this.#program, `Pulumi.${this.name}.yaml`), { force: true });
   }
 
@@ -251,7 +252,7 @@ export class Stack {
   }
 
   get #env() {
-    return { PULUMI_BACKEND_URL: `file://${this.#backend}` };
+    return { PULUMI_BACKEND_URL: `file://${this.#backend}`, ...vault };
   }
 
   get #file(): string {
