@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { host } from "../plan/host.ts";
 import { newKey, type Sshd } from "../unit/sshd.ts";
+import { VAULT, vault } from "./vault.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const PARTS = ["components", "protocol", "templates", "node_modules", "package.json", "Pulumi.yaml"];
@@ -27,7 +28,7 @@ beforeAll(async () => {
   for (const part of PARTS) symlinkSync(join(ROOT, part), join(folder, part));
   writeFileSync(join(folder, "index.ts"), PROGRAM);
   server = await host();
-  await pulumi("stack init test");
+  await pulumi(`stack init test --secrets-provider ${VAULT}`);
 });
 afterAll(async () => {
   await server.close();
@@ -38,7 +39,7 @@ function pulumi(args: string, variables: NodeJS.ProcessEnv = {}): Promise<{ stat
   const env = {
     ...process.env,
     PULUMI_BACKEND_URL: `file://${folder}/backend`,
-    PULUMI_CONFIG_PASSPHRASE: "connection test",
+    ...vault,
     ...variables,
   };
   return new Promise((done) =>

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { host } from "../plan/host.ts";
 import type { Sshd } from "../unit/sshd.ts";
 import { Projects, type Result } from "./project.ts";
+import { VAULT } from "./vault.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 /** Declares what GIVEN in the environment names: a whole platform with an app, or a release for each of some names. */
@@ -89,7 +90,7 @@ beforeAll(async () => {
   server = await host();
   projects = new Projects("options-test");
   projects.add("shop", { "index.ts": PROGRAM });
-  await projects.run("shop", "pulumi", ["stack", "init", "dev"]);
+  await projects.run("shop", "pulumi", ["stack", "init", "dev", "--secrets-provider", VAULT]);
   const all: [string, string[], Given?][] = [
     ["platform", ["preview", "--json"], { server: true, platform: true, options: { prod: WORK, wiki: WORK } }],
     ["first", UP, GIVEN],

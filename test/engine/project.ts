@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { vault } from "./vault.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -16,11 +17,12 @@ export class Projects {
   readonly folder: string;
   readonly #variables: Record<string, string>;
 
-  /** @param name begins the name of the folder, and is the passphrase of the stacks. */
+  /** @param name begins the name of the folder, and is the passphrase of stacks without another secrets provider. */
   constructor(name: string) {
     this.folder = mkdtempSync(join(tmpdir(), `${name}-`));
     mkdirSync(join(this.folder, "backend"));
-    this.#variables = { PULUMI_BACKEND_URL: `file://${this.folder}/backend`, PULUMI_CONFIG_PASSPHRASE: name };
+    const backend = `file://${this.folder}/backend`;
+    this.#variables = { PULUMI_BACKEND_URL: backend, PULUMI_CONFIG_PASSPHRASE: name, ...vault };
   }
 
   /** Writes the files of a project. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Sshd, sshd } from "../unit/sshd.ts";
 import { Projects, type Result } from "./project.ts";
+import { VAULT } from "./vault.ts";
 
 const PROGRAM = `
 import * as pulumi from "@pulumi/pulumi";
@@ -100,6 +101,7 @@ const must = async (...args: Parameters<typeof pulumi>): Promise<Run> => {
   expect(`${run.status} ${run.status === 0 ? "" : run.text}`).toBe("0 ");
   return run;
 };
+const INIT = ["stack", "init", "--secrets-provider", VAULT];
 const UP = ["up", "--yes", "--skip-preview"];
 const WIKI = { apps: { wiki: {} } };
 /** The commands of a preview by their operation. */
@@ -132,7 +134,7 @@ beforeAll(async () => {
   });
   projects = new Projects("renames-test");
   for (const name of ["shop", "library"]) projects.add(name, { "index.ts": PROGRAM });
-  await must(["stack", "init"], WIKI);
+  await must(INIT, WIKI);
   await must(UP, WIKI);
   deployed = { backend: join(projects.folder, "deployed"), agent };
   cpSync(join(projects.folder, "backend"), deployed.backend, { recursive: true });
@@ -228,7 +230,7 @@ describe("another stack or project", () => {
   const toProject = async () => {
     const { text } = await must(["stack", "export"], WIKI);
     const input = text.replaceAll("::shop::", "::library::").replaceAll("shop-dev", "library-dev");
-    await must(["stack", "init"], WIKI, LIBRARY);
+    await must(INIT, WIKI, LIBRARY);
     const { status } = await projects.run("library", "pulumi", ["stack", "import", "--stack", "dev"], { input });
     expect(status).toBe(0);
   };

@@ -7,6 +7,7 @@ import { expect } from "vitest";
 import { FULL } from "../plan/configurations.ts";
 import { host } from "../plan/host.ts";
 import type { Sshd } from "../unit/sshd.ts";
+import { VAULT, vault } from "./vault.ts";
 
 export const REPOSITORY = resolve(import.meta.dirname, "../..");
 
@@ -35,7 +36,7 @@ export class TestStack {
     await mkdir(join(dir, "backend"));
     const failing = new Set<string>();
     const stack = new TestStack(name, dir, await host(failing), failing);
-    await stack.pulumi(["stack", "init", name]);
+    await stack.pulumi(["stack", "init", name, "--secrets-provider", VAULT]);
     await rm(join(REPOSITORY, `Pulumi.${name}.yaml`), { force: true });
     await stack.configure();
     return stack;
@@ -57,7 +58,7 @@ export class TestStack {
 
   run(program: string, args: string[], input?: string, variables: Record<string, string> = {}): Promise<Result> {
     return new Promise((done) => {
-      const backend = { PULUMI_BACKEND_URL: `file://${this.dir}/backend`, PULUMI_CONFIG_PASSPHRASE: "plan test" };
+      const backend = { PULUMI_BACKEND_URL: `file://${this.dir}/backend`, ...vault };
       const env = { ...process.env, ...backend, ...variables };
       const child = execFile(program, args, { cwd: REPOSITORY, env, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
         done({ status: error ? Number(error.code) : 0, stdout, stderr }),
@@ -80,7 +81,11 @@ export class TestStack {
     const settings = Object.entries({ drift: false, ...FULL, host: connection, ...change });
     await writeFile(
       this.configFile,
-      ["config:", ...settings.map(([key, value]) => `  gatehouse:${key}: ${JSON.stringify(value)}`)].join("\n"),
+      [
+        `secretsprovider: ${VAULT}`,
+        "config:",
+        ...settings.map(([key, value]) => `  gatehouse:${key}: ${JSON.stringify(value)}`),
+      ].join("\n"),
     );
     await this.pulumi(["config", "set", "--secret", "gatehouse:sshKey", ...this.options], key);
   }

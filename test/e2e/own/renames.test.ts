@@ -2,6 +2,7 @@
 // from sight.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Projects } from "../../engine/project.ts";
+import { VAULT } from "../../engine/vault.ts";
 import { Lab } from "../support/lab.ts";
 
 const PROGRAM = `
@@ -29,7 +30,7 @@ beforeAll(async () => {
   lab = await Lab.stocked("renames");
   projects = new Projects("renames-test");
   projects.add("shop", { "index.ts": PROGRAM });
-  await projects.run("shop", "pulumi", ["stack", "init", "dev"]);
+  await projects.run("shop", "pulumi", ["stack", "init", "dev", "--secrets-provider", VAULT]);
   expect(await up(WIKI)).toMatchObject({ status: 0 });
   await lab.sh("echo written >/var/lib/wiki/row");
 });

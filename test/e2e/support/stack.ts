@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Differences } from "../../../plan/cli/differences.ts";
 import type { Report } from "../../../plan/report/report.ts";
+import { VAULT, vault } from "../../engine/vault.ts";
 import { IMAGE, type Lab, type Ran, run } from "./lab.ts";
 import { distribution } from "./platform.ts";
-import { VAULT, vault } from "./vault.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../../", import.meta.url));
 

@@ -1,5 +1,5 @@
 // Stands in for the part of HashiCorp Vault that Pulumi uses. With a passphrase, each run of the CLI would spend a fifth
-// of a second of processor time on deriving the key; the documents' commands and test/engine use passphrases.
+// of a second of processor time on deriving the key. The documents' commands and most files here use passphrases.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
