@@ -117,7 +117,7 @@ const allApps = () => ({
         image: PYTHON,
         command: ["-c", "print('tick', file=open('/ticks/log', 'a'))"],
         volumes: { "/ticks": "ticks" },
-        schedule: "*:*:0/5",
+        schedule: "*:*:0/20",
       },
     },
     wantsPostgres: "digest",
