@@ -4,6 +4,7 @@ import copy
 import itertools
 import json
 import os
+import random
 import shutil
 import subprocess
 import unittest
@@ -21,10 +22,18 @@ from tests import ROOM, STATE
 
 TREE, KEPT = ROOM / "host", ROOM / "kept"
 OWNER = f"{os.getuid()}:{os.getgid()}"
+SEQUENCES = int(os.environ.get("GATEHOUSE_SEQUENCES", "50"))  # `make test` runs ten times as many
+_EACH = max(1, 150 // SEQUENCES)
 
 
 class Killed(BaseException):
     """A power failure. The agent's code must not handle it."""
+
+
+def points() -> range:
+    """The moments of a power failure that a test tries, until there are no more: all of them in `make test`, otherwise
+    one in three, and others each time."""
+    return range(random.randrange(_EACH), 500, _EACH)
 
 
 class System(machine.System):

@@ -82,7 +82,7 @@ class Interruption(HostTest):
         self.systemd.reads = {"app.service": at("etc/app.conf")}
         prepare()
         self.keep()
-        for number in range(500):
+        for number in support.points():
             self.put_back()
             with contextlib.ExitStack() as patches:
                 for patch in Fuse(number).lit(self.systemd):

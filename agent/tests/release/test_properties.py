@@ -11,10 +11,9 @@ from gatehouse.output.report import NOTHING_BEFORE, ROLLED_BACK, ROLLED_BACK_UNH
 from gatehouse.release import apply, undo
 from gatehouse.tree import files
 from tests import support
-from tests.support import HostTest, Killed, file
+from tests.support import SEQUENCES, HostTest, Killed, file
 
 SEED, APPLIES = 20261124, 3
-SEQUENCES = int(os.environ.get("GATEHOUSE_SEQUENCES", "50"))  # `make test` runs ten times as many
 PATHS = [f"etc/{name}" for name in ("a", "b", "c/d", "c/e", "systemd/system/f.service")]
 UNITS = ["one.service", "two.service", GENERATED := "three.service"]
 

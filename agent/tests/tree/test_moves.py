@@ -185,7 +185,7 @@ class Moves(HostTest):
     def test_a_move_killed_anywhere_ends_as_the_next_manifest_requires(self):
         self.keep()
         for wanted, place in ((new(), "data/media"), (old(), "media")):
-            for number in range(500):
+            for number in support.points():
                 self.put_back()
                 if self.killed_after(number, lambda: self.apply(**new())):
                     break
@@ -196,7 +196,7 @@ class Moves(HostTest):
 
     def test_a_rollback_killed_anywhere_is_repeated(self):
         self.keep()
-        for number in range(500):
+        for number in support.points():
             self.put_back()
             if self.killed_after(number, lambda: self.apply(**new(step=[shell("no", "exit 1")]))):
                 break
