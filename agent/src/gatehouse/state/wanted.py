@@ -3,6 +3,7 @@ checksum of the sketch of each. The program sends both before it applies anythin
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 from urllib.parse import quote, unquote
@@ -89,6 +90,11 @@ def stacks() -> list[str]:
     return sorted(unquote(name) for name in names if not name.startswith("."))  # without unfinished writes
 
 
+def _alone() -> AbstractContextManager[None]:
+    """Pulumi applies and removes several releases of a stack at once, each of which changes the stack's file."""
+    return store.lock("wanted", "a record of what a stack wants")
+
+
 def record(stack: str, sketches: Sketches) -> None:
     if sketches:
         write_private(_file(stack), json.dumps(sketches, sort_keys=True))
@@ -103,8 +109,9 @@ def declare(stack: str, sketches: Sketches) -> None:
         if failure.stack == stack:
             safepath.remove(str(FAILURES / item))
     there = {release.name for release in store.releases()}
-    _write_new(stack, [name for name in sketches if name not in there])
-    record(stack, sketches)
+    with _alone():
+        _write_new(stack, [name for name in sketches if name not in there])
+        record(stack, sketches)
 
 
 def refuse_purge(name: str, owner: str) -> None:
@@ -114,7 +121,8 @@ def refuse_purge(name: str, owner: str) -> None:
     stack = _stack(owner)
     new = _new(stack)["names"]
     if new:
-        _write_new(stack, new, refused=True)
+        with _alone():
+            _write_new(stack, new, refused=True)
         raise Failure(
             f"the data of {name} is not deleted and {name} is not removed, because the same `pulumi up` adds "
             f"{', '.join(new)}: if {name} only got another name, its data would be lost. To keep the data, undo the "
@@ -153,9 +161,10 @@ def sketch(owner: str, name: str) -> str:
 def drop(stack: str, name: str) -> None:
     """The stack no longer wants the release."""
     safepath.remove(str(FAILURES / f"release-{name}"))
-    if name in (sketches := _sketches(stack)):
-        del sketches[name]
-        record(stack, sketches)
+    with _alone():
+        if name in (sketches := _sketches(stack)):
+            del sketches[name]
+            record(stack, sketches)
 
 
 def leave(stack: str) -> None:
@@ -163,8 +172,9 @@ def leave(stack: str) -> None:
     for item, failure in _failures().items():
         if failure.stack in (stack, ""):
             safepath.remove(str(FAILURES / item))
-    _write_new(stack, [])
-    record(stack, {})
+    with _alone():
+        _write_new(stack, [])
+        record(stack, {})
 
 
 def failed(item: str, owner: str, error: str, document: str) -> None:
