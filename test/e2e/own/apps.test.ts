@@ -3,7 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../support/client.ts";
-import { Lab, PYTHON } from "../support/lab.ts";
+import { Lab, PYTHON, usually } from "../support/lab.ts";
 import { type Outcome, Stack } from "../support/stack.ts";
 import { touched, UNITS } from "../support/touched.ts";
 
@@ -386,7 +386,6 @@ describe("a job", () => {
     expect(await verify()).toMatch(/^in sync: \d+ items/);
     await lab.sh(`rm ${BUILT}/wait`);
     apps.settings.apps = allApps();
-    expect((await apps.up()).status).toBe(0);
   });
 
   test("is started by its timer", async () => {
@@ -572,7 +571,7 @@ describe("a new app with a site", () => {
       )
     ).text;
 
-  test.each<[what: string, container: object, site: object, reported: string]>([
+  const UNFIT: [what: string, container: object, site: object, reported: string][] = [
     ["runs and does not answer", { health: { http: "/no-such-page" } }, {}, "probe web of fresh is healthy: .*404"],
     [
       "has an unknown directive in its site",
@@ -586,17 +585,21 @@ describe("a new app with a site", () => {
       { domain: "board.lab.internal" },
       "ambiguous site definition: board.lab.internal",
     ],
-  ])("that %s leaves nothing on the host, and Caddy unchanged", async (_, container, site, reported) => {
-    const { result, units } = await up(fresh(container, site));
-    expect(result.status).not.toBe(0);
-    expect(result.text).toMatch(new RegExp(reported));
-    expect(units).toEqual({});
-    expect(await known()).toBe("");
-    expect((await lab.try(LEFT("fresh"))).text).toBe("");
-    expect((await ask(lab.address, "board.lab.internal")).status).toBe(200);
-  });
+  ];
+  test.each(usually(2, UNFIT))(
+    "that %s leaves nothing on the host, and Caddy unchanged",
+    async (_, container, site, reported) => {
+      const { result, units } = await up(fresh(container, site));
+      expect(result.status).not.toBe(0);
+      expect(result.text).toMatch(new RegExp(reported));
+      expect(units).toEqual({});
+      expect(await known()).toBe("");
+      expect((await lab.try(LEFT("fresh"))).text).toBe("");
+      expect((await ask(lab.address, "board.lab.internal")).status).toBe(200);
+    },
+  );
 
-  test.each([
+  const ENDS: [how: string, container: object, end: string, reported: string][] = [
     [
       "with a failure",
       { command: ["-c", "raise SystemExit('broken on purpose')"] },
@@ -604,16 +607,20 @@ describe("a new app with a site", () => {
       "broken on purpose",
     ],
     ["successfully", { command: ["-c", "print('nothing to do')"] }, "exit status 0", "nothing to do"],
-  ])("that ends at once, %s, does not delay the apply until its deadline", async (_, container, end, reported) => {
-    const began = Date.now();
-    const { result } = await up({ ...fresh(container), deadline: 900 });
-    expect(result.status).not.toBe(0);
-    expect(result.text).toContain(`app-fresh.service has ended 5 times in the same way: ${end}`);
-    expect(result.text).toContain(`the last lines of app-fresh.service:`);
-    expect(result.text).toContain(reported);
-    expect(Date.now() - began).toBeLessThan(200_000);
-    expect((await lab.try(LEFT("fresh"))).text).toBe("");
-  });
+  ];
+  test.each(usually(1, ENDS))(
+    "that ends at once, %s, does not delay the apply until its deadline",
+    async (_, container, end, reported) => {
+      const began = Date.now();
+      const { result } = await up({ ...fresh(container), deadline: 900 });
+      expect(result.status).not.toBe(0);
+      expect(result.text).toContain(`app-fresh.service has ended 5 times in the same way: ${end}`);
+      expect(result.text).toContain(`the last lines of app-fresh.service:`);
+      expect(result.text).toContain(reported);
+      expect(Date.now() - began).toBeLessThan(200_000);
+      expect((await lab.try(LEFT("fresh"))).text).toBe("");
+    },
+  );
 
   test("is served once it is healthy; a change of its port changes the app and Caddy together", async () => {
     const first = await up(fresh());
@@ -657,7 +664,6 @@ test("an image that migrates its database and then fails is rolled back together
   expect([await tables("wiki"), await tables("wiki_failed_upgrade")]).toEqual(["", "migrated"]);
   expect(await python("wiki", select("wiki", "wiki"))).toBe("wiki");
   apps.settings.apps = allApps();
-  expect((await apps.up()).status).toBe(0);
 });
 
 test("another image of a job copies no database and restarts nothing", async () => {
@@ -667,7 +673,6 @@ test("another image of a job copies no database and restarts nothing", async () 
   expect(result.text).not.toContain("save database");
   expect(units).toEqual({});
   apps.settings.apps = allApps();
-  expect((await apps.up()).status).toBe(0);
 });
 
 test("a site that Caddy refuses is not served, and Caddy continues unchanged", async () => {
@@ -677,7 +682,6 @@ test("a site that Caddy refuses is not served, and Caddy continues unchanged", a
   expect(result.text).toContain("unrecognized directive: no_such_directive");
   expect(units).toEqual({});
   apps.settings.apps = allApps();
-  expect((await apps.up()).status).toBe(0);
 });
 
 test("a database with another owner is not taken over, and stays closed", async () => {
