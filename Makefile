@@ -25,7 +25,7 @@ check: ## everything that needs no host: lint, types, imports, unit, render, com
 test: ## everything, on throw-away hosts; the last line is "N passed, N failed"
 	@test/run all
 
-test-all: ## the same with every crash point five times, a PostgreSQL upgrade, backups in a bucket, programs in YAML and Python, and all e2e tests on simulated Arch; an hour longer
+test-all: ## the same with every crash point five times, every case of a mechanism, a PostgreSQL upgrade, backups in a bucket, programs in YAML and Python, and all e2e tests on simulated Arch; an hour longer
 	@GATEHOUSE_EXHAUSTIVE=1 test/run all
 
 demo: ## deploy the whole platform to a throw-away host on this machine
