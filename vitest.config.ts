@@ -92,9 +92,9 @@ export default defineConfig({
         test: { name: "e2e", include: ["test/e2e/*.test.ts"], globalSetup: "test/e2e/support/setup.ts", ...ONE_BY_ONE },
       },
       {
-        // Those that need a host in another state make one each, two files at a time. test/run has them run beside the
-        // ones above.
-        test: { name: "own", include: ["test/e2e/own/*.test.ts"], ...ONE_BY_ONE, fileParallelism: true, maxWorkers: 2 },
+        // Those that need a host in another state make one each, three files at a time. test/run has them run beside
+        // the ones above.
+        test: { name: "own", include: ["test/e2e/own/*.test.ts"], ...ONE_BY_ONE, fileParallelism: true, maxWorkers: 3 },
       },
       {
         // What an attacker tries, on a host that they share: the platform, with applications of which one is hostile.
