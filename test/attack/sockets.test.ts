@@ -208,7 +208,7 @@ PROGRAM`,
   await host.lab.sh(`rm -f ${end}`);
   const racers = [postgres, valkey].map(racer);
   try {
-    await Promise.all([restarts(postgres, EXHAUSTIVE ? 50 : 15), restarts(valkey, 50)]);
+    await Promise.all([restarts(postgres, EXHAUSTIVE ? 50 : 15), restarts(valkey, EXHAUSTIVE ? 50 : 20)]);
   } finally {
     await host.lab.sh(`touch ${end}`);
   }
