@@ -308,7 +308,7 @@ describe("changes by the owner of a database", () => {
     expect((await record(quiet.name)).moved).toEqual([]);
     await open.end();
     const writing = await busy(
-      "q.execute('DO $$ BEGIN LOOP INSERT INTO written VALUES (1); COMMIT; END LOOP; END $$')",
+      "q.execute('DO $$ BEGIN LOOP INSERT INTO written VALUES (1); COMMIT; PERFORM pg_sleep(0.001); END LOOP; END $$')",
     );
     const taken = await backUp();
     await writing.end();
