@@ -306,6 +306,14 @@ class Podman(Host):
         self.pods["pod"][0]["Labels"] = {"PODMAN_SYSTEMD_UNIT": "theirs-pod.service"}
         self.assertEqual(self.found(*names)["pod web"], "created by theirs-pod.service, with db and web-infra")
 
+    def test_a_running_job_of_an_app_is_its_own(self):
+        self.pods["ps"] = [{"Names": ["app-job"], "Labels": {"PODMAN_SYSTEMD_UNIT": "app-job.service"}}]
+        self.assertEqual(self.found("container app-job"), {"container app-job": "created by app-job.service"})
+        quadlet = file("job", "[Container]\n") | {"path": "/etc/containers/systemd/app-job.container"}
+        with mock.patch.object(store.Release, "manifests", lambda _: [load(manifest(file=[quadlet]))]):
+            self.apply(file=[file("etc/app.conf", "")])
+            self.assertEqual(self.found("container app-job"), {})
+
 
 class Ports(Host):
     def listen(self, port: int, unit: str = "", address: str = "0.0.0.0", protocol: str = "tcp", container: str = ""):

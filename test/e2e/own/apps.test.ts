@@ -386,6 +386,7 @@ describe("a job", () => {
     expect(await verify()).toMatch(/^in sync: \d+ items/);
     await lab.sh(`rm ${BUILT}/wait`);
     apps.settings.apps = allApps();
+    expect((await apps.up()).status).toBe(0);
   });
 
   test("is started by its timer", async () => {

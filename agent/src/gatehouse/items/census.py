@@ -304,9 +304,10 @@ def _of_podman(kind: str, name: str, claim: Claim, ours: _Ours) -> Iterable[tupl
         if name not in (found.get("Names") or [found.get("Name", "")]):
             continue
         # A unit recreates the containers of its Quadlet at each start, so the conflict is reported for the unit or its
-        # file.
+        # file. The unit of a job is in no manifest, unlike its timer.
         unit = (found.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT")
-        if unit not in ours.claimed["unit"] and unit not in ours.units:
+        quadlet = f"{systemd.QUADLETS}/{(unit or '').removesuffix('.service')}.container"
+        if unit not in ours.claimed["unit"] and unit not in ours.units and quadlet not in ours.files:
             members = sorted(member["Names"] for member in found.get("Containers") or ())
             holds = [f"with {' and '.join(members)}"] if members else []
             yield f"{kind} {name}", ", ".join([f"created {'by ' + unit if unit else 'by hand'}", *holds])
