@@ -101,6 +101,8 @@ export class DraftContainer {
     const secret =
       value.includes("\n") || plainSecrets({ [name]: value }, []).length > 0 || /:\/\/[^/\s:@]*:[^/\s@]+@/.test(value);
     this.places.set(`environment.${name}`, place);
+    delete this.entry.environment?.[name];
+    if (this.secretValues.delete(name)) delete this.entry.secretEnvironment?.[name];
     if (!secret) {
       this.entry.environment ??= {};
       this.entry.environment[name] = value;
@@ -114,7 +116,6 @@ export class DraftContainer {
     this.entry.secretEnvironment[name] = "configured";
     this.places.set(`secretEnvironment.${name}`, place);
     this.secretValues.set(name, value);
-    this.#app.secrets.set(name, place);
   }
 
   /** A secret file in /run/secrets. */
@@ -122,7 +123,6 @@ export class DraftContainer {
     this.entry.secrets ??= {};
     this.entry.secrets[name] = "configured";
     this.places.set(`secrets.${name}`, place);
-    this.#app.secrets.set(name, place);
   }
 
   /** A published port. `host` is empty if any was meant. */
@@ -250,8 +250,6 @@ export class DraftApp {
   readonly name: string;
   readonly findings: Findings;
   readonly containers = new Map<string, DraftContainer>();
-  /** Names of secrets, each with the place that needs it. */
-  readonly secrets = new Map<string, Place>();
   site: { domain: string; container: DraftContainer; place: Place } | undefined;
   readonly #folders = new Map<string, string>();
   readonly #from = new Map<string, { source: string; place: Place }>();

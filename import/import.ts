@@ -1,9 +1,9 @@
 // Apps from compose files and Quadlets.
-import { readCompose } from "./compose.ts";
+import { readCompose } from "./compose/compose.ts";
 import type { DraftApp } from "./draft.ts";
 import { type AppEntry, entryOf } from "./entry.ts";
 import { Findings } from "./findings.ts";
-import { isQuadlet, readQuadlets } from "./quadlet.ts";
+import { isQuadlet, readQuadlets } from "./quadlet/quadlet.ts";
 
 export interface Imported {
   apps: Record<string, AppEntry>;
@@ -31,7 +31,13 @@ export function importFiles(files: readonly string[], { name, native = false }: 
   const secrets: Record<string, string[]> = {};
   for (const draft of drafts) {
     apps[draft.name] = entryOf(draft, native);
-    secrets[draft.name] = [...draft.secrets.keys()];
+    secrets[draft.name] = [
+      ...new Set(
+        [...draft.containers.values()].flatMap(({ entry }) =>
+          Object.keys({ ...entry.secretEnvironment, ...entry.secrets }),
+        ),
+      ),
+    ];
   }
   return { apps, findings, secrets };
 }

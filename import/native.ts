@@ -21,8 +21,6 @@ export function takeNatives(app: DraftApp): Natives {
       continue;
     }
     app.containers.delete(name);
-    for (const secret of Object.keys(container.entry.secretEnvironment ?? {})) forgetSecret(app, secret);
-    for (const secret of Object.keys(container.entry.secrets ?? {})) forgetSecret(app, secret);
     natives[store] = store === "postgres" ? postgresOf(app, container, place) : valkeyOf(app, container, place);
   }
   return natives;
@@ -106,7 +104,7 @@ function rewrite(
       if (!place) continue;
       delete container.entry.environment?.[key];
       delete container.entry.secretEnvironment?.[key];
-      if (container.secretValues.delete(key)) forgetSecret(app, key);
+      container.secretValues.delete(key);
       if (next === null) {
         container.changed(place, key, `is left out: ${kind} knows the account of the app, and needs no password`);
         continue;
@@ -120,12 +118,4 @@ function rewrite(
       );
     }
   }
-}
-
-/** A secret that no container has any more. */
-function forgetSecret(app: DraftApp, name: string): void {
-  const used = [...app.containers.values()].some(
-    ({ entry }) => entry.secretEnvironment?.[name] ?? entry.secrets?.[name],
-  );
-  if (!used) app.secrets.delete(name);
 }

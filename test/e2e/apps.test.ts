@@ -1,7 +1,10 @@
 // Apps in the configuration of the platform: added, changed and removed with the rest of it.
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { importFiles } from "../../import/import.ts";
 import { Lab, PYTHON } from "./support/lab.ts";
 import { Stack } from "./support/stack.ts";
 import { touched, UNITS } from "./support/touched.ts";
@@ -50,6 +53,26 @@ const WIKI = {
   postgres: { connections: 7 },
   site: { domain: "wiki.lab.internal", port: 9100 },
 };
+/** Two containers, of which one is reached by its name, at a port below 1024. */
+const COMPOSE = `name: notes
+services:
+  web:
+    image: ${PYTHON}
+    command: -m http.server 80
+    ports: ["127.0.0.1:9300:80"]
+    volumes: [pages:/srv]
+    working_dir: /srv
+    healthcheck: { test: [CMD, python3, -c, "import urllib.request; urllib.request.urlopen('http://web')"] }
+  reader:
+    image: ${PYTHON}
+    command: ["-c", "import time; time.sleep(1e6)"]
+    sysctls: [net.core.somaxconn=321]
+    depends_on: [web]
+volumes:
+  pages:
+`;
+const READ =
+  "import urllib.request; print(urllib.request.urlopen('http://web:80').status, open('/proc/sys/net/core/somaxconn').read())";
 const VARIABLE = "50% of\n$HOME";
 const SECRETS = JSON.stringify({ wiki: { smtp: "the password for the mail", SMTP_: VARIABLE } });
 const WATCHED = [...UNITS, "app-wiki-network.service", "app-wiki.service"];
@@ -188,14 +211,20 @@ describe("an app in the configuration", () => {
     expect(await lab.sh(found)).toBe("0");
   });
 
-  test("restarts alone with a new generated secret", async () => {
+  test("restarts alone with a new generated secret, and one of a compose file starts beside it", async () => {
     stack.settings.apps.wiki.rotation = 2;
+    const file = join(stack.folder, "compose.yaml");
+    writeFileSync(file, COMPOSE);
+    const { apps, findings } = importFiles([file]);
+    expect(findings.of("lost")).toEqual([]);
+    Object.assign(stack.settings.apps, apps);
     const { result, units } = await touched(lab, () => stack.up(), WATCHED);
     expect(result.status, result.text).toBe(0);
     expect(units).toEqual({ "app-wiki.service": "restarted" });
     expect(await secret("key")).not.toBe(key);
     expect(await variable("TOKEN")).not.toBe(token);
     expect(await secret("smtp")).toBe("the password for the mail");
+    expect(await lab.sh(`podman exec app-notes-reader python3 -c "${READ}"`)).toBe("200 321");
   });
 
   test("is removed with its units and its site; its data is still there", async () => {

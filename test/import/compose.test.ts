@@ -164,7 +164,12 @@ test("shared memory is a size of the app", () => {
 
 test("an environment file beside it is read, and the service's own variables win", () => {
   const env = "A=1\nB='two words'\n# C=3\n";
-  expect(web("environment: { A: own }\nenv_file: web.env", { "web.env": env })?.environment).toEqual({
+  const more = { "web.env": env, "last.env": "B=last\nTOKEN=abc" };
+  expect(web("environment: { TOKEN: $$none }\nenv_file: [web.env, last.env]", more)).toMatchObject({
+    environment: { A: "1", B: "last" },
+    secretEnvironment: { TOKEN: "configured" },
+  });
+  expect(web("environment: { A: own }\nenv_file: web.env", more)?.environment).toEqual({
     A: "own",
     B: "two words",
   });

@@ -1,140 +1,15 @@
-// Reads a compose file. Every key of a service is handled, or listed with the reason why it is not.
-import { readFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { mounted, NOT_HERE, textBeside } from "./beside.ts";
-import { DraftApp, type DraftContainer } from "./draft.ts";
-import type { Findings, Place } from "./findings.ts";
-import { interpolated, type Lookup, secondsOf, split, variablesOf } from "./words.ts";
-import { type Node, readYaml } from "./yaml.ts";
+// How each key of a service is carried over.
+import { NOT_HERE, textBeside } from "../beside.ts";
+import type { DraftContainer } from "../draft.ts";
+import type { Place } from "../findings.ts";
+import { label } from "../labels.ts";
+import { secondsOf, variablesOf } from "../words.ts";
+import type { Handler } from "./context.ts";
+import { deploy } from "./deploy.ts";
+import { mountOf } from "./mounts.ts";
+import { entriesOf, filled, hasAll, listOf, pairsOf, scalar, scalarOf, textOf, wordsOf } from "./values.ts";
 
-interface Context {
-  app: DraftApp;
-  file: string;
-  lookup: Lookup;
-  /** Top-level tables, such as `secrets`. */
-  top: ReadonlyMap<string, Node>;
-  /** The services, and the names of their containers. */
-  services: ReadonlySet<string>;
-}
-type Handler = (container: DraftContainer, node: Node, place: Place, context: Context) => void;
-
-/** @throws Error for a file that is no compose file. */
-export function readCompose(file: string, findings: Findings, name?: string): DraftApp {
-  const root = readYaml(readFileSync(file, "utf8"));
-  const top = entriesOf(root);
-  const services = entriesOf(top.get("services"));
-  if (services.size === 0) throw new Error(`${file} has no services`);
-  const variables = new Map<string, string>();
-  const lookup: Lookup = (name) => variables.get(name);
-  for (const { name, value } of variablesBeside(file)) variables.set(name, interpolated(value, lookup).text);
-  const given = name ?? (top.get("name") && textOf(top.get("name"), lookup)) ?? basename(dirname(resolve(file)));
-  const app = new DraftApp(given, findings);
-  const context: Context = {
-    app,
-    file,
-    lookup,
-    top,
-    services: new Set(
-      [...services].flatMap(([name, node]) => [name, textOf(entriesOf(node).get("container_name"), lookup)]),
-    ),
-  };
-  for (const [key, node] of top)
-    if (
-      !["services", "volumes", "networks", "secrets", "configs", "name", "version"].includes(key) &&
-      !key.startsWith("x-")
-    )
-      findings.add("lost", { file, line: node.line }, key, "has no equivalent");
-  readNetworks(top.get("networks"), context);
-  readVolumes(top.get("volumes"), context);
-  for (const [service, node] of services) {
-    const container = app.container(service, { file, line: node.line });
-    for (const [key, value] of entriesOf(node)) {
-      const place = { file, line: value.line };
-      const reason = MOOT[key];
-      const handler = HANDLERS[key];
-      if (reason) container.moot(place, key, reason);
-      else if (handler) handler(container, value, place, context);
-      else if (!key.startsWith("x-")) container.lost(place, key, LOST[key] ?? "has no equivalent");
-    }
-    if (!["image", "build", "extends"].some((key) => entriesOf(node).has(key)))
-      container.lost(
-        { file, line: node.line },
-        "image",
-        "is missing: a file that adds to another one is read once `docker compose config` has merged both",
-      );
-  }
-  return app;
-}
-
-/** The variables of .env in the same folder. */
-function variablesBeside(file: string) {
-  try {
-    return variablesOf(readFileSync(join(dirname(file), ".env"), "utf8"));
-  } catch {
-    return [];
-  }
-}
-
-function readNetworks(networks: Node | undefined, { file, app }: Context): void {
-  for (const [name, network] of entriesOf(networks)) {
-    const place = { file, line: network.line };
-    const what = `networks.${name}`;
-    const external = entriesOf(network).get("external");
-    if (external?.kind === "scalar" ? external.value === true : external)
-      app.findings.add(
-        "changed",
-        place,
-        what,
-        "the app has a network of its own: containers outside of it are not reached, and Caddy serves it with `site`",
-      );
-    else app.findings.add("moot", place, what, "the containers of an app share a network, which no other can reach");
-  }
-}
-
-function readVolumes(volumes: Node | undefined, { file, app, lookup }: Context): void {
-  for (const [name, volume] of entriesOf(volumes))
-    for (const [key, node] of entriesOf(volume)) {
-      const place = { file, line: node.line };
-      const what = `volumes.${name}.${key}`;
-      if (key === "driver_opts")
-        app.findings.add(
-          "lost",
-          place,
-          what,
-          "mount the device or share on the host, and use its path as { host: PATH }",
-        );
-      else if (key === "driver" && textOf(node, lookup) !== "local")
-        app.findings.add("lost", place, what, "volumes are folders of the host");
-      else if (!["driver", "name", "external", "labels"].includes(key) && !key.startsWith("x-"))
-        app.findings.add("lost", place, what, "has no equivalent");
-    }
-}
-
-const MOOT: Record<string, string> = {
-  depends_on: "containers start together, and one that ends too early is started again",
-  expose: "containers of an app reach each other at every port",
-  pull_policy: "an image is pulled if it is missing",
-  user: "containers run as the account of the app",
-  develop: "is for a developer's machine",
-  attach: "is for a terminal",
-  cap_drop: "containers have no capability that was not added",
-};
-
-const LOST: Record<string, string> = {
-  privileged: "a privileged container is root on the host: add the capabilities and devices that it needs",
-  extends: "run `docker compose config`, and import its output",
-  pid: "containers have their own processes",
-  ipc: "containers have their own /dev/shm",
-  userns_mode: "containers run as the account of the app",
-  group_add: "the account of the app has the groups of its sockets only",
-  device_cgroup_rules: "name each device instead",
-  gpus: "GPUs need a driver's own hook: add the device files in quadlet.AddDevice",
-  runtime: "containers run with Podman's runtime",
-  mac_address: "networks of apps give addresses by themselves",
-  cgroup_parent: "containers run in system.slice",
-};
-
-const HANDLERS: Record<string, Handler> = {
+export const HANDLERS: Record<string, Handler> = {
   container_name: (container, node, place, { lookup }) => {
     container.names.add(textOf(node, lookup));
     container.moot(place, "container_name", "containers are named after the app, and reached by this name too");
@@ -171,13 +46,10 @@ const HANDLERS: Record<string, Handler> = {
       const path = one.kind === "map" ? one.entries.get("path") : one;
       const optional = one.kind === "map" && scalarOf(one.entries.get("required")) === false;
       const beside = textOf(path, context.lookup);
-      const file = join(dirname(context.file), beside);
-      try {
-        for (const { name, value, line } of variablesOf(readFileSync(file, "utf8")))
-          if (container.entry.environment?.[name] === undefined) container.variable(name, value, { file, line });
-      } catch {
-        if (!optional) container.lost(place, `env_file ${beside}`, NOT_HERE);
-      }
+      const text = textBeside(context.file, beside);
+      if (text !== undefined)
+        for (const { name, value, line } of variablesOf(text)) container.variable(name, value, { file: beside, line });
+      else if (!optional) container.lost(place, `env_file ${beside}`, NOT_HERE);
     }
   },
   ports: (container, node, _place, { file, lookup }) => {
@@ -363,116 +235,4 @@ function eachOf(act: (container: DraftContainer, value: string, place: Place) =>
       act(container, filled(container, String(scalarOf(one)), place, "value", lookup), place);
     }
   };
-}
-
-function deploy(container: DraftContainer, node: Node, file: string, lookup: Lookup): void {
-  for (const [key, value] of entriesOf(node)) {
-    const place = { file, line: value.line };
-    if (key === "restart_policy") container.moot(place, `deploy.${key}`, "a container that ends is started again");
-    else if (key === "replicas" && scalarOf(value) === 1) continue;
-    else if (key === "labels") HANDLERS.labels?.(container, value, place, { file, lookup } as Context);
-    else if (key !== "resources")
-      container.lost(place, `deploy.${key}`, key === "replicas" ? "each container runs once" : "is for a cluster");
-    else
-      for (const [kind, limits] of entriesOf(value))
-        for (const [name, limit] of entriesOf(limits)) {
-          const at = { file, line: limit.line };
-          if (kind === "reservations" && name === "devices") container.lost(at, "GPUs", LOST.gpus as string);
-          else if (kind === "reservations")
-            container.changed(at, `reservations.${name}`, "is only limited, not reserved");
-          else if (name === "memory") container.limitMemory(textOf(limit, lookup), at);
-          else if (name === "cpus") container.set("cpus", Number(textOf(limit, lookup)), at);
-          else if (name === "pids") container.key("PidsLimit", textOf(limit, lookup), at);
-          else container.lost(at, `${kind}.${name}`, "has no equivalent");
-        }
-  }
-}
-
-/** A label; one of Traefik's may name the site. */
-export function label(container: DraftContainer, name: string, value: string, place: Place): void {
-  if (!name.startsWith("traefik.") && !name.startsWith("caddy")) {
-    container.key("Label", value === "" ? name : `${name}=${value}`, place);
-    return;
-  }
-  const [, domain] = /^traefik\.http\.routers\.[\w-]+\.rule$/.test(name)
-    ? (/^Host\(`([^`]+)`\)$/.exec(value) ?? [])
-    : [];
-  const port = /\.loadbalancer\.server\.port$/.test(name) ? Number(value) : undefined;
-  if (domain) container.serve(domain, place);
-  else if (port) container.servedPort(port, place);
-  else container.changed(place, `label ${name}`, "Caddy serves the app: see `site`");
-}
-
-function mountOf(container: DraftContainer, node: Node, place: Place, context: Context): void {
-  if (node.kind === "map") {
-    const key = (name: string) => textOf(node.entries.get(name), context.lookup);
-    const known = ["type", "source", "target", "read_only", "bind", "volume", "tmpfs", "consistency"];
-    for (const name of node.entries.keys())
-      if (!known.includes(name)) container.lost(place, `volumes.${name}`, "has no equivalent");
-    if (key("type") === "tmpfs") {
-      const size = textOf(entriesOf(node.entries.get("tmpfs")).get("size"), context.lookup);
-      container.key("Tmpfs", `${key("target")}${size ? `:size=${size}` : ""}`, place);
-    } else if (key("type") === "bind" || key("type") === "volume" || key("type") === "")
-      mounted(container, context.file, key("source"), key("target"), key("read_only") === "true" ? ["ro"] : [], place);
-    else container.lost(place, `volume of type ${key("type")}`, "has no equivalent");
-    return;
-  }
-  const text = filled(container, String(scalarOf(node)), place, "volumes", context.lookup);
-  if (!hasAll(node, context.lookup)) return;
-  const [source = "", target, options = ""] = text.split(":");
-  if (target === undefined) mounted(container, context.file, source.replace(/^\//, ""), source, [], place);
-  else mounted(container, context.file, source, target, options.split(",").filter(Boolean), place);
-}
-
-// ---------------------------------------------------------------- values
-
-const entriesOf = (node: Node | undefined): ReadonlyMap<string, Node> =>
-  node?.kind === "map"
-    ? node.entries
-    : new Map(node?.kind === "list" ? node.items.map((one) => [String(scalarOf(one)), one]) : []);
-
-const listOf = (node: Node | undefined): Node[] =>
-  node === undefined ? [] : node.kind === "list" ? node.items : [node];
-
-const scalarOf = (node: Node | undefined) => (node?.kind === "scalar" ? node.value : undefined);
-
-const textOf = (node: Node | undefined, lookup: Lookup): string => {
-  const value = scalarOf(node);
-  return value === undefined || value === null ? "" : interpolated(String(value), lookup).text;
-};
-
-/** Names and values, of a map or of a list of NAME=VALUE. */
-function pairsOf(node: Node, separator = /=/): { name: string; value: string | undefined; line: number }[] {
-  if (node.kind === "map")
-    return [...node.entries].map(([name, value]) => {
-      const given = scalarOf(value);
-      return { name, value: given === null || given === undefined ? undefined : String(given), line: value.line };
-    });
-  return listOf(node).map((one) => {
-    const text = String(scalarOf(one) ?? "");
-    const at = text.search(separator);
-    return at < 0
-      ? { name: text, value: undefined, line: one.line }
-      : { name: text.slice(0, at), value: text.slice(at + 1), line: one.line };
-  });
-}
-
-/** With its variables; those without a value are listed. */
-function filled(container: DraftContainer, text: string, place: Place, key: string, lookup: Lookup): string {
-  const { text: result, missing } = interpolated(text, lookup);
-  for (const name of missing) container.lost(place, key, `\${${name}} has no value in .env`);
-  return result;
-}
-
-/** Whether every variable in a text has a value. */
-const hasAll = (node: Node, lookup: Lookup): boolean =>
-  interpolated(String(scalarOf(node) ?? ""), lookup).missing.length === 0;
-
-const scalar = (container: DraftContainer, node: Node, place: Place, key: string, lookup: Lookup): string =>
-  filled(container, String(scalarOf(node) ?? ""), place, key, lookup);
-
-function wordsOf(container: DraftContainer, node: Node, place: Place, key: string, lookup: Lookup): string[] {
-  if (node.kind === "list")
-    return node.items.map((one) => filled(container, String(scalarOf(one)), place, key, lookup));
-  return scalarOf(node) === null ? [] : split(scalar(container, node, place, key, lookup));
 }
