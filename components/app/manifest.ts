@@ -220,13 +220,15 @@ function containerView(
   container: ContainerSettings,
   folder: string | undefined,
 ) {
-  const { image, command, environment, files, secrets, secretEnvironment, volumes, health, memory, cpus } = container;
+  const { image, command, environment, files, secrets, secretEnvironment, volumes, health, quadlet, memory, cpus } =
+    container;
   return {
     image,
     command,
     uid,
     gid,
     groups: sockets.map(({ gid }) => gid),
+    devices: [quadlet.AddDevice ?? []].flat().map((device) => String(device).replace(/^-?([^:]*).*$/, "$1")),
     secretVariables: Object.keys(secretEnvironment).map((variable) => ({
       variable,
       name: secretOf(app, name, variable),

@@ -44,7 +44,7 @@ const WIKI = {
         Label: "team=wiki",
         LogOpt: "tag=wiki-of-the-lab",
         AddCapability: "NET_RAW",
-        AddDevice: "/dev/full:/dev/copy",
+        AddDevice: "/dev/lab-full:/dev/copy",
       },
       memory: "256m",
       cpus: 0.5,
@@ -86,13 +86,13 @@ beforeAll(async () => {
   await stack.up();
   await lab.addPython();
   await lab.sh(`printf '[Mount]\\nWhat=tmpfs\\nWhere=/mnt/photos\\nType=tmpfs\\n' >/etc/systemd/system/mnt-photos.mount
-    systemctl daemon-reload`);
+    systemctl daemon-reload; mknod --mode 660 /dev/lab-full c 1 7; chgrp games /dev/lab-full`);
 });
 afterAll(async () => {
   await stack.dropSecret("appSecrets");
   await new Stack(lab).up();
   await lab.sh(`podman rmi --force ${PYTHON}
-    systemctl stop mnt-photos.mount; rm -r /mnt/photos /etc/systemd/system/mnt-photos.mount; systemctl daemon-reload`);
+    rm /dev/lab-full; systemctl stop mnt-photos.mount; rm -r /mnt/photos /etc/systemd/system/mnt-photos.mount; systemctl daemon-reload`);
 });
 
 /** Prints the effects of the keys of the Quadlet, in the container. */
@@ -100,7 +100,7 @@ const INSIDE =
   "import os, resource, socket; s = os.statvfs('/tmp'); print(socket.gethostname(), socket.gethostbyname('mail.lan'), socket.gethostbyname('ldap.lan'), s.f_blocks * s.f_frsize >> 20, resource.getrlimit(resource.RLIMIT_NOFILE), bool(os.statvfs('/').f_flag & os.ST_RDONLY))";
 
 const OPENED =
-  "import os, stat; read = lambda path: open(path).read(); print([line.split()[1] for line in read('/proc/self/status').splitlines() if line.startswith('CapAmb')][0], stat.S_ISCHR(os.stat('/dev/copy').st_mode) and 'character device', read('/proc/sys/net/core/somaxconn').strip(), os.getcwd())";
+  "import os; read = lambda path: open(path).read(); print([line.split()[1] for line in read('/proc/self/status').splitlines() if line.startswith('CapAmb')][0], open('/dev/copy', 'rb').read(1), read('/proc/sys/net/core/somaxconn').strip(), os.getcwd())";
 
 const variable = (name: string) => lab.sh(`podman exec app-wiki python3 -c "import os; print(os.environ['${name}'])"`);
 const secret = (name: string) => lab.sh(`podman exec app-wiki python3 -c "print(open('/run/secrets/${name}').read())"`);
@@ -165,9 +165,7 @@ describe("an app in the configuration", () => {
     expect(await lab.sh(`podman exec app-wiki python3 -c "${INSIDE}"`)).toBe(
       "wiki 192.0.2.7 192.0.2.8 8 (512, 512) True",
     );
-    expect(await lab.sh(`podman exec app-wiki python3 -c "${OPENED}"`)).toBe(
-      "0000000000002000 character device 1234 /photos",
-    );
+    expect(await lab.sh(`podman exec app-wiki python3 -c "${OPENED}"`)).toBe("0000000000002000 b'\\x00' 1234 /photos");
     expect(await lab.sh("systemctl show app-wiki --property TimeoutStopUSec")).toBe("TimeoutStopUSec=2min 10s");
     expect(
       await lab.sh(

@@ -151,7 +151,7 @@ describe("sockets", () => {
   test.each([
     ["whoami", "app-whoami.container", []],
     ["paperless", "app-paperless-web.container", ["--group-add=973"]],
-    ["paperless", "app-paperless-worker.container", ["--group-add=973"]],
+    ["paperless", "app-paperless-worker.container", ["--group-add=973", "$DEVICE_GROUPS"]],
     ["grafana", "app-grafana.container", ["--group-add=987", "--group-add=973"]],
     ["pages", "app-pages.container", []],
     ["wiki", "app-wiki-export.container", ["--group-add=987"]],
@@ -331,6 +331,9 @@ describe("the keys of a Quadlet", () => {
   test("open what they name, and nothing else", () => {
     expect(values(unit, "AddCapability")).toEqual(["NET_RAW", "CAP_SYS_NICE"]);
     expect(values(unit, "AddDevice")).toEqual(["/dev/dri/renderD128"]);
+    expect(unit).toContain("find -L /dev/dri/renderD128 -type b,c");
+    expect(values(unit, "EnvironmentFile").at(-1)).toBe("-/run/app-paperless-worker.devices");
+    expect(quadlet("paperless", "app-paperless-web.container")).not.toContain("DEVICE_GROUPS");
   });
 
   test("give a container more time to end than systemd does by default", () => {
