@@ -2,7 +2,7 @@
 import { readCompose } from "./compose/compose.ts";
 import type { DraftApp } from "./draft.ts";
 import { type AppEntry, entryOf } from "./entry.ts";
-import { Findings } from "./findings.ts";
+import { Findings, type Place } from "./findings.ts";
 import { isQuadlet, readQuadlets } from "./quadlet/quadlet.ts";
 
 export interface Imported {
@@ -30,6 +30,15 @@ export function importFiles(files: readonly string[], { name, native = false }: 
   const apps: Record<string, AppEntry> = {};
   const secrets: Record<string, string[]> = {};
   for (const draft of drafts) {
+    if (apps[draft.name]) {
+      const [first] = draft.containers.values();
+      first?.lost(
+        first.places.get("") as Place,
+        "name",
+        `another app has the name ${draft.name}: import it alone, with --name`,
+      );
+      continue;
+    }
     apps[draft.name] = entryOf(draft, native);
     secrets[draft.name] = [
       ...new Set(

@@ -93,6 +93,15 @@ test("Quadlets without a common network or pod are an app each", () => {
   expect(Object.keys(apps)).toEqual(["a", "b"]);
 });
 
+test("two apps of one name are not silently one", () => {
+  const text = "[Container]\nImage=a.example.org/a:1\n";
+  const result = imported({ "a-b.container": text, "a_b.container": text });
+  expect(Object.keys(result.apps)).toEqual(["a-b"]);
+  expect(lines(result, "lost")).toEqual([
+    "a_b.container:1 a_b: name: another app has the name a-b: import it alone, with --name",
+  ]);
+});
+
 test("a pod's ports are those of the app", () => {
   const { apps } = imported({
     "media.pod": "[Pod]\nPodName=media\nPublishPort=127.0.0.1:8096:8096\n",
