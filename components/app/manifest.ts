@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { File, Manifest, Probe } from "../../protocol/manifest.ts";
 import { secretsFolder, secretsHome } from "../../protocol/secrets.ts";
 import type { Distribution } from "../distribution/distribution.ts";
@@ -111,11 +112,7 @@ export function appManifest(view: AppView): Manifest {
       { name: "volumes", path: homeOf(app) },
       ...borrowed
         .filter(({ backup }) => backup)
-        .map(({ host }) => ({
-          name: `host${host.replaceAll(/[^\w]/g, "-").toLowerCase()}`,
-          path: host,
-          borrowed: true,
-        })),
+        .map(({ host }) => ({ name: savedAs(host), path: host, borrowed: true })),
     ],
     borrowed: borrowed.map(({ host, readOnly }) => ({ path: host, readonly: readOnly })),
     directories: folders(app, containers, served?.folder),
@@ -175,6 +172,10 @@ export function appManifest(view: AppView): Manifest {
     ],
   };
 }
+
+/** A name in the backup for a folder of the host: two paths never have the same. */
+const savedAs = (path: string): string =>
+  `host${path.toLowerCase().replaceAll(/[^a-z0-9]/g, "-")}-${createHash("sha256").update(path).digest("hex").slice(0, 8)}`;
 
 /** Options of the pod, from the keys of its members. */
 const optionsOf = (members: readonly { container: ContainerSettings }[]): string[] => [

@@ -155,6 +155,7 @@ export function* clashes({ containers, site }: Whole, invalid: readonly Path[]):
           message: "is not allowed together with schedule: a job has no port and no health check",
         };
   yield* clashesOfPorts(entries);
+  yield* savedTwice(entries);
   for (const [name, { environment, secretEnvironment }] of entries)
     for (const variable of Object.keys(secretEnvironment).filter((variable) => Object.hasOwn(environment, variable)))
       yield {
@@ -203,6 +204,25 @@ export function* clashes({ containers, site }: Whole, invalid: readonly Path[]):
       path: ["site", "port"],
       message: `no container publishes ${site.port}; published are ${ports.join(", ") || "none"}`,
     };
+}
+
+/** Folders of the host in the backup, of which one contains the other: a restore would replace both. */
+function* savedTwice(entries: readonly [string, Whole["containers"][string]][]): Generator<Fault> {
+  const saved = entries.flatMap(([name, { volumes }]) =>
+    Object.entries(volumes).flatMap(([target, volume]) =>
+      typeof volume !== "string" && volume.backup
+        ? [{ host: volume.host, path: ["containers", name, "volumes", target] }]
+        : [],
+    ),
+  );
+  for (const { host, path } of saved) {
+    const outer = saved.find((other) => other.host !== host && host.startsWith(`${other.host}/`));
+    if (outer)
+      yield {
+        path: [...path, "backup"],
+        message: `${outer.host}, which contains ${host}, is in the backup: remove one`,
+      };
+  }
 }
 
 /** Ports that two containers have in common, and those that the host has no use for. */

@@ -363,7 +363,7 @@ describe("a directory of the host", () => {
   test("is in the backup only if that was asked for", () => {
     expect(data).toEqual([
       { name: "volumes", path: "/var/lib/apps/paperless" },
-      { name: "host-mnt-photos", path: "/mnt/photos", borrowed: true },
+      { name: expect.stringMatching(/^host-mnt-photos-[0-9a-f]{8}$/), path: "/mnt/photos", borrowed: true },
     ]);
   });
 });

@@ -142,6 +142,10 @@ test.each([
     { volumes: { "/a": { host: "/dev/dri" } } },
     "volumes./a.host: /dev/dri contains devices, which are no volumes: use the key AddDevice of quadlet",
   ],
+  [
+    { volumes: { "/a": { host: "/srv/a", backup: true }, "/b": { host: "/srv/a/b", backup: true } } },
+    "volumes./b.backup: /srv/a, which contains /srv/a/b, is in the backup: remove one",
+  ],
   [{ volumes: { "/a": { host: "/proc" } } }, "volumes./a: is a file system of the kernel: set readOnly"],
   [
     { files: { "grafana.ini": "x" } },
