@@ -78,6 +78,22 @@ test("with policy.requireDigest a missing digest fails the preview, of authentik
   expect(pinned.status, pinned.text).toBe(0);
 });
 
+test("a port of an app that other machines reach fails the preview, and passes where it is allowed", async () => {
+  const web = {
+    image: "docker.io/library/wiki:1.4",
+    ports: [{ port: 22, publish: 2222, address: "*" }],
+    secrets: { "admin-password": "generated" },
+  };
+  const apps = { wiki: { containers: { web } } };
+  const refused = await preview({}, { apps });
+  expect(refused.text).toMatch(/\[mandatory\].*loopback-only/);
+  expect(refused.text).toContain('or allow it with policy.ports: ["*:2222/tcp"]');
+  expect(refused.status).not.toBe(0);
+  const allowed = await preview({}, { apps, policy: { ports: ["*:2222/tcp"] } });
+  expect(allowed.text).not.toContain("[mandatory]");
+  expect(allowed.status, allowed.text).toBe(0);
+});
+
 test("a secret in plain text fails the preview, and is not shown", async () => {
   const { status, text } = await preview({ environment: { AUTHENTIK_EMAIL__PASSWORD: "hunter2" } });
   expect(text).toMatch(/\[mandatory\].*plain-secrets/);
