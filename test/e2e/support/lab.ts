@@ -52,6 +52,8 @@ export class Lab {
   readonly address: string;
   readonly hostKey: string;
   readonly keyFile: string;
+  /** Its address on the segment that it shares with others; empty without one. */
+  readonly private: string;
 
   private constructor(name: string, env: string) {
     const value = (key: string) => new RegExp(`^${key}="?([^"\n]*)`, "m").exec(env)?.[1] ?? "";
@@ -59,6 +61,7 @@ export class Lab {
     this.address = value("LAB_IP");
     this.hostKey = value("LAB_HOST_KEY");
     this.keyFile = value("LAB_KEY");
+    this.private = value("LAB_PRIVATE");
   }
 
   /** A fresh host, which can pull these versions of the authentik stand-in. */
@@ -71,6 +74,17 @@ export class Lab {
     return Lab.#create(purpose, versions, "stocked");
   }
 
+  /** Stocked hosts on one segment, which accept the key of the first one. */
+  static async segment(purpose: string, names: readonly string[], ...versions: string[]): Promise<Lab[]> {
+    const labs = await Promise.all(
+      names.map((name) => Lab.at(`${purpose}-${name}-${process.pid}`, "stocked", `${purpose}${process.pid}`)),
+    );
+    const key = readFileSync(`${labs[0]?.keyFile}.pub`, "utf8").trim();
+    await Promise.all(labs.map((lab) => lab.sh(`echo '${key}' >>/root/.ssh/authorized_keys`)));
+    await Promise.all(labs.map((lab) => must(LOAD, [lab.name, ...versions])));
+    return labs;
+  }
+
   static async #create(purpose: string, versions: readonly string[], platform?: string): Promise<Lab> {
     const lab = await Lab.at(`${purpose}-${process.pid}`, platform);
     if (versions.length > 0) await must(LOAD, [lab.name, ...versions]);
@@ -78,8 +92,8 @@ export class Lab {
   }
 
   /** The host with this name, started if it is not running. */
-  static async at(name: string, platform = process.env.LAB_PLATFORM): Promise<Lab> {
-    return new Lab(name, await must(TOOL, ["up", name], { LAB_PLATFORM: platform }));
+  static async at(name: string, platform = process.env.LAB_PLATFORM, segment?: string): Promise<Lab> {
+    return new Lab(name, await must(TOOL, ["up", name], { LAB_PLATFORM: platform, LAB_SEGMENT: segment }));
   }
 
   /** This machine's end of the cable to the host. */
@@ -121,6 +135,17 @@ export class Lab {
   /** `hard` cuts the power instead of shutting down. */
   async reboot({ hard = false } = {}): Promise<void> {
     await must(TOOL, ["stop", this.name, ...(hard ? ["--hard"] : [])]);
+    await must(TOOL, ["up", this.name]);
+  }
+
+  /** Cuts the power without a word to others: first the cables, so that no connection is closed. */
+  async vanish(): Promise<void> {
+    await must(TOOL, ["cut", this.name]);
+    await must(TOOL, ["stop", this.name, "--hard"]);
+  }
+
+  /** Starts it again from its disk. */
+  async start(): Promise<void> {
     await must(TOOL, ["up", this.name]);
   }
 
