@@ -11,6 +11,10 @@ export const answers = {
     manager: z.string().optional().meta({ description: "Absent from older agents." }),
     versions: byName.meta({ description: "Version of each package, as the package manager reports it." }),
   }),
+  key: z.object({
+    name: z.string(),
+    certificate: z.string().meta({ description: "Its certificate in PEM format, which is not secret." }),
+  }),
   release: z.object({
     release: z.string(),
     generation: z.int(),

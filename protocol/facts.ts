@@ -13,6 +13,7 @@ export const DIFFERENCE_KINDS = [
   "group",
   "account",
   "package",
+  "key",
   "other",
 ] as const;
 

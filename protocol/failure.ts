@@ -74,7 +74,7 @@ const named = z.object({ kind: z.string(), name: z.string() });
 
 export const failureSchema = z.object({
   verb: z.enum(["apply", "remove"]),
-  item: named.meta({ description: "Kind (`group`, `account`, `packages` or `release`) and name of the item." }),
+  item: named.meta({ description: "Kind (`group`, `account`, `packages`, `key` or `release`) and name of the item." }),
   code: z.int().meta({ description: "Exit status." }),
   meaning: z
     .enum(failures.map(({ meaning }) => meaning))

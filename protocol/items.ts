@@ -1,4 +1,4 @@
-// Documents for all items other than releases: groups, accounts and packages.
+// Documents for all items other than releases: groups, accounts, packages and keys.
 import { z } from "zod";
 
 const takes = (examples: string) =>
@@ -57,6 +57,16 @@ export const packagesSchema = z.object({
   manager: z.string().default("apt").meta({ description: "Package manager: `apt` or `pacman`." }),
 });
 
+export const keySchema = z.object({
+  name: z
+    .string()
+    .meta({ description: "Name of the key, and of its files in /etc/gatehouse/keys: `NAME.key` and `NAME.crt`." }),
+  subject: z.string().meta({ description: "Common name in the certificate." }),
+  addresses: z.array(z.string()).meta({ description: "IP addresses in the certificate." }),
+  group: z.string().default("root").meta({ description: "Group that may read the key." }),
+});
+
 export type GroupDocument = z.input<typeof groupSchema>;
 export type AccountDocument = z.input<typeof accountSchema>;
 export type PackagesDocument = z.input<typeof packagesSchema>;
+export type KeyDocument = z.input<typeof keySchema>;

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { answers } from "./answers.ts";
 import { factsSchema } from "./facts.ts";
 import { EXITS, failureSchema } from "./failure.ts";
-import { accountSchema, groupSchema, packagesSchema } from "./items.ts";
+import { accountSchema, groupSchema, keySchema, packagesSchema } from "./items.ts";
 import { manifestSchema } from "./manifest.ts";
 
 interface Node {
@@ -37,6 +37,7 @@ const items = {
   group: schemaOf(groupSchema, true),
   account: schemaOf(accountSchema, true),
   packages: schemaOf(packagesSchema, true),
+  key: schemaOf(keySchema, true),
 };
 const answered = Object.fromEntries(
   Object.entries({ ...answers, failure: failureSchema, facts: factsSchema }).map(([kind, schema]) => [

@@ -106,6 +106,7 @@ const NAMES: Record<keyof typeof answers, { pattern: RegExp; text: string }> = {
   group: UNIX_NAME,
   account: UNIX_NAME,
   packages: { pattern: /^\w[\w.-]*$/, text: "a name of letters, digits, _, . and -" },
+  key: UNIX_NAME,
   release: {
     pattern: /^[a-z][a-z0-9-]{0,62}$/,
     text: "a name of lower-case letters, digits and -, which begins with a letter, at most 63 long",

@@ -5,7 +5,7 @@ import type { Preview, Step } from "../read/steps.ts";
 
 /** A change of an item other than a release. */
 export interface ItemChange {
-  kind: "agent" | "group" | "account" | "packages";
+  kind: "agent" | "group" | "account" | "packages" | "key";
   name: string;
   what: "create" | "update" | "repair" | "leave";
   notes: string[];
@@ -17,10 +17,10 @@ export const itemChanges = (preview: Preview): ItemChange[] =>
     .sort((a, b) => (`${a.kind} ${a.name}` < `${b.kind} ${b.name}` ? -1 : 1));
 
 function itemChange(step: Step, preview: Preview): ItemChange[] {
-  const [, kind, name] = /^(group|account|packages)-(.+)$/.exec(step.name) ?? [];
+  const [, kind, name] = /^(group|account|packages|key)-(.+)$/.exec(step.name) ?? [];
   if (step.name === "host-agent") return agent(step);
   if (name === undefined || step.op === "same") return [];
-  const item = { kind: kind as "group" | "account" | "packages", name };
+  const item = { kind: kind as "group" | "account" | "packages" | "key", name };
   if (step.op === "delete") return [{ ...item, what: "leave", notes: ["it stays on the host"] }];
   const forgotten = isNotOnHost(step, preview);
   const drift = driftOf(step, preview);

@@ -82,6 +82,7 @@ const GIDS: Record<string, number> = { "postgres-clients": 987, "valkey-clients"
 function answer(kind: string, name: string): object {
   if (kind === "group") return { name, gid: GIDS[name] ?? 980 };
   if (kind === "account") return { name, uid: 985, gid: 985, groups: Object.keys(GIDS) };
+  if (kind === "key") return { name, certificate: `certificate of ${name}\n` };
   if (kind === "packages") return { versions: { [name]: "1.2.3-1" } };
   return { release: name, generation: 3, changed: [], units: {} };
 }
@@ -104,7 +105,7 @@ function stateOf(type: string, name: string, inputs: Record<string, unknown>, se
   if (type === "random:index/randomPassword:RandomPassword")
     return { ...inputs, result: pulumi.secret(`password-of-${name}`) };
   if (type === "random:index/randomBytes:RandomBytes") return { ...inputs, base64: "c2FsdC1vZi10aGUtdGVzdHM=" };
-  const asked = /gatehouse (group|account|packages|release) ([\w-]+)/.exec(String(inputs.create));
+  const asked = /gatehouse (group|account|packages|key|release) ([\w-]+)/.exec(String(inputs.create));
   if (type !== COMMAND || settings.preview) return inputs;
   if (!asked) return { ...inputs, stdout: '{"agent": "0123456789abcdef"}', stderr: "" };
   const [, kind = "", item = ""] = asked;
@@ -226,7 +227,7 @@ export async function record(settings: Settings, body: () => unknown): Promise<R
 
 /** `KIND-NAME` of the item on the host that a command applies; undefined for other resources. */
 function itemOf({ create, delete: removal }: Recorded["inputs"]): string | undefined {
-  const [, kind, name] = /^gatehouse (group|account|packages|release) (\S+)/.exec(String(create)) ?? [];
+  const [, kind, name] = /^gatehouse (group|account|packages|key|release) (\S+)/.exec(String(create)) ?? [];
   if (kind) return `${kind}-${name}`;
   // The other command is unknown in a preview in which its document is.
   const [, release] = /^gatehouse remove (\S+)/.exec(String(removal)) ?? [];

@@ -12,10 +12,19 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typedd
 from unittest import mock
 
 from gatehouse.items.accounts import Account, Group
+from gatehouse.items.keys import Key
 from gatehouse.items.packages import Packages
 from gatehouse.output.report import MEANINGS, Failure
 from gatehouse.protocol import document, manifest
-from gatehouse.protocol.answers import AccountAnswer, Facts, FailureReport, GroupAnswer, PackagesAnswer, ReleaseAnswer
+from gatehouse.protocol.answers import (
+    AccountAnswer,
+    Facts,
+    FailureReport,
+    GroupAnswer,
+    KeyAnswer,
+    PackagesAnswer,
+    ReleaseAnswer,
+)
 from gatehouse.protocol.difference import Difference
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -24,6 +33,7 @@ ANSWERS = {
     "group": GroupAnswer,
     "account": AccountAnswer,
     "packages": PackagesAnswer,
+    "key": KeyAnswer,
     "release": ReleaseAnswer,
     "facts": Facts,
     "failure": FailureReport,
@@ -43,6 +53,7 @@ def shapes() -> dict[str, tuple[type, dict[str, Any]]]:
         "group": (Group, items["group"]),
         "account": (Account, items["account"]),
         "packages": (Packages, items["packages"]),
+        "key": (Key, items["key"]),
     }
 
 

@@ -3,7 +3,7 @@ deletes nothing."""
 
 import pwd
 
-from gatehouse.items import accounts, packages
+from gatehouse.items import accounts, keys, packages
 from gatehouse.output.report import Failure
 from gatehouse.output.table import columns
 from gatehouse.protocol.answers import LeaveAnswer, Left
@@ -39,7 +39,7 @@ def leave(stack: str) -> LeaveAnswer:
         "stack": stack,
         "running": sorted(release for owner, release in there if owner == stack),
         "others": sorted({owner for owner, _ in there if owner != stack}),
-        "stays": [*_data(), *_roles(), *_secrets(), *_backups(), *_system(), *_images(), *_agent()],
+        "stays": [*_data(), *_roles(), *_secrets(), *_keys(), *_backups(), *_system(), *_images(), *_agent()],
     }
 
 
@@ -80,6 +80,10 @@ def _roles() -> list[Left]:
 def _secrets() -> list[Left]:
     paths = [str(store.SECRETS / release.name) for release in store.releases() if release.retained]
     return [_left("secrets", path, f"rm -r {path}") for path in paths if _there(path)]
+
+
+def _keys() -> list[Left]:
+    return [_left("key", name, f"rm {keys.FOLDER / name}.*") for name in _made("key")]
 
 
 def _backups() -> list[Left]:

@@ -13,7 +13,7 @@ from gatehouse.backup import create, drill, forget, inventory, restore
 from gatehouse.cli import history, leave, rollback, status, verify
 from gatehouse.drift import facts
 from gatehouse.health import disks
-from gatehouse.items import accounts, packages
+from gatehouse.items import accounts, keys, packages
 from gatehouse.output.report import (
     FAULT,
     MEANINGS,
@@ -34,6 +34,7 @@ from gatehouse.protocol.answers import (
     ConfirmAnswer,
     FailureReport,
     GroupAnswer,
+    KeyAnswer,
     PackagesAnswer,
     ReleaseAnswer,
     RestoreAnswer,
@@ -45,7 +46,7 @@ from gatehouse.tree import files
 
 _DIFFERS = 3
 
-_Item = TypeVar("_Item", GroupAnswer, AccountAnswer, PackagesAnswer, ReleaseAnswer)
+_Item = TypeVar("_Item", GroupAnswer, AccountAnswer, PackagesAnswer, KeyAnswer, ReleaseAnswer)
 _Shown = TypeVar("_Shown", bound=Mapping[str, object])
 
 
@@ -180,6 +181,11 @@ def _packages(call: Namespace) -> int:
     return 0
 
 
+def _key(call: Namespace) -> int:
+    answer(_apply(call, keys.ensure))
+    return 0
+
+
 def _release(call: Namespace) -> int:
     done = _apply(call, apply.apply)
     remains.drop(call.name)
@@ -235,6 +241,7 @@ _RUN: dict[str, Callable[[Namespace], int]] = {
     "group": _group,
     "account": _account,
     "packages": _packages,
+    "key": _key,
     "release": _release,
     "remove": _remove,
     "leave": _leave,
@@ -244,10 +251,11 @@ _RUN: dict[str, Callable[[Namespace], int]] = {
 
 
 # The verbs of an item, which the program runs for one of its resources.
-_ITEMS: dict[str, Literal["group", "account", "packages", "release"]] = {
+_ITEMS: dict[str, Literal["group", "account", "packages", "key", "release"]] = {
     "group": "group",
     "account": "account",
     "packages": "packages",
+    "key": "key",
     "release": "release",
     "remove": "release",
 }

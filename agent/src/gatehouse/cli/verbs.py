@@ -143,6 +143,9 @@ VERBS = {
             for_program=True,
         ),
         Verb("packages", "install native packages that are missing", _item, changes=True, for_program=True),
+        Verb(
+            "key", "create a private key and its certificate if they are missing", _item, changes=True, for_program=True
+        ),
         Verb("release", "apply a release as one transaction", _item, changes=True, for_program=True),
         Verb("remove", "remove a release", _remove, changes=True, for_program=True),
         Verb(

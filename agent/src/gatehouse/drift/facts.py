@@ -7,7 +7,7 @@ from typing import Literal
 
 from gatehouse.drift import redaction, unmanaged
 from gatehouse.health import disks, survey
-from gatehouse.items import accounts, claims, packages
+from gatehouse.items import accounts, claims, keys, packages
 from gatehouse.output.report import Failure
 from gatehouse.protocol import document
 from gatehouse.protocol.answers import Answer, Facts, ItemFacts, PackagesAnswer
@@ -92,7 +92,7 @@ def _drifted(kind: str, name: str, left: Answer, ahead: _Ahead, diffs: bool) -> 
         return (found and of_release(store.Release(name), ahead.owned, diffs)) + ahead.failing.get(name, [])
     if kind == "packages" and "versions" in left:
         return _packages(left, ahead.installed) and _packages(left, packages.survey([left]))
-    return {"group": _group, "account": _account}[kind](name, left)
+    return {"group": _group, "account": _account, "key": _key}[kind](name, left)
 
 
 def _group(name: str, left: Answer) -> list[Difference]:
@@ -101,6 +101,14 @@ def _group(name: str, left: Answer) -> list[Difference]:
 
 def _account(name: str, left: Answer) -> list[Difference]:
     return _identity("account", name, accounts.look_account(name), left)
+
+
+def _key(name: str, left: Answer) -> list[Difference]:
+    now = keys.look(name)
+    if now == left:
+        return []
+    what: Literal["missing", "changed"] = "missing" if now is None else "changed"
+    return [Difference("key", name, what, f"key {name} is missing" if now is None else f"key {name} is another one")]
 
 
 def _identity(

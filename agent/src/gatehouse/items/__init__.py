@@ -1,1 +1,1 @@
-"""Accounts, groups and packages, which exist once on a host."""
+"""Accounts, groups, packages and keys, which exist once on a host."""

@@ -28,6 +28,12 @@ class PackagesAnswer(TypedDict):
 
 
 @final
+class KeyAnswer(TypedDict):
+    name: str
+    certificate: str  # in PEM format
+
+
+@final
 class ReleaseAnswer(TypedDict):
     release: str
     generation: int
@@ -45,13 +51,13 @@ class FailureReport(TypedDict):
     """Why an item was not applied or removed, in the place of its answer."""
 
     verb: Literal["apply", "remove"]
-    item: Named  # group, account, packages or release
+    item: Named  # group, account, packages, key or release
     code: int  # the exit status
     meaning: Meaning  # of the exit status
     at: NotRequired[Named]  # the part that failed, if it is a single one: its table in the manifest, and its name
 
 
-Answer = GroupAnswer | AccountAnswer | PackagesAnswer | ReleaseAnswer
+Answer = GroupAnswer | AccountAnswer | PackagesAnswer | KeyAnswer | ReleaseAnswer
 
 
 class ItemFacts(TypedDict):

@@ -5,7 +5,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Kind = Literal[
-    "file", "directory", "drop-in", "runtime", "unit", "probe", "generation", "group", "account", "package", "other"
+    "file",
+    "directory",
+    "drop-in",
+    "runtime",
+    "unit",
+    "probe",
+    "generation",
+    "group",
+    "account",
+    "package",
+    "key",
+    "other",
 ]
 
 
@@ -14,7 +25,7 @@ class Difference:
     """Two differences are equal if they concern the same thing, regardless of their messages."""
 
     kind: Kind
-    name: str  # the path, unit, probe, group, account, package or release that differs
+    name: str  # the path, unit, probe, group, account, package, key or release that differs
     what: str  # the kind of difference, in one word such as `missing`, `content` or `inactive`
     message: str = field(compare=False)  # for display, in one line
     diff: str = field(default="", compare=False)  # the changes in a file, without secrets

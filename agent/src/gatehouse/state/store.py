@@ -196,7 +196,7 @@ def read(text: str) -> Manifest:
 
 @dataclass(frozen=True)
 class Item:
-    """An item that the program applied to this host: a group, an account, packages or a release."""
+    """An item that the program applied to this host: a group, an account, packages, a key or a release."""
 
     due: str  # the due number that it was given
     answer: Answer
@@ -206,7 +206,7 @@ class Item:
 
 
 def items() -> dict[str, Item]:
-    """All items, by `group-NAME`, `account-NAME`, `packages-NAME` or `release-NAME`."""
+    """All items, by `group-NAME`, `account-NAME`, `packages-NAME`, `key-NAME` or `release-NAME`."""
     folder = STATE / "items"
     paths = sorted(folder.glob("*.json")) if folder.exists() else []
     return {path.stem: remembered(Item, json.loads(path.read_text())) for path in paths}
