@@ -1,39 +1,27 @@
-// The platform of a stack, from its configuration. components/gatehouse/gatehouse.ts wires the services together.
-import { getStack } from "@pulumi/pulumi";
-import { placeOf } from "./components/backup/manifest.ts";
+// The platform of a stack, from its configuration: on one host (components/gatehouse/gatehouse.ts wires the services
+// together) or on three.
 import { load } from "./components/config/load.ts";
-import { formerNames } from "./components/gatehouse/former-names.ts";
-import { Gatehouse } from "./components/gatehouse/gatehouse.ts";
-import { readmeOf } from "./components/platform/readme.ts";
+import { declare } from "./components/gatehouse/declare.ts";
 import { quiet } from "./components/sdk/quiet.ts";
 
 quiet();
 
-const args = load();
-const facts = await Gatehouse.inspect(args);
-const gatehouse = new Gatehouse("gatehouse", { ...args, facts }, { transformations: [formerNames] });
+const declared = await declare(load());
 
 /** Outputs for other stacks. */
-export const platform = gatehouse.platform;
+export const platform = declared.platform;
 
 /** Passwords of PostgreSQL roles and URLs of Valkey users. Secret, and therefore a separate output. */
-export const logins = gatehouse.logins;
+export const logins = declared.logins;
 
 /** First login to a new authentik, secret; null if the configuration sets the password. */
-export const administrator = gatehouse.administrator;
+export const administrator = declared.administrator;
 
 /**
  * Secrets that a restore on another host needs; null without a backup. Store them away from both the host and the
  * state.
  */
-export const recovery = gatehouse.recovery;
+export const recovery = declared.recovery;
 
 /** Overview for people: `pulumi stack output readme`. */
-export const readme = gatehouse.authentik.url.apply((url) =>
-  readmeOf({
-    stack: getStack(),
-    host: args.host,
-    authentik: { url },
-    repository: args.backup && placeOf(args.backup.repository),
-  }),
-);
+export const readme = declared.readme;

@@ -14,6 +14,7 @@ const SECONDS: Record<string, number> = {
   "own/backup": 1080,
   "own/apps": 870,
   "own/lifecycle": 670,
+  "own/cluster": 420,
   "own/documents": 560,
   "own/crashes": 200,
   "own/interruptions": 190,

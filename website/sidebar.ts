@@ -28,6 +28,7 @@ export const SIDEBAR: readonly Group[] = [
       "docs/authentik-deployment-guide.md",
       "docs/operations.md",
       "docs/backup-and-restore.md",
+      "docs/cluster.md",
       "docs/migrating-from-ansible.md",
       "docs/plan.md",
       "docs/delivery.md",

@@ -52,6 +52,10 @@ export interface AuthentikArgs extends Omit<AuthentikInput, "valkey"> {
   trustedProxies?: pulumi.Input<readonly pulumi.Input<string>[]>;
   /** Resources that must be ready before the image is pulled. @default nothing */
   after?: readonly pulumi.Resource[];
+  /**
+   * authentik on another host, with the same database. It is upgraded first, and migrates the database. @default none
+   */
+  follows?: Authentik;
   /** Must have a database `authentik` with an owner of the same name. */
   postgres: SocketService & { readonly port: number };
   /** Needs a database number for authentik in versions up to 2025.8. @default - the pod is not in Valkey's group */
@@ -83,7 +87,7 @@ export class Authentik extends Component {
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: AuthentikArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { host, after = [], postgres, valkey, secretEnvironment = {}, trustedProxies = [], ...asked } = args;
+    const { host, after = [], follows, postgres, valkey, secretEnvironment = {}, trustedProxies = [], ...asked } = args;
     const hasDatabase = valkey && NAME in valkey.databases;
     const further = { ...asked, secretEnvironment, trustedProxies, valkey: hasDatabase };
     const settings = settingsOf("Authentik", name, authentikSchema, asked, { given: further, faults: argumentFaults });
@@ -146,6 +150,7 @@ export class Authentik extends Component {
           gid,
           postgres: { ...socketOf(postgres), port: postgres.port, gid: postgresGid },
           valkey: valkey && { ...socketOf(valkey), gid: valkeyGid },
+          migrates: follows === undefined,
           trustedProxies: trusted,
           secretVariables: Object.keys(secretSettings),
           secrets: secretsFolder(`${NAME}-secrets`, generation),
@@ -159,7 +164,7 @@ export class Authentik extends Component {
       { host, releaseName: GUARD, manifest: guardManifest() },
       { ...below, dependsOn: [packages], aliases: [{ name: GUARD }] },
     );
-    const dependsOn = [packages, guard, ...after, ...services.flatMap(({ ready }) => ready)];
+    const dependsOn = [packages, guard, ...after, ...(follows?.ready ?? []), ...services.flatMap(({ ready }) => ready)];
     this.ready = [new Release(name, { host, releaseName: NAME, ...manifest }, { ...below, dependsOn })];
     this.registerOutputs({ url: this.url });
   }

@@ -69,6 +69,8 @@ export interface AuthentikView
   postgres: Peer & { port: number };
   /** Without it, the pod has no access to Valkey's socket and is not in its group. */
   valkey?: Peer;
+  /** Whether a new image migrates the database here, and not on another host before. */
+  migrates: boolean;
   /** CIDRs of trusted proxies in front of Caddy. */
   trustedProxies: readonly string[];
   /** Settings with values in secret files. */
@@ -212,7 +214,7 @@ export function authentikManifest(postgres: Distribution["postgres"], view: Auth
       rendered(STARTUP_SCRIPT, "root:root", "0755", "usr/local/libexec/gatehouse/authentik-startup", {}),
     ],
     refers: [view.secrets, ...view.refers],
-    guards: [databaseGuard(postgres, NAME, [podUnit(NAME)], NAME)],
+    guards: view.migrates ? [databaseGuard(postgres, NAME, [podUnit(NAME)], NAME)] : [],
     checks: [networkCheck(view.network.subnets)],
     units: [
       { name: podUnit(NAME) },

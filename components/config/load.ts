@@ -7,6 +7,7 @@ import { secretFaults, wholeKey } from "../backup/secrets.ts";
 import { type Logins, registriesSchema } from "../registries/schema.ts";
 import { type Fault, faultsIn } from "../schema/faults.ts";
 import { isConfigSecret } from "../sdk/config-secret.ts";
+import { clusterSchema } from "./cluster-schema.ts";
 import { misplaced } from "./misplaced.ts";
 import { type Settings, settingsSchema } from "./schema.ts";
 
@@ -20,12 +21,12 @@ const SET_SECRET: Record<string, string> = {
   backupPassphrase: "pulumi config set --secret gatehouse:backupPassphrase",
 };
 const SECRET_KEYS = Object.keys(SET_SECRET);
-const SETTINGS = [...Object.keys(settingsSchema.shape), ...SECRET_KEYS];
+const SETTINGS = [...Object.keys(settingsSchema.shape), "hosts", ...SECRET_KEYS];
 
 /**
  * Reads and validates the stack's configuration. Unknown keys are faults.
  *
- * @returns the arguments of a `Gatehouse`, with their defaults.
+ * @returns the arguments of a `Gatehouse`, or of a `GatehouseCluster` if it has `hosts`, with their defaults.
  * @throws pulumi.RunError with every fault and its path.
  */
 export function load() {
@@ -53,10 +54,11 @@ export function load() {
     given[name] = decoded(config.require(name));
     if (isConfigSecret(key)) faults.push({ path: [name], message: NOT_SECRET });
   }
-  const parsed = settingsSchema.safeParse(given);
+  const schema = "hosts" in given ? clusterSchema : settingsSchema;
+  const parsed = schema.safeParse(given);
   // Omit the faults of encrypted keys, because their messages may contain the value.
   const shown = ({ path }: Fault) => !isConfigSecret(prefix + String(path[0]));
-  faults.push(...faultsIn(settingsSchema, given).filter(shown));
+  faults.push(...faultsIn(schema, given).filter(shown));
   const secrets = tableOf(config.get("authentikSecrets") ?? "{}");
   const secretNames = secrets && Object.keys(secrets);
   if (secrets) faults.push(...environmentFaults(secrets, parsed.data?.authentik));
@@ -66,14 +68,22 @@ export function load() {
   const appSecrets = decoded(config.get("appSecrets") ?? "{}");
   faults.push(...appFaults(given.apps, appSecrets), ...backupFaults(given.backup, config));
   if (faults.length > 0 || !parsed.success) throw new pulumi.RunError(refusal(pulumi.getStack(), faults));
-  const { host, authentik, backup, ...settings } = parsed.data;
   const secretEnvironment = Object.fromEntries((secretNames ?? []).map((name) => [name, secretOf(config, name)]));
+  const privateKey = config.getSecret("sshKey")?.apply(wholeKey);
+  const common = {
+    authentik: { ...parsed.data.authentik, secretEnvironment },
+    registries: config.getSecretObject<Logins>("registries"),
+  };
+  if ("hosts" in parsed.data) {
+    const hosts = Object.entries(parsed.data.hosts).map(([name, host]) => [name, { ...host, privateKey }] as const);
+    return { ...parsed.data, ...common, hosts: Object.fromEntries(hosts) };
+  }
+  const { host, backup, ...settings } = parsed.data;
   return {
     ...settings,
-    host: { ...host, privateKey: config.getSecret("sshKey")?.apply(wholeKey) },
-    authentik: { ...authentik, secretEnvironment },
+    ...common,
+    host: { ...host, privateKey },
     appSecrets: appSecretsOf(config, appSecrets as Record<string, Table>),
-    registries: config.getSecretObject<Logins>("registries"),
     backup: backup && {
       ...backup,
       key: config.getSecret("backupKey"),

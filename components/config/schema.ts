@@ -19,7 +19,7 @@ import { nextFree } from "../valkey/databases.ts";
 import { valkeySchema } from "../valkey/schema.ts";
 import { clashesOfApps } from "./app-clashes.ts";
 
-const hostSchema = z.strictObject({
+export const hostSchema = z.strictObject({
   ...connectionSettings,
   abandoned: z
     .boolean()
@@ -62,12 +62,8 @@ const policySchema = z.strictObject({
     }),
 });
 
-const settings = z.strictObject({
-  host: hostSchema.meta({
-    ...PLAIN,
-    description: "The host, and how to connect to it over SSH.",
-    examples: [{ address: "192.0.2.10", user: "deploy", sudo: true, hostKey: "ssh-ed25519 AAAA..." }],
-  }),
+/** What a stack has whether it is on one host or on three. */
+export const sharedSettings = {
   drift: z
     .boolean()
     .default(true)
@@ -76,17 +72,8 @@ const settings = z.strictObject({
       description: "Whether each run first checks the host for drift, in one read-only SSH session.",
     }),
   postgres: postgresSchema.default(postgresSchema.parse({})).meta(PLAIN),
-  valkey: valkeySchema.default(valkeySchema.parse({})).meta(PLAIN),
   authentik: authentikSchema.meta(PLAIN),
   caddy: caddySchema.default(caddySchema.parse({})).meta(PLAIN),
-  apps: z
-    .record(appName, entrySchema.meta(PLAIN))
-    .default({})
-    .meta({
-      ...PLAIN,
-      description:
-        "Apps beside the platform, by name: containers, jobs or files with the parts of the platform that they use (service-integration-guide.md).",
-    }),
   trustedProxies: z
     .array(proxies)
     .default([])
@@ -96,12 +83,36 @@ const settings = z.strictObject({
         "Proxies in front of Caddy, as addresses or networks. Only their X-Forwarded-For header (the address of the client) and other X-Forwarded headers are trusted. Applies to Caddy, for every site, and to authentik.",
       examples: [["173.245.48.0/20", "2400:cb00::/32"]],
     }),
+  policy: policySchema.default(policySchema.parse({})).meta(PLAIN),
+};
+
+const { drift, postgres, authentik, caddy, trustedProxies, policy } = sharedSettings;
+const settings = z.strictObject({
+  host: hostSchema.meta({
+    ...PLAIN,
+    description: "The host, and how to connect to it over SSH.",
+    examples: [{ address: "192.0.2.10", user: "deploy", sudo: true, hostKey: "ssh-ed25519 AAAA..." }],
+  }),
+  drift,
+  postgres,
+  valkey: valkeySchema.default(valkeySchema.parse({})).meta(PLAIN),
+  authentik,
+  caddy,
+  apps: z
+    .record(appName, entrySchema.meta(PLAIN))
+    .default({})
+    .meta({
+      ...PLAIN,
+      description:
+        "Apps beside the platform, by name: containers, jobs or files with the parts of the platform that they use (service-integration-guide.md).",
+    }),
+  trustedProxies,
   backup: backupSchema.optional().meta({
     ...PLAIN,
     description: "Backups of PostgreSQL and of all folders with data. Without it, there are no backups.",
     examples: [{ repository: { path: "/srv/backups" } }],
   }),
-  policy: policySchema.default(policySchema.parse({})).meta(PLAIN),
+  policy,
 });
 
 function* clashes({
@@ -113,12 +124,6 @@ function* clashes({
   postgres,
   valkey,
 }: Omit<Settings, "host" | "drift">): Generator<Fault> {
-  // Without the policy pack, the setting would have no effect.
-  if (policy.requireDigest && authentik.digest === undefined)
-    yield {
-      path: ["authentik", "digest"],
-      message: `expected the digest of the image, since policy.requireDigest is true: skopeo inspect --format '{{.Digest}}' docker://${authentik.image}:${authentik.version}`,
-    };
   // Runs even if another value, such as the version, is invalid.
   const old = VERSION.test(authentik.version) && usesValkey(authentik.version);
   if (old && !authentik.valkey)
@@ -136,12 +141,6 @@ function* clashes({
       path: ["valkey", "gid"],
       message: `GID ${valkey.gid} is already postgres.gid; each group needs its own GID`,
     };
-  for (const kind of ["databases", "roles"] as const)
-    for (const name of Object.keys(postgres[kind]).filter((name) => /^authentik(_|$)/.test(name)))
-      yield {
-        path: ["postgres", kind, name],
-        message: "the platform creates authentik's databases and role; remove it",
-      };
   yield* clashesOfApps(apps, { authentik, caddy, postgres });
   if (backup) {
     for (const name of ARCHIVE_SETTINGS.filter((name) => name in postgres.settings))
@@ -152,6 +151,28 @@ function* clashes({
         message: "minimal WAL is not enough for a backup; remove it",
       };
   }
+  yield* sharedClashes({ authentik, caddy, policy, postgres });
+}
+
+/** Faults between settings of a platform, whether it is on one host or on three. */
+export function* sharedClashes({
+  authentik,
+  caddy,
+  policy,
+  postgres,
+}: Pick<Settings, "authentik" | "caddy" | "policy" | "postgres">): Generator<Fault> {
+  // Without the policy pack, the setting would have no effect.
+  if (policy.requireDigest && authentik.digest === undefined)
+    yield {
+      path: ["authentik", "digest"],
+      message: `expected the digest of the image, since policy.requireDigest is true: skopeo inspect --format '{{.Digest}}' docker://${authentik.image}:${authentik.version}`,
+    };
+  for (const kind of ["databases", "roles"] as const)
+    for (const name of Object.keys(postgres[kind]).filter((name) => /^authentik(_|$)/.test(name)))
+      yield {
+        path: ["postgres", kind, name],
+        message: "the platform creates authentik's databases and role; remove it",
+      };
   for (const [name, site] of Object.entries(caddy.sites)) {
     if (site.domain !== undefined && site.domain === authentik.domain)
       yield { path: ["caddy", "sites", name, "domain"], message: `${site.domain} is already authentik.domain` };

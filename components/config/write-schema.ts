@@ -4,10 +4,21 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { schemas, withTables } from "../../protocol/reference.ts";
 import type { Node } from "../schema/json.ts";
+import { clusterSchema } from "./cluster-schema.ts";
 import { settingsSchema } from "./schema.ts";
 import { elementOf, fileOf as interfaceFile } from "./write-types.ts";
 
-const schema = z.toJSONSchema(settingsSchema, { io: "input", unrepresentable: "any" }) as Node;
+const jsonSchema = (schema: z.ZodType) => z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Node;
+const schema = jsonSchema(settingsSchema);
+const { hosts } = jsonSchema(clusterSchema).properties ?? {};
+
+/** The keys of a stack: on one host, or on three. */
+function* stackKeys(): Generator<[name: string, node: Node]> {
+  for (const [name, node] of Object.entries(schema.properties ?? {})) {
+    yield [name, node];
+    if (name === "host" && hosts) yield ["hosts", hosts];
+  }
+}
 
 /** JSON Schema for editors: a complete Pulumi.STACK.yaml. */
 function stackSchema(): string {
@@ -24,14 +35,15 @@ function stackSchema(): string {
   const backupPassphrase = { description: "Passphrase of an existing backup repository, secret." };
   const appSecrets = { description: "Secrets of apps, by app and name: those that `apps` calls `configured`." };
   const secrets = { sshKey, authentikSecrets, appSecrets, registries, backupKey, backupPassphrase };
-  const properties = Object.entries({ ...schema.properties, ...secrets }).map(([key, node]) => [
+  const properties = Object.entries({ ...Object.fromEntries(stackKeys()), ...secrets }).map(([key, node]) => [
     `gatehouse:${key}`,
     node,
   ]);
   const config = {
     type: "object",
     properties: Object.fromEntries(properties),
-    required: (schema.required ?? []).map((key) => `gatehouse:${key}`),
+    required: (schema.required ?? []).filter((key) => key !== "host").map((key) => `gatehouse:${key}`),
+    oneOf: [{ required: ["gatehouse:host"] }, { required: ["gatehouse:hosts"] }],
   };
   const whole = {
     $schema: "https://json-schema.org/draft/2020-12/schema",
@@ -46,8 +58,16 @@ function stackSchema(): string {
 
 /** Markdown reference for people: one row for each key. */
 function reference(): string {
-  const rows = [...keys("", schema)].map(([path, node, needed]) => {
-    const fallback = needed ? "required" : node.default === undefined ? "none" : `\`${JSON.stringify(node.default)}\``;
+  const whole = { ...schema, properties: Object.fromEntries(stackKeys()) };
+  const rows = [...keys("", whole)].map(([path, node, needed]) => {
+    const fallback =
+      path === "host" || path === "hosts"
+        ? "`host` or `hosts` is required"
+        : needed
+          ? "required"
+          : node.default === undefined
+            ? "none"
+            : `\`${JSON.stringify(node.default)}\``;
     const shown = node.examples?.[0] ?? node.default;
     const example = shown === undefined ? "" : `\`${JSON.stringify(shown)}\``;
     return `| \`${path}\` | ${kind(node)}${node.unit ? `, ${node.unit}` : ""} | ${fallback} | ${node.description ?? ""} | ${example} |`;

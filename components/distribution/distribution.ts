@@ -35,6 +35,8 @@ export interface Distribution {
     readonly service: readonly string[];
     /** Command that stops the server. @default - a signal from systemd */
     readonly stop?: string;
+    /** How root's steps reach the server as its superuser. @default - as `user`, over the socket */
+    readonly superuser?: Superuser;
   };
   /** Packages, unit and folders of Valkey. */
   readonly valkey: {
@@ -77,4 +79,24 @@ export type Cluster =
   | {
       /** gatehouse creates it with initdb. */
       readonly by: "initdb";
+    }
+  | {
+      /** Patroni creates it on one host of a cluster, and copies it to the others. */
+      readonly by: "patroni";
+      /** File that keeps the package from creating another one. */
+      readonly defaults: string;
+      /** Files with which its members prove who they are to each other. */
+      readonly proof: { readonly certificate: string; readonly key: string; readonly trust: string };
+      /** The hosts of the cluster. */
+      readonly hosts: readonly { readonly name: string; readonly network: string }[];
     };
+
+/** A connection of libpq. */
+export interface Superuser {
+  /** The account that runs psql. */
+  readonly account: string;
+  /** As in `psql --host`. */
+  readonly host: string;
+  /** Further variables of libpq, each as NAME=VALUE. */
+  readonly environment: readonly string[];
+}

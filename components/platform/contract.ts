@@ -12,6 +12,9 @@ import { address, domain, gid, hostKey, port, unixName } from "../schema/scalars
  */
 export const SCHEMA_VERSION = 1;
 
+/** Version of the contract of a platform on three hosts, which consumers of version 1 refuse. */
+export const CLUSTER_SCHEMA_VERSION = 2;
+
 const expected = (what: string) => ({
   error: ({ input }: { input?: unknown }) => `expected ${what}, got ${JSON.stringify(input) ?? "nothing"}`,
 });

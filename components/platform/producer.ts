@@ -1,10 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Authentik } from "../authentik/authentik.ts";
 import type { Caddy } from "../caddy/caddy.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import type { Host } from "../host/host.ts";
 import type { Postgres } from "../postgres/postgres.ts";
 import type { Valkey } from "../valkey/valkey.ts";
-import { type Pending, type PlatformFacts, SCHEMA_VERSION } from "./contract.ts";
+import { CLUSTER_SCHEMA_VERSION, type Pending, type PlatformFacts, SCHEMA_VERSION } from "./contract.ts";
 
 /** The port in templates/etc/valkey/valkey.conf.njk; a test compares the two. */
 const VALKEY_PORT = 6379;
@@ -53,4 +54,35 @@ export function platformOf(parts: {
       gid: authentik.account.gid,
     },
   } satisfies Pending<PlatformFacts>;
+}
+
+/**
+ * The platform of three hosts: each with its own GIDs. An app of another stack runs on one of them, and reaches the
+ * database wherever its primary is.
+ */
+export function clusterPlatformOf(
+  places: Readonly<Record<string, { host: Host; authentik: Authentik; caddy: Caddy }>>,
+  cluster: Cluster,
+  tls: PlatformFacts["caddy"]["tls"],
+) {
+  const [first] = Object.values(places);
+  const on = ([name, { host, authentik, caddy }]: [string, { host: Host; authentik: Authentik; caddy: Caddy }]) => {
+    const { address, port, hostKey } = host.connection;
+    const { clients, unit, socketDirectory, port: number } = cluster.doors[name] as Cluster["doors"][string];
+    return [
+      name,
+      {
+        host: { address, port, hostKey, platform: host.platform.id },
+        groups: { postgres: { name: clients.groupName, gid: clients.gid } },
+        postgres: { socketDirectory, socket: `${socketDirectory}/.s.PGSQL.${number}`, port: number, unit },
+        caddy: { siteDirectory: caddy.siteDirectory, unit: host.platform.caddy.unit, tls, versions: caddy.versions },
+        authentik: { uid: authentik.account.uid, gid: authentik.account.gid },
+      },
+    ] as const;
+  };
+  return {
+    schemaVersion: CLUSTER_SCHEMA_VERSION,
+    hosts: Object.fromEntries(Object.entries(places).map(on)),
+    authentik: { url: first?.authentik.url, issuer: pulumi.interpolate`${first?.authentik.url}/application/o/` },
+  };
 }

@@ -2,19 +2,19 @@ import { ADMINISTRATOR } from "../authentik/administrator.ts";
 
 interface Facts {
   stack: string;
-  host: { address: string; user: string };
+  hosts: readonly { address: string; user: string }[];
   authentik: { url: string };
   /** The place of the backup repository. @default - the stack has no backups */
   repository: string | undefined;
 }
 
 /** Overview that Pulumi's console and `pulumi stack output readme` show. */
-export const readmeOf = ({ stack, host, authentik, repository }: Facts): string => `# gatehouse, stack ${stack}
+export const readmeOf = ({ stack, hosts, authentik, repository }: Facts): string => `# gatehouse, stack ${stack}
 
 authentik is at ${authentik.url}. The first user is ${ADMINISTRATOR}; its initial password:
 \`pulumi stack output administrator --show-secrets --stack ${stack}\`
 
-On the host, ${host.user}@${host.address}, as root:
+On ${hosts.length === 1 ? "the host" : "each host"}, ${hosts.map(({ user, address }) => `${user}@${address}`).join(", ")}, as root:
 
 - \`gatehouse status\`: the current state of each release, its units and its probes
 - \`gatehouse verify\`: the drift of the host

@@ -1,6 +1,6 @@
 import type { Data, Guard } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
-import { alone, literal, pgDumps, psql, quoted } from "./psql.ts";
+import { alone, literal, pgDumps, psql, quoted, superuserOf } from "./psql.ts";
 
 /** Copies of a database that an image change leaves behind: the previous one, and that of a failed upgrade. */
 const leftovers = (database: string): [string, string] => [`${database}_before_upgrade`, `${database}_failed_upgrade`];
@@ -28,7 +28,7 @@ export function databaseGuard(
   return {
     name: `database ${database}`,
     units,
-    user: names.user,
+    user: superuserOf(names),
     save: sql(
       ...dropped(failed),
       ...dropped(copy),
@@ -66,7 +66,7 @@ export function databaseData(names: Distribution["postgres"], database: string, 
   return {
     name: "database",
     database,
-    user: names.user,
+    user: superuserOf(names),
     save: pgDumps(names, all, "{dump}"),
     drop: psql(names, ...drop.flatMap((statement) => ["--command", statement])),
   };

@@ -34,19 +34,28 @@ const OPTIONS = Object.entries(SETTINGS)
 export const psql = (names: Distribution["postgres"], ...rest: string[]): string[] => [
   "env",
   `PGOPTIONS=${OPTIONS}`,
-  ...client(names, ...rest),
+  ...(names.superuser?.environment ?? []),
+  ...bare(names, ...rest),
 ];
 
 /** The same with the settings of the caller. */
-export const client = ({ bin, socketDirectory }: Distribution["postgres"], ...rest: string[]): string[] => [
+export const client = (names: Distribution["postgres"], ...rest: string[]): string[] => [
+  ...(names.superuser ? ["env", ...names.superuser.environment] : []),
+  ...bare(names, ...rest),
+];
+
+const bare = ({ bin, socketDirectory, superuser }: Distribution["postgres"], ...rest: string[]): string[] => [
   `${bin}/psql`,
   "--no-psqlrc",
   "--quiet",
   "--set=ON_ERROR_STOP=1",
-  `--host=${socketDirectory}`,
+  `--host=${superuser?.host ?? socketDirectory}`,
   "--dbname=postgres",
   ...rest,
 ];
+
+/** The account whose processes reach the server as its superuser. */
+export const superuserOf = ({ user, superuser }: Distribution["postgres"]): string => superuser?.account ?? user;
 
 /**
  * Runs statements that need databases without other sessions: copying or renaming a database waits five seconds for its
@@ -104,7 +113,7 @@ SQL
     [ -n "$there" ] || continue
     printf '%s' 'ALTER DATABASE :"database" ALLOW_CONNECTIONS true' | ${ask}
     options=$(printf '%s' "$settings" | ${ask})
-    PGOPTIONS="$options" ${names.bin}/pg_dump --host=${names.socketDirectory} --format=custom --file="${folder}/$database.pgdump" "$database"
+    PGOPTIONS="$options" ${[...(names.superuser ? ["env", ...names.superuser.environment] : []), `${names.bin}/pg_dump`].join(" ")} --host=${names.superuser?.host ?? names.socketDirectory} --format=custom --file="${folder}/$database.pgdump" "$database"
   done`;
   return ["sh", "-ec", script, "sh", ...databases];
 };

@@ -5,7 +5,7 @@ import type { Distribution } from "../distribution/distribution.ts";
  * Starts a scratch instance with the new files, on its own socket. `postgres -C` would not read pg_hba.conf, and would
  * not detect values that only fail at startup, such as a missing library.
  */
-export function scratchInstance({ user, bin, config }: Distribution["postgres"]): Check {
+export function scratchInstance({ user, bin, config, cluster }: Distribution["postgres"]): Check {
   const overrides = {
     data_directory: "{scratch}/data",
     hba_file: "{tree}/pg_hba.conf",
@@ -15,6 +15,8 @@ export function scratchInstance({ user, bin, config }: Distribution["postgres"])
     listen_addresses: "",
     logging_collector: "off",
     archive_mode: "off",
+    // The key of a member is readable only in its unit.
+    ...(cluster.by === "patroni" && { ssl: "off" }),
     fsync: "off",
   };
   return {

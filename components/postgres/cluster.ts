@@ -12,6 +12,7 @@ export const INITDB_OPTIONS = "--data-checksums --encoding=UTF8 --locale=C.UTF-8
  * may be on a disk that is not mounted.
  */
 export function theCluster({ user, bin, cluster, config, data }: Distribution["postgres"]): Step[] {
+  if (cluster.by === "patroni") return [dataFolders(user, data)];
   if (cluster.by === "package")
     return [
       onlyCluster({ config }),
@@ -24,6 +25,15 @@ export function theCluster({ user, bin, cluster, config, data }: Distribution["p
     { name: "cluster", user, exec: ["sh", "-eu", "-c", BY_INITDB, "sh", config, data, bin] },
   ];
 }
+
+/** Patroni's unit may write in the folders, but not create them. A folder with data keeps its mode. */
+const dataFolders = (user: string, data: string): Step => ({
+  name: "folder of the cluster",
+  exec: ["sh", "-euc", DATA_FOLDERS, "sh", user, dirname(data), data],
+});
+
+const DATA_FOLDERS = `install --directory --owner="$1" --group="$1" "$2"
+[ -e "$3" ] || install --directory --owner="$1" --group="$1" --mode=0700 "$3"`;
 
 // Passes the options for initdb and the include of conf.d explicitly: the files that set them may have been replaced by
 // an operator.

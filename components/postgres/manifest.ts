@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { Check, File, Manifest } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { connectionLimit } from "../postgres-client/database.ts";
-import { literal, psql } from "../postgres-client/psql.ts";
+import { literal, psql, superuserOf } from "../postgres-client/psql.ts";
 import { scratchInstance } from "../postgres-client/scratch.ts";
 import { render, rendered } from "../render/render.ts";
 import { INITDB_OPTIONS, onlyCluster, readsDefaults, theCluster } from "./cluster.ts";
@@ -32,6 +32,10 @@ export const rolesOf = ({ databases, roles }: Pick<Options, "databases" | "roles
  */
 export function clusterManifest(names: Names): Manifest | undefined {
   const { cluster, data } = names;
+  if (cluster.by === "patroni")
+    return {
+      files: [rendered(cluster.defaults, "root:root", "0644", "etc/postgresql-common/createcluster.d/member.conf", {})],
+    };
   if (cluster.by !== "package") return undefined;
   return {
     files: [
@@ -63,22 +67,54 @@ const upgradeHook = (): File => {
 
 /** The manifest of PostgreSQL. `repository` is the directory of the backup repository, if it is on the host. */
 export function postgresManifest(names: Names, clientsGroup: string, options: Options, repository?: string): Manifest {
+  const server = serverManifest(names, clientsGroup, options, repository);
+  const databases = databasesManifest(names, options);
+  return { ...databases, ...server, steps: [...(databases.steps ?? []), ...(server.steps ?? [])] };
+}
+
+/** The roles and databases, of which a cluster has one set for all its hosts. */
+export function databasesManifest(names: Names, options: Options): Manifest {
+  const databases = databasesOf(options);
+  return {
+    leaves: [...databases.map(({ name }) => `database ${name}`), ...rolesOf(options).map((name) => `role ${name}`)],
+    steps: [
+      {
+        name: "roles and databases",
+        user: superuserOf(names),
+        exec: psql(names, "--file", "-"),
+        stdin: render("sql/roles.sql", {
+          roles: rolesOf(options).map((name) => ({
+            name,
+            connections: connectionLimit(options.roles[name]?.connections),
+          })),
+          databases,
+        }),
+      },
+      ...(databases.length > 0 ? [ownersStep(names, databases)] : []),
+    ],
+  };
+}
+
+const databasesOf = (options: Options) =>
+  Object.entries(options.databases).map(([name, database]) => ({
+    name,
+    owner: ownerOf(name, database),
+    clients: database.clients,
+  }));
+
+/** The server itself, with the lines by which roles log in. */
+export function serverManifest(names: Names, clientsGroup: string, options: Options, repository?: string): Manifest {
   const { unit, user, config, data, cluster } = names;
   // Owned by root and readable for the server, which does not need to change its own configuration.
   const owner = `root:${user}`;
   const settings = Object.entries(options.settings).sort(([a], [b]) => (a < b ? -1 : 1));
   const socket = { socketDirectory: names.socketDirectory };
-  const databases = Object.entries(options.databases).map(([name, database]) => ({
-    name,
-    owner: ownerOf(name, database),
-    clients: database.clients,
-  }));
   const method = (role: string) => (options.roles[role]?.auth === "scram" ? "scram-sha-256" : "peer");
-  const logins = databases.flatMap(({ name, owner, clients }) =>
+  const logins = databasesOf(options).flatMap(({ name, owner, clients }) =>
     [...new Set([owner, ...clients])].map((role) => ({ database: name, role, method: method(role) })),
   );
+  const hosts = cluster.by === "patroni" ? cluster.hosts : [];
   return {
-    leaves: [...databases.map(({ name }) => `database ${name}`), ...rolesOf(options).map((name) => `role ${name}`)],
     holdings: [
       { name: "PostgreSQL's data", unit, user, exec: psql(names, "--tuples-only", "--no-align", "--command", HELD) },
     ],
@@ -116,14 +152,16 @@ export function postgresManifest(names: Names, clientsGroup: string, options: Op
         reloads: [unit],
       },
       {
-        ...rendered(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/pg_hba.conf", { user, logins }),
+        ...rendered(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/pg_hba.conf", { user, logins, hosts }),
         reloads: [unit],
       },
       {
         // Includes the operator's own file, which is kept.
         ...rendered(`${config}/gatehouse_ident.conf`, owner, "0640", "etc/postgresql/gatehouse_ident.conf", {
           user,
-          others: cluster.by === "package" ? `${config}/pg_ident.conf` : `${data}/pg_ident.conf`,
+          others: cluster.by === "initdb" ? `${data}/pg_ident.conf` : `${config}/pg_ident.conf`,
+          hosts,
+          roles: [user, "gatehouse_replication", "gatehouse_rewind", ...rolesOf(options)],
         }),
         reloads: [unit],
       },
@@ -136,7 +174,7 @@ export function postgresManifest(names: Names, clientsGroup: string, options: Op
         }),
         restarts: [unit],
       },
-      ...(cluster.by === "initdb" ? [besideTheData(names)] : []),
+      ...mainFiles(names),
       ...sandbox(names, clientsGroup, options),
       ...(repository === undefined ? [] : [repositoryDropIn(names, repository)]),
     ],
@@ -147,21 +185,8 @@ export function postgresManifest(names: Names, clientsGroup: string, options: Op
       allWritable(names, options),
     ],
     // The package's tools start their clusters at boot.
-    units: [{ name: unit, enabled: cluster.by === "initdb" ? true : undefined }],
+    units: [{ name: unit, enabled: cluster.by === "package" ? undefined : true }],
     steps: [
-      {
-        name: "roles and databases",
-        user,
-        exec: psql(names, "--file", "-"),
-        stdin: render("sql/roles.sql", {
-          roles: rolesOf(options).map((name) => ({
-            name,
-            connections: connectionLimit(options.roles[name]?.connections),
-          })),
-          databases,
-        }),
-      },
-      ...(databases.length > 0 ? [ownersStep(names, databases)] : []),
       // The package creates these files for the server's account, and its tools read some of them as root.
       {
         name: "the rest of the configuration belongs to root",
@@ -211,16 +236,22 @@ const wayTo = (config: string): string[] => {
 };
 
 /**
- * Configuration of a cluster that initdb created, in a separate directory, so that it can be copied and checked
+ * Main file of a cluster that the package did not create, in a separate directory, so that it can be copied and checked
  * regardless of the size of the data.
  */
-const besideTheData = ({ unit, user, config, data }: Names): File => ({
-  ...rendered(`${config}/postgresql.conf`, `root:${user}`, "0640", "etc/postgresql/postgresql.conf", {
-    config,
-    data,
-  }),
-  restarts: [unit],
-});
+function mainFiles({ unit, user, config, data, cluster }: Names): File[] {
+  if (cluster.by === "package") return [];
+  const main = (template: string, view: object) => ({
+    ...rendered(`${config}/postgresql.conf`, `root:${user}`, "0640", template, { config, data, ...view }),
+    restarts: [unit],
+  });
+  if (cluster.by === "initdb") return [main("etc/postgresql/postgresql.conf", {})];
+  return [
+    main("etc/postgresql/member.conf", cluster.proof),
+    // The package's own unit does not start the cluster at boot.
+    rendered(`${config}/start.conf`, `root:${user}`, "0644", "etc/postgresql/start.conf", {}),
+  ];
+}
 
 /**
  * For distributions that may change the major version in any upgrade: the running server still reads its data, but the

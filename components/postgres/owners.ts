@@ -1,6 +1,6 @@
 import type { Step } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
-import { AS_THE_SERVER, client, literal, psql } from "../postgres-client/psql.ts";
+import { AS_THE_SERVER, client, literal, psql, superuserOf } from "../postgres-client/psql.ts";
 
 type Names = Distribution["postgres"];
 
@@ -10,7 +10,7 @@ type Names = Distribution["postgres"];
  */
 export const ownersStep = (names: Names, databases: readonly { name: string; owner: string }[]): Step => ({
   name: "owners of databases",
-  user: names.user,
+  user: superuserOf(names),
   exec: ["sh", "-euc", script(names), "sh", changes(databases), AS_THE_SERVER, LEFT],
 });
 

@@ -1,4 +1,5 @@
 // The systemd unit of the PostgreSQL server: access to its socket, and its own access to the host.
+import { dirname } from "node:path";
 import type { Check, File } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
@@ -12,7 +13,7 @@ const dropIns = (unit: string) => `/etc/systemd/system/${unit}.d`;
 
 /** Files for the server's unit. */
 export function sandbox(names: Names, clientsGroup: string, options: Options): File[] {
-  const { unit, user, data, service, stop, socketDirectory } = names;
+  const { unit, user, data, service, stop, socketDirectory, cluster } = names;
   const program = socketFolder("postgres");
   const writable = writableBeside(names, options);
   return [
@@ -29,8 +30,11 @@ export function sandbox(names: Names, clientsGroup: string, options: Options): F
           folder: socketDirectory,
           owner: `${user}:${clientsGroup}`,
           stop: stop ?? "",
-          data,
+          // Patroni puts a folder that it copies anew in the place of the old one.
+          data: cluster.by === "patroni" ? dirname(data) : data,
           writable: [...writable, "/var/log/pgbackrest", "/var/spool/pgbackrest"],
+          // Patroni reads in /proc/stat when the host was started.
+          procfs: cluster.by === "patroni" ? "all" : "pid",
           // The server needs nothing in home directories except the directories that the operator lists.
           home: writable.some((path) => /^\/(home|root)(\/|$)/.test(path)) ? "read-only" : "true",
         },

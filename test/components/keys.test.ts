@@ -85,9 +85,38 @@ const APPS = {
   },
 };
 
+/** On three hosts, with everything that a host may have. */
+const TRIO: Stack = {
+  config: {
+    hosts: {
+      a: {
+        address: "192.0.2.11",
+        private: "10.0.0.11",
+        hostKey: HOST_KEY.replace(/.{4}$/, "Trio"),
+        user: "member",
+        port: 2233,
+        sudo: true,
+        wait: 77,
+        gid: 4714,
+        takeOver: ["account authentik"],
+        proxy: hop,
+      },
+      b: { address: "192.0.2.12", private: "10.0.0.12", hostKey: HOST_KEY },
+      c: { address: "192.0.2.13", private: "10.0.0.13", hostKey: HOST_KEY },
+    },
+    authentik: {
+      domain: "auth.example.org",
+      version: "2026.8.3",
+      environment: { AUTHENTIK_STORAGE__BACKEND: "s3" },
+    },
+    caddy: { tls: "internal" },
+  },
+};
+
 /** Stacks in which each key has a value somewhere. A key without one is tried with the example in its schema. */
 const STACKS: Stack[] = [
   LARGEST,
+  TRIO,
   { config: changed(CASES.acme as Table, { drift: false }) },
   { config: CASES["authentik-without-valkey"] as Table },
   {
@@ -110,6 +139,7 @@ const STACKS: Stack[] = [
 /** Another value for each key that cannot be left out, by its last name. */
 const OTHERS: Record<string, unknown> = {
   address: "198.51.100.99",
+  private: "10.0.0.99",
   hostKey: HOST_KEY.replace(/.{4}$/, "Else"),
   domain: "else.example.org",
   version: "2026.8.2",

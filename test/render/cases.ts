@@ -175,6 +175,7 @@ export function partsOf(configuration: object): Parts {
       gid: 984,
       postgres: { ...platform.postgres, port: 5432, gid: GIDS.postgres },
       valkey: settings.authentik.valkey ? { ...platform.valkey, gid: GIDS.valkey } : undefined,
+      migrates: true,
       trustedProxies: settings.trustedProxies,
       secretVariables: settings.authentik.digest ? ["AUTHENTIK_EMAIL__PASSWORD"] : [],
       secrets: "/var/lib/gatehouse/secrets/authentik-secrets/4",
