@@ -101,13 +101,17 @@ export class Cluster extends Component {
       { parent: this, dependsOn: [whole] },
     );
     const roles = rolesOf(settings.shape);
-    const opened: pulumi.Resource[] = [databases];
-    const open = (own: string) => {
+    const opened: pulumi.Resource[] = [];
+    const open = (own: string): [string, Door] => {
       const { gid } = hosts[own] as ClusterHost;
       const render = each((view, host) => doorManifest(host.platform.postgres, "postgres-clients", view, roles));
-      const door = this.door(`${name}-${own}`, render(own), gid, [databases, ...opened.slice(-1)]);
-      opened.push(...door.ready.slice(-1));
-      return [own, door] as const;
+      // Not after the others are members: clients of a host that was alone have no socket until then.
+      const door = this.door(`${name}-${own}`, render(own), gid, [
+        members[names.indexOf(own)] as Release,
+        ...opened.slice(-1),
+      ]);
+      opened.push(...door.ready);
+      return [own, { ...door, ready: [...door.ready, databases] }];
     };
     this.doors = Object.fromEntries(names.map(open));
     this.registerOutputs();

@@ -1,5 +1,5 @@
 // PostgreSQL on one host of the cluster, which Patroni runs.
-import type { Check, Manifest } from "../../protocol/manifest.ts";
+import type { Check, Manifest, Step } from "../../protocol/manifest.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { serverManifest } from "../postgres/manifest.ts";
 import type { PostgresSettings } from "../postgres/schema.ts";
@@ -74,6 +74,7 @@ export function memberManifest(names: Names, view: ClusterView, options: Postgre
       }),
       clusterUnit(unit),
     ],
+    preparations: [...(server.preparations ?? []), before(names)],
     steps: [
       ...(server.steps ?? []),
       {
@@ -98,6 +99,21 @@ export function memberManifest(names: Names, view: ClusterView, options: Postgre
     ],
   };
 }
+
+/**
+ * The data of a host that was alone have no roles for Patroni, which needs them at its first start. The host's own server
+ * still listens where clients open their socket; there is none on a new host, and on a member PgBouncer refuses its superuser.
+ */
+const before = (names: Names): Step => {
+  const alone = { ...names, superuser: undefined };
+  return {
+    name: "roles of Patroni in the data of a single host",
+    user: names.user,
+    exec: ["sh", "-euc", IF_ALONE, "sh", ...psql(alone, "--file", "-")],
+    stdin: render("sql/replication.sql", {}),
+  };
+};
+const IF_ALONE = `if "$@" </dev/null >/dev/null 2>&1; then "$@"; fi`;
 
 /** Its unit is active before the server is: a new member copies the data first. */
 const AWAITED = `until "$1" --quiet --host="$2"; do sleep 0.2; done

@@ -82,7 +82,12 @@ export class GatehouseCluster extends Component {
       },
       below,
     );
-    const { secretEnvironment, administrator } = sharedSecrets(name, args.authentik.secretEnvironment ?? {}, this);
+    const { secretEnvironment, administrator } = sharedSecrets(
+      name,
+      args.authentik.secretEnvironment ?? {},
+      args.authentik.rotation,
+      this,
+    );
     const places: [string, Place][] = [];
     for (const own of names) {
       const host = hosts[own] as Host;

@@ -72,7 +72,8 @@ test("all hosts are members before a transaction waits for two, and databases ar
   const [settings] = onEach("release-cluster-settings");
   expect(waitsFor(settings as Recorded, "release-postgres")).toBe(3);
   expect(waitsFor(onEach("release-postgres-databases")[0] as Recorded, "release-cluster-settings")).toBe(1);
-  for (const door of onEach("release-door")) expect(waitsFor(door, "release-postgres-databases")).toBe(1);
+  for (const authentik of onEach("release-authentik"))
+    expect(waitsFor(authentik, "release-postgres-databases")).toBe(1);
 });
 
 test("the certificate of each host reaches the others, and no key does", () => {

@@ -2,6 +2,7 @@
 // hands over or changes. A client counts what was acknowledged, which must all be there afterwards.
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { noticed } from "../support/counting.ts";
 import { Lab } from "../support/lab.ts";
 import { Stack } from "../support/stack.ts";
 
@@ -44,36 +45,6 @@ async function leader(from: string): Promise<string> {
 }
 
 const whole = (from: string) => at(from).awaits(`${CLUSTER} whole >/dev/null`);
-
-const COUNT = `psql -qh /run/postgresql -d authentik -c 'CREATE TABLE IF NOT EXISTS counted (n text PRIMARY KEY)'
-n=0; : >/tmp/acknowledged
-while [ -e /tmp/counting ]; do n=$((n + 1))
-  psql -qh /run/postgresql -d authentik -c "INSERT INTO counted VALUES ('$1-$n')" 2>/dev/null && echo "$(date +%s.%N) $1-$n" >>/tmp/acknowledged
-done`;
-let runs = 0;
-
-/** What a client on a host notices while something happens: the longest time without a write, and the writes that are lost. */
-async function noticed(host: string, happens: () => Promise<unknown>): Promise<{ longest: number; lost: string[] }> {
-  const lab = at(host);
-  await lab.sh(`touch /tmp/counting; cat >/tmp/count.sh <<'SH'\n${COUNT}\nSH\n`);
-  const counting = lab.sh(`runuser -u authentik -- sh /tmp/count.sh run${++runs}`);
-  await lab.awaits("[ -s /tmp/acknowledged ]");
-  await happens();
-  // It ends with a write after what happened.
-  const now = await lab.sh("cat /tmp/acknowledged | wc -l");
-  await lab.awaits(`[ $(wc -l </tmp/acknowledged) -gt ${Number(now) + 3} ]`);
-  await lab.sh("rm /tmp/counting");
-  await counting;
-  const rows = (await lab.sh("cat /tmp/acknowledged")).split("\n").map((line) => line.split(" ") as [string, string]);
-  const kept = new Set(
-    (await lab.sh("runuser -u authentik -- psql -h /run/postgresql -d authentik -Atc 'TABLE counted'")).split("\n"),
-  );
-  const times = rows.map(([time]) => Number(time));
-  return {
-    longest: Math.max(...times.slice(1).map((time, index) => time - (times[index] as number))),
-    lost: rows.map(([, row]) => row).filter((row) => !kept.has(row)),
-  };
-}
 
 test("three empty hosts have the whole platform after one `up`", async () => {
   const { status, text } = await stack.up();
@@ -148,7 +119,7 @@ describe("what is closed", () => {
 
 test("a change that restarts PostgreSQL changes one host after the other, and loses nothing", async () => {
   stack.settings.postgres = { settings: { shared_buffers: "160MB" } };
-  const seen = await noticed("b", async () => {
+  const seen = await noticed(at("b"), async () => {
     const { status, text } = await stack.up();
     expect(status, text).toBe(0);
   });
@@ -164,7 +135,7 @@ test("a change that restarts PostgreSQL changes one host after the other, and lo
 test("a planned hand-over loses nothing", async () => {
   const from = await leader("a");
   const [to] = others(from);
-  const seen = await noticed(to as string, () =>
+  const seen = await noticed(at(to as string), () =>
     at(from).sh(`patronictl -c /etc/patroni/17-main.yml switchover --leader ${from} --candidate ${to} --force 2>&1`),
   );
   expect(seen.lost).toEqual([]);
@@ -176,7 +147,7 @@ test("a planned hand-over loses nothing", async () => {
 test("the primary's host loses its power without a word: another one writes, nothing is lost, and it comes back by itself", async () => {
   const lost = await leader("a");
   const [observer = ""] = others(lost);
-  const seen = await noticed(observer, async () => {
+  const seen = await noticed(at(observer), async () => {
     await at(lost).vanish();
     await setTimeout(1000);
   });
