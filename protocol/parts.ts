@@ -73,6 +73,7 @@ export const step = z.object({
     "Command to run. It must be idempotent: it runs in every apply that has anything to do, even if only the wording of the manifest has changed.",
   ),
   user: root("Account that runs `exec`."),
+  group: maybe("Primary group of `exec`.", "the user's own"),
   stdin: z.string().default("").meta({ description: "Standard input of `exec`.", without: "empty" }),
 });
 
@@ -84,6 +85,7 @@ export const guard = z.object({
     "Command that restores the copy in every rollback once the new image may have been started. An interrupted rollback runs again, so the command must be idempotent: succeed without changes if the data has already been restored.",
   ),
   user: root("Account that runs `save` and `restore`."),
+  group: maybe("Primary group of both commands.", "the user's own"),
   images: list("References of the images that trigger the guard when they change.", "all of the manifest's"),
 });
 

@@ -77,18 +77,28 @@ export class Cluster extends Component {
       return { host, manifest: pulumi.all(certificates).apply(of), sketch: of([]) };
     };
 
-    const etcd = names.map((own) => this.etcd(`${name}-${own}`, each(etcdManifest)(own)));
+    const has = (own: string, item: string) => item in (hosts[own]?.host.facts?.items ?? {});
+    // At first all at once, since one alone has no majority; later one after the other, so that a change leaves one.
+    const exists = names.every((own) => has(own, "release-etcd"));
+    const etcd: Release[] = [];
+    for (const own of names)
+      etcd.push(this.etcd(`${name}-${own}`, each(etcdManifest)(own), exists ? etcd.slice(-1) : []));
     const members: Release[] = [];
-    for (const own of names) {
-      const of = each((view, host) => memberManifest(host.platform.postgres, view, settings.shape));
+    const of = new Map<string, Release>();
+    // The last ones are those without data, which the others must trust before these can copy.
+    for (const own of names.toSorted((a, b) => +has(b, "release-postgres") - +has(a, "release-postgres"))) {
+      const rendered = each((view, host) => memberManifest(host.platform.postgres, view, settings.shape))(own);
       // One after the other: the first one creates the cluster, and a change restarts one host at a time.
-      members.push(this.member(`${name}-${own}`, view(own, []), of(own), [...etcd, ...members.slice(-1)]));
+      const member = this.member(`${name}-${own}`, view(own, []), rendered, [...etcd, ...members.slice(-1)]);
+      members.push(member);
+      of.set(own, member);
     }
-    const [first] = names as [string];
+    const away = names.filter((name) => hosts[name]?.host.away);
+    const [first = ""] = names;
     const { host } = hosts[first] as ClusterHost;
     const whole = new Release(
       `${name}-settings`,
-      { host, releaseName: "cluster-settings", manifest: clusterSettingsManifest(host.platform.postgres) },
+      { host, releaseName: "cluster-settings", manifest: clusterSettingsManifest(host.platform.postgres, away) },
       { parent: this, dependsOn: members },
     );
     const databases = new Release(
@@ -106,10 +116,7 @@ export class Cluster extends Component {
       const { gid } = hosts[own] as ClusterHost;
       const render = each((view, host) => doorManifest(host.platform.postgres, "postgres-clients", view, roles));
       // Not after the others are members: clients of a host that was alone have no socket until then.
-      const door = this.door(`${name}-${own}`, render(own), gid, [
-        members[names.indexOf(own)] as Release,
-        ...opened.slice(-1),
-      ]);
+      const door = this.door(`${name}-${own}`, render(own), gid, [of.get(own) as Release, ...opened.slice(-1)]);
       opened.push(...door.ready);
       return [own, { ...door, ready: [...door.ready, databases] }];
     };
@@ -123,13 +130,17 @@ export class Cluster extends Component {
     return new Key(`${name}-key`, args, { parent: this }).certificate;
   }
 
-  private etcd(name: string, { host, ...of }: Rendered): Release {
+  private etcd(name: string, { host, ...of }: Rendered, after: pulumi.Resource[]): Release {
     const packages = new Packages(
       `${name}-etcd`,
       { host, setName: "etcd", names: ETCD.packages, held: [ETCD.unit] },
       { parent: this },
     );
-    return new Release(`${name}-etcd`, { host, releaseName: "etcd", ...of }, { parent: this, dependsOn: [packages] });
+    return new Release(
+      `${name}-etcd`,
+      { host, releaseName: "etcd", ...of },
+      { parent: this, dependsOn: [packages, ...after] },
+    );
   }
 
   private member(name: string, view: ClusterView, { host, ...of }: Rendered, after: pulumi.Resource[]): Release {

@@ -4,7 +4,7 @@ import type { Distribution } from "../distribution/distribution.ts";
 import { rendered } from "../render/render.ts";
 import { socketFolder } from "../render/sockets.ts";
 import { type ClusterView, PROOF, trustOf } from "./members.ts";
-import { clusterUnit } from "./unit.ts";
+import { clusterUnit, READS_KEY } from "./unit.ts";
 
 type Names = Distribution["postgres"];
 
@@ -18,7 +18,7 @@ const BOUNCER = "/etc/pgbouncer";
 
 /** The manifest of the door. `roles` are those that may come through it. */
 export function doorManifest(
-  { user, socketDirectory, tmpfiles, data }: Names,
+  { user, bin, socketDirectory, tmpfiles, data }: Names,
   clientsGroup: string,
   view: ClusterView,
   roles: readonly string[],
@@ -38,7 +38,8 @@ export function doorManifest(
         }),
         reloads: [proxy],
       },
-      clusterUnit(proxy),
+      // It reads the key as root, before it becomes another account.
+      clusterUnit(proxy, []),
       {
         ...bouncer("pgbouncer.ini", { socketDirectory, ...PROOF, trust: TRUST, connections: 50 }),
         restarts: [unit],
@@ -47,7 +48,7 @@ export function doorManifest(
       { ...bouncer("users.txt", { roles }), reloads: [unit] },
       { path: TRUST, mode: "0644", owner: "root:root", content: trustOf(view), restarts: [proxy, unit] },
       { ...program, restarts: [unit] },
-      clusterUnit(unit),
+      clusterUnit(unit, [READS_KEY]),
       {
         ...rendered(
           `/etc/systemd/system/${unit}.d/gatehouse.conf`,
@@ -61,6 +62,7 @@ export function doorManifest(
       {
         ...rendered(tmpfiles, "root:root", "0644", "etc/tmpfiles.d/postgresql.conf", {
           socketDirectory,
+          mode: ":3750",
           user,
           group: clientsGroup,
           log: "",
@@ -75,7 +77,12 @@ export function doorManifest(
     ],
     probes: [
       { name: "PgBouncer listens on the socket", socket: `${socketDirectory}/.s.PGSQL.5432` },
-      { name: "HAProxy leads to the primary", tcp: "127.0.0.1:5433" },
+      // HAProxy closes the connection if there is no primary.
+      {
+        name: "HAProxy leads to the primary",
+        user,
+        exec: [`${bin}/pg_isready`, "--quiet", "--host=127.0.0.1", "--port=5433", "--timeout=4"],
+      },
     ],
   };
 }

@@ -2,10 +2,13 @@
 import type { File, Manifest } from "../../protocol/manifest.ts";
 import { rendered } from "../render/render.ts";
 import { type ClusterView, PROOF, trustOf } from "./members.ts";
-import { clusterUnit } from "./unit.ts";
+import { clusterUnit, READS_KEY } from "./unit.ts";
 
 export const ETCD = { packages: ["etcd-server", "etcd-client"], unit: "etcd.service" };
 const TRUST = "/etc/etcd/hosts.pem";
+const JOIN = "usr/local/libexec/gatehouse/etcd-join";
+/** Written by the program above, and read after the settings. */
+const JOINS = "/etc/etcd/join.env";
 
 /** The manifest of etcd on one host. Its first start waits for a second host. */
 export function etcdManifest(view: ClusterView): Manifest {
@@ -28,7 +31,18 @@ export function etcdManifest(view: ClusterView): Manifest {
         trust: TRUST,
       }),
       { path: TRUST, mode: "0644", owner: "root:root", content: trustOf(view), restarts: [unit] },
-      clusterUnit(unit),
+      {
+        ...file(`/${JOIN}`, JOIN, {
+          own: name,
+          address,
+          others: view.members.filter((member) => member.name !== name).map((member) => member.address),
+          ...PROOF,
+          trust: TRUST,
+          joins: JOINS,
+        }),
+        mode: "0755",
+      },
+      clusterUnit(unit, [READS_KEY, `EnvironmentFile=-${JOINS}`, `ExecStartPre=+/${JOIN}`]),
     ],
     units: [{ name: unit, enabled: true }],
     probes: [{ name: "etcd has a leader", exec: etcdctl(view, "endpoint", "health") }],

@@ -59,7 +59,7 @@ export const inCluster = ({ postgres, ...others }: Distribution, addresses: read
 });
 
 const superuserAt = ({ user, config }: Distribution["postgres"], addresses: readonly string[]) => ({
-  account: "root",
+  group: KEY_GROUP,
   host: addresses.join(","),
   environment: [
     `PGUSER=${user}`,

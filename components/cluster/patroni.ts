@@ -6,7 +6,7 @@ import type { PostgresSettings } from "../postgres/schema.ts";
 import { psql } from "../postgres-client/psql.ts";
 import { render, rendered } from "../render/render.ts";
 import { asMember, type ClusterView, PROOF, trustOf } from "./members.ts";
-import { clusterUnit } from "./unit.ts";
+import { clusterUnit, READS_KEY } from "./unit.ts";
 
 type Names = Distribution["postgres"];
 
@@ -28,7 +28,13 @@ export const DYNAMIC = {
   postgresql: {
     use_pg_rewind: true,
     use_slots: true,
-    parameters: { max_slot_wal_keep_size: "4GB", wal_sender_timeout: "5s", tcp_user_timeout: "10s" },
+    parameters: {
+      // The authentik of each host may have a third of what one may have.
+      max_connections: 300,
+      max_slot_wal_keep_size: "4GB",
+      wal_sender_timeout: "5s",
+      tcp_user_timeout: "10s",
+    },
   },
 };
 
@@ -42,7 +48,8 @@ export function memberManifest(names: Names, view: ClusterView, options: Postgre
   const settings = `/etc/patroni/${unit.slice("patroni@".length, -".service".length)}.yml`;
   return {
     ...server,
-    deadline: 120,
+    // A new member copies all data first; a unit that fails ends the wait at once.
+    deadline: 3600,
     listens: [`${own.address}:5432/tcp`, `${own.address}:8008/tcp`],
     files: [
       ...(server.files ?? []),
@@ -62,17 +69,18 @@ export function memberManifest(names: Names, view: ClusterView, options: Postgre
       },
       {
         path: cluster.proof.trust,
-        mode: "0640",
-        owner: `root:${user}`,
+        mode: "0644",
+        owner: "root:root",
         content: trustOf(view),
         restarts: [unit],
       },
       rendered(`/${CLUSTER}`, "root:root", "0755", CLUSTER, {
-        address: own.address,
+        own: own.name,
+        hosts: view.members.map(({ name, address }) => ({ name, address })),
         ...PROOF,
         trust: cluster.proof.trust,
       }),
-      clusterUnit(unit),
+      clusterUnit(unit, [READS_KEY]),
     ],
     preparations: [...(server.preparations ?? []), before(names)],
     steps: [
@@ -136,8 +144,12 @@ const valid = (settings: string): Check => ({
   ],
 });
 
-/** Settings that every member must have alike, which the cluster keeps itself. Applied once all hosts are members. */
-export const clusterSettingsManifest = (names: Names): Manifest => ({
+/**
+ * Settings that every member must have alike, which the cluster keeps itself. Applied once all hosts are members.
+ *
+ * @param away the hosts that are away on purpose.
+ */
+export const clusterSettingsManifest = (names: Names, away: readonly string[]): Manifest => ({
   deadline: 120,
   steps: [
     {
@@ -147,7 +159,7 @@ export const clusterSettingsManifest = (names: Names): Manifest => ({
       stdin: JSON.stringify({ ...DYNAMIC, synchronous_mode_strict: true }),
     },
   ],
-  probes: [{ name: "the cluster can lose any one host", exec: [`/${CLUSTER}`, "whole"] }],
+  probes: [{ name: "the cluster can lose any one host", exec: [`/${CLUSTER}`, "whole", ...away] }],
 });
 
 const patronictlSettings = ({ config }: Names): string => `/etc/patroni/${/(\d+)\/main$/.exec(config)?.[1]}-main.yml`;

@@ -10,11 +10,15 @@ import { hostSchema, sharedClashes, sharedSettings } from "./schema.ts";
 
 const HOSTS = 3;
 
+const unsupported = z
+  .undefined({ error: "is not supported with hosts yet; docs/cluster.md lists what is not" })
+  .optional();
+
 const memberSchema = hostSchema.omit({ platform: true, abandoned: true }).extend({
   private: z
     .string()
-    .refine((value) => isIP(value) > 0, {
-      error: ({ input }) => `expected an IP address, got ${JSON.stringify(input) ?? "nothing"}`,
+    .refine((value) => isIP(value) === 4, {
+      error: ({ input }) => `expected an IPv4 address, got ${JSON.stringify(input) ?? "nothing"}`,
     })
     .meta({
       ...PLAIN,
@@ -23,6 +27,14 @@ const memberSchema = hostSchema.omit({ platform: true, abandoned: true }).extend
       examples: ["10.0.0.11"],
     }),
   gid: clientsGid("postgres-clients", 2001),
+  down: z
+    .boolean()
+    .default(false)
+    .meta({
+      ...PLAIN,
+      description:
+        "Whether the host is away on purpose: the others are deployed and changed without it. Remove it once the host is back.",
+    }),
 });
 
 const settings = z.strictObject({
@@ -39,6 +51,9 @@ const settings = z.strictObject({
       examples: [{ a: { address: "192.0.2.11", private: "10.0.0.11", hostKey: "ssh-ed25519 AAAA..." } }],
     }),
   ...sharedSettings,
+  apps: unsupported,
+  backup: unsupported,
+  valkey: unsupported,
 });
 
 /** Settings of PostgreSQL that all members must have alike, or that Patroni sets itself. */
@@ -49,6 +64,7 @@ export const PATRONI_SETTINGS = [
   "max_locks_per_transaction",
   "max_prepared_transactions",
   "max_replication_slots",
+  "max_slot_wal_keep_size",
   "max_wal_senders",
   "max_worker_processes",
   "primary_conninfo",
@@ -61,15 +77,28 @@ export const PATRONI_SETTINGS = [
   "ssl_key_file",
   "synchronous_commit",
   "synchronous_standby_names",
+  "tcp_user_timeout",
   "track_commit_timestamp",
   "wal_keep_size",
   "wal_level",
   "wal_log_hints",
+  "wal_sender_timeout",
 ];
 
-function* clashes(settings: z.output<typeof clusterSettings>): Generator<Fault> {
-  const { hosts, authentik, caddy, postgres } = settings;
+function* clashes(given: ClusterSettings): Generator<Fault> {
+  const { hosts, authentik, caddy, postgres } = given;
+  const logins = Object.entries(hosts).map(([name, { address, port }]) => [name, `${address}:${port}`] as const);
+  for (const [index, [name, login]] of logins.entries()) {
+    const other = logins.slice(0, index).find(([, taken]) => taken === login);
+    if (other) yield { path: ["hosts", name, "address"], message: `${login} is already hosts.${other[0]}` };
+  }
   const addresses = Object.entries(hosts).map(([name, { private: address }]) => [name, address] as const);
+  const [first, ...down] = Object.entries(hosts).filter(([, { down }]) => down);
+  for (const [name] of down)
+    yield {
+      path: ["hosts", name, "down"],
+      message: `hosts.${first?.[0]} is down too, and one host alone is no majority`,
+    };
   for (const [index, [name, address]] of addresses.entries()) {
     const other = addresses.slice(0, index).find(([, taken]) => taken === address);
     if (other) yield { path: ["hosts", name, "private"], message: `${address} is already hosts.${other[0]}.private` };
@@ -102,10 +131,9 @@ function* clashes(settings: z.output<typeof clusterSettings>): Generator<Fault> 
       };
   if (postgres.gid !== undefined)
     yield { path: ["postgres", "gid"], message: "each host has its own number: set hosts.NAME.gid" };
-  yield* sharedClashes(settings);
+  yield* sharedClashes(given);
 }
-const clusterSettings = settings;
 
 /** All settings of three hosts that are not secret. */
-export const clusterSchema = withClashes(clusterSettings, clashes);
-export type ClusterSettings = z.output<typeof clusterSettings>;
+export const clusterSchema = withClashes(settings, clashes);
+export type ClusterSettings = z.output<typeof settings>;

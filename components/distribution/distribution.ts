@@ -35,7 +35,7 @@ export interface Distribution {
     readonly service: readonly string[];
     /** Command that stops the server. @default - a signal from systemd */
     readonly stop?: string;
-    /** How root's steps reach the server as its superuser. @default - as `user`, over the socket */
+    /** How `user` reaches the server as its superuser. @default - over the socket */
     readonly superuser?: Superuser;
   };
   /** Packages, unit and folders of Valkey. */
@@ -93,8 +93,8 @@ export type Cluster =
 
 /** A connection of libpq. */
 export interface Superuser {
-  /** The account that runs psql. */
-  readonly account: string;
+  /** The group that may read the key, with which the server's account runs psql. */
+  readonly group: string;
   /** As in `psql --host`. */
   readonly host: string;
   /** Further variables of libpq, each as NAME=VALUE. */

@@ -9,13 +9,16 @@ import type { ClusterSettings } from "../config/cluster-schema.ts";
 import type { Connection } from "../connection/connection.ts";
 import { inspect } from "../connection/inspect.ts";
 import { inspectionMode } from "../connection/inspection-mode.ts";
+import { isRecorded } from "../connection/recorded-facts.ts";
 import type { Distribution } from "../distribution/distribution.ts";
 import { platforms, USUAL } from "../distribution/distributions.ts";
 import { Component } from "../host/component.ts";
 import { Host } from "../host/host.ts";
 import { refuseRunOptions } from "../host/run-options.ts";
+import { refuse } from "../host/settings.ts";
 import { clusterPlatformOf } from "../platform/producer.ts";
 import { Registries, type RegistriesArgs } from "../registries/registries.ts";
+import type { Fault } from "../schema/faults.ts";
 
 /** The configuration of three hosts: the keys of docs/configuration.md, with the secrets beside their settings. */
 export interface GatehouseClusterArgs extends Omit<ClusterSettings, "hosts" | "authentik"> {
@@ -40,6 +43,23 @@ interface Place {
 }
 
 /**
+ * Pulumi sorts the hosts by name, and the first one creates the cluster. If one host alone has data, these are to be its
+ * data.
+ */
+function* dataElsewhere(
+  names: readonly string[],
+  facts: Readonly<Record<string, Facts | undefined>>,
+): Generator<Fault> {
+  const [first = ""] = names;
+  const [one, ...more] = names.filter((name) => "release-postgres" in (facts[name]?.items ?? {}));
+  if (one !== undefined && one !== first && more.length === 0)
+    yield {
+      path: ["hosts", one],
+      message: `has PostgreSQL with data, and ${first}, which comes before it by name, would create an empty cluster: name the host with the data so that it is the first one in alphabetical order`,
+    };
+}
+
+/**
  * The platform on three hosts, of which any one may be lost: authentik and Caddy run on all of them, beside one
  * PostgreSQL whose primary moves to another host if its own is lost.
  *
@@ -61,6 +81,7 @@ export class GatehouseCluster extends Component {
     const below = { parent: this };
     const { hosts: asked, trustedProxies, registries: logins } = args;
     const names = Object.keys(asked);
+    refuse("GatehouseCluster", name, [...dataElsewhere(names, args.facts ?? {})]);
     const platform = inCluster(
       DISTRIBUTION,
       names.map((host) => asked[host]?.private ?? ""),
@@ -124,7 +145,12 @@ export class GatehouseCluster extends Component {
   static async inspect(args: GatehouseClusterArgs): Promise<Record<string, Facts | undefined>> {
     const mode = inspectionMode(args.drift);
     if (mode === "off") return {};
-    const each = Object.entries(args.hosts).map(
+    if (isRecorded())
+      throw new pulumi.RunError(
+        "the plan and the drift report are about one host, and this stack has three: use pulumi preview --diff",
+      );
+    const there = Object.entries(args.hosts).filter(([, { down }]) => !down);
+    const each = there.map(
       async ([name, connection]) =>
         [
           name,
@@ -135,11 +161,11 @@ export class GatehouseCluster extends Component {
   }
 
   private host(name: string, own: string, args: GatehouseClusterArgs, platform: Distribution): Host {
-    const { takeOver, gid, ...connection } = args.hosts[own] as GatehouseClusterArgs["hosts"][string];
+    const { takeOver, gid, down, ...connection } = args.hosts[own] as GatehouseClusterArgs["hosts"][string];
     const gids = { "postgres-clients": gid };
     return new Host(
       `${name}-${own}-host`,
-      { connection, platform, gids, takeOver, facts: args.facts?.[own] },
+      { connection, platform, gids, away: down, takeOver, facts: args.facts?.[own] },
       { parent: this },
     );
   }

@@ -30,6 +30,10 @@ export interface HostArgs extends Expectations {
   connection: Connection;
   /** The host no longer exists: deleting a resource forgets it without a connection. @default false */
   abandoned?: boolean;
+  /**
+   * The host is away for a while: its resources stay as the state has them, and nothing connects to it. @default false
+   */
+  away?: boolean;
   /** Facts from an inspection of the host. @default - it was not inspected, so a repair is never due */
   facts?: Facts;
   /**
@@ -66,6 +70,8 @@ export class Host extends Component {
   readonly facts: Facts | undefined;
   /** Whether it no longer exists. */
   readonly abandoned: boolean;
+  /** Whether it is away for a while. */
+  readonly away: boolean;
   /** Objects that are taken over. */
   readonly takeOver: readonly string[];
   /** Checks for each item that other objects on the host do not use its names. */
@@ -77,7 +83,7 @@ export class Host extends Component {
 
   constructor(
     name: string,
-    { connection, platform, gids, facts, abandoned = false, takeOver = [] }: HostArgs,
+    { connection, platform, gids, facts, abandoned = false, away = false, takeOver = [] }: HostArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
     refuseRunOptions();
@@ -89,6 +95,7 @@ export class Host extends Component {
     this.platform = platform;
     this.facts = facts;
     this.abandoned = abandoned;
+    this.away = away;
     this.takeOver = [...takeOver, ...this.formerStacks];
     this.admission = new Admission({ facts, takeOver: this.takeOver }, (message) =>
       pulumi.log.warn(message, this.agent),
@@ -116,7 +123,7 @@ export class Host extends Component {
         dependsOn: this.waitsFor,
         // The diff of the agent source says nothing about the platform.
         hideDiffs: ["stdin"],
-        ignoreChanges: facts ? [] : ["create"],
+        ignoreChanges: away ? ["*"] : facts ? [] : ["create"],
         deleteBeforeReplace: true,
         retainOnDelete: abandoned || undefined,
       },

@@ -80,7 +80,7 @@ export function askFor<Kind extends keyof typeof answers>(
       deleteBeforeReplace: true,
       // Not false, which would replace that of a component around it.
       retainOnDelete: host.abandoned || undefined,
-      ignoreChanges: host.facts ? [] : ["create"],
+      ignoreChanges: host.away ? ["*"] : host.facts ? [] : ["create"],
       // Another name on the host is another item: the one with the former name is removed first.
       replacementTrigger: kind === "release" ? item : undefined,
       additionalSecretOutputs: secret ? ["stdout", "stderr"] : [],

@@ -28,12 +28,16 @@ export function databaseGuard(
   return {
     name: `database ${database}`,
     units,
-    user: superuserOf(names),
-    save: sql(
-      ...dropped(failed),
-      ...dropped(copy),
-      `CREATE DATABASE ${quoted(copy)} TEMPLATE ${quoted(database)} OWNER ${quoted(owner)} STRATEGY file_copy`,
-      `REVOKE ALL ON DATABASE ${quoted(copy)} FROM PUBLIC`,
+    ...superuserOf(names),
+    save: unlessElsewhere(
+      names,
+      database,
+      sql(
+        ...dropped(failed),
+        ...dropped(copy),
+        `CREATE DATABASE ${quoted(copy)} TEMPLATE ${quoted(database)} OWNER ${quoted(owner)} STRATEGY file_copy`,
+        `REVOKE ALL ON DATABASE ${quoted(copy)} FROM PUBLIC`,
+      ),
     ),
     // A single transaction, and idempotent: an interrupted rollback runs again. The data from the failed upgrade is
     // also kept until the next upgrade.
@@ -51,6 +55,25 @@ export function databaseGuard(
   };
 }
 
+/**
+ * Saves only if no other host of a cluster uses the database: what it wrote during the upgrade would be lost in a rollback.
+ */
+function unlessElsewhere(names: Distribution["postgres"], database: string, save: string[]): string[] {
+  if (!names.superuser) return save;
+  const ask = psql(names, "--tuples-only", "--no-align").map((word) => `"${word}"`);
+  const script = `others=$(${ask.join(" ")} --command "$1")
+shift
+if [ -z "$others" ]; then exec "$@"; fi
+echo "The database is in use from other hosts, whose changes a rollback would lose:" $others >&2
+echo "On each of them: systemctl stop authentik-pod. A minute later, run pulumi up again, which starts them." >&2
+exit 1`;
+  return ["sh", "-euc", script, "sh", elsewhere(database), ...save];
+}
+
+/** The other hosts with sessions in a database. */
+const elsewhere = (database: string): string =>
+  `SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE datname = ${literal(database)} AND client_addr <> inet_client_addr()`;
+
 /** Connection limit of a role as an SQL expression: a client that leaks connections must leave some for others. */
 export const connectionLimit = (asked?: number): string =>
   asked === undefined ? "(current_setting('max_connections')::int + 1) / 2" : String(asked);
@@ -66,7 +89,7 @@ export function databaseData(names: Distribution["postgres"], database: string, 
   return {
     name: "database",
     database,
-    user: superuserOf(names),
+    user: names.user,
     save: pgDumps(names, all, "{dump}"),
     drop: psql(names, ...drop.flatMap((statement) => ["--command", statement])),
   };

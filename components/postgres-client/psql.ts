@@ -20,12 +20,13 @@ const SETTINGS = {
   idle_session_timeout: "0",
   exit_on_error: "off",
   post_auth_delay: "0",
-  // Do not wait for a standby that is unavailable.
-  synchronous_commit: "local",
 };
-const OPTIONS = Object.entries(SETTINGS)
-  .map(([name, value]) => `-c${name}=${value.replaceAll(" ", "\\ ")}`)
-  .join(" ");
+/** Do not wait for a standby that is unavailable. A cluster of several hosts loses what only one of them has. */
+const ALONE = { synchronous_commit: "local" };
+const options = (settings: Record<string, string>): string =>
+  Object.entries(settings)
+    .map(([name, value]) => `-c${name}=${value.replaceAll(" ", "\\ ")}`)
+    .join(" ");
 
 /**
  * psql over the socket: quiet, without the user's psqlrc, and exiting at the first error. The command follows in
@@ -33,7 +34,7 @@ const OPTIONS = Object.entries(SETTINGS)
  */
 export const psql = (names: Distribution["postgres"], ...rest: string[]): string[] => [
   "env",
-  `PGOPTIONS=${OPTIONS}`,
+  `PGOPTIONS=${options(names.superuser ? SETTINGS : { ...SETTINGS, ...ALONE })}`,
   ...(names.superuser?.environment ?? []),
   ...bare(names, ...rest),
 ];
@@ -54,8 +55,13 @@ const bare = ({ bin, socketDirectory, superuser }: Distribution["postgres"], ...
   ...rest,
 ];
 
-/** The account whose processes reach the server as its superuser. */
-export const superuserOf = ({ user, superuser }: Distribution["postgres"]): string => superuser?.account ?? user;
+/**
+ * Who runs these commands. Never root: a server that its superuser controls could answer with a command for psql's shell.
+ */
+export const superuserOf = ({ user, superuser }: Distribution["postgres"]) => ({
+  user,
+  ...(superuser && { group: superuser.group }),
+});
 
 /**
  * Runs statements that need databases without other sessions: copying or renaming a database waits five seconds for its

@@ -29,11 +29,9 @@ export function theCluster({ user, bin, cluster, config, data }: Distribution["p
 /** Patroni's unit may write in the folders, but not create them. A folder with data keeps its mode. */
 const dataFolders = (user: string, data: string): Step => ({
   name: "folder of the cluster",
-  exec: ["sh", "-euc", DATA_FOLDERS, "sh", user, dirname(data), data],
+  user,
+  exec: ["mkdir", "--parents", "--mode=0700", data],
 });
-
-const DATA_FOLDERS = `install --directory --owner="$1" --group="$1" "$2"
-[ -e "$3" ] || install --directory --owner="$1" --group="$1" --mode=0700 "$3"`;
 
 // Passes the options for initdb and the include of conf.d explicitly: the files that set them may have been replaced by
 // an operator.
@@ -108,7 +106,13 @@ export const onlyCluster = ({ config }: Pick<Distribution["postgres"], "config">
 
 // The package's tools give the port to the first cluster, and `pg_upgradecluster` passes it on to the new one. A host
 // without these tools has no cluster.
-const ONLY_CLUSTER = `if ! command -v pg_lsclusters >/dev/null; then exit 0; fi
+const ONLY_CLUSTER = `for settings in /etc/patroni/*-main.yml; do
+  if [ ! -e "$settings" ]; then continue; fi
+  echo "PostgreSQL on this host is a member of a cluster of three ($settings), whose other members would go on without it."
+  echo "A way back to one host is not supported: use gatehouse:hosts, or restore the data on another host."
+  exit 1
+done
+if ! command -v pg_lsclusters >/dev/null; then exit 0; fi
 ours=\${1#/etc/postgresql/} clusters=$(pg_lsclusters --no-header)
 while read -r major name port _ _ data _; do
   if [ "$port" != 5432 ] || [ "$major/$name" = "$ours" ]; then continue; fi

@@ -80,7 +80,7 @@ export function databasesManifest(names: Names, options: Options): Manifest {
     steps: [
       {
         name: "roles and databases",
-        user: superuserOf(names),
+        ...superuserOf(names),
         exec: psql(names, "--file", "-"),
         stdin: render("sql/roles.sql", {
           roles: rolesOf(options).map((name) => ({
@@ -152,7 +152,13 @@ export function serverManifest(names: Names, clientsGroup: string, options: Opti
         reloads: [unit],
       },
       {
-        ...rendered(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/pg_hba.conf", { user, logins, hosts }),
+        ...rendered(`${config}/pg_hba.conf`, owner, "0640", "etc/postgresql/pg_hba.conf", {
+          user,
+          logins,
+          // Clients on a member come through its door.
+          local: hosts.length > 0 ? [] : logins,
+          hosts,
+        }),
         reloads: [unit],
       },
       {
@@ -168,6 +174,7 @@ export function serverManifest(names: Names, clientsGroup: string, options: Opti
       {
         ...rendered(names.tmpfiles, "root:root", "0644", "etc/tmpfiles.d/postgresql.conf", {
           ...socket,
+          mode: cluster.by === "patroni" ? "0700" : ":3750",
           user,
           group: clientsGroup,
           log: names.log ?? "",

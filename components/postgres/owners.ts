@@ -10,7 +10,7 @@ type Names = Distribution["postgres"];
  */
 export const ownersStep = (names: Names, databases: readonly { name: string; owner: string }[]): Step => ({
   name: "owners of databases",
-  user: superuserOf(names),
+  ...superuserOf(names),
   exec: ["sh", "-euc", script(names), "sh", changes(databases), AS_THE_SERVER, LEFT],
 });
 

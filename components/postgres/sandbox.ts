@@ -15,9 +15,11 @@ const dropIns = (unit: string) => `/etc/systemd/system/${unit}.d`;
 export function sandbox(names: Names, clientsGroup: string, options: Options): File[] {
   const { unit, user, data, service, stop, socketDirectory, cluster } = names;
   const program = socketFolder("postgres");
+  // Clients on a member come through its door.
+  const isOpen = cluster.by !== "patroni";
   const writable = writableBeside(names, options);
   return [
-    { ...program, restarts: [unit] },
+    ...(isOpen ? [{ ...program, restarts: [unit] }] : []),
     {
       ...rendered(
         `${dropIns(unit)}/gatehouse.conf`,
@@ -26,7 +28,7 @@ export function sandbox(names: Names, clientsGroup: string, options: Options): F
         "etc/systemd/system/postgresql.service.d/gatehouse.conf",
         {
           service,
-          program: program.path,
+          program: isOpen ? program.path : "",
           folder: socketDirectory,
           owner: `${user}:${clientsGroup}`,
           stop: stop ?? "",

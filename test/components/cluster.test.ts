@@ -112,7 +112,7 @@ test.each<[what: string, changes: Table, path: string, message: RegExp]>([
     "a name instead of an address",
     { hosts: { a: host(11, { private: "a.lan" }), b: host(12), c: host(13) } },
     "hosts.a.private",
-    /expected an IP address/,
+    /expected an IPv4 address/,
   ],
   [
     "uploads on one host",
@@ -143,10 +143,16 @@ test.each<[what: string, changes: Table, path: string, message: RegExp]>([
   ],
   ["one number for all", { postgres: { gid: 4711 } }, "postgres.gid", /each host has its own number/],
   ["a host beside the hosts", { host: { address: "192.0.2.10", hostKey: HOST_KEY } }, "host", /unknown key/],
-  ["backups", { backup: { repository: { path: "/srv/backups" } } }, "backup", /unknown key/],
+  ["backups", { backup: { repository: { path: "/srv/backups" } } }, "backup", /is not supported with hosts yet/],
 ])("%s are refused", async (_, changes, path, message) => {
   await expect(read(TRIO)).resolves.toHaveProperty("hosts.a.port", 22);
   expect(await faults({ ...TRIO, ...changes })).toEqual(
     expect.arrayContaining([expect.stringMatching(new RegExp(`^${path}: .*${message.source.replace(/^\^/, "")}`))]),
   );
+});
+
+test("two hosts that are away are refused, since one alone is no majority", async () => {
+  const hosts = { a: host(11), b: host(12, { down: true }), c: host(13, { down: true }) };
+  expect(await faults({ ...TRIO, hosts })).toEqual([expect.stringMatching(/^hosts\.c\.down: hosts\.b is down too/)]);
+  expect(await faults({ ...TRIO, hosts: { ...hosts, c: host(13) } })).toEqual([]);
 });

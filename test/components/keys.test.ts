@@ -101,7 +101,7 @@ const TRIO: Stack = {
         takeOver: ["account authentik"],
         proxy: hop,
       },
-      b: { address: "192.0.2.12", private: "10.0.0.12", hostKey: HOST_KEY },
+      b: { address: "192.0.2.12", private: "10.0.0.12", hostKey: HOST_KEY, down: true },
       c: { address: "192.0.2.13", private: "10.0.0.13", hostKey: HOST_KEY },
     },
     authentik: {

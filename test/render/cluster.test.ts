@@ -28,6 +28,10 @@ test("every service of the cluster trusts the three hosts, and no other", () => 
 
 test("nobody logs in over the network without the certificate of a host, and over the member's own socket only its superuser's account", () => {
   const lines = file("member", "/etc/postgresql/17/main/pg_hba.conf").split("\n");
+  expect(lines.filter((line) => line.startsWith("local"))).toEqual([
+    'local all "postgres" peer',
+    'local "/^.+_restored_[0-9]{14}$" gatehouse_loads peer map=gatehouse',
+  ]);
   const network = lines.filter((line) => line.startsWith("host"));
   expect(network).toHaveLength(3 * (3 + 3));
   for (const line of network)
@@ -41,7 +45,8 @@ test("there is no password in any file", () => {
 
 test("steps for all hosts reach the primary, wherever it is, with the key of the host", () => {
   const [roles] = parts.databases.steps ?? [];
-  expect(roles?.user).toBe("root");
+  // Never as root: a server that its superuser controls could answer with a command for psql's shell.
+  expect([roles?.user, roles?.group]).toEqual(["postgres", "gatehouse-host"]);
   expect(roles?.exec).toEqual(
     expect.arrayContaining([
       "PGTARGETSESSIONATTRS=primary",
@@ -58,4 +63,54 @@ test("the program that asks for the cluster is valid Python", () => {
   expect(spawnSync("python3", ["-c", "import ast, sys; ast.parse(sys.stdin.read())"], { input: program }).status).toBe(
     0,
   );
+});
+
+test("no command of the cluster runs as root and asks a server for text that it executes", () => {
+  const steps = Object.values(parts).flatMap(({ steps = [], preparations = [] }) => [...steps, ...preparations]);
+  const asking = steps.filter(({ exec }) => exec.some((word) => word.includes("psql")));
+  expect(asking.length).toBeGreaterThan(3);
+  expect(asking.filter(({ user }) => user !== "postgres")).toEqual([]);
+});
+
+test("a host that is away on purpose does not make the cluster unhealthy", () => {
+  expect(parts.settings.probes?.[0]?.exec).toEqual(["/usr/local/libexec/gatehouse/cluster", "whole", "c"]);
+});
+
+/** The program with answers of Patroni and etcd in the place of their services. */
+function asked(question: string[], members: object[], unhealthy: string[] = []) {
+  const program = file("member", "/usr/local/libexec/gatehouse/cluster").replace(
+    /^def get\([\s\S]*?(?=^if __name__)/m,
+    `def get(address, port, path):
+    if port == 8008:
+        return json.dumps({"members": json.loads(sys.stdin.read())})
+    return json.dumps({"health": "false" if address in ${JSON.stringify(unhealthy)} else "true"})
+
+
+`,
+  );
+  const { status, stdout } = spawnSync("python3", ["-c", program, ...question], {
+    input: JSON.stringify(members),
+    encoding: "utf8",
+  });
+  return [status, stdout.trim()];
+}
+const member = (name: string, role = "quorum_standby", state = "streaming") => ({ name, role, state });
+const ALL = [member("a", "leader", "running"), member("b"), member("c")];
+
+test.each<[string, string[], object[], string[], [number, string]]>([
+  ["all three are there", ["whole"], ALL, [], [0, ""]],
+  ["one has expired in etcd", ["whole"], ALL.slice(0, 2), [], [1, "not ready yet: c: no member"]],
+  ["the one that is missing is away on purpose", ["whole", "c"], ALL.slice(0, 2), [], [0, ""]],
+  [
+    "one copies the data",
+    ["whole"],
+    [...ALL.slice(0, 2), member("c", "replica", "creating replica")],
+    [],
+    [1, "not ready yet: c: replica, creating replica"],
+  ],
+  ["etcd of one is lost", ["whole"], ALL, ["10.0.0.13"], [1, "not ready yet: c: etcd is unhealthy"]],
+  ["this host is no member yet", ["own"], [ALL[0] as object], [], [1, "not ready yet: b: no member"]],
+  ["only another host is missing", ["own"], ALL.slice(0, 2), [], [0, ""]],
+])("the program knows the cluster: %s", (_, question, members, unhealthy, answer) => {
+  expect(asked(question, members, unhealthy)).toEqual(answer);
 });

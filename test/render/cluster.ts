@@ -30,7 +30,7 @@ export function partsOfMember() {
     etcd: etcdManifest(VIEW),
     none: clusterManifest(asMember(postgres, VIEW)) ?? {},
     member: memberManifest(postgres, VIEW, OPTIONS),
-    settings: clusterSettingsManifest(postgres),
+    settings: clusterSettingsManifest(postgres, ["c"]),
     databases: databasesManifest(postgres, OPTIONS),
     door: doorManifest(postgres, "postgres-clients", VIEW, ["authentik", "grafana", "reporting"]),
   };

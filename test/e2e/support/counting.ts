@@ -10,7 +10,7 @@ let runs = 0;
 
 /** What a client on a host notices while something happens: the longest time without a write, and the writes that are lost. */
 export async function noticed(lab: Lab, happens: () => Promise<unknown>): Promise<{ longest: number; lost: string[] }> {
-  await lab.sh(`touch /tmp/counting; cat >/tmp/count.sh <<'SH'\n${COUNT}\nSH\n`);
+  await lab.sh(`touch /tmp/counting; rm -f /tmp/acknowledged; cat >/tmp/count.sh <<'SH'\n${COUNT}\nSH\n`);
   const counting = lab.sh(`runuser -u authentik -- sh /tmp/count.sh run${++runs}`);
   await lab.awaits("[ -s /tmp/acknowledged ]");
   await happens();

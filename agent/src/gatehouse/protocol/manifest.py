@@ -85,6 +85,7 @@ class Guard:
     save: tuple[str, ...]
     restore: tuple[str, ...]
     user: str = "root"
+    group: str | None = None  # in place of the account's own
     images: tuple[str, ...] = ()  # the images that may change the data; by default all of the manifest
 
 
@@ -159,6 +160,7 @@ class Step:
     name: str
     exec: tuple[str, ...]
     user: str = "root"
+    group: str | None = None  # in place of the account's own
     stdin: str = ""
 
 

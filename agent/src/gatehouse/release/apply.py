@@ -201,7 +201,7 @@ def _step(
     kind: Literal["preparation", "step"], step: Step, manifest: Manifest, seconds: float = process.PATIENCE
 ) -> None:
     say(f"{kind} {step.name}")
-    status, output = process.run(step.exec, step.user, stdin=step.stdin, seconds=seconds)
+    status, output = process.run(step.exec, step.user, step.group, stdin=step.stdin, seconds=seconds)
     if status:
         # The output of a step of a secret release may contain secrets in a form that redaction does not recognize.
         shown = (

@@ -23,6 +23,6 @@ def restore(record: Record) -> None:
 
 
 def _run(guard: Guard, argv: tuple[str, ...], complaint: str) -> None:
-    status, output = process.run(argv, guard.user)
+    status, output = process.run(argv, guard.user, guard.group)
     if status:
         raise Failure(f"{guard.name} {complaint}:\n{process.indented(output)}", at=At("guard", guard.name))
