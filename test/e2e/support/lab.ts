@@ -54,11 +54,7 @@ export class Lab {
   readonly keyFile: string;
   /** Its address on the segment that it shares with others; empty without one. */
   readonly private: string;
-  /** The segment's name. */
-  readonly segment: string | undefined;
-
-  private constructor(name: string, env: string, segment?: string) {
-    this.segment = segment;
+  private constructor(name: string, env: string) {
     const value = (key: string) => new RegExp(`^${key}="?([^"\n]*)`, "m").exec(env)?.[1] ?? "";
     this.name = name;
     this.address = value("LAB_IP");
@@ -88,14 +84,6 @@ export class Lab {
     return labs;
   }
 
-  /** An empty host with the name and the segment of one that was destroyed, which accepts the key of another host. */
-  static async again(lost: Lab, version: string, other: Lab): Promise<Lab> {
-    const lab = await Lab.at(lost.name, "stocked", lost.segment);
-    await lab.sh(`echo '${readFileSync(`${other.keyFile}.pub`, "utf8").trim()}' >>/root/.ssh/authorized_keys`);
-    await must(LOAD, [lab.name, version]);
-    return lab;
-  }
-
   static async #create(purpose: string, versions: readonly string[], platform?: string): Promise<Lab> {
     const lab = await Lab.at(`${purpose}-${process.pid}`, platform);
     if (versions.length > 0) await must(LOAD, [lab.name, ...versions]);
@@ -104,7 +92,7 @@ export class Lab {
 
   /** The host with this name, started if it is not running. */
   static async at(name: string, platform = process.env.LAB_PLATFORM, segment?: string): Promise<Lab> {
-    return new Lab(name, await must(TOOL, ["up", name], { LAB_PLATFORM: platform, LAB_SEGMENT: segment }), segment);
+    return new Lab(name, await must(TOOL, ["up", name], { LAB_PLATFORM: platform, LAB_SEGMENT: segment }));
   }
 
   /** This machine's end of the cable to the host. */
