@@ -272,7 +272,7 @@ export class DraftApp {
     return made;
   }
 
-  /** A port of the loopback interface for Caddy: its number does not matter to anybody else. */
+  /** A port of the loopback interface, which only Caddy uses. */
   freePort(wanted: number): number {
     let port = wanted;
     while (this.#ports.has(port)) port++;

@@ -83,15 +83,16 @@ export class Cluster extends Component {
     const etcd: Release[] = [];
     for (const own of names)
       etcd.push(this.etcd(`${name}-${own}`, each(etcdManifest)(own), exists ? etcd.slice(-1) : []));
-    const members: Release[] = [];
-    const of = new Map<string, Release>();
+    const members = new Map<string, Release>();
     // The last ones are those without data, which the others must trust before these can copy.
     for (const own of names.toSorted((a, b) => +has(b, "release-postgres") - +has(a, "release-postgres"))) {
       const rendered = each((view, host) => memberManifest(host.platform.postgres, view, settings.shape))(own);
       // One after the other: the first one creates the cluster, and a change restarts one host at a time.
-      const member = this.member(`${name}-${own}`, view(own, []), rendered, [...etcd, ...members.slice(-1)]);
-      members.push(member);
-      of.set(own, member);
+      const member = this.member(`${name}-${own}`, view(own, []), rendered, [
+        ...etcd,
+        ...[...members.values()].slice(-1),
+      ]);
+      members.set(own, member);
     }
     const away = names.filter((name) => hosts[name]?.host.away);
     const [first = ""] = names;
@@ -99,7 +100,7 @@ export class Cluster extends Component {
     const whole = new Release(
       `${name}-settings`,
       { host, releaseName: "cluster-settings", manifest: clusterSettingsManifest(host.platform.postgres, away) },
-      { parent: this, dependsOn: members },
+      { parent: this, dependsOn: [...members.values()] },
     );
     const databases = new Release(
       `${name}-databases`,
@@ -116,7 +117,7 @@ export class Cluster extends Component {
       const { gid } = hosts[own] as ClusterHost;
       const render = each((view, host) => doorManifest(host.platform.postgres, "postgres-clients", view, roles));
       // Not after the others are members: clients of a host that was alone have no socket until then.
-      const door = this.door(`${name}-${own}`, render(own), gid, [of.get(own) as Release, ...opened.slice(-1)]);
+      const door = this.door(`${name}-${own}`, render(own), gid, [members.get(own) as Release, ...opened.slice(-1)]);
       opened.push(...door.ready);
       return [own, { ...door, ready: [...door.ready, databases] }];
     };

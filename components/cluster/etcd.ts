@@ -50,7 +50,7 @@ export function etcdManifest(view: ClusterView): Manifest {
 }
 
 /** etcdctl as root, for the member on this host. */
-export const etcdctl = ({ own }: ClusterView, ...words: string[]): string[] => [
+const etcdctl = ({ own }: ClusterView, ...words: string[]): string[] => [
   "etcdctl",
   `--endpoints=https://${own.address}:2379`,
   `--cert=${PROOF.certificate}`,

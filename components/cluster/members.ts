@@ -28,11 +28,16 @@ export interface ClusterView {
 /** The certificates that a service trusts: those of the hosts, and no authority's. */
 export const trustOf = ({ members }: ClusterView): string => members.map(({ certificate }) => certificate).join("");
 
+/** PostgreSQL's major version and the name of its configuration, as in the names of Patroni's unit and settings. */
+const instanceOf = ({ config }: Distribution["postgres"]): string => config.split("/").slice(-2).join("-");
+
+/** The settings of Patroni. */
+export const patroniSettings = (names: Distribution["postgres"]): string => `/etc/patroni/${instanceOf(names)}.yml`;
+
 /** PostgreSQL as a member of a cluster: Patroni runs it, and the door stands in the place of its socket. */
 export function asMember(names: Distribution["postgres"], view: ClusterView): Distribution["postgres"] {
   const { config, packages } = names;
-  const [, major] = /\/(\d+)\/main$/.exec(config) ?? [];
-  const unit = `patroni@${major}-main.service`;
+  const unit = `patroni@${instanceOf(names)}.service`;
   return {
     ...names,
     packages: [...packages, "patroni", "python3-etcd"],

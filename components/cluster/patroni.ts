@@ -5,7 +5,7 @@ import { serverManifest } from "../postgres/manifest.ts";
 import type { PostgresSettings } from "../postgres/schema.ts";
 import { psql } from "../postgres-client/psql.ts";
 import { render, rendered } from "../render/render.ts";
-import { asMember, type ClusterView, PROOF, trustOf } from "./members.ts";
+import { asMember, type ClusterView, PROOF, patroniSettings, trustOf } from "./members.ts";
 import { clusterUnit, READS_KEY } from "./unit.ts";
 
 type Names = Distribution["postgres"];
@@ -45,7 +45,7 @@ export function memberManifest(names: Names, view: ClusterView, options: Postgre
   if (cluster.by !== "patroni") throw new Error("not a member of a cluster");
   const server = serverManifest(member, user, options);
   const { own } = view;
-  const settings = `/etc/patroni/${unit.slice("patroni@".length, -".service".length)}.yml`;
+  const settings = patroniSettings(names);
   return {
     ...server,
     // A new member copies all data first; a unit that fails ends the wait at once.
@@ -154,12 +154,10 @@ export const clusterSettingsManifest = (names: Names, away: readonly string[]): 
   steps: [
     {
       name: "settings of the cluster",
-      exec: ["patronictl", "-c", patronictlSettings(names), "edit-config", "--force", "--quiet", "--apply", "-"],
+      exec: ["patronictl", "-c", patroniSettings(names), "edit-config", "--force", "--quiet", "--apply", "-"],
       // No transaction is acknowledged that only one host has.
       stdin: JSON.stringify({ ...DYNAMIC, synchronous_mode_strict: true }),
     },
   ],
   probes: [{ name: "the cluster can lose any one host", exec: [`/${CLUSTER}`, "whole", ...away] }],
 });
-
-const patronictlSettings = ({ config }: Names): string => `/etc/patroni/${/(\d+)\/main$/.exec(config)?.[1]}-main.yml`;

@@ -57,7 +57,7 @@ const settings = z.strictObject({
 });
 
 /** Settings of PostgreSQL that all members must have alike, or that Patroni sets itself. */
-export const PATRONI_SETTINGS = [
+const PATRONI_SETTINGS = [
   "cluster_name",
   "hot_standby",
   "max_connections",
@@ -87,22 +87,14 @@ export const PATRONI_SETTINGS = [
 
 function* clashes(given: ClusterSettings): Generator<Fault> {
   const { hosts, authentik, caddy, postgres } = given;
-  const logins = Object.entries(hosts).map(([name, { address, port }]) => [name, `${address}:${port}`] as const);
-  for (const [index, [name, login]] of logins.entries()) {
-    const other = logins.slice(0, index).find(([, taken]) => taken === login);
-    if (other) yield { path: ["hosts", name, "address"], message: `${login} is already hosts.${other[0]}` };
-  }
-  const addresses = Object.entries(hosts).map(([name, { private: address }]) => [name, address] as const);
+  yield* twice(hosts, ({ address, port }) => `${address}:${port}`, { key: "address", of: "" });
   const [first, ...down] = Object.entries(hosts).filter(([, { down }]) => down);
   for (const [name] of down)
     yield {
       path: ["hosts", name, "down"],
       message: `hosts.${first?.[0]} is down too, and one host alone is no majority`,
     };
-  for (const [index, [name, address]] of addresses.entries()) {
-    const other = addresses.slice(0, index).find(([, taken]) => taken === address);
-    if (other) yield { path: ["hosts", name, "private"], message: `${address} is already hosts.${other[0]}.private` };
-  }
+  yield* twice(hosts, (host) => host.private, { key: "private", of: ".private" });
   if (VERSION.test(authentik.version) && usesValkey(authentik.version))
     yield {
       path: ["authentik", "version"],
@@ -132,6 +124,21 @@ function* clashes(given: ClusterSettings): Generator<Fault> {
   if (postgres.gid !== undefined)
     yield { path: ["postgres", "gid"], message: "each host has its own number: set hosts.NAME.gid" };
   yield* sharedClashes(given);
+}
+
+/** A value that two hosts have, reported for the second one. */
+function* twice(
+  hosts: ClusterSettings["hosts"],
+  read: (host: ClusterSettings["hosts"][string]) => string,
+  { key, of }: { key: string; of: string },
+): Generator<Fault> {
+  const first = new Map<string, string>();
+  for (const [name, host] of Object.entries(hosts)) {
+    const value = read(host);
+    const other = first.get(value);
+    if (other === undefined) first.set(value, name);
+    else yield { path: ["hosts", name, key], message: `${value} is already hosts.${other}${of}` };
+  }
 }
 
 /** All settings of three hosts that are not secret. */

@@ -32,7 +32,7 @@ export function sandbox(names: Names, clientsGroup: string, options: Options): F
           folder: socketDirectory,
           owner: `${user}:${clientsGroup}`,
           stop: stop ?? "",
-          // Patroni puts a folder that it copies anew in the place of the old one.
+          // Patroni replaces this folder when it copies the data again, so its parent must be writable.
           data: cluster.by === "patroni" ? dirname(data) : data,
           writable: [...writable, "/var/log/pgbackrest", "/var/spool/pgbackrest"],
           // Patroni reads in /proc/stat when the host was started.
